@@ -1,0 +1,207 @@
+//! The compact serialization, written and read. [RFC 7515 §7.1], [RFC 7519 §7]
+//!
+//! Nothing in a header chooses a key: `jwk`, `jku`, `x5u` and `x5c` are not read, so that nothing
+//! is fetched or trusted on their word ([RFC 8725 §3.10]). `crit` is refused, since no extension is
+//! understood ([RFC 7515 §4.1.11]), and so is `b64`, which no JWT may use ([RFC 7797 §7]).
+//!
+//! [RFC 7515 §4.1.11]: https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
+//! [RFC 7515 §7.1]: https://www.rfc-editor.org/rfc/rfc7515#section-7.1
+//! [RFC 7519 §7]: https://www.rfc-editor.org/rfc/rfc7519#section-7
+//! [RFC 7797 §7]: https://www.rfc-editor.org/rfc/rfc7797#section-7
+//! [RFC 8725 §3.10]: https://www.rfc-editor.org/rfc/rfc8725#section-3.10
+
+use serde::Serialize;
+
+use crate::alg::{Algorithm, EDDSA, Sign, SignError};
+use crate::base64url;
+use crate::claims::Claims;
+use crate::json::JsonError;
+use crate::jwk::is_key_id;
+use crate::object::{Entry, Object};
+
+/// The longest token that is read or written, in octets.
+pub const MAX_TOKEN: usize = 16 * 1024;
+
+/// The longest `typ` that is read.
+const MAX_TYP: usize = 128;
+
+/// Signs claims: header `alg`, `typ`, `kid`, then the claims as they serialize.
+///
+/// Times are to serialize as integers, as [`Timestamp`](countersign_types::Timestamp) does: some
+/// readers refuse fractions.
+///
+/// ```
+/// use countersign_jwt::{Algorithm, SigningKey, sign};
+///
+/// let key = SigningKey::generate(Algorithm::Ed25519, Some("1"))?;
+/// let token = sign("uma-claims+jwt", &key, &serde_json::json!({ "sub": "alice" }))?;
+/// assert_eq!(token.split('.').count(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`SignError::Claims`] if the claims are not an object, [`SignError::TooLong`] beyond
+/// [`MAX_TOKEN`], [`SignError::Engine`].
+pub fn sign<C: Serialize>(typ: &str, key: &dyn Sign, claims: &C) -> Result<String, SignError> {
+    #[derive(Serialize)]
+    struct Members<'a> {
+        alg: Algorithm,
+        typ: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kid: Option<&'a str>,
+    }
+    let mut buffer = Vec::with_capacity(1024);
+    let members = Members { alg: key.algorithm(), typ, kid: key.key_id() };
+    serde_json::to_writer(&mut buffer, &members).map_err(|_| SignError::Claims)?;
+    let mut token = String::with_capacity(2048);
+    base64url::encode_onto(&buffer, &mut token);
+    token.push('.');
+    buffer.clear();
+    serde_json::to_writer(&mut buffer, claims).map_err(|_| SignError::Claims)?;
+    if buffer.first() != Some(&b'{') {
+        return Err(SignError::Claims);
+    }
+    if buffer.len() > MAX_TOKEN {
+        return Err(SignError::TooLong);
+    }
+    base64url::encode_onto(&buffer, &mut token);
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    base64url::encode_onto(&signature, &mut token);
+    if token.len() > MAX_TOKEN { Err(SignError::TooLong) } else { Ok(token) }
+}
+
+/// The members of a JOSE header that are read. [RFC 7515 §4.1](https://www.rfc-editor.org/rfc/rfc7515#section-4.1)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    algorithm: Algorithm,
+    names_eddsa: bool,
+    typ: Option<String>,
+    kid: Option<String>,
+}
+
+impl Header {
+    /// `alg`.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `typ`, as received.
+    #[must_use]
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    /// `kid`: text to compare with that of a key, and for nothing else.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    pub(crate) const fn names_eddsa(&self) -> bool {
+        self.names_eddsa
+    }
+
+    fn read(members: &Object) -> Result<Self, Malformed> {
+        for refused in ["crit", "b64"] {
+            if members.get(refused).is_some() {
+                return Err(Malformed::Extension(refused));
+            }
+        }
+        let name = member(members, "alg")?.ok_or(Malformed::Member("alg"))?;
+        let names_eddsa = name == EDDSA;
+        let algorithm = if names_eddsa {
+            Algorithm::Ed25519
+        } else {
+            Algorithm::from_name(name).ok_or(Malformed::Algorithm)?
+        };
+        let typ = member(members, "typ")?;
+        if typ.is_some_and(|typ| typ.is_empty() || typ.len() > MAX_TYP || !typ.is_ascii()) {
+            return Err(Malformed::Member("typ"));
+        }
+        let kid = member(members, "kid")?;
+        if kid.is_some_and(|kid| !is_key_id(kid)) {
+            return Err(Malformed::Member("kid"));
+        }
+        Ok(Self {
+            algorithm,
+            names_eddsa,
+            typ: typ.map(str::to_owned),
+            kid: kid.map(str::to_owned),
+        })
+    }
+}
+
+fn member<'a>(members: &'a Object, name: &'static str) -> Result<Option<&'a str>, Malformed> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Entry::Text(text)) => Ok(Some(text)),
+        Some(Entry::Value(_)) => Err(Malformed::Member(name)),
+    }
+}
+
+/// Why a text is not a token that can be read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Longer than [`MAX_TOKEN`].
+    #[error("the token is too long")]
+    TooLong,
+    /// Not three non-empty parts of base64url with a dot between them.
+    #[error("not a compact JWS")]
+    Compact,
+    /// A part is not canonical base64url.
+    #[error("a part is not canonical base64url")]
+    Base64,
+    /// The header is not a JSON object with a single reading.
+    #[error("the header is not a JSON object")]
+    Header(#[source] JsonError),
+    /// The payload is not a JSON object with a single reading.
+    #[error("the payload is not a JSON object")]
+    Payload(#[source] JsonError),
+    /// A member of the header is missing, of the wrong type or too long.
+    #[error("header member {0} is malformed")]
+    Member(&'static str),
+    /// An algorithm outside the allow-list, `none` among them.
+    #[error("the algorithm is not supported")]
+    Algorithm,
+    /// A member that changes how the rest is to be read.
+    #[error("header member {0} is not supported")]
+    Extension(&'static str),
+}
+
+/// The parts of a token, decoded.
+pub(crate) struct Parts {
+    pub(crate) header: Header,
+    pub(crate) claims: Claims,
+    pub(crate) signing_input: String,
+    pub(crate) signature: Vec<u8>,
+}
+
+/// Reads a compact JWS. Size, alphabet and number of parts are looked at before anything is decoded.
+pub(crate) fn read(token: &str) -> Result<Parts, Malformed> {
+    if token.len() > MAX_TOKEN {
+        return Err(Malformed::TooLong);
+    }
+    let alphabet = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    // Without an early end the compiler looks at many octets at once.
+    if !token.bytes().fold(true, |all, octet| all & alphabet(octet)) {
+        return Err(Malformed::Compact);
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
+    let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Compact)?;
+    if header.is_empty() || payload.is_empty() || payload.contains('.') || signature.is_empty() {
+        return Err(Malformed::Compact);
+    }
+    let decode = |part| base64url::decode(part).ok_or(Malformed::Base64);
+    let header = Object::parse(decode(header)?).map_err(Malformed::Header)?;
+    let header = Header::read(&header)?;
+    let payload = Object::parse(decode(payload)?).map_err(Malformed::Payload)?;
+    Ok(Parts {
+        header,
+        claims: Claims::received(payload),
+        signature: decode(signature)?,
+        signing_input: signing_input.to_owned(),
+    })
+}

@@ -1,0 +1,12 @@
+//! The crate from outside: published vectors, what must be refused, properties, other engines.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+// Keys travel to the other engines as PEM, which takes the feature.
+#[cfg(feature = "josekit")]
+mod interop;
+mod keys;
+mod properties;
+mod support;
+mod tokens;
+mod vectors;

@@ -1,0 +1,73 @@
+//! Authentication requests, ID Tokens and PKCE, as pure decisions.
+//!
+//! | module | what it holds | specification |
+//! |---|---|---|
+//! | [`authorize`] | the authorization request, and which answer goes where | [RFC 6749 §4.1.1, §4.1.2], [OpenID Connect Core §3.1.2], [RFC 9207] |
+//! | [`code`] | redemption of an authorization code | [RFC 6749 §4.1.3] |
+//! | [`pkce`] | proof keys, method `S256` | [RFC 7636] |
+//! | [`id_token`] | ID tokens with `at_hash` | [OpenID Connect Core §2, §3.1.3.6] |
+//!
+//! Nothing here waits, reads a clock or opens a socket; the codes live in a store and are spent
+//! there before [`code::redeem`] looks at what they stand for.
+//!
+//! ```
+//! use countersign_oidc::{AuthorizationError, PageError, Registration, authorize};
+//! use countersign_types::{ClientId, Issuer, RedirectUri, ScopeSet};
+//!
+//! let app = ClientId::parse("app")?;
+//! let redirect_uris = [RedirectUri::parse("https://app.example/callback")?];
+//! let scopes = ScopeSet::parse("openid email")?;
+//! let registration = Registration {
+//!     client_id: &app,
+//!     redirect_uris: &redirect_uris,
+//!     scopes: &scopes,
+//!     authorization_code: true,
+//! };
+//!
+//! let request = authorize::read(
+//!     b"response_type=code&client_id=app&redirect_uri=https://app.example/callback&scope=openid\
+//!       &state=s&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+//! )?
+//! .check(Some(registration))?;
+//! let issuer = Issuer::parse("https://sts.alice.example")?;
+//! assert_eq!(
+//!     request.success_location("c", &issuer),
+//!     "https://app.example/callback?code=c&state=s&iss=https%3A%2F%2Fsts.alice.example",
+//! );
+//!
+//! // Nobody is redirected to a place that is not registered.
+//! let elsewhere = authorize::read(b"client_id=app&redirect_uri=https://evil.example/")?;
+//! let elsewhere = elsewhere.check(Some(registration));
+//! assert_eq!(elsewhere, Err(AuthorizationError::Page(PageError::RedirectUri)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! Response types other than `code`, request objects, sessions (every request asks the person to
+//! sign in, so `prompt=none` is always `login_required`), UserInfo, logout.
+//!
+//! # Deviations
+//!
+//! Stricter than OpenID Connect Core: PKCE and `redirect_uri` are demanded of every client, at the
+//! authorization and at the token endpoint; `scope` need not have `openid`, and then there is no ID
+//! token, as in plain OAuth.
+//!
+//! [RFC 6749 §4.1.1, §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1
+//! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3
+//! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
+//! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
+//! [OpenID Connect Core §2, §3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+//! [OpenID Connect Core §3.1.2]: https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
+
+pub mod authorize;
+pub mod code;
+pub mod id_token;
+pub mod pkce;
+
+pub use authorize::{
+    AuthorizationError, AuthorizationRequest, ErrorResponse, PageError, Registration,
+};
+pub use code::{CodeGrant, RedeemError, Redemption};
+pub use id_token::IdToken;
+pub use pkce::CodeChallenge;

@@ -1,0 +1,269 @@
+//! The configuration files of the parties, as text. A test changes what it reads here as a table.
+
+use std::io;
+use std::sync::OnceLock;
+
+use countersign_sts_service::PasswordHash;
+use countersign_types::secret::Password;
+use serde_json::json;
+use toml::Table;
+
+use crate::deployment::{Party, Place, Surroundings};
+use crate::directory::Directory;
+use crate::random::SeededRandom;
+use crate::{keys, names};
+
+/// Writes the secrets and keys that the configurations name.
+pub(crate) fn write_files(directory: &Directory) -> io::Result<()> {
+    for (name, secret) in [
+        ("rqp-client.secret", names::RQP_SECRET),
+        ("other-client.secret", names::OTHER_SECRET),
+        ("plain-client.secret", names::PLAIN_SECRET),
+        ("rs-bob.secret", names::RS_SECRET),
+        ("rs-olga.secret", names::OTHER_RS_SECRET),
+        ("changed.secret", "another secret than before, as long as one has to be"),
+        ("es256-a.jwk", keys::ES256_A),
+        ("es256-c.jwk", keys::ES256_C),
+        ("rs256-a.jwk", keys::RS256_A),
+        ("rs256-b.jwk", keys::RS256_B),
+    ] {
+        directory.write(name, secret)?;
+    }
+    let public = json!({ "keys": [keys::signing(keys::ES256_B).public().to_jwk()] });
+    directory.write("key-client.jwks", &public.to_string())?;
+    Ok(())
+}
+
+/// The configuration of a party.
+///
+/// # Panics
+/// If the text below is no TOML.
+#[expect(clippy::expect_used, reason = "a test stops at once without its configuration")]
+pub(crate) fn configuration(party: Party, around: &Surroundings<'_>) -> Table {
+    let own = match party {
+        Party::Sts => sts("alice.example", "es256-a", "rs256-a"),
+        Party::EvilSts => sts("evil.example", "es256-c", "rs256-b"),
+        Party::UmaServer => uma_server(names::UMA, names::RS),
+        Party::EvilUmaServer => uma_server(names::EVIL_UMA, names::EVIL_RS),
+        Party::ResourceServer => resource_server(names::RS, names::UMA),
+        Party::EvilResourceServer => resource_server(names::EVIL_RS, names::EVIL_UMA),
+    };
+    let mut table: Table = own.parse().expect("TOML");
+    let common: Table = common(party, around).parse().expect("TOML");
+    table.extend(common);
+    table
+}
+
+/// What every program is told: where it is, whom it trusts, where everybody else is.
+fn common(party: Party, around: &Surroundings<'_>) -> String {
+    let Place { address, tls, .. } = around.place(party);
+    let outbound = match party {
+        Party::Sts | Party::EvilSts => String::new(),
+        _ => format!(
+            "outbound = {{ roots = \"ca.pem\" }}\ndanger = {{ connect_to = {} }}",
+            json!(around.connect_to)
+        ),
+    };
+    format!(
+        r#"
+        listen = "{address}"
+        tls = {{ certificate = {certificate:?}, key = {key:?} }}
+        store = {{ path = "{file}.db" }}
+        {outbound}
+        "#,
+        certificate = tls.certificate,
+        key = tls.key,
+        file = party.file(),
+    )
+}
+
+fn resource_server(identifier: &str, issuer: &str) -> String {
+    format!(
+        r#"
+        identifier = "{identifier}"
+        realm = "Bob's records"
+
+        [authorization_server]
+        issuer = "{issuer}"
+        client_id = "{client}"
+        client_secret = {{ file = "rs-bob.secret" }}
+
+        [[resources]]
+        path = "/rs-api"
+        name = "{name}"
+        scopes = ["get", "put"]
+        methods = {{ GET = ["get"] }}
+        json = {{ message = "Hello from the RS API" }}
+
+        [[resources]]
+        path = "/department"
+        name = "Department API"
+        scopes = ["get"]
+        methods = {{ GET = ["get"] }}
+        json = {{ message = "Hello, records department" }}
+
+        [[resources]]
+        path = "/no-policy"
+        name = "No policy"
+        scopes = ["get"]
+        methods = {{ GET = ["get"] }}
+        json = {{ message = "Nobody reads this" }}
+
+        [[resources]]
+        path = "/local-rule"
+        name = "Local rule"
+        scopes = ["get"]
+        methods = {{ GET = ["get"] }}
+        json = {{ message = "Only for the other client" }}
+        clients = ["{other}"]
+        "#,
+        client = names::RS_CLIENT,
+        name = names::RS_API_NAME,
+        other = names::OTHER_CLIENT,
+    )
+}
+
+fn uma_server(issuer: &str, identifier: &str) -> String {
+    format!(
+        r#"
+        issuer = "{issuer}"
+        assessment = {{ refused_issuers = ["{denied}"] }}
+
+        [[resource_servers]]
+        id = "{rs}"
+        secret = {{ file = "rs-bob.secret" }}
+        owner = "bob"
+        resource_identifiers = ["{identifier}"]
+        policy = [
+            {{ resource = "{name}", scopes = ["get"], emails = ["{alice}"] }},
+            {{ resource = "Local rule", scopes = ["get"], emails = ["{alice}"] }},
+            {{ resource = "Department API", scopes = ["get"], emails = ["{alice}", "{carol}"], claims = {{ department = "records" }} }},
+        ]
+
+        [[resource_servers]]
+        id = "{other_rs}"
+        secret = {{ file = "rs-olga.secret" }}
+        owner = "olga"
+        resource_identifiers = ["{other_identifier}"]
+        policy = [{{ resource = "{name}", scopes = ["get"], emails = ["{alice}"] }}]
+
+        [[clients]]
+        id = "{client}"
+        secret = {{ file = "rqp-client.secret" }}
+        scopes = ["fly", "get"]
+
+        [[clients]]
+        id = "{other}"
+        secret = {{ file = "other-client.secret" }}
+
+        [[clients]]
+        id = "{public}"
+        public = true
+
+        [[clients]]
+        id = "{key_client}"
+        keys = "key-client.jwks"
+        "#,
+        denied = names::DENIED_ISSUER,
+        rs = names::RS_CLIENT,
+        other_rs = names::OTHER_RS_CLIENT,
+        other_identifier = names::OTHER_RS,
+        name = names::RS_API_NAME,
+        alice = names::ALICE,
+        carol = names::CAROL,
+        client = names::RQP_CLIENT,
+        other = names::OTHER_CLIENT,
+        public = names::RQP_PUBLIC,
+        key_client = names::KEY_CLIENT,
+    )
+}
+
+fn sts(domain: &str, es256: &str, rs256: &str) -> String {
+    let password = password();
+    let clients = [
+        sts_client(names::RQP_CLIENT, r#"secret = { file = "rqp-client.secret" }"#, true),
+        sts_client(names::OTHER_CLIENT, r#"secret = { file = "other-client.secret" }"#, true),
+        sts_client(names::PLAIN_CLIENT, r#"secret = { file = "plain-client.secret" }"#, false),
+        sts_client(names::RQP_PUBLIC, "public = true", true),
+    ]
+    .concat();
+    format!(
+        r#"
+        issuer = "https://sts.{domain}"
+        name = "The provider of {domain}"
+        email_domains = ["{domain}"]
+        keys = {{ es256 = {{ file = "{es256}.jwk" }}, rs256 = {{ file = "{rs256}.jwk" }} }}
+
+        [exchange]
+        user_claims = ["department"]
+        denied = ["{denied}"]
+
+        [[exchange.targets]]
+        name = "{name}"
+        audience = "{uma}"
+        resource = "{rs}"
+
+        [[users]]
+        username = "alice"
+        subject = "{alice}"
+        email = "alice@{domain}"
+        email_verified = true
+        password = "{password}"
+
+        [[users]]
+        username = "carol"
+        subject = "{carol}"
+        email = "carol@{domain}"
+        email_verified = true
+        password = "{password}"
+
+        [[users]]
+        username = "{dave}"
+        subject = "{dave_subject}"
+        email = "dave@{domain}"
+        email_verified = false
+        password = "{password}"
+
+        {clients}
+        "#,
+        denied = names::DENIED_RS,
+        name = names::RS_API_NAME,
+        uma = names::UMA,
+        rs = names::RS,
+        alice = names::ALICE_SUB,
+        carol = names::CAROL_SUB,
+        dave = names::DAVE,
+        dave_subject = names::DAVE_SUB,
+    )
+}
+
+fn sts_client(id: &str, credentials: &str, may_exchange: bool) -> String {
+    let (grant, exchange) = if may_exchange {
+        (r#", "token_exchange""#, r#"exchange = { claims_token_audiences = ["*"] }"#)
+    } else {
+        ("", "")
+    };
+    format!(
+        r#"
+        [[clients]]
+        id = "{id}"
+        name = "The application {id}"
+        {credentials}
+        redirect_uris = ["{redirect_uri}"]
+        grants = ["authorization_code"{grant}]
+        scopes = ["openid", "email", "claims-provider"]
+        {exchange}
+        "#,
+        redirect_uri = names::REDIRECT_URI,
+    )
+}
+
+/// The hash of everybody's password, made once: it takes its time.
+#[expect(clippy::expect_used, reason = "a test stops at once without its users")]
+fn password() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| {
+        let password = Password::new(names::ALICE_PASSWORD);
+        PasswordHash::of(&password, &SeededRandom::new(7)).expect("a hash").to_string()
+    })
+}

@@ -1,0 +1,296 @@
+//! The decision. [RFC 8693 §2.1, §2.2.2]
+//!
+//! [RFC 8693 §2.1, §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_claims_token::claims::RESERVED;
+use countersign_client_auth::AuthenticatedClient;
+use countersign_jwt::act::{Actor, ActorChain};
+use countersign_permission_ticket::TicketChallenge;
+use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::actor::VerifiedActor;
+use crate::error::ExchangeError;
+use crate::narrow::{self, Bounds, Targets};
+use crate::policy::{CLAIMS_PROVIDER, ExchangePolicy, JwtProfile};
+use crate::request::{ExchangeRequest, Wanted};
+use crate::subject::Subject;
+
+/// What has been established before deciding. Every field but the policy and the time is evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The client; only `client-auth` can make one.
+    pub client: &'a AuthenticatedClient,
+    /// On whose behalf; only [`crate::subject`] can make one.
+    pub subject: &'a Subject,
+    /// Who acts, if the request carried an actor token; only [`crate::actor`] can make one.
+    pub actor: Option<&'a VerifiedActor>,
+    /// The rules.
+    pub policy: ExchangePolicy<'a>,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// What is granted.
+#[derive(Debug)]
+pub struct Grant {
+    /// On whose behalf.
+    pub subject: String,
+    /// To whom.
+    pub client_id: ClientId,
+    /// When it is issued.
+    pub issued_at: Timestamp,
+    /// When it ends, never later than the subject token.
+    pub expires: Timestamp,
+    /// Who acts for the subject.
+    pub act: Option<ActorChain>,
+    /// How the person signed in, as the subject token says.
+    pub amr: Vec<String>,
+    /// What is issued.
+    pub product: Product,
+    /// Whether the request asked for a JWT, which the response then names as the issued type.
+    pub as_jwt: bool,
+}
+
+/// What is issued.
+#[derive(Debug)]
+pub enum Product {
+    /// A claims token.
+    ClaimsToken {
+        /// The authorization server it is for.
+        audience: Issuer,
+        /// The resource server it is for.
+        resource: ResourceIdentifier,
+        /// The challenge of the ticket it is bound to.
+        ticket_challenge: TicketChallenge,
+        /// The person's e-mail address.
+        email: VerifiedEmail,
+        /// Further claims about the person.
+        user_claims: Map<String, Value>,
+    },
+    /// An access token.
+    AccessToken {
+        /// The resource servers it is for.
+        audiences: Vec<String>,
+        /// What it allows.
+        scope: ScopeSet,
+    },
+}
+
+/// Decides a token exchange. Same arguments, same answer.
+///
+/// # Errors
+/// Every [`ExchangeError`] that [`crate::request::parse`], [`crate::subject::verify`] and
+/// [`crate::actor::verify`] do not report.
+pub fn decide(request: &ExchangeRequest, facts: &Facts<'_>) -> Result<Grant, ExchangeError> {
+    admit(facts.client, facts.policy)?;
+    admit_subject(facts.client, facts.subject, facts.policy)?;
+    let act = acting(request, facts)?;
+    match request.wanted {
+        Wanted::ClaimsToken => claims_token(request, facts, act),
+        Wanted::AccessToken => access_token(request, facts, act, false),
+        Wanted::TargetProfile => {
+            require_access_token_profile(request, facts)?;
+            access_token(request, facts, act, true)
+        }
+        Wanted::IdentityToken => Err(ExchangeError::IdentityToken),
+    }
+}
+
+/// Decides whether the client may use the grant at all, before anything it sent is looked at.
+///
+/// # Errors
+/// [`ExchangeError::Client`], [`ExchangeError::PublicClient`].
+pub fn admit(
+    client: &AuthenticatedClient,
+    policy: ExchangePolicy<'_>,
+) -> Result<(), ExchangeError> {
+    if !policy.client.may_exchange {
+        return Err(ExchangeError::Client(client.id().clone()));
+    }
+    if !client.is_confidential() && !policy.server.public_clients {
+        return Err(ExchangeError::PublicClient(client.id().clone()));
+    }
+    Ok(())
+}
+
+/// Decides whether the client may exchange this subject token. A client that holds somebody's
+/// token may not speak for them unless the token was issued to it, or for it, or names it as an
+/// actor, or the two clients are a configured pair.
+///
+/// # Errors
+/// [`ExchangeError::SubjectClient`].
+pub fn admit_subject(
+    client: &AuthenticatedClient,
+    subject: &Subject,
+    policy: ExchangePolicy<'_>,
+) -> Result<(), ExchangeError> {
+    let id = client.id();
+    let own = subject.client_id() == id.as_str();
+    let addressed = subject.audience().iter().any(|audience| audience == id.as_str());
+    let named = subject
+        .may_act()
+        .is_some_and(|may_act| may_act.names(&client_as_actor(id), subject.issuer()));
+    let pair = policy.client.subjects_of.iter().any(|of| of.as_str() == subject.client_id());
+    if own || addressed || named || pair {
+        Ok(())
+    } else {
+        Err(ExchangeError::SubjectClient(id.clone()))
+    }
+}
+
+/// Who acts in the token to be issued: the actor token's actor, or a client that is not the one the
+/// subject token was issued to, in front of those who acted before.
+fn acting(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+) -> Result<Option<ActorChain>, ExchangeError> {
+    let client = facts.client.id();
+    let before = facts.subject.act().cloned();
+    let own = facts.subject.client_id() == client.as_str();
+    let actor = match facts.actor {
+        Some(_) if !facts.policy.client.may_act => {
+            return Err(ExchangeError::ActorNotAllowed(client.clone()));
+        }
+        Some(verified) => verified.actor().clone(),
+        // The subject token was issued to this very client: nobody new acts.
+        None if own => match request.wanted {
+            Wanted::ClaimsToken => return Ok(before),
+            _ if facts.policy.client.may_impersonate || before.is_some() => return Ok(before),
+            _ => client_as_actor(client),
+        },
+        None => client_as_actor(client),
+    };
+    // RFC 8693 §4.4: where the claim is there, nobody else becomes the actor.
+    if let Some(may_act) = facts.subject.may_act()
+        && !may_act.names(&actor, facts.subject.issuer())
+    {
+        return Err(ExchangeError::MayAct);
+    }
+    match before {
+        Some(chain) => chain.delegated_to(actor).map(Some).map_err(ExchangeError::Act),
+        None => Ok(Some(ActorChain::new(actor))),
+    }
+}
+
+fn claims_token(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+    act: Option<ActorChain>,
+) -> Result<Grant, ExchangeError> {
+    let subject = facts.subject;
+    if !subject.scope().contains(CLAIMS_PROVIDER) {
+        return Err(ExchangeError::Consent);
+    }
+    let email = person(request, subject)?;
+    let ticket_challenge = request.ticket_challenge.clone().ok_or(ExchangeError::NoProfile)?;
+    let (audience, resource) = narrow::claims_token_target(request, facts.policy.server)?;
+    let targets = Targets {
+        audiences: vec![audience.as_str().to_owned()],
+        resources: vec![resource.as_str().to_owned()],
+    };
+    let bounds = Bounds {
+        audiences: &facts.policy.client.claims_token_audiences,
+        scoped: false,
+        lifetime: facts.policy.server.claims_token_lifetime,
+    };
+    let who = (subject, facts.client.id());
+    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let user_claims = released_claims(facts);
+    let product = Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims };
+    Ok(grant(facts, act, narrowed.expires, product, true))
+}
+
+fn access_token(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+    act: Option<ActorChain>,
+    as_jwt: bool,
+) -> Result<Grant, ExchangeError> {
+    if request.email_address.is_some() {
+        person(request, facts.subject)?;
+    }
+    let audiences = narrow::access_token_targets(request, facts.policy.server)?;
+    let targets = Targets { audiences, resources: Vec::new() };
+    let bounds = Bounds {
+        audiences: &facts.policy.client.access_token_audiences,
+        scoped: true,
+        lifetime: facts.policy.server.access_token_lifetime,
+    };
+    let who = (facts.subject, facts.client.id());
+    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let product = Product::AccessToken { audiences: targets.audiences, scope: narrowed.scope };
+    Ok(grant(facts, act, narrowed.expires, product, as_jwt))
+}
+
+fn grant(
+    facts: &Facts<'_>,
+    act: Option<ActorChain>,
+    expires: Timestamp,
+    product: Product,
+    as_jwt: bool,
+) -> Grant {
+    Grant {
+        subject: facts.subject.subject().to_owned(),
+        client_id: facts.client.id().clone(),
+        issued_at: facts.now,
+        expires,
+        amr: if act.is_none() { amr(facts.subject) } else { Vec::new() },
+        act,
+        product,
+        as_jwt,
+    }
+}
+
+/// The person of the subject token, by verified e-mail address. A client that got a token for
+/// itself is nobody's person.
+fn person(request: &ExchangeRequest, subject: &Subject) -> Result<VerifiedEmail, ExchangeError> {
+    if subject.subject() == subject.client_id() {
+        return Err(ExchangeError::NotAPerson);
+    }
+    let email = VerifiedEmail::from_claims(subject.claims()).map_err(ExchangeError::Email)?;
+    match request.email_address.as_deref().map(EmailAddress::parse) {
+        None => Ok(email),
+        Some(Ok(asked)) if asked == *email.address() => Ok(email),
+        Some(_) => Err(ExchangeError::OtherEmail),
+    }
+}
+
+fn require_access_token_profile(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+) -> Result<(), ExchangeError> {
+    let mut targets = request.resources.iter().chain(&request.audiences).peekable();
+    let profiled = targets.peek().is_some()
+        && targets.all(|name| {
+            narrow::registered(facts.policy.server, name)
+                .is_some_and(|target| target.jwt_profile == Some(JwtProfile::AccessToken))
+        });
+    if profiled { Ok(()) } else { Err(ExchangeError::NoProfile) }
+}
+
+fn released_claims(facts: &Facts<'_>) -> Map<String, Value> {
+    let mut released = Map::new();
+    for name in &facts.policy.server.user_claims {
+        if RESERVED.contains(&name.as_str()) {
+            continue;
+        }
+        if let Some(value) = facts.subject.claims().get(name) {
+            released.insert(name.clone(), value.clone());
+        }
+    }
+    released
+}
+
+fn amr(subject: &Subject) -> Vec<String> {
+    let methods = subject.claims().get("amr").and_then(Value::as_array);
+    methods.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn client_as_actor(id: &ClientId) -> Actor {
+    Actor { sub: id.as_str().to_owned(), iss: None, client_id: Some(id.as_str().to_owned()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Decides an OAuth 2.0 token exchange request. [RFC 8693]
+//!
+//! | module | what it holds | specification |
+//! |---|---|---|
+//! | [`request`] | what a client asks for; every token type is understood or refused | [RFC 8693 §2.1, §3] |
+//! | [`subject`] | what a subject token proves | [RFC 9068 §4] |
+//! | [`actor`] | what an actor token proves | [RFC 8693 §2.1, §4.1] |
+//! | [`policy`] | what the server and each client's registration allow | |
+//! | [`mod@decide`] | the decision, from evidence | [RFC 8693 §2.1, §4.1, §4.4] |
+//! | [`response`] | the success response | [RFC 8693 §2.2.1] |
+//! | [`error`] | the error table, and the steps a decision log prints | [RFC 8693 §2.2.2] |
+//!
+//! `requested_token_type` `…:jwt` stands for several products, and what the request carries decides
+//! which one is meant: with `ticket_challenge` it is a claims token, bound to a UMA permission
+//! ticket (see `countersign-claims-token`); with an actor token an identity token; with neither what
+//! is configured for the target.
+//!
+//! What is granted is what was asked for as far as the subject token, the client's registration and
+//! the server's policy all allow it; one function computes scope, audience and lifetime for every
+//! product. Nothing here waits, reads a clock or opens a socket.
+//!
+//! ```
+//! use countersign_token_exchange::request::{REPEATABLE, Wanted, parse};
+//! use countersign_types::Params;
+//!
+//! let form = b"subject_token=eyJ...&subject_token_type=urn:ietf:params:oauth:token-type:access_token\
+//!     &requested_token_type=urn:ietf:params:oauth:token-type:jwt\
+//!     &audience=https://uma.bob.example&resource=https://rs.bob.example\
+//!     &ticket_challenge=Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
+//! let request = parse(&Params::parse(form, REPEATABLE)?)?;
+//! assert_eq!(request.wanted, Wanted::ClaimsToken);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! Subject tokens of other issuers and other types than this server's own access tokens, refresh
+//! tokens out of an exchange, the minting of identity tokens. Each is refused with its own error.
+//!
+//! # Deviations
+//!
+//! A request without any target is refused with `invalid_target`; [RFC 8693 §2.1] would let the
+//! server choose one.
+//!
+//! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
+//! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+//! [RFC 8693 §2.1, §3]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+//! [RFC 8693 §2.1, §4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
+//! [RFC 8693 §2.1, §4.1, §4.4]: https://www.rfc-editor.org/rfc/rfc8693#section-4
+//! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
+//! [RFC 8693 §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
+//! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
+
+pub mod actor;
+pub mod decide;
+pub mod error;
+mod narrow;
+pub mod policy;
+pub mod request;
+pub mod response;
+pub mod subject;
+
+pub use decide::{Facts, Grant, Product, decide};
+pub use error::{ExchangeError, Step};
+pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy, TargetPattern};
+pub use request::ExchangeRequest;
+pub use response::respond;

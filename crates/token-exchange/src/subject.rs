@@ -1,0 +1,179 @@
+//! On whose behalf a request is made: what a subject token proves. [RFC 8693 §2.1], [RFC 9068 §4]
+//!
+//! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+//! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
+
+use countersign_jwt::act::{ActError, ActorChain, MayAct};
+use countersign_jwt::{
+    Algorithm, ClaimError, Claims, KeySet, Malformed, Policy, Typ, Unverified, VerifyError,
+};
+use countersign_types::scope::ScopeError;
+use countersign_types::secret::AccessToken;
+use countersign_types::{Issuer, Lifetime, ScopeSet, Timestamp};
+
+/// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
+pub const TYP: &str = "at+jwt";
+
+/// Why a subject token was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// Not a signed JWT, so no access token of this server.
+    #[error("not a signed JWT")]
+    Malformed(#[from] Malformed),
+    /// A claim or the header is not that of a live access token of this server for this server.
+    #[error("a claim is refused")]
+    Claim(#[from] ClaimError),
+    /// This server did not sign it.
+    #[error("the signature did not verify")]
+    Signature(#[from] VerifyError),
+    /// `act` or `may_act` is malformed.
+    #[error("act or may_act is refused")]
+    Act(#[from] ActError),
+    /// `scope` is malformed.
+    #[error("scope is malformed")]
+    Scope(#[from] ScopeError),
+    /// It was revoked.
+    #[error("the token was revoked")]
+    Revoked,
+    /// Its life ends before anything could be issued on it.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// An access token that verified; whether it was revoked is not known yet.
+#[derive(Debug)]
+pub struct PresentedSubject(Subject);
+
+/// A live access token of this server, whose audience includes this server.
+#[derive(Debug)]
+pub struct Subject {
+    iss: String,
+    sub: String,
+    aud: Vec<String>,
+    client_id: String,
+    jti: String,
+    expires: Timestamp,
+    scope: ScopeSet,
+    act: Option<ActorChain>,
+    may_act: Option<MayAct>,
+    claims: Claims,
+}
+
+/// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4]
+///
+/// # Errors
+/// Any [`SubjectError`] but `Revoked`.
+///
+/// [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
+pub fn verify(
+    token: &AccessToken,
+    keys: &KeySet,
+    issuer: &Issuer,
+    now: Timestamp,
+) -> Result<PresentedSubject, SubjectError> {
+    let policy = Policy::new(Typ::Is(TYP))
+        .algorithms(&[Algorithm::Es256])
+        .issuer(issuer.as_str())
+        .audience_includes(issuer.as_str())
+        // One clock made and reads this token: there is no skew to allow for.
+        .leeway(Lifetime::from_secs(0))
+        .require("sub")
+        .require("client_id")
+        .require("iat")
+        .require("jti");
+    let token = Unverified::parse(token.expose())?.check(&policy, now)?;
+    let claims = token.verify(keys)?.into_claims();
+    let act = claims.get("act").map(ActorChain::from_claim).transpose()?;
+    let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;
+    Ok(PresentedSubject(Subject {
+        iss: issuer.as_str().to_owned(),
+        sub: claims.required_str("sub")?.to_owned(),
+        aud: claims.audience()?.into_iter().map(str::to_owned).collect(),
+        client_id: claims.required_str("client_id")?.to_owned(),
+        jti: claims.required_str("jti")?.to_owned(),
+        expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
+        scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
+        act,
+        may_act,
+        claims,
+    }))
+}
+
+impl PresentedSubject {
+    /// The token's identifier, to look up whether it was revoked.
+    #[must_use]
+    pub fn jwt_id(&self) -> &str {
+        &self.0.jti
+    }
+
+    /// When the token ends.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.0.expires
+    }
+
+    /// The subject, given what the store says about the token's revocation.
+    ///
+    /// # Errors
+    /// [`SubjectError::Revoked`].
+    pub fn unless_revoked(self, revoked: bool) -> Result<Subject, SubjectError> {
+        if revoked { Err(SubjectError::Revoked) } else { Ok(self.0) }
+    }
+}
+
+impl Subject {
+    /// Who it is, in the name space of the issuer.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.sub
+    }
+
+    /// The issuer, this server.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.iss
+    }
+
+    /// For whom the token was issued.
+    #[must_use]
+    pub fn audience(&self) -> &[String] {
+        &self.aud
+    }
+
+    /// To whom the token was issued.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// When the token ends.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// What the token allows.
+    #[must_use]
+    pub const fn scope(&self) -> &ScopeSet {
+        &self.scope
+    }
+
+    /// Who acts for the subject already.
+    #[must_use]
+    pub const fn act(&self) -> Option<&ActorChain> {
+        self.act.as_ref()
+    }
+
+    /// Who may become the actor.
+    #[must_use]
+    pub const fn may_act(&self) -> Option<&MayAct> {
+        self.may_act.as_ref()
+    }
+
+    /// Every claim of the token.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+}

@@ -1,0 +1,104 @@
+//! Strings that do not print, compare in constant time and are wiped when dropped.
+//!
+//! None of these types has `Display`, `Serialize`, `Deref` or `==`. The two doors are
+//! `expose` and `ct_eq`, easy to search for.
+
+use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::digest::Digest;
+use crate::random::{self, Random};
+
+macro_rules! secret_string {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes a value received or read from configuration.
+            #[must_use]
+            pub fn new(value: impl Into<String>) -> Self {
+                Self(value.into())
+            }
+
+            /// A fresh value of 256 random bits, 43 characters of base64url.
+            #[must_use]
+            pub fn generate(random: &dyn Random) -> Self {
+                Self(random::handle(random).as_str().to_owned())
+            }
+
+            /// The value itself. Every use of this is a place where a secret leaves its type.
+            #[must_use]
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+
+            /// Compares in constant time (for values of equal length).
+            #[must_use]
+            pub fn ct_eq(&self, other: &str) -> bool {
+                self.0.as_bytes().ct_eq(other.as_bytes()).into()
+            }
+
+            /// SHA-256 of the value, under which a store keeps what belongs to it.
+            #[must_use]
+            pub fn digest(&self) -> Digest {
+                Digest::of(self.0.as_bytes())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+secret_string! {
+    /// A confidential client's secret. [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)
+    ClientSecret
+}
+secret_string! {
+    /// An access token of any kind: access token, RPT, PAT, claims token.
+    AccessToken
+}
+secret_string! {
+    /// A refresh token. [RFC 6749 §1.5](https://www.rfc-editor.org/rfc/rfc6749#section-1.5)
+    RefreshToken
+}
+secret_string! {
+    /// A permission ticket as it stands on the wire. UMA 2.0 Federated Authorization §4.2.
+    TicketHandle
+}
+secret_string! {
+    /// An authorization code. [RFC 6749 §4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)
+    AuthorizationCode
+}
+secret_string! {
+    /// A PKCE code verifier. [RFC 7636 §4.1](https://www.rfc-editor.org/rfc/rfc7636#section-4.1)
+    CodeVerifier
+}
+secret_string! {
+    /// A person's password.
+    Password
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_type_and_nothing_else() {
+        let ticket = TicketHandle::new("016f84e8-f9b9-11e0-bd6f-0021cc6004de");
+        assert_eq!(format!("{ticket:?}"), "TicketHandle(…)");
+    }
+
+    #[test]
+    fn comparison_is_by_value() {
+        let secret = ClientSecret::new("correct horse");
+        assert!(secret.ct_eq("correct horse"));
+        assert!(!secret.ct_eq("correct hors"));
+        assert!(!secret.ct_eq(""));
+    }
+}

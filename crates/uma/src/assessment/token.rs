@@ -1,0 +1,184 @@
+//! The claims token: first everything that needs no key, then who speaks for the e-mail address,
+//! then the signature.
+
+use countersign_claims_token::read::{self, ClaimsTokenError, Expected, Step as TokenStep};
+use countersign_jwt::KeySet;
+use countersign_types::identifier::is_at_or_below;
+use countersign_types::secret::TicketHandle;
+use countersign_types::{EmailAddress, Issuer, ResourceIdentifier};
+
+use super::{AwaitingIssuer, AwaitingKeys, AwaitingPolicy, Core, Ended, refused};
+use crate::check::{Step, token_failed, token_passed};
+use crate::grant::{Denial, GrantError, RefusedTarget};
+use crate::person::Person;
+
+impl<'a> Core<'a> {
+    /// The checks of the claims token that need no key.
+    pub(super) fn check_token(
+        mut self,
+        token: &str,
+        ticket: &TicketHandle,
+        resource: Option<&ResourceIdentifier>,
+    ) -> Result<AwaitingIssuer<'a>, Box<Ended>> {
+        let facts = self.facts;
+        let own = facts.resource_server.resource_identifiers.as_slice();
+        // Where the request names an identifier, the claim is to be the same one.
+        let resources = resource.map_or(own, std::slice::from_ref);
+        let expected = Expected::new(&facts.settings.issuer, ticket, resources, facts.now)
+            .with_client(facts.client.id())
+            .with_max_lifetime(facts.settings.claims_token_lifetime);
+        let claims = match read::check(token, &expected) {
+            Ok(claims) => claims,
+            Err(error) => {
+                self.token_steps_before(error.step());
+                return Err(self.token_refused(&error, resource.is_some()));
+            }
+        };
+        self.token_steps_before(TokenStep::DiscoveredIssuer);
+        let issuer = claims.issuer().as_str();
+        if facts.settings.refused_issuers.iter().any(|no| is_at_or_below(issuer, no.as_str())) {
+            self.checks.push(Step::Allowed.failed(claims.issuer().as_str()));
+            return Err(self.refuse(Denial::Issuer));
+        }
+        self.checks.push(Step::Allowed.passed(claims.issuer().as_str()));
+        Ok(AwaitingIssuer { core: self, claims })
+    }
+
+    fn token_steps_before(&mut self, step: TokenStep) {
+        let passed = TokenStep::ALL.iter().filter(|passed| **passed < step);
+        self.checks.extend(passed.map(|passed| token_passed(*passed)));
+    }
+
+    /// The answer to a claims token that is refused: `invalid_target` if it was made for another
+    /// resource server, or if neither it nor the request names one; `need_info` otherwise.
+    fn token_refused(mut self, error: &ClaimsTokenError, resource_named: bool) -> Box<Ended> {
+        self.checks.push(token_failed(error.step(), describe(error)));
+        let target = match error {
+            ClaimsTokenError::Resource => Some(RefusedTarget::Claim),
+            ClaimsTokenError::ResourceMissing | ClaimsTokenError::Malformed(_)
+                if !resource_named =>
+            {
+                Some(RefusedTarget::Missing)
+            }
+            _ => None,
+        };
+        match target {
+            Some(target) => refused(GrantError::Target(target), self.checks),
+            None => self.need_claims(reason(error.step()), None),
+        }
+    }
+}
+
+impl<'a> AwaitingIssuer<'a> {
+    /// The address whose domain names the issuer. It is not verified yet.
+    #[must_use]
+    pub const fn email(&self) -> &EmailAddress {
+        self.claims.email()
+    }
+
+    /// The e-mail address's domain names `issuer`, as the service found out.
+    ///
+    /// # Errors
+    /// The end of the assessment: the claims token is from another issuer. `required_claims` names
+    /// the right one.
+    pub fn discovered(mut self, issuer: &Issuer) -> Result<AwaitingKeys<'a>, Box<Ended>> {
+        let domain = self.claims.email().domain();
+        self.core.checks.push(Step::Discovery.passed(format!("{domain}: {issuer}")));
+        if self.claims.issuer() != issuer {
+            let note = format!("iss is {}", self.claims.issuer());
+            self.core.checks.push(token_failed(TokenStep::DiscoveredIssuer, note));
+            let reason = reason(TokenStep::DiscoveredIssuer);
+            return Err(self.core.need_claims(reason, Some(issuer.clone())));
+        }
+        self.core.checks.push(token_passed(TokenStep::DiscoveredIssuer));
+        Ok(AwaitingKeys { core: self.core, claims: self.claims, issuer: issuer.clone() })
+    }
+
+    /// No issuer was found. The address was the peer's to choose, so this is the peer's failure and
+    /// not ours: `need_info`.
+    #[must_use]
+    pub fn not_discovered(mut self, why: impl Into<String>) -> Box<Ended> {
+        self.core.checks.push(Step::Discovery.failed(why));
+        self.core.need_claims("no issuer was found for the e-mail address", None)
+    }
+}
+
+impl<'a> AwaitingKeys<'a> {
+    /// The key that the claims token says it is signed with.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.claims.key_id()
+    }
+
+    /// Verifies the signature with the keys of the issuer that was discovered.
+    ///
+    /// # Errors
+    /// The end of the assessment: the signature is not by any of the keys, or the claims are of
+    /// another person than those that the process holds.
+    pub fn verify(self, keys: &KeySet) -> Result<AwaitingPolicy<'a>, Box<Ended>> {
+        let Self { mut core, claims, issuer } = self;
+        core.checks.push(Step::Keys.passed(""));
+        let verified = match claims.verify(keys, &issuer) {
+            Ok(verified) => verified,
+            Err(error) => return Err(core.token_refused(&error, true)),
+        };
+        core.checks.push(token_passed(TokenStep::Signature));
+        // An RPT for it would have to be bound to the same key, and the client would have to prove
+        // that it has it; dropping the binding would let a stolen token in.
+        if verified.claims().get("cnf").is_some() {
+            core.checks.push(Step::Confirmation.failed("cnf is not supported"));
+            return Err(core.need_claims("the claims token is bound to a key", None));
+        }
+        // The claim was compared with the resource server's identifiers by `read::check`.
+        if let Ok(Some(Ok(named))) =
+            verified.claims().str("resource").map(|text| text.map(ResourceIdentifier::parse))
+        {
+            core.audience = named;
+        }
+        let person = Person::from_verified(&verified);
+        if core.process.kept().is_some_and(|kept| !kept.person.is_same(&person)) {
+            core.checks.push(Step::Person.failed("another person than in an earlier round"));
+            return Err(core.refuse(Denial::AnotherPerson));
+        }
+        core.checks.push(Step::Person.passed(person.email.as_str()));
+        core.process.keep(&person, core.facts.now);
+        Ok(AwaitingPolicy { core, person: Some(person) })
+    }
+
+    /// The keys could not be had: the peer's failure, `need_info`.
+    #[must_use]
+    pub fn no_keys(mut self, why: impl Into<String>) -> Box<Ended> {
+        self.core.checks.push(Step::Keys.failed(why));
+        self.core.need_claims("the keys of the issuer are not available", Some(self.issuer))
+    }
+}
+
+/// The whole chain of causes, for the operator.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// What the client is told of a claims token that is refused: which of the checks, and no more.
+const fn reason(step: TokenStep) -> &'static str {
+    match step {
+        TokenStep::Syntax => "the claims token is malformed",
+        TokenStep::Resource => "the claims token names no resource",
+        TokenStep::TokenType => "the claims token is of the wrong type",
+        TokenStep::TicketChallenge => "the claims token is not bound to this permission ticket",
+        TokenStep::Audience => "the claims token is not for this authorization server alone",
+        TokenStep::Lifetime => "the claims token is not valid now, or lacks a claim",
+        TokenStep::Issuer => "the claims token has no valid issuer",
+        TokenStep::Email => "the claims token has no verified e-mail address",
+        TokenStep::Client => "the claims token was issued to another client",
+        TokenStep::DiscoveredIssuer => {
+            "the issuer of the claims token is not that of the e-mail address"
+        }
+        TokenStep::Signature => "the signature of the claims token is not valid",
+    }
+}

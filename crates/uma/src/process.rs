@@ -1,0 +1,191 @@
+//! The authorization process that a permission ticket stands for. [UG §3.3], [UG §5.5]
+//!
+//! ```text
+//!   permission request --> Process ---present---> Presented ---rotate---> Process (another ticket)
+//!                            |                        |
+//!                       expires unused          granted or refused: ends
+//! ```
+//!
+//! Each transition consumes the state before it. A store hands a [`Process`] out once per ticket.
+//!
+//! [UG §3.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3
+//! [UG §5.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.5
+
+use countersign_client_auth::AuthenticatedClient;
+use countersign_types::{ClientId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::permission::Permission;
+use crate::person::Person;
+use crate::protection::Protection;
+
+/// After so many `need_info` answers a process ends.
+pub const MAX_ROUNDS: u8 = 16;
+
+/// An authorization process with an outstanding ticket.
+///
+/// It serialises for the store, which keeps it under the digest of the ticket; the ticket itself is
+/// not in it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Process {
+    id: String,
+    protection: Protection,
+    permissions: Vec<Permission>,
+    expires: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<ClientId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<KeptClaims>,
+    #[serde(default)]
+    rounds: u8,
+}
+
+/// Claims that were verified earlier in the same process.
+///
+/// INVARIANT: they exist only in a process bound to a client that authenticated. Kept for a client
+/// that merely names itself, a leaked rotated ticket would be worth an RPT.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptClaims {
+    /// Whose claims they are.
+    pub person: Person,
+    /// When they were verified.
+    pub verified: Timestamp,
+}
+
+/// A process whose ticket has been presented, and is thereby spent.
+#[derive(Debug)]
+pub struct Presented {
+    process: Process,
+    client: ClientId,
+    confidential: bool,
+}
+
+/// The ticket is of no use to this client now: `invalid_grant`.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TicketError {
+    /// Never issued here, or forgotten since it expired.
+    #[error("unknown")]
+    Unknown,
+    /// Its lifetime is over.
+    #[error("expired")]
+    Expired,
+    /// It has been presented before.
+    #[error("already spent")]
+    Spent,
+    /// Another client presented an earlier ticket of the process.
+    #[error("bound to another client")]
+    OtherClient,
+    /// Nothing that it was issued for is registered any more.
+    #[error("its resources are no longer registered")]
+    NoResource,
+}
+
+impl Process {
+    pub(crate) const fn open(
+        id: String,
+        protection: Protection,
+        permissions: Vec<Permission>,
+        expires: Timestamp,
+    ) -> Self {
+        Self { id, protection, permissions, expires, client: None, kept: None, rounds: 0 }
+    }
+
+    /// What the audit trail calls the process. It is no secret.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The resource server that obtained the ticket, and the owner it did so for.
+    #[must_use]
+    pub const fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// The permissions the resource server asked for.
+    #[must_use]
+    pub fn permissions(&self) -> &[Permission] {
+        &self.permissions
+    }
+
+    /// The client it is bound to, once one has presented a ticket of it.
+    #[must_use]
+    pub const fn client(&self) -> Option<&ClientId> {
+        self.client.as_ref()
+    }
+
+    /// When the outstanding ticket expires.
+    #[must_use]
+    pub const fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Presents the ticket: the first client to do so is the one the process belongs to.
+    ///
+    /// # Errors
+    /// [`TicketError::Expired`], [`TicketError::OtherClient`]. A store compares both before it
+    /// spends the ticket; here they are compared again.
+    pub fn present(
+        self,
+        client: &AuthenticatedClient,
+        now: Timestamp,
+    ) -> Result<Presented, TicketError> {
+        if now >= self.expires {
+            return Err(TicketError::Expired);
+        }
+        if self.client.as_ref().is_some_and(|bound| bound != client.id()) {
+            return Err(TicketError::OtherClient);
+        }
+        let confidential = client.is_confidential();
+        Ok(Presented { client: client.id().clone(), confidential, process: self })
+    }
+}
+
+impl Presented {
+    /// What the audit trail calls the process.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.process.id
+    }
+
+    /// The resource server that obtained the ticket, and the owner it did so for.
+    #[must_use]
+    pub const fn protection(&self) -> &Protection {
+        &self.process.protection
+    }
+
+    /// The permissions the resource server asked for.
+    #[must_use]
+    pub fn permissions(&self) -> &[Permission] {
+        &self.process.permissions
+    }
+
+    /// The client it is bound to.
+    #[must_use]
+    pub const fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Claims verified earlier in the process, if it may keep any.
+    #[must_use]
+    pub const fn kept(&self) -> Option<&KeptClaims> {
+        if self.confidential { self.process.kept.as_ref() } else { None }
+    }
+
+    /// Holds `person`'s claims for the rest of the process, if it may keep any.
+    pub(crate) fn keep(&mut self, person: &Person, now: Timestamp) {
+        if self.confidential {
+            self.process.kept = Some(KeptClaims { person: person.clone(), verified: now });
+        }
+    }
+
+    /// Goes on under another ticket, which only the same client can present. `None` if it has gone
+    /// on [`MAX_ROUNDS`] times already.
+    #[must_use]
+    pub(crate) fn rotate(self, expires: Timestamp) -> Option<Process> {
+        let rounds = self.process.rounds.checked_add(1).filter(|rounds| *rounds <= MAX_ROUNDS)?;
+        let kept = self.kept().cloned();
+        Some(Process { client: Some(self.client), expires, rounds, kept, ..self.process })
+    }
+}
