@@ -1,0 +1,54 @@
+//! What a program takes from the machine it runs on: clock, randomness, configuration files,
+//! secrets, logging, listeners and TLS.
+//!
+//! | module | what it gives | row |
+//! |---|---|---|
+//! | [`seams`] | the wall clock and the operating system's randomness, as [`Seams`] | |
+//! | [`config`] | a TOML file parsed whole, with errors that name file, key and reason; secrets from files or the environment | |
+//! | [`logging`] | log lines that no input can forge | H16 |
+//! | [`server`] | an HTTP/1.1 server for a router: TLS, time and size limits, drain | H1-H4, H17, H18 |
+//!
+//! A program's `main` reads its configuration, builds its router and serves it:
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use countersign_host::{Transport, config, server};
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Config {
+//!     listen: std::net::SocketAddr,
+//!     tls: server::TlsConfig,
+//! }
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = Path::new("server.toml");
+//! let config: Config = config::load(file)?;
+//! let transport = Transport::tls(&config.tls)?;
+//! let listener = server::bind(config.listen)?;
+//! let router = axum::Router::new();
+//! server::serve(listener, transport, router, server::shutdown_signal()?).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is left out
+//!
+//! HTTP/2 (a token endpoint gains nothing from it, and its floods need no answer: H5), reloading of
+//! certificates without a restart, trust in `X-Forwarded-*` headers (H10), and request bodies that
+//! stream: they are small and read whole before a handler runs.
+//!
+//! Where [RFC 9112] leaves a choice the strict one is taken: a line that ends in a bare LF (§2.2),
+//! a folded header (§5.2) and a request with both `Transfer-Encoding` and `Content-Length` (§6.3)
+//! are refused, and a connection ends after a chunked request.
+//!
+//! [RFC 9112]: https://www.rfc-editor.org/rfc/rfc9112
+
+pub mod config;
+pub mod logging;
+pub mod seams;
+pub mod server;
+
+pub use config::ConfigError;
+pub use seams::{Seams, SystemClock, SystemRandom};
+pub use server::{Transport, serve, shutdown_signal};

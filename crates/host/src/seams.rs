@@ -1,0 +1,72 @@
+//! The wall clock and the operating system's randomness, behind the seams every service takes.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use countersign_types::random::Random;
+use countersign_types::{Clock, Timestamp};
+
+/// What a service takes from outside: passed in by `main`, never ambient.
+#[derive(Clone)]
+pub struct Seams {
+    /// Tells the time, once per request.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness for handles and identifiers.
+    pub random: Arc<dyn Random>,
+}
+
+impl Seams {
+    /// The machine's own clock and randomness.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    }
+}
+
+/// The machine's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    /// Now. A clock set before 1970 reads as a moment before 1970, at which nothing is valid yet.
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter the seam exists for")]
+    fn now(&self) -> Timestamp {
+        let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => Timestamp::from_unix(seconds(after)),
+            Err(before) => Timestamp::from_unix(seconds(before.duration()).saturating_neg()),
+        }
+    }
+}
+
+/// The operating system's randomness, by way of aws-lc's generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::panic, reason = "the seam's contract: no randomness, no return")]
+    fn fill(&self, out: &mut [u8]) {
+        if aws_lc_rs::rand::fill(out).is_err() {
+            panic!("the system gives no randomness");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_past_the_day_this_was_written() {
+        assert!(SystemClock.now() > Timestamp::from_unix(1_790_000_000));
+    }
+
+    #[test]
+    fn randomness_does_not_repeat() {
+        let (mut one, mut two) = ([0; 32], [0; 32]);
+        SystemRandom.fill(&mut one);
+        SystemRandom.fill(&mut two);
+        assert_ne!(one, two);
+        assert_ne!(one, [0; 32]);
+    }
+}

@@ -1,0 +1,232 @@
+//! An HTTP/1.1 server for one router.
+//!
+//! What a peer may take is bounded before any handler runs ([`Limits`]): time for the TLS
+//! handshake and for a request's head and body, size of head and body, number of connections, age
+//! of a connection. Request framing is stricter than the HTTP library's (module `framing`). A
+//! panic in a handler is that request's 500.
+//!
+//! A handler finds [`RequestId`] and [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
+//! socket address among the request's extensions.
+
+mod connection;
+mod framing;
+mod request;
+mod transport;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use self::connection::Shared;
+pub use self::request::RequestId;
+pub use self::transport::{TlsConfig, Transport, TransportError, danger};
+
+/// How long to wait after a failure to accept that is likely to last: no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one peer, and all of them together, may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// For the TLS handshake. Default 10 s.
+    pub handshake: Duration,
+    /// From the start of a connection, or the end of an answer, to the end of the next request's
+    /// head. An idle connection ends after it. Default 10 s.
+    pub head: Duration,
+    /// From the end of the head to the end of the body. Default 10 s.
+    pub body: Duration,
+    /// For the handler. Default 30 s.
+    pub handler: Duration,
+    /// For a connection, however busy; then it ends with the answer it is giving. Default 300 s.
+    pub connection: Duration,
+    /// For connections to end when the server stops. Default 10 s.
+    pub drain: Duration,
+    /// Octets of a request's head. Default 16 KiB.
+    pub head_size: usize,
+    /// Header fields of a request. Default 64.
+    pub head_fields: usize,
+    /// Octets of a request's body. Default 64 KiB.
+    pub body_size: usize,
+    /// Connections at a time; more wait in the listener's queue. Default 4096.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            handler: Duration::from_secs(30),
+            connection: Duration::from_secs(300),
+            drain: Duration::from_secs(10),
+            head_size: 16 * 1024,
+            head_fields: 64,
+            body_size: 64 * 1024,
+            connections: 4096,
+        }
+    }
+}
+
+/// A router and the limits it is served under.
+pub struct Service {
+    router: Router,
+    limits: Limits,
+}
+
+impl Service {
+    /// A router under the default limits.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
+        Self { router, limits: Limits::default() }
+    }
+
+    /// Under other limits.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl From<Router> for Service {
+    fn from(router: Router) -> Self {
+        Self::new(router)
+    }
+}
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Plain http was asked for on an address that other machines can reach.
+    #[error("plain http is for loopback addresses only, not for {0}")]
+    PlainHttp(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The listener cannot be used.
+    #[error("cannot use the listener")]
+    Listener(#[source] io::Error),
+}
+
+/// Listens on an address. With port 0 the system chooses; ask the listener.
+///
+/// # Errors
+/// [`ServeError::Bind`].
+pub fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).map_err(|source| ServeError::Bind { address, source })
+}
+
+/// Serves until `shutdown` is done, then lets open requests finish (at most [`Limits::drain`]).
+///
+/// Runs on the tokio runtime it is called on, which needs its time and I/O drivers.
+///
+/// # Errors
+/// [`ServeError`], before anything is served.
+pub async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    service: impl Into<Service>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let Service { router, limits } = service.into();
+    let address = listener.local_addr().map_err(ServeError::Listener)?;
+    if transport.is_plain() {
+        if !address.ip().is_loopback() {
+            return Err(ServeError::PlainHttp(address));
+        }
+        tracing::warn!(%address, "DANGER: serving plain http, everybody on this machine can listen");
+    }
+    listener.set_nonblocking(true).map_err(ServeError::Listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Listener)?;
+    tracing::info!(%address, "listening");
+
+    let (stop, stopping) = watch::channel(false);
+    let shared = Arc::new(Shared::new(router, limits, transport, stopping));
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = accept(&listener, &shared, &mut connections) => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    tracing::info!(open = connections.len(), "stopping");
+    stop.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain, drained).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections cut off");
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Accepts for ever, never more connections at a time than there are places.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    shared: &Arc<Shared>,
+    connections: &mut JoinSet<()>,
+) {
+    let places = Arc::new(Semaphore::new(shared.limits().connections));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let shared = Arc::clone(shared);
+                connections.spawn(async move {
+                    connection::run(stream, peer, &shared).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Done when the process is asked to end: SIGTERM or SIGINT, elsewhere Ctrl-C.
+///
+/// The handlers stand when this returns, so that no signal after it goes unnoticed.
+///
+/// # Errors
+/// If the system refuses a handler.
+#[cfg(unix)]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Done when the process is asked to end: SIGTERM or SIGINT, elsewhere Ctrl-C.
+///
+/// # Errors
+/// If the system refuses a handler.
+#[cfg(not(unix))]
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        // Without a handler the process just runs on.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -1,0 +1,112 @@
+//! One connection, from handshake to end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use countersign_types::random;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::framing::Framed;
+use super::request::{self, Caller, RequestId};
+use super::transport::Kind;
+use super::{Limits, Transport};
+use crate::seams::SystemRandom;
+
+/// What all connections of a server share.
+pub(super) struct Shared {
+    router: Router,
+    limits: Limits,
+    transport: Transport,
+    stopping: watch::Receiver<bool>,
+    /// Request ids are this start's prefix and a number.
+    id_prefix: String,
+    next_id: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        router: Router,
+        limits: Limits,
+        transport: Transport,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let mut id_prefix = random::identifier(&SystemRandom);
+        id_prefix.truncate(8);
+        Self { router, limits, transport, stopping, id_prefix, next_id: AtomicU64::new(1) }
+    }
+
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn request_id(&self) -> RequestId {
+        let number = self.next_id.fetch_add(1, Ordering::Relaxed);
+        RequestId::new(format!("{}-{number}", self.id_prefix))
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn run(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
+    // An answer is one write; waiting to fill a packet only delays it.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    match &shared.transport.0 {
+        Kind::Plain => serve(stream, peer, shared).await,
+        Kind::Tls(config) => {
+            let handshake = TlsAcceptor::from(config.clone()).accept(stream);
+            match timeout(shared.limits.handshake, handshake).await {
+                Ok(Ok(stream)) => serve(stream, peer, shared).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, peer: SocketAddr, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &shared.limits;
+    let service = service_fn(async |request| {
+        let (caller, router) = (Caller { peer, id: shared.request_id() }, shared.router.clone());
+        Ok::<_, Infallible>(request::answer(request, caller, router, limits).await)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_header_size(limits.head_size)
+        .max_headers(limits.head_fields)
+        .half_close(false)
+        .serve_connection(TokioIo::new(Framed::new(stream)), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = shared.stopping.clone();
+
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        _ = stopping.wait_for(|stopping| *stopping) => None,
+        () = tokio::time::sleep(limits.connection) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            // A peer that does not take its answer is not waited for any longer.
+            timeout(limits.drain.max(Duration::from_secs(1)), connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}

@@ -1,0 +1,159 @@
+//! One request: identified, its body read whole, handled under a guard.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use countersign_types::Wire;
+use countersign_types::wire::ErrorCode;
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use tower_service::Service as _;
+use tracing::Instrument as _;
+
+use super::Limits;
+
+/// Names one request in the log: an extension of the request, and `x-request-id` of its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    pub(super) fn new(id: String) -> Self {
+        Self(id.into())
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a handler is told beside the request itself.
+pub(super) struct Caller {
+    pub(super) peer: SocketAddr,
+    pub(super) id: RequestId,
+}
+
+/// Answers one request, whatever happens.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    caller: Caller,
+    router: Router,
+    limits: &Limits,
+) -> Response<Body> {
+    let id = caller.id.clone();
+    // The path alone: a query may carry a code or a state.
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
+    let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+    let mut response = async {
+        let response = match read(request, limits).await {
+            Ok(request) => handle(request, caller, router, limits).await,
+            Err(wire) => closing(refuse(&wire)),
+        };
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        response
+    }
+    .instrument(span)
+    .await;
+    if is_chunked {
+        // INVARIANT: no request follows a chunked one on its connection; `framing` relies on it.
+        response = closing(response);
+    }
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// Reads the body: bounded in size and time, so that no handler waits for a peer.
+async fn read(request: Request<Incoming>, limits: &Limits) -> Result<Request<Bytes>, Wire> {
+    let (head, body) = request.into_parts();
+    let declared = hyper::body::Body::size_hint(&body).lower();
+    if declared > limits.body_size as u64 {
+        return Err(TOO_LARGE);
+    }
+    match timeout(limits.body, Limited::new(body, limits.body_size).collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
+        Ok(Err(_)) => Err(BROKEN),
+        Err(_) => Err(TOO_SLOW),
+    }
+}
+
+const TOO_LARGE: Wire = Wire::new(
+    ErrorCode::INVALID_REQUEST,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    "the request body is too large",
+);
+const TOO_SLOW: Wire = Wire::new(
+    ErrorCode::INVALID_REQUEST,
+    StatusCode::REQUEST_TIMEOUT,
+    "the request body did not arrive in time",
+);
+const BROKEN: Wire = Wire::new(
+    ErrorCode::INVALID_REQUEST,
+    StatusCode::BAD_REQUEST,
+    "the request body cannot be read",
+);
+
+async fn handle(
+    request: Request<Bytes>,
+    caller: Caller,
+    mut router: Router,
+    limits: &Limits,
+) -> Response<Body> {
+    let mut request = request.map(Body::from);
+    request.extensions_mut().insert(caller.id);
+    request.extensions_mut().insert(ConnectInfo(caller.peer));
+    let handling = Guarded(Box::pin(async move { router.call(request).await }));
+    match timeout(limits.handler, handling).await {
+        Ok(Some(Ok(response))) => response,
+        // The hook of `logging` has said where.
+        Ok(None) => refuse(&Wire::server_error()),
+        Err(_) => {
+            tracing::error!("the handler took too long");
+            refuse(&Wire::unavailable())
+        }
+    }
+}
+
+fn refuse(wire: &Wire) -> Response<Body> {
+    wire.response().map(Body::from)
+}
+
+fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A future whose panic is `None`. It is dropped then, and with it whatever it left half done:
+/// what outlives a request is behind locks that tolerate poison, or in the store.
+struct Guarded<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! H2, H3, H4: what is too large or too slow.
+
+use std::time::Duration;
+
+use countersign_host::server::Limits;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::Instant;
+
+use crate::peer::{Server, read_to_end};
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.head = Duration::from_millis(300);
+    limits.body = Duration::from_millis(300);
+    limits
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_gets_431() {
+    let server = Server::start(Limits::default());
+    let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(20_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Many: a\r\n".repeat(100));
+    for request in [long, many] {
+        let answer = server.exchange(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_gets_413() {
+    let server = Server::start(Limits::default());
+    let declared = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\n\r\n".to_owned();
+    let chunk = format!("1000\r\n{}\r\n", "a".repeat(0x1000));
+    let chunked = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        chunk.repeat(17)
+    );
+    for request in [declared, chunked] {
+        let answer = server.exchange(&request).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains(r#""error":"invalid_request""#), "{answer}");
+        assert!(answer.contains("cache-control: no-store"), "{answer}");
+    }
+    let largest = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 65536\r\n\r\n{}",
+        "a".repeat(65536)
+    );
+    assert!(server.exchange(&largest).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_slow_or_silent_peer_is_cut_off_while_others_are_served() {
+    let server = Server::start(limits());
+    let begun = Instant::now();
+    let mut slow = Vec::new();
+    for start in ["", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "] {
+        for _ in 0..100 {
+            let mut stream = server.connect().await;
+            stream.write_all(start.as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(server.exchange(request).await.starts_with("HTTP/1.1 200 "));
+    for stream in &mut slow {
+        let answer = read_to_end(stream).await;
+        assert!(!answer.contains("200"), "{answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_gets_408() {
+    let server = Server::start(limits());
+    let request = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
+    let answer = server.exchange(request).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends() {
+    let server = Server::start(limits());
+    let answer = server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn more_connections_than_places_wait_their_turn() {
+    let mut limits = limits();
+    limits.connections = 2;
+    let server = Server::start(limits);
+    let _idle = (server.connect().await, server.connect().await);
+    // Served once the idle ones are cut off.
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(server.exchange(request).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_too_long_is_503() {
+    let mut limits = limits();
+    limits.handler = Duration::from_millis(50);
+    let server = Server::start(limits);
+    let answer =
+        server.exchange("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("retry-after: 1"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_at_its_age_however_busy() {
+    let mut limits = Limits::default();
+    limits.connection = Duration::from_millis(200);
+    let server = Server::start(limits);
+    let begun = Instant::now();
+    // The handler of the second request is at work when the time is over: it is answered yet.
+    let answer = server
+        .exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    assert!(answer.ends_with("slow but sure"), "{answer}");
+    assert!(begun.elapsed() < Limits::default().head);
+}

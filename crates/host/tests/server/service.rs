@@ -1,0 +1,92 @@
+//! What happens around a handler: panics, request ids, the end of the server.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use countersign_host::server::{self, Limits, RequestId, ServeError, danger};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::peer::{Server, read_to_end, router};
+
+const CLOSE: &str = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_panic_is_that_requests_500_and_says_nothing() {
+    let server = Server::start(Limits::default());
+    for _ in 0..3 {
+        let answer = server.exchange(&format!("GET /panic {CLOSE}")).await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(answer.contains(r#""error":"server_error""#), "{answer}");
+        assert!(!answer.contains("secret"), "{answer}");
+    }
+    assert!(server.exchange(&format!("GET / {CLOSE}")).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_panic_leaves_the_connection_usable() {
+    let server = Server::start(Limits::default());
+    let answer =
+        server.exchange(&format!("GET /panic HTTP/1.1\r\nHost: a\r\n\r\nGET / {CLOSE}")).await;
+    assert_eq!(answer.matches("HTTP/1.1 500 ").count(), 1, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 200 ").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn a_handler_and_its_peer_see_the_same_request_id() {
+    let show = axum::routing::get(async |axum::Extension(id): axum::Extension<RequestId>| {
+        id.as_str().to_owned()
+    });
+    let router = axum::Router::new().route("/id", show);
+    let server = Server::start_with(danger::plain_http(), router, Limits::default());
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let answer = server.exchange(&format!("GET /id {CLOSE}")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("x-request-id: {body}")), "{answer}");
+        seen.push(body.to_owned());
+    }
+    assert_ne!(seen.first(), seen.last());
+}
+
+#[tokio::test]
+async fn a_handler_sees_where_a_request_comes_from() {
+    let show =
+        axum::routing::get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string());
+    let router = axum::Router::new().route("/peer", show);
+    let server = Server::start_with(danger::plain_http(), router, Limits::default());
+    let mut stream = server.connect().await;
+    let here = stream.local_addr().unwrap().to_string();
+    stream.write_all(format!("GET /peer {CLOSE}").as_bytes()).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.ends_with(&here), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stopping_server_finishes_what_it_began_and_takes_nothing_new() {
+    let mut server = Server::start(Limits::default());
+    let address = server.address;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    // The first octets of an answer on another connection show that the request above was read.
+    assert!(server.exchange(&format!("GET / {CLOSE}")).await.contains("hello"));
+    server.begin_stop();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.ends_with("slow but sure"), "{answer}");
+    server.ended().await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn plain_http_is_refused_where_others_can_reach_it() {
+    let listener = server::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+    let served =
+        server::serve(listener, danger::plain_http(), router(), std::future::pending()).await;
+    assert!(matches!(served, Err(ServeError::PlainHttp(_))), "{served:?}");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let server = Server::start(Limits::default());
+    let error = server::bind(server.address).unwrap_err();
+    assert!(error.to_string().contains(&server.address.to_string()), "{error}");
+}

@@ -1,0 +1,139 @@
+//! H17: TLS and what its files must be.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_host::server::{Limits, TlsConfig, TransportError};
+use countersign_host::{Transport, config};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsConnector;
+
+use crate::peer::{Server, router};
+
+/// A certificate for `localhost` and its key, as files in a directory that goes away.
+struct Files {
+    directory: PathBuf,
+    tls: TlsConfig,
+    certificate: CertificateDer<'static>,
+}
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("countersign-host-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(directory.join("cert.pem"), made.cert.pem()).unwrap();
+        std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        let written = TlsConfig { certificate: "cert.pem".into(), key: "key.pem".into() };
+        let files = Self {
+            tls: written.relative_to(&directory.join("server.toml")),
+            certificate: made.cert.der().clone(),
+            directory,
+        };
+        files.set_key_mode(0o600);
+        files
+    }
+
+    #[cfg(unix)]
+    fn set_key_mode(&self, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&self.tls.key, permissions).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    fn set_key_mode(&self, _mode: u32) {}
+
+    fn connector(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        TlsConnector::from(Arc::new(client))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.directory));
+    }
+}
+
+#[tokio::test]
+async fn both_versions_are_served_and_plain_text_is_not() {
+    let files = Files::new("versions");
+    let transport = Transport::tls(&files.tls).unwrap();
+    let server = Server::start_with(transport, router(), Limits::default());
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let stream = server.connect().await;
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = files.connector(&[version]).connect(name, stream).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.ends_with("hello"), "{answer}");
+    }
+    let answer = {
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        answer
+    };
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_peer_that_never_shakes_hands_is_cut_off() {
+    let files = Files::new("handshake");
+    let mut limits = Limits::default();
+    limits.handshake = std::time::Duration::from_millis(200);
+    let transport = Transport::tls(&files.tls).unwrap();
+    let server = Server::start_with(transport, router(), limits);
+    let mut stream = server.connect().await;
+    assert_eq!(crate::peer::read_to_end(&mut stream).await, "");
+}
+
+#[test]
+fn unusable_files_are_named() {
+    let files = Files::new("unusable");
+    #[cfg(unix)]
+    {
+        files.set_key_mode(0o644);
+        let error = Transport::tls(&files.tls).unwrap_err();
+        assert!(matches!(error, TransportError::File { .. }), "{error}");
+        assert!(error.to_string().contains("key.pem"), "{error}");
+        files.set_key_mode(0o600);
+    }
+    let swapped = TlsConfig { certificate: files.tls.key.clone(), key: files.tls.key.clone() };
+    let error = Transport::tls(&swapped).unwrap_err();
+    assert!(matches!(error, TransportError::Pem { what: "certificate", .. }), "{error}");
+
+    let missing = TlsConfig { certificate: "no/such.pem".into(), ..files.tls.clone() };
+    let error = Transport::tls(&missing).unwrap_err();
+    assert!(error.to_string().contains("no/such.pem"), "{error}");
+
+    let other = Files::new("other");
+    let mixed = TlsConfig { key: other.tls.key.clone(), ..files.tls.clone() };
+    let error = Transport::tls(&mixed).unwrap_err();
+    assert!(matches!(error, TransportError::Unusable(_)), "{error}");
+}
+
+#[test]
+fn the_files_stand_in_the_configuration() {
+    let text = "certificate = \"cert.pem\"\nkey = \"key.pem\"";
+    let file = std::path::Path::new("etc/server.toml");
+    let tls: TlsConfig = config::parse(file, text).unwrap();
+    let tls = tls.relative_to(file);
+    assert_eq!(tls.certificate, std::path::Path::new("etc/cert.pem"));
+    assert_eq!(tls.key, std::path::Path::new("etc/key.pem"));
+}

@@ -1,0 +1,318 @@
+//! A relying party at an OpenID provider. [OpenID Core §3.1]
+//!
+//! [OpenID Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+
+mod error;
+mod key;
+mod provider;
+mod tokens;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use countersign_fetch::{Fetch, FetchError, Limits, http_client};
+use countersign_metadata::ServerMetadata;
+use countersign_types::digest::Digest;
+use countersign_types::identifier::IdentifierError;
+use countersign_types::random::{self, Random};
+use countersign_types::secret::{ClientSecret, CodeVerifier};
+use countersign_types::{
+    ClientId, EndpointUrl, Issuer, Lifetime, Params, RedirectUri, ScopeSet, Timestamp,
+};
+use openidconnect::core::{
+    CoreErrorResponseType, CoreIdToken, CoreResponseType, CoreTokenResponse,
+};
+use openidconnect::{
+    AccessTokenHash, AuthenticationFlow, CsrfToken, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope, StandardErrorResponse,
+    TokenResponse as _,
+};
+use zeroize::Zeroizing;
+
+use key::Key;
+use provider::{CodeClient, code_client, fetch_keys, fetch_metadata};
+
+pub use error::LoginError;
+pub use tokens::{Identity, Tokens};
+
+/// Clocks may differ by so much.
+const SKEW: Lifetime = Lifetime::from_secs(60);
+
+/// Under which name, and with which secret, the provider knows us.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    client_id: ClientId,
+    secret: Option<ClientSecret>,
+}
+
+impl Registration {
+    /// A public client: an application on its user's own machine.
+    #[must_use]
+    pub const fn public(client_id: ClientId) -> Self {
+        Self { client_id, secret: None }
+    }
+
+    /// A confidential client.
+    #[must_use]
+    pub const fn confidential(client_id: ClientId, secret: ClientSecret) -> Self {
+        Self { client_id, secret: Some(secret) }
+    }
+}
+
+/// A login that has begun: what must be remembered, by the very browser or process that began it,
+/// until the answer comes.
+pub struct Pending {
+    state: Zeroizing<String>,
+    nonce: Zeroizing<String>,
+    verifier: CodeVerifier,
+    redirect_uri: RedirectUri,
+    scope: ScopeSet,
+}
+
+impl Pending {
+    /// Tells whether a query is an answer to this login, for a task that outlives the reference.
+    pub(crate) fn recognizer(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
+        let state = Digest::of(self.state.as_bytes());
+        move |query| {
+            Params::parse(query.as_bytes(), &[]).is_ok_and(|params| has_state(&params, &state))
+        }
+    }
+
+    fn has_state_of(&self, params: &Params) -> bool {
+        has_state(params, &Digest::of(self.state.as_bytes()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(state: &str) -> Self {
+        Self {
+            state: Zeroizing::new(state.to_owned()),
+            nonce: Zeroizing::new("nonce".to_owned()),
+            verifier: CodeVerifier::new("verifier"),
+            redirect_uri: RedirectUri::parse("http://127.0.0.1/callback").unwrap(),
+            scope: ScopeSet::empty(),
+        }
+    }
+}
+
+fn has_state(params: &Params, expected: &Digest) -> bool {
+    params.get("state").is_some_and(|given| Digest::of(given.as_bytes()).ct_eq(expected))
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
+    }
+}
+
+/// A relying party at one provider.
+pub struct RelyingParty {
+    fetch: Arc<dyn Fetch>,
+    registration: Registration,
+    metadata: ServerMetadata,
+    client: CodeClient,
+}
+
+impl RelyingParty {
+    /// Fetches the provider's metadata and keys.
+    ///
+    /// # Errors
+    /// Any [`LoginError`] up to [`LoginError::Keys`].
+    pub async fn discover(
+        fetch: Arc<dyn Fetch>,
+        issuer: &Issuer,
+        registration: Registration,
+    ) -> Result<Self, LoginError> {
+        let metadata = fetch_metadata(fetch.as_ref(), issuer).await?;
+        let keys = fetch_keys(fetch.as_ref(), &metadata).await?;
+        let client = code_client(&metadata, &keys, &registration)?;
+        Ok(Self { fetch, registration, metadata, client })
+    }
+
+    /// The provider's metadata.
+    #[must_use]
+    pub const fn metadata(&self) -> &ServerMetadata {
+        &self.metadata
+    }
+
+    /// Begins a login: the URL to visit, and what to remember until the answer comes. `openid` is
+    /// asked for whether it is in `scope` or not.
+    ///
+    /// # Errors
+    /// [`LoginError::Url`] for a redirection URI or a request that makes no URL.
+    pub fn begin(
+        &self,
+        redirect_uri: &RedirectUri,
+        scope: &ScopeSet,
+        random: &dyn Random,
+    ) -> Result<(EndpointUrl, Pending), LoginError> {
+        let pending = Pending {
+            state: random::handle(random),
+            nonce: random::handle(random),
+            verifier: CodeVerifier::generate(random),
+            redirect_uri: redirect_uri.clone(),
+            scope: scope.clone(),
+        };
+        let verifier = PkceCodeVerifier::new(pending.verifier.expose().to_owned());
+        let redirect_url = redirect_url(redirect_uri)?;
+        let state = CsrfToken::new(pending.state.to_string());
+        let nonce = Nonce::new(pending.nonce.to_string());
+        let extra = scope.iter().filter(|token| *token != "openid");
+        let (url, _, _) = self
+            .client
+            .authorize_url(
+                AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
+                || state,
+                || nonce,
+            )
+            .add_scopes(extra.map(|token| Scope::new(token.clone())))
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+            .set_redirect_uri(Cow::Owned(redirect_url))
+            .url();
+        let url = EndpointUrl::parse(url.as_str())
+            .map_err(|source| LoginError::Url { what: "authorization request", source })?;
+        Ok((url, pending))
+    }
+
+    /// Finishes a login with the query that the provider sent the browser back with.
+    ///
+    /// `query` is untrusted until its `state` and `iss` have been compared; the pending login is
+    /// consumed, so that no second answer is taken for it.
+    ///
+    /// # Errors
+    /// Any [`LoginError`] from [`LoginError::Response`] on.
+    pub async fn finish(
+        &self,
+        pending: Pending,
+        query: &str,
+        now: Timestamp,
+    ) -> Result<Tokens, LoginError> {
+        let params = Params::parse(query.as_bytes(), &[])?;
+        if !pending.has_state_of(&params) {
+            return Err(LoginError::State);
+        }
+        self.check_issuer(&params)?;
+        if let Some(error) = params.get("error") {
+            return Err(LoginError::Refused { error: safe_to_show(error) });
+        }
+        let response = self.exchange(&pending, params.require("code")?).await?;
+        let identity = self.verify(&pending, &response, now)?;
+        tokens::tokens(&pending.scope, &response, identity)
+    }
+
+    /// The answer comes from the provider that was asked. [RFC 9207 §2.4]
+    ///
+    /// [RFC 9207 §2.4]: https://www.rfc-editor.org/rfc/rfc9207#section-2.4
+    fn check_issuer(&self, params: &Params) -> Result<(), LoginError> {
+        let expected = self.metadata.issuer.as_str();
+        match params.get("iss") {
+            Some(iss) if iss == expected => Ok(()),
+            None if !self.metadata.authorization_response_iss_parameter_supported => Ok(()),
+            _ => Err(LoginError::Issuer),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        pending: &Pending,
+        code: &str,
+    ) -> Result<CoreTokenResponse, LoginError> {
+        let redirect_url = redirect_url(&pending.redirect_uri)?;
+        let http = http_client(Arc::clone(&self.fetch), Limits::token_endpoint());
+        self.client
+            .exchange_code(openidconnect::AuthorizationCode::new(code.to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.expose().to_owned()))
+            .set_redirect_uri(Cow::Owned(redirect_url))
+            .request_async(&http)
+            .await
+            .map_err(exchange_error)
+    }
+
+    /// Checks the ID token. [OpenID Core §3.1.3.7, §3.1.3.8]
+    ///
+    /// [OpenID Core §3.1.3.7, §3.1.3.8]: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+    fn verify(
+        &self,
+        pending: &Pending,
+        response: &CoreTokenResponse,
+        now: Timestamp,
+    ) -> Result<Identity, LoginError> {
+        let refused = |error| LoginError::IdToken(Box::new(error));
+        let token = response.id_token().ok_or(LoginError::Tokens("there is no ID token"))?;
+        let latest_issue = date(now.after(SKEW));
+        let verifier = self
+            .client
+            .id_token_verifier()
+            .set_allowed_algs(key::ALGORITHMS)
+            .set_time_fn(move || date(now.before(SKEW)))
+            .set_issue_time_verifier_fn(move |issued| {
+                if issued <= latest_issue { Ok(()) } else { Err("issued in the future".to_owned()) }
+            });
+        let nonce = Nonce::new(pending.nonce.to_string());
+        let claims = token.claims(&verifier, &nonce).map_err(refused)?;
+        if claims.authorized_party().is_some_and(|azp| azp.as_str() != self.client_id()) {
+            return Err(LoginError::Tokens("the ID token is for another party"));
+        }
+        if let Some(expected) = claims.access_token_hash() {
+            let hash = access_token_hash(token, response, &verifier);
+            if hash.as_ref() != Some(expected) {
+                return Err(LoginError::Tokens("the access token is not the ID token's"));
+            }
+        }
+        tokens::identity(claims, &self.metadata.issuer)
+    }
+
+    fn client_id(&self) -> &str {
+        self.registration.client_id.as_str()
+    }
+}
+
+impl std::fmt::Debug for RelyingParty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelyingParty")
+            .field("issuer", &self.metadata.issuer)
+            .field("registration", &self.registration)
+            .finish_non_exhaustive()
+    }
+}
+
+fn redirect_url(redirect_uri: &RedirectUri) -> Result<openidconnect::RedirectUrl, LoginError> {
+    openidconnect::RedirectUrl::new(redirect_uri.to_string())
+        .map_err(|_| LoginError::Url { what: "redirection URI", source: IdentifierError::NotAUrl })
+}
+
+/// Keeps what the provider said, and drops the body, which may hold tokens.
+fn exchange_error(
+    error: RequestTokenError<FetchError, StandardErrorResponse<CoreErrorResponseType>>,
+) -> LoginError {
+    match error {
+        RequestTokenError::ServerResponse(response) => {
+            LoginError::Refused { error: safe_to_show(response.error().as_ref()) }
+        }
+        RequestTokenError::Request(source) => LoginError::Exchange(Box::new(source)),
+        RequestTokenError::Parse(source, _) => LoginError::Exchange(Box::new(source)),
+        RequestTokenError::Other(text) => LoginError::Exchange(text.into()),
+    }
+}
+
+fn access_token_hash(
+    token: &CoreIdToken,
+    response: &CoreTokenResponse,
+    verifier: &openidconnect::IdTokenVerifier<'_, Key>,
+) -> Option<AccessTokenHash> {
+    let algorithm = token.signing_alg().ok()?;
+    let key = token.signing_key(verifier).ok()?;
+    AccessTokenHash::from_token(response.access_token(), algorithm, key).ok()
+}
+
+fn date(timestamp: Timestamp) -> DateTime<Utc> {
+    DateTime::from_timestamp(timestamp.as_unix(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// The first 64 characters of an error code that are visible ASCII.
+fn safe_to_show(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! What the three resolvers share: a bounded cache that loads each thing once for all who wait.
+
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use countersign_types::{Clock, Lifetime, Timestamp};
+use moka::policy::EvictionPolicy;
+
+/// How long an outcome of loading counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// A value is used without asking again.
+    pub(crate) fresh: Lifetime,
+    /// A value is used for so much longer if loading it again fails.
+    pub(crate) stale: Lifetime,
+    /// A failure that is not temporary is remembered.
+    pub(crate) negative: Lifetime,
+    /// Between two attempts to replace a value that could still be used.
+    pub(crate) retry: Lifetime,
+}
+
+/// What can go wrong while loading.
+pub(crate) trait Failure: Clone {
+    /// Whether it says nothing about the thing, so that it is not remembered.
+    fn is_temporary(&self) -> bool;
+
+    /// Whether the value there was before may still be used.
+    fn keeps_old(&self) -> bool {
+        self.is_temporary()
+    }
+}
+
+pub(crate) struct Cache<K, V, E> {
+    slots: moka::sync::Cache<K, Arc<Slot<V, E>>>,
+    clock: Arc<dyn Clock>,
+    times: Times,
+}
+
+struct Slot<V, E> {
+    state: Mutex<State<V, E>>,
+    /// Held by whoever loads.
+    loading: tokio::sync::Mutex<()>,
+}
+
+struct State<V, E> {
+    value: Option<(Arc<V>, Timestamp)>,
+    failure: Option<(E, Timestamp)>,
+    /// When a fresh value was last replaced because it was not what was wanted.
+    reloaded: Option<Timestamp>,
+    /// How often loading has ended.
+    loads: u64,
+}
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    E: Failure + Send + Sync + 'static,
+{
+    pub(crate) fn new(capacity: u64, clock: Arc<dyn Clock>, times: Times) -> Self {
+        let slots = moka::sync::Cache::builder()
+            .max_capacity(capacity)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { slots, clock, times }
+    }
+
+    /// The value of `key`, loaded if need be. A fresh value that is not `wanted` is loaded again,
+    /// at a bounded rate; what is returned may still not be what was wanted.
+    pub(crate) async fn get<L, F>(
+        &self,
+        key: &K,
+        wanted: impl Fn(&V) -> bool,
+        load: L,
+    ) -> Result<Arc<V>, E>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        let slot = self.slots.get_with_by_ref(key, Slot::empty);
+        let now = self.clock.now();
+        let in_flight = slot.loading.try_lock().is_err();
+        let seen = {
+            let state = slot.state();
+            if let Some(answer) = state.answer(now, &self.times, &wanted, in_flight) {
+                return answer;
+            }
+            state.loads
+        };
+        let _loading = slot.loading.lock().await;
+        {
+            let mut state = slot.state();
+            let answer = if state.loads == seen {
+                // Whoever was loading has gone away; what this call came for may still be settled.
+                state.answer(now, &self.times, &wanted, false)
+            } else {
+                // Someone loaded it while this call waited: what came of that is the answer.
+                state.outcome(now, &self.times)
+            };
+            if let Some(answer) = answer {
+                return answer;
+            }
+            if state.fresh_value(now, &self.times).is_some() {
+                // Before loading, so that an abandoned attempt counts against the rate, too.
+                state.reloaded = Some(now);
+            }
+        }
+        let loaded = load().await;
+        slot.state().note(loaded, now, &self.times)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sync(&self) {
+        self.slots.run_pending_tasks();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> u64 {
+        self.slots.entry_count()
+    }
+}
+
+impl<V, E> Slot<V, E> {
+    fn empty() -> Arc<Self> {
+        let state = State { value: None, failure: None, reloaded: None, loads: 0 };
+        Arc::new(Self { state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) })
+    }
+
+    /// No code panics while it holds this lock, and every state in between is a valid one.
+    fn state(&self) -> MutexGuard<'_, State<V, E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V, E: Failure> State<V, E> {
+    /// What can be answered without loading.
+    fn answer(
+        &self,
+        now: Timestamp,
+        times: &Times,
+        wanted: impl Fn(&V) -> bool,
+        in_flight: bool,
+    ) -> Option<Result<Arc<V>, E>> {
+        let recently = |at: Timestamp| is_within(now, at, times.retry);
+        if let Some(value) = self.fresh_value(now, times) {
+            // A load in flight may bring what is wanted: it is worth waiting for.
+            let is_settled = !in_flight && self.reloaded.is_some_and(recently);
+            return (wanted(&value) || is_settled).then_some(Ok(value));
+        }
+        let (failure, at) = self.failure.as_ref()?;
+        if let Some(value) = self.usable_value(now, times) {
+            return recently(*at).then_some(Ok(value));
+        }
+        let is_remembered = !failure.is_temporary() && is_within(now, *at, times.negative);
+        is_remembered.then(|| Err(failure.clone()))
+    }
+
+    /// What the last loading came to.
+    fn outcome(&self, now: Timestamp, times: &Times) -> Option<Result<Arc<V>, E>> {
+        let failure = self.failure.as_ref().map(|(failure, _)| Err(failure.clone()));
+        self.usable_value(now, times).map(Ok).or(failure)
+    }
+
+    /// Notes what was loaded, and says what it comes to.
+    fn note(&mut self, loaded: Result<V, E>, now: Timestamp, times: &Times) -> Result<Arc<V>, E> {
+        self.loads = self.loads.wrapping_add(1);
+        match loaded {
+            Ok(value) => {
+                let value = Arc::new(value);
+                self.value = Some((Arc::clone(&value), now));
+                self.failure = None;
+                Ok(value)
+            }
+            Err(failure) => {
+                if !failure.keeps_old() {
+                    self.value = None;
+                }
+                self.failure = Some((failure.clone(), now));
+                self.usable_value(now, times).ok_or(failure)
+            }
+        }
+    }
+
+    fn fresh_value(&self, now: Timestamp, times: &Times) -> Option<Arc<V>> {
+        self.value_younger_than(now, times.fresh)
+    }
+
+    fn usable_value(&self, now: Timestamp, times: &Times) -> Option<Arc<V>> {
+        let total = times.fresh.as_secs().saturating_add(times.stale.as_secs());
+        self.value_younger_than(now, Lifetime::from_secs(total))
+    }
+
+    fn value_younger_than(&self, now: Timestamp, age: Lifetime) -> Option<Arc<V>> {
+        let (value, since) = self.value.as_ref()?;
+        is_within(now, *since, age).then(|| Arc::clone(value))
+    }
+}
+
+/// Calls that wait for one another have read the clock up to so much earlier.
+const WAIT: Lifetime = Lifetime::from_secs(60);
+
+/// Whether `at` is no longer ago than `span`. A moment that is still to come says that the clock
+/// was set back: nobody knows how long ago it was, so it counts as too long.
+fn is_within(now: Timestamp, at: Timestamp, span: Lifetime) -> bool {
+    now.since(at) < span && at.since(now) < WAIT
+}

@@ -1,0 +1,142 @@
+//! The JWK sets that other parties publish.
+
+use std::sync::Arc;
+
+use countersign_fetch::{Fetch, FetchError, Limits, Request};
+use countersign_jwt::KeySet;
+use countersign_jwt::jwks::KeySetError;
+use countersign_types::{Clock, EndpointUrl, Lifetime};
+use serde::Deserialize;
+
+use crate::cache::{Cache, Failure, Times};
+
+/// How long foreign keys are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KeysConfig {
+    /// A set is used without fetching it again: 5 minutes.
+    pub fresh: Lifetime,
+    /// A set is used for so much longer while it cannot be fetched: 5 minutes. A key that was
+    /// removed is refused after both at the latest.
+    pub stale: Lifetime,
+    /// Between two fetches for the sake of an unknown `kid`, or after a failure: 30 seconds.
+    pub refetch: Lifetime,
+    /// So many sets are kept: 1000.
+    pub capacity: u64,
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self {
+            fresh: Lifetime::from_secs(300),
+            stale: Lifetime::from_secs(300),
+            refetch: Lifetime::from_secs(30),
+            capacity: 1000,
+        }
+    }
+}
+
+/// Why there are no keys.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// The set could not be fetched.
+    #[error("the key set could not be fetched")]
+    Fetch(#[source] Arc<FetchError>),
+    /// What was fetched is no JWK set.
+    #[error("the key set is malformed")]
+    Malformed(#[source] KeySetError),
+}
+
+impl KeysError {
+    /// Whether the same question may be answered later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_temporary())
+    }
+}
+
+impl Failure for KeysError {
+    fn is_temporary(&self) -> bool {
+        // Whatever it was, it is not remembered: the next token may bring the key.
+        true
+    }
+}
+
+/// The JWK sets behind URLs, cached.
+///
+/// A set is fetched once for all who wait for it. A token whose `kid` is not in a set makes it
+/// fetched again ([OpenID Core §10.1.1]), at a bounded rate however many such tokens come. A fetch
+/// that fails leaves the keys there are in use until they are too old.
+///
+/// [OpenID Core §10.1.1]: https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys
+pub struct RemoteKeys {
+    fetch: Arc<dyn Fetch>,
+    sets: Cache<String, KeySet, KeysError>,
+}
+
+impl RemoteKeys {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, config: &KeysConfig) -> Self {
+        let times = Times {
+            fresh: config.fresh,
+            stale: config.stale,
+            negative: Lifetime::from_secs(0),
+            retry: config.refetch,
+        };
+        Self { fetch, sets: Cache::new(config.capacity, clock, times) }
+    }
+
+    /// The set behind a URL.
+    ///
+    /// # Errors
+    /// Any [`KeysError`].
+    pub async fn keys(&self, url: &EndpointUrl) -> Result<Arc<KeySet>, KeysError> {
+        self.keys_with(url, None).await
+    }
+
+    /// The set behind a URL, fetched again if it has no key of this `kid`; it may lack one then,
+    /// too. Both arguments are untrusted.
+    ///
+    /// # Errors
+    /// Any [`KeysError`].
+    pub async fn keys_with(
+        &self,
+        url: &EndpointUrl,
+        kid: Option<&str>,
+    ) -> Result<Arc<KeySet>, KeysError> {
+        let has_key = |set: &KeySet| kid.is_none_or(|kid| set.contains_kid(kid));
+        self.sets.get(&url.to_string(), has_key, || self.load(url)).await
+    }
+
+    async fn load(&self, url: &EndpointUrl) -> Result<KeySet, KeysError> {
+        let loaded = self.fetch_set(url).await;
+        if let Err(error) = &loaded {
+            tracing::warn!(%url, error = error as &dyn std::error::Error, "no keys");
+        }
+        loaded
+    }
+
+    async fn fetch_set(&self, url: &EndpointUrl) -> Result<KeySet, KeysError> {
+        let request = Request::get(url.clone(), Limits::jwks());
+        let response =
+            self.fetch.fetch(request).await.map_err(|error| KeysError::Fetch(Arc::new(error)))?;
+        let (set, skipped) =
+            KeySet::parse_foreign(response.body()).map_err(KeysError::Malformed)?;
+        if !skipped.is_empty() {
+            tracing::debug!(%url, skipped = skipped.len(), "keys of a set were left out");
+        }
+        Ok(set)
+    }
+}
+
+impl std::fmt::Debug for RemoteKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RemoteKeys").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

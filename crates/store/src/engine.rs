@@ -1,0 +1,196 @@
+//! The operations every engine offers: few, atomic, object safe.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
+
+use crate::error::StoreError;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where single-use values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OneTimeTable {
+    /// Permission tickets.
+    Tickets,
+    /// Authorization codes.
+    Codes,
+}
+
+impl OneTimeTable {
+    /// Every table of single-use values.
+    pub const ALL: [Self; 2] = [Self::Tickets, Self::Codes];
+}
+
+/// Where records that are read many times are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordTable {
+    /// What an opaque access token (RPT, PAT) stands for.
+    AccessTokens,
+    /// Identifiers of self-contained tokens that no longer count.
+    Revoked,
+    /// Resources registered at an authorization server.
+    Resources,
+    /// What a resource server registered where, so that it finds its ids again after a restart.
+    Registrations,
+}
+
+impl RecordTable {
+    /// Every table of records.
+    pub const ALL: [Self; 4] =
+        [Self::AccessTokens, Self::Revoked, Self::Resources, Self::Registrations];
+}
+
+/// When an insertion may be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Once every later operation of this engine will see it. A power cut or a killed process may
+    /// lose it: fit for a value whose loss only makes its holder ask again.
+    Lazy,
+    /// Once it would survive a power cut.
+    Durable,
+}
+
+/// A single-use value to be kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OneTimeEntry {
+    /// Digest of the handle, never the handle itself. The handle is 256 random bits of our own.
+    pub key: Digest,
+    /// What [`OneTime::spend`] gives to the first presenter.
+    pub value: Vec<u8>,
+    /// The only presenter that may spend it; `None` binds it to whoever spends it first.
+    pub bound_to: Option<Vec<u8>>,
+    /// From this moment on it is absent.
+    pub expires: Timestamp,
+}
+
+impl std::fmt::Debug for OneTimeEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OneTimeEntry")
+            .field("key", &self.key)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an attempt to spend a single-use value found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Spend {
+    /// This call spent it. Over all callers, processes and restarts there is one such answer.
+    First(Vec<u8>),
+    /// The same presenter had spent it before.
+    Again(Vec<u8>),
+    /// It belongs to another presenter. Nothing was changed: a stranger cannot burn it.
+    Bound,
+    /// There is no such value, or its time is over.
+    Absent,
+}
+
+/// Values that succeed at most once: tickets, codes, `jti` values.
+///
+/// An engine promises that each method is atomic: of any number of concurrent calls, over all
+/// tasks that share the engine, the result is that of some order of them. Over several processes
+/// that share the storage no value is spent twice either; whether one sees at once what another
+/// keeps by [`Durability::Lazy`] is the engine's to say.
+pub trait OneTime: Send + Sync {
+    /// Keeps a fresh single-use value. Nothing is ever overwritten, so no tombstone is lost: under
+    /// a key that is taken, a durable insertion fails with [`StoreError::Exists`] and a lazy one
+    /// has no effect.
+    ///
+    /// `entry` is authenticated: the key comes from our own randomness, so that no two insertions
+    /// under one key ever run at the same time.
+    fn insert(
+        &self,
+        table: OneTimeTable,
+        entry: OneTimeEntry,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Remembers `key`; `false` if it is remembered already. Durable before it answers.
+    ///
+    /// It is kept until `expires` at least. The key is a digest over the kind of value, its issuer
+    /// and its id, made only after the value's signature was verified: an unverified `jti` must
+    /// not be burnt.
+    fn insert_new(
+        &self,
+        key: Digest,
+        expires: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Spends a value in one atomic step. Final before it answers [`Spend::First`]: no killed
+    /// process and no power cut makes the value good again.
+    ///
+    /// What was spent stays as a tombstone until it expires; that of a value that was inserted
+    /// lazily may be lost with the process, and then the value is [`Spend::Absent`]. `key` is the digest of an untrusted
+    /// handle, `presenter` an authenticated or at least identified client.
+    fn spend<'a>(
+        &'a self,
+        table: OneTimeTable,
+        key: Digest,
+        presenter: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Spend, StoreError>>;
+}
+
+/// Records that are read many times. Keys and values are our own; only [`Records::get`] is asked
+/// with keys that derive from untrusted input.
+pub trait Records: Send + Sync {
+    /// Writes a record, replacing one that stood there. Durable before it answers.
+    fn put<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Gives a live record another value; `false` if there is none. Atomic: a record removed
+    /// meanwhile does not come back. Durable before it answers.
+    fn replace<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Reads a live record. Sees every write that was acknowledged before the call, and nothing
+    /// that a power cut could take back.
+    fn get<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// The live records whose keys start with `prefix`, in the order of their keys.
+    fn list<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>>;
+
+    /// Removes a record; `false` if there was none. Durable before it answers.
+    fn remove<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
+
+/// A record's key and value.
+pub type KeyedValue = (Vec<u8>, Vec<u8>);
+
+/// A complete store.
+pub trait Engine: OneTime + Records {
+    /// Forgets what expired at `now` or before, up to a bounded number of entries, and says how
+    /// many: a caller that wants all gone calls again until the answer is zero.
+    ///
+    /// An engine may also do so by itself.
+    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
+}

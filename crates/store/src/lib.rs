@@ -1,0 +1,89 @@
+//! What an authorization server keeps, by atomic operations: memory and SQLite keep the same
+//! promises.
+//!
+//! | module | what is kept | specification |
+//! |---|---|---|
+//! | [`tickets`] | permission tickets: single use, bound to their first presenter | UMA 2.0 Grant §3.3.1, §5.5 |
+//! | [`codes`] | authorization codes: single use, a second use is recognised | [RFC 6749 §4.1.2] |
+//! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
+//! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
+//! | [`revoked`] | self-contained tokens revoked before their time | [RFC 6749 §4.1.2] |
+//! | [`resources`] | registered resources, per resource owner and resource server | UMA 2.0 Federated Authorization §3.2 |
+//! | [`registrations`] | a resource server's memory of what it registered | UMA 2.0 Federated Authorization §3.2 |
+//! | [`engine`] | the operations an engine offers, object safe | |
+//! | [`memory`], [`sqlite`] | the engines | |
+//!
+//! # What is promised
+//!
+//! - A single-use value succeeds at most once, over all tasks, processes and restarts.
+//! - What is acknowledged as durable survives a power cut; what a reader sees is durable.
+//! - A failed store is an error, never an answer: nothing here turns it into "unknown ticket".
+//! - Handles and tokens are kept as SHA-256 digests only: a stolen store holds nothing that can be
+//!   presented.
+//!
+//! | operation | acknowledged when |
+//! |---|---|
+//! | [`OneTime::insert`](engine::OneTime::insert), lazy | every later operation of this engine sees it |
+//! | [`OneTime::spend`](engine::OneTime::spend) | nothing can undo it |
+//! | every other write | it is on the disk |
+//!
+//! ```
+//! use std::sync::Arc;
+//! use countersign_store::{MemoryEngine, Taken, Tickets};
+//! use countersign_types::secret::TicketHandle;
+//! use countersign_types::{ClientId, Timestamp};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let tickets: Tickets<String> = Tickets::new(Arc::new(MemoryEngine::new()));
+//! let ticket = TicketHandle::new("an example; real ones are generated");
+//! let (now, expires) = (Timestamp::from_unix(1000), Timestamp::from_unix(1300));
+//! tickets.issue(&ticket, &"RS API: get".to_owned(), None, expires).await?;
+//!
+//! let client = ClientId::parse("rqp-client")?;
+//! let first = tickets.take(&ticket, &client, now).await?;
+//! assert_eq!(first, Taken::First("RS API: get".to_owned()));
+//! let second = tickets.take(&ticket, &client, now).await?;
+//! assert_eq!(second, Taken::Again("RS API: get".to_owned()));
+//! let stranger = tickets.take(&ticket, &ClientId::parse("another")?, now).await?;
+//! assert_eq!(stranger, Taken::Bound);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! Stores for more than one node, and encryption of the file (leave that to the disk). Restoring
+//! an older copy of the file brings spent values back that were live when the copy was made:
+//! after a restore, let every ticket and code of before expire first.
+//!
+//! [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
+//! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
+//! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
+
+pub mod access_tokens;
+pub mod codes;
+pub mod engine;
+pub mod error;
+pub mod memory;
+mod one_time;
+mod record;
+pub mod registrations;
+pub mod replay;
+pub mod resources;
+pub mod revoked;
+pub mod sqlite;
+pub mod tickets;
+
+pub use access_tokens::AccessTokens;
+pub use codes::Codes;
+pub use engine::Engine;
+pub use error::StoreError;
+pub use memory::MemoryEngine;
+pub use one_time::Taken;
+pub use registrations::Registrations;
+pub use replay::Replay;
+pub use resources::Resources;
+pub use revoked::RevokedTokens;
+pub use sqlite::SqliteEngine;
+pub use tickets::Tickets;

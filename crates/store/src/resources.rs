@@ -1,0 +1,119 @@
+//! Registered resources. UMA 2.0 Federated Authorization §3.2.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use countersign_types::digest::Digest;
+use countersign_types::{ClientId, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::{Engine, RecordTable};
+use crate::error::StoreError;
+use crate::record;
+
+/// On whose behalf resources are registered: what a PAT stands for.
+///
+/// No operation of [`Resources`] reaches beyond one registrant, so an id of another owner or
+/// another resource server is an unknown id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+pub struct Registrant {
+    /// The resource owner.
+    pub owner: String,
+    /// The resource server, by its client id.
+    pub resource_server: ClientId,
+}
+
+impl Registrant {
+    fn prefix(&self) -> Digest {
+        let parts = [self.owner.as_bytes(), self.resource_server.as_str().as_bytes()];
+        Digest::of_parts(&parts)
+    }
+
+    fn key(&self, id: &str) -> Vec<u8> {
+        let mut key = self.prefix().as_bytes().to_vec();
+        key.extend_from_slice(id.as_bytes());
+        key
+    }
+}
+
+/// Registered resources, each with a record `R` of its description. All writes are durable before
+/// they answer.
+#[derive(Clone)]
+pub struct Resources<R> {
+    engine: Arc<dyn Engine>,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<R: Serialize + DeserializeOwned> Resources<R> {
+    /// Resources kept in `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, record: PhantomData }
+    }
+
+    /// Registers a resource under a fresh id of ours.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create(
+        &self,
+        registrant: &Registrant,
+        id: &str,
+        record: &R,
+    ) -> Result<(), StoreError> {
+        let value = record::encode(record)?;
+        self.engine.put(RecordTable::Resources, &registrant.key(id), value, None).await
+    }
+
+    /// Reads a resource by an untrusted id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read(&self, registrant: &Registrant, id: &str) -> Result<Option<R>, StoreError> {
+        let key = registrant.key(id);
+        let value = self.engine.get(RecordTable::Resources, &key, ALWAYS).await?;
+        value.map(|value| record::decode(&value)).transpose()
+    }
+
+    /// Replaces a resource's description; `false` if there is no such resource.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replace(
+        &self,
+        registrant: &Registrant,
+        id: &str,
+        record: &R,
+    ) -> Result<bool, StoreError> {
+        let value = record::encode(record)?;
+        self.engine.replace(RecordTable::Resources, &registrant.key(id), value, ALWAYS).await
+    }
+
+    /// Deletes a resource; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove(&self, registrant: &Registrant, id: &str) -> Result<bool, StoreError> {
+        self.engine.remove(RecordTable::Resources, &registrant.key(id)).await
+    }
+
+    /// The registrant's resources with their ids, in the order of the ids.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, registrant: &Registrant) -> Result<Vec<(String, R)>, StoreError> {
+        let prefix = registrant.prefix();
+        let found = self.engine.list(RecordTable::Resources, prefix.as_bytes(), ALWAYS).await?;
+        found
+            .into_iter()
+            .map(|(key, value)| {
+                let id = key.get(prefix.as_bytes().len()..).unwrap_or_default();
+                Ok((String::from_utf8_lossy(id).into_owned(), record::decode(&value)?))
+            })
+            .collect()
+    }
+}
+
+/// Resources do not expire, so any moment serves to read them.
+const ALWAYS: Timestamp = Timestamp::from_unix(0);

@@ -1,0 +1,305 @@
+//! The durable engine: SQLite in write-ahead mode, every commit synced, many writes per commit.
+//!
+//! One thread owns the connection that writes. It takes everything that waits, applies it in one
+//! transaction, commits, and only then answers each caller: with many callers a sync is shared by
+//! many writes. Readers have connections of their own and read on the calling task, which costs
+//! microseconds; they see a commit only after it was synced.
+//!
+//! | method | acknowledged when |
+//! |---|---|
+//! | `insert`, lazy | in memory; written within seconds if it is still live then (module `recent`) |
+//! | `insert`, durable; `insert_new`, `put`, `replace`, `remove` | committed and synced |
+//! | `spend` | committed and synced, unless the value never was on the disk: then at once |
+//! | `get`, `list` | read from what is committed and synced |
+//!
+//! What is in memory alone belongs to its engine: a second engine on the same file does not see it.
+//! An orderly end writes it.
+//!
+//! # When the disk fails
+//!
+//! A full disk or a lock held too long fails the writes of one commit and the engine goes on. Any
+//! other failure to write or sync ends writing for good ([`StoreError::Stopped`]): after a failed
+//! sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
+//! goes on; a restart recovers what is really there.
+
+mod recent;
+mod schema;
+mod statements;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use countersign_types::digest::Digest;
+use countersign_types::{Clock, Timestamp};
+use rusqlite::Connection;
+
+use self::recent::{Recent, steady_now};
+use self::writer::Writer;
+use crate::engine::{
+    BoxFuture, Durability, Engine, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
+    Records, Spend,
+};
+use crate::error::{Cause, StoreError};
+use crate::one_time::Single;
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file or its directory cannot be created, opened or synced.
+    #[error("cannot open the store {}", path.display())]
+    File {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is a database of something else.
+    #[error("{} is not a store of this software", path.display())]
+    NotAStore {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// A newer version wrote the file. Going back would lose what only that version understands.
+    #[error("{} was written by a newer version: schema {found}, this version knows up to {known}", path.display())]
+    NewerSchema {
+        /// The store's file.
+        path: PathBuf,
+        /// The schema of the file.
+        found: i64,
+        /// The newest schema this version knows.
+        known: i64,
+    },
+    /// The database cannot be read or prepared.
+    #[error("cannot use the store {}", path.display())]
+    Database {
+        /// The store's file.
+        path: PathBuf,
+        /// What the database said.
+        #[source]
+        source: Cause,
+    },
+    /// The writer's thread cannot be started.
+    #[error("cannot start the store's writer")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The engine on a file.
+///
+/// Dropping it waits for the writes that are queued, then closes the file.
+pub struct SqliteEngine {
+    writer: Writer,
+    recent: Arc<Recent>,
+    readers: Vec<Mutex<Connection>>,
+    next_reader: AtomicUsize,
+}
+
+impl SqliteEngine {
+    /// Opens the store at `path`, creating it if there is none (mode 0600, its directory synced).
+    ///
+    /// `clock` tells the writer what has expired: it removes expired entries little by little, with
+    /// each commit and when it is idle, some minutes after their time.
+    ///
+    /// This call blocks; it belongs to a program's start.
+    ///
+    /// # Errors
+    /// Any [`OpenError`].
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        schema::create_file(path)?;
+        let connection = schema::open_writer(path)?;
+        let readers = (0..READERS)
+            .map(|_| schema::open_reader(path).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        let recent = Arc::<Recent>::default();
+        let writer = Writer::start(connection, clock, Arc::clone(&recent));
+        let writer = writer.map_err(OpenError::Thread)?;
+        Ok(Self { writer, recent, readers, next_reader: AtomicUsize::new(0) })
+    }
+
+    /// Whether the engine stopped writing after a failure: time to restart the program.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.writer.has_stopped()
+    }
+
+    /// Writes what is in memory alone, as before a copy of the file is made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn write_recent(&self) -> Result<(), StoreError> {
+        self.writer.write_recent().await
+    }
+
+    /// A reader that nobody uses, or the next in turn.
+    fn reader(&self) -> Option<MutexGuard<'_, Connection>> {
+        for reader in &self.readers {
+            match reader.try_lock() {
+                Ok(reader) => return Some(reader),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed) % READERS;
+        let reader = self.readers.get(turn)?;
+        Some(reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn insert_lazily(
+        &self,
+        table: OneTimeTable,
+        key: Digest,
+        single: Single,
+    ) -> Result<(), StoreError> {
+        if self.has_stopped() {
+            return Err(StoreError::Stopped);
+        }
+        if self.read(|c| statements::exists(c, table, &key))? {
+            return Ok(());
+        }
+        match self.recent.insert((table, key), single, steady_now()) {
+            Ok(()) => Ok(()),
+            Err(single) => {
+                let insert = move |c: &Connection| statements::insert(c, table, &key, &single);
+                self.writer.enqueue(insert).await
+            }
+        }
+    }
+
+    async fn insert_durably(
+        &self,
+        table: OneTimeTable,
+        key: Digest,
+        single: Single,
+    ) -> Result<(), StoreError> {
+        let is_taken = self.recent.contains(&(table, key));
+        let insert = move |c: &Connection| statements::insert(c, table, &key, &single);
+        if is_taken || !self.writer.commit(insert).await? {
+            return Err(StoreError::Exists);
+        }
+        Ok(())
+    }
+
+    fn read<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let reader = self.reader().ok_or(StoreError::Stopped)?;
+        query(&reader).map_err(|error| StoreError::Unavailable(Arc::new(error)))
+    }
+}
+
+impl OneTime for SqliteEngine {
+    fn insert(
+        &self,
+        table: OneTimeTable,
+        entry: OneTimeEntry,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        let OneTimeEntry { key, value, bound_to, expires } = entry;
+        let single = Single { value, bound_to, spent: false, expires };
+        Box::pin(async move {
+            match durability {
+                Durability::Lazy => self.insert_lazily(table, key, single).await,
+                Durability::Durable => self.insert_durably(table, key, single).await,
+            }
+        })
+    }
+
+    fn insert_new(
+        &self,
+        key: Digest,
+        expires: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.writer.commit(move |c| statements::insert_new(c, &key, expires)))
+    }
+
+    fn spend<'a>(
+        &'a self,
+        table: OneTimeTable,
+        key: Digest,
+        presenter: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Spend, StoreError>> {
+        Box::pin(async move {
+            if self.has_stopped() {
+                return Err(StoreError::Stopped);
+            }
+            if let Some(spend) = self.recent.spend(&(table, key), presenter, now) {
+                return Ok(spend);
+            }
+            // On the disk, or on its way there: on the writer's thread it is one or the other.
+            let (recent, presenter) = (Arc::clone(&self.recent), presenter.to_vec());
+            let spend = move |c: &Connection| match recent.spend(&(table, key), &presenter, now) {
+                Some(spend) => Ok(spend),
+                None => statements::spend(c, table, &key, &presenter, now),
+            };
+            self.writer.commit(spend).await
+        })
+    }
+}
+
+impl Records for SqliteEngine {
+    fn put<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let key = key.to_vec();
+        let write = move |c: &Connection| statements::put(c, table, &key, &value, expires);
+        Box::pin(self.writer.commit(write))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let key = key.to_vec();
+        let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
+        Box::pin(self.writer.commit(write))
+    }
+
+    fn get<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move { self.read(|c| statements::get(c, table, key, now)) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        Box::pin(async move { self.read(|c| statements::list(c, table, prefix, now)) })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let key = key.to_vec();
+        Box::pin(self.writer.commit(move |c| statements::remove(c, table, &key)))
+    }
+}
+
+impl Engine for SqliteEngine {
+    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let recent = Arc::clone(&self.recent);
+        Box::pin(self.writer.commit(move |c| Ok(recent.purge(now) + statements::purge(c, now)?)))
+    }
+}

@@ -1,0 +1,186 @@
+//! The file: creation, settings, schema and its version.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::OpenError;
+
+/// Marks the file as ours in `PRAGMA application_id`: the letters `CsSt`.
+const APPLICATION_ID: i64 = 0x4373_5374;
+
+/// The schema that [`CREATE`] makes, in `PRAGMA user_version`.
+const VERSION: i64 = 1;
+
+/// How long a writer waits for another process that holds the lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements kept per connection; there are fewer.
+const STATEMENTS: usize = 64;
+
+/// Rows stand in the order of their insertion, so that what is written together lies together;
+/// only the index of the random keys is written all over.
+const CREATE: &str = "
+CREATE TABLE tickets (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, bound_to BLOB,
+    spent INTEGER NOT NULL DEFAULT 0, expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tickets_expires ON tickets (expires);
+CREATE TABLE codes (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, bound_to BLOB,
+    spent INTEGER NOT NULL DEFAULT 0, expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX codes_expires ON codes (expires);
+CREATE TABLE replay (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX replay_expires ON replay (expires);
+CREATE TABLE access_tokens (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX access_tokens_expires ON access_tokens (expires) WHERE expires IS NOT NULL;
+CREATE TABLE revoked (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX revoked_expires ON revoked (expires) WHERE expires IS NOT NULL;
+CREATE TABLE resources (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX resources_expires ON resources (expires) WHERE expires IS NOT NULL;
+CREATE TABLE registrations (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX registrations_expires ON registrations (expires) WHERE expires IS NOT NULL;
+";
+
+/// Creates the file, readable by its owner alone, so that it survives a power cut before anything
+/// is written to it. An existing file is left as it is.
+pub(super) fn create_file(path: &Path) -> Result<(), OpenError> {
+    let create = || -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        sync_parent(path)
+    };
+    create().map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
+/// A new name in a directory is durable only once the directory is.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if cfg!(unix) { File::open(parent.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
+}
+
+/// The connection that writes, on a file whose schema is this version's.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let mut connection = connect(path).map_err(|error| database(path, error))?;
+    check_or_create(&mut connection, path)?;
+    let settings = |connection: &Connection| -> rusqlite::Result<()> {
+        // Both are SQLite's defaults in this mode; a durable store does not lean on defaults.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Where a plain sync stops at the drive's cache (macOS), ask for the real one.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        // 64 MiB of log between checkpoints, and no more of it kept than that: keys are random, so
+        // a page that is written to the file once for many changes is worth waiting for.
+        connection.pragma_update(None, "wal_autocheckpoint", 16 * 1024)?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        connection.pragma_update(None, "cache_size", -64 * 1024)
+    };
+    settings(&connection).map_err(|error| database(path, error))?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = connect(path)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "cache_size", -16 * 1024)?;
+        Ok(connection)
+    };
+    open().map_err(|error| database(path, error))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // Each connection is behind a mutex or owned by one thread.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn check_or_create(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| database(path, error);
+    // A foreign file is recognised before anything in it, its journal mode included, is changed.
+    match identify(connection).map_err(failed)? {
+        Identity::Empty | Identity::Ours(VERSION) => {}
+        Identity::Ours(found) if found > VERSION => {
+            return Err(OpenError::NewerSchema { path: path.to_owned(), found, known: VERSION });
+        }
+        Identity::Ours(_) | Identity::Foreign => {
+            return Err(OpenError::NotAStore { path: path.to_owned() });
+        }
+    }
+    // The mode is kept in the file; in it a reader never waits for the writer.
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(failed)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        let source = io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the file system does not support the write-ahead log",
+        );
+        return Err(OpenError::File { path: path.to_owned(), source });
+    }
+    create_if_empty(connection).map_err(failed)
+}
+
+fn create_if_empty(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again under the lock: another process may have been faster.
+    if matches!(identify(&transaction)?, Identity::Empty) {
+        transaction.execute_batch(CREATE)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
+
+enum Identity {
+    Empty,
+    Ours(i64),
+    Foreign,
+}
+
+fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
+    let integer = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let id = integer("PRAGMA application_id");
+    if let Err(error) = &id
+        && error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase)
+    {
+        return Ok(Identity::Foreign);
+    }
+    let (id, version) = (id?, integer("PRAGMA user_version")?);
+    let objects = integer("SELECT count(*) FROM sqlite_schema")?;
+    Ok(match (id, version, objects) {
+        (0, 0, 0) => Identity::Empty,
+        (APPLICATION_ID, version, _) => Identity::Ours(version),
+        _ => Identity::Foreign,
+    })
+}
+
+fn database(path: &Path, error: rusqlite::Error) -> OpenError {
+    OpenError::Database { path: path.to_owned(), source: Arc::new(error) }
+}

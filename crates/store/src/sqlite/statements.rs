@@ -1,0 +1,247 @@
+//! The statements, one function each. Those that write run inside the writer's transaction.
+
+use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::engine::{KeyedValue, OneTimeTable, RecordTable, Spend};
+use crate::one_time::Single;
+
+/// Rows of one table removed by one [`purge`].
+const PURGE_ROWS: i64 = 256;
+
+/// SQL for one table of single-use values.
+struct OneTimeSql {
+    insert: &'static str,
+    spend: &'static str,
+    look: &'static str,
+    exists: &'static str,
+}
+
+macro_rules! one_time_sql {
+    ($table:literal) => {
+        OneTimeSql {
+            insert: concat!(
+                "INSERT INTO ",
+                $table,
+                " (key, value, bound_to, spent, expires) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (key) DO NOTHING"
+            ),
+            spend: concat!(
+                "UPDATE ",
+                $table,
+                " SET spent = 1, bound_to = ?2 \
+                 WHERE key = ?1 AND spent = 0 AND expires > ?3 \
+                 AND (bound_to IS NULL OR bound_to = ?2) RETURNING value"
+            ),
+            look: concat!(
+                "SELECT value, bound_to = ?2 FROM ",
+                $table,
+                " WHERE key = ?1 AND expires > ?3"
+            ),
+            exists: concat!("SELECT 1 FROM ", $table, " WHERE key = ?1"),
+        }
+    };
+}
+
+const fn one_time_sql(table: OneTimeTable) -> OneTimeSql {
+    match table {
+        OneTimeTable::Tickets => one_time_sql!("tickets"),
+        OneTimeTable::Codes => one_time_sql!("codes"),
+    }
+}
+
+/// SQL for one table of records.
+struct RecordSql {
+    put: &'static str,
+    replace: &'static str,
+    get: &'static str,
+    list: &'static str,
+    remove: &'static str,
+}
+
+macro_rules! record_sql {
+    ($table:literal) => {
+        RecordSql {
+            put: concat!(
+                "INSERT INTO ",
+                $table,
+                " (key, value, expires) VALUES (?1, ?2, ?3) ON CONFLICT (key) \
+                 DO UPDATE SET value = excluded.value, expires = excluded.expires"
+            ),
+            replace: concat!(
+                "UPDATE ",
+                $table,
+                " SET value = ?2 WHERE key = ?1 AND (expires IS NULL OR expires > ?3)"
+            ),
+            get: concat!(
+                "SELECT value FROM ",
+                $table,
+                " WHERE key = ?1 AND (expires IS NULL OR expires > ?2)"
+            ),
+            list: concat!(
+                "SELECT key, value, expires IS NULL OR expires > ?2 FROM ",
+                $table,
+                " WHERE key >= ?1 ORDER BY key"
+            ),
+            remove: concat!("DELETE FROM ", $table, " WHERE key = ?1"),
+        }
+    };
+}
+
+const fn record_sql(table: RecordTable) -> RecordSql {
+    match table {
+        RecordTable::AccessTokens => record_sql!("access_tokens"),
+        RecordTable::Revoked => record_sql!("revoked"),
+        RecordTable::Resources => record_sql!("resources"),
+        RecordTable::Registrations => record_sql!("registrations"),
+    }
+}
+
+macro_rules! purge_sql {
+    ($($table:literal),*) => {
+        [$(concat!(
+            "DELETE FROM ", $table, " WHERE id IN \
+             (SELECT id FROM ", $table, " WHERE expires <= ?1 LIMIT ?2)"
+        )),*]
+    };
+}
+
+const PURGE: [&str; 7] = purge_sql!(
+    "tickets",
+    "codes",
+    "replay",
+    "access_tokens",
+    "revoked",
+    "resources",
+    "registrations"
+);
+
+/// Whether the value was inserted; `false` if its key is taken.
+pub(super) fn insert(
+    connection: &Connection,
+    table: OneTimeTable,
+    key: &Digest,
+    single: &Single,
+) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(one_time_sql(table).insert)?;
+    let Single { value, bound_to, spent, expires } = single;
+    let rows =
+        statement.execute(params![key.as_bytes(), value, bound_to, spent, expires.as_unix()])?;
+    Ok(rows == 1)
+}
+
+/// Whether a value or its tombstone stands under the key.
+pub(super) fn exists(
+    connection: &Connection,
+    table: OneTimeTable,
+    key: &Digest,
+) -> rusqlite::Result<bool> {
+    connection.prepare_cached(one_time_sql(table).exists)?.exists(params![key.as_bytes()])
+}
+
+pub(super) fn insert_new(
+    connection: &Connection,
+    key: &Digest,
+    expires: Timestamp,
+) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO replay (key, expires) VALUES (?1, ?2) ON CONFLICT (key) DO NOTHING",
+    )?;
+    Ok(statement.execute(params![key.as_bytes(), expires.as_unix()])? == 1)
+}
+
+/// One statement decides and spends; only where it found nothing to spend, a second one says why.
+pub(super) fn spend(
+    connection: &Connection,
+    table: OneTimeTable,
+    key: &Digest,
+    presenter: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<Spend> {
+    let sql = one_time_sql(table);
+    let arguments = params![key.as_bytes(), presenter, now.as_unix()];
+    let mut statement = connection.prepare_cached(sql.spend)?;
+    if let Some(value) = statement.query_row(arguments, |row| row.get(0)).optional()? {
+        return Ok(Spend::First(value));
+    }
+    let mut statement = connection.prepare_cached(sql.look)?;
+    let row = statement.query_row(arguments, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(match row {
+        None => Spend::Absent,
+        Some((value, true)) => Spend::Again(value),
+        Some((_, false)) => Spend::Bound,
+    })
+}
+
+pub(super) fn put(
+    connection: &Connection,
+    table: RecordTable,
+    key: &[u8],
+    value: &[u8],
+    expires: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(record_sql(table).put)?;
+    statement.execute(params![key, value, expires.map(Timestamp::as_unix)]).map(drop)
+}
+
+pub(super) fn replace(
+    connection: &Connection,
+    table: RecordTable,
+    key: &[u8],
+    value: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(record_sql(table).replace)?;
+    Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    table: RecordTable,
+    key: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut statement = connection.prepare_cached(record_sql(table).get)?;
+    statement.query_row(params![key, now.as_unix()], |row| row.get(0)).optional()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    table: RecordTable,
+    prefix: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<KeyedValue>> {
+    let mut statement = connection.prepare_cached(record_sql(table).list)?;
+    let mut rows = statement.query(params![prefix, now.as_unix()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: Vec<u8> = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        if row.get(2)? {
+            found.push((key, row.get(1)?));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn remove(
+    connection: &Connection,
+    table: RecordTable,
+    key: &[u8],
+) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(record_sql(table).remove)?;
+    Ok(statement.execute(params![key])? == 1)
+}
+
+/// Removes rows that expired at `now` or before, a bounded number from each table.
+pub(super) fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    let mut removed = 0;
+    for sql in PURGE {
+        let mut statement = connection.prepare_cached(sql)?;
+        removed += statement.execute(params![now.as_unix(), PURGE_ROWS])? as u64;
+    }
+    Ok(removed)
+}

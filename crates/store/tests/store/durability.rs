@@ -1,0 +1,188 @@
+//! What survives a restart, and which files are refused.
+
+use std::sync::Arc;
+
+use crate::common::{Directory, FixedClock, at, open};
+use countersign_store::SqliteEngine;
+use countersign_store::engine::{
+    Durability, OneTime as _, OneTimeEntry, OneTimeTable, RecordTable, Records as _, Spend,
+};
+use countersign_store::sqlite::OpenError;
+use countersign_types::digest::Digest;
+
+fn entry(handle: &[u8]) -> OneTimeEntry {
+    let key = Digest::of(handle);
+    OneTimeEntry { key, value: handle.to_vec(), bound_to: None, expires: at(1000) }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_reopening() {
+    let directory = Directory::new();
+    let engine = open(&directory.file());
+    engine.insert(OneTimeTable::Tickets, entry(b"live"), Durability::Durable).await.unwrap();
+    engine.insert(OneTimeTable::Tickets, entry(b"spent"), Durability::Lazy).await.unwrap();
+    let spent = engine.spend(OneTimeTable::Tickets, Digest::of(b"spent"), b"c", at(1)).await;
+    assert_eq!(spent.unwrap(), Spend::First(b"spent".to_vec()));
+    assert!(engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap());
+    engine.put(RecordTable::Resources, b"r", b"resource".to_vec(), None).await.unwrap();
+    engine.put(RecordTable::Resources, b"gone", b"resource".to_vec(), None).await.unwrap();
+    assert!(engine.remove(RecordTable::Resources, b"gone").await.unwrap());
+    drop(engine);
+
+    let engine = open(&directory.file());
+    let live = engine.spend(OneTimeTable::Tickets, Digest::of(b"live"), b"c", at(1)).await;
+    assert_eq!(live.unwrap(), Spend::First(b"live".to_vec()));
+    let spent = engine.spend(OneTimeTable::Tickets, Digest::of(b"spent"), b"c", at(1)).await;
+    assert_eq!(spent.unwrap(), Spend::Again(b"spent".to_vec()));
+    assert!(!engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap());
+    let resource = engine.get(RecordTable::Resources, b"r", at(1)).await.unwrap();
+    assert_eq!(resource.as_deref(), Some(b"resource".as_slice()));
+    assert_eq!(engine.get(RecordTable::Resources, b"gone", at(1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_copy_of_the_files_taken_at_any_moment_has_what_was_acknowledged() {
+    // What a killed process leaves: the files as they are, without a clean end.
+    let (directory, killed) = (Directory::new(), Directory::new());
+    let engine = open(&directory.file());
+    for round in 0..20_u8 {
+        engine.put(RecordTable::Resources, &[round], vec![round], None).await.unwrap();
+        engine.insert(OneTimeTable::Tickets, entry(&[round]), Durability::Durable).await.unwrap();
+        let key = Digest::of(&[round]);
+        let first = engine.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+        assert_eq!(first, Spend::First(vec![round]));
+    }
+    copy(&directory, &killed);
+    let recovered = open(&killed.file());
+    for round in 0..20_u8 {
+        let value = recovered.get(RecordTable::Resources, &[round], at(1)).await.unwrap();
+        assert_eq!(value, Some(vec![round]));
+        let key = Digest::of(&[round]);
+        let again = recovered.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+        assert_eq!(again, Spend::Again(vec![round]));
+    }
+}
+
+#[tokio::test]
+async fn a_value_spent_before_it_was_written_never_comes_back() {
+    // A killed process: the files as they are when the value was live, and after it was spent.
+    let (directory, live, spent) = (Directory::new(), Directory::new(), Directory::new());
+    let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+    let key = Digest::of(b"young");
+    engine.insert(OneTimeTable::Tickets, entry(b"young"), Durability::Lazy).await.unwrap();
+    engine.put(RecordTable::Resources, b"a", Vec::new(), None).await.unwrap();
+    copy(&directory, &live);
+    let first = engine.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+    assert_eq!(first, Spend::First(b"young".to_vec()));
+    engine.put(RecordTable::Resources, b"b", Vec::new(), None).await.unwrap();
+    engine.write_recent().await.unwrap();
+    copy(&directory, &spent);
+
+    for killed in [live, spent] {
+        let recovered = open(&killed.file());
+        let spend = recovered.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+        assert_eq!(spend, Spend::Absent);
+    }
+}
+
+#[tokio::test]
+async fn a_live_value_that_was_written_is_spent_on_the_disk() {
+    let (directory, spent) = (Directory::new(), Directory::new());
+    let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+    let key = Digest::of(b"old");
+    engine.insert(OneTimeTable::Tickets, entry(b"old"), Durability::Lazy).await.unwrap();
+    engine.write_recent().await.unwrap();
+    let first = engine.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+    assert_eq!(first, Spend::First(b"old".to_vec()));
+    copy(&directory, &spent);
+
+    let again = open(&spent.file()).spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
+    assert_eq!(again, Spend::Again(b"old".to_vec()));
+}
+
+/// The files as a killed process leaves them.
+fn copy(from: &Directory, to: &Directory) {
+    for suffix in ["", "-wal"] {
+        let name = |path: std::path::PathBuf| format!("{}{suffix}", path.display());
+        std::fs::copy(name(from.file()), name(to.file())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn expired_rows_go_by_themselves_after_the_grace_and_not_before() {
+    let directory = Directory::new();
+    let old = entry(b"old");
+    {
+        let engine = open(&directory.file());
+        engine.insert(OneTimeTable::Tickets, old.clone(), Durability::Durable).await.unwrap();
+    }
+    // A commit at this moment removes what expired more than 300 seconds before.
+    for (now, is_kept) in [(1299, true), (1300, false)] {
+        let clock = Arc::new(FixedClock(now));
+        let engine = SqliteEngine::open(&directory.file(), clock).unwrap();
+        engine.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+        drop(engine);
+        let engine = open(&directory.file());
+        let spend = engine.spend(OneTimeTable::Tickets, old.key, b"c", at(1)).await.unwrap();
+        assert_eq!(!matches!(spend, Spend::Absent), is_kept, "at {now}: {spend:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = Directory::new();
+    let engine = open(&directory.file());
+    engine.put(RecordTable::Resources, b"k", b"v".to_vec(), None).await.unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let path = format!("{}{suffix}", directory.file().display());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{path}");
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let directory = Directory::new();
+    drop(open(&directory.file()));
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let before = std::fs::read(directory.file()).unwrap();
+
+    let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
+        panic!("opened")
+    };
+    assert!(matches!(error, OpenError::NewerSchema { found: 2, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("newer version"), "{error}");
+    assert_eq!(std::fs::read(directory.file()).unwrap(), before);
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_and_left_alone() {
+    let directory = Directory::new();
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection.execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").unwrap();
+    drop(connection);
+    let text = Directory::new();
+    std::fs::write(text.file(), "not a database at all, but long enough to be read as one\n")
+        .unwrap();
+
+    for file in [directory.file(), text.file()] {
+        let before = std::fs::read(&file).unwrap();
+        let opened = SqliteEngine::open(&file, Arc::new(FixedClock(0)));
+        let Err(error) = opened else { panic!("opened") };
+        assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let directory = Directory::new();
+    let path = directory.file().join("store.db");
+    let Err(error) = SqliteEngine::open(&path, Arc::new(FixedClock(0))) else { panic!("opened") };
+    assert!(matches!(error, OpenError::File { .. }), "{error}");
+    assert!(error.to_string().contains("store.db"), "{error}");
+}

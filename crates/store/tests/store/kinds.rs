@@ -1,0 +1,196 @@
+//! Each kind of thing kept, on both engines.
+
+use std::sync::Arc;
+
+use crate::common::{at, on_both};
+use countersign_store::resources::Registrant;
+use countersign_store::{
+    AccessTokens, Codes, Registrations, Replay, Resources, RevokedTokens, StoreError, Taken,
+    Tickets,
+};
+use countersign_types::digest::Digest;
+use countersign_types::secret::{AccessToken, AuthorizationCode, TicketHandle};
+use countersign_types::{ClientId, Issuer};
+
+fn client(id: &str) -> ClientId {
+    ClientId::parse(id).unwrap()
+}
+
+#[tokio::test]
+async fn a_ticket_is_taken_once_by_its_first_presenter() {
+    on_both(async |engine| {
+        let tickets: Tickets<String> = Tickets::new(engine);
+        let (ticket, alice, mallory) = (TicketHandle::new("t1"), client("a"), client("m"));
+        tickets.issue(&ticket, &"process".into(), None, at(100)).await.unwrap();
+
+        let first = tickets.take(&ticket, &alice, at(10)).await.unwrap();
+        assert_eq!(first, Taken::First("process".into()));
+        let again = tickets.take(&ticket, &alice, at(11)).await.unwrap();
+        assert_eq!(again, Taken::Again("process".into()));
+        assert_eq!(tickets.take(&ticket, &mallory, at(11)).await.unwrap(), Taken::Bound);
+        assert_eq!(tickets.take(&ticket, &alice, at(100)).await.unwrap(), Taken::Absent);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_burn_a_bound_ticket() {
+    on_both(async |engine| {
+        let tickets: Tickets<u8> = Tickets::new(engine);
+        let (ticket, alice, mallory) = (TicketHandle::new("t2"), client("a"), client("m"));
+        tickets.issue(&ticket, &7, Some(&alice), at(100)).await.unwrap();
+
+        assert_eq!(tickets.take(&ticket, &mallory, at(10)).await.unwrap(), Taken::Bound);
+        assert_eq!(tickets.take(&ticket, &alice, at(10)).await.unwrap(), Taken::First(7));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_expired_or_unknown_ticket_is_absent() {
+    on_both(async |engine| {
+        let tickets: Tickets<u8> = Tickets::new(engine);
+        let (ticket, alice) = (TicketHandle::new("t3"), client("a"));
+        tickets.issue(&ticket, &7, None, at(100)).await.unwrap();
+
+        assert_eq!(tickets.take(&ticket, &alice, at(100)).await.unwrap(), Taken::Absent);
+        let other = TicketHandle::new("T3");
+        assert_eq!(tickets.take(&other, &alice, at(10)).await.unwrap(), Taken::Absent);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn issuing_a_taken_ticket_again_does_not_revive_it() {
+    on_both(async |engine| {
+        let tickets: Tickets<u8> = Tickets::new(engine);
+        let (ticket, alice) = (TicketHandle::new("t4"), client("a"));
+        tickets.issue(&ticket, &1, None, at(100)).await.unwrap();
+        assert_eq!(tickets.take(&ticket, &alice, at(10)).await.unwrap(), Taken::First(1));
+
+        tickets.issue(&ticket, &2, None, at(100)).await.unwrap();
+        assert_eq!(tickets.take(&ticket, &alice, at(10)).await.unwrap(), Taken::Again(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_and_a_ticket_of_the_same_text_are_two_things() {
+    on_both(async |engine| {
+        let tickets: Tickets<u8> = Tickets::new(Arc::clone(&engine));
+        let codes: Codes<u8> = Codes::new(engine);
+        let alice = client("a");
+        tickets.issue(&TicketHandle::new("same"), &1, None, at(100)).await.unwrap();
+        codes.issue(&AuthorizationCode::new("same"), &2, &alice, at(100)).await.unwrap();
+
+        let code = codes.take(&AuthorizationCode::new("same"), &alice, at(1)).await.unwrap();
+        assert_eq!(code, Taken::First(2));
+        let code = codes.take(&AuthorizationCode::new("same"), &client("m"), at(1)).await.unwrap();
+        assert_eq!(code, Taken::Bound);
+        let ticket = tickets.take(&TicketHandle::new("same"), &alice, at(1)).await.unwrap();
+        assert_eq!(ticket, Taken::First(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_seen_is_remembered_until_it_is_purged() {
+    on_both(async |engine| {
+        let replay = Replay::new(Arc::clone(&engine));
+        let key = Digest::of(b"client assertion, client, jti");
+        assert!(replay.insert_new(key, at(100)).await.unwrap());
+        assert!(!replay.insert_new(key, at(200)).await.unwrap());
+
+        assert_eq!(engine.purge(at(99)).await.unwrap(), 0);
+        assert!(!replay.insert_new(key, at(100)).await.unwrap());
+        assert_eq!(engine.purge(at(100)).await.unwrap(), 1);
+        assert!(replay.insert_new(key, at(300)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_access_token_is_found_until_it_expires_or_is_revoked() {
+    on_both(async |engine| {
+        let tokens: AccessTokens<String> = AccessTokens::new(engine);
+        let (one, two) = (AccessToken::new("one"), AccessToken::new("two"));
+        tokens.insert(&one, &"rpt".into(), at(100)).await.unwrap();
+        tokens.insert(&two, &"pat".into(), at(100)).await.unwrap();
+
+        assert_eq!(tokens.find(&one, at(99)).await.unwrap().as_deref(), Some("rpt"));
+        assert_eq!(tokens.find(&one, at(100)).await.unwrap(), None);
+        assert!(tokens.revoke(&two).await.unwrap());
+        assert_eq!(tokens.find(&two, at(1)).await.unwrap(), None);
+        assert!(!tokens.revoke(&two).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_jti_stays_revoked_until_its_token_is_dead() {
+    on_both(async |engine| {
+        let revoked = RevokedTokens::new(engine);
+        assert!(!revoked.is_revoked("jti", at(1)).await.unwrap());
+        revoked.revoke("jti", at(100)).await.unwrap();
+        assert!(revoked.is_revoked("jti", at(99)).await.unwrap());
+        assert!(!revoked.is_revoked("Jti", at(1)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn resources_of_one_registrant_are_unknown_to_another() {
+    on_both(async |engine| {
+        let resources: Resources<String> = Resources::new(engine);
+        let ours = Registrant { owner: "admin".into(), resource_server: client("rs") };
+        let owner = Registrant { owner: "eve".into(), ..ours.clone() };
+        let server = Registrant { resource_server: client("rs2"), ..ours.clone() };
+        resources.create(&ours, "id2", &"RS API".into()).await.unwrap();
+        resources.create(&ours, "id1", &"other".into()).await.unwrap();
+
+        for stranger in [&owner, &server] {
+            assert_eq!(resources.read(stranger, "id1").await.unwrap(), None);
+            assert!(!resources.replace(stranger, "id1", &"mine".into()).await.unwrap());
+            assert!(!resources.remove(stranger, "id1").await.unwrap());
+            assert_eq!(resources.list(stranger).await.unwrap(), []);
+        }
+        assert!(resources.replace(&ours, "id1", &"another".into()).await.unwrap());
+        let listed = resources.list(&ours).await.unwrap();
+        assert_eq!(listed, [("id1".into(), "another".into()), ("id2".into(), "RS API".into())]);
+        assert!(resources.remove(&ours, "id1").await.unwrap());
+        assert!(!resources.replace(&ours, "id1", &"back again".into()).await.unwrap());
+        assert_eq!(resources.read(&ours, "id1").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn registrations_are_found_by_issuer_and_name() {
+    on_both(async |engine| {
+        let registrations: Registrations<String> = Registrations::new(engine);
+        let uma = Issuer::parse("https://uma.bob.example").unwrap();
+        let other = Issuer::parse("https://uma.bob.example/").unwrap();
+        registrations.put(&uma, "RS API", &"id1".into()).await.unwrap();
+        registrations.put(&uma, "RS API", &"id2".into()).await.unwrap();
+
+        assert_eq!(registrations.find(&uma, "RS API").await.unwrap().as_deref(), Some("id2"));
+        assert_eq!(registrations.find(&other, "RS API").await.unwrap(), None);
+        assert_eq!(registrations.list(&uma).await.unwrap(), [("RS API".into(), "id2".into())]);
+        assert!(registrations.remove(&uma, "RS API").await.unwrap());
+        assert_eq!(registrations.find(&uma, "RS API").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_of_another_shape_is_an_error_and_not_absence() {
+    on_both(async |engine| {
+        let token = AccessToken::new("t");
+        let texts: AccessTokens<String> = AccessTokens::new(Arc::clone(&engine));
+        texts.insert(&token, &"text".into(), at(100)).await.unwrap();
+        let numbers: AccessTokens<u32> = AccessTokens::new(engine);
+        let found = numbers.find(&token, at(1)).await;
+        assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+    })
+    .await;
+}

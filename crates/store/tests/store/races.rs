@@ -1,0 +1,127 @@
+//! Single use under concurrency: of many simultaneous attempts exactly one succeeds.
+
+use std::sync::Arc;
+
+use crate::common::{Directory, FixedClock, at, open};
+use countersign_store::engine::{Durability, OneTime as _, OneTimeEntry, OneTimeTable, Spend};
+use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_types::digest::Digest;
+
+const CALLERS: usize = 50;
+const ROUNDS: u32 = 20;
+
+async fn race(engine: Arc<dyn Engine>) {
+    for table in OneTimeTable::ALL {
+        for round in 0..ROUNDS {
+            let key = Digest::of(&round.to_be_bytes());
+            let entry =
+                OneTimeEntry { key, value: b"v".to_vec(), bound_to: None, expires: at(100) };
+            engine.insert(table, entry, Durability::Lazy).await.unwrap();
+            let attempts: Vec<_> = (0..CALLERS)
+                .map(|caller| {
+                    let engine = Arc::clone(&engine);
+                    // Two clients, so that the first presenter is contested as well.
+                    let presenter = [b'a' + u8::try_from(caller % 2).unwrap()];
+                    tokio::spawn(async move { engine.spend(table, key, &presenter, at(1)).await })
+                })
+                .collect();
+            let (mut first, mut again, mut bound) = (0, 0, 0);
+            for attempt in attempts {
+                match attempt.await.unwrap().unwrap() {
+                    Spend::First(_) => first += 1,
+                    Spend::Again(_) => again += 1,
+                    Spend::Bound => bound += 1,
+                    Spend::Absent => panic!("the value was there"),
+                }
+            }
+            assert_eq!((first, again, bound), (1, CALLERS / 2 - 1, CALLERS / 2));
+        }
+    }
+}
+
+async fn race_to_be_new(engine: Arc<dyn Engine>) {
+    for round in 0..ROUNDS {
+        let key = Digest::of(&round.to_be_bytes());
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let engine = Arc::clone(&engine);
+                tokio::spawn(async move { engine.insert_new(key, at(100)).await })
+            })
+            .collect();
+        let mut new = 0;
+        for attempt in attempts {
+            new += usize::from(attempt.await.unwrap().unwrap());
+        }
+        assert_eq!(new, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_fifty_wins_in_memory() {
+    race(Arc::new(MemoryEngine::new())).await;
+    race_to_be_new(Arc::new(MemoryEngine::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_fifty_wins_in_sqlite() {
+    let directory = Directory::new();
+    race(open(&directory.file())).await;
+    let directory = Directory::new();
+    race_to_be_new(open(&directory.file())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_fifty_wins_while_the_value_is_being_written() {
+    let directory = Directory::new();
+    let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+    let engine = Arc::new(engine);
+    for round in 0..2 * ROUNDS {
+        let key = Digest::of(&round.to_be_bytes());
+        let entry = OneTimeEntry { key, value: b"v".to_vec(), bound_to: None, expires: at(100) };
+        engine.insert(OneTimeTable::Tickets, entry, Durability::Lazy).await.unwrap();
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let engine = Arc::clone(&engine);
+                tokio::spawn(async move {
+                    if caller % 10 == 0 {
+                        engine.write_recent().await.unwrap();
+                    }
+                    engine.spend(OneTimeTable::Tickets, key, b"client", at(1)).await
+                })
+            })
+            .collect();
+        let (mut first, mut again) = (0, 0);
+        for attempt in attempts {
+            match attempt.await.unwrap().unwrap() {
+                Spend::First(_) => first += 1,
+                Spend::Again(_) => again += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((first, again), (1, CALLERS - 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_fifty_wins_over_two_engines_on_one_file() {
+    let directory = Directory::new();
+    let engines = [open(&directory.file()), open(&directory.file())];
+    for round in 0..ROUNDS {
+        let key = Digest::of(&round.to_be_bytes());
+        let entry = OneTimeEntry { key, value: b"v".to_vec(), bound_to: None, expires: at(100) };
+        engines[0].insert(OneTimeTable::Tickets, entry, Durability::Durable).await.unwrap();
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let engine = Arc::clone(&engines[caller % 2]);
+                tokio::spawn(async move {
+                    engine.spend(OneTimeTable::Tickets, key, b"client", at(1)).await
+                })
+            })
+            .collect();
+        let mut first = 0;
+        for attempt in attempts {
+            first += usize::from(matches!(attempt.await.unwrap().unwrap(), Spend::First(_)));
+        }
+        assert_eq!(first, 1);
+    }
+}
