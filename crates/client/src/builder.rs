@@ -1,0 +1,130 @@
+//! A client and what it is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use countersign_client_auth::Proof;
+use countersign_fetch::Fetch;
+use countersign_jwt::Sign;
+use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_types::random::Random;
+use countersign_types::{ClientId, Clock, Issuer};
+
+use crate::kept::Kept;
+use crate::observe::{Observer, Silent};
+use crate::retry::DEFAULT_ROUNDS;
+use crate::subject::{ApproveAudience, RegisteredOnly, Registration, SubjectToken};
+
+/// Sends requests to UMA-protected resources and does what their servers ask for.
+///
+/// Cheap to clone; clones share what is kept. See the [crate](crate) for an example.
+#[derive(Clone)]
+pub struct Client(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) fetch: Arc<dyn Fetch>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) provider: Registration,
+    pub(crate) subject: Arc<dyn SubjectToken>,
+    pub(crate) registrations: BTreeMap<Issuer, Registration>,
+    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) approve: Arc<dyn ApproveAudience>,
+    pub(crate) approved: Mutex<BTreeSet<Issuer>>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) rounds: u8,
+    pub(crate) metadata: ServerMetadataCache,
+    pub(crate) kept: Kept,
+}
+
+/// As whom the client is known where it has no registration of its own.
+pub(crate) struct Elsewhere {
+    pub(crate) client_id: ClientId,
+    pub(crate) key: Option<Arc<dyn Sign>>,
+}
+
+impl Elsewhere {
+    pub(crate) fn proof(&self) -> Proof {
+        self.key.as_ref().map_or(Proof::None, |key| Proof::PrivateKeyJwt(Arc::clone(key)))
+    }
+}
+
+impl Client {
+    /// Starts a client that speaks for `subject` with claims tokens of `provider`.
+    pub fn builder(
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        provider: Registration,
+        subject: Arc<dyn SubjectToken>,
+    ) -> ClientBuilder {
+        ClientBuilder(Inner {
+            metadata: ServerMetadataCache::new(
+                Arc::clone(&fetch),
+                Arc::clone(&clock),
+                &MetadataConfig::default(),
+            ),
+            fetch,
+            clock,
+            random,
+            provider,
+            subject,
+            registrations: BTreeMap::new(),
+            elsewhere: None,
+            approve: Arc::new(RegisteredOnly),
+            approved: Mutex::default(),
+            observer: Arc::new(Silent),
+            rounds: DEFAULT_ROUNDS,
+            kept: Kept::default(),
+        })
+    }
+}
+
+/// Makes a [`Client`].
+#[must_use = "a builder does nothing until it is built"]
+pub struct ClientBuilder(Inner);
+
+impl ClientBuilder {
+    /// As whom the client is known at an authorization server. Being registered there, it need not
+    /// ask whether it may send claims there.
+    pub fn with_registration(mut self, registration: Registration) -> Self {
+        self.0.registrations.insert(registration.issuer.clone(), registration);
+        self
+    }
+
+    /// As whom the client is known at every other authorization server: a public client, or one
+    /// that proves itself with a key. A secret is never shown to a server it was not agreed with.
+    pub fn with_identity_elsewhere(
+        mut self,
+        client_id: ClientId,
+        key: Option<Arc<dyn Sign>>,
+    ) -> Self {
+        self.0.elsewhere = Some(Elsewhere { client_id, key });
+        self
+    }
+
+    /// Who decides about authorization servers the client is not registered at; by default
+    /// [`RegisteredOnly`].
+    pub fn with_approval(mut self, approve: Arc<dyn ApproveAudience>) -> Self {
+        self.0.approve = approve;
+        self
+    }
+
+    /// Who is told what happens; by default nobody.
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.0.observer = observer;
+        self
+    }
+
+    /// How many tickets one request may use up; by default [`DEFAULT_ROUNDS`].
+    pub const fn with_rounds(mut self, rounds: u8) -> Self {
+        self.0.rounds = rounds;
+        self
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn build(self) -> Client {
+        Client(Arc::new(self.0))
+    }
+}

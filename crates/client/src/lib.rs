@@ -1,0 +1,107 @@
+//! Everything a requesting party's application needs to get in at a UMA-protected resource.
+//!
+//! [`Client::request`] takes an HTTP request and returns the resource server's answer. In between,
+//! and only if the resource server asks for it, it does what the ticket-bound claims profile
+//! (`docs/PROFILE.md`) wants of a client: it reads the challenge, finds out whom it is talking to,
+//! computes the ticket challenge, has its own provider's security token service make a claims token
+//! for this ticket and this server, checks what it got, pushes it, and asks again with the
+//! requesting party token.
+//!
+//! | module | what it implements |
+//! |---|---|
+//! | [`Client`] | the conversation: [UMA Grant §3], profile §5, §6 |
+//! | [`challenge`] | `WWW-Authenticate: UMA` as a client reads it ([UMA Grant §3.2.1]) |
+//! | [`exchange`] | token exchange for the `oauth2` crate's client ([RFC 8693 §2]) |
+//! | [`grant`] | the UMA grant for the `oauth2` crate's client, its answers told apart ([UMA Grant §3.3]) |
+//! | [`retry`] | with how many tickets, and with which, a request goes round |
+//! | [`subject`] | the seams: whose access token, and who approves a new audience |
+//! | [`observe`] | what happens on the way, for whoever wants to show it |
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use bytes::Bytes;
+//! use countersign_client::{Client, Person, Registration, Subject};
+//! use countersign_client_auth::Proof;
+//! use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
+//! use countersign_types::random::Random;
+//! use countersign_types::secret::{AccessToken, ClientSecret};
+//! use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
+//!
+//! # async fn run(
+//! #     clock: Arc<dyn Clock>,
+//! #     random: Arc<dyn Random>,
+//! #     token: &str,
+//! #     secret: &str,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
+//! let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+//! let at = |issuer: &str| -> Result<Registration, Box<dyn std::error::Error>> {
+//!     Ok(Registration {
+//!         issuer: Issuer::parse(issuer)?,
+//!         client_id: ClientId::parse("rqp-client")?,
+//!         proof: Proof::SecretBasic(ClientSecret::new(secret)),
+//!     })
+//! };
+//! let alice = Subject {
+//!     access_token: AccessToken::new(token),
+//!     person: Person::Email(EmailAddress::parse("alice@alice.example")?),
+//! };
+//! let provider = at("https://sts.alice.example")?;
+//! let client = Client::builder(fetch, clock, random, provider, Arc::new(alice))
+//!     .with_registration(at("https://uma.bob.example")?)
+//!     .build();
+//!
+//! let request = http::Request::get("https://rs.bob.example/rs-api").body(Bytes::new())?;
+//! let response = client.request(request).await?;
+//! println!("{}", response.status());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a client never does
+//!
+//! - It sends a requesting party token to no other address than the one it was issued for, and keeps
+//!   it by authorization server and resource server.
+//! - It shows its own security token service the ticket's digest and never the ticket.
+//! - It follows no redirect: a token would go along.
+//! - It goes on with no ticket it has seen before, and with no more than a few.
+//! - It speaks to no authorization server whose metadata names another issuer than the challenge
+//!   did, and sends nobody to a page that this metadata does not name.
+//! - It shows a client secret to no server it was not agreed with.
+//!
+//! # What is left out
+//!
+//! Signing in and refreshing the person's access token (`countersign-login` and the application,
+//! behind [`SubjectToken`]); interactive claims gathering, whose page is only reported; proof of
+//! possession (DPoP).
+//!
+//! # Deviations
+//!
+//! A token endpoint may answer `201`; Keycloak's `access_denied` with UMA's code in the description
+//! is understood; `resource` goes along with every UMA grant, an unregistered use of the parameter
+//! of [RFC 8707 §2].
+//!
+//! [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
+//! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
+//! [UMA Grant §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#authorization-process
+//! [UMA Grant §3.2.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#permission-success-to-client
+//! [UMA Grant §3.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#seek-authorization
+
+mod builder;
+pub mod challenge;
+mod discover;
+mod error;
+pub mod exchange;
+mod flow;
+pub mod grant;
+mod kept;
+pub mod observe;
+pub mod retry;
+pub mod subject;
+pub mod token_endpoint;
+
+pub use builder::{Client, ClientBuilder};
+pub use challenge::UmaChallenge;
+pub use error::{ClientError, Pending, Said};
+pub use observe::{Event, Observer};
+pub use subject::{ApproveAudience, NewAudience, Person, Registration, Subject, SubjectToken};

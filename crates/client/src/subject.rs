@@ -1,0 +1,107 @@
+//! For whom the client speaks, and to whom.
+
+use std::error::Error;
+
+use countersign_claims_token::read::ExpectedPerson;
+use countersign_client_auth::Proof;
+use countersign_fetch::request::BoxFuture;
+use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier};
+
+/// As whom this client is known at one authorization server or OpenID provider.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The server.
+    pub issuer: Issuer,
+    /// The client's identifier there.
+    pub client_id: ClientId,
+    /// What it proves itself with there.
+    pub proof: Proof,
+}
+
+/// The person of a session and the access token that speaks for that person at the security token
+/// service.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// An access token of the provider, for the provider.
+    pub access_token: AccessToken,
+    /// Who signed in.
+    pub person: Person,
+}
+
+/// Who signed in. A claims token about anybody else is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Known by the provider's subject identifier.
+    Subject(String),
+    /// Known by the e-mail address.
+    Email(EmailAddress),
+    /// Known by both.
+    SubjectAndEmail(String, EmailAddress),
+}
+
+impl Person {
+    pub(crate) fn expected(&self) -> ExpectedPerson<'_> {
+        match self {
+            Self::Subject(sub) => ExpectedPerson::Subject(sub),
+            Self::Email(email) => ExpectedPerson::Email(email),
+            Self::SubjectAndEmail(sub, email) => ExpectedPerson::SubjectAndEmail(sub, email),
+        }
+    }
+}
+
+/// Gives the access token of the person the client speaks for; it may refresh one on the way.
+pub trait SubjectToken: Send + Sync {
+    /// The person's access token.
+    ///
+    /// # Errors
+    /// Whatever keeps the application from having one; it reaches the caller as the source of
+    /// [`ClientError::SubjectToken`](crate::ClientError::SubjectToken).
+    fn subject_token(&self) -> BoxFuture<'_, Result<Subject, Box<dyn Error + Send + Sync>>>;
+}
+
+/// A token that does not change.
+impl SubjectToken for Subject {
+    fn subject_token(&self) -> BoxFuture<'_, Result<Subject, Box<dyn Error + Send + Sync>>> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+/// An authorization server that the client is about to tell a person's verified address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAudience {
+    /// The authorization server.
+    pub audience: Issuer,
+    /// The resource server that named it.
+    pub resource: ResourceIdentifier,
+}
+
+/// Asks whether a person's claims may go to an authorization server that the client has no
+/// registration of its own for. Each server is asked about once in a client's life.
+///
+/// Without this question any resource server could harvest verified addresses, since it is the
+/// resource server that names the authorization server.
+pub trait ApproveAudience: Send + Sync {
+    /// Whether the claims may go there.
+    fn approve<'a>(&'a self, new: &'a NewAudience) -> BoxFuture<'a, bool>;
+}
+
+/// Approves no server but those the client is registered at. The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RegisteredOnly;
+
+impl ApproveAudience for RegisteredOnly {
+    fn approve<'a>(&'a self, _: &'a NewAudience) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+/// Approves every server: for test beds, and where the security token service has its own list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyAudience;
+
+impl ApproveAudience for AnyAudience {
+    fn approve<'a>(&'a self, _: &'a NewAudience) -> BoxFuture<'a, bool> {
+        Box::pin(std::future::ready(true))
+    }
+}

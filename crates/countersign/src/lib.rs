@@ -1,0 +1,230 @@
+//! Carries a person's identity and claims from one domain to another that has never heard of it.
+//!
+//! Alice has an account at `alice.example`; Bob's organisation keeps something at `bob.example`.
+//! Nobody registered anybody, no key was exchanged, and yet Bob's authorization server can tell
+//! that it is Alice who asks, because her own provider says so: for this ticket, this server and
+//! this resource, and for nothing else. Under it are User-Managed Access (UMA) 2.0 and OAuth 2.0
+//! Token Exchange; what ties them together is the ticket-bound claims profile, `docs/PROFILE.md` in
+//! the repository.
+//!
+//! This crate is the front door: a tour, and the crates behind it under one name. The programs
+//! (`sts`, `uma-server`, `resource-server`, and the command line with its `demo`) are made of the
+//! same crates.
+//!
+//! # The idea in thirty lines
+//!
+//! A resource server answers a request with a *permission ticket*. The client hashes it, has its
+//! user's provider sign a *claims token* that contains the hash, and pushes both to the
+//! authorization server that issued the ticket. The provider never sees the ticket; the
+//! authorization server sees that the token was made for it.
+//!
+//! ```
+//! use countersign::claims_token::{ClaimsToken, Expected, VerifiedEmail, check};
+//! use countersign::jwt::{Algorithm, KeySet, SigningKey};
+//! use countersign::permission_ticket::TicketChallenge;
+//! use countersign::types::secret::TicketHandle;
+//! use countersign::types::{EmailAddress, Issuer, ResourceIdentifier, Timestamp};
+//!
+//! let now = Timestamp::from_unix(1_800_000_000);
+//! let alices_provider = Issuer::parse("https://sts.alice.example")?;
+//! let bobs_server = Issuer::parse("https://uma.bob.example")?;
+//! let bobs_resources = ResourceIdentifier::parse("https://rs.bob.example")?;
+//!
+//! // Alice's client got this from Bob's resource server, and shows its provider the hash only.
+//! let ticket = TicketHandle::new("016f84e8-f9b9-11e0-bd6f-0021cc6004de");
+//! let challenge = TicketChallenge::of(&ticket);
+//! assert_eq!(challenge.to_string(), "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c");
+//!
+//! // Alice's provider countersigns.
+//! let key = SigningKey::generate(Algorithm::Es256, None)?;
+//! let token = ClaimsToken {
+//!     iss: alices_provider.clone(),
+//!     sub: "248289761001".to_owned(),
+//!     email: VerifiedEmail::of_own_account(EmailAddress::parse("alice@alice.example")?),
+//!     ticket_challenge: challenge,
+//!     aud: bobs_server.clone(),
+//!     resource: bobs_resources.clone(),
+//!     iat: now,
+//!     exp: now.after(ClaimsToken::LIFETIME),
+//!     jti: "b2c5f6a0".to_owned(),
+//!     client_id: None,
+//!     act: None,
+//!     amr: vec!["pwd".to_owned()],
+//!     user_claims: Default::default(),
+//! }
+//! .mint(&key)?;
+//!
+//! // Bob's server: first all that needs no key, then discovery, then the signature.
+//! let own = [bobs_resources];
+//! let checked = check(&token, &Expected::new(&bobs_server, &ticket, &own, now))?;
+//! assert_eq!(checked.email().domain(), "alice.example"); // where to ask who speaks for Alice
+//! let discovered = alices_provider; // by WebFinger and OpenID discovery
+//! let keys = KeySet::from_keys(vec![key.public().clone()])?; // from its `jwks_uri`
+//! let alice = checked.verify(&keys, &discovered)?;
+//! assert_eq!(alice.subject(), "248289761001");
+//!
+//! // The same token with another ticket, at another server, for another resource server: nothing.
+//! let stolen = TicketHandle::new("another ticket");
+//! assert!(check(&token, &Expected::new(&bobs_server, &stolen, &own, now)).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Which part is yours
+//!
+//! | you have | feature | start at | whole program |
+//! |---|---|---|---|
+//! | an application whose users want in elsewhere | `client` | [`client::Client`] | `examples/embed-client` |
+//! | an API that strangers may be let into | `resource` | [`resource::UmaLayer`] | `examples/embed-resource-server` |
+//! | owners with a policy about who gets in | `uma` | [`uma::app()`] | `examples/embed-authorization-server` |
+//! | users whose identity others should believe | `sts` | [`sts::app()`] | program `sts` |
+//!
+//! All four are on by default, so that this page shows everything. A program usually plays one
+//! part; name its feature and leave the others' servers and database out:
+//!
+//! ```toml
+//! countersign = { version = "0.1", default-features = false, features = ["client"] }
+//! ```
+//!
+//! ## A client
+//!
+//! It is an HTTP client that knows what to do with a UMA challenge.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use countersign::adapters::fetch::{FetchConfig, HttpFetch};
+//! use countersign::adapters::host::Seams;
+//! use countersign::client::{Client, Person, Registration, Subject};
+//! use countersign::client_auth::Proof;
+//! use countersign::types::secret::{AccessToken, ClientSecret};
+//! use countersign::types::{ClientId, EmailAddress, Issuer};
+//!
+//! # async fn tour(token: &str, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let Seams { clock, random } = Seams::system();
+//! let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+//! let provider = Registration {
+//!     issuer: Issuer::parse("https://sts.alice.example")?,
+//!     client_id: ClientId::parse("rqp-client")?,
+//!     proof: Proof::SecretBasic(ClientSecret::new(secret)),
+//! };
+//! let alice = Subject {
+//!     access_token: AccessToken::new(token),
+//!     person: Person::Email(EmailAddress::parse("alice@alice.example")?),
+//! };
+//! let client = Client::builder(fetch, clock, random, provider, Arc::new(alice)).build();
+//!
+//! let request = http::Request::get("https://rs.bob.example/rs-api").body(bytes::Bytes::new())?;
+//! let response = client.request(request).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## A resource server
+//!
+//! A tower layer in front of the service you have; which path is which resource is yours to say.
+//!
+//! ```
+//! use countersign::resource::layer::{Access, Rules};
+//! use countersign::resource::path::StrictPath;
+//! use countersign::types::ScopeSet;
+//! use http::Method;
+//!
+//! struct Paths;
+//!
+//! impl Rules for Paths {
+//!     fn access(&self, method: &Method, path: &StrictPath) -> Access {
+//!         match (path.as_str(), method) {
+//!             ("/health", _) => Access::Open,
+//!             ("/rs-api", &Method::GET) => match ScopeSet::parse("get") {
+//!                 Ok(scopes) => Access::Protected { resource: "RS API".to_owned(), scopes },
+//!                 Err(_) => Access::NotFound,
+//!             },
+//!             _ => Access::NotFound,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! ## An authorization server
+//!
+//! Who gets in is decided behind one trait; what it is not told to permit is denied.
+//!
+//! ```
+//! use countersign::protocol::uma::policy::{Decision, Policy, PolicyRequest, RequiredClaim};
+//!
+//! /// Everyone at `alice.example` may read.
+//! struct Neighbours;
+//!
+//! impl Policy for Neighbours {
+//!     fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+//!         match request.person {
+//!             None => Decision::NeedClaims(vec![RequiredClaim::email()]),
+//!             Some(person) if request.scope != "get" || person.email.domain() != "alice.example" => {
+//!                 Decision::Deny
+//!             }
+//!             Some(_) => Decision::Permit,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # How it is built
+//!
+//! The protocol decides and never waits: [`protocol`] and what it stands on have no clock, socket,
+//! file or runtime, so that every decision can be tested as a function. A check returns a type that
+//! only that check can make (verified claims, an authenticated client, a verified address), so that
+//! what was not checked does not fit where it would be used. What the outside is needed for comes
+//! through small traits; [`adapters`] implements them for a server on tokio.
+//!
+//! | layer | |
+//! |---|---|
+//! | [`types`] | the nouns every specification shares, parsed once and redacted by default |
+//! | [`jwt`] | keys, and an unverified token turned into verified claims under a stated policy |
+//! | [`permission_ticket`], [`client_auth`], [`metadata`], [`claims_token`] | the protocol's small parts |
+//! | [`protocol`] | UMA, token exchange, OpenID Connect: requests to decisions to responses |
+//! | [`adapters`] | fetching, storing, finding foreign keys and issuers, serving |
+//! | [`client`], [`resource`], [`sts`], [`uma`] | the four roles |
+//!
+//! # What is left out
+//!
+//! Signing people in at a foreign provider (`countersign-login`) and the programs. What no crate here does
+//! yet is listed in `docs/ARCHITECTURE.md`.
+
+pub use countersign_claims_token as claims_token;
+pub use countersign_client_auth as client_auth;
+pub use countersign_jwt as jwt;
+pub use countersign_metadata as metadata;
+pub use countersign_permission_ticket as permission_ticket;
+pub use countersign_types as types;
+
+#[cfg(feature = "client")]
+pub use countersign_client as client;
+#[cfg(feature = "resource")]
+pub use countersign_resource as resource;
+#[cfg(feature = "sts")]
+pub use countersign_sts_service as sts;
+#[cfg(feature = "uma")]
+pub use countersign_uma_service as uma;
+
+/// The protocols themselves, without any I/O: values in, decision out.
+pub mod protocol {
+    #[cfg(feature = "sts")]
+    pub use countersign_oidc as oidc;
+    #[cfg(feature = "sts")]
+    pub use countersign_token_exchange as token_exchange;
+    #[cfg(feature = "uma")]
+    pub use countersign_uma as uma;
+}
+
+/// The outside, behind the traits the rest is written against.
+pub mod adapters {
+    #[cfg(any(feature = "client", feature = "resource", feature = "sts", feature = "uma"))]
+    pub use countersign_fetch as fetch;
+    #[cfg(any(feature = "client", feature = "resource", feature = "sts", feature = "uma"))]
+    pub use countersign_host as host;
+    #[cfg(any(feature = "client", feature = "resource", feature = "uma"))]
+    pub use countersign_resolver as resolver;
+    #[cfg(any(feature = "sts", feature = "uma"))]
+    pub use countersign_store as store;
+}

@@ -1,0 +1,146 @@
+//! Takes the bearer token out of a request: from the header, and from nowhere else.
+//! [RFC 6750 §2]
+//!
+//! [RFC 6750 §2]: https://www.rfc-editor.org/rfc/rfc6750#section-2
+
+use countersign_types::secret::AccessToken;
+use countersign_types::{Wire, WireError, wire::ErrorCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+
+/// A longer token is refused.
+pub const MAX_LENGTH: usize = 16 * 1024;
+
+/// Why the credentials of a request were refused: 400 `invalid_request`. [RFC 6750 §3.1]
+///
+/// [RFC 6750 §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BearerError {
+    /// More than one `Authorization` header.
+    #[error("two credentials in one request")]
+    TwoCredentials,
+    /// `access_token` in the query, where logs and referrers see it. RFC 6750 §2.3 discourages it;
+    /// RFC 9700 §4.3.2 forbids it.
+    #[error("a token in the query")]
+    Query,
+    /// The scheme is `Bearer`, but no `b64token` follows.
+    #[error("a malformed bearer token")]
+    Malformed,
+}
+
+impl WireError for BearerError {
+    fn wire(&self) -> Wire {
+        let description = match self {
+            Self::TwoCredentials => "more than one credential in the request",
+            Self::Query => "an access token is accepted in the Authorization header only",
+            Self::Malformed => "the bearer token is malformed",
+        };
+        Wire::new(ErrorCode::INVALID_REQUEST, StatusCode::BAD_REQUEST, description)
+            .with_challenge("Bearer error=\"invalid_request\"")
+    }
+}
+
+/// The bearer token of a request, if it has one. Credentials of another scheme count as none.
+///
+/// ```
+/// use countersign_resource::bearer;
+/// let mut request = http::Request::get("/rs-api").body(())?;
+/// assert!(bearer::parse(request.headers(), request.uri().query())?.is_none());
+/// request.headers_mut().insert("authorization", "Bearer abc".parse()?);
+/// let token = bearer::parse(request.headers(), None)?;
+/// assert!(token.is_some_and(|token| token.ct_eq("abc")));
+/// assert!(bearer::parse(request.headers(), Some("access_token=abc")).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Every [`BearerError`].
+pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessToken>, BearerError> {
+    let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    if parameters.any(|(name, _)| name == "access_token") {
+        return Err(BearerError::Query);
+    }
+    let mut credentials = headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = credentials.next() else { return Ok(None) };
+    if credentials.next().is_some() {
+        return Err(BearerError::TwoCredentials);
+    }
+    let text = first.to_str().map_err(|_| BearerError::Malformed)?.trim_end_matches([' ', '\t']);
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Ok(None);
+    }
+    let token = token.trim_start_matches(' ');
+    if !is_b64token(token) {
+        return Err(BearerError::Malformed);
+    }
+    Ok(Some(AccessToken::new(token)))
+}
+
+/// RFC 6750 §2.1.
+fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && token.len() <= MAX_LENGTH && body.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_types::wire::is_description;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[&str], query: Option<&str>, expected: Result<Option<&str>, BearerError>) {
+        let mut map = HeaderMap::new();
+        for value in headers {
+            map.append(AUTHORIZATION, value.parse().unwrap());
+        }
+        let found = parse(&map, query);
+        let found = found.as_ref().map(|token| token.as_ref().map(AccessToken::expose));
+        assert_eq!(found.map_err(|error| *error), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn the_header_carries_the_token() {
+        check(&[], None, Ok(None));
+        check(&["Bearer mF_9.B5f-4.1JqM"], None, Ok(Some("mF_9.B5f-4.1JqM")));
+        check(&["bearer  abc=="], Some("page=2"), Ok(Some("abc==")));
+        check(&["Basic YTpi"], None, Ok(None));
+        check(&["BearerX abc"], None, Ok(None));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "Bearer",
+            "Bearer ",
+            "Bearer =",
+            "Bearer a b",
+            "Bearer a,b",
+            "Bearer \"a\"",
+            "Bearer a=b",
+        ] {
+            check(&[text], None, Err(BearerError::Malformed));
+        }
+        check(
+            &[&format!("Bearer {}", "a".repeat(MAX_LENGTH + 1))],
+            None,
+            Err(BearerError::Malformed),
+        );
+        check(&["Bearer a", "Bearer a"], None, Err(BearerError::TwoCredentials));
+        check(&["Bearer a", "Basic YTpi"], None, Err(BearerError::TwoCredentials));
+        check(&[], Some("access_token=a"), Err(BearerError::Query));
+        check(&["Bearer a"], Some("x=1&%61ccess_token="), Err(BearerError::Query));
+    }
+
+    #[test]
+    fn every_error_is_400_invalid_request() {
+        for error in [BearerError::TwoCredentials, BearerError::Query, BearerError::Malformed] {
+            let wire = error.wire();
+            assert_eq!((wire.code, wire.status.as_u16()), (ErrorCode::INVALID_REQUEST, 400));
+            assert!(is_description(wire.description));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Accepts or challenges a caller of a UMA-protected resource.
+//!
+//! | module | what it implements |
+//! |---|---|
+//! | [`path`] | one spelling for every path, before anything is decided ([RFC 3986 §6.2.2]) |
+//! | [`bearer`] | the token of a request, from the header alone ([RFC 6750 §2.1, §3.1]) |
+//! | [`introspect`] | what the authorization server says about a token ([RFC 7662 §2.2], UMA 2.0 Federated Authorization §5.1.1) |
+//! | [`mod@decide`] | whether a token suffices; pure (UMA 2.0 Grant §3.5) |
+//! | [`challenge`] | the answer to a caller without sufficient authorization (UMA 2.0 Grant §3.2) |
+//! | [`registration`] | resource descriptions, and the memory of their identifiers (UMA 2.0 Federated Authorization §3) |
+//! | [`server`] | the conversation with the authorization server: PAT, registration, permission tickets, introspection (UMA 2.0 Federated Authorization §1.3, §3-5), and this server's own metadata ([RFC 9728]) |
+//! | [`layer`] | all of it as a tower layer |
+//!
+//! A caller whose token is missing, not active, of another server, or insufficient gets the same
+//! answer: 401 and a challenge with a new permission ticket. If the authorization server cannot be
+//! asked, it is 403 with a `Warning` and without a ticket; if this server's own rules refuse
+//! someone whom the authorization server let in, it is 403.
+//!
+//! ```
+//! use countersign_resource::decide::{Expected, RequiredPermission, decide};
+//! use countersign_resource::introspect::Introspection;
+//! use countersign_types::{Issuer, ResourceIdentifier, ScopeSet, Timestamp};
+//!
+//! // What the authorization server answers about a token (`ResourceServer::introspect`).
+//! let introspection = Introspection::parse(
+//!     br#"{"active": true, "aud": "https://rs.bob.example", "sub": "alice",
+//!          "permissions": [{"resource_id": "KX3A", "resource_scopes": ["get"]}]}"#,
+//! )?;
+//! // What the request needs, and for whom this server takes tokens.
+//! let required =
+//!     RequiredPermission { resource_id: "KX3A".to_owned(), scopes: ScopeSet::parse("get")? };
+//! let expected = Expected {
+//!     issuer: &Issuer::parse("https://uma.bob.example")?,
+//!     audience: &ResourceIdentifier::parse("https://rs.bob.example")?,
+//! };
+//! let caller = decide(&introspection, &required, expected, Timestamp::from_unix(1_800_000_000))?;
+//! assert_eq!(caller.subject(), Some("alice"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! - Tokens validated without asking: every token is introspected at every use, so that a
+//!   revocation bites at once.
+//! - PATs that a person grants (UMA 2.0 Federated Authorization §1.3 leaves the grant open): the
+//!   PAT comes from the client credentials grant, for resources whose owner is an organisation.
+//! - Listing and deleting registrations: what is taken out of the configuration stays registered
+//!   until its owner deletes it.
+//! - A token in the request body ([RFC 6750 §2.2]): it is not looked for.
+//!
+//! # Deviations
+//!
+//! - A token in the query is refused ([RFC 9700 §4.3.2]), although RFC 6750 §2.3 describes it.
+//! - The introspection response must carry `aud` with this server's resource identifier, which
+//!   RFC 7662 §2.2 leaves optional: without it a token for one resource server would open another.
+//!
+//! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
+//! [RFC 6750 §2.1, §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+//! [RFC 6750 §2.2]: https://www.rfc-editor.org/rfc/rfc6750#section-2.2
+//! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+//! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
+//! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
+
+mod attempt;
+pub mod bearer;
+pub mod challenge;
+pub mod decide;
+pub mod error;
+pub mod introspect;
+pub mod layer;
+pub mod path;
+#[cfg(test)]
+mod pretend;
+mod protection;
+pub mod registration;
+pub mod server;
+
+pub use challenge::UmaChallenge;
+pub use decide::{Caller, decide};
+pub use error::ConversationError;
+pub use introspect::Introspection;
+pub use layer::{Access, Rules, Uma, UmaLayer};
+pub use path::StrictPath;
+pub use registration::{MemoryRegistrations, RegistrationStore, ResourceDescription};
+pub use server::{Authorization, Identity, ResourceServer, Seams};

@@ -1,0 +1,438 @@
+//! A resource server's conversation with its authorization server: the protection API.
+//! [UMA 2.0 Federated Authorization §1.3, §3-5]
+//!
+//! [UMA 2.0 Federated Authorization §1.3, §3-5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#protection-api
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_client_auth::Proof;
+use countersign_fetch::Fetch;
+use countersign_metadata::ProtectedResourceMetadata;
+use countersign_resolver::ServerMetadataCache;
+use countersign_types::random::Random;
+use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::attempt::Shared;
+use crate::challenge::UmaChallenge;
+use crate::decide::{Caller, Expected, RequiredPermission, decide};
+use crate::error::ConversationError;
+use crate::introspect::Introspection;
+use crate::protection::{Body, Call, INTROSPECTION, PERMISSION, Pat, REGISTRATION, read};
+use crate::registration::{RegistrationStore, ResourceDescription};
+
+/// The scope of a protection API access token. [UMA 2.0 Federated Authorization §1.3]
+///
+/// [UMA 2.0 Federated Authorization §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#protection-api
+pub const UMA_PROTECTION: &str = "uma_protection";
+
+/// Who a resource server is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Its resource identifier, which tokens for it carry as `aud`. [RFC 9728 §1.2]
+    ///
+    /// [RFC 9728 §1.2]: https://www.rfc-editor.org/rfc/rfc9728#section-1.2
+    pub identifier: ResourceIdentifier,
+    /// The realm of its challenges, and its name in its metadata.
+    pub realm: String,
+    /// The authorization server that protects its resources.
+    pub authorization_server: Issuer,
+    /// Its client id there.
+    pub client_id: ClientId,
+    /// How it proves who it is there.
+    pub proof: Proof,
+}
+
+/// What a resource server works with.
+#[derive(Clone)]
+pub struct Seams {
+    /// The way to the authorization server.
+    pub fetch: Arc<dyn Fetch>,
+    /// The authorization server's metadata.
+    pub metadata: Arc<ServerMetadataCache>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for client assertions.
+    pub random: Arc<dyn Random>,
+    /// The memory of registrations.
+    pub registrations: Arc<dyn RegistrationStore>,
+}
+
+/// What becomes of a caller.
+#[derive(Debug)]
+pub enum Authorization {
+    /// The token suffices.
+    Admitted(Caller),
+    /// It does not, or there is none: a challenge with a new ticket.
+    Challenged(UmaChallenge),
+}
+
+/// A resource server: gets its PAT, registers its resources, asks for permission tickets and
+/// introspects.
+///
+/// Nothing has to be done in advance. What is missing is fetched when it is needed, by one request
+/// for all that wait; a PAT is renewed before it expires, a resource that the authorization server
+/// has lost is registered again.
+pub struct ResourceServer {
+    pub(crate) identity: Identity,
+    pub(crate) seams: Seams,
+    resources: BTreeMap<String, Registered>,
+    pub(crate) pat: Shared<Pat, Failure>,
+}
+
+/// A resource, with its identifier once that is known.
+struct Registered {
+    description: ResourceDescription,
+    id: Shared<String, Failure>,
+}
+
+/// Shared, because everyone who waited for one attempt gets it.
+pub(crate) type Failure = Arc<ConversationError>;
+
+impl ResourceServer {
+    /// A resource server with these resources. Of two with one name the later counts.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        resources: impl IntoIterator<Item = ResourceDescription>,
+        seams: Seams,
+    ) -> Self {
+        let registered = |description: ResourceDescription| {
+            (description.name.clone(), Registered { description, id: Shared::new() })
+        };
+        Self {
+            identity,
+            resources: resources.into_iter().map(registered).collect(),
+            seams,
+            pat: Shared::new(),
+        }
+    }
+
+    /// Who this server is.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The document for `/.well-known/oauth-protected-resource`. [RFC 9728 §2]
+    ///
+    /// [RFC 9728 §2]: https://www.rfc-editor.org/rfc/rfc9728#section-2
+    #[must_use]
+    pub fn metadata(&self) -> ProtectedResourceMetadata {
+        let all = self.resources.values().map(|resource| &resource.description.resource_scopes);
+        let scopes = all.fold(ScopeSet::empty(), |all, scopes| all.union(scopes));
+        let mut metadata = ProtectedResourceMetadata::new(self.identity.identifier.clone());
+        metadata.authorization_servers = vec![self.identity.authorization_server.clone()];
+        metadata.scopes_supported = scopes.iter().cloned().collect();
+        metadata.bearer_methods_supported = vec!["header".to_owned()];
+        metadata.resource_name = Some(self.identity.realm.clone());
+        metadata
+    }
+
+    /// Registers every resource that is not registered yet, and brings the descriptions of the
+    /// others up to date. [UMA 2.0 Federated Authorization §3.2]
+    ///
+    /// # Errors
+    /// The first [`ConversationError`]. What was registered before it stays registered.
+    ///
+    /// [UMA 2.0 Federated Authorization §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#reg-api
+    pub async fn register(&self) -> Result<(), Arc<ConversationError>> {
+        for name in self.resources.keys() {
+            self.resource_id(name, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Decides about a caller: introspects the token, and where it does not suffice asks for a
+    /// permission ticket. `token` is untrusted, `resource` and `scopes` are this server's own.
+    ///
+    /// # Errors
+    /// [`ConversationError`] if the authorization server cannot be asked: the caller is then told
+    /// [`unreachable`](crate::challenge::unreachable).
+    pub async fn authorize(
+        &self,
+        token: Option<&AccessToken>,
+        resource: &str,
+        scopes: &ScopeSet,
+    ) -> Result<Authorization, Arc<ConversationError>> {
+        let mut required = RequiredPermission {
+            resource_id: self.resource_id(resource, None).await?,
+            scopes: scopes.clone(),
+        };
+        if let Some(token) = token {
+            let introspection = self.introspect(token).await?;
+            let expected = Expected {
+                issuer: &self.identity.authorization_server,
+                audience: &self.identity.identifier,
+            };
+            match decide(&introspection, &required, expected, self.seams.clock.now()) {
+                Ok(caller) => return Ok(Authorization::Admitted(caller)),
+                Err(reason) => tracing::debug!(resource, %reason, "token does not suffice"),
+            }
+        }
+        let mut ticket = self.permission_ticket(&required).await;
+        if ticket.as_ref().is_err_and(|error| is_stale_registration(error)) {
+            tracing::warn!(resource, "the authorization server knows the resource no more");
+            required.resource_id = self.resource_id(resource, Some(&required.resource_id)).await?;
+            ticket = self.permission_ticket(&required).await;
+        }
+        let issuer = self.identity.authorization_server.clone();
+        Ok(Authorization::Challenged(UmaChallenge::new(&self.identity.realm, issuer, ticket?)))
+    }
+
+    /// Asks for a permission ticket. [UMA 2.0 Federated Authorization §4.1]
+    ///
+    /// # Errors
+    /// [`ConversationError`].
+    ///
+    /// [UMA 2.0 Federated Authorization §4.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4.1
+    pub async fn permission_ticket(
+        &self,
+        required: &RequiredPermission,
+    ) -> Result<TicketHandle, Arc<ConversationError>> {
+        #[derive(Deserialize)]
+        struct PermissionResponse {
+            ticket: String,
+        }
+        let body = json!({
+            "resource_id": required.resource_id,
+            "resource_scopes": required.scopes,
+        });
+        let url = self.endpoint(PERMISSION).await?;
+        let call = Call { endpoint: PERMISSION, method: Method::POST, url, body: Body::Json(body) };
+        let response = self.call(&call).await?;
+        let response: PermissionResponse = read(PERMISSION, &response, StatusCode::CREATED)?;
+        if response.ticket.is_empty() {
+            return Err(ConversationError::Malformed(PERMISSION).into());
+        }
+        Ok(TicketHandle::new(response.ticket))
+    }
+
+    /// Asks what a token is worth, at every use: a revocation bites at once.
+    /// [UMA 2.0 Federated Authorization §5.1]
+    ///
+    /// # Errors
+    /// [`ConversationError`].
+    ///
+    /// [UMA 2.0 Federated Authorization §5.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#uma-bearer-token-profile
+    pub async fn introspect(
+        &self,
+        token: &AccessToken,
+    ) -> Result<Introspection, Arc<ConversationError>> {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .append_pair("token", token.expose())
+            .finish();
+        let url = self.endpoint(INTROSPECTION).await?;
+        let call =
+            Call { endpoint: INTROSPECTION, method: Method::POST, url, body: Body::Form(form) };
+        let response = self.call(&call).await?;
+        if response.status() != StatusCode::OK {
+            return Err(ConversationError::refused(INTROSPECTION, &response).into());
+        }
+        Ok(Introspection::parse(response.body()).map_err(ConversationError::from)?)
+    }
+
+    /// The identifier of a resource; one that is `stale` does not count.
+    async fn resource_id(&self, name: &str, stale: Option<&str>) -> Result<String, Failure> {
+        let resource = self
+            .resources
+            .get(name)
+            .ok_or_else(|| ConversationError::UnknownResource(name.to_owned()))?;
+        let usable = |id: &String| stale != Some(id.as_str());
+        resource.id.get(usable, || self.register_one(&resource.description)).await
+    }
+
+    /// Brings the description up to date where the resource is known, else registers it.
+    async fn register_one(&self, description: &ResourceDescription) -> Result<String, Failure> {
+        let issuer = &self.identity.authorization_server;
+        let registrations = &self.seams.registrations;
+        let kept = registrations.find(issuer, &description.name).await;
+        if let Some(id) = kept.map_err(ConversationError::Registrations)?
+            && self.replace(&id, description).await?
+        {
+            return Ok(id);
+        }
+        let id = self.create(description).await?;
+        let kept = registrations.keep(issuer, &description.name, &id).await;
+        kept.map_err(ConversationError::Registrations)?;
+        tracing::info!(resource = description.name, "registered");
+        Ok(id)
+    }
+
+    /// Replaces a description; `false` if the authorization server does not know the resource.
+    /// [UMA 2.0 Federated Authorization §3.2.3]
+    async fn replace(&self, id: &str, description: &ResourceDescription) -> Result<bool, Failure> {
+        let mut url = self.endpoint(REGISTRATION).await?.as_url().clone();
+        if matches!(id, "." | "..") || id.is_empty() {
+            return Err(ConversationError::Malformed(REGISTRATION).into());
+        }
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(id);
+        }
+        let url = EndpointUrl::parse(url.as_str())
+            .map_err(|_| ConversationError::Malformed(REGISTRATION))?;
+        let body = Body::Json(json!(description));
+        let call = Call { endpoint: REGISTRATION, method: Method::PUT, url, body };
+        let response = self.call(&call).await?;
+        match response.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(ConversationError::refused(REGISTRATION, &response).into()),
+        }
+    }
+
+    /// Registers a resource. [UMA 2.0 Federated Authorization §3.2.1]
+    async fn create(&self, description: &ResourceDescription) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Created {
+            #[serde(rename = "_id")]
+            id: String,
+        }
+        let url = self.endpoint(REGISTRATION).await?;
+        let body = Body::Json(json!(description));
+        let call = Call { endpoint: REGISTRATION, method: Method::POST, url, body };
+        let response = self.call(&call).await?;
+        let created: Created = read(REGISTRATION, &response, StatusCode::CREATED)?;
+        Ok(created.id)
+    }
+}
+
+/// Whether the authorization server and this server differ about what is registered.
+fn is_stale_registration(error: &ConversationError) -> bool {
+    matches!(error.code(), Some("invalid_resource_id" | "invalid_scope"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pretend::{NAME, Pretend};
+
+    fn scopes(text: &str) -> ScopeSet {
+        ScopeSet::parse(text).unwrap()
+    }
+
+    async fn authorize(
+        server: &ResourceServer,
+        token: Option<&str>,
+        needed: &str,
+    ) -> Result<Authorization, Arc<ConversationError>> {
+        let token = token.map(AccessToken::new);
+        server.authorize(token.as_ref(), NAME, &scopes(needed)).await
+    }
+
+    #[track_caller]
+    fn ticket(authorization: Result<Authorization, Arc<ConversationError>>) -> String {
+        match authorization.unwrap() {
+            Authorization::Challenged(challenge) => {
+                let header = challenge.header_value().unwrap();
+                let challenges =
+                    countersign_types::auth_param::parse(header.to_str().unwrap()).unwrap();
+                challenges[0].param("ticket").unwrap().to_owned()
+            }
+            Authorization::Admitted(_) => panic!("admitted"),
+        }
+    }
+
+    #[tokio::test]
+    async fn rs_1_rs_2_every_refusal_has_a_new_ticket() {
+        let pretend = Pretend::new();
+        let server = pretend.resource_server();
+        assert_eq!(ticket(authorize(&server, None, "get").await), "ticket-1");
+        pretend.grant("rpt", &["get"]);
+        assert_eq!(ticket(authorize(&server, Some("garbage"), "get").await), "ticket-2");
+        assert_eq!(ticket(authorize(&server, Some("rpt"), "get put").await), "ticket-3");
+        let admitted = authorize(&server, Some("rpt"), "get").await.unwrap();
+        assert!(
+            matches!(admitted, Authorization::Admitted(caller) if caller.subject() == Some("alice"))
+        );
+    }
+
+    #[tokio::test]
+    async fn rs_3_without_the_authorization_server_there_is_no_ticket() {
+        let pretend = Pretend::new();
+        let server = pretend.resource_server();
+        pretend.state().down = true;
+        assert!(authorize(&server, None, "get").await.is_err());
+        pretend.state().down = false;
+        pretend.state().no_pat = true;
+        let error = authorize(&server, None, "get").await.unwrap_err();
+        assert_eq!(error.code(), Some("invalid_client"));
+        pretend.state().no_pat = false;
+        ticket(authorize(&server, None, "get").await);
+    }
+
+    #[tokio::test]
+    async fn a_pat_is_renewed_before_it_expires_and_replaced_when_refused() {
+        let pretend = Pretend::new();
+        let server = pretend.resource_server();
+        for (advance, pats) in [(0, 1), (569, 1), (1, 2), (600, 3)] {
+            pretend.advance(advance);
+            ticket(authorize(&server, None, "get").await);
+            assert_eq!(pretend.state().pats, pats, "after {advance} s more");
+        }
+        pretend.state().pat = None;
+        ticket(authorize(&server, None, "get").await);
+        assert_eq!(pretend.state().pats, 4);
+    }
+
+    #[tokio::test]
+    async fn requests_that_come_together_share_one_pat_and_one_registration() {
+        let pretend = Pretend::new();
+        let server = pretend.resource_server();
+        let (a, b, c) = tokio::join!(
+            authorize(&server, None, "get"),
+            authorize(&server, None, "get"),
+            authorize(&server, None, "get")
+        );
+        let tickets = [ticket(a), ticket(b), ticket(c)];
+        assert_eq!(tickets.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+        let state = pretend.state();
+        assert_eq!((state.pats, state.registered), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_restart_keeps_the_identifiers() {
+        let pretend = Pretend::new();
+        pretend.resource_server().register().await.unwrap();
+        pretend.resource_server().register().await.unwrap();
+        assert_eq!(pretend.state().registered, 1);
+        assert!(pretend.state().log.contains(&"PUT /resources/id-1".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_resource_that_was_lost_is_registered_again() {
+        let pretend = Pretend::new();
+        let server = pretend.resource_server();
+        ticket(authorize(&server, None, "get").await);
+        pretend.state().resources.clear();
+        ticket(authorize(&server, None, "get").await);
+        assert_eq!(pretend.state().registered, 2);
+        assert_eq!(pretend.state().resources["id-2"]["resource_scopes"], json!(["get", "put"]));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_resource_is_no_free_pass() {
+        let server = Pretend::new().resource_server();
+        let error = server.authorize(None, "other", &scopes("get")).await.unwrap_err();
+        assert!(matches!(&*error, ConversationError::UnknownResource(name) if name == "other"));
+    }
+
+    #[test]
+    fn the_metadata_names_server_and_scopes() {
+        let metadata = Pretend::new().resource_server().metadata();
+        assert_eq!(
+            serde_json::to_value(metadata).unwrap(),
+            json!({
+                "resource": "https://rs.bob.example",
+                "authorization_servers": ["https://uma.bob.example"],
+                "scopes_supported": ["get", "put"],
+                "bearer_methods_supported": ["header"],
+                "resource_name": "Bob's records",
+            })
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Access tokens as this server mints them. [RFC 9068 §2]
+//!
+//! [RFC 9068 §2]: https://www.rfc-editor.org/rfc/rfc9068#section-2
+
+use countersign_jwt::act::ActorChain;
+use countersign_jwt::{Sign, SignError, sign};
+use countersign_token_exchange::subject::TYP;
+use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet, Timestamp};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// The claims of an access token.
+#[derive(Serialize)]
+pub(crate) struct AccessTokenClaims<'a> {
+    pub(crate) iss: &'a Issuer,
+    pub(crate) sub: &'a str,
+    #[serde(serialize_with = "one_or_many")]
+    pub(crate) aud: &'a [String],
+    pub(crate) client_id: &'a ClientId,
+    pub(crate) iat: Timestamp,
+    pub(crate) exp: Timestamp,
+    pub(crate) jti: &'a str,
+    #[serde(serialize_with = "as_text", skip_serializing_if = "ScopeSet::is_empty")]
+    pub(crate) scope: &'a ScopeSet,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<&'a EmailAddress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) act: Option<&'a ActorChain>,
+    /// Claims about the person, of names that mean nothing else here.
+    #[serde(flatten)]
+    pub(crate) user_claims: Map<String, Value>,
+}
+
+impl AccessTokenClaims<'_> {
+    pub(crate) fn mint(&self, key: &dyn Sign) -> Result<AccessToken, SignError> {
+        sign(TYP, key, self).map(AccessToken::new)
+    }
+}
+
+fn one_or_many<S: Serializer>(values: &&[String], serializer: S) -> Result<S::Ok, S::Error> {
+    match values {
+        [only] => serializer.serialize_str(only),
+        many => many.serialize(serializer),
+    }
+}
+
+fn as_text<S: Serializer>(scope: &&ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(scope)
+}

@@ -1,0 +1,190 @@
+//! The service and its routes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use countersign_jwt::{Algorithm, Sign, SigningRing};
+use countersign_metadata::{DocumentKind, webfinger, well_known};
+use countersign_oidc::CodeGrant;
+use countersign_store::{Codes, Engine, Replay, RevokedTokens};
+use countersign_token_exchange::ServerPolicy;
+use countersign_types::identifier::IdentifierError;
+use countersign_types::random::Random;
+use countersign_types::secret::Password;
+use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
+
+use crate::attempts::Attempts;
+use crate::audit::Audit;
+use crate::clients::Clients;
+use crate::form_token::FormTokens;
+use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
+use crate::users::Users;
+use crate::{authorize, discovery, token};
+
+/// A larger request body is refused.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What a service is told about itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the pages call this provider.
+    pub name: String,
+    /// The domains whose e-mail addresses this provider speaks for, in canonical form.
+    pub email_domains: BTreeSet<String>,
+    /// The scopes that the metadata lists.
+    pub scopes: countersign_types::ScopeSet,
+    /// How long an access token lives.
+    pub access_token_lifetime: Lifetime,
+    /// How long an ID token lives.
+    pub id_token_lifetime: Lifetime,
+}
+
+/// Everything that a service takes from outside.
+pub struct Parts {
+    /// What it is told about itself.
+    pub settings: Settings,
+    /// The rules of the token exchange, and the issuer.
+    pub policy: ServerPolicy,
+    /// Signing keys: one for ES256, one for RS256.
+    pub keys: SigningRing,
+    /// The clients.
+    pub clients: Arc<dyn Clients>,
+    /// The people.
+    pub users: Arc<dyn Users>,
+    /// Where codes, used assertions and revocations are kept.
+    pub engine: Arc<dyn Engine>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Where decisions are recorded.
+    pub audit: Arc<dyn Audit>,
+}
+
+/// Why a service cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// There is no current signing key of an algorithm that the service needs.
+    #[error("no signing key for {}", .0.name())]
+    Key(Algorithm),
+    /// An endpoint's URL cannot be made from the issuer.
+    #[error("the issuer gives no endpoint")]
+    Issuer(#[from] IdentifierError),
+    /// The hash that stands for unknown users could not be computed.
+    #[error("no password can be hashed")]
+    Password(#[from] PasswordHashError),
+}
+
+/// An OpenID provider with a security token service.
+pub struct Sts {
+    pub(crate) settings: Settings,
+    pub(crate) policy: ServerPolicy,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) keys: SigningRing,
+    pub(crate) es256: Arc<dyn Sign>,
+    pub(crate) rs256: Arc<dyn Sign>,
+    pub(crate) clients: Arc<dyn Clients>,
+    pub(crate) users: Arc<dyn Users>,
+    pub(crate) codes: Codes<CodeGrant>,
+    pub(crate) replay: Replay,
+    pub(crate) revoked: RevokedTokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
+    pub(crate) form_tokens: FormTokens,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) audit: Arc<dyn Audit>,
+}
+
+/// The URLs of the service, all under the issuer. A client finds them in the metadata.
+pub(crate) struct Endpoints {
+    pub(crate) authorization: EndpointUrl,
+    pub(crate) sign_in: EndpointUrl,
+    pub(crate) token: EndpointUrl,
+    pub(crate) jwks: EndpointUrl,
+    pub(crate) stylesheet: EndpointUrl,
+    openid_configuration: EndpointUrl,
+    oauth_metadata: EndpointUrl,
+}
+
+impl Endpoints {
+    fn of(issuer: &Issuer) -> Result<Self, IdentifierError> {
+        let base = issuer.as_str().trim_end_matches('/');
+        let under = |path: &str| EndpointUrl::parse(&format!("{base}{path}"));
+        Ok(Self {
+            authorization: under("/authorize")?,
+            sign_in: under("/login")?,
+            token: under("/token")?,
+            jwks: under("/jwks")?,
+            stylesheet: under("/style.css")?,
+            openid_configuration: well_known(DocumentKind::OpenId, issuer)?,
+            oauth_metadata: well_known(DocumentKind::OAuth, issuer)?,
+        })
+    }
+}
+
+impl Sts {
+    /// Sets a service up.
+    ///
+    /// # Errors
+    /// Any [`SetupError`].
+    pub fn new(parts: Parts) -> Result<Self, SetupError> {
+        let Parts { settings, policy, keys, clients, users, engine, clock, random, audit } = parts;
+        let signer =
+            |algorithm| keys.signer(algorithm).map(Arc::clone).ok_or(SetupError::Key(algorithm));
+        let (es256, rs256) = (signer(Algorithm::Es256)?, signer(Algorithm::Rs256)?);
+        let nobody = PasswordHash::of(&Password::generate(random.as_ref()), random.as_ref())?;
+        Ok(Self {
+            endpoints: Endpoints::of(&policy.issuer)?,
+            es256,
+            rs256,
+            codes: Codes::new(Arc::clone(&engine)),
+            replay: Replay::new(Arc::clone(&engine)),
+            revoked: RevokedTokens::new(engine),
+            passwords: Passwords::new(nobody),
+            attempts: Attempts::default(),
+            form_tokens: FormTokens::new(random.as_ref()),
+            settings,
+            policy,
+            keys,
+            clients,
+            users,
+            clock,
+            random,
+            audit,
+        })
+    }
+
+    pub(crate) const fn issuer(&self) -> &Issuer {
+        &self.policy.issuer
+    }
+
+    /// The key for an ID token, by the client's registration.
+    pub(crate) fn id_token_signer(&self, algorithm: Algorithm) -> &dyn Sign {
+        if algorithm == Algorithm::Es256 { self.es256.as_ref() } else { self.rs256.as_ref() }
+    }
+}
+
+/// The routes of the service. Host names are not looked at: the same router answers for the issuer
+/// and, at `/.well-known/webfinger`, for the e-mail domains.
+pub fn app(sts: Arc<Sts>) -> Router {
+    let path = |url: &EndpointUrl| url.as_url().path().to_owned();
+    let endpoints = &sts.endpoints;
+    Router::new()
+        // An issuer's path may well have a segment that starts with a colon.
+        .without_v07_checks()
+        .route(&path(&endpoints.openid_configuration), get(discovery::metadata))
+        .route(&path(&endpoints.oauth_metadata), get(discovery::metadata))
+        .route(&path(&endpoints.jwks), get(discovery::jwks))
+        .route(webfinger::PATH, get(discovery::webfinger))
+        .route(&path(&endpoints.authorization), get(authorize::get).post(authorize::post))
+        .route(&path(&endpoints.sign_in), post(authorize::sign_in))
+        .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
+        .route(&path(&endpoints.token), post(token::post))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(sts)
+}

@@ -1,0 +1,81 @@
+//! What was decided, and why: one record for each token exchange.
+
+use countersign_token_exchange::Step;
+use countersign_token_exchange::error::Phase;
+use countersign_token_exchange::request::Wanted;
+use countersign_types::{ClientId, EmailAddress};
+
+/// One check of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// To which half of the authorization process it belongs.
+    pub phase: Phase,
+    /// What was checked.
+    pub name: &'static str,
+    /// The specification that demands it.
+    pub section: &'static str,
+    /// How it ended. The checks after one that failed were not made and are not listed.
+    pub passed: bool,
+}
+
+/// One decided token exchange. It names parties and targets and holds no token, no secret and no
+/// ticket.
+#[derive(Clone, Debug)]
+pub struct ExchangeRecord {
+    /// Who asked.
+    pub client_id: ClientId,
+    /// On whose behalf, once that is known.
+    pub subject: Option<String>,
+    /// The person's verified address, if the token carries it.
+    pub email: Option<EmailAddress>,
+    /// For which audiences, as asked.
+    pub audiences: Vec<String>,
+    /// For which resources, as asked.
+    pub resources: Vec<String>,
+    /// The checks that were made, in their order.
+    pub checks: Vec<Check>,
+    /// The `jti` of what was issued.
+    pub issued: Option<String>,
+}
+
+/// Where records go.
+pub trait Audit: Send + Sync {
+    /// Records a decision, before its answer leaves.
+    fn record(&self, record: &ExchangeRecord);
+}
+
+/// Writes records to the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogAudit;
+
+impl Audit for LogAudit {
+    fn record(&self, record: &ExchangeRecord) {
+        let failed = record.checks.iter().find(|check| !check.passed);
+        tracing::info!(
+            target: "countersign::audit",
+            client_id = %record.client_id,
+            subject = ?record.subject,
+            audiences = ?record.audiences,
+            resources = ?record.resources,
+            issued = ?record.issued,
+            checks = record.checks.len(),
+            failed = ?failed.map(|check| check.name),
+            section = ?failed.map(|check| check.section),
+            "token exchange decided",
+        );
+    }
+}
+
+/// The checks behind a decision on a request for `wanted`, which is unknown if the request could
+/// not be read.
+pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>) -> Vec<Check> {
+    let check = |step: Step, passed| Check {
+        phase: step.phase(),
+        name: step.name(),
+        section: step.section(),
+        passed,
+    };
+    let steps = wanted.map_or(&[][..], Step::of);
+    let before = steps.iter().filter(|step| failed.is_none_or(|failed| **step < failed));
+    before.map(|step| check(*step, true)).chain(failed.map(|step| check(step, false))).collect()
+}

@@ -1,0 +1,268 @@
+//! The authorization endpoint and the sign-in form. [RFC 6749 §3.1], [OpenID Connect Core §3.1.2]
+//!
+//! [RFC 6749 §3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1
+//! [OpenID Connect Core §3.1.2]: https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Extension, RawQuery, State};
+use axum::response::Response;
+use countersign_oidc::{AuthorizationError, AuthorizationRequest, CodeGrant, authorize, code};
+use countersign_store::StoreError;
+use countersign_types::digest::Digest;
+use countersign_types::secret::{AuthorizationCode, Password};
+use countersign_types::{EmailAddress, Params, Timestamp, random};
+use http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::app::Sts;
+use crate::attempts;
+use crate::form_token::Browser;
+use crate::pages::{self, SignInPage};
+use crate::passwords::MAX_PASSWORD;
+use crate::token::is_form;
+use crate::users::User;
+
+/// The longest user name that is looked at.
+const MAX_USERNAME: usize = 256;
+
+const WRONG: &str = "The user name or the password is wrong.";
+
+/// Why nobody was signed in.
+enum SignInError {
+    /// Unknown user or wrong password: the same answer after the same work.
+    Wrong,
+    TooMany,
+    Busy,
+    Store(StoreError),
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+pub(crate) async fn get(
+    State(sts): State<Arc<Sts>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    begin(&sts, query.unwrap_or_default().as_bytes(), &headers).await
+}
+
+/// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]
+///
+/// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+pub(crate) async fn post(State(sts): State<Arc<Sts>>, headers: HeaderMap, body: Bytes) -> Response {
+    if !is_form(&headers) {
+        return pages::refused(countersign_oidc::PageError::Malformed, &sts.endpoints.stylesheet);
+    }
+    begin(&sts, &body, &headers).await
+}
+
+/// Answers an authorization request with the sign-in page, an error page or an error redirect.
+async fn begin(sts: &Sts, form: &[u8], headers: &HeaderMap) -> Response {
+    let now = sts.clock.now();
+    let checked = match authorize::read(form) {
+        Err(error) => Err(error.into()),
+        Ok(received) => match sts.clients.find(received.client_id()).await {
+            Err(error) => return unavailable(sts, &error),
+            Ok(client) => received.check(client.as_deref().map(|client| client.registration())),
+        },
+    };
+    match checked {
+        Ok(request) => {
+            let username = request.login_hint.as_deref().unwrap_or_default();
+            sign_in_page(sts, &request, (StatusCode::OK, None), username, headers, now).await
+        }
+        Err(AuthorizationError::Page(error)) => {
+            tracing::info!(%error, "authorization request refused");
+            pages::refused(error, &sts.endpoints.stylesheet)
+        }
+        Err(AuthorizationError::Redirect(error)) => {
+            tracing::info!(code = %error.code(), "authorization request refused");
+            redirect(&error.location(sts.issuer()))
+        }
+    }
+}
+
+/// Takes the submitted form: signs the person in, and sends the client its code.
+pub(crate) async fn sign_in(
+    State(sts): State<Arc<Sts>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let now = sts.clock.now();
+    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
+    let opened = form.as_ref().and_then(|form| {
+        let token = form.get("form_token")?;
+        sts.form_tokens.open(token, &headers, now).ok()
+    });
+    let (Some(form), Some(request)) = (form, opened) else {
+        let explanation = "This page is too old, or it was not opened in this browser.";
+        return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
+    };
+    if form.get("decision") == Some("deny") {
+        return redirect(&request.denied().location(sts.issuer()));
+    }
+    let username = form.get("username").unwrap_or_default();
+    let password = Password::new(form.get("password").unwrap_or_default());
+    let source = peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()));
+    let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
+        Ok(user) => user,
+        Err(error) => return sign_in_failed(&sts, &request, error, username, &headers, now).await,
+    };
+    match issue_code(&sts, request, &user, now).await {
+        Ok(location) => redirect(&location),
+        Err(error) => unavailable(&sts, &error),
+    }
+}
+
+async fn authenticate(
+    sts: &Sts,
+    username: &str,
+    password: Password,
+    source: Option<&str>,
+    now: Timestamp,
+) -> Result<Arc<User>, SignInError> {
+    if username.len() > MAX_USERNAME || password.expose().len() > MAX_PASSWORD {
+        return Err(SignInError::Wrong);
+    }
+    let user = sts.users.by_username(username).await?;
+    // Counted by the name that was typed, not by the account: that two names share a count would
+    // tell that they are names of one. An address has one spelling, so that it has one count.
+    let address = EmailAddress::parse(username).ok();
+    let name = address.as_ref().map_or(username, EmailAddress::as_str);
+    let attempt = Digest::of_parts(&[name.as_bytes(), source.unwrap_or_default().as_bytes()]);
+    sts.attempts.begin(attempt, now).map_err(|_| SignInError::TooMany)?;
+    let hash = user.as_ref().map(|user| &user.password);
+    let right = sts.passwords.check(hash, password).await.map_err(|_| {
+        sts.attempts.not_made(attempt);
+        SignInError::Busy
+    })?;
+    match user {
+        Some(user) if right => {
+            sts.attempts.succeeded(attempt);
+            Ok(user)
+        }
+        _ => Err(SignInError::Wrong),
+    }
+}
+
+async fn sign_in_failed(
+    sts: &Sts,
+    request: &AuthorizationRequest,
+    error: SignInError,
+    username: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    let answer = match error {
+        SignInError::Wrong => (StatusCode::FORBIDDEN, WRONG),
+        SignInError::TooMany => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ten minutes.")
+        }
+        SignInError::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Too many people are signing in. Try again soon.")
+        }
+        SignInError::Store(error) => return unavailable(sts, &error),
+    };
+    tracing::info!(client_id = %request.client_id, status = %answer.0, "sign-in failed");
+    let shown = username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default();
+    let answer = (answer.0, Some(answer.1));
+    let mut response = sign_in_page(sts, request, answer, shown, headers, now).await;
+    if answer.0 == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
+    }
+    response
+}
+
+async fn sign_in_page(
+    sts: &Sts,
+    request: &AuthorizationRequest,
+    (status, problem): (StatusCode, Option<&str>),
+    username: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    let client = match sts.clients.find(&request.client_id).await {
+        Ok(client) => client,
+        Err(error) => return unavailable(sts, &error),
+    };
+    let name = client.as_ref().map_or(request.client_id.as_str(), |client| client.name.as_str());
+    let browser = Browser::of(headers, sts.random.as_ref());
+    let Ok(form_token) = sts.form_tokens.seal(request, &browser, now) else {
+        let explanation = "This server could not make the page.";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        return pages::problem(status, explanation, &sts.endpoints.stylesheet);
+    };
+    let page = SignInPage {
+        provider: &sts.settings.name,
+        client: name,
+        scopes: pages::scopes(request),
+        problem,
+        action: sts.endpoints.sign_in.as_url().path(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path(),
+        form_token: &form_token,
+        username,
+        destination: &pages::destination(request),
+    };
+    let mut response = pages::sign_in(status, &page, request);
+    if let Some(cookie) = browser.cookie() {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Keeps a fresh code and gives the URL that carries it to the client.
+async fn issue_code(
+    sts: &Sts,
+    request: AuthorizationRequest,
+    user: &User,
+    now: Timestamp,
+) -> Result<String, StoreError> {
+    let code = AuthorizationCode::generate(sts.random.as_ref());
+    let location = request.success_location(code.expose(), sts.issuer());
+    let client_id = request.client_id.clone();
+    let expires = now.after(code::LIFETIME);
+    let grant = CodeGrant {
+        request,
+        expires,
+        subject: user.subject.clone(),
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        access_token_id: random::identifier(sts.random.as_ref()),
+        access_token_expires: expires.after(sts.settings.access_token_lifetime),
+    };
+    // Kept as long as the access token may live, so that a replay is noticed all that time.
+    sts.codes.issue(&code, &grant, &client_id, grant.access_token_expires).await?;
+    tracing::info!(%client_id, subject = %user.subject, "authorization code issued");
+    Ok(location)
+}
+
+/// After a POST it must be 303: any other redirect may send the password on. [RFC 9700 §4.12]
+///
+/// [RFC 9700 §4.12]: https://www.rfc-editor.org/rfc/rfc9700#section-4.12
+fn redirect(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, location);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    pages::protect(response.headers_mut());
+    response
+}
+
+fn unavailable(sts: &Sts, error: &StoreError) -> Response {
+    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+    let explanation = "This server cannot sign you in at the moment.";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    pages::problem(status, explanation, &sts.endpoints.stylesheet)
+}

@@ -1,0 +1,75 @@
+//! Who may ask: the registered clients, behind a seam.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_client_auth::RegisteredClient;
+use countersign_jwt::Algorithm;
+use countersign_oidc::Registration;
+use countersign_store::StoreError;
+use countersign_store::engine::BoxFuture;
+use countersign_token_exchange::ClientPolicy;
+use countersign_types::{ClientId, RedirectUri, ScopeSet};
+
+/// A registered client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its identifier, and what it proves itself with.
+    pub registered: RegisteredClient,
+    /// What the sign-in page calls it.
+    pub name: String,
+    /// Where it may receive authorization responses.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// What it may ask for.
+    pub scopes: ScopeSet,
+    /// Whether it may use the authorization code grant.
+    pub authorization_code: bool,
+    /// Whether it may use the client credentials grant.
+    pub client_credentials: bool,
+    /// What it may do with the token exchange grant.
+    pub exchange: ClientPolicy,
+    /// What its ID tokens are signed with.
+    pub id_token_algorithm: Algorithm,
+}
+
+impl Client {
+    pub(crate) fn registration(&self) -> Registration<'_> {
+        Registration {
+            client_id: &self.registered.id,
+            redirect_uris: &self.redirect_uris,
+            scopes: &self.scopes,
+            authorization_code: self.authorization_code,
+        }
+    }
+}
+
+/// Where clients are found.
+pub trait Clients: Send + Sync {
+    /// The client of this identifier, which is untrusted.
+    fn find<'a>(
+        &'a self,
+        id: &'a ClientId,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
+}
+
+/// Clients that are known from the start.
+#[derive(Debug, Default)]
+pub struct StaticClients(BTreeMap<ClientId, Arc<Client>>);
+
+impl StaticClients {
+    /// These clients.
+    #[must_use]
+    pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
+        let entry = |client: Client| (client.registered.id.clone(), Arc::new(client));
+        Self(clients.into_iter().map(entry).collect())
+    }
+}
+
+impl Clients for StaticClients {
+    fn find<'a>(
+        &'a self,
+        id: &'a ClientId,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        Box::pin(async move { Ok(self.0.get(id).cloned()) })
+    }
+}

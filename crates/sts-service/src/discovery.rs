@@ -1,0 +1,105 @@
+//! What the service says about itself. [RFC 8414 §3], [OpenID Connect Discovery §3, §4], [RFC 7033]
+//!
+//! These answers are public and the same for everyone, so any origin may read them.
+//!
+//! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
+//! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+//! [OpenID Connect Discovery §3, §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use countersign_client_auth::Method;
+use countersign_jwt::Algorithm;
+use countersign_metadata::ServerMetadata;
+use countersign_oidc::{code, pkce};
+use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
+use countersign_token_exchange::request;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::app::Sts;
+use crate::pages;
+
+pub(crate) async fn metadata(State(sts): State<Arc<Sts>>) -> Response {
+    document(&server_metadata(&sts))
+}
+
+pub(crate) async fn jwks(State(sts): State<Arc<Sts>>) -> Response {
+    document(&sts.keys.published().to_json())
+}
+
+/// Which issuer speaks for an address of our domains. Every address of a domain gets the same
+/// answer, so that nobody learns here who has an account.
+pub(crate) async fn webfinger(State(sts): State<Arc<Sts>>, RawQuery(query): RawQuery) -> Response {
+    let response =
+        countersign_metadata::webfinger::respond(&query.unwrap_or_default(), |address| {
+            sts.settings.email_domains.contains(address.domain()).then(|| sts.issuer().clone())
+        });
+    response.map(Body::from)
+}
+
+pub(crate) async fn stylesheet() -> Response {
+    let mut response = Response::new(Body::from(pages::STYLE));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The metadata: what is there, and nothing else.
+fn server_metadata(sts: &Sts) -> ServerMetadata {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let endpoints = &sts.endpoints;
+    let mut claims = names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr"]);
+    claims.extend(names(&["email", "email_verified", "name"]));
+
+    let mut metadata = ServerMetadata::new(sts.issuer().clone());
+    metadata.authorization_endpoint = Some(endpoints.authorization.clone());
+    metadata.token_endpoint = Some(endpoints.token.clone());
+    metadata.jwks_uri = Some(endpoints.jwks.clone());
+    metadata.scopes_supported = sts.settings.scopes.iter().cloned().collect();
+    metadata.response_types_supported = names(&["code"]);
+    metadata.response_modes_supported = names(&["query"]);
+    metadata.grant_types_supported =
+        names(&[code::GRANT_TYPE, "client_credentials", request::GRANT_TYPE]);
+    metadata.token_endpoint_auth_methods_supported = names(&[
+        Method::None.as_str(),
+        Method::ClientSecretBasic.as_str(),
+        Method::ClientSecretPost.as_str(),
+        Method::PrivateKeyJwt.as_str(),
+    ]);
+    metadata.token_endpoint_auth_signing_alg_values_supported =
+        Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+    metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);
+    metadata.authorization_response_iss_parameter_supported = true;
+    metadata.subject_types_supported = names(&["public"]);
+    metadata.id_token_signing_alg_values_supported =
+        names(&[Algorithm::Rs256.name(), Algorithm::Es256.name()]);
+    metadata.claims_supported = claims;
+    // Absent would mean true. OpenID Connect Discovery §3.
+    metadata.request_uri_parameter_supported = Some(false);
+    metadata.ticket_challenge_methods_supported = names(&[TICKET_CHALLENGE_METHOD]);
+    metadata
+}
+
+fn document<T: Serialize>(document: &T) -> Response {
+    let Ok(body) = serde_json::to_vec(document) else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    };
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,75 @@
+//! The errors of the token endpoint. [RFC 6749 §5.2]
+//!
+//! [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+
+use countersign_claims_token::MintError;
+use countersign_client_auth::ClientAuthError;
+use countersign_jwt::SignError;
+use countersign_oidc::RedeemError;
+use countersign_store::StoreError;
+use countersign_token_exchange::ExchangeError;
+use countersign_types::params::ParamsError;
+use countersign_types::wire::ErrorCode;
+use countersign_types::{ClientId, Wire, WireError};
+use http::StatusCode;
+
+/// Why a token request was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("the request is malformed")]
+    Params(#[from] ParamsError),
+    #[error("parameters in the query")]
+    Query,
+    #[error("the client was not authenticated")]
+    ClientAuth(#[from] ClientAuthError),
+    #[error("the grant type is not supported")]
+    UnsupportedGrantType,
+    #[error("client {0} may not use this grant")]
+    UnauthorizedClient(ClientId),
+    #[error("the scope is malformed or not allowed")]
+    Scope,
+    #[error("the target is malformed or not allowed")]
+    Target,
+    #[error("the authorization code was not redeemed")]
+    Redeem(#[from] RedeemError),
+    #[error("the token was not exchanged")]
+    Exchange(#[from] ExchangeError),
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("a token was not signed")]
+    Sign(#[from] SignError),
+    #[error("a claims token was not minted")]
+    Mint(#[from] MintError),
+}
+
+impl TokenError {
+    /// Whether the fault is ours.
+    pub(crate) const fn is_internal(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Sign(_) | Self::Mint(_))
+    }
+}
+
+impl WireError for TokenError {
+    fn wire(&self) -> Wire {
+        let bad = |code, description| Wire::new(code, StatusCode::BAD_REQUEST, description);
+        match self {
+            Self::Params(error) => error.wire(),
+            Self::Query => {
+                bad(ErrorCode::INVALID_REQUEST, "parameters belong in the body of the request")
+            }
+            Self::ClientAuth(error) => error.wire(),
+            Self::UnsupportedGrantType => {
+                bad(ErrorCode::UNSUPPORTED_GRANT_TYPE, "the grant type is not supported")
+            }
+            Self::UnauthorizedClient(_) => {
+                bad(ErrorCode::UNAUTHORIZED_CLIENT, "the client may not use this grant")
+            }
+            Self::Scope => bad(ErrorCode::INVALID_SCOPE, "the scope exceeds what may be granted"),
+            Self::Target => bad(ErrorCode::INVALID_TARGET, "the target is not allowed"),
+            Self::Redeem(error) => error.wire(),
+            Self::Exchange(error) => error.wire(),
+            Self::Store(error) => error.wire(),
+            Self::Sign(_) | Self::Mint(_) => Wire::server_error(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The token exchange grant: gather what the decision needs, decide, mint, record. [RFC 8693]
+//!
+//! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
+
+use countersign_claims_token::claims::RESERVED;
+use countersign_claims_token::{ClaimsToken, VerifiedEmail};
+use countersign_client_auth::{AuthenticatedClient, Credentials};
+use countersign_token_exchange::actor::{self, ActorError, VerifiedActor};
+use countersign_token_exchange::decide::{self, Facts, Grant, Product};
+use countersign_token_exchange::policy::ExchangePolicy;
+use countersign_token_exchange::subject::{self, Subject, SubjectError};
+use countersign_token_exchange::{ExchangeError, ExchangeRequest, request, respond};
+use countersign_types::secret::AccessToken;
+use countersign_types::{Params, Timestamp, random};
+use serde_json::{Map, Value};
+
+use crate::access_token::AccessTokenClaims;
+use crate::app::Sts;
+use crate::audit::{self, ExchangeRecord};
+use crate::clients::Client;
+use crate::error::TokenError;
+use crate::token::TokenResponse;
+use crate::users::User;
+
+/// Answers an exchange request. Every decision is recorded before its answer leaves.
+pub(crate) async fn exchange(
+    sts: &Sts,
+    params: &Params,
+    client: &AuthenticatedClient,
+    registered: &Client,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let mut record = ExchangeRecord {
+        client_id: client.id().clone(),
+        subject: None,
+        email: None,
+        audiences: Vec::new(),
+        resources: Vec::new(),
+        checks: Vec::new(),
+        issued: None,
+    };
+    let request = match request::parse(params) {
+        Ok(request) => request,
+        Err(error) => {
+            record.checks = audit::checks(None, Some(error.step()));
+            sts.audit.record(&record);
+            return Err(error.into());
+        }
+    };
+    record.audiences.clone_from(&request.audiences);
+    record.resources.clone_from(&request.resources);
+
+    let policy = ExchangePolicy { server: &sts.policy, client: &registered.exchange };
+    let decided = decided(sts, &request, client, registered, policy, &mut record, now).await;
+    let failed = match &decided {
+        Ok(_) => None,
+        Err(TokenError::Exchange(error)) => Some(error.step()),
+        // The store failed: nothing was decided.
+        Err(_) => return decided.map(|(_, token)| token),
+    };
+    record.checks = audit::checks(Some(request.wanted), failed);
+    record.issued = decided.as_ref().ok().map(|(jti, _)| jti.clone());
+    sts.audit.record(&record);
+    decided.map(|(_, response)| response)
+}
+
+async fn decided(
+    sts: &Sts,
+    request: &ExchangeRequest,
+    client: &AuthenticatedClient,
+    registered: &Client,
+    policy: ExchangePolicy<'_>,
+    record: &mut ExchangeRecord,
+    now: Timestamp,
+) -> Result<(String, TokenResponse), TokenError> {
+    decide::admit(client, policy)?;
+    let subject = subject(sts, &request.subject_token, now).await?;
+    record.subject = Some(subject.subject().to_owned());
+    record.email =
+        VerifiedEmail::from_claims(subject.claims()).ok().map(|email| email.address().clone());
+    decide::admit_subject(client, &subject, policy)?;
+    let actor = actor(sts, request, client, registered, now).await?;
+    let facts = Facts { client, subject: &subject, actor: actor.as_ref(), policy, now };
+    let grant = decide::decide(request, &facts)?;
+    let jti = random::identifier(sts.random.as_ref());
+    let token = mint(sts, &grant, &jti)?;
+    Ok((jti, respond(&grant, &token)))
+}
+
+/// Establishes on whose behalf the request is made: a live token of a subject that still exists.
+async fn subject(sts: &Sts, token: &AccessToken, now: Timestamp) -> Result<Subject, TokenError> {
+    let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
+    let presented =
+        subject::verify(token, sts.keys.published(), sts.issuer(), now).map_err(rejected)?;
+    let revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
+    let subject = presented.unless_revoked(revoked).map_err(rejected)?;
+    let is_client = subject.subject() == subject.client_id();
+    if !is_client && sts.users.by_subject(subject.subject()).await?.is_none() {
+        return Err(rejected(SubjectError::Revoked).into());
+    }
+    Ok(subject)
+}
+
+/// Establishes who acts, if the request says so: only a client with keys of its own can.
+async fn actor(
+    sts: &Sts,
+    request: &ExchangeRequest,
+    client: &AuthenticatedClient,
+    registered: &Client,
+    now: Timestamp,
+) -> Result<Option<VerifiedActor>, TokenError> {
+    let rejected = |error: ActorError| ExchangeError::ActorToken(error);
+    let Some(token) = &request.actor_token else { return Ok(None) };
+    let Credentials::Keys(keys) = &registered.registered.credentials else {
+        return Err(ExchangeError::ActorNotAllowed(client.id().clone()).into());
+    };
+    let targets =
+        request.resources.iter().chain(&request.audiences).map(String::as_str).collect::<Vec<_>>();
+    let presented =
+        actor::verify(token, client, keys, sts.issuer(), &targets, now).map_err(rejected)?;
+    let new = match presented.once() {
+        Some((key, expires)) => sts.replay.insert_new(key, expires).await?,
+        None => true,
+    };
+    Ok(Some(presented.if_new(new).map_err(rejected)?))
+}
+
+fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> {
+    match &grant.product {
+        Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims } => {
+            let token = ClaimsToken {
+                iss: sts.issuer().clone(),
+                sub: grant.subject.clone(),
+                email: email.clone(),
+                ticket_challenge: ticket_challenge.clone(),
+                aud: audience.clone(),
+                resource: resource.clone(),
+                iat: grant.issued_at,
+                exp: grant.expires,
+                jti: jti.to_owned(),
+                client_id: Some(grant.client_id.clone()),
+                act: grant.act.clone(),
+                amr: grant.amr.clone(),
+                user_claims: user_claims.clone(),
+            };
+            Ok(AccessToken::new(token.mint(sts.es256.as_ref())?))
+        }
+        Product::AccessToken { audiences, scope } => {
+            let claims = AccessTokenClaims {
+                iss: sts.issuer(),
+                sub: &grant.subject,
+                aud: audiences,
+                client_id: &grant.client_id,
+                iat: grant.issued_at,
+                exp: grant.expires,
+                jti,
+                scope,
+                auth_time: None,
+                amr: &grant.amr,
+                email: None,
+                email_verified: None,
+                act: grant.act.as_ref(),
+                user_claims: Map::new(),
+            };
+            Ok(claims.mint(sts.es256.as_ref())?)
+        }
+    }
+}
+
+/// The claims about a person that may cross the border.
+pub(crate) fn released(sts: &Sts, user: &User) -> Map<String, Value> {
+    let may_cross = |name: &str| sts.policy.user_claims.contains(name) && !RESERVED.contains(&name);
+    let claims = user.claims.iter().filter(|(name, _)| may_cross(name));
+    claims.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

@@ -1,0 +1,194 @@
+//! What ties a submitted sign-in form to the request it was rendered for and to the browser it was
+//! rendered in.
+//!
+//! The form carries the authorization request itself, authenticated by a key that lives as long as
+//! this process, together with a secret that the browser holds in a cookie. So nothing is stored for
+//! a form that nobody submits, nothing in the form can be changed, and a form cannot be submitted
+//! from another browser.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_oidc::AuthorizationRequest;
+use countersign_types::random::{self, Random};
+use countersign_types::{Lifetime, Timestamp};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+/// How long a person may take to sign in.
+pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(600);
+
+const COOKIE_NAME: &str = "__Host-login";
+
+/// Makes and opens form tokens.
+pub(crate) struct FormTokens(hmac::Key);
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    request: AuthorizationRequest,
+    expires: Timestamp,
+}
+
+/// The form did not come from a page of ours in this browser, or too late.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotOurs;
+
+/// The secret that ties a form to a browser.
+pub(crate) struct Browser(String);
+
+impl Browser {
+    /// The browser's secret, if it sent one and sent it once; a new one otherwise.
+    pub(crate) fn of(headers: &HeaderMap, random: &dyn Random) -> Self {
+        Self::known(headers).unwrap_or_else(|| Self(random::handle(random).as_str().to_owned()))
+    }
+
+    fn known(headers: &HeaderMap) -> Option<Self> {
+        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
+        let mut values = pairs
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| *name == COOKIE_NAME)
+            .map(|(_, value)| value);
+        let value = values.next().filter(|value| is_handle(value))?;
+        values.next().is_none().then(|| Self(value.to_owned()))
+    }
+
+    /// The cookie that keeps the secret. Its name's prefix makes the browser demand `Secure`, the
+    /// path `/` and no domain.
+    pub(crate) fn cookie(&self) -> Option<HeaderValue> {
+        let age = LIFETIME.as_secs();
+        let cookie = format!(
+            "{COOKIE_NAME}={}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax",
+            self.0
+        );
+        HeaderValue::try_from(cookie).ok()
+    }
+}
+
+impl FormTokens {
+    /// Tokens under a fresh key.
+    pub(crate) fn new(random: &dyn Random) -> Self {
+        let mut key = zeroize::Zeroizing::new([0_u8; 32]);
+        random.fill(key.as_mut_slice());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
+    }
+
+    /// The token of a form for `request` in `browser`.
+    pub(crate) fn seal(
+        &self,
+        request: &AuthorizationRequest,
+        browser: &Browser,
+        now: Timestamp,
+    ) -> Result<String, serde_json::Error> {
+        let content = Content { request: request.clone(), expires: now.after(LIFETIME) };
+        let content = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content)?);
+        let tag = hmac::sign(&self.0, &tagged(&content, browser));
+        Ok(format!("{content}.{}", URL_SAFE_NO_PAD.encode(tag)))
+    }
+
+    /// The request that a submitted form was rendered for.
+    pub(crate) fn open(
+        &self,
+        token: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<AuthorizationRequest, NotOurs> {
+        let browser = Browser::known(headers).ok_or(NotOurs)?;
+        let (content, tag) = token.split_once('.').ok_or(NotOurs)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| NotOurs)?;
+        hmac::verify(&self.0, &tagged(content, &browser), &tag).map_err(|_| NotOurs)?;
+        let content = URL_SAFE_NO_PAD.decode(content).map_err(|_| NotOurs)?;
+        let content: Content = serde_json::from_slice(&content).map_err(|_| NotOurs)?;
+        if content.expires <= now {
+            return Err(NotOurs);
+        }
+        Ok(content.request)
+    }
+}
+
+/// Neither part has a dot, so no two pairs share an input.
+fn tagged(content: &str, browser: &Browser) -> Vec<u8> {
+    format!("{content}.{}", browser.0).into_bytes()
+}
+
+fn is_handle(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use countersign_oidc::CodeChallenge;
+    use countersign_types::{ClientId, ScopeSet};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(AtomicU8);
+
+    impl Random for Counting {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(self.0.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_unix(0);
+
+    fn request() -> AuthorizationRequest {
+        AuthorizationRequest {
+            client_id: ClientId::parse("app").unwrap(),
+            redirect_uri: "https://app.example/cb".into(),
+            scope: ScopeSet::parse("openid").unwrap(),
+            state: Some("s".into()),
+            nonce: None,
+            code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+                .unwrap(),
+            login_hint: None,
+        }
+    }
+
+    fn cookies(browser: &Browser) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let pair =
+            browser.cookie().unwrap().to_str().unwrap().split(';').next().unwrap().to_owned();
+        headers.insert(COOKIE, HeaderValue::try_from(format!("a=b; {pair}")).unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_form_opens_in_the_browser_it_was_rendered_in_and_nowhere_else() {
+        let random = Counting::default();
+        let tokens = FormTokens::new(&random);
+        let browser = Browser::of(&HeaderMap::new(), &random);
+        let token = tokens.seal(&request(), &browser, NOW).unwrap();
+        let same = cookies(&browser);
+        assert_eq!(tokens.open(&token, &same, NOW), Ok(request()));
+        let soon = NOW.after(Lifetime::from_secs(599));
+        assert_eq!(tokens.open(&token, &same, soon), Ok(request()));
+
+        assert_eq!(tokens.open(&token, &same, NOW.after(LIFETIME)), Err(NotOurs));
+        assert_eq!(tokens.open(&token, &HeaderMap::new(), NOW), Err(NotOurs));
+        let other = Browser::of(&HeaderMap::new(), &random);
+        assert_eq!(tokens.open(&token, &cookies(&other), NOW), Err(NotOurs));
+        assert_eq!(FormTokens::new(&random).open(&token, &same, NOW), Err(NotOurs));
+        for at in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert_eq!(tokens.open(&changed, &same, NOW), Err(NotOurs), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_browser_keeps_its_secret_unless_it_sends_two() {
+        let random = Counting::default();
+        let browser = Browser::of(&HeaderMap::new(), &random);
+        let mut headers = cookies(&browser);
+        assert_eq!(Browser::of(&headers, &random).0, browser.0);
+        let planted = format!("{COOKIE_NAME}={}", "A".repeat(43));
+        headers.append(COOKIE, HeaderValue::try_from(planted).unwrap());
+        assert_ne!(Browser::of(&headers, &random).0, browser.0);
+    }
+}

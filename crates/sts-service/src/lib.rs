@@ -1,0 +1,104 @@
+//! An OpenID provider with a security token service, as a router.
+//!
+//! | route (under the issuer) | what answers | specification |
+//! |---|---|---|
+//! | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | metadata | [OpenID Connect Discovery §4], [RFC 8414 §3] |
+//! | `/jwks` | public keys | [RFC 7517 §5] |
+//! | `/.well-known/webfinger` (at the e-mail domains) | who speaks for an address | [RFC 7033] |
+//! | `/authorize`, `/login` | the authorization code grant with PKCE and a sign-in page | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
+//! | `/token` | `authorization_code`, `client_credentials`, token exchange | [RFC 6749 §3.2], [RFC 8693] |
+//!
+//! Each endpoint parses with a pure crate (`countersign-oidc`, `countersign-token-exchange`), gathers
+//! what the decision needs by waiting for a seam, decides with the pure crate again, and responds.
+//! [`Clients`], [`Users`], [`Audit`], the store's `Engine`, the clock and randomness are the seams.
+//!
+//! A token exchange with `ticket_challenge` gives a claims token: the person's verified address and
+//! the listed claims, bound to one UMA permission ticket, one authorization server and one resource
+//! server. The service never learns the ticket, only its hash.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use countersign_jwt::{Algorithm, SigningKey, SigningRing};
+//! use countersign_store::MemoryEngine;
+//! use countersign_sts_service::{LogAudit, Parts, Settings, StaticClients, StaticUsers, Sts, app};
+//! use countersign_token_exchange::ServerPolicy;
+//! use countersign_types::{Clock, Issuer, Lifetime, ScopeSet, Timestamp, random::Random};
+//! # struct Fixed;
+//! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(1_800_000_000) } }
+//! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
+//!
+//! let keys = vec![
+//!     SigningKey::generate(Algorithm::Es256, None)?,
+//!     SigningKey::generate(Algorithm::Rs256, None)?,
+//! ];
+//! let sts = Sts::new(Parts {
+//!     settings: Settings {
+//!         name: "alice.example".into(),
+//!         email_domains: ["alice.example".to_owned()].into(),
+//!         scopes: ScopeSet::parse("openid email profile claims-provider")?,
+//!         access_token_lifetime: Lifetime::from_secs(300),
+//!         id_token_lifetime: Lifetime::from_secs(300),
+//!     },
+//!     policy: ServerPolicy {
+//!         issuer: Issuer::parse("https://sts.alice.example")?,
+//!         public_clients: true,
+//!         targets: Vec::new(),
+//!         denied: Vec::new(),
+//!         user_claims: Default::default(),
+//!         claims_token_lifetime: Lifetime::from_secs(120),
+//!         access_token_lifetime: Lifetime::from_secs(300),
+//!     },
+//!     keys: SigningRing::from_keys(keys)?,
+//!     clients: Arc::new(StaticClients::default()),
+//!     users: Arc::new(StaticUsers::default()),
+//!     engine: Arc::new(MemoryEngine::new()),
+//!     clock: Arc::new(Fixed), // countersign_host::SystemClock
+//!     random: Arc::new(Fixed), // countersign_host::SystemRandom
+//!     audit: Arc::new(LogAudit),
+//! })?;
+//! let router = app(Arc::new(sts)); // to be served at https://sts.alice.example
+//! # drop(router);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! Sessions, consent that is remembered, UserInfo, refresh tokens, logout, dynamic registration: the
+//! metadata lists what is there. Every authorization request asks the person to sign in.
+//!
+//! # Deviations
+//!
+//! WebFinger answers for every address of a configured domain alike, so that it does not tell who
+//! has an account. PKCE is demanded of every client.
+//!
+//! [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+//! [RFC 6749 §4.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1
+//! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
+//! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
+//! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
+//! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+//! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
+//! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
+//! [OpenID Connect Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+
+mod access_token;
+pub mod app;
+mod attempts;
+pub mod audit;
+mod authorize;
+pub mod clients;
+mod discovery;
+mod error;
+mod exchange;
+mod form_token;
+mod pages;
+pub mod passwords;
+mod token;
+pub mod users;
+
+pub use app::{Parts, Settings, SetupError, Sts, app};
+pub use audit::{Audit, ExchangeRecord, LogAudit};
+pub use clients::{Client, Clients, StaticClients};
+pub use passwords::PasswordHash;
+pub use users::{StaticUsers, User, Users};

@@ -1,0 +1,136 @@
+//! The pages a person sees, and the headers that protect them.
+
+use askama::Template;
+use axum::body::Body;
+use axum::response::Response;
+use countersign_oidc::{AuthorizationRequest, PageError};
+use countersign_types::EndpointUrl;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use url::Url;
+
+/// The stylesheet of both pages.
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
+
+/// The page on which a person signs in, and by that allows what the client asks for.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(crate) struct SignInPage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) scopes: Vec<Scope<'a>>,
+    pub(crate) problem: Option<&'a str>,
+    pub(crate) action: &'a str,
+    pub(crate) stylesheet: &'a str,
+    pub(crate) form_token: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) destination: &'a str,
+}
+
+/// A scope, and what it means for the person.
+pub(crate) struct Scope<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) meaning: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    title: &'a str,
+    explanation: &'a str,
+    stylesheet: &'a str,
+}
+
+/// The scopes of a request in the person's words.
+pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope<'_>> {
+    let meaning = |name: &str| match name {
+        "openid" => Some("know which account you signed in with"),
+        "profile" => Some("see your name"),
+        "email" => Some("see your e-mail address"),
+        "claims-provider" => {
+            Some("speak for you elsewhere: tell the servers you visit who you are")
+        }
+        _ => None,
+    };
+    request.scope.iter().map(|name| Scope { name, meaning: meaning(name) }).collect()
+}
+
+/// The host that the answer goes to, for the person to see.
+pub(crate) fn destination(request: &AuthorizationRequest) -> String {
+    origin(&request.redirect_uri)
+}
+
+/// A sign-in page. Its form may lead to this server and on to the client, and nowhere else.
+pub(crate) fn sign_in(
+    status: StatusCode,
+    page: &SignInPage<'_>,
+    request: &AuthorizationRequest,
+) -> Response {
+    html(status, page.render(), &format!("'self' {}", origin(&request.redirect_uri)))
+}
+
+/// A page for a request that leads nowhere.
+pub(crate) fn problem(status: StatusCode, explanation: &str, stylesheet: &EndpointUrl) -> Response {
+    let page = ProblemPage {
+        title: "This did not work",
+        explanation,
+        stylesheet: stylesheet.as_url().path(),
+    };
+    html(status, page.render(), "'none'")
+}
+
+/// The page for an authorization request that must not be redirected.
+pub(crate) fn refused(error: PageError, stylesheet: &EndpointUrl) -> Response {
+    let explanation = match error {
+        PageError::Client => "The application that sent you here is not known to this server.",
+        PageError::RedirectUri => {
+            "The application that sent you here wants the answer at a place that is not registered \
+             for it."
+        }
+        _ => "The request that brought you here is malformed.",
+    };
+    problem(StatusCode::BAD_REQUEST, explanation, stylesheet)
+}
+
+fn html(
+    status: StatusCode,
+    rendered: Result<String, askama::Error>,
+    form_action: &str,
+) -> Response {
+    let Ok(body) = rendered else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    // INVARIANT: an origin is visible ASCII, so the policy is a header value.
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_str(&policy)
+            .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    );
+    protect(headers);
+    response
+}
+
+/// Headers of every answer that a browser may show.
+pub(crate) fn protect(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+fn origin(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+}

@@ -1,0 +1,183 @@
+//! Password hashes (argon2id, [RFC 9106]), checked in a bounded pool off the event loop.
+//!
+//! [RFC 9106]: https://www.rfc-editor.org/rfc/rfc9106
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use countersign_types::random::Random;
+use countersign_types::secret::Password;
+use tokio::sync::Semaphore;
+
+/// The longest password that is looked at.
+pub const MAX_PASSWORD: usize = 1024;
+
+/// The least memory, in KiB, and the least product of memory and passes that are accepted.
+const MIN_MEMORY: u32 = 7 * 1024;
+const MIN_WORK: u64 = 5 * 7 * 1024;
+
+/// How many hashes are computed at a time, and how many more requests may wait for that.
+const WORKERS: usize = 4;
+const WAITING: usize = 64;
+
+/// A text is no password hash that can be used.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PasswordHashError {
+    /// Not a PHC string with salt and hash.
+    #[error("not a PHC string with salt and hash")]
+    Syntax,
+    /// Another algorithm than argon2id, version 19.
+    #[error("not argon2id, version 19")]
+    Algorithm,
+    /// Parameters that make guessing cheap.
+    #[error("parameters too weak: at least m=19456,t=2,p=1 or an equivalent")]
+    Weak,
+    /// The hash could not be computed.
+    #[error("the hash could not be computed")]
+    Failed,
+}
+
+/// The hash of a password, as a PHC string.
+#[derive(Clone)]
+pub struct PasswordHash(phc::PasswordHash);
+
+impl PasswordHash {
+    /// Parses a hash in PHC format: argon2id with parameters that are not weak.
+    ///
+    /// # Errors
+    /// Any [`PasswordHashError`] but `Failed`.
+    pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
+        let hash = phc::PasswordHash::new(text).map_err(|_| PasswordHashError::Syntax)?;
+        if hash.salt.is_none() || hash.hash.is_none() {
+            return Err(PasswordHashError::Syntax);
+        }
+        let argon2id = hash.algorithm.as_str() == Algorithm::Argon2id.as_str();
+        if !argon2id || hash.version != Some(u32::from(Version::V0x13)) {
+            return Err(PasswordHashError::Algorithm);
+        }
+        let params = Params::try_from(&hash).map_err(|_| PasswordHashError::Syntax)?;
+        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
+        if params.m_cost() < MIN_MEMORY || work < MIN_WORK {
+            return Err(PasswordHashError::Weak);
+        }
+        Ok(Self(hash))
+    }
+
+    /// Hashes a password with argon2id, 19 MiB, two passes.
+    ///
+    /// # Errors
+    /// [`PasswordHashError::Failed`].
+    pub fn of(password: &Password, random: &dyn Random) -> Result<Self, PasswordHashError> {
+        let mut salt = [0_u8; 16];
+        random.fill(&mut salt);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default());
+        argon2
+            .hash_password_with_salt(password.expose().as_bytes(), &salt)
+            .map(Self)
+            .map_err(|_| PasswordHashError::Failed)
+    }
+
+    fn verify(&self, password: &Password) -> bool {
+        Argon2::default().verify_password(password.expose().as_bytes(), &self.0).is_ok()
+    }
+}
+
+/// The PHC string, which is what a configuration holds.
+impl std::fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// Too many passwords are being checked.
+#[derive(Debug)]
+pub(crate) struct Busy;
+
+/// Checks passwords, a few at a time.
+pub(crate) struct Passwords {
+    workers: Arc<Semaphore>,
+    waiting: Semaphore,
+    /// What the password of an unknown user is compared with, so that it takes the same time.
+    nobody: PasswordHash,
+}
+
+impl Passwords {
+    /// `nobody` should cost what the users' hashes cost.
+    pub(crate) fn new(nobody: PasswordHash) -> Self {
+        Self {
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            waiting: Semaphore::new(WAITING),
+            nobody,
+        }
+    }
+
+    /// Whether the password is the one of `hash`. Without a hash the answer is no, after the same
+    /// work.
+    pub(crate) async fn check(
+        &self,
+        hash: Option<&PasswordHash>,
+        password: Password,
+    ) -> Result<bool, Busy> {
+        let _waiting = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
+        let known = hash.is_some();
+        let hash = hash.unwrap_or(&self.nobody).clone();
+        let verified = tokio::task::spawn_blocking(move || {
+            let verified = hash.verify(&password);
+            drop(permit);
+            verified
+        });
+        // A task that panicked has verified nothing.
+        Ok(verified.await.unwrap_or(false) && known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zero;
+
+    impl Random for Zero {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(7);
+        }
+    }
+
+    #[test]
+    fn a_hash_round_trips_and_verifies() {
+        let hash = PasswordHash::of(&Password::new("correct horse"), &Zero).unwrap();
+        assert!(hash.to_string().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let parsed = PasswordHash::parse(&hash.to_string()).unwrap();
+        assert!(parsed.verify(&Password::new("correct horse")));
+        assert!(!parsed.verify(&Password::new("correct horse ")));
+        assert_eq!(format!("{parsed:?}"), "PasswordHash(…)");
+    }
+
+    #[test]
+    fn weak_and_other_hashes_are_refused() {
+        let tail = format!("$BwcHBwcHBwcHBwcHBwcHBw${}", "A".repeat(43));
+        for (head, error) in [
+            ("$argon2i$v=19$m=19456,t=2,p=1", PasswordHashError::Algorithm),
+            ("$argon2d$v=19$m=19456,t=2,p=1", PasswordHashError::Algorithm),
+            ("$argon2id$v=16$m=19456,t=2,p=1", PasswordHashError::Algorithm),
+            ("$argon2id$v=19$m=4096,t=3,p=1", PasswordHashError::Weak),
+            ("$argon2id$v=19$m=19456,t=1,p=1", PasswordHashError::Weak),
+        ] {
+            let text = format!("{head}{tail}");
+            assert_eq!(PasswordHash::parse(&text).unwrap_err(), error, "{text}");
+        }
+        for text in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", "$2b$12$abc"] {
+            assert_eq!(PasswordHash::parse(text).unwrap_err(), PasswordHashError::Syntax, "{text}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Who may sign in: the people of this provider, behind a seam.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_store::StoreError;
+use countersign_store::engine::BoxFuture;
+use serde_json::{Map, Value};
+
+use crate::passwords::PasswordHash;
+
+/// A person with an account here.
+#[derive(Debug)]
+pub struct User {
+    /// Who it is, for ever: never given to anyone else.
+    pub subject: String,
+    /// What the person types in.
+    pub username: String,
+    /// The person's name.
+    pub name: Option<String>,
+    /// The person's address, if it was verified.
+    pub email: Option<VerifiedEmail>,
+    /// The hash of the person's password.
+    pub password: PasswordHash,
+    /// Further claims about the person.
+    pub claims: Map<String, Value>,
+}
+
+/// Where people are found. The least that signing in needs: nobody can be listed or searched for.
+pub trait Users: Send + Sync {
+    /// The person who signs in by this name, which is untrusted.
+    fn by_username<'a>(
+        &'a self,
+        username: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>>;
+
+    /// The person of this subject, if the account still exists.
+    fn by_subject<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>>;
+}
+
+/// People who are known from the start.
+#[derive(Debug, Default)]
+pub struct StaticUsers {
+    by_username: BTreeMap<String, Arc<User>>,
+    by_subject: BTreeMap<String, Arc<User>>,
+}
+
+impl StaticUsers {
+    /// These people. Each signs in by user name or by e-mail address.
+    #[must_use]
+    pub fn new(users: impl IntoIterator<Item = User>) -> Self {
+        let mut known = Self::default();
+        for user in users {
+            let user = Arc::new(user);
+            if let Some(email) = &user.email {
+                let address = email.address().as_str().to_owned();
+                known.by_username.insert(address, Arc::clone(&user));
+            }
+            known.by_subject.insert(user.subject.clone(), Arc::clone(&user));
+            known.by_username.insert(user.username.clone(), user);
+        }
+        known
+    }
+}
+
+impl Users for StaticUsers {
+    fn by_username<'a>(
+        &'a self,
+        username: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
+        Box::pin(async move { Ok(self.by_username.get(username).cloned()) })
+    }
+
+    fn by_subject<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
+        Box::pin(async move { Ok(self.by_subject.get(subject).cloned()) })
+    }
+}

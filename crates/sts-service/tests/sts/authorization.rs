@@ -1,0 +1,227 @@
+//! The authorization endpoint: which answer goes where, and who gets a code.
+
+use axum::body::Body;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, SET_COOKIE, X_FRAME_OPTIONS,
+};
+use http::{Request, StatusCode};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn the_page_names_who_asks_for_what() {
+    let world = World::new();
+    let (page, token, _) = world.page(&[]).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("The rqp-client &#60;app&#62;"), "escaped: {}", page.text);
+    for text in ["<code>claims-provider</code>", "<code>email</code>", "https://app.example"] {
+        assert!(page.text.contains(text), "{text}");
+    }
+    assert!(page.text.contains("Sign in and allow this"));
+    assert!(!token.is_empty());
+    assert!(!page.text.contains("<script") && !page.text.contains("style="));
+}
+
+#[tokio::test]
+async fn every_page_is_protected() {
+    let world = World::new();
+    let (page, token, cookie) = world.page(&[]).await;
+    let wrong = [("form_token", token.as_str()), ("username", "alice"), ("password", "wrong")];
+    for (name, answer) in [
+        ("page", page),
+        ("error page", world.get("/authorize?client_id=nobody").await),
+        ("wrong password", world.submit(&cookie, &wrong).await),
+        ("no form token", world.submit(&cookie, &[]).await),
+    ] {
+        let policy = answer.header(CONTENT_SECURITY_POLICY);
+        for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(directive), "{name}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{name}: {policy}");
+        assert_eq!(answer.header(X_FRAME_OPTIONS), "DENY", "{name}");
+        assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
+        assert_eq!(answer.header(REFERRER_POLICY), "no-referrer", "{name}");
+        assert_eq!(answer.header(CONTENT_TYPE), "text/html; charset=utf-8", "{name}");
+    }
+    let (page, ..) = world.page(&[]).await;
+    let cookie = page.header(SET_COOKIE);
+    for attribute in ["__Host-login=", "; Path=/;", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert!(
+        page.header(CONTENT_SECURITY_POLICY).contains("form-action 'self' https://app.example")
+    );
+}
+
+#[tokio::test]
+async fn a_person_signs_in_and_the_client_gets_a_code() {
+    let world = World::new();
+    for username in ["alice", "alice@alice.example"] {
+        let (_, token, cookie) = world.page(&[]).await;
+        let fields =
+            [("form_token", token.as_str()), ("username", username), ("password", PASSWORD)];
+        let answer = world.submit(&cookie, &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "never 302 or 307 after a password");
+        assert!(answer.header(LOCATION).starts_with("https://app.example/cb?code="));
+        assert_eq!(answer.location("state").as_deref(), Some("s&t"));
+        assert_eq!(answer.location("iss").as_deref(), Some(STS));
+    }
+}
+
+#[tokio::test]
+async fn a_post_to_the_endpoint_is_the_same_request() {
+    let world = World::new();
+    let page = world.send(form_request("/authorize", authorization(&[]))).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let json = Request::post("/authorize").header(CONTENT_TYPE, "application/json");
+    let answer = world.send(json.body(Body::from(authorization(&[]))).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_person_may_say_no() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let answer = world.submit(&cookie, &[("form_token", &token), ("decision", "deny")]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.location("error").as_deref(), Some("access_denied"));
+    assert_eq!(answer.location("iss").as_deref(), Some(STS));
+    assert_eq!(answer.location("code"), None);
+}
+
+#[tokio::test]
+async fn unknown_users_and_wrong_passwords_get_the_same_answer() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let mut pages = Vec::new();
+    for (username, password) in
+        [("alice", "wrong"), ("nobody", "wrong"), ("nobody", PASSWORD), ("alice", "")]
+    {
+        let fields =
+            [("form_token", token.as_str()), ("username", username), ("password", password)];
+        let answer = world.submit(&cookie, &fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{username}");
+        assert_eq!(answer.header(LOCATION), "");
+        // What differs is what was typed, and the time in the form token.
+        let page = answer.text.replace(&format!("value=\"{username}\""), "");
+        pages.push(page);
+    }
+    assert!(pages.iter().all(|page| *page == pages[0]));
+    assert!(pages[0].contains("The user name or the password is wrong."));
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_signs_nobody_in() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let good = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let other = World::new();
+    let (_, foreign, _) = other.page(&[("state", "x")]).await;
+    let forged = [("form_token", foreign.as_str()), good[1], good[2]];
+    for (name, answer) in [
+        ("no cookie", world.submit("a=b", &good).await),
+        ("another cookie", world.submit(&format!("__Host-login={}", "A".repeat(43)), &good).await),
+        ("two cookies", world.submit(&format!("{cookie}; {cookie}"), &good).await),
+        ("no token", world.submit(&cookie, &good[1..]).await),
+        ("a foreign token", world.submit(&cookie, &forged).await),
+        ("two tokens", world.submit(&cookie, &[good[0], good[0], good[1], good[2]]).await),
+    ] {
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}");
+        assert_eq!(answer.header(LOCATION), "", "{name}");
+    }
+    let json = Request::post("/login").header(COOKIE, &cookie).header(CONTENT_TYPE, "text/plain");
+    let answer = world.send(json.body(Body::from(encoded(&good))).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    world.clock.advance(601);
+    assert_eq!(world.submit(&cookie, &good).await.status, StatusCode::FORBIDDEN, "too late");
+}
+
+#[tokio::test]
+async fn guessing_ends_after_some_failures() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let attempt = async |username: &str, password: &str| {
+        let fields =
+            [("form_token", token.as_str()), ("username", username), ("password", password)];
+        world.submit(&cookie, &fields).await
+    };
+    for n in 0..10 {
+        let username = if n % 2 == 0 { "alice@alice.example" } else { "alice@ALICE.example" };
+        assert_eq!(attempt(username, "wrong").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(attempt("nobody", "wrong").await.status, StatusCode::FORBIDDEN);
+    }
+    let stopped = attempt("alice@Alice.example", PASSWORD).await;
+    assert_eq!(stopped.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(stopped.header(RETRY_AFTER), "600");
+    let unknown = attempt("nobody", PASSWORD).await;
+    assert_eq!(unknown.status, StatusCode::TOO_MANY_REQUESTS, "an account nobody has ends alike");
+    // H13: the other name of the account must not tell that the account exists.
+    assert_eq!(attempt("alice", "wrong").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(attempt("mallory", PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+/// Name, change of the request, and the error that the client receives or `None` for a page.
+type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
+
+#[tokio::test]
+async fn each_error_goes_where_it_belongs() {
+    let rows: &[Row] = &[
+        ("unknown client", &[("client_id", "nobody")], None),
+        ("no client", &[("client_id", "")], None),
+        ("no redirect_uri", &[("redirect_uri", "")], None),
+        ("foreign redirect_uri", &[("redirect_uri", "https://evil.example/cb")], None),
+        ("longer redirect_uri", &[("redirect_uri", "https://app.example/cb/")], None),
+        ("userinfo", &[("redirect_uri", "https://app.example@evil.example/cb")], None),
+        ("script", &[("redirect_uri", "JaVaScRiPt:alert(1)")], None),
+        ("page before redirect", &[("redirect_uri", "https://evil.example"), ("scope", "x")], None),
+        ("response_type", &[("response_type", "token")], Some("unsupported_response_type")),
+        ("no response_type", &[("response_type", "")], Some("invalid_request")),
+        ("scope", &[("scope", "openid admin")], Some("invalid_scope")),
+        ("no challenge", &[("code_challenge", "")], Some("invalid_request")),
+        ("plain", &[("code_challenge_method", "plain")], Some("invalid_request")),
+        ("no method", &[("code_challenge_method", "")], Some("invalid_request")),
+        ("prompt none", &[("prompt", "none")], Some("login_required")),
+        ("request object", &[("request", "e30.e30.")], Some("request_not_supported")),
+        ("client without the grant", &[("client_id", "idle")], Some("unauthorized_client")),
+    ];
+    let world = World::new();
+    for (name, change, expected) in rows {
+        let answer = world.get(&format!("/authorize?{}", authorization(change))).await;
+        match expected {
+            None => {
+                assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
+                assert_eq!(answer.header(LOCATION), "", "{name}");
+            }
+            Some(code) => {
+                assert_eq!(answer.status, StatusCode::SEE_OTHER, "{name}");
+                assert!(answer.header(LOCATION).starts_with("https://app.example/cb?"), "{name}");
+                assert_eq!(answer.location("error").as_deref(), Some(*code), "{name}");
+                assert_eq!(answer.location("state").as_deref(), Some("s&t"), "{name}");
+                assert_eq!(answer.location("iss").as_deref(), Some(STS), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_native_app_comes_back_to_any_port() {
+    let world = World::new();
+    let (page, token, cookie) = world.page(&[("redirect_uri", "http://127.0.0.1:49152/cb")]).await;
+    assert!(page.header(CONTENT_SECURITY_POLICY).contains("'self' http://127.0.0.1:49152;"));
+    let fields = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let answer = world.submit(&cookie, &fields).await;
+    assert!(answer.header(LOCATION).starts_with("http://127.0.0.1:49152/cb?code="));
+}
+
+#[tokio::test]
+async fn what_is_typed_is_shown_escaped() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let username = "\"><script>alert(1)</script>";
+    let fields = [("form_token", token.as_str()), ("username", username), ("password", "x")];
+    let answer = world.submit(&cookie, &fields).await;
+    assert!(!answer.text.contains("<script"), "{}", answer.text);
+    let (page, ..) = world.page(&[("login_hint", username)]).await;
+    assert!(!page.text.contains("<script"), "{}", page.text);
+}

@@ -1,0 +1,9 @@
+//! The service through its router: no socket, a fixed clock, a memory store.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod authorization;
+mod discovery;
+mod exchange;
+mod support;
+mod token;

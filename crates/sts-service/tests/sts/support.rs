@@ -1,0 +1,392 @@
+//! A service with a fixed clock, counted randomness and a memory store, called without a socket.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use countersign_claims_token::VerifiedEmail;
+use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
+use countersign_store::MemoryEngine;
+use countersign_sts_service::{
+    Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
+    StaticUsers, Sts, User, app,
+};
+use countersign_token_exchange::policy::RegisteredTarget;
+use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_types::random::Random;
+use countersign_types::secret::{ClientSecret, Password};
+use countersign_types::{
+    ClientId, Clock, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
+    Timestamp,
+};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Map, Value, json};
+use tower::ServiceExt as _;
+
+pub(crate) const NOW: i64 = 1_800_000_000;
+pub(crate) const STS: &str = "https://sts.alice.example";
+pub(crate) const UMA: &str = "https://uma.bob.example";
+pub(crate) const RS: &str = "https://rs.bob.example";
+pub(crate) const TICKET: &str = "016f84e8-f9b9-11e0-bd6f-0021cc6004de";
+pub(crate) const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
+pub(crate) const CALLBACK: &str = "https://app.example/cb";
+pub(crate) const SECRET: &str = "the secret of rqp-client";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CODE_CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+pub(crate) struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Counts calls, differently in every world.
+struct Counting {
+    world: u8,
+    calls: AtomicU8,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        static WORLDS: AtomicU8 = AtomicU8::new(0);
+        Self { world: WORLDS.fetch_add(1, Ordering::Relaxed), calls: AtomicU8::new(0) }
+    }
+}
+
+impl Random for Counting {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(self.calls.fetch_add(1, Ordering::Relaxed));
+        out[0] = self.world;
+    }
+}
+
+/// What every test of this program logs.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The one log, listening from the first call on.
+    pub(crate) fn open() -> &'static Self {
+        static LOG: LazyLock<Log> = LazyLock::new(|| {
+            let log = Log::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+                .with_writer(move || writer.clone())
+                .init();
+            log
+        });
+        &LOG
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Records(pub(crate) Mutex<Vec<ExchangeRecord>>);
+
+impl Audit for Records {
+    fn record(&self, record: &ExchangeRecord) {
+        LogAudit.record(record);
+        self.0.lock().unwrap().push(record.clone());
+    }
+}
+
+static ES256: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
+static RS256: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, None).unwrap());
+/// The key of the client `service`.
+pub(crate) static SERVICE: LazyLock<SigningKey> =
+    LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
+static HASH: LazyLock<PasswordHash> =
+    LazyLock::new(|| PasswordHash::of(&Password::new(PASSWORD), &Counting::default()).unwrap());
+
+pub(crate) struct World {
+    pub(crate) router: Router,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) audit: Arc<Records>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The error code of a JSON answer and its status.
+    pub(crate) fn error(&self) -> (u16, String) {
+        let code = self.json()["error"].as_str().unwrap_or_default().to_owned();
+        (self.status.as_u16(), code)
+    }
+
+    /// A query parameter of the `Location`.
+    pub(crate) fn location(&self, name: &str) -> Option<String> {
+        let location = url::Url::parse(self.header(header::LOCATION)).ok()?;
+        let found = location.query_pairs().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.into_owned())
+    }
+}
+
+fn client(id: &str, credentials: Credentials) -> Client {
+    Client {
+        registered: RegisteredClient { id: ClientId::parse(id).unwrap(), credentials },
+        name: format!("The {id} <app>"),
+        redirect_uris: vec![
+            RedirectUri::parse(CALLBACK).unwrap(),
+            RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
+        ],
+        scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
+        authorization_code: true,
+        client_credentials: true,
+        exchange: ClientPolicy {
+            may_exchange: true,
+            claims_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
+            access_token_audiences: vec![TargetPattern::parse(RS).unwrap()],
+            scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
+            ..ClientPolicy::default()
+        },
+        id_token_algorithm: Algorithm::Rs256,
+    }
+}
+
+fn secret(text: &str) -> Credentials {
+    Credentials::secret(SecretDigest::of(&ClientSecret::new(text)))
+}
+
+fn user(name: &str, verified: bool) -> User {
+    let email = EmailAddress::parse(&format!("{name}@alice.example")).unwrap();
+    User {
+        subject: format!("sub-of-{name}"),
+        username: name.to_owned(),
+        name: Some("Alice Liddell".into()),
+        email: verified.then(|| VerifiedEmail::of_own_account(email)),
+        password: HASH.clone(),
+        claims: Map::from_iter([
+            ("groups".to_owned(), json!(["staff"])),
+            ("salary".to_owned(), json!(1)),
+        ]),
+    }
+}
+
+pub(crate) fn server_policy() -> ServerPolicy {
+    ServerPolicy {
+        issuer: Issuer::parse(STS).unwrap(),
+        public_clients: true,
+        targets: vec![RegisteredTarget {
+            name: "RS API".into(),
+            audience: Issuer::parse(UMA).unwrap(),
+            resource: ResourceIdentifier::parse(RS).unwrap(),
+            jwt_profile: None,
+        }],
+        denied: vec![TargetPattern::parse("https://rs.denied.example").unwrap()],
+        user_claims: ["groups".to_owned()].into(),
+        claims_token_lifetime: Lifetime::from_secs(120),
+        access_token_lifetime: Lifetime::from_secs(300),
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(server_policy())
+    }
+
+    pub(crate) fn with(policy: ServerPolicy) -> Self {
+        Log::open();
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        let audit = Arc::new(Records::default());
+        let mut idle = client("idle", secret(SECRET));
+        idle.exchange = ClientPolicy::default();
+        idle.authorization_code = false;
+        idle.client_credentials = false;
+        let own_keys = KeySet::from_keys(vec![SERVICE.public().clone()]).unwrap();
+        let mut service = client("service", Credentials::Keys(own_keys));
+        service.exchange.may_act = true;
+        service.exchange.subjects_of = [ClientId::parse("rqp-client").unwrap()].into();
+        let clients = [
+            service,
+            client("rqp-client", secret(SECRET)),
+            client("rqp-public", Credentials::Public),
+            client("other", secret(SECRET)),
+            idle,
+        ];
+        let keys = vec![
+            SigningKey::from_json(ES256.to_jwk().unwrap().as_bytes()).unwrap(),
+            SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
+        ];
+        let random = Arc::new(Counting::default());
+        let sts = Sts::new(Parts {
+            settings: Settings {
+                name: "alice.example".into(),
+                email_domains: ["alice.example".to_owned()].into(),
+                scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
+                access_token_lifetime: Lifetime::from_secs(300),
+                id_token_lifetime: Lifetime::from_secs(300),
+            },
+            policy,
+            keys: SigningRing::from_keys(keys).unwrap(),
+            clients: Arc::new(StaticClients::new(clients)),
+            users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
+            engine: Arc::new(MemoryEngine::new()),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            random,
+            audit: Arc::clone(&audit) as Arc<dyn Audit>,
+        })
+        .unwrap();
+        Self { router: app(Arc::new(sts)), clock, audit }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(form_request(path, encoded(fields))).await
+    }
+
+    pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Answer {
+        self.post("/token", fields).await
+    }
+
+    /// The sign-in page of a request, its form token and its cookie.
+    pub(crate) async fn page(&self, change: &[(&str, &str)]) -> (Answer, String, String) {
+        let answer = self.get(&format!("/authorize?{}", authorization(change))).await;
+        let token = hidden(&answer.text);
+        let cookie = answer.header(header::SET_COOKIE).split(';').next().unwrap().to_owned();
+        (answer, token, cookie)
+    }
+
+    pub(crate) async fn submit(&self, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+        let request = form("/login").header(header::COOKIE, cookie);
+        self.send(request.body(Body::from(encoded(fields))).unwrap()).await
+    }
+
+    /// Signs somebody in for a client and gives the code.
+    pub(crate) async fn code(&self, username: &str, change: &[(&str, &str)]) -> String {
+        let (_, token, cookie) = self.page(change).await;
+        let fields =
+            [("form_token", token.as_str()), ("username", username), ("password", PASSWORD)];
+        let answer = self.submit(&cookie, &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        answer.location("code").unwrap()
+    }
+
+    pub(crate) async fn redeem(&self, code: &str) -> Answer {
+        self.token(&redemption(code)).await
+    }
+
+    /// An access token of somebody for `rqp-client`.
+    pub(crate) async fn access_token(&self, username: &str, scope: &str) -> String {
+        let code = self.code(username, &[("scope", scope)]).await;
+        self.redeem(&code).await.json()["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn keys() -> KeySet {
+    KeySet::from_keys(vec![ES256.public().clone(), RS256.public().clone()]).unwrap()
+}
+
+pub(crate) fn sign(typ: &str, claims: &Value) -> String {
+    countersign_jwt::sign(typ, &*ES256, claims).unwrap()
+}
+
+pub(crate) fn claims(token: &str) -> Claims {
+    Claims::from_map(Unverified::parse(token).unwrap().claims().as_map().clone())
+}
+
+pub(crate) fn redemption(code: &str) -> [(&str, &str); 6] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+        ("client_id", "rqp-client"),
+        ("client_secret", SECRET),
+    ]
+}
+
+/// A good authorization request, changed; an empty value takes a parameter away.
+pub(crate) fn authorization(change: &[(&str, &str)]) -> String {
+    let good = [
+        ("response_type", "code"),
+        ("client_id", "rqp-client"),
+        ("redirect_uri", CALLBACK),
+        ("scope", "openid email claims-provider"),
+        ("state", "s&t"),
+        ("nonce", "n"),
+        ("code_challenge", CODE_CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ];
+    changed(&good, change)
+}
+
+pub(crate) fn changed(good: &[(&str, &str)], change: &[(&str, &str)]) -> String {
+    let kept = good.iter().filter(|(name, _)| !change.iter().any(|(other, _)| other == name));
+    let fields = kept.chain(change.iter().filter(|(_, value)| !value.is_empty()));
+    encoded(&fields.copied().collect::<Vec<_>>())
+}
+
+pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+fn form(path: &str) -> http::request::Builder {
+    Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+}
+
+pub(crate) fn form_request(path: &str, body: String) -> Request<Body> {
+    form(path).body(Body::from(body)).unwrap()
+}
+
+fn hidden(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"form_token\" value=\"").unwrap_or_default();
+    rest.split('"').next().unwrap_or_default().to_owned()
+}

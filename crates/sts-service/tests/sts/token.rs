@@ -1,0 +1,242 @@
+//! The token endpoint: codes, clients, and what a request must look like.
+
+use axum::body::Body;
+use countersign_jwt::verify::verify;
+use countersign_jwt::{Policy, Typ};
+use countersign_types::{Timestamp, digest::Digest};
+use http::Request;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use serde_json::json;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_code_gives_an_access_token_and_an_id_token() {
+    let world = World::new();
+    let code = world.code("alice", &[]).await;
+    let answer = world.redeem(&code).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    assert_eq!(answer.header(CACHE_CONTROL), "no-store");
+    let body = answer.json();
+    assert_eq!(body["token_type"], "Bearer");
+    assert_eq!(body["expires_in"], 300);
+    assert_eq!(body["scope"], "claims-provider email openid");
+    assert_eq!(body.get("refresh_token"), None);
+
+    let now = Timestamp::from_unix(NOW);
+    let token = body["access_token"].as_str().unwrap();
+    let policy = Policy::new(Typ::Is("at+jwt")).issuer(STS).audience_sole(STS);
+    let claims = verify(token, &policy, &keys(), now).unwrap().into_claims();
+    let claims = claims.as_map();
+    for (name, value) in [
+        ("sub", json!("sub-of-alice")),
+        ("client_id", json!("rqp-client")),
+        ("scope", json!("claims-provider email openid")),
+        ("email", json!("alice@alice.example")),
+        ("email_verified", json!(true)),
+        ("amr", json!(["pwd"])),
+        ("groups", json!(["staff"])),
+    ] {
+        assert_eq!(claims.get(name), Some(&value), "{name}");
+    }
+    assert_eq!(claims.get("salary"), None, "only listed claims leave");
+
+    let id_token = body["id_token"].as_str().unwrap();
+    let policy = Policy::new(Typ::Is("JWT")).issuer(STS).audience_sole("rqp-client");
+    let verified = verify(id_token, &policy, &keys(), now).unwrap();
+    assert_eq!(verified.header().algorithm().name(), "RS256");
+    let claims = verified.into_claims();
+    assert_eq!(claims.str("nonce").unwrap(), Some("n"));
+    assert_eq!(claims.str("email").unwrap(), Some("alice@alice.example"));
+    let hash = Digest::of(token.as_bytes());
+    let (left, _) = hash.as_bytes().split_at(16);
+    use base64::Engine as _;
+    let at_hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(left);
+    assert_eq!(claims.str("at_hash").unwrap(), Some(at_hash.as_str()));
+}
+
+#[tokio::test]
+async fn claims_follow_the_scope() {
+    let world = World::new();
+    let token = world.access_token("alice", "openid").await;
+    assert_eq!(claims(&token).get("email"), None);
+    assert_eq!(claims(&token).get("groups"), None);
+    let token = world.access_token("alice", "openid email").await;
+    assert!(claims(&token).get("email").is_some());
+    assert_eq!(claims(&token).get("groups"), None);
+    let token = world.access_token("mallory", "openid email claims-provider").await;
+    assert_eq!(claims(&token).get("email"), None, "an unverified address never leaves");
+    let code = world.code("alice", &[("scope", "email")]).await;
+    assert_eq!(world.redeem(&code).await.json().get("id_token"), None, "plain OAuth");
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_its_request_and_client_once() {
+    let rows: &[(&str, &[(&str, &str)])] = &[
+        ("wrong verifier", &[("code_verifier", "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww")]),
+        ("short verifier", &[("code_verifier", "w")]),
+        ("the challenge", &[("code_verifier", CODE_CHALLENGE)]),
+        ("another redirect_uri", &[("redirect_uri", "http://127.0.0.1/cb")]),
+        ("another client", &[("client_id", "other")]),
+        ("another code", &[("code", "AAAA")]),
+    ];
+    for (name, change) in rows {
+        let world = World::new();
+        let code = world.code("alice", &[]).await;
+        let body = changed(&redemption(&code), change);
+        let answer = world.send(form_request("/token", body)).await;
+        assert_eq!(answer.error(), (400, "invalid_grant".into()), "{name}");
+    }
+    let world = World::new();
+    let code = world.code("alice", &[]).await;
+    world.clock.advance(60);
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".into()), "expired");
+    for missing in ["code", "redirect_uri", "code_verifier"] {
+        let body = changed(&redemption(&code), &[(missing, "")]);
+        let answer = world.send(form_request("/token", body)).await;
+        assert_eq!(answer.error(), (400, "invalid_request".into()), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_shown_again_kills_its_access_token() {
+    let world = World::new();
+    let code = world.code("alice", &[]).await;
+    let token = world.redeem(&code).await.json()["access_token"].as_str().unwrap().to_owned();
+    let exchange = async || world.token(&crate::exchange::good(&token)).await;
+    assert_eq!(exchange().await.status.as_u16(), 200);
+
+    // Another client's attempt is refused and harms nobody.
+    let foreign = changed(&redemption(&code), &[("client_id", "other")]);
+    let foreign = world.send(form_request("/token", foreign)).await;
+    assert_eq!(foreign.error(), (400, "invalid_grant".into()));
+    assert_eq!(exchange().await.status.as_u16(), 200);
+
+    world.clock.advance(200);
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".into()));
+    assert_eq!(exchange().await.error(), (400, "invalid_request".into()));
+}
+
+#[tokio::test]
+async fn of_many_redemptions_at_once_one_succeeds() {
+    let world = World::new();
+    let code = world.code("alice", &[]).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let router = world.router.clone();
+        let request = form_request("/token", encoded(&redemption(&code)));
+        tasks.spawn(
+            async move { tower::ServiceExt::oneshot(router, request).await.unwrap().status() },
+        );
+    }
+    let statuses = tasks.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| status.as_u16() == 200).count(), 1);
+    assert_eq!(statuses.iter().filter(|status| status.as_u16() == 400).count(), 49);
+}
+
+#[tokio::test]
+async fn a_client_may_act_for_itself() {
+    let world = World::new();
+    let me = [("client_id", "rqp-client"), ("client_secret", SECRET)];
+    let grant = ("grant_type", "client_credentials");
+    let answer = world.token(&[grant, me[0], me[1]]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    assert_eq!(answer.json()["scope"], "get");
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(claims(&token).str("sub").unwrap(), Some("rqp-client"));
+    assert_eq!(claims(&token).audience().unwrap(), [STS]);
+    let answer = world.token(&[grant, me[0], me[1], ("resource", RS)]).await;
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(claims(&token).audience().unwrap(), [RS]);
+
+    for (name, fields, error) in [
+        ("person's scope", &[grant, me[0], me[1], ("scope", "openid")][..], (400, "invalid_scope")),
+        ("consent", &[grant, me[0], me[1], ("scope", "claims-provider")], (400, "invalid_scope")),
+        ("scope", &[grant, me[0], me[1], ("scope", "admin")], (400, "invalid_scope")),
+        ("target", &[grant, me[0], me[1], ("resource", UMA)], (400, "invalid_target")),
+        ("public", &[grant, ("client_id", "rqp-public")], (400, "unauthorized_client")),
+        ("idle", &[grant, ("client_id", "idle"), me[1]], (400, "unauthorized_client")),
+    ] {
+        let (status, code) = world.token(fields).await.error();
+        assert_eq!((status, code.as_str()), error, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_request_is_a_form_in_the_body_without_repetition() {
+    let world = World::new();
+    let form = "application/x-www-form-urlencoded";
+    let me = format!("client_id=rqp-client&client_secret={}", SECRET.replace(' ', "+"));
+    let good = format!("grant_type=client_credentials&{me}");
+    for (name, path, content_type, body, error) in [
+        ("query", "/token?scope=get", form, good.clone(), (400, "invalid_request")),
+        ("json", "/token", "application/json", "{}".into(), (400, "invalid_request")),
+        ("text", "/token", "text/plain", good.clone(), (400, "invalid_request")),
+        ("multipart", "/token", "multipart/form-data", good.clone(), (400, "invalid_request")),
+        ("no grant type", "/token", form, me.clone(), (400, "invalid_request")),
+        ("twice", "/token", form, format!("{good}&scope=a&scope=b"), (400, "invalid_request")),
+        (
+            "grant",
+            "/token",
+            form,
+            format!("grant_type=password&{me}"),
+            (400, "unsupported_grant_type"),
+        ),
+        (
+            "case",
+            "/token",
+            form,
+            good.replace("client_c", "Client_c"),
+            (400, "unsupported_grant_type"),
+        ),
+        ("nobody", "/token", form, good.replace("rqp-client", "nobody"), (401, "invalid_client")),
+        ("secret", "/token", form, good.replace("secret+of", "x"), (401, "invalid_client")),
+        (
+            "no client",
+            "/token",
+            form,
+            "grant_type=client_credentials".into(),
+            (401, "invalid_client"),
+        ),
+    ] {
+        let request = Request::post(path).header(CONTENT_TYPE, content_type);
+        let answer = world.send(request.body(Body::from(body)).unwrap()).await;
+        let (status, code) = answer.error();
+        assert_eq!((status, code.as_str()), error, "{name}");
+        assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
+        assert_eq!(answer.header(WWW_AUTHENTICATE).starts_with("Basic"), status == 401, "{name}");
+    }
+    let two =
+        Request::post("/token").header(CONTENT_TYPE, form).header(AUTHORIZATION, "Basic YTpi");
+    let answer = world.send(two.body(Body::from(good.clone())).unwrap()).await;
+    assert_eq!(answer.error(), (400, "invalid_request".into()), "two methods");
+    assert_eq!(world.get("/token").await.status.as_u16(), 405);
+    let large = form_request("/token", format!("{good}&x={}", "x".repeat(64 * 1024)));
+    assert_eq!(world.send(large).await.status.as_u16(), 413);
+}
+
+#[tokio::test]
+async fn a_client_assertion_is_good_once() {
+    let world = World::new();
+    let assertion = |jti: &str, aud: &str| {
+        let claims = json!({ "iss": "service", "sub": "service", "aud": aud, "jti": jti,
+            "iat": NOW, "exp": NOW + 60 });
+        countersign_jwt::sign("client-authentication+jwt", &*SERVICE, &claims).unwrap()
+    };
+    let ask = async |assertion: &str| {
+        let fields = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion),
+        ];
+        world.token(&fields).await
+    };
+    let first = assertion("1", STS);
+    assert_eq!(ask(&first).await.status.as_u16(), 200);
+    assert_eq!(ask(&first).await.error(), (401, "invalid_client".into()), "replayed");
+    assert_eq!(ask(&assertion("2", STS)).await.status.as_u16(), 200);
+    let endpoint = format!("{STS}/token");
+    assert_eq!(ask(&assertion("3", &endpoint)).await.error(), (401, "invalid_client".into()));
+    // An assertion that was refused has burnt nothing.
+    assert_eq!(ask(&assertion("3", STS)).await.status.as_u16(), 200);
+}

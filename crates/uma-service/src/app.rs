@@ -1,0 +1,214 @@
+//! The authorization server: its seams in one struct, and the router.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use countersign_metadata::server::{DocumentKind, well_known};
+use countersign_store::resources::Registrant;
+use countersign_store::{AccessTokens, Engine, Replay, Resources, StoreError, Tickets};
+use countersign_types::identifier::IdentifierError;
+use countersign_types::random::Random;
+use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Lifetime};
+use countersign_uma::assessment::Settings;
+use countersign_uma::permission::{Permission, Registered};
+use countersign_uma::protection::{PAT_LIFETIME, ResourceServer};
+use countersign_uma::resource::ResourceDescription;
+use countersign_uma::{Policy, Process, Protection};
+
+use crate::audit::Audit;
+use crate::clients::Clients;
+use crate::discovery::Discovery;
+use crate::limits::{Limits, Quota, ResourceCounts};
+use crate::pat::StoredToken;
+use crate::routes;
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UmaConfig {
+    /// What every assessment goes by, the issuer identifier among it.
+    pub settings: Settings,
+    /// How long a PAT lives.
+    pub pat_lifetime: Lifetime,
+    /// How much one resource server may have stored.
+    pub limits: Limits,
+}
+
+impl UmaConfig {
+    /// The defaults, for the server of this issuer identifier.
+    #[must_use]
+    pub fn new(issuer: Issuer) -> Self {
+        let settings = Settings::new(issuer);
+        Self { settings, pat_lifetime: PAT_LIFETIME, limits: Limits::default() }
+    }
+}
+
+/// Everything the server reaches the outside through.
+#[derive(Clone)]
+pub struct Seams {
+    /// Where tickets, tokens and resources are kept.
+    pub engine: Arc<dyn Engine>,
+    /// Which clients there are.
+    pub clients: Arc<dyn Clients>,
+    /// Who may reach what.
+    pub policy: Arc<dyn Policy>,
+    /// Whose word counts for an e-mail address.
+    pub discovery: Arc<dyn Discovery>,
+    /// Where decisions are recorded.
+    pub audit: Arc<dyn Audit>,
+    /// The time, asked once per request.
+    pub clock: Arc<dyn Clock>,
+    /// Where tickets and tokens come from.
+    pub random: Arc<dyn Random>,
+}
+
+/// A UMA authorization server.
+pub struct Uma {
+    pub(crate) settings: Settings,
+    pub(crate) pat_lifetime: Lifetime,
+    pub(crate) resource_counts: ResourceCounts,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) tickets: Tickets<Process>,
+    pub(crate) tokens: AccessTokens<StoredToken>,
+    pub(crate) resources: Resources<ResourceDescription>,
+    pub(crate) replay: Replay,
+    pub(crate) ticket_quota: Quota,
+    pub(crate) pat_quota: Quota,
+    pub(crate) seams: Seams,
+}
+
+impl Uma {
+    /// A server of this configuration on these seams.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] if the issuer identifier is too long to make endpoints of.
+    pub fn new(config: UmaConfig, seams: Seams) -> Result<Self, IdentifierError> {
+        let UmaConfig { settings, pat_lifetime, limits } = config;
+        let engine = || Arc::clone(&seams.engine);
+        Ok(Self {
+            endpoints: Endpoints::of(&settings.issuer)?,
+            tickets: Tickets::new(engine()),
+            tokens: AccessTokens::new(engine()),
+            resources: Resources::new(engine()),
+            replay: Replay::new(engine()),
+            ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),
+            pat_quota: Quota::new(limits.pats, pat_lifetime),
+            resource_counts: ResourceCounts::new(limits.resources),
+            pat_lifetime,
+            settings,
+            seams,
+        })
+    }
+
+    /// Where this server's endpoints are.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// The resource server of this client identifier, as it is registered now.
+    pub(crate) async fn resource_server(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<ResourceServer>, StoreError> {
+        let client = self.seams.clients.find(id).await?;
+        Ok(client.and_then(|client| client.resource_server.clone()))
+    }
+
+    /// Whether the client may still use the UMA grant: a token outlives its client's registration
+    /// by nothing.
+    pub(crate) async fn may_hold_rpts(&self, id: &ClientId) -> Result<bool, StoreError> {
+        let client = self.seams.clients.find(id).await?;
+        Ok(client.is_some_and(|client| client.uma_grant.is_some()))
+    }
+
+    /// Those resources of `permissions` that are registered for this owner at this resource server.
+    pub(crate) async fn registered(
+        &self,
+        protection: &Protection,
+        permissions: &[Permission],
+    ) -> Result<Registered, StoreError> {
+        let registrant = registrant(protection);
+        let mut registered = Registered::new();
+        for Permission { resource_id: id, .. } in permissions {
+            if let Some(description) = self.resources.read(&registrant, id.as_str()).await? {
+                registered.insert(id.clone(), description);
+            }
+        }
+        Ok(registered)
+    }
+}
+
+/// Both are part of the key of everything a PAT reaches.
+pub(crate) fn registrant(protection: &Protection) -> Registrant {
+    Registrant {
+        owner: protection.owner.as_str().to_owned(),
+        resource_server: protection.resource_server.clone(),
+    }
+}
+
+/// The URLs of a server, all below its issuer identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoints {
+    /// Tokens: PATs and RPTs.
+    pub token: EndpointUrl,
+    /// Introspection of RPTs.
+    pub introspection: EndpointUrl,
+    /// Permission requests.
+    pub permission: EndpointUrl,
+    /// Resource registration; a resource is one segment below.
+    pub resources: EndpointUrl,
+    /// The metadata document of UMA.
+    pub uma2_configuration: EndpointUrl,
+    /// The metadata document of OAuth.
+    pub oauth_authorization_server: EndpointUrl,
+}
+
+impl Endpoints {
+    fn of(issuer: &Issuer) -> Result<Self, IdentifierError> {
+        let base = issuer.as_str().trim_end_matches('/');
+        let below = |name: &str| EndpointUrl::parse(&format!("{base}/{name}"));
+        Ok(Self {
+            token: below("token")?,
+            introspection: below("introspect")?,
+            permission: below("permission")?,
+            resources: below("resources")?,
+            uma2_configuration: well_known(DocumentKind::Uma2, issuer)?,
+            oauth_authorization_server: well_known(DocumentKind::OAuth, issuer)?,
+        })
+    }
+}
+
+/// The router of a server: every endpoint of its metadata, and the metadata.
+pub fn app(uma: Arc<Uma>) -> Router {
+    let paths = uma.endpoints.clone();
+    let path = |url: &EndpointUrl| url.as_url().path().to_owned();
+    let one_resource = format!("{}/{{id}}", path(&paths.resources));
+    Router::new()
+        // An issuer's path may well have a segment that starts with a colon.
+        .without_v07_checks()
+        .route(&path(&paths.uma2_configuration), routes::only("GET, HEAD", get(routes::metadata)))
+        .route(
+            &path(&paths.oauth_authorization_server),
+            routes::only("GET, HEAD", get(routes::metadata)),
+        )
+        .route(&path(&paths.token), routes::only("POST", post(routes::token)))
+        .route(&path(&paths.introspection), routes::only("POST", post(routes::introspect)))
+        .route(&path(&paths.permission), routes::only("POST", post(routes::permission)))
+        .route(
+            &path(&paths.resources),
+            get(routes::resources::list)
+                .post(routes::resources::create)
+                .fallback(routes::resources::method_of_the_list),
+        )
+        .route(
+            &one_resource,
+            get(routes::resources::read)
+                .put(routes::resources::replace)
+                .delete(routes::resources::delete)
+                .fallback(routes::resources::method_of_a_resource),
+        )
+        .with_state(uma)
+}

@@ -1,0 +1,93 @@
+//! Whose word counts for an e-mail address, and with which keys.
+
+use std::sync::Arc;
+
+use countersign_jwt::KeySet;
+use countersign_resolver::{IssuerResolver, RemoteKeys};
+use countersign_store::engine::BoxFuture;
+use countersign_types::{EmailAddress, EndpointUrl, Issuer};
+
+/// The issuer that an e-mail address's domain names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveredIssuer {
+    /// The issuer identifier, equal to the one in its metadata.
+    pub issuer: Issuer,
+    /// Where its metadata says its keys are.
+    pub jwks_uri: EndpointUrl,
+}
+
+/// Nothing was found. The peer chose the address, so this is the peer's failure: `need_info`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotDiscovered(pub String);
+
+impl NotDiscovered {
+    /// For this reason and its causes.
+    #[must_use]
+    pub fn because(error: &dyn std::error::Error) -> Self {
+        Self(crate::failure::causes(error))
+    }
+}
+
+/// Finds issuers and fetches their keys. Every URL involved is another party's choice, so an
+/// implementation vets what it connects to.
+pub trait Discovery: Send + Sync {
+    /// The issuer for an address. The address is not verified.
+    ///
+    /// # Errors
+    /// [`NotDiscovered`].
+    fn issuer<'a>(
+        &'a self,
+        email: &'a EmailAddress,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>>;
+
+    /// The keys of a discovered issuer, among them `kid` if it has that one. The key id comes from
+    /// an unverified token.
+    ///
+    /// # Errors
+    /// [`NotDiscovered`].
+    fn keys<'a>(
+        &'a self,
+        issuer: &'a DiscoveredIssuer,
+        kid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<KeySet>, NotDiscovered>>;
+}
+
+/// Discovery over the network: WebFinger at the e-mail address's domain or the domain's well-known
+/// documents, then the issuer's key set.
+pub struct NetworkDiscovery {
+    issuers: IssuerResolver,
+    keys: RemoteKeys,
+}
+
+impl NetworkDiscovery {
+    /// Discovery by these resolvers.
+    #[must_use]
+    pub const fn new(issuers: IssuerResolver, keys: RemoteKeys) -> Self {
+        Self { issuers, keys }
+    }
+}
+
+impl Discovery for NetworkDiscovery {
+    fn issuer<'a>(
+        &'a self,
+        email: &'a EmailAddress,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+        Box::pin(async move {
+            let found = self.issuers.resolve(email).await;
+            let found = found.map_err(|error| NotDiscovered::because(&error))?;
+            Ok(DiscoveredIssuer { issuer: found.issuer, jwks_uri: found.jwks_uri })
+        })
+    }
+
+    fn keys<'a>(
+        &'a self,
+        issuer: &'a DiscoveredIssuer,
+        kid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<KeySet>, NotDiscovered>> {
+        Box::pin(async move {
+            let keys = self.keys.keys_with(&issuer.jwks_uri, kid).await;
+            keys.map_err(|error| NotDiscovered::because(&error))
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! A UMA authorization server, as a router.
+//!
+//! `countersign-uma` decides; this crate parses requests, gathers what a decision needs from the
+//! store, the clients and the network, and responds.
+//!
+//! | endpoint | path below the issuer | specification |
+//! |---|---|---|
+//! | metadata | `/.well-known/uma2-configuration`, `/.well-known/oauth-authorization-server` | [UG §2], [UF §2], [RFC 8414 §3] |
+//! | token | `/token` | [UG §3.3.1], [RFC 6749 §4.4] |
+//! | introspection | `/introspect` | [UF §5.1], [RFC 7662 §2] |
+//! | permission | `/permission` | [UF §4] |
+//! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
+//!
+//! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
+//! is durable before anything is answered; an RPT is durable before it leaves; a failing store is
+//! 503 and never a statement about a token; no response with a token or about one is cached.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use countersign_store::MemoryEngine;
+//! use countersign_types::random::Random;
+//! use countersign_types::{Clock, EmailAddress, Issuer, Timestamp};
+//! use countersign_uma::policy::rules::Rules;
+//! use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+//! use countersign_uma_service::{LogAudit, Seams, StaticClients, Uma, UmaConfig, app};
+//! # use countersign_store::engine::BoxFuture;
+//! # struct Fixed;
+//! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(0) } }
+//! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
+//! # impl Discovery for Fixed {
+//! #     fn issuer<'a>(&'a self, _: &'a EmailAddress)
+//! #     -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+//! #         Box::pin(async { Err(NotDiscovered("nobody".to_owned())) })
+//! #     }
+//! #     fn keys<'a>(&'a self, _: &'a DiscoveredIssuer, _: Option<&'a str>)
+//! #     -> BoxFuture<'a, Result<Arc<countersign_jwt::KeySet>, NotDiscovered>> {
+//! #         Box::pin(async { Err(NotDiscovered("no keys".to_owned())) })
+//! #     }
+//! # }
+//!
+//! # let (clock, random, discovery) = (Fixed, Fixed, Fixed);
+//! let uma = Uma::new(
+//!     UmaConfig::new(Issuer::parse("https://uma.bob.example")?),
+//!     Seams {
+//!         engine: Arc::new(MemoryEngine::new()),
+//!         clients: Arc::new(StaticClients::default()),
+//!         policy: Arc::new(Rules::new()),
+//!         discovery: Arc::new(discovery),
+//!         audit: Arc::new(LogAudit),
+//!         clock: Arc::new(clock),
+//!         random: Arc::new(random),
+//!     },
+//! )?;
+//! let router: axum::Router = app(Arc::new(uma));
+//! # drop(router);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is left out
+//!
+//! Serving: listening, TLS, time limits and the shutdown are `countersign-host`'s. Claims
+//! interaction, PCTs, asking the owner, refresh and revocation are not offered, and the metadata
+//! does not say they are.
+//!
+//! # Deviations
+//!
+//! * The token endpoint takes `resource` and the ticket-bound claims token; see `countersign-uma`.
+//! * A resource server that asks for too much gets 429, which the specifications do not mention.
+//!
+//! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
+//! [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
+//! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
+//! [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
+//! [UF §4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4
+//! [UF §5.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1
+//! [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
+//! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
+//! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+
+pub mod app;
+pub mod audit;
+mod body;
+pub mod clients;
+pub mod discovery;
+mod failure;
+pub mod limits;
+mod pat;
+mod routes;
+
+pub use app::{Seams, Uma, UmaConfig, app};
+pub use audit::{Audit, LogAudit};
+pub use clients::{Client, Clients, StaticClients};
+pub use discovery::Discovery;
+pub use limits::Limits;

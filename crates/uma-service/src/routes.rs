@@ -1,0 +1,44 @@
+//! Parse, gather, decide, respond: one module per endpoint.
+
+pub(crate) mod introspection;
+pub(crate) mod metadata;
+pub(crate) mod permission;
+pub(crate) mod resources;
+pub(crate) mod token;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodRouter;
+use countersign_types::wire::json_response;
+use http::header::ALLOW;
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+
+pub(crate) use self::introspection::introspect;
+pub(crate) use self::metadata::metadata;
+pub(crate) use self::permission::permission;
+pub(crate) use self::token::token;
+use crate::app::Uma;
+use crate::body::BodyError;
+use crate::failure::Failure;
+
+/// Answers every method but those of `methods` with 405. [RFC 9110 §15.5.6]
+///
+/// [RFC 9110 §15.5.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+pub(crate) fn only(allow: &'static str, methods: MethodRouter<Arc<Uma>>) -> MethodRouter<Arc<Uma>> {
+    methods.fallback(move || async move { allowing(allow, BodyError::Method.into()) })
+}
+
+/// The failure, with the methods that would have done.
+pub(crate) fn allowing(allow: &'static str, failure: Failure) -> Response {
+    let mut response = failure.into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// A JSON response that is not to be stored.
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
+    json_response(status, body).map(Body::from)
+}

@@ -1,0 +1,57 @@
+//! What this server says about itself. [UG §2], [UF §2], [RFC 8414 §3]
+//!
+//! The two well-known documents say the same, and nothing that is not there for real: there is no
+//! authorization endpoint, hence no `response_types_supported` (an empty array is forbidden,
+//! [RFC 8414 §3.2]), and no key set, since RPTs are opaque.
+//!
+//! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
+//! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
+//! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+//! [RFC 8414 §3.2]: https://www.rfc-editor.org/rfc/rfc8414#section-3.2
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use countersign_client_auth::Method;
+use countersign_jwt::Algorithm;
+use countersign_metadata::server::ServerMetadata;
+use countersign_uma::{grant, protection};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
+use http::{HeaderValue, StatusCode};
+
+use super::json;
+use crate::app::Uma;
+
+pub(crate) async fn metadata(State(uma): State<Arc<Uma>>) -> Response {
+    let document = serde_json::to_value(describe(&uma)).unwrap_or_default();
+    let mut response = json(StatusCode::OK, &document);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    headers.remove(PRAGMA);
+    // Public, and the same for everyone: a page in a browser may read it too.
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// The server's metadata.
+fn describe(uma: &Uma) -> ServerMetadata {
+    let endpoints = uma.endpoints.clone();
+    let methods =
+        [Method::None, Method::ClientSecretBasic, Method::ClientSecretPost, Method::PrivateKeyJwt];
+    let mut metadata = ServerMetadata::new(uma.settings.issuer.clone());
+    metadata.token_endpoint = Some(endpoints.token);
+    metadata.introspection_endpoint = Some(endpoints.introspection);
+    metadata.permission_endpoint = Some(endpoints.permission);
+    metadata.resource_registration_endpoint = Some(endpoints.resources);
+    metadata.scopes_supported = vec![protection::SCOPE.to_owned()];
+    metadata.grant_types_supported =
+        vec![grant::GRANT_TYPE.to_owned(), "client_credentials".to_owned()];
+    metadata.token_endpoint_auth_methods_supported =
+        methods.into_iter().map(|method| method.as_str().to_owned()).collect();
+    metadata.token_endpoint_auth_signing_alg_values_supported =
+        Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+    metadata.ticket_challenge_methods_supported =
+        vec![countersign_permission_ticket::METHOD.to_owned()];
+    metadata
+}

@@ -1,0 +1,150 @@
+//! The resource registration endpoint. [UF §3.2]
+//!
+//! [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use countersign_types::Timestamp;
+use countersign_uma::resource::{self, ResourceDescription, ResourceError, ResourceId};
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use super::{allowing, json};
+use crate::app::{Uma, registrant};
+use crate::failure::Failure;
+use crate::{body, pat};
+
+/// [UF §3.2.5](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.5)
+pub(crate) async fn list(State(uma): State<Arc<Uma>>, headers: HeaderMap) -> Response {
+    let now = uma.seams.clock.now();
+    try_list(&uma, &headers, now).await.unwrap_or_else(Failure::into_response)
+}
+
+/// [UF §3.2.1](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.1)
+pub(crate) async fn create(State(uma): State<Arc<Uma>>, request: Request) -> Response {
+    let now = uma.seams.clock.now();
+    try_create(&uma, request, now).await.unwrap_or_else(Failure::into_response)
+}
+
+/// [UF §3.2.2](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.2)
+pub(crate) async fn read(
+    State(uma): State<Arc<Uma>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let now = uma.seams.clock.now();
+    try_read(&uma, &id, &headers, now).await.unwrap_or_else(Failure::into_response)
+}
+
+/// [UF §3.2.3](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.3)
+pub(crate) async fn replace(
+    State(uma): State<Arc<Uma>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let now = uma.seams.clock.now();
+    try_replace(&uma, &id, request, now).await.unwrap_or_else(Failure::into_response)
+}
+
+/// [UF §3.2.4](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.4)
+pub(crate) async fn delete(
+    State(uma): State<Arc<Uma>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let now = uma.seams.clock.now();
+    try_delete(&uma, &id, &headers, now).await.unwrap_or_else(Failure::into_response)
+}
+
+/// Any other method on the collection: 405 `unsupported_method_type`.
+pub(crate) async fn method_of_the_list() -> Response {
+    allowing("GET, HEAD, POST", ResourceError::Method.into())
+}
+
+/// Any other method on a resource: 405 `unsupported_method_type`.
+pub(crate) async fn method_of_a_resource() -> Response {
+    allowing("GET, HEAD, PUT, DELETE", ResourceError::Method.into())
+}
+
+async fn try_list(uma: &Uma, headers: &HeaderMap, now: Timestamp) -> Result<Response, Failure> {
+    let protection = pat::authorize(uma, headers, now).await?;
+    let resources = uma.resources.list(&registrant(&protection)).await?;
+    let ids: Value = resources.into_iter().map(|(id, _)| id).collect();
+    Ok(json(StatusCode::OK, &ids))
+}
+
+async fn try_create(uma: &Uma, request: Request, now: Timestamp) -> Result<Response, Failure> {
+    let (head, body) = request.into_parts();
+    let protection = pat::authorize(uma, &head.headers, now).await?;
+    let description = ResourceDescription::parse(&body::json(&head.headers, body).await?)?;
+    let registrant = registrant(&protection);
+    let counts = &uma.resource_counts;
+    if !counts.has_room(&protection) {
+        let count = uma.resources.list(&registrant).await?.len();
+        if !counts.counted(&protection, count) {
+            return Err(ResourceError::Limit(counts.limit()).into());
+        }
+    }
+    let id = ResourceId::generate(&*uma.seams.random);
+    uma.resources.create(&registrant, id.as_str(), &description).await?;
+    counts.registered(&protection);
+
+    let mut response = json(StatusCode::CREATED, &resource::registered(&id));
+    // Built from configuration, never from the request's Host.
+    let location = format!("{}/{id}", uma.endpoints.resources);
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+async fn try_read(
+    uma: &Uma,
+    id: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let protection = pat::authorize(uma, headers, now).await?;
+    let id = ResourceId::parse(id)?;
+    let found = uma.resources.read(&registrant(&protection), id.as_str()).await?;
+    let description = found.ok_or(ResourceError::NotFound)?;
+    Ok(json(StatusCode::OK, &description.respond(&id)))
+}
+
+async fn try_replace(
+    uma: &Uma,
+    id: &str,
+    request: Request,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let (head, body) = request.into_parts();
+    let protection = pat::authorize(uma, &head.headers, now).await?;
+    let id = ResourceId::parse(id)?;
+    let description = ResourceDescription::parse(&body::json(&head.headers, body).await?)?;
+    let registrant = registrant(&protection);
+    if !uma.resources.replace(&registrant, id.as_str(), &description).await? {
+        return Err(ResourceError::NotFound.into());
+    }
+    Ok(json(StatusCode::OK, &resource::registered(&id)))
+}
+
+async fn try_delete(
+    uma: &Uma,
+    id: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let protection = pat::authorize(uma, headers, now).await?;
+    let id = ResourceId::parse(id)?;
+    if !uma.resources.remove(&registrant(&protection), id.as_str()).await? {
+        return Err(ResourceError::NotFound.into());
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

@@ -1,0 +1,224 @@
+//! The token endpoint: PATs by client credentials, RPTs by permission tickets.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError};
+use countersign_store::Taken;
+use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::{Params, Timestamp, WireError as _};
+use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome};
+use countersign_uma::check::Step;
+use countersign_uma::process::TicketError;
+use countersign_uma::{GrantError, Process, Rpt, TokenRequest, grant, protection};
+use http::{HeaderMap, StatusCode};
+
+use super::json;
+use crate::app::Uma;
+use crate::audit::{Answer, AssessmentRecord};
+use crate::body;
+use crate::clients::Client;
+use crate::failure::Failure;
+use crate::pat::StoredToken;
+
+/// [RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)
+pub(crate) async fn token(State(uma): State<Arc<Uma>>, request: Request) -> Response {
+    let now = uma.seams.clock.now();
+    respond(&uma, request, now).await.unwrap_or_else(Failure::into_response)
+}
+
+async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response, Failure> {
+    let (headers, form) = body::form(request).await?;
+    let params = Params::parse(&form, grant::REPEATABLE)?;
+    match params.require("grant_type")? {
+        "client_credentials" => client_credentials(uma, &headers, &params, now).await,
+        grant::GRANT_TYPE => uma_ticket(uma, &headers, &params, now).await,
+        _ => Err(GrantError::GrantType.into()),
+    }
+}
+
+/// A PAT for a resource server. [UF §1.3]
+///
+/// [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
+async fn client_credentials(
+    uma: &Uma,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let (client, registration) = authenticate(uma, headers, params, now).await?;
+    // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
+    let server = registration.resource_server.as_ref().filter(|_| client.is_confidential());
+    let pat = protection::decide(params, server, now, uma.pat_lifetime)?;
+    if !uma.pat_quota.take(client.id(), now) {
+        return Err(Failure::Quota);
+    }
+    let token = AccessToken::generate(&*uma.seams.random);
+    let response = protection::respond(&pat, token.expose(), now);
+    let expires = pat.expires;
+    uma.tokens.insert(&token, &StoredToken::Pat(pat), expires).await?;
+    Ok(json(StatusCode::OK, &response))
+}
+
+/// An RPT for a permission ticket. Whatever comes of it is recorded before it is answered.
+/// [UG §3.3.1]
+///
+/// [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
+async fn uma_ticket(
+    uma: &Uma,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let mut record = AssessmentRecord::new(now);
+    let answer = assess(uma, headers, params, now, &mut record).await;
+    if let Err(failure) = &answer {
+        note_failure(&mut record, failure);
+    }
+    uma.seams.audit.record(&record);
+    answer
+}
+
+/// How a request that failed is recorded. The checks of an assessment stand as they are; a request
+/// that did not come so far gets those it passed.
+fn note_failure(record: &mut AssessmentRecord, failure: &Failure) {
+    record.permissions.clear();
+    record.answer = match failure {
+        Failure::Store(_) | Failure::Unanswerable => Answer::Failed,
+        refused => Answer::Refused(refused.wire().code),
+    };
+    if record.checks.is_empty() {
+        record.checks = match failure {
+            Failure::Grant(error) => error.checks(),
+            Failure::Client(error) => Step::Client.ended(error.to_string()),
+            _ => Vec::new(),
+        };
+    }
+}
+
+async fn assess(
+    uma: &Uma,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+    record: &mut AssessmentRecord,
+) -> Result<Response, Failure> {
+    let request = grant::parse(params)?;
+    let (client, registration) = authenticate(uma, headers, params, now).await?;
+    record.client = Some(client.id().clone());
+    let scopes = registration.uma_grant.as_ref().ok_or(GrantError::Client)?;
+
+    let process = take(uma, &request, &client, now, record).await?;
+    let server = uma.resource_server(&process.protection().resource_server).await?;
+    let server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
+    let registered = uma.registered(process.protection(), process.permissions()).await?;
+    let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
+    let facts = Facts {
+        client: &client,
+        client_scopes: scopes,
+        resource_server: &server,
+        registered: &registered,
+        settings: &uma.settings,
+        now,
+    };
+    let ended = conclude(uma, Assessment::begin(presented, request, facts)).await;
+    record.ended(&ended);
+    match ended.outcome {
+        Outcome::Granted(rpt) => issue(uma, rpt, now).await,
+        Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
+        Outcome::Refused(error) => Err(error.into()),
+        _ => Err(Failure::Unanswerable),
+    }
+}
+
+/// Spends the ticket for this client: one atomic step, durable before anything is answered. An
+/// attempt of another client leaves it as it is.
+async fn take(
+    uma: &Uma,
+    request: &TokenRequest,
+    client: &AuthenticatedClient,
+    now: Timestamp,
+    record: &mut AssessmentRecord,
+) -> Result<Process, Failure> {
+    let refused = match uma.tickets.take(&request.ticket, client.id(), now).await? {
+        Taken::First(process) => {
+            record.found(&process);
+            return Ok(process);
+        }
+        // Recorded, but what came of the ticket stays: a leaked spent ticket is no kill switch.
+        Taken::Again(process) => {
+            record.found(&process);
+            TicketError::Spent
+        }
+        Taken::Bound => TicketError::OtherClient,
+        Taken::Absent => TicketError::Unknown,
+    };
+    Err(GrantError::Ticket(refused).into())
+}
+
+/// Takes an assessment to its end, waiting for what it needs to know.
+async fn conclude(uma: &Uma, assessment: Assessment<'_>) -> Box<Ended> {
+    let awaiting = match assessment {
+        Assessment::Ended(ended) => return ended,
+        Assessment::Decide(awaiting) => return awaiting.decide(&*uma.seams.policy),
+        Assessment::Discover(awaiting) => awaiting,
+    };
+    let discovered = match uma.seams.discovery.issuer(awaiting.email()).await {
+        Ok(discovered) => discovered,
+        Err(error) => return awaiting.not_discovered(error.to_string()),
+    };
+    let awaiting = match awaiting.discovered(&discovered.issuer) {
+        Ok(awaiting) => awaiting,
+        Err(ended) => return ended,
+    };
+    let keys = match uma.seams.discovery.keys(&discovered, awaiting.key_id()).await {
+        Ok(keys) => keys,
+        Err(error) => return awaiting.no_keys(error.to_string()),
+    };
+    match awaiting.verify(&keys) {
+        Ok(awaiting) => awaiting.decide(&*uma.seams.policy),
+        Err(ended) => ended,
+    }
+}
+
+/// Issues the RPT: durable before it leaves.
+async fn issue(uma: &Uma, rpt: Rpt, now: Timestamp) -> Result<Response, Failure> {
+    let token = AccessToken::generate(&*uma.seams.random);
+    let response = grant::respond(&rpt, &token, now);
+    let expires = rpt.expires;
+    uma.tokens.insert(&token, &StoredToken::Rpt(rpt), expires).await?;
+    Ok(json(StatusCode::OK, &response))
+}
+
+/// Keeps the process under a fresh ticket, which only its client can present.
+async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
+    let NeedInfo { process, required_claims, reason } = need_info;
+    let ticket = TicketHandle::generate(&*uma.seams.random);
+    uma.tickets.issue(&ticket, &process, process.client(), process.expires()).await?;
+    Ok(grant::respond_need_info(reason, &required_claims, &ticket).map(Body::from))
+}
+
+/// Which client is calling. [RFC 6749 §3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)
+async fn authenticate(
+    uma: &Uma,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+) -> Result<(AuthenticatedClient, Arc<Client>), Failure> {
+    let presented = countersign_client_auth::parse(headers, params)?;
+    let registration = uma.seams.clients.find(presented.client_id()).await?;
+    let registered = registration.as_ref().map(|client| &client.registered);
+    let issuer = &uma.settings.issuer;
+    let client = match countersign_client_auth::authenticate(presented, registered, issuer, now)? {
+        Authentication::Done(client) => client,
+        Authentication::OnceOnly(check) => {
+            let new = uma.replay.insert_new(check.key(), check.expires()).await?;
+            check.confirm(new)?
+        }
+    };
+    // A client that authenticated is registered; this only satisfies the types.
+    let registration = registration.ok_or(ClientAuthError::Failed)?;
+    Ok((client, registration))
+}

@@ -1,0 +1,200 @@
+//! A store that fails: 503, worth another try, and never a statement about a token.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign_store::engine::{
+    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
+    Spend,
+};
+use countersign_store::{Engine, MemoryEngine, StoreError};
+use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
+use countersign_uma_service::{Limits, audit};
+use http::Method;
+use serde_json::json;
+use support::{Answer, World, refused, rpt};
+
+/// Works for so many more operations, then fails.
+struct Failing {
+    inner: MemoryEngine,
+    left: AtomicUsize,
+}
+
+impl Failing {
+    fn unless_used_up<'a, T: Send + 'a>(
+        &self,
+        operation: BoxFuture<'a, Result<T, StoreError>>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let spent = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok() {
+            return operation;
+        }
+        let cause = Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+        Box::pin(async { Err(StoreError::Unavailable(cause)) })
+    }
+}
+
+impl OneTime for Failing {
+    fn insert(
+        &self,
+        table: OneTimeTable,
+        entry: OneTimeEntry,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.unless_used_up(self.inner.insert(table, entry, durability))
+    }
+
+    fn insert_new(
+        &self,
+        key: Digest,
+        expires: Timestamp,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.unless_used_up(self.inner.insert_new(key, expires))
+    }
+
+    fn spend<'a>(
+        &'a self,
+        table: OneTimeTable,
+        key: Digest,
+        presenter: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Spend, StoreError>> {
+        self.unless_used_up(self.inner.spend(table, key, presenter, now))
+    }
+}
+
+impl Records for Failing {
+    fn put<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.unless_used_up(self.inner.put(table, key, value, expires))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.unless_used_up(self.inner.replace(table, key, value, now))
+    }
+
+    fn get<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.unless_used_up(self.inner.get(table, key, now))
+    }
+
+    fn list<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        self.unless_used_up(self.inner.list(table, prefix, now))
+    }
+
+    fn remove<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.unless_used_up(self.inner.remove(table, key))
+    }
+}
+
+impl Engine for Failing {
+    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.inner.purge(now)
+    }
+}
+
+fn world() -> (World, Arc<Failing>) {
+    let inner = MemoryEngine::new();
+    let engine = Arc::new(Failing { inner, left: AtomicUsize::new(usize::MAX) });
+    (World::on(Arc::clone(&engine) as Arc<dyn Engine>, Limits::default()), engine)
+}
+
+#[track_caller]
+fn unavailable(answer: &Answer) {
+    refused(answer, 503, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(answer.header("www-authenticate"), "");
+}
+
+#[tokio::test]
+async fn every_endpoint_says_so() {
+    let (world, engine) = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let permission = json!({"resource_id": id, "resource_scopes": ["get"]}).to_string();
+    let resource = r#"{"resource_scopes":["get"]}"#;
+    let one = format!("/resources/{id}");
+    // The PAT is found; what comes after it fails. Then the PAT itself cannot be looked up.
+    for left in [1, 0] {
+        for (method, path, body) in [
+            (Method::GET, "/resources", ""),
+            (Method::POST, "/resources", resource),
+            (Method::GET, &*one, ""),
+            (Method::PUT, &*one, resource),
+            (Method::DELETE, &*one, ""),
+            (Method::POST, "/permission", &*permission),
+        ] {
+            engine.left.store(left, Ordering::SeqCst);
+            unavailable(&world.protect(method, path, &pat, body).await);
+        }
+        engine.left.store(left, Ordering::SeqCst);
+        unavailable(&world.form("/introspect", &pat, &[("token", "x")]).await);
+    }
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "rs"),
+        ("client_secret", "rs"),
+        ("scope", "uma_protection"),
+    ];
+    engine.left.store(0, Ordering::SeqCst);
+    unavailable(&world.form("/token", "", &form).await);
+    engine.left.store(usize::MAX, Ordering::SeqCst);
+    assert_eq!(world.protect(Method::GET, &one, &pat, "").await.status, 200, "and nothing changed");
+}
+
+#[tokio::test]
+async fn a_grant_that_fails_on_the_way_gives_nothing_out() {
+    let (world, engine) = world();
+    // Spending the ticket, reading the resource, keeping the RPT.
+    for left in 0..3 {
+        let ticket = world.ticket().await;
+        let claims = world.claims(&ticket);
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = world.redeem(&ticket, &claims, &[]).await;
+        unavailable(&answer);
+        assert!(answer.json().get("access_token").is_none());
+        let record = world.recorded();
+        assert_eq!(record.answer, audit::Answer::Failed);
+        assert!(record.permissions.is_empty());
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+    }
+    let ticket = world.ticket().await;
+    engine.left.store(3, Ordering::SeqCst);
+    rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_kept_is_not_given_out() {
+    let (world, engine) = world();
+    let ticket = world.ticket().await;
+    engine.left.store(2, Ordering::SeqCst);
+    unavailable(&world.present("app", &ticket, &[]).await);
+}
