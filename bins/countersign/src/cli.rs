@@ -1,0 +1,89 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{completions, discover, exchange, hash_ticket, jwk, jwt, login, request};
+use crate::demo;
+use crate::failure::TABLE;
+
+const ABOUT: &str = "Get in where nobody knows you: UMA access across domains, by e-mail address";
+
+const EXAMPLES: &str = "\
+Examples:
+  countersign demo                                  watch the flow between two domains
+  countersign login https://sts.alice.example       sign in at your provider
+  countersign request https://rs.bob.example/rs-api get a protected resource
+  countersign request --explain -X POST --data @a.json https://rs.bob.example/inbox
+  countersign discover alice@alice.example          which issuer speaks for an address
+  countersign jwt decode < token                    what a token says
+  countersign jwk generate --out client.jwk         a private key, for its owner alone";
+
+/// The whole command line.
+#[derive(Parser, Debug)]
+#[command(name = "countersign", version, about = ABOUT, after_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{TABLE}"), propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Print results as JSON, for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Print the causes of an error
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+
+    /// Client configuration [default: countersign/client.toml in the user's configuration directory]
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// File of signed-in sessions [default: countersign/session.json in the user's state directory]
+    #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_SESSION")]
+    pub(crate) session: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show a flow: three servers, two domains, every message and every check
+    Demo(demo::DemoArgs),
+    /// Request a protected resource, and get in if its owner's policy allows
+    Request(request::RequestArgs),
+    /// Sign in at an OpenID provider and keep the tokens for later commands
+    Login(login::LoginArgs),
+    /// Exchange a token at the provider (RFC 8693)
+    Exchange(exchange::ExchangeArgs),
+    /// Find the issuer that speaks for an e-mail address
+    Discover(discover::DiscoverArgs),
+    /// Decode, verify and sign tokens
+    #[command(subcommand)]
+    Jwt(jwt::JwtCommand),
+    /// Make and check keys
+    #[command(subcommand)]
+    Jwk(jwk::JwkCommand),
+    /// Compute the ticket challenge of a permission ticket
+    HashTicket(hash_ticket::HashTicketArgs),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,110 @@
+//! `--explain`: the nine arrows, as they happen.
+
+use countersign_client::{Event, Observer};
+use countersign_jwt::Unverified;
+use countersign_types::secret::AccessToken;
+
+use crate::failure::one_line;
+use crate::output::Output;
+
+/// Tells on standard error what the client does. Credentials are shortened, since a terminal's
+/// history is no place for them; claims are shown.
+pub(crate) struct Explain(Output);
+
+impl Explain {
+    pub(crate) const fn new(out: Output) -> Self {
+        Self(out)
+    }
+
+    fn say(&self, arrow: Option<u8>, text: &str) {
+        let number = arrow.map_or_else(|| " ".to_owned(), |arrow| arrow.to_string());
+        self.0.remark(&format!("{number} {}", one_line(text)));
+    }
+
+    fn params(&self, params: &[(&str, &str)]) {
+        for (name, value) in params {
+            let value = if is_credential(name) { shortened(value) } else { (*value).to_owned() };
+            self.say(None, &format!("    {name}={value}"));
+        }
+    }
+}
+
+impl Observer for Explain {
+    fn on(&self, event: &Event<'_>) {
+        let arrow = event.arrow();
+        match event {
+            Event::Requested { method, url } => self.say(arrow, &format!("-> {method} {url}")),
+            Event::Challenged { challenge } => {
+                let ticket = shortened(challenge.ticket.expose());
+                self.say(arrow, &format!("<- 401 UMA as_uri={} ticket={ticket}", challenge.as_uri));
+            }
+            Event::Checked { what, section, value } => {
+                self.say(arrow, &format!("   ok {what}: {value} ({section})"));
+            }
+            Event::ChallengeMade { ticket_challenge } => {
+                self.say(arrow, &format!("   ticket_challenge={ticket_challenge}"));
+            }
+            Event::ExchangeRequested { endpoint, params } => {
+                self.say(arrow, &format!("-> POST {endpoint}"));
+                self.params(params);
+            }
+            Event::ClaimsTokenReceived { claims_token } => {
+                self.say(arrow, "<- a claims token");
+                self.claims(claims_token);
+            }
+            Event::GrantRequested { endpoint, params } => {
+                self.say(arrow, &format!("-> POST {endpoint}"));
+                self.params(params);
+            }
+            Event::GrantRefused { error } => self.say(arrow, &format!("<- {error}")),
+            Event::RptReceived { rpt } => {
+                self.say(
+                    arrow,
+                    &format!("<- a requesting party token {}", shortened(rpt.expose())),
+                );
+            }
+            Event::RequestedWithRpt { method, url, rpt } => {
+                let rpt = shortened(rpt.expose());
+                self.say(arrow, &format!("-> {method} {url} Authorization: Bearer {rpt}"));
+            }
+            Event::Answered { status } => self.say(arrow, &format!("<- {status}")),
+            _ => {}
+        }
+    }
+}
+
+impl Explain {
+    fn claims(&self, token: &AccessToken) {
+        let Ok(token) = Unverified::parse(token.expose()) else { return };
+        for (name, value) in token.claims().as_map() {
+            self.say(None, &format!("    {name}: {value}"));
+        }
+    }
+}
+
+fn is_credential(name: &str) -> bool {
+    matches!(name, "subject_token" | "actor_token" | "claim_token" | "ticket" | "rpt" | "pct")
+}
+
+/// The first characters of a credential: enough to recognise it, not enough to use it.
+fn shortened(credential: &str) -> String {
+    let shown: String = credential.chars().take(8).collect();
+    if shown.len() == credential.len() { "…".to_owned() } else { format!("{shown}…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_shortened() {
+        assert_eq!(shortened("016f84e8-f9b9-11e0"), "016f84e8…");
+        assert_eq!(shortened("short"), "…");
+        for name in ["subject_token", "claim_token", "ticket"] {
+            assert!(is_credential(name));
+        }
+        for name in ["subject_token_type", "audience", "resource", "ticket_challenge"] {
+            assert!(!is_credential(name));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A throw-away certificate authority, so that the demo's TLS is real.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+/// Signs certificates for as long as the demo runs. Its key never leaves memory.
+pub(super) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: PathBuf,
+}
+
+/// Where a certificate and its key were written.
+pub(super) struct CertificateFiles {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+impl Authority {
+    /// Makes an authority and writes its certificate to `folder`.
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
+        let mut params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Countersign demo");
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let issuer = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
+        let authority = Self { issuer, folder: folder.to_owned() };
+        fs::write(authority.root(), authority.issuer.pem())?;
+        Ok(authority)
+    }
+
+    /// The file that holds the authority's certificate.
+    pub(super) fn root(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// Issues a certificate for the given host names; the first also names the files.
+    pub(super) fn issue(&self, names: &[&str]) -> io::Result<CertificateFiles> {
+        let first = names.first().copied().unwrap_or("server");
+        let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let params = CertificateParams::new(names).map_err(io::Error::other)?;
+        let key = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+        let files = CertificateFiles {
+            certificate: self.folder.join(format!("{first}.pem")),
+            key: self.folder.join(format!("{first}.key.pem")),
+        };
+        fs::write(&files.certificate, certificate.pem())?;
+        write_private(&files.key, &key.serialize_pem())?;
+        Ok(files)
+    }
+}
+
+/// Writes a file that only its owner can read.
+pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,200 @@
+//! How the program ends when it does not succeed.
+
+use std::error::Error;
+
+use countersign_client::ClientError;
+use countersign_client::token_endpoint::TokenError;
+use countersign_fetch::FetchError;
+use countersign_host::ConfigError;
+use oauth2::RequestTokenError;
+
+/// The exit codes, as `--help` lists them. `2` is clap's, for a wrong command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The answer is no: an HTTP error status, a token or key that is refused, no issuer.
+    No = 1,
+    /// Wrong input: command line, input file, token text.
+    Usage = 2,
+    /// Configuration, session or secret cannot be used.
+    Configuration = 3,
+    /// A peer cannot be reached, or failed.
+    Unavailable = 4,
+    /// A peer broke the protocol, and the client stopped.
+    Protocol = 5,
+    /// The authorization server, or the person asked, said no.
+    Denied = 6,
+    /// The resource owner has been asked.
+    Submitted = 7,
+    /// The machine failed: a file that cannot be written, no memory.
+    Internal = 70,
+}
+
+/// The table of exit codes.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0   done
+  1   the answer is no: an HTTP status of 400 or more, a token or key that is
+      refused, an address without an issuer, a demo that differs
+  2   the command line or its input is wrong
+  3   configuration, secret or session cannot be used; not signed in
+  4   a server cannot be reached or failed
+  5   a server broke the protocol, and the client stopped
+  6   access was denied, or nobody approved where claims would go
+  7   the resource owner has been asked; try again later
+  70  the machine failed";
+
+/// A failure: one line, its causes, an exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+    error: Option<Box<dyn Error + Send + Sync>>,
+    /// Whether the message is the error's own text, so that only its sources are left to be said.
+    said: bool,
+}
+
+impl Failure {
+    /// A failure that has no cause but itself.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), error: None, said: false }
+    }
+
+    /// A failure that an error explains.
+    pub(crate) fn caused(
+        code: Code,
+        message: impl Into<String>,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { code, message: message.into(), error: Some(error.into()), said: false }
+    }
+
+    /// A failure that is an error.
+    pub(crate) fn of(code: Code, error: impl Error + Send + Sync + 'static) -> Self {
+        Self { code, message: error.to_string(), error: Some(Box::new(error)), said: true }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Code::Usage, message)
+    }
+
+    pub(crate) fn internal(
+        message: impl Into<String>,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::caused(Code::Internal, message, error)
+    }
+
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What happened and, behind a colon, its immediate cause: one line.
+    pub(crate) fn line(&self) -> String {
+        let message = one_line(&self.message);
+        match self.causes().first() {
+            Some(cause) => format!("{message}: {cause}"),
+            None => message,
+        }
+    }
+
+    /// The causes, the nearest first.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let error = self.error.as_ref().map(|error| error.as_ref() as &(dyn Error + 'static));
+        std::iter::successors(error, |error: &&(dyn Error + 'static)| (*error).source())
+            .skip(usize::from(self.said))
+            .map(|error| one_line(&error.to_string()))
+            .collect()
+    }
+}
+
+/// Text that may be another party's, fit for one line of a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::of(Code::Configuration, error)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotApproved(issuer) => Self::new(
+                Code::Denied,
+                format!("sending your e-mail address to {issuer} was not approved (--yes does)"),
+            ),
+            ClientError::NotRegistered(issuer) => Self::new(
+                Code::Configuration,
+                format!(
+                    "no client is configured for {issuer}: [[authorization_server]] or [elsewhere]"
+                ),
+            ),
+            error => Self::of(client_code(&error), error),
+        }
+    }
+}
+
+fn client_code(error: &ClientError) -> Code {
+    match error {
+        ClientError::Request(_) => Code::Usage,
+        ClientError::SubjectToken(_) | ClientError::Sign(_) => Code::Configuration,
+        ClientError::Fetch { .. } => Code::Unavailable,
+        ClientError::Metadata { source, .. } if source.is_temporary() => Code::Unavailable,
+        ClientError::Exchange { source, .. } | ClientError::Grant { source, .. } => {
+            token_code(source)
+        }
+        ClientError::Denied { .. } | ClientError::NeedInfo { .. } => Code::Denied,
+        ClientError::Submitted(_) => Code::Submitted,
+        _ => Code::Protocol,
+    }
+}
+
+/// An answer of a token endpoint is a no; no answer is a failure of the server.
+pub(crate) const fn token_code(error: &TokenError<FetchError>) -> Code {
+    match error {
+        RequestTokenError::ServerResponse(_) => Code::Denied,
+        RequestTokenError::Request(_) => Code::Unavailable,
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Code::Protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner\n\u{1b}[31m")]
+    struct Inner;
+
+    #[test]
+    fn a_line_is_what_happened_and_why() {
+        assert_eq!(Failure::usage("no").line(), "no");
+        assert_eq!(Failure::of(Code::No, Outer(Inner)).line(), "outer: inner??[31m");
+        let failure = Failure::caused(Code::No, "it failed", Outer(Inner));
+        assert_eq!(failure.line(), "it failed: outer");
+        assert_eq!(failure.causes(), ["outer", "inner??[31m"]);
+    }
+
+    #[test]
+    fn the_table_has_every_code() {
+        for code in [
+            Code::No,
+            Code::Usage,
+            Code::Configuration,
+            Code::Unavailable,
+            Code::Protocol,
+            Code::Denied,
+            Code::Submitted,
+            Code::Internal,
+        ] {
+            let number = format!("\n  {} ", code as u8);
+            assert!(TABLE.contains(&number), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the program says: results on standard output, everything else on standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// Where results, remarks and failures go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    verbose: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool, verbose: bool) -> Self {
+        Self { json, verbose }
+    }
+
+    /// Whether results are to be JSON.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a person can be asked.
+    pub(crate) fn is_interactive(self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// A result: `text` for people, `json` for machines.
+    pub(crate) fn result(self, text: &str, json: &Value) -> Result<(), Failure> {
+        if self.json {
+            self.write(format!("{json:#}\n").as_bytes())
+        } else if text.ends_with('\n') {
+            self.write(text.as_bytes())
+        } else {
+            self.write(format!("{text}\n").as_bytes())
+        }
+    }
+
+    /// Octets, as they are.
+    pub(crate) fn write(self, octets: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(octets).and_then(|()| stdout.flush()) {
+            // Whoever reads has enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => {
+                result.map_err(|error| Failure::internal("the result was not written", error))
+            }
+        }
+    }
+
+    /// A remark for the person at the terminal. That it cannot be written is no failure.
+    pub(crate) fn remark(self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Asks a yes-or-no question; anything but yes is no.
+    pub(crate) fn ask(self, question: &str) -> bool {
+        let mut stderr = io::stderr().lock();
+        if write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush()).is_err() {
+            return false;
+        }
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Says what failed and gives the exit code.
+    pub(crate) fn failed(self, failure: &Failure) -> ExitCode {
+        let code = failure.code() as u8;
+        if self.json {
+            let error = json!({
+                "error": failure.line(), "causes": failure.causes(), "exit_code": code,
+            });
+            self.remark(&format!("{error:#}"));
+        } else {
+            self.remark(&format!("error: {}", failure.line()));
+            for cause in failure.causes().iter().filter(|_| self.verbose) {
+                self.remark(&format!("  caused by: {cause}"));
+            }
+        }
+        ExitCode::from(code)
+    }
+}

@@ -1,0 +1,304 @@
+//! The program as a process: what it prints, where, and how it ends.
+
+#![allow(clippy::expect_used, reason = "an expectation that fails is a test that fails")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const GOLDEN: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
+
+/// A directory of one test, with no configuration and no session in it.
+struct Home(PathBuf);
+
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("countersign-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory for the test");
+        Self(path)
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("a file for the test");
+        path
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    fn run(&self, args: &[&str], stdin: &str) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(args)
+            .current_dir(&self.0)
+            .env_clear()
+            .env("HOME", &self.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // A program that fails early does not read, which is no failure of the test.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+        let output = child.wait_with_output().expect("the program ends");
+        Ended {
+            code: output.status.code().expect("an exit code"),
+            stdout: String::from_utf8(output.stdout).expect("text"),
+            stderr: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, args: &[&str], stdin: &str, code: i32) -> Ended {
+        let ended = self.run(args, stdin);
+        assert_eq!(ended.code, code, "{args:?}\n{}\n{}", ended.stdout, ended.stderr);
+        assert_eq!(code == 0, !ended.stderr.contains("error: "), "{args:?}\n{}", ended.stderr);
+        ended
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str], stdin: &str) -> Value {
+        let ended = self.check(&[&["--json"], args].concat(), stdin, 0);
+        serde_json::from_str(&ended.stdout).expect("JSON")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn hash_ticket_prints_the_golden_vector() {
+    let home = Home::new("hash-ticket");
+    let ticket = "016f84e8-f9b9-11e0-bd6f-0021cc6004de";
+    for (args, stdin) in [
+        (&["hash-ticket", ticket][..], ""),
+        (&["hash-ticket"], ticket),
+        (&["hash-ticket", "-"], "016f84e8-f9b9-11e0-bd6f-0021cc6004de\r\n"),
+    ] {
+        assert_eq!(home.check(args, stdin, 0).stdout, format!("{GOLDEN}\n"));
+    }
+    assert_eq!(home.json(&["hash-ticket", ticket], "")["ticket_challenge"], GOLDEN);
+    home.check(&["hash-ticket"], "", 2);
+    home.check(&["hash-ticket"], "two\nlines\n", 2);
+}
+
+#[test]
+fn a_key_signs_what_its_public_half_verifies() {
+    let home = Home::new("sign-verify");
+    for alg in ["ES256", "ES384", "RS256", "PS256", "Ed25519"] {
+        let (key, jwks) = (format!("{alg}.jwk"), format!("{alg}.jwks"));
+        home.check(&["jwk", "generate", "--alg", alg, "--out", &key], "", 0);
+        let set = home.check(&["jwk", "public", &key], "", 0).stdout;
+        assert!(!set.contains("\"d\""), "{set}");
+        home.write(&jwks, &set);
+        let claims = r#"{"iss":"a","sub":"b","aud":"c"}"#;
+        let sign = ["jwt", "sign", "--key", &key, "--typ", "test+jwt", "--expires-in", "60"];
+        let token = home.check(&sign, claims, 0).stdout;
+        let verify = ["jwt", "verify", "--keys", &jwks, "--typ", "test+jwt", "--issuer", "a"];
+        let verified = home.json(&verify, &token);
+        assert_eq!(verified["alg"], alg);
+        assert_eq!(verified["claims"]["sub"], "b");
+        for wrong in [
+            &["--audience", "x"][..],
+            &["--subject", "x"],
+            &["--max-lifetime", "59"],
+            &["--at", "1"],
+            &["--alg", if alg == "ES256" { "ES384" } else { "ES256" }],
+        ] {
+            let ended = home.check(&[&verify[..], wrong].concat(), &token, 1);
+            assert!(ended.stderr.starts_with("error: the token is refused: "), "{}", ended.stderr);
+            assert_eq!(ended.stdout, "");
+        }
+    }
+    let token = home.check(
+        &["jwt", "sign", "--key", "ES256.jwk", "--typ", "t", "--expires-in", "60"],
+        "{}",
+        0,
+    );
+    home.check(&["jwt", "verify", "--keys", "Ed25519.jwks"], &token.stdout, 1);
+    home.check(&["jwt", "verify", "--keys", "ES256.jwks", "--typ", "other"], &token.stdout, 1);
+    home.check(&["jwt", "verify", "--keys", "ES256.jwks"], "no token", 1);
+}
+
+#[test]
+fn a_key_in_pem_signs_as_well() {
+    let home = Home::new("pem");
+    home.check(&["jwk", "generate", "--pem", "--out", "key.pem"], "", 0);
+    let sign = ["jwt", "sign", "--key", "key.pem", "--typ", "t", "--expires-in", "9"];
+    let token = home.check(&sign, "{}", 0).stdout;
+    home.check(&["jwt", "verify", "--keys", "key.pem", "--typ", "t"], &token, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_private_key_is_its_owners_alone_and_not_overwritten() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new("generate");
+    let ended = home.check(&["jwk", "generate", "--out", "a.jwk"], "", 0);
+    let mode = std::fs::metadata(home.path("a.jwk")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!ended.stdout.contains("\"d\""), "{}", ended.stdout);
+    let before = std::fs::read(home.path("a.jwk")).expect("a file");
+    home.check(&["jwk", "generate", "--out", "a.jwk"], "", 2);
+    assert_eq!(std::fs::read(home.path("a.jwk")).expect("a file"), before);
+}
+
+#[test]
+fn a_set_with_a_private_key_or_two_of_one_kid_is_refused() {
+    let home = Home::new("check");
+    let key = home.check(&["jwk", "generate", "--kid", "one"], "", 0).stdout;
+    home.check(&["jwk", "check", "-"], &key, 0);
+    home.check(&["jwk", "check"], &format!("{{\"keys\":[{key}]}}"), 1);
+    let public = |name: &str| {
+        let key = home.check(&["jwk", "generate", "--kid", name], "", 0).stdout;
+        let set = home.json(&["jwk", "public"], &key);
+        set["keys"][0].to_string()
+    };
+    let (one, twin, two) = (public("one"), public("one"), public("two"));
+    home.check(&["jwk", "check"], &format!("{{\"keys\":[{one},{twin}]}}"), 1);
+    let checked = home.json(&["jwk", "check"], &format!("{{\"keys\":[{one},{two}]}}"));
+    assert_eq!(checked["keys"].as_array().map(Vec::len), Some(2));
+    for wrong in ["", "{}", "[]", "{\"kty\":\"oct\",\"k\":\"AAAA\"}", "-----BEGIN X-----"] {
+        home.check(&["jwk", "check"], wrong, 1);
+    }
+}
+
+#[test]
+fn the_thumbprint_is_that_of_rfc_7638() {
+    let home = Home::new("thumbprint");
+    // RFC 7638 §3.1.
+    let key = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
+    let ended = home.check(&["jwk", "thumbprint"], key, 0);
+    assert_eq!(ended.stdout, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\n");
+}
+
+#[test]
+fn decode_shows_what_it_would_not_accept() {
+    let home = Home::new("decode");
+    // RFC 7519 §3.1.
+    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let ended = home.check(&["jwt", "decode", token], "", 0);
+    assert!(ended.stdout.contains("2011-03-22T18:43:00Z"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("refused by our own reader"), "{}", ended.stderr);
+    assert_eq!(home.json(&["jwt", "decode"], token)["claims"]["iss"], "joe");
+    home.check(&["jwt", "decode"], "x.y", 2);
+}
+
+#[test]
+fn a_wrong_configuration_names_file_key_and_reason() {
+    let home = Home::new("config");
+    let cases = [
+        ("[provider]\nissuer = \"http://sts.example\"\nclient_id = \"a\"", "provider.issuer"),
+        ("[provider]\nisuer = \"https://sts.example\"", "provider.isuer"),
+        ("provider = ", "line 1"),
+        ("", "provider: no [provider] is configured"),
+        (
+            "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"\nclient_secret = { file = \"none\" }",
+            "provider.client_secret",
+        ),
+    ];
+    for (text, expected) in cases {
+        home.write("client.toml", text);
+        let ended =
+            home.check(&["--config", "client.toml", "request", "https://rs.example/"], "", 3);
+        assert!(
+            ended.stderr.contains("client.toml") && ended.stderr.contains(expected),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+    let ended = home.check(&["--config", "missing.toml", "request", "https://rs.example/"], "", 3);
+    assert!(ended.stderr.contains("missing.toml"), "{}", ended.stderr);
+}
+
+#[test]
+fn who_is_not_signed_in_is_told_how() {
+    let home = Home::new("session");
+    home.write("client.toml", "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"");
+    let request = ["--config", "client.toml", "request", "https://rs.example/"];
+    let ended = home.check(&request, "", 3);
+    assert!(ended.stderr.contains("countersign login https://sts.example"), "{}", ended.stderr);
+    let session = home.write("session.json", "{}");
+    make_private(&session);
+    let args = [&["--session", "session.json"], &request[..]].concat();
+    assert!(home.check(&args, "", 3).stderr.contains("not a session file"));
+    let ended = home.check(&["--config", "client.toml", "login", "https://other.example"], "", 3);
+    assert!(ended.stderr.contains("https://sts.example"), "{}", ended.stderr);
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) {}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    let home = Home::new("usage");
+    for args in [
+        &["no-such-command"][..],
+        &[],
+        &["discover", "not-an-address"],
+        &["discover", "a@b@c.example"],
+        &["login", "http://sts.example"],
+        &["login", "--username", "alice"],
+        &["request"],
+        &["request", "-H", "no colon", "https://rs.example/"],
+        &["request", "-X", "NO METHOD", "https://rs.example/"],
+        &["exchange", "--ticket-challenge", "short"],
+        &["exchange", "--requested-token-type", "something"],
+        &["exchange", "--resource", "RS API"],
+        &["jwk", "generate", "--alg", "HS256"],
+        &["jwt", "verify", "--sole-audience", "--keys", "x"],
+        &["demo", "999"],
+        &["completions", "tcl"],
+    ] {
+        assert_eq!(home.run(args, "").code, 2, "{args:?}");
+    }
+}
+
+#[test]
+fn errors_are_one_line_and_json_where_asked() {
+    let home = Home::new("errors");
+    let ended = home.check(&["jwk", "check", "missing.jwk"], "", 2);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    let ended = home.run(&["--json", "jwk", "check", "missing.jwk"], "");
+    let error: Value = serde_json::from_str(&ended.stderr).expect("JSON");
+    assert_eq!((ended.code, &error["exit_code"]), (2, &Value::from(2)));
+    let ended = home.run(&["-v", "jwt", "verify", "--keys", "missing.jwk"], "");
+    assert!(ended.stderr.contains("  caused by: "), "{}", ended.stderr);
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let home = Home::new("help");
+    let help = home.check(&["--help"], "", 0).stdout;
+    for expected in ["Examples:", "Exit codes:", "countersign demo", "--json", "--verbose"] {
+        assert!(help.contains(expected), "{expected} is not in\n{help}");
+    }
+    for command in ["request", "login", "exchange", "discover", "hash-ticket", "completions"] {
+        assert!(home.check(&[command, "--help"], "", 0).stdout.contains("Example"), "{command}");
+    }
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        assert!(
+            home.check(&["completions", shell], "", 0).stdout.contains("hash-ticket"),
+            "{shell}"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! From a configuration to a server.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use axum::routing::get;
+use countersign_fetch::{Fetch, HttpFetch};
+use countersign_host::Seams;
+use countersign_host::server::{self, Transport, TransportError};
+use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
+use countersign_resource::{
+    MemoryRegistrations, RegistrationStore, ResourceServer, StrictPath, UmaLayer, server as uma,
+};
+use countersign_store::{Registrations, SqliteEngine};
+use countersign_types::Issuer;
+use http::StatusCode;
+
+use crate::config::Config;
+use crate::site::Site;
+
+/// A resource server that is ready to serve.
+pub struct Composed {
+    router: Router,
+    listen: SocketAddr,
+    transport: Transport,
+    server: Arc<ResourceServer>,
+}
+
+/// Why a configuration that could be read cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// The certificate or its key.
+    #[error("TLS cannot be served")]
+    Transport(#[from] TransportError),
+    /// The roots, or TLS itself.
+    #[error("no connection to the authorization server can be made")]
+    Fetch(#[from] countersign_fetch::client::FetchConfigError),
+    /// The store.
+    #[error("the store cannot be opened")]
+    Store(#[from] countersign_store::sqlite::OpenError),
+}
+
+/// Builds the server: nothing is bound, nothing is sent.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> {
+    let (transport, fetch) = (transport(&config)?, fetch(&config)?);
+    let registrations: Arc<dyn RegistrationStore> = match &config.store {
+        Some(path) => {
+            let engine = SqliteEngine::open(path, Arc::clone(&seams.clock))?;
+            Arc::new(Kept(Registrations::new(Arc::new(engine))))
+        }
+        None => Arc::new(MemoryRegistrations::default()),
+    };
+    let metadata = ServerMetadataCache::new(
+        Arc::clone(&fetch),
+        Arc::clone(&seams.clock),
+        &MetadataConfig::default(),
+    );
+    let uma_seams = uma::Seams {
+        metadata: Arc::new(metadata),
+        fetch,
+        clock: Arc::clone(&seams.clock),
+        random: Arc::clone(&seams.random),
+        registrations,
+    };
+    let site = Arc::new(config.site);
+    let server = Arc::new(ResourceServer::new(config.identity, site.descriptions(), uma_seams));
+    Ok(Composed { router: app(&server, &site), listen: config.listen, transport, server })
+}
+
+/// Reads the files that a configuration names, and opens nothing.
+///
+/// # Errors
+/// [`ComposeError`], but for the store.
+pub fn check(config: &Config) -> Result<(), ComposeError> {
+    transport(config)?;
+    fetch(config)?;
+    Ok(())
+}
+
+fn transport(config: &Config) -> Result<Transport, ComposeError> {
+    match &config.tls {
+        Some(tls) => Ok(Transport::tls(tls)?),
+        None => Ok(server::danger::plain_http()),
+    }
+}
+
+fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
+    Ok(Arc::new(HttpFetch::new(&config.outbound)?))
+}
+
+/// The routes: this server's metadata, and the site behind the UMA layer.
+pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>) -> Router {
+    let layer = UmaLayer::new(Arc::clone(server), Arc::clone(site) as _);
+    Router::new()
+        .route(site.metadata_path(), get(metadata).with_state(Arc::clone(server)))
+        .fallback(get(content).with_state(Arc::clone(site)))
+        .layer(layer)
+}
+
+async fn metadata(State(server): State<Arc<ResourceServer>>) -> Response {
+    match serde_json::to_value(server.metadata()) {
+        Ok(document) => {
+            countersign_types::wire::json_response(StatusCode::OK, &document).map(Into::into)
+        }
+        Err(_) => countersign_resource::challenge::empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+async fn content(
+    State(site): State<Arc<Site>>,
+    Extension(path): Extension<StrictPath>,
+) -> Response {
+    site.respond(&path).await
+}
+
+impl Composed {
+    /// Where the configuration says to listen.
+    #[must_use]
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// The router, to be served by another server.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Serves until `shutdown` is done. Registers the resources meanwhile; if the authorization
+    /// server is not there yet, the first request that needs it tries again.
+    ///
+    /// # Errors
+    /// [`server::ServeError`], before anything is served.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), server::ServeError> {
+        let server = Arc::clone(&self.server);
+        let registering = tokio::spawn(async move {
+            match server.register().await {
+                Ok(()) => tracing::info!("all resources are registered"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = error.as_ref();
+                    tracing::warn!(error, "the resources are not registered yet");
+                }
+            }
+        });
+        let served = server::serve(listener, self.transport, self.router, shutdown).await;
+        registering.abort();
+        served
+    }
+}
+
+/// Registrations in a store.
+struct Kept(Registrations<String>);
+
+impl RegistrationStore for Kept {
+    fn find<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, RegistrationStoreError>> {
+        Box::pin(async move { Ok(self.0.find(issuer, name).await?) })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+        resource_id: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
+        Box::pin(async move { Ok(self.0.put(issuer, name, &resource_id.to_owned()).await?) })
+    }
+}

@@ -1,0 +1,250 @@
+//! The configuration file, and what it comes to once it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_client_auth::Proof;
+use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
+use countersign_host::config::{self, ConfigError, SecretSource};
+use countersign_host::logging::LogConfig;
+use countersign_host::server::TlsConfig;
+use countersign_jwt::SigningKey;
+use countersign_metadata::resource;
+use countersign_resource::path::StrictPath;
+use countersign_resource::{Identity, ResourceDescription};
+use countersign_types::secret::ClientSecret;
+use countersign_types::{ClientId, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
+use http::HeaderValue;
+use serde::Deserialize;
+
+use crate::site::{Content, MAX_FILE, Resource, Site};
+
+/// A configuration that can be served: every value has its type, every path is relative to the
+/// configuration file no more, secrets are read.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Certificate and key; `None` for plain http.
+    pub tls: Option<TlsConfig>,
+    /// How to log.
+    pub log: LogConfig,
+    /// Who this resource server is.
+    pub identity: Identity,
+    /// Whom it trusts when it connects to its authorization server.
+    pub outbound: FetchConfig,
+    /// The file that keeps the identifiers of registered resources; `None` keeps them in memory.
+    pub store: Option<PathBuf>,
+    /// What is served.
+    pub site: Site,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: SocketAddr,
+    identifier: ResourceIdentifier,
+    realm: String,
+    tls: Option<TlsConfig>,
+    #[serde(default)]
+    log: LogConfig,
+    authorization_server: AuthorizationServer,
+    #[serde(default)]
+    outbound: Outbound,
+    #[serde(default)]
+    store: Store,
+    #[serde(default)]
+    danger: DangerConfig,
+    resources: Vec<ResourceConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthorizationServer {
+    issuer: Issuer,
+    client_id: ClientId,
+    client_secret: Option<SecretSource>,
+    client_key: Option<SecretSource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Outbound {
+    roots: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Store {
+    path: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DangerConfig {
+    plain_http: bool,
+    memory_store: bool,
+    connect_to: ConnectTo,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResourceConfig {
+    path: String,
+    name: String,
+    #[serde(rename = "type")]
+    resource_type: Option<String>,
+    description: Option<String>,
+    scopes: ScopeSet,
+    methods: BTreeMap<String, ScopeSet>,
+    json: Option<serde_json::Value>,
+    file: Option<PathBuf>,
+    media_type: Option<String>,
+    clients: Option<BTreeSet<ClientId>>,
+}
+
+/// Reads a configuration file, and the secrets that it names.
+///
+/// # Errors
+/// [`ConfigError`]: the file, the key and what is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let file: File = config::load(path)?;
+    let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
+    if file.tls.is_none() && !file.danger.plain_http {
+        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
+    }
+    if file.tls.is_some() && file.danger.plain_http {
+        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
+    }
+    if file.store.path.is_none() && !file.danger.memory_store {
+        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
+    }
+    let roots = file.outbound.roots.as_deref();
+    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    Ok(Config {
+        listen: file.listen,
+        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
+        log: file.log,
+        site: site(path, &file.identifier, file.resources)?,
+        identity: Identity {
+            identifier: file.identifier,
+            realm: file.realm,
+            proof: proof(path, &file.authorization_server)?,
+            authorization_server: file.authorization_server.issuer,
+            client_id: file.authorization_server.client_id,
+        },
+        outbound: FetchConfig::default()
+            .with_roots(roots)
+            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
+        store: file.store.path.map(|store| config::relative_to(path, &store)),
+    })
+}
+
+fn proof(path: &Path, server: &AuthorizationServer) -> Result<Proof, ConfigError> {
+    match (&server.client_secret, &server.client_key) {
+        (Some(source), None) => {
+            let secret = config::secret(path, "authorization_server.client_secret", source)?;
+            Ok(Proof::SecretBasic(ClientSecret::new(secret.as_str())))
+        }
+        (None, Some(source)) => {
+            let key = "authorization_server.client_key";
+            let jwk = config::secret(path, key, source)?;
+            let signing = SigningKey::from_json(jwk.as_bytes())
+                .map_err(|error| ConfigError::new(path, key, format!("no private JWK: {error}")))?;
+            Ok(Proof::PrivateKeyJwt(Arc::new(signing)))
+        }
+        _ => Err(ConfigError::new(
+            path,
+            "authorization_server",
+            "takes either client_secret or client_key",
+        )),
+    }
+}
+
+fn site(
+    path: &Path,
+    identifier: &ResourceIdentifier,
+    configured: Vec<ResourceConfig>,
+) -> Result<Site, ConfigError> {
+    let metadata = resource::well_known(identifier)
+        .map_err(|error| ConfigError::new(path, "identifier", error.to_string()))?;
+    let metadata_path = metadata.as_url().path().to_owned();
+    let (mut resources, mut names) = (BTreeMap::new(), BTreeSet::new());
+    for (index, config) in configured.into_iter().enumerate() {
+        let key = |member: &str| format!("resources[{index}].{member}");
+        let refuse = |member: &str, reason: String| ConfigError::new(path, key(member), reason);
+        check_path(identifier, &config.path).map_err(|reason| refuse("path", reason))?;
+        if config.path == metadata_path {
+            return Err(refuse("path", "this server's metadata is there".to_owned()));
+        }
+        if config.name.is_empty() || !names.insert(config.name.clone()) {
+            return Err(refuse("name", "empty, or used before".to_owned()));
+        }
+        let at = config.path.clone();
+        let resource = resource_of(path, config).map_err(|(member, why)| refuse(member, why))?;
+        if resources.insert(at, resource).is_some() {
+            return Err(refuse("path", "used before".to_owned()));
+        }
+    }
+    Ok(Site::new(metadata_path, resources))
+}
+
+/// A path has one spelling, the decoded one, and belongs to the resource identifier, so that
+/// clients find the server's metadata from it.
+fn check_path(identifier: &ResourceIdentifier, path: &str) -> Result<(), String> {
+    let strict = StrictPath::parse(path).map_err(|error| error.to_string())?;
+    if strict.as_str() != path {
+        return Err("write it without percent-encoding".to_owned());
+    }
+    let mut url = EndpointUrl::parse(identifier.as_str())
+        .map_err(|error| error.to_string())?
+        .as_url()
+        .clone();
+    url.set_path(path);
+    match EndpointUrl::parse(url.as_str()) {
+        Ok(url) if identifier.covers(&url) => Ok(()),
+        _ => Err(format!("{identifier} does not cover it")),
+    }
+}
+
+fn resource_of(path: &Path, config: ResourceConfig) -> Result<Resource, (&'static str, String)> {
+    let mut methods = config.methods;
+    let read = methods.remove("GET").unwrap_or_default();
+    if let Some(method) = methods.keys().next() {
+        return Err(("methods", format!("{method} is not served, GET is")));
+    }
+    if read.is_empty() {
+        return Err(("methods", "GET needs a scope".to_owned()));
+    }
+    if !read.is_subset(&config.scopes) {
+        return Err(("methods", "GET needs a scope that the resource does not have".to_owned()));
+    }
+    let (content, default_type) = match (config.json, config.file) {
+        (Some(json), None) => (Content::Inline(json.to_string().into_bytes()), "application/json"),
+        (None, Some(file)) => {
+            let file = config::relative_to(path, &file);
+            check_file(&file).map_err(|reason| ("file", reason))?;
+            (Content::File(file), "application/octet-stream")
+        }
+        _ => return Err(("json", "takes either json or file".to_owned())),
+    };
+    let media_type = config.media_type.as_deref().unwrap_or(default_type);
+    let media_type =
+        HeaderValue::from_str(media_type).map_err(|error| ("media_type", error.to_string()))?;
+    let mut description = ResourceDescription::new(config.name, config.scopes);
+    description.resource_type = config.resource_type;
+    description.description = config.description;
+    Ok(Resource { description, read, clients: config.clients, content, media_type })
+}
+
+fn check_file(file: &Path) -> Result<(), String> {
+    let metadata =
+        std::fs::metadata(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    if metadata.is_file() && metadata.len() <= MAX_FILE {
+        return Ok(());
+    }
+    Err(format!("{} is no file of at most 16 MiB", file.display()))
+}

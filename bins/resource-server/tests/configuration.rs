@@ -1,0 +1,198 @@
+//! The example configuration, and configurations that are refused by file, key and reason.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at once")]
+
+use std::path::Path;
+
+use countersign_host::ConfigError;
+use countersign_resource::{Access, Rules as _, StrictPath};
+use countersign_resource_server::{Config, load};
+use http::Method;
+
+const EXAMPLE: &str = include_str!("../example.toml");
+
+/// Loads a configuration beside the files of this package.
+fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("README.md"), "# Manual").unwrap();
+    let secret = directory.join("resource-server.secret");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    only_for_its_owner(&secret);
+    let file = directory.join("resource-server.toml");
+    std::fs::write(&file, text).unwrap();
+    load(&file)
+}
+
+#[cfg(unix)]
+fn only_for_its_owner(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn only_for_its_owner(_: &Path) {}
+
+/// The example with its secret in a file, since a test has no environment of its own.
+fn example() -> String {
+    let from_env = r#"client_secret = { env = "RESOURCE_SERVER_SECRET" }"#;
+    let from_file = r#"client_secret = { file = "resource-server.secret" }"#;
+    assert!(EXAMPLE.contains(from_env) && EXAMPLE.contains(from_file));
+    EXAMPLE.replace(&format!("# {from_file}"), "").replace(from_env, from_file)
+}
+
+#[test]
+fn the_example_is_loaded() {
+    let config = load_text("example", &example()).unwrap();
+    assert_eq!(config.identity.identifier.as_str(), "https://rs.bob.example");
+    assert_eq!(config.identity.client_id.as_str(), "rs-bob");
+    assert!(config.store.is_some_and(|store| store.is_absolute()));
+    assert_eq!(config.site.descriptions().count(), 2);
+    assert_eq!(config.site.metadata_path(), "/.well-known/oauth-protected-resource");
+}
+
+#[test]
+fn the_example_without_its_environment_names_the_variable() {
+    let error = load_text("environment", EXAMPLE).unwrap_err();
+    assert_eq!(error.key, "authorization_server.client_secret");
+    assert!(error.reason.contains("RESOURCE_SERVER_SECRET"), "{error}");
+}
+
+#[test]
+fn every_commented_setting_is_known() {
+    let uncommented: String = example()
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(setting)
+                if setting.starts_with(['[', 'c', 'p', 'm', 'r']) && is_setting(setting) =>
+            {
+                format!("{setting}\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    // All of them together contradict one another; no key is unknown, though.
+    let error = load_text("uncommented", &uncommented).unwrap_err();
+    assert!(!error.reason.contains("unknown"), "{error}");
+}
+
+fn is_setting(line: &str) -> bool {
+    line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_by_key() {
+    let rows: [(&str, &str, &str, &str); 15] = [
+        ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
+        (
+            "identifier",
+            "identifier = \"https://rs.bob.example\"",
+            "identifier = \"http://rs.bob.example\"",
+            "identifier",
+        ),
+        ("unknown", "realm =", "relm =", "relm"),
+        (
+            "tls",
+            "[tls]\ncertificate = \"rs.bob.example.pem\"\nkey = \"rs.bob.example.key\"",
+            "",
+            "tls",
+        ),
+        ("both", "[log]", "[danger]\nplain_http = true\n[log]", "danger.plain_http"),
+        ("store", "path = \"resource-server.db\"", "", "store.path"),
+        (
+            "proof",
+            "client_secret = { file = \"resource-server.secret\" }",
+            "",
+            "authorization_server",
+        ),
+        ("key", "client_secret = {", "client_key = {", "authorization_server.client_key"),
+        ("encoded", "path = \"/rs-api\"", "path = \"/rs%20api\"", "resources[0].path"),
+        ("dots", "path = \"/rs-api\"", "path = \"/../rs-api\"", "resources[0].path"),
+        ("twice", "path = \"/manual\"", "path = \"/rs-api\"", "resources[1].path"),
+        ("name", "name = \"Manual\"", "name = \"RS API\"", "resources[1].name"),
+        (
+            "method",
+            "methods = { GET = [\"get\"] }\n# The content",
+            "methods = { GET = [\"get\"], PUT = [\"get\"] }\n# The content",
+            "resources[0].methods",
+        ),
+        (
+            "scope",
+            "methods = { GET = [\"get\"] }\n# The content",
+            "methods = { GET = [\"put\"] }\n# The content",
+            "resources[0].methods",
+        ),
+        ("file", "file = \"README.md\"", "file = \"MISSING.md\"", "resources[1].file"),
+    ];
+    for (name, from, to, key) in rows {
+        let example = example();
+        assert!(example.contains(from), "{name}");
+        let error = load_text(name, &example.replacen(from, to, 1)).unwrap_err();
+        assert_eq!(error.key, key, "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_path_outside_the_identifier_is_refused() {
+    let text = example().replacen("https://rs.bob.example", "https://rs.bob.example/records", 2);
+    let identifier = text.replace(
+        "identifier = \"https://rs.bob.example\"",
+        "identifier = \"https://rs.bob.example/records\"",
+    );
+    let error = load_text("outside", &identifier).unwrap_err();
+    assert_eq!(error.key, "resources[0].path", "{error}");
+}
+
+#[test]
+fn the_site_is_open_where_it_says_so_and_nowhere_else() {
+    let config = load_text("site", &example()).unwrap();
+    let access =
+        |method: &Method, path: &str| config.site.access(method, &StrictPath::parse(path).unwrap());
+    let needed = Access::Protected {
+        resource: "RS API".to_owned(),
+        scopes: countersign_types::ScopeSet::parse("get").unwrap(),
+    };
+    assert_eq!(access(&Method::GET, "/rs-api"), needed);
+    assert_eq!(access(&Method::HEAD, "/rs-api"), needed);
+    assert_eq!(access(&Method::GET, "/.well-known/oauth-protected-resource"), Access::Open);
+    let allowed = Access::MethodNotAllowed(vec![Method::GET, Method::HEAD]);
+    assert_eq!(access(&Method::POST, "/rs-api"), allowed);
+    assert_eq!(access(&Method::POST, "/.well-known/oauth-protected-resource"), allowed);
+    for path in ["/", "/rs-api/", "/RS-API", "/manual.bak", "/.well-known"] {
+        assert_eq!(access(&Method::GET, path), Access::NotFound, "{path}");
+        assert_eq!(access(&Method::DELETE, path), Access::NotFound, "{path}");
+    }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let config = load_text("debug", &example()).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+/// Runs `resource-server check` on a configuration; its exit status and what it says.
+fn check(name: &str, text: &str) -> (Option<i32>, String) {
+    // Whether it loads is not asked here: the file is what counts.
+    let _ = load_text(name, text);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("resource-server.toml");
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_resource-server"));
+    let output = program.arg("check").arg(file).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_program_says_what_is_wrong_and_exits_with_78() {
+    let (status, says) = check("check-key", &example().replacen("realm =", "relm =", 1));
+    assert_eq!(status, Some(78), "{says}");
+    assert!(says.contains("resource-server.toml: relm: unknown field"), "{says}");
+    let (status, says) = check("check-file", &example());
+    assert_eq!(status, Some(78), "{says}");
+    assert!(says.contains("rs.bob.example.pem"), "the certificate is missing: {says}");
+}
+
+#[test]
+fn the_program_finds_nothing_wrong() {
+    let tls = "[tls]\ncertificate = \"rs.bob.example.pem\"\nkey = \"rs.bob.example.key\"";
+    let plain = example().replacen(tls, "[danger]\nplain_http = true", 1);
+    assert_eq!(check("check-good", &plain), (Some(0), String::new()));
+}

@@ -1,0 +1,304 @@
+//! The configuration file, and what it comes to once it is read.
+
+mod file;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_claims_token::claims::RESERVED;
+use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_host::config::{self, ConfigError};
+use countersign_host::logging::LogConfig;
+use countersign_host::server::TlsConfig;
+use countersign_jwt::{Algorithm, KeySet};
+use countersign_sts_service::{Client, PasswordHash, Settings, StaticClients, StaticUsers, User};
+use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
+use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_types::secret::ClientSecret;
+use countersign_types::{Issuer, ScopeSet, email};
+
+use self::file::{
+    ClientConfig, ExchangeConfig, File, GrantConfig, IdTokenAlg, JwtConfig, KeysConfig, Lifetimes,
+    Pattern, UserConfig,
+};
+use crate::keys::{self, Keys};
+
+/// A day: a longer life of any token is a mistake.
+const MAX_LIFETIME: u32 = 86_400;
+
+/// The longest life of a claims token that the profile lets a server accept.
+const MAX_CLAIMS_TOKEN: u32 = 300;
+
+/// A configuration that can be served: every value has its type, every path is relative to the
+/// configuration file no more, secrets are read and digested.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Certificate and key; `None` for plain http.
+    pub tls: Option<TlsConfig>,
+    /// How to log.
+    pub log: LogConfig,
+    /// The database file; `None` keeps everything in memory.
+    pub store: Option<PathBuf>,
+    pub(crate) keys: Keys,
+    pub(crate) settings: Settings,
+    pub(crate) policy: ServerPolicy,
+    pub(crate) clients: StaticClients,
+    pub(crate) users: StaticUsers,
+}
+
+/// Reads a configuration file, and the secrets and keys that it names.
+///
+/// # Errors
+/// [`ConfigError`]: the file, the key and what is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let file: File = config::load(path)?;
+    let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
+    if file.tls.is_none() && !file.danger.plain_http {
+        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
+    }
+    if file.tls.is_some() && file.danger.plain_http {
+        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
+    }
+    if file.store.path.is_none() && !file.danger.memory_store {
+        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
+    }
+    check_lifetimes(path, &file.lifetimes)?;
+    let email_domains = email_domains(path, &file.email_domains)?;
+    let names_a_client = |subject: &str| file.clients.iter().any(|c| c.id.as_str() == subject);
+    if let Some(index) = file.users.iter().position(|user| names_a_client(&user.subject)) {
+        // RFC 9068 §5: nobody may take a client's token for a person's.
+        return Err(refuse(&format!("users[{index}].subject"), "a client has this identifier"));
+    }
+    let scopes =
+        file.clients.iter().fold(ScopeSet::empty(), |all, client| all.union(&client.scopes));
+    Ok(Config {
+        listen: file.listen,
+        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
+        log: file.log,
+        store: file.store.path.map(|store| config::relative_to(path, &store)),
+        keys: signing_keys(path, &file.keys)?,
+        users: users(path, file.users, &email_domains)?,
+        clients: clients(path, file.clients)?,
+        policy: policy(path, file.issuer, file.exchange, &file.lifetimes)?,
+        settings: Settings {
+            name: file.name,
+            email_domains,
+            scopes,
+            access_token_lifetime: file.lifetimes.access_token,
+            id_token_lifetime: file.lifetimes.id_token,
+        },
+    })
+}
+
+fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError> {
+    for (key, lifetime, longest) in [
+        ("access_token", lifetimes.access_token, MAX_LIFETIME),
+        ("id_token", lifetimes.id_token, MAX_LIFETIME),
+        ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
+    ] {
+        if !(1..=longest).contains(&lifetime.as_secs()) {
+            let reason = format!("from 1 to {longest} seconds");
+            return Err(ConfigError::new(path, format!("lifetimes.{key}"), reason));
+        }
+    }
+    Ok(())
+}
+
+fn email_domains(path: &Path, domains: &[String]) -> Result<BTreeSet<String>, ConfigError> {
+    let canonical = domains.iter().enumerate().map(|(index, domain)| {
+        email::canonical_domain(domain).ok_or_else(|| {
+            ConfigError::new(path, format!("email_domains[{index}]"), "not a domain name")
+        })
+    });
+    canonical.collect()
+}
+
+fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
+    match (&keys.directory, &keys.es256, &keys.rs256) {
+        (Some(directory), None, None) => Ok(Keys::Directory(config::relative_to(path, directory))),
+        (None, Some(es256), Some(rs256)) => Ok(Keys::Given(vec![
+            keys::given(path, "keys.es256", es256, Algorithm::Es256)?,
+            keys::given(path, "keys.rs256", rs256, Algorithm::Rs256)?,
+        ])),
+        _ => Err(ConfigError::new(path, "keys", "either directory, or es256 and rs256")),
+    }
+}
+
+fn policy(
+    path: &Path,
+    issuer: Issuer,
+    exchange: ExchangeConfig,
+    lifetimes: &Lifetimes,
+) -> Result<ServerPolicy, ConfigError> {
+    if let Some(name) = exchange.user_claims.iter().find(|n| RESERVED.contains(&n.as_str())) {
+        let reason = format!("{name} has a meaning of its own");
+        return Err(ConfigError::new(path, "exchange.user_claims", reason));
+    }
+    let mut targets: Vec<RegisteredTarget> = Vec::new();
+    for (index, target) in exchange.targets.into_iter().enumerate() {
+        let refuse =
+            |reason| Err(ConfigError::new(path, format!("exchange.targets[{index}].name"), reason));
+        if targets.iter().any(|known| known.name == target.name) {
+            return refuse("used before");
+        }
+        // A name that is a URL would replace what the URL itself means.
+        if target.name.is_empty() || target.name.contains("://") {
+            return refuse("not a bare name");
+        }
+        targets.push(RegisteredTarget {
+            name: target.name,
+            audience: target.audience,
+            resource: target.resource,
+            jwt_profile: target.jwt.map(|JwtConfig::AccessToken| JwtProfile::AccessToken),
+        });
+    }
+    Ok(ServerPolicy {
+        issuer,
+        public_clients: exchange.public_clients,
+        targets,
+        denied: patterns(exchange.denied),
+        user_claims: exchange.user_claims,
+        claims_token_lifetime: lifetimes.claims_token,
+        access_token_lifetime: lifetimes.access_token,
+    })
+}
+
+fn users(
+    path: &Path,
+    users: Vec<UserConfig>,
+    email_domains: &BTreeSet<String>,
+) -> Result<StaticUsers, ConfigError> {
+    let (mut known, mut names, mut subjects) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for (index, user) in users.into_iter().enumerate() {
+        let refuse = |member: &str, reason: &str| {
+            ConfigError::new(path, format!("users[{index}].{member}"), reason)
+        };
+        if user.username.is_empty() || !names.insert(user.username.clone()) {
+            return Err(refuse("username", "empty, or used before"));
+        }
+        if user.subject.is_empty() || !subjects.insert(user.subject.clone()) {
+            return Err(refuse("subject", "empty, or used before"));
+        }
+        let email = match user.email {
+            Some(address) if !email_domains.contains(address.domain()) => {
+                return Err(refuse("email", "its domain is none of email_domains"));
+            }
+            // One may sign in by address too, so that it is a user name like any other.
+            Some(address) if address.as_str() != user.username => {
+                if !names.insert(address.as_str().to_owned()) {
+                    return Err(refuse("email", "used before"));
+                }
+                Some(address)
+            }
+            other => other,
+        };
+        let password = PasswordHash::parse(&user.password)
+            .map_err(|error| refuse("password", &error.to_string()))?;
+        known.push(User {
+            subject: user.subject,
+            username: user.username,
+            name: user.name,
+            email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
+            password,
+            claims: user.claims,
+        });
+    }
+    Ok(StaticUsers::new(known))
+}
+
+fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<StaticClients, ConfigError> {
+    let (mut known, mut ids) = (Vec::new(), BTreeSet::new());
+    for (index, client) in clients.into_iter().enumerate() {
+        let at = Place { path, index };
+        if !ids.insert(client.id.clone()) {
+            return Err(at.refuse("id", "used before"));
+        }
+        known.push(at.client(client)?);
+    }
+    Ok(StaticClients::new(known))
+}
+
+fn patterns(patterns: Vec<Pattern>) -> Vec<TargetPattern> {
+    patterns.into_iter().map(|Pattern(pattern)| pattern).collect()
+}
+
+/// A client's table in the file, for errors.
+struct Place<'a> {
+    path: &'a Path,
+    index: usize,
+}
+
+impl Place<'_> {
+    fn key(&self, member: &str) -> String {
+        format!("clients[{}].{member}", self.index)
+    }
+
+    fn refuse(&self, member: &str, reason: &str) -> ConfigError {
+        ConfigError::new(self.path, self.key(member), reason)
+    }
+
+    fn client(&self, client: ClientConfig) -> Result<Client, ConfigError> {
+        let may = |grant| client.grants.contains(&grant);
+        let credentials = self.credentials(&client)?;
+        if may(GrantConfig::ClientCredentials) && client.public {
+            return Err(self.refuse("grants", "client_credentials is for confidential clients"));
+        }
+        if may(GrantConfig::AuthorizationCode) == client.redirect_uris.is_empty() {
+            let reason = "authorization_code and redirect_uris belong together";
+            return Err(self.refuse("redirect_uris", reason));
+        }
+        let exchange = client.exchange;
+        let nowhere = exchange.claims_token_audiences.is_empty()
+            && exchange.access_token_audiences.is_empty();
+        if may(GrantConfig::TokenExchange) && nowhere {
+            return Err(self.refuse("exchange", "token_exchange, but for no audience"));
+        }
+        Ok(Client {
+            name: client.name,
+            redirect_uris: client.redirect_uris,
+            authorization_code: client.grants.contains(&GrantConfig::AuthorizationCode),
+            client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
+            exchange: ClientPolicy {
+                may_exchange: client.grants.contains(&GrantConfig::TokenExchange),
+                claims_token_audiences: patterns(exchange.claims_token_audiences),
+                access_token_audiences: patterns(exchange.access_token_audiences),
+                scopes: client.scopes.clone(),
+                subjects_of: exchange.subjects_of,
+                may_act: exchange.actor_token,
+                may_impersonate: exchange.impersonate,
+            },
+            scopes: client.scopes,
+            id_token_algorithm: match client.id_token_alg {
+                IdTokenAlg::Rs256 => Algorithm::Rs256,
+                IdTokenAlg::Es256 => Algorithm::Es256,
+            },
+            registered: RegisteredClient { id: client.id, credentials },
+        })
+    }
+
+    /// The secret's digest, the public keys, or none for a public client: exactly one.
+    fn credentials(&self, client: &ClientConfig) -> Result<Credentials, ConfigError> {
+        match (&client.secret, &client.keys, client.public) {
+            (Some(source), None, false) => {
+                let secret = config::secret(self.path, &self.key("secret"), source)?;
+                let digest = SecretDigest::of_configured(&ClientSecret::new(secret.as_str()))
+                    .map_err(|error| self.refuse("secret", &error.to_string()))?;
+                Ok(Credentials::secret(digest))
+            }
+            (None, Some(file), false) => {
+                let file = config::relative_to(self.path, file);
+                let refuse =
+                    |reason: String| self.refuse("keys", &format!("{}: {reason}", file.display()));
+                let text = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
+                let keys = KeySet::parse_own(&text).map_err(|error| refuse(error.to_string()))?;
+                Ok(Credentials::Keys(keys))
+            }
+            (None, None, true) => Ok(Credentials::Public),
+            _ => Err(self.refuse("secret", "or keys, or public = true: one of them")),
+        }
+    }
+}

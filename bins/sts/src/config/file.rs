@@ -1,0 +1,185 @@
+//! The configuration file as it is written.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use countersign_host::config::SecretSource;
+use countersign_host::logging::LogConfig;
+use countersign_host::server::TlsConfig;
+use countersign_token_exchange::TargetPattern;
+use countersign_types::{
+    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
+};
+use serde::Deserialize;
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) issuer: Issuer,
+    pub(super) name: String,
+    pub(super) email_domains: Vec<String>,
+    pub(super) listen: SocketAddr,
+    pub(super) tls: Option<TlsConfig>,
+    #[serde(default)]
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) log: LogConfig,
+    pub(super) keys: KeysConfig,
+    #[serde(default)]
+    pub(super) lifetimes: Lifetimes,
+    #[serde(default)]
+    pub(super) exchange: ExchangeConfig,
+    #[serde(default)]
+    pub(super) danger: DangerConfig,
+    pub(super) users: Vec<UserConfig>,
+    pub(super) clients: Vec<ClientConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Store {
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeysConfig {
+    pub(super) directory: Option<PathBuf>,
+    pub(super) es256: Option<SecretSource>,
+    pub(super) rs256: Option<SecretSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Lifetimes {
+    pub(super) access_token: Lifetime,
+    pub(super) id_token: Lifetime,
+    pub(super) claims_token: Lifetime,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            access_token: Lifetime::from_secs(300),
+            id_token: Lifetime::from_secs(300),
+            claims_token: Lifetime::from_secs(120),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DangerConfig {
+    pub(super) plain_http: bool,
+    pub(super) memory_store: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ExchangeConfig {
+    pub(super) public_clients: bool,
+    pub(super) user_claims: BTreeSet<String>,
+    pub(super) denied: Vec<Pattern>,
+    pub(super) targets: Vec<TargetConfig>,
+}
+
+impl Default for ExchangeConfig {
+    fn default() -> Self {
+        Self {
+            public_clients: true,
+            user_claims: BTreeSet::new(),
+            denied: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+}
+
+/// A pattern as a configuration writes it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Pattern(pub(super) TargetPattern);
+
+impl TryFrom<String> for Pattern {
+    type Error = countersign_token_exchange::policy::PatternError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        TargetPattern::parse(&text).map(Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetConfig {
+    pub(super) name: String,
+    pub(super) audience: Issuer,
+    pub(super) resource: ResourceIdentifier,
+    pub(super) jwt: Option<JwtConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum JwtConfig {
+    AccessToken,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserConfig {
+    pub(super) username: String,
+    pub(super) subject: String,
+    pub(super) name: Option<String>,
+    pub(super) email: Option<EmailAddress>,
+    #[serde(default)]
+    pub(super) email_verified: bool,
+    pub(super) password: String,
+    #[serde(default)]
+    pub(super) claims: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClientConfig {
+    pub(super) id: ClientId,
+    pub(super) name: String,
+    pub(super) secret: Option<SecretSource>,
+    pub(super) keys: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) public: bool,
+    #[serde(default)]
+    pub(super) redirect_uris: Vec<RedirectUri>,
+    pub(super) grants: BTreeSet<GrantConfig>,
+    pub(super) scopes: ScopeSet,
+    #[serde(default)]
+    pub(super) id_token_alg: IdTokenAlg,
+    #[serde(default)]
+    pub(super) exchange: ClientExchangeConfig,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GrantConfig {
+    AuthorizationCode,
+    ClientCredentials,
+    TokenExchange,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+pub(super) enum IdTokenAlg {
+    #[default]
+    #[serde(rename = "RS256")]
+    Rs256,
+    #[serde(rename = "ES256")]
+    Es256,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ClientExchangeConfig {
+    pub(super) claims_token_audiences: Vec<Pattern>,
+    pub(super) access_token_audiences: Vec<Pattern>,
+    pub(super) subjects_of: BTreeSet<ClientId>,
+    pub(super) actor_token: bool,
+    pub(super) impersonate: bool,
+}

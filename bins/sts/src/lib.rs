@@ -1,0 +1,29 @@
+//! An OpenID provider with a security token service: the program as a library.
+//!
+//! [`load`] reads a configuration file whole, with the secrets that it names, before anything binds;
+//! [`compose`] builds the server from it; [`Composed::serve`] runs it. What the server does is
+//! `countersign-sts-service`; which sections of which specifications, its documentation says.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use countersign_host::{Seams, server};
+//! use countersign_sts_service::LogAudit;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = countersign_sts::load(Path::new("sts.toml"))?;
+//! let composed = countersign_sts::compose(config, &Seams::system(), Arc::new(LogAudit))?;
+//! let listener = server::bind(composed.listen())?;
+//! composed.serve(listener, server::shutdown_signal()?).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod compose;
+mod config;
+mod keys;
+
+pub use compose::{ComposeError, Composed, check, compose};
+pub use config::{Config, load};
+pub use keys::KeyFileError;

@@ -1,0 +1,228 @@
+//! The example configuration, and configurations that are refused by file, key and reason.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use countersign_host::{ConfigError, Seams};
+use countersign_sts::{Config, check, compose, load};
+use countersign_sts_service::LogAudit;
+use http::{Request, StatusCode};
+use tower::ServiceExt as _;
+
+const EXAMPLE: &str = include_str!("../example.toml");
+
+/// A configuration of its own that needs no other file but a secret.
+const SMALL: &str = r#"
+issuer = "https://sts.alice.example"
+name = "alice.example"
+email_domains = ["alice.example"]
+listen = "127.0.0.1:0"
+
+[keys]
+directory = "keys"
+
+[[users]]
+username = "alice"
+subject = "1"
+email = "alice@alice.example"
+email_verified = true
+password = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+[[clients]]
+id = "app"
+name = "App"
+secret = { file = "rqp-client.secret" }
+redirect_uris = ["https://app.example/cb"]
+grants = ["authorization_code", "token_exchange"]
+scopes = ["openid"]
+exchange = { claims_token_audiences = ["*"] }
+
+[danger]
+plain_http = true
+memory_store = true
+"#;
+
+fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// Loads a configuration beside a secret.
+fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let directory = directory(name);
+    let secret = directory.join("rqp-client.secret");
+    fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
+    only_for_its_owner(&secret);
+    let file = directory.join("sts.toml");
+    fs::write(&file, text).unwrap();
+    load(&file)
+}
+
+#[cfg(unix)]
+fn only_for_its_owner(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn only_for_its_owner(_: &Path) {}
+
+async fn status(router: axum::Router, path: &str) -> (StatusCode, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[test]
+fn the_example_is_complete_and_loads() {
+    let config = load_text("example", EXAMPLE).unwrap();
+    assert_eq!(config.listen.port(), 8441);
+    assert!(config.tls.is_some() && config.store.is_some());
+    // Every key that the example comments out is a key too.
+    let uncommented = EXAMPLE
+        .replace("[tls]\n", "[unused]\n")
+        .replace("# jwt =", "jwt =")
+        .replace("# [danger]\n# plain_http", "[danger]\nplain_http")
+        .replace("# memory_store", "memory_store");
+    let error = load_text("uncommented", &uncommented).unwrap_err();
+    assert!(error.to_string().contains("unused"), "{error}");
+}
+
+#[tokio::test]
+async fn keys_are_made_once_and_for_their_owner() {
+    let config = load_text("keys", SMALL).unwrap();
+    check(&config).unwrap();
+    let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/keys/keys");
+    assert!(!keys.exists(), "a check makes nothing");
+    let first = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    let (_, jwks) = status(first, "/jwks").await;
+    for name in ["es256.jwk", "rs256.jwk"] {
+        let file = keys.join(name);
+        assert!(file.exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    assert_eq!(fs::read_dir(&keys).unwrap().count(), 2, "no drafts are left");
+
+    let again = load(&keys.parent().unwrap().join("sts.toml")).unwrap();
+    check(&again).unwrap();
+    let second = compose(again, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    assert_eq!(status(second.clone(), "/jwks").await.1, jwks, "the same keys after a restart");
+    let (found, metadata) = status(second, "/.well-known/openid-configuration").await;
+    assert_eq!(found, StatusCode::OK);
+    assert!(metadata.contains("https://sts.alice.example/authorize"));
+}
+
+#[test]
+fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
+    let compose_with = |name: &str, content: &str, private: bool| {
+        let config = load_text(name, SMALL).unwrap();
+        let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name).join("keys");
+        fs::create_dir_all(&keys).unwrap();
+        let file = keys.join("es256.jwk");
+        fs::write(&file, content).unwrap();
+        if private {
+            only_for_its_owner(&file);
+        }
+        compose(config, &Seams::system(), Arc::new(LogAudit)).err().unwrap()
+    };
+    let chain = |error: &dyn std::error::Error| {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    };
+    let damaged = chain(&compose_with("damaged", "{}", true));
+    assert!(damaged.contains("es256.jwk holds no private key for ES256"), "{damaged}");
+    #[cfg(unix)]
+    {
+        let open = chain(&compose_with("open", "{}", false));
+        assert!(open.contains("es256.jwk") && open.contains("0600"), "{open}");
+    }
+}
+
+#[track_caller]
+fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
+    assert!(SMALL.contains(from), "{name}: {from}");
+    let error = load_text(&format!("refused-{name}"), &SMALL.replacen(from, to, 1)).unwrap_err();
+    assert!(error.file.ends_with("sts.toml"), "{name}: {error}");
+    assert_eq!(error.key, key, "{name}: {error}");
+    assert!(error.reason.contains(reason), "{name}: {error}");
+}
+
+#[test]
+fn a_bad_value_is_named() {
+    refused("issuer", "https://sts.alice.example", "http://sts.alice.example", "issuer", "https");
+    refused("unknown", "name = \"alice", "nmae = \"alice", "nmae", "unknown field");
+    refused("domain", "[\"alice.example\"]", "[\"localhost\"]", "email_domains[0]", "domain");
+    refused("plain", "plain_http = true", "", "tls", "danger.plain_http");
+    refused("store", "memory_store = true", "", "store.path", "danger.memory_store");
+    refused("keys", "directory = \"keys\"", "", "keys", "either directory");
+    refused("foreign", "alice@alice.example", "a@bob.example", "users[0].email", "email_domains");
+    refused("argon2i", "$argon2id$", "$argon2i$", "users[0].password", "argon2id");
+    refused("weak", "m=19456,t=2", "m=1024,t=1", "users[0].password", "weak");
+    refused("plain-text", "$argon2id$v", "secret$v", "users[0].password", "PHC");
+    refused("subject", "subject = \"1\"", "subject = \"\"", "users[0].subject", "empty");
+    refused("client", "subject = \"1\"", "subject = \"app\"", "users[0].subject", "a client");
+    refused("secret", "rqp-client.secret", "none.secret", "clients[0].secret", "none.secret");
+    refused(
+        "both",
+        "secret = { file = \"rqp-client.secret\" }",
+        "secret = { file = \"rqp-client.secret\" }\npublic = true",
+        "clients[0].secret",
+        "one of them",
+    );
+    refused("redirect", "https://app.example/cb", "app:/cb", "clients[0].redirect_uris[0]", "");
+    refused(
+        "no-redirect",
+        "redirect_uris = [\"https://app.example/cb\"]",
+        "",
+        "clients[0].redirect_uris",
+        "belong together",
+    );
+    refused("grant", "\"token_exchange\"]", "\"password\"]", "clients[0].grants[1]", "password");
+    refused(
+        "nowhere",
+        "claims_token_audiences = [\"*\"]",
+        "",
+        "clients[0].exchange",
+        "for no audience",
+    );
+    refused(
+        "pattern",
+        "[\"*\"]",
+        "[\"https://*\"]",
+        "clients[0].exchange.claims_token_audiences[0]",
+        "not a URL",
+    );
+    refused(
+        "lifetime",
+        "[danger]",
+        "[lifetimes]\nclaims_token = 301\n\n[danger]",
+        "lifetimes.claims_token",
+        "300",
+    );
+    refused(
+        "reserved",
+        "[danger]",
+        "[exchange]\nuser_claims = [\"email\"]\n\n[danger]",
+        "exchange.user_claims",
+        "meaning of its own",
+    );
+}

@@ -1,0 +1,335 @@
+//! The configuration file, and what it comes to once it is read.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
+use countersign_host::config::{self, ConfigError, SecretSource};
+use countersign_host::logging::LogConfig;
+use countersign_host::server::TlsConfig;
+use countersign_jwt::KeySet;
+use countersign_types::secret::ClientSecret;
+use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet};
+use countersign_uma::assessment::{PartialGrants, Settings};
+use countersign_uma::policy::rules::{Rule, Rules};
+use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
+use countersign_uma::{Protection, rpt};
+use countersign_uma_service::{Client, Limits, StaticClients, UmaConfig};
+use serde::Deserialize;
+
+/// A configuration that can be served: every value has its type, every path is relative to the
+/// configuration file no more, secrets are read and digested.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Certificate and key; `None` for plain http.
+    pub tls: Option<TlsConfig>,
+    /// How to log.
+    pub log: LogConfig,
+    /// What the server goes by.
+    pub uma: UmaConfig,
+    /// Who is registered.
+    pub clients: StaticClients,
+    /// Who may reach what.
+    pub policy: Rules,
+    /// Whom it trusts when it connects to identity providers.
+    pub outbound: FetchConfig,
+    /// The database file; `None` keeps everything in memory.
+    pub store: Option<PathBuf>,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    issuer: Issuer,
+    listen: SocketAddr,
+    tls: Option<TlsConfig>,
+    #[serde(default)]
+    store: Store,
+    #[serde(default)]
+    log: LogConfig,
+    #[serde(default)]
+    outbound: Outbound,
+    #[serde(default)]
+    assessment: Assessment,
+    #[serde(default)]
+    lifetimes: Lifetimes,
+    #[serde(default)]
+    limits: LimitsConfig,
+    #[serde(default)]
+    danger: DangerConfig,
+    resource_servers: Vec<ResourceServerConfig>,
+    clients: Vec<ClientConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Store {
+    path: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Outbound {
+    roots: Option<PathBuf>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Assessment {
+    partial_grants: PartialGrants,
+    refused_issuers: BTreeSet<Issuer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Lifetimes {
+    pat: Lifetime,
+    ticket: Lifetime,
+    rpt: Lifetime,
+    claims_token: Lifetime,
+    kept_claims: Lifetime,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        let five_minutes = Lifetime::from_secs(300);
+        Self {
+            pat: PAT_LIFETIME,
+            ticket: five_minutes,
+            rpt: rpt::LIFETIME,
+            claims_token: five_minutes,
+            kept_claims: five_minutes,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsConfig {
+    resources: usize,
+    tickets: u32,
+    pats: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let Limits { resources, tickets, pats, .. } = Limits::default();
+        Self { resources, tickets, pats }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DangerConfig {
+    plain_http: bool,
+    memory_store: bool,
+    connect_to: ConnectTo,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResourceServerConfig {
+    id: ClientId,
+    secret: Option<SecretSource>,
+    keys: Option<PathBuf>,
+    owner: OwnerId,
+    resource_identifiers: Vec<ResourceIdentifier>,
+    #[serde(default)]
+    resource_parameter: ResourceParameter,
+    #[serde(default)]
+    policy: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientConfig {
+    id: ClientId,
+    secret: Option<SecretSource>,
+    keys: Option<PathBuf>,
+    #[serde(default)]
+    public: bool,
+    #[serde(default)]
+    scopes: ScopeSet,
+}
+
+/// Reads a configuration file, and the secrets and keys that it names.
+///
+/// # Errors
+/// [`ConfigError`]: the file, the key and what is wrong with it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let file: File = config::load(path)?;
+    let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
+    if file.tls.is_none() && !file.danger.plain_http {
+        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
+    }
+    if file.tls.is_some() && file.danger.plain_http {
+        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
+    }
+    if file.store.path.is_none() && !file.danger.memory_store {
+        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
+    }
+    let roots = file.outbound.roots.as_deref();
+    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
+    let (clients, policy) = register(path, file.resource_servers, file.clients)?;
+    Ok(Config {
+        listen: file.listen,
+        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
+        log: file.log,
+        uma,
+        clients,
+        policy,
+        outbound: FetchConfig::default()
+            .with_roots(roots)
+            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
+        store: file.store.path.map(|store| config::relative_to(path, &store)),
+    })
+}
+
+fn uma(
+    path: &Path,
+    issuer: Issuer,
+    lifetimes: &Lifetimes,
+    assessment: Assessment,
+    limits: &LimitsConfig,
+) -> Result<UmaConfig, ConfigError> {
+    for (key, lifetime, longest) in [
+        ("pat", lifetimes.pat, MAX_LIFETIME),
+        ("ticket", lifetimes.ticket, MAX_LIFETIME),
+        ("rpt", lifetimes.rpt, MAX_LIFETIME),
+        ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
+        ("kept_claims", lifetimes.kept_claims, MAX_LIFETIME),
+    ] {
+        if !(1..=longest).contains(&lifetime.as_secs()) {
+            let reason = format!("from 1 to {longest} seconds");
+            return Err(ConfigError::new(path, format!("lifetimes.{key}"), reason));
+        }
+    }
+    let mut uma = UmaConfig::new(issuer.clone());
+    uma.settings = Settings {
+        ticket_lifetime: lifetimes.ticket,
+        rpt_lifetime: lifetimes.rpt,
+        claims_token_lifetime: lifetimes.claims_token,
+        kept_claims_lifetime: lifetimes.kept_claims,
+        partial_grants: assessment.partial_grants,
+        refused_issuers: assessment.refused_issuers,
+        ..Settings::new(issuer)
+    };
+    uma.pat_lifetime = lifetimes.pat;
+    uma.limits.resources = limits.resources;
+    uma.limits.tickets = limits.tickets;
+    uma.limits.pats = limits.pats;
+    Ok(uma)
+}
+
+/// A day: a longer life of any of these is a mistake.
+const MAX_LIFETIME: u32 = 86_400;
+
+/// The longest life of a claims token that the profile lets a server accept.
+const MAX_CLAIMS_TOKEN: u32 = 300;
+
+fn register(
+    path: &Path,
+    servers: Vec<ResourceServerConfig>,
+    clients: Vec<ClientConfig>,
+) -> Result<(StaticClients, Rules), ConfigError> {
+    let (mut registered, mut policy) = (Vec::new(), Rules::new());
+    let (mut ids, mut identifiers) = (BTreeSet::new(), BTreeSet::new());
+    for (index, server) in servers.into_iter().enumerate() {
+        let at = Place { path, table: "resource_servers", index };
+        at.new_id(&mut ids, &server.id)?;
+        if server.resource_identifiers.is_empty() {
+            return Err(at.refuse("resource_identifiers", "at least one, or nobody can be let in"));
+        }
+        for identifier in &server.resource_identifiers {
+            // One identifier, one resource server: a ticket of another could be relayed otherwise.
+            if !identifiers.insert(identifier.clone()) {
+                return Err(at.refuse("resource_identifiers", &format!("{identifier} is taken")));
+            }
+        }
+        let credentials = at.credentials(server.secret.as_ref(), server.keys.as_deref())?;
+        let credentials = credentials.ok_or_else(|| at.refuse("secret", "or keys: one of them"))?;
+        let protection = Protection::new(server.owner, server.id.clone());
+        policy = policy.with(protection.clone(), server.policy);
+        registered.push(Client {
+            registered: RegisteredClient { id: server.id, credentials },
+            uma_grant: None,
+            resource_server: Some(ResourceServer {
+                protection,
+                resource_identifiers: server.resource_identifiers,
+                resource_parameter: server.resource_parameter,
+            }),
+        });
+    }
+    for (index, client) in clients.into_iter().enumerate() {
+        let at = Place { path, table: "clients", index };
+        at.new_id(&mut ids, &client.id)?;
+        let credentials = at.credentials(client.secret.as_ref(), client.keys.as_deref())?;
+        let credentials = match (credentials, client.public) {
+            (Some(credentials), false) => credentials,
+            (None, true) => Credentials::Public,
+            _ => return Err(at.refuse("secret", "or keys, or public = true: one of them")),
+        };
+        registered.push(Client {
+            registered: RegisteredClient { id: client.id, credentials },
+            uma_grant: Some(client.scopes),
+            resource_server: None,
+        });
+    }
+    Ok((registered.into_iter().collect(), policy))
+}
+
+/// A table of the file, for errors.
+struct Place<'a> {
+    path: &'a Path,
+    table: &'static str,
+    index: usize,
+}
+
+impl Place<'_> {
+    fn key(&self, member: &str) -> String {
+        format!("{}[{}].{member}", self.table, self.index)
+    }
+
+    fn refuse(&self, member: &str, reason: &str) -> ConfigError {
+        ConfigError::new(self.path, self.key(member), reason)
+    }
+
+    fn new_id(&self, ids: &mut BTreeSet<ClientId>, id: &ClientId) -> Result<(), ConfigError> {
+        if ids.insert(id.clone()) {
+            return Ok(());
+        }
+        Err(self.refuse("id", "used before, by a client or a resource server"))
+    }
+
+    /// The secret's digest or the public keys, whichever is given; not both.
+    fn credentials(
+        &self,
+        secret: Option<&SecretSource>,
+        keys: Option<&Path>,
+    ) -> Result<Option<Credentials>, ConfigError> {
+        match (secret, keys) {
+            (None, None) => Ok(None),
+            (Some(source), None) => {
+                let secret = config::secret(self.path, &self.key("secret"), source)?;
+                let digest = SecretDigest::of_configured(&ClientSecret::new(secret.as_str()))
+                    .map_err(|error| self.refuse("secret", &error.to_string()))?;
+                Ok(Some(Credentials::secret(digest)))
+            }
+            (None, Some(file)) => {
+                let file = config::relative_to(self.path, file);
+                let refuse =
+                    |reason: String| self.refuse("keys", &format!("{}: {reason}", file.display()));
+                let text = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
+                let keys = KeySet::parse_own(&text).map_err(|error| refuse(error.to_string()))?;
+                Ok(Some(Credentials::Keys(keys)))
+            }
+            (Some(_), Some(_)) => Err(self.refuse("keys", "there is a secret already")),
+        }
+    }
+}

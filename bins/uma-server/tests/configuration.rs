@@ -1,0 +1,246 @@
+//! The example configuration, and configurations that are refused by file, key and reason.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use countersign_host::{ConfigError, Seams};
+use countersign_types::Lifetime;
+use countersign_uma_server::{Config, compose, load};
+use countersign_uma_service::LogAudit;
+use http::Request;
+use tower::ServiceExt as _;
+
+const EXAMPLE: &str = include_str!("../example.toml");
+
+/// A configuration of its own that needs no other file but a secret.
+const SMALL: &str = r#"
+issuer = "https://uma.bob.example"
+listen = "127.0.0.1:0"
+clients = [{ id = "app", public = true }]
+
+[[resource_servers]]
+id = "rs"
+secret = { file = "a.secret" }
+owner = "bob"
+resource_identifiers = ["https://rs.bob.example"]
+policy = [{ resource = "*", scopes = ["get"], domains = ["alice.example"] }]
+
+[danger]
+plain_http = true
+memory_store = true
+"#;
+
+/// Loads a configuration beside a secret and a key set.
+fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    for secret in ["a.secret", "resource-server.secret", "rqp-client.secret"] {
+        let secret = directory.join(secret);
+        std::fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
+        only_for_its_owner(&secret);
+    }
+    let file = directory.join("uma-server.toml");
+    std::fs::write(&file, text).unwrap();
+    load(&file)
+}
+
+#[cfg(unix)]
+fn only_for_its_owner(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn only_for_its_owner(_: &Path) {}
+
+/// The example with its secrets in files, since a test has no environment of its own.
+fn example() -> String {
+    let mut text = EXAMPLE.to_owned();
+    for (variable, file) in [
+        ("RESOURCE_SERVER_SECRET", "resource-server.secret"),
+        ("RQP_CLIENT_SECRET", "rqp-client.secret"),
+    ] {
+        let from_env = format!("\nsecret = {{ env = \"{variable}\" }}");
+        let from_file = format!("\n# secret = {{ file = \"{file}\" }}");
+        assert!(text.contains(&from_env) && text.contains(&from_file));
+        text = text.replace(&from_env, "").replace(&from_file, &from_file.replace("# ", ""));
+    }
+    text
+}
+
+#[test]
+fn the_example_is_loaded() {
+    let config = load_text("example", &example()).unwrap();
+    assert_eq!(config.uma.settings.issuer.as_str(), "https://uma.bob.example");
+    assert_eq!(config.uma.settings.refused_issuers.len(), 1);
+    assert!(config.store.is_some_and(|store| store.is_absolute()));
+    assert!(config.tls.is_some());
+}
+
+#[test]
+fn what_the_example_calls_defaults_are_the_defaults() {
+    let example = load_text("defaults", &example()).unwrap().uma;
+    let small = load_text("small", SMALL).unwrap().uma;
+    let lifetimes = |uma: &countersign_uma_service::UmaConfig| -> [Lifetime; 5] {
+        [
+            uma.pat_lifetime,
+            uma.settings.ticket_lifetime,
+            uma.settings.rpt_lifetime,
+            uma.settings.claims_token_lifetime,
+            uma.settings.kept_claims_lifetime,
+        ]
+    };
+    assert_eq!(lifetimes(&example), lifetimes(&small));
+    assert_eq!(example.limits, small.limits);
+    assert_eq!(example.settings.partial_grants, small.settings.partial_grants);
+    let library = countersign_uma_service::UmaConfig::new(small.settings.issuer.clone());
+    assert_eq!(lifetimes(&library), lifetimes(&small));
+}
+
+#[test]
+fn the_example_without_its_environment_names_the_variable() {
+    let error = load_text("environment", EXAMPLE).unwrap_err();
+    assert_eq!(error.key, "resource_servers[0].secret");
+    assert!(error.reason.contains("RESOURCE_SERVER_SECRET"), "{error}");
+}
+
+#[test]
+fn every_commented_setting_is_known() {
+    for (commented, key) in [
+        ("# [outbound]\n# roots = \"ca.pem\"", ""),
+        ("# keys = \"resource-server.jwks\"", "resource_servers[0].keys"),
+        ("# keys = \"rqp-client.jwks\"", "clients[0].keys"),
+    ] {
+        let text = example();
+        assert!(text.contains(commented));
+        let text = text.replace(commented, &commented.replace("# ", ""));
+        match load_text("commented", &text) {
+            Ok(_) => assert_eq!(key, ""),
+            Err(error) => assert_eq!(error.key, key, "{error}"),
+        }
+    }
+    let danger = EXAMPLE.split_once("# [danger]").map(|(_, rest)| rest).unwrap();
+    let danger = format!("[danger]{}", danger.replace("\n# ", "\n"));
+    let (before, _) = SMALL.split_once("[danger]").unwrap();
+    load_text("danger", &format!("{before}{danger}")).unwrap();
+}
+
+#[track_caller]
+fn check_refused(from: &str, to: &str, key: &str, reason: &str) {
+    assert!(SMALL.contains(from), "{from}");
+    let error = load_text("refused", &SMALL.replace(from, to)).unwrap_err();
+    assert_eq!(error.key, key, "{error}");
+    assert!(error.reason.contains(reason), "{error}");
+    assert!(error.file.ends_with("uma-server.toml"));
+}
+
+#[test]
+fn a_bad_value_is_named() {
+    let identifiers = r#"resource_identifiers = ["https://rs.bob.example"]"#;
+    let secret = r#"secret = { file = "a.secret" }"#;
+    let rule = r#"domains = ["alice.example"]"#;
+    check_refused("https://uma.bob", "http://uma.bob", "issuer", "https");
+    check_refused("127.0.0.1:0", "nowhere", "listen", "invalid socket address");
+    check_refused("plain_http = true", "", "tls", "danger.plain_http");
+    check_refused("memory_store = true", "", "store.path", "danger.memory_store");
+    check_refused("plain_http", "plain_htp", "danger.plain_htp", "unknown field");
+    check_refused("public = true", "", "clients[0].secret", "one of them");
+    check_refused("id = \"app\"", "id = \"rs\"", "clients[0].id", "used before");
+    check_refused("owner = \"bob\"", "", "resource_servers[0]", "missing field `owner`");
+    check_refused("owner = \"bob\"", "owner = \"\"", "resource_servers[0].owner", "visible");
+    check_refused(secret, "", "resource_servers[0].secret", "one of them");
+    check_refused("a.secret", "no.secret", "resource_servers[0].secret", "no.secret");
+    let both = format!("{secret}\nkeys = \"a.jwks\"");
+    check_refused(secret, &both, "resource_servers[0].keys", "already");
+    check_refused(secret, "keys = \"a.secret\"", "resource_servers[0].keys", "a.secret");
+    check_refused(
+        identifiers,
+        "resource_identifiers = []",
+        "resource_servers[0].resource_identifiers",
+        "at least one",
+    );
+    check_refused(
+        "https://rs.bob.example",
+        "RS API",
+        "resource_servers[0].resource_identifiers[0]",
+        "URL",
+    );
+    let ticket = "[lifetimes]\nticket = 0\n[danger]";
+    check_refused("[danger]", ticket, "lifetimes.ticket", "from 1 to");
+    let claims_token = "[lifetimes]\nclaims_token = 301\n[danger]";
+    check_refused("[danger]", claims_token, "lifetimes.claims_token", "from 1 to 300");
+    let everybody = ("domains = []", "says who");
+    for (who, reason) in [everybody, ("domains = [\"localhost\"]", "not a domain name")] {
+        check_refused(rule, who, "resource_servers[0].policy[0]", reason);
+    }
+}
+
+#[test]
+fn one_identifier_is_one_resource_servers() {
+    let server =
+        SMALL.split_once("[[").and_then(|(_, rest)| rest.split_once("[danger]")).unwrap().0;
+    let second = format!("[[{}", server.replace("\"rs\"", "\"rs2\""));
+    let text = SMALL.replace("[danger]", &format!("{second}[danger]"));
+    let error = load_text("taken", &text).unwrap_err();
+    assert_eq!(error.key, "resource_servers[1].resource_identifiers");
+    assert!(error.reason.contains("taken"), "{error}");
+}
+
+#[tokio::test]
+async fn it_composes_and_answers() {
+    let config = load_text("composed", SMALL).unwrap();
+    let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
+    for path in ["/.well-known/uma2-configuration", "/.well-known/oauth-authorization-server"] {
+        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = composed.router().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_path_has_its_documents_where_each_kind_says() {
+    let text = SMALL.replace("https://uma.bob.example", "https://bob.example/uma/1");
+    let config = load_text("path", &text).unwrap();
+    let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
+    for (path, status) in [
+        ("/uma/1/.well-known/uma2-configuration", 200),
+        ("/.well-known/oauth-authorization-server/uma/1", 200),
+        ("/.well-known/uma2-configuration/uma/1", 404),
+        ("/uma/1/.well-known/oauth-authorization-server", 404),
+        ("/.well-known/uma2-configuration", 404),
+        ("/uma/1/token", 405),
+        ("/token", 404),
+    ] {
+        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = composed.router().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{path}");
+    }
+}
+
+/// Runs the program, and gives its exit status and what it complained of.
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_uma-server"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_program_says_what_is_wrong_by_its_exit_status() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("program").join("uma-server.toml");
+    let path = file.to_str().unwrap();
+    load_text("program", SMALL).unwrap();
+    assert_eq!(run(&["check", path]), (Some(0), String::new()));
+
+    load_text("program", &SMALL.replace("https://uma", "http://uma")).unwrap_err();
+    for arguments in [&["check", path][..], &[path][..]] {
+        let (status, complaint) = run(arguments);
+        assert_eq!(status, Some(78));
+        let expected = format!("{path}: issuer: the scheme is not https");
+        assert!(complaint.starts_with(&expected), "{complaint}");
+    }
+    assert_eq!(run(&[]).0, Some(2));
+    assert_eq!(run(&["check", "no-such-file.toml"]).0, Some(78));
+}
