@@ -1,0 +1,17 @@
+//! Tests of the whole: what the layers, the sources, the manifests and the documents promise.
+//!
+//! - `layers`: the picture of `docs/ARCHITECTURE.md`, read out of the manifests.
+//! - `sources`: no clock, file, environment or socket in the pure layers; no test switched off.
+//! - `manifests`: every package is fit to be published, and a verifier needs no OpenSSL.
+//! - `documents`: a row that names a test names one that exists; no attack class lacks its row.
+
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod workspace;

@@ -1,0 +1,143 @@
+//! Requests over loopback, on connections that are kept alive.
+//!
+//! The generator shares the machine with the server it loads, so it does little: requests are
+//! octets made beforehand, and of an answer it reads the status and as much as its length says.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Barrier;
+
+/// What came of a load.
+pub struct Answers {
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
+    /// Status and body of each answer, in the order of the requests.
+    pub answers: Vec<(u16, Vec<u8>)>,
+}
+
+impl Answers {
+    /// How many there were in a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.answers.len() as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// A form to be posted, as octets.
+#[must_use]
+pub fn form(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    post(path, "application/x-www-form-urlencoded", "", &body)
+}
+
+/// A JSON document to be posted with a bearer token, as octets.
+#[must_use]
+pub fn json(path: &str, token: &str, document: &serde_json::Value) -> Vec<u8> {
+    let authorization = format!("authorization: Bearer {token}\r\n");
+    post(path, "application/json", &authorization, &document.to_string())
+}
+
+fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-type: {content_type}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Sends every request once, over so many connections at a time.
+///
+/// # Errors
+/// [`io::Error`] if a connection fails or an answer cannot be read.
+pub fn run(server: SocketAddr, connections: usize, requests: &[Vec<u8>]) -> io::Result<Answers> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let requests: Arc<[Vec<u8>]> = requests.into();
+    let next = Arc::new(AtomicUsize::new(0));
+    let connected = Arc::new(Barrier::new(connections + 1));
+    runtime.block_on(async {
+        let mut tasks = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+            let connected = Arc::clone(&connected);
+            let stream = TcpStream::connect(server).await?;
+            stream.set_nodelay(true)?;
+            tasks.push(tokio::spawn(async move {
+                connected.wait().await;
+                send(stream, &requests, &next).await
+            }));
+        }
+        connected.wait().await;
+        let start = Instant::now();
+        let mut numbered = Vec::with_capacity(requests.len());
+        for task in tasks {
+            numbered.extend(task.await.map_err(io::Error::other)??);
+        }
+        let elapsed = start.elapsed();
+        numbered.sort_by_key(|(number, _)| *number);
+        Ok(Answers { elapsed, answers: numbered.into_iter().map(|(_, answer)| answer).collect() })
+    })
+}
+
+type Numbered = (usize, (u16, Vec<u8>));
+
+async fn send(
+    mut stream: TcpStream,
+    requests: &[Vec<u8>],
+    next: &AtomicUsize,
+) -> io::Result<Vec<Numbered>> {
+    let mut answers = Vec::new();
+    let mut buffer = Vec::with_capacity(8 * 1024);
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = requests.get(number) else { return Ok(answers) };
+        stream.write_all(request).await?;
+        answers.push((number, answer(&mut stream, &mut buffer).await?));
+    }
+}
+
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<(u16, Vec<u8>)> {
+    buffer.clear();
+    loop {
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some(end) = buffer.windows(4).position(|octets| octets == b"\r\n\r\n") else {
+            continue;
+        };
+        let (head, body) = buffer.split_at_checked(end + 4).unwrap_or_default();
+        let (status, length) = parse_head(head).ok_or(io::ErrorKind::InvalidData)?;
+        if body.len() >= length {
+            return Ok((status, body.to_vec()));
+        }
+    }
+}
+
+fn parse_head(head: &[u8]) -> Option<(u16, usize)> {
+    let head = std::str::from_utf8(head).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    })?;
+    Some((status, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads() {
+        let head = b"HTTP/1.1 200 OK\r\nx: y\r\nContent-Length: 12\r\n\r\n";
+        assert_eq!(parse_head(head), Some((200, 12)));
+        assert_eq!(parse_head(b"HTTP/1.1 200 OK\r\n\r\n"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! Every flow with its table of refusals.
+//!
+//! | file | cases |
+//! |---|---|
+//! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
+//! | `protection_api.rs` | PROT-1 to PROT-8 |
+//! | `resource_server.rs` | RS-1 to RS-6 |
+//! | `sts.rs` | STS-1 to STS-6, STS-10 |
+//! | `grant.rs` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
+//! | `relay.rs` | the relay attacks, and metadata that lies |
+//! | `discovery.rs` | DISC-1 to DISC-9 |
+//! | `skew.rs` | X-5 |
+//! | `vectors.rs` | X-4 |
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at once"
+)]
+
+mod alice;
+mod bed;
+mod discovery;
+mod grant;
+mod log;
+mod protection_api;
+mod relay;
+mod resource_server;
+mod skew;
+mod sts;
+mod uma_sts_ticket_challenge;
+mod vectors;
