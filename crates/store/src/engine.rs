@@ -175,6 +175,14 @@ pub trait Records: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>>;
 
+    /// How many live records have keys that start with `prefix`. Reads keys, not values.
+    fn count<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, StoreError>>;
+
     /// Removes a record; `false` if there was none. Durable before it answers.
     fn remove<'a>(
         &'a self,

@@ -173,6 +173,22 @@ impl Records for MemoryEngine {
         })
     }
 
+    fn count<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move {
+            let of_shard = |shard: MutexGuard<'_, Shard<Record>>| {
+                let from_prefix = shard.range(prefix.to_vec()..);
+                let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
+                matching.filter(|(_, record)| record.is_live(now)).count()
+            };
+            Ok(self.records(table).each().map(of_shard).sum())
+        })
+    }
+
     fn remove<'a>(
         &'a self,
         table: RecordTable,

@@ -113,6 +113,15 @@ impl<R: Serialize + DeserializeOwned> Resources<R> {
             })
             .collect()
     }
+
+    /// How many resources the registrant has. Reads none of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn count(&self, registrant: &Registrant) -> Result<usize, StoreError> {
+        let prefix = registrant.prefix();
+        self.engine.count(RecordTable::Resources, prefix.as_bytes(), ALWAYS).await
+    }
 }
 
 /// Resources do not expire, so any moment serves to read them.

@@ -10,7 +10,7 @@
 //! | `insert`, lazy | in memory; written within seconds if it is still live then (module `recent`) |
 //! | `insert`, durable; `insert_new`, `put`, `replace`, `remove` | committed and synced |
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
-//! | `get`, `list` | read from what is committed and synced |
+//! | `get`, `list`, `count` | read from what is committed and synced |
 //!
 //! What is in memory alone belongs to its engine: a second engine on the same file does not see it.
 //! An orderly end writes it.
@@ -285,6 +285,15 @@ impl Records for SqliteEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         Box::pin(async move { self.read(|c| statements::list(c, table, prefix, now)) })
+    }
+
+    fn count<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move { self.read(|c| statements::count(c, table, prefix, now)) })
     }
 
     fn remove<'a>(

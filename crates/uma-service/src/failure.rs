@@ -12,10 +12,11 @@ use countersign_uma::permission::PermissionError;
 use countersign_uma::protection::PatError;
 use countersign_uma::resource::ResourceError;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, header};
 
 use crate::body::BodyError;
+use crate::limits::Exhausted;
 use crate::pat::BearerError;
 
 /// A request that failed, in the terms of the operation that refused it.
@@ -37,8 +38,8 @@ pub(crate) enum Failure {
     Permission(#[from] PermissionError),
     #[error("the resource request was refused")]
     Resource(#[from] ResourceError),
-    #[error("the resource server has had its share")]
-    Quota,
+    #[error("the quota is used up")]
+    Quota(#[from] Exhausted),
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("the assessment ended in a way this service has no answer for")]
@@ -56,7 +57,7 @@ impl WireError for Failure {
             Self::Pat(error) => error.wire(),
             Self::Permission(error) => error.wire(),
             Self::Resource(error) => error.wire(),
-            Self::Quota => Wire::new(
+            Self::Quota(_) => Wire::new(
                 ErrorCode::TEMPORARILY_UNAVAILABLE,
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many requests of this resource server",
@@ -81,7 +82,11 @@ impl IntoResponse for Failure {
         if matches!(self, Self::Bearer(BearerError::Missing)) {
             return bare_challenge();
         }
-        wire.response().map(Body::from)
+        let mut response = wire.response().map(Body::from);
+        if let Self::Quota(Exhausted { retry_after }) = self {
+            response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
+        }
+        response
     }
 }
 

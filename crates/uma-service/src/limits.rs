@@ -1,7 +1,7 @@
 //! How much one resource server may have this server store.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_types::{ClientId, Lifetime, Timestamp};
 use countersign_uma::Protection;
@@ -24,6 +24,14 @@ impl Default for Limits {
     }
 }
 
+/// A client has had its share of this window.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the resource server has had its share for the next {} s", retry_after.as_secs())]
+pub(crate) struct Exhausted {
+    /// When the next window begins.
+    pub(crate) retry_after: Lifetime,
+}
+
 /// Counts what each of a closed set of clients obtains, in windows of the life of the thing. What
 /// is live at a time is at most twice the limit.
 #[derive(Debug)]
@@ -38,8 +46,11 @@ impl Quota {
         Self { limit, window, counts: Mutex::new(HashMap::new()) }
     }
 
-    /// Counts one more for `client`, which is registered; `false` if it has had its share.
-    pub(crate) fn take(&self, client: &ClientId, now: Timestamp) -> bool {
+    /// Counts one more for `client`, which is registered.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if it has had its share.
+    pub(crate) fn take(&self, client: &ClientId, now: Timestamp) -> Result<(), Exhausted> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let (start, count) = counts.entry(client.clone()).or_insert((now, 0));
         // A clock that was set back starts a new window too.
@@ -47,15 +58,15 @@ impl Quota {
             (*start, *count) = (now, 0);
         }
         if *count >= self.limit {
-            return false;
+            return Err(Exhausted { retry_after: start.after(self.window).since(now) });
         }
         *count += 1;
-        true
+        Ok(())
     }
 }
 
-/// How many resources there are under a PAT, as far as this process knows. What others deleted
-/// meanwhile is noticed when the limit seems reached.
+/// How many resources there are under a PAT, as far as this process knows. What another process
+/// deleted meanwhile is noticed when the limit seems reached.
 #[derive(Debug)]
 pub(crate) struct ResourceCounts {
     limit: usize,
@@ -67,29 +78,37 @@ impl ResourceCounts {
         Self { limit, counts: Mutex::new(HashMap::new()) }
     }
 
-    /// Whether one more may be registered for certain. If not, they have to be counted.
-    pub(crate) fn has_room(&self, protection: &Protection) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(protection).is_some_and(|count| *count < self.limit)
+    /// Takes a place for one more resource, before it is registered: requests that run at the same
+    /// time do not share the last one. `false` if no place is known to be left; then they have to
+    /// be counted.
+    pub(crate) fn reserve(&self, protection: &Protection) -> bool {
+        let mut counts = self.lock();
+        let Some(count) = counts.get_mut(protection).filter(|count| **count < self.limit) else {
+            return false;
+        };
+        *count += 1;
+        true
     }
 
-    /// Takes note of a count, and says whether one more may be registered.
-    pub(crate) fn counted(&self, protection: &Protection, count: usize) -> bool {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.insert(protection.clone(), count);
-        count < self.limit
+    /// Takes note of a count, and takes a place if one is left.
+    pub(crate) fn reserve_of(&self, protection: &Protection, counted: usize) -> bool {
+        self.lock().insert(protection.clone(), counted);
+        self.reserve(protection)
     }
 
-    /// One more is registered.
-    pub(crate) fn registered(&self, protection: &Protection) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(protection) {
-            *count += 1;
+    /// Gives a place back: the resource was not registered, or is no more.
+    pub(crate) fn release(&self, protection: &Protection) {
+        if let Some(count) = self.lock().get_mut(protection) {
+            *count = count.saturating_sub(1);
         }
     }
 
     pub(crate) const fn limit(&self) -> usize {
         self.limit
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Protection, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,10 +121,23 @@ mod tests {
         let quota = Quota::new(2, Lifetime::from_secs(10));
         let (a, b) = (ClientId::parse("a").unwrap(), ClientId::parse("b").unwrap());
         let at = Timestamp::from_unix;
-        assert!(quota.take(&a, at(100)) && quota.take(&a, at(105)));
-        assert!(!quota.take(&a, at(109)));
-        assert!(quota.take(&b, at(109)));
-        assert!(quota.take(&a, at(110)));
-        assert!(quota.take(&a, at(50)), "the clock was set back");
+        assert!(quota.take(&a, at(100)).is_ok() && quota.take(&a, at(105)).is_ok());
+        let exhausted = Exhausted { retry_after: Lifetime::from_secs(1) };
+        assert_eq!(quota.take(&a, at(109)), Err(exhausted));
+        assert!(quota.take(&b, at(109)).is_ok());
+        assert!(quota.take(&a, at(110)).is_ok());
+        assert!(quota.take(&a, at(50)).is_ok(), "the clock was set back");
+    }
+
+    #[test]
+    fn a_place_is_taken_once() {
+        let counts = ResourceCounts::new(2);
+        let owner = countersign_uma::protection::OwnerId::parse("bob").unwrap();
+        let bob = Protection::new(owner, ClientId::parse("rs").unwrap());
+        assert!(!counts.reserve(&bob), "nothing is known yet");
+        assert!(counts.reserve_of(&bob, 1));
+        assert!(!counts.reserve(&bob) && !counts.reserve_of(&bob, 2));
+        counts.release(&bob);
+        assert!(counts.reserve(&bob));
     }
 }

@@ -371,6 +371,7 @@ async fn a_resource_server_has_its_share_and_no_more() {
     let body = json!({"resource_id": id, "resource_scopes": ["get"]}).to_string();
     let answer = world.protect(Method::POST, "/permission", &pat, &body).await;
     refused(&answer, 429, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), "300");
     world.advance(300);
     world.ticket_for(&pat, &id).await;
 

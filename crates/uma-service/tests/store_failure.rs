@@ -22,6 +22,7 @@ use support::{Answer, World, refused, rpt};
 struct Failing {
     inner: MemoryEngine,
     left: AtomicUsize,
+    listed: AtomicUsize,
 }
 
 impl Failing {
@@ -103,7 +104,17 @@ impl Records for Failing {
         prefix: &'a [u8],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        self.listed.fetch_add(1, Ordering::SeqCst);
         self.unless_used_up(self.inner.list(table, prefix, now))
+    }
+
+    fn count<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        self.unless_used_up(self.inner.count(table, prefix, now))
     }
 
     fn remove<'a>(
@@ -122,9 +133,17 @@ impl Engine for Failing {
 }
 
 fn world() -> (World, Arc<Failing>) {
+    world_within(Limits::default())
+}
+
+fn world_within(limits: Limits) -> (World, Arc<Failing>) {
     let inner = MemoryEngine::new();
-    let engine = Arc::new(Failing { inner, left: AtomicUsize::new(usize::MAX) });
-    (World::on(Arc::clone(&engine) as Arc<dyn Engine>, Limits::default()), engine)
+    let engine = Arc::new(Failing {
+        inner,
+        left: AtomicUsize::new(usize::MAX),
+        listed: AtomicUsize::new(0),
+    });
+    (World::on(Arc::clone(&engine) as Arc<dyn Engine>, limits), engine)
 }
 
 #[track_caller]
@@ -197,4 +216,25 @@ async fn a_ticket_that_cannot_be_kept_is_not_given_out() {
     let ticket = world.ticket().await;
     engine.left.store(2, Ordering::SeqCst);
     unavailable(&world.present("app", &ticket, &[]).await);
+}
+
+#[tokio::test]
+async fn a_registration_reads_no_other_and_a_failed_one_takes_no_place() {
+    let mut limits = Limits::default();
+    limits.resources = 2;
+    let (world, engine) = world_within(limits);
+    let pat = world.pat("rs").await;
+    world.register(&pat).await;
+    let resource = r#"{"resource_scopes":["get"]}"#;
+    let register = || world.protect(Method::POST, "/resources", &pat, resource);
+    engine.left.store(1, Ordering::SeqCst);
+    unavailable(&register().await);
+    engine.left.store(usize::MAX, Ordering::SeqCst);
+    let id = world.register(&pat).await;
+    for _ in 0..2 {
+        refused(&register().await, 400, "invalid_request");
+    }
+    world.protect(Method::DELETE, &format!("/resources/{id}"), &pat, "").await;
+    world.register(&pat).await;
+    assert_eq!(engine.listed.load(Ordering::SeqCst), 0);
 }

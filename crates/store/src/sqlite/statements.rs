@@ -57,6 +57,7 @@ struct RecordSql {
     replace: &'static str,
     get: &'static str,
     list: &'static str,
+    count: &'static str,
     remove: &'static str,
 }
 
@@ -81,6 +82,11 @@ macro_rules! record_sql {
             ),
             list: concat!(
                 "SELECT key, value, expires IS NULL OR expires > ?2 FROM ",
+                $table,
+                " WHERE key >= ?1 ORDER BY key"
+            ),
+            count: concat!(
+                "SELECT key, expires IS NULL OR expires > ?2 FROM ",
                 $table,
                 " WHERE key >= ?1 ORDER BY key"
             ),
@@ -225,6 +231,25 @@ pub(super) fn list(
         }
     }
     Ok(found)
+}
+
+/// Walks the index of the keys, and copies none of them.
+pub(super) fn count(
+    connection: &Connection,
+    table: RecordTable,
+    prefix: &[u8],
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    let mut statement = connection.prepare_cached(record_sql(table).count)?;
+    let mut rows = statement.query(params![prefix, now.as_unix()])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        if !row.get_ref(0)?.as_blob()?.starts_with(prefix) {
+            break;
+        }
+        count += usize::from(row.get::<_, bool>(1)?);
+    }
+    Ok(count)
 }
 
 pub(super) fn remove(

@@ -153,11 +153,14 @@ async fn resources_of_one_registrant_are_unknown_to_another() {
             assert!(!resources.replace(stranger, "id1", &"mine".into()).await.unwrap());
             assert!(!resources.remove(stranger, "id1").await.unwrap());
             assert_eq!(resources.list(stranger).await.unwrap(), []);
+            assert_eq!(resources.count(stranger).await.unwrap(), 0);
         }
         assert!(resources.replace(&ours, "id1", &"another".into()).await.unwrap());
         let listed = resources.list(&ours).await.unwrap();
         assert_eq!(listed, [("id1".into(), "another".into()), ("id2".into(), "RS API".into())]);
+        assert_eq!(resources.count(&ours).await.unwrap(), 2);
         assert!(resources.remove(&ours, "id1").await.unwrap());
+        assert_eq!(resources.count(&ours).await.unwrap(), 1);
         assert!(!resources.replace(&ours, "id1", &"back again".into()).await.unwrap());
         assert_eq!(resources.read(&ours, "id1").await.unwrap(), None);
     })

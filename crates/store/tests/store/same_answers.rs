@@ -46,6 +46,10 @@ enum Operation {
         table: RecordTable,
         prefix: Vec<u8>,
     },
+    Count {
+        table: RecordTable,
+        prefix: Vec<u8>,
+    },
     Remove {
         table: RecordTable,
         key: Vec<u8>,
@@ -78,6 +82,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(table, key, value)| Replace { table, key, value }),
         4 => (record(), key()).prop_map(|(table, key)| Get { table, key }),
         2 => (record(), key()).prop_map(|(table, prefix)| List { table, prefix }),
+        2 => (record(), key()).prop_map(|(table, prefix)| Count { table, prefix }),
         2 => (record(), key()).prop_map(|(table, key)| Remove { table, key }),
         1 => Just(Purge),
         2 => (0..8_i64).prop_map(Advance),
@@ -115,6 +120,9 @@ async fn answer(engine: &dyn Engine, operation: &Operation, now: i64) -> String 
         Operation::Get { table, key } => format!("{:?}", engine.get(table, &key, now).await),
         Operation::List { table, prefix } => {
             format!("{:?}", engine.list(table, &prefix, now).await)
+        }
+        Operation::Count { table, prefix } => {
+            format!("{:?}", engine.count(table, &prefix, now).await)
         }
         Operation::Remove { table, key } => format!("{:?}", engine.remove(table, &key).await),
         Operation::Purge => format!("{:?}", engine.purge(now).await),

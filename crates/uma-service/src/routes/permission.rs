@@ -31,9 +31,7 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     let quota_of = protection.resource_server.clone();
     let lifetime = uma.settings.ticket_lifetime;
     let process = request.open(&registered, protection, id, now, lifetime)?;
-    if !uma.ticket_quota.take(&quota_of, now) {
-        return Err(Failure::Quota);
-    }
+    uma.ticket_quota.take(&quota_of, now)?;
     let ticket = TicketHandle::generate(&*uma.seams.random);
     uma.tickets.issue(&ticket, &process, None, process.expires()).await?;
     Ok(json(StatusCode::CREATED, &permission::respond(&ticket)))

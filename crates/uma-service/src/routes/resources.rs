@@ -83,15 +83,17 @@ async fn try_create(uma: &Uma, request: Request, now: Timestamp) -> Result<Respo
     let description = ResourceDescription::parse(&body::json(&head.headers, body).await?)?;
     let registrant = registrant(&protection);
     let counts = &uma.resource_counts;
-    if !counts.has_room(&protection) {
-        let count = uma.resources.list(&registrant).await?.len();
-        if !counts.counted(&protection, count) {
+    if !counts.reserve(&protection) {
+        let count = uma.resources.count(&registrant).await?;
+        if !counts.reserve_of(&protection, count) {
             return Err(ResourceError::Limit(counts.limit()).into());
         }
     }
     let id = ResourceId::generate(&*uma.seams.random);
-    uma.resources.create(&registrant, id.as_str(), &description).await?;
-    counts.registered(&protection);
+    if let Err(error) = uma.resources.create(&registrant, id.as_str(), &description).await {
+        counts.release(&protection);
+        return Err(error.into());
+    }
 
     let mut response = json(StatusCode::CREATED, &resource::registered(&id));
     // Built from configuration, never from the request's Host.
@@ -143,6 +145,7 @@ async fn try_delete(
     if !uma.resources.remove(&registrant(&protection), id.as_str()).await? {
         return Err(ResourceError::NotFound.into());
     }
+    uma.resource_counts.release(&protection);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -52,9 +52,7 @@ async fn client_credentials(
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
     let server = registration.resource_server.as_ref().filter(|_| client.is_confidential());
     let pat = protection::decide(params, server, now, uma.pat_lifetime)?;
-    if !uma.pat_quota.take(client.id(), now) {
-        return Err(Failure::Quota);
-    }
+    uma.pat_quota.take(client.id(), now)?;
     let token = AccessToken::generate(&*uma.seams.random);
     let response = protection::respond(&pat, token.expose(), now);
     let expires = pat.expires;
