@@ -151,7 +151,10 @@
 //! Who gets in is decided behind one trait; what it is not told to permit is denied.
 //!
 //! ```
-//! use countersign::protocol::uma::policy::{Decision, Policy, PolicyRequest, RequiredClaim};
+//! use countersign::protocol::uma::Protection;
+//! use countersign::protocol::uma::policy::{
+//!     Decision, Policy, PolicyRequest, RequiredClaim, Revision,
+//! };
 //!
 //! /// Everyone at `alice.example` may read.
 //! struct Neighbours;
@@ -165,6 +168,11 @@
 //!             }
 //!             Some(_) => Decision::Permit,
 //!         }
+//!     }
+//!
+//!     // Another one whenever the rule above changes: then tokens given under it are looked at anew.
+//!     fn revision(&self, _: &Protection) -> Revision {
+//!         Revision::of("neighbours, 2026-11")
 //!     }
 //! }
 //! ```

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum StoredToken {
     Pat(Pat),
-    Rpt(Rpt),
+    Rpt(Box<Rpt>),
 }
 
 /// Why a request to the protection API is turned away. [RFC 6750 §3.1]

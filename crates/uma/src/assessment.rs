@@ -31,6 +31,7 @@ use std::collections::BTreeSet;
 
 use countersign_claims_token::read::{self, CheckedClaims};
 use countersign_client_auth::AuthenticatedClient;
+use countersign_types::identifier::is_at_or_below;
 use countersign_types::{Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType};
 use serde::Deserialize;
 
@@ -76,6 +77,13 @@ impl Settings {
             partial_grants: PartialGrants::Refuse,
             refused_issuers: BTreeSet::new(),
         }
+    }
+
+    /// Whether this issuer's word counts for nothing here.
+    #[must_use]
+    pub fn refuses(&self, issuer: &Issuer) -> bool {
+        let is_this = |no: &Issuer| is_at_or_below(issuer.as_str(), no.as_str());
+        self.refused_issuers.iter().any(is_this)
     }
 }
 

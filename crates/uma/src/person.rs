@@ -1,5 +1,7 @@
 //! The requesting party, as a verified claims token describes them.
 
+use std::collections::BTreeSet;
+
 use countersign_claims_token::claims::RESERVED;
 use countersign_claims_token::read::VerifiedClaims;
 use countersign_types::{EmailAddress, Issuer};
@@ -38,6 +40,13 @@ impl Person {
             present: verified.is_present(),
             claims: about_the_person.map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
+    }
+
+    /// The person without the claims that are not `wanted`.
+    #[must_use]
+    pub fn with_only(mut self, wanted: &BTreeSet<String>) -> Self {
+        self.claims.retain(|name, _| wanted.contains(name));
+        self
     }
 
     /// Whether both are the same person: issuer, subject and address are equal.

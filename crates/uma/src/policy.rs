@@ -8,6 +8,9 @@
 
 pub mod rules;
 
+use std::collections::BTreeSet;
+
+use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, Timestamp, TokenType};
 use serde::Serialize;
 
@@ -23,6 +26,39 @@ pub trait Policy: Send + Sync {
     /// Decides. The person, if there is one, is verified; the client is authenticated, or
     /// identified if it is public; the resource's texts come from the resource server.
     fn assess(&self, request: &PolicyRequest<'_>) -> Decision;
+
+    /// What the answers about this owner's resources at this resource server rest on: another value
+    /// as soon as one of them may be another.
+    ///
+    /// An RPT is issued under a revision. While it stands, introspection only compares; once there
+    /// is another, every permission of the RPT is assessed anew, so that a change of policy bites
+    /// at the next use of the token. An RPT outlives a restart: a counter that begins again is no
+    /// revision.
+    fn revision(&self, protection: &Protection) -> Revision;
+
+    /// The claims beside issuer, subject, e-mail address and presence that those answers may depend
+    /// on. Of what a claims token said, these alone are kept with an RPT, and count when it is
+    /// assessed anew; one that was not kept is one that the person does not have.
+    fn claims(&self, protection: &Protection) -> BTreeSet<String> {
+        let _ = protection;
+        BTreeSet::new()
+    }
+}
+
+/// Which policy is in force. Two are compared and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision(Digest);
+
+impl Revision {
+    /// The revision of the policy with this content, or of this name for it.
+    #[must_use]
+    pub fn of(content: impl AsRef<[u8]>) -> Self {
+        Self(Digest::of(content.as_ref()))
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The question: may this person use this scope at this resource through this client?

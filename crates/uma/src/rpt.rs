@@ -2,12 +2,17 @@
 //!
 //! [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
 
-use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, Timestamp};
+use countersign_types::digest::Digest;
+use countersign_types::{ClientId, Lifetime, ResourceIdentifier, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::assessment::Settings;
 use crate::permission::{Permission, Registered};
+use crate::person::Person;
+use crate::policy::{Decision, Policy, PolicyRequest, Revision};
 use crate::protection::Protection;
+use crate::resource::ResourceDescription;
 
 /// How long an RPT lives unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(300);
@@ -21,14 +26,51 @@ pub struct Rpt {
     pub audience: ResourceIdentifier,
     /// The client it was issued to.
     pub client: ClientId,
-    /// The requesting party's identity provider and subject, where claims were needed.
-    pub person: Option<(Issuer, String)>,
+    /// The requesting party, where claims were needed: as much of them as policy goes by.
+    pub person: Option<Person>,
+    /// What the assessment rested on.
+    pub basis: Basis,
     /// What it permits.
     pub permissions: Vec<Permission>,
     /// When it was issued.
     pub issued: Timestamp,
     /// When it ends.
     pub expires: Timestamp,
+}
+
+/// What an assessment rested on besides the person: the policy's revision, and the descriptions of
+/// the resources as they were then, since a rule may go by a resource's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Basis(String);
+
+impl Basis {
+    /// The basis of these permissions.
+    #[must_use]
+    pub fn of(revision: Revision, permissions: &[Permission], registered: &Registered) -> Self {
+        let mut descriptions = Vec::new();
+        for Permission { resource_id, .. } in permissions {
+            let description = registered.get(resource_id);
+            // INVARIANT: a description is made of text, so there is always JSON for it.
+            descriptions.push(serde_json::to_vec(&(resource_id, description)).unwrap_or_default());
+        }
+        let descriptions = descriptions.iter().map(Vec::as_slice);
+        let parts: Vec<&[u8]> = [revision.as_bytes()].into_iter().chain(descriptions).collect();
+        Self(Digest::of_parts(&parts).to_base64url())
+    }
+}
+
+/// What holds when an RPT is introspected.
+#[derive(Clone, Copy)]
+pub struct Current<'a> {
+    /// Those resources of the RPT that are registered now.
+    pub registered: &'a Registered,
+    /// Who may reach what, now.
+    pub policy: &'a dyn Policy,
+    /// What this server decided for all assessments.
+    pub settings: &'a Settings,
+    /// The time of the request.
+    pub now: Timestamp,
 }
 
 /// The answer about a token that is expired, unknown, another resource server's or garbage: always
@@ -41,26 +83,17 @@ pub fn inactive() -> Value {
 impl Rpt {
     /// The introspection answer for the resource server that `asker`'s PAT speaks for. [UF §5.1.1]
     ///
-    /// `registered` is what is registered now: a permission outlives neither its resource nor the
-    /// registration of its scope. There is no `scope` member, and nothing about the person.
+    /// A permission outlives neither its resource, nor the registration of its scope, nor the
+    /// policy that granted it; no permission outlives the refusal of the issuer that vouched for
+    /// the person. There is no `scope` member, and nothing about the person.
     ///
     /// [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
     #[must_use]
-    pub fn introspect(
-        &self,
-        asker: &Protection,
-        registered: &Registered,
-        issuer: &Issuer,
-        now: Timestamp,
-    ) -> Value {
-        if self.protection != *asker || now >= self.expires {
+    pub fn introspect(&self, asker: &Protection, current: Current<'_>) -> Value {
+        if self.protection != *asker || current.now >= self.expires {
             return inactive();
         }
-        let permissions: Vec<Permission> = self
-            .permissions
-            .iter()
-            .filter_map(|permission| still_registered(permission, registered))
-            .collect();
+        let permissions = self.permissions_now(current);
         if permissions.is_empty() {
             return inactive();
         }
@@ -70,58 +103,159 @@ impl Rpt {
             "token_type": "Bearer",
             "client_id": self.client,
             "aud": self.audience,
-            "iss": issuer,
+            "iss": current.settings.issuer,
             "iat": self.issued,
             "exp": self.expires,
         })
     }
-}
 
-fn still_registered(permission: &Permission, registered: &Registered) -> Option<Permission> {
-    let description = registered.get(&permission.resource_id)?;
-    let resource_scopes = permission.resource_scopes.intersection(description.resource_scopes());
-    let resource_id = permission.resource_id.clone();
-    (!resource_scopes.is_empty()).then_some(Permission { resource_id, resource_scopes })
+    /// What of the permissions still holds.
+    fn permissions_now(&self, current: Current<'_>) -> Vec<Permission> {
+        if self.person.as_ref().is_some_and(|person| current.settings.refuses(&person.iss)) {
+            return Vec::new();
+        }
+        let revision = current.policy.revision(&self.protection);
+        let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
+        let still = |permission: &Permission| {
+            let resource = current.registered.get(&permission.resource_id)?;
+            let mut scopes = permission.resource_scopes.intersection(resource.resource_scopes());
+            if !stands {
+                scopes = self.assess_anew(permission, resource, &scopes, current);
+            }
+            let resource_id = permission.resource_id.clone();
+            let resource_scopes = scopes;
+            (!resource_scopes.is_empty()).then_some(Permission { resource_id, resource_scopes })
+        };
+        self.permissions.iter().filter_map(still).collect()
+    }
+
+    /// Those of the scopes that policy permits now.
+    fn assess_anew(
+        &self,
+        permission: &Permission,
+        resource: &ResourceDescription,
+        scopes: &ScopeSet,
+        current: Current<'_>,
+    ) -> ScopeSet {
+        let permitted = scopes.iter().filter(|scope| {
+            let decision = current.policy.assess(&PolicyRequest {
+                protection: &self.protection,
+                resource_id: &permission.resource_id,
+                resource,
+                scope,
+                person: self.person.as_ref(),
+                client: &self.client,
+                now: current.now,
+            });
+            decision == Decision::Permit
+        });
+        // Tokens of a set are a set again.
+        ScopeSet::from_tokens(permitted).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use countersign_types::ScopeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use countersign_types::{EmailAddress, Issuer};
 
     use super::*;
     use crate::protection::OwnerId;
-    use crate::resource::{ResourceDescription, ResourceId};
+    use crate::resource::ResourceId;
 
     fn protection(owner: &str, resource_server: &str) -> Protection {
         let owner = OwnerId::parse(owner).unwrap();
         Protection::new(owner, ClientId::parse(resource_server).unwrap())
     }
 
+    /// Permits these scopes at resources of this name to those who are in the department; counts
+    /// how often it was asked.
+    struct Department {
+        scopes: &'static str,
+        resource: Option<&'static str>,
+        asked: AtomicUsize,
+    }
+
+    const fn department(scopes: &'static str) -> Department {
+        Department { scopes, resource: None, asked: AtomicUsize::new(0) }
+    }
+
+    impl Policy for Department {
+        fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let person = request.person.unwrap();
+            let permitted = ScopeSet::parse(self.scopes).unwrap().contains(request.scope)
+                && self.resource == request.resource.name()
+                && person.claims.get("department") == Some(&json!("research"));
+            if permitted { Decision::Permit } else { Decision::Deny }
+        }
+
+        fn revision(&self, _: &Protection) -> Revision {
+            Revision::of(self.scopes)
+        }
+    }
+
     fn rpt() -> Rpt {
+        let permissions = vec![Permission {
+            resource_id: ResourceId::parse("r1").unwrap(),
+            resource_scopes: ScopeSet::parse("get put").unwrap(),
+        }];
+        let revision = department("get put").revision(&protection("bob", "rs"));
         Rpt {
             protection: protection("bob", "rs"),
             audience: ResourceIdentifier::parse("https://rs.example").unwrap(),
             client: ClientId::parse("app").unwrap(),
-            person: None,
-            permissions: vec![Permission {
-                resource_id: ResourceId::parse("r1").unwrap(),
-                resource_scopes: ScopeSet::parse("get put").unwrap(),
-            }],
+            person: Some(Person {
+                iss: Issuer::parse("https://sts.a.example").unwrap(),
+                sub: "1".to_owned(),
+                email: EmailAddress::parse("alice@a.example").unwrap(),
+                present: true,
+                claims: [("department".to_owned(), json!("research"))].into_iter().collect(),
+            }),
+            basis: Basis::of(revision, &permissions, &registered(r#"["get","put"]"#)),
+            permissions,
             issued: Timestamp::from_unix(1000),
             expires: Timestamp::from_unix(1300),
         }
     }
 
     fn registered(scopes: &str) -> Registered {
-        let json = format!(r#"{{"resource_scopes":{scopes}}}"#);
+        described(&format!(r#"{{"resource_scopes":{scopes}}}"#))
+    }
+
+    fn described(json: &str) -> Registered {
         let description = ResourceDescription::parse(json.as_bytes()).unwrap();
         Registered::from([(ResourceId::parse("r1").unwrap(), description)])
     }
 
+    fn settings() -> Settings {
+        Settings::new(Issuer::parse("https://uma.example").unwrap())
+    }
+
     #[track_caller]
     fn check(asker: &Protection, registered: &Registered, now: i64) -> Value {
-        let issuer = Issuer::parse("https://uma.example").unwrap();
-        rpt().introspect(asker, registered, &issuer, Timestamp::from_unix(now))
+        check_under(&department("get put"), &settings(), asker, registered, now)
+    }
+
+    #[track_caller]
+    fn check_under(
+        policy: &Department,
+        settings: &Settings,
+        asker: &Protection,
+        registered: &Registered,
+        now: i64,
+    ) -> Value {
+        let now = Timestamp::from_unix(now);
+        rpt().introspect(asker, Current { registered, policy, settings, now })
+    }
+
+    /// The scopes at the one resource under this policy, while everything else is as it was.
+    #[track_caller]
+    fn scopes_under(policy: &Department) -> Value {
+        let all = registered(r#"["get","put"]"#);
+        let answer = check_under(policy, &settings(), &protection("bob", "rs"), &all, 1000);
+        answer["permissions"][0]["resource_scopes"].clone()
     }
 
     #[test]
@@ -158,5 +292,43 @@ mod tests {
     fn a_scope_that_is_withdrawn_is_gone_at_once() {
         let answer = check(&protection("bob", "rs"), &registered(r#"["get"]"#), 1000);
         assert_eq!(answer["permissions"][0]["resource_scopes"], json!(["get"]));
+    }
+    #[test]
+    fn a_policy_that_stands_is_not_asked_again() {
+        let policy = department("get put");
+        assert_eq!(scopes_under(&policy), json!(["get", "put"]));
+        assert_eq!(policy.asked.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_changed_policy_bites_at_once() {
+        assert_eq!(scopes_under(&department("get")), json!(["get"]));
+        assert_eq!(scopes_under(&department("other")), Value::Null);
+        assert_eq!(scopes_under(&department("get put more")), json!(["get", "put"]));
+        let answer = check_under(
+            &department("other"),
+            &settings(),
+            &protection("bob", "rs"),
+            &registered(r#"["get","put"]"#),
+            1000,
+        );
+        assert_eq!(answer, inactive());
+    }
+
+    #[test]
+    fn a_resource_that_became_another_is_assessed_anew() {
+        let own = protection("bob", "rs");
+        let renamed = described(r#"{"resource_scopes":["get","put"],"name":"secret"}"#);
+        assert_eq!(check(&own, &renamed, 1000), inactive());
+        let secret = Department { resource: Some("secret"), ..department("get put") };
+        assert_eq!(check_under(&secret, &settings(), &own, &renamed, 1000)["active"], true);
+    }
+
+    #[test]
+    fn an_issuer_that_is_refused_now_takes_its_rpts_along() {
+        let mut settings = settings();
+        settings.refused_issuers.insert(Issuer::parse("https://sts.a.example").unwrap());
+        let (own, all) = (protection("bob", "rs"), registered(r#"["get","put"]"#));
+        assert_eq!(check_under(&department("get put"), &settings, &own, &all, 1000), inactive());
     }
 }

@@ -503,7 +503,7 @@ fn verified_claims_are_kept_for_a_client_that_authenticates() {
     let world = World::new();
     let rpt = granted(world.present(first_round(&world), "t2", &[("resource", RS)]));
     assert_eq!(rpt.permissions[0].resource_scopes.to_string(), "get");
-    assert_eq!(rpt.person.unwrap().1, "a1");
+    assert_eq!(rpt.person.unwrap().sub, "a1");
 }
 
 #[test]

@@ -22,7 +22,9 @@ use countersign::adapters::resolver::{IssuerConfig, IssuerResolver, KeysConfig, 
 use countersign::adapters::store::SqliteEngine;
 use countersign::client::{Client as Application, ClientError, Registration};
 use countersign::client_auth::{Credentials, Method, Proof, RegisteredClient, SecretDigest};
-use countersign::protocol::uma::policy::{Decision, Policy, PolicyRequest, RequiredClaim};
+use countersign::protocol::uma::policy::{
+    Decision, Policy, PolicyRequest, RequiredClaim, Revision,
+};
 use countersign::protocol::uma::protection::{
     OwnerId, Protection, ResourceParameter, ResourceServer,
 };
@@ -52,6 +54,11 @@ impl Policy for Neighbours {
             request.scope
         );
         if yes { Decision::Permit } else { Decision::Deny }
+    }
+
+    // Another one whenever the rule changes: then tokens given under it are looked at anew.
+    fn revision(&self, _: &Protection) -> Revision {
+        Revision::of("neighbours, 2026-11")
     }
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_types::secret::AccessToken;
 use countersign_types::{Params, Timestamp};
-use countersign_uma::rpt;
+use countersign_uma::rpt::{self, Current};
 use http::StatusCode;
 
 use super::json;
@@ -33,7 +33,8 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
             if rpt.protection == asker && uma.may_hold_rpts(&rpt.client).await? =>
         {
             let registered = uma.registered(&asker, &rpt.permissions).await?;
-            rpt.introspect(&asker, &registered, &uma.settings.issuer, now)
+            let (policy, settings) = (&*uma.seams.policy, &uma.settings);
+            rpt.introspect(&asker, Current { registered: &registered, policy, settings, now })
         }
         // Unknown, expired, a PAT, or none of the asker's business: the same answer.
         _ => rpt::inactive(),

@@ -186,7 +186,7 @@ async fn issue(uma: &Uma, rpt: Rpt, now: Timestamp) -> Result<Response, Failure>
     let token = AccessToken::generate(&*uma.seams.random);
     let response = grant::respond(&rpt, &token, now);
     let expires = rpt.expires;
-    uma.tokens.insert(&token, &StoredToken::Rpt(rpt), expires).await?;
+    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
     Ok(json(StatusCode::OK, &response))
 }
 

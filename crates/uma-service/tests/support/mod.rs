@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +24,7 @@ use countersign_types::{
     ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
 };
 use countersign_uma::policy::rules::{Rule, Rules};
+use countersign_uma::policy::{Decision, Policy, PolicyRequest, Revision};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma_service::audit::AssessmentRecord;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
@@ -93,12 +95,31 @@ impl Audit for Kept {
     }
 }
 
+/// Rules that can be replaced while the server runs, and the count of what they were asked.
+pub(crate) struct Changing(Mutex<Rules>, AtomicU64);
+
+impl Policy for Changing {
+    fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.lock().unwrap().assess(request)
+    }
+
+    fn revision(&self, protection: &Protection) -> Revision {
+        self.0.lock().unwrap().revision(protection)
+    }
+
+    fn claims(&self, protection: &Protection) -> BTreeSet<String> {
+        self.0.lock().unwrap().claims(protection)
+    }
+}
+
 /// The server under test and its surroundings.
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) key: SigningKey,
     audit: Arc<Kept>,
+    policy: Arc<Changing>,
 }
 
 /// What came back.
@@ -139,13 +160,18 @@ fn resource_server(id: &str, owner: &str, identifier: &str) -> Client {
     Client { resource_server: Some(server), ..client(id, secret(id)) }
 }
 
-fn rules() -> Rules {
-    let rules: Vec<Rule> = serde_json::from_value(json!([
+/// Alice may `get`, and `put` if she is in the right department.
+pub(crate) fn rules() -> Rules {
+    rules_of(json!([
         {"resource": "RS API", "scopes": ["get"], "emails": ["alice@alice.example"]},
         {"resource": "RS API", "scopes": ["put"], "emails": ["alice@alice.example"],
          "claims": {"department": "research"}},
     ]))
-    .unwrap();
+}
+
+/// Bob's rules for what `rs` holds.
+pub(crate) fn rules_of(rules: Value) -> Rules {
+    let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
     let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
     Rules::new().with(bob, rules)
 }
@@ -165,6 +191,7 @@ impl World {
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
         let audit = Arc::new(Kept::default());
+        let policy = Arc::new(Changing(Mutex::new(rules()), AtomicU64::new(0)));
         let scopes = || Some(ScopeSet::parse("put").unwrap());
         let clients = [
             resource_server("rs", "bob", RS),
@@ -183,14 +210,24 @@ impl World {
         let seams = Seams {
             engine,
             clients: Arc::new(clients),
-            policy: Arc::new(rules()),
+            policy: Arc::clone(&policy) as Arc<dyn Policy>,
             discovery: Arc::new(Alice(Arc::new(keys))),
             audit: Arc::clone(&audit) as Arc<dyn Audit>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(Counter::default()),
         };
         let router = app(Arc::new(Uma::new(config, seams).unwrap()));
-        Self { router, clock, key, audit }
+        Self { router, clock, key, audit, policy }
+    }
+
+    /// Other rules from now on.
+    pub(crate) fn change_policy(&self, rules: Rules) {
+        *self.policy.0.lock().unwrap() = rules;
+    }
+
+    /// How often policy was asked so far.
+    pub(crate) fn policy_asked(&self) -> u64 {
+        self.policy.1.load(Ordering::SeqCst)
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

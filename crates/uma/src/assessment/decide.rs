@@ -16,7 +16,7 @@ use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError};
 use crate::permission::Permission;
 use crate::policy::{Decision, Policy, PolicyRequest, RequiredClaim};
-use crate::rpt::Rpt;
+use crate::rpt::{Basis, Rpt};
 
 /// What policy said of everything that is asked.
 #[derive(Default)]
@@ -52,6 +52,8 @@ impl AwaitingPolicy<'_> {
     /// Asks policy about every scope at every resource, and ends the assessment.
     #[must_use]
     pub fn decide(self, policy: &dyn Policy) -> Box<Ended> {
+        // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
+        let revision = policy.revision(self.core.process.protection());
         let tally = self.ask(policy);
         let Self { mut core, person } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
@@ -65,7 +67,10 @@ impl AwaitingPolicy<'_> {
                 protection: core.process.protection().clone(),
                 audience: core.audience,
                 client: core.process.client().clone(),
-                person: person.as_ref().map(|person| (person.iss.clone(), person.sub.clone())),
+                person: person
+                    .clone()
+                    .map(|person| person.with_only(&policy.claims(core.process.protection()))),
+                basis: Basis::of(revision, &tally.granted, core.facts.registered),
                 permissions: tally.granted,
                 issued: core.facts.now,
                 expires: core.facts.now.after(core.facts.settings.rpt_lifetime),

@@ -3,7 +3,6 @@
 
 use countersign_claims_token::read::{self, ClaimsTokenError, Expected, Step as TokenStep};
 use countersign_jwt::KeySet;
-use countersign_types::identifier::is_at_or_below;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{EmailAddress, Issuer, ResourceIdentifier};
 
@@ -35,8 +34,7 @@ impl<'a> Core<'a> {
             }
         };
         self.token_steps_before(TokenStep::DiscoveredIssuer);
-        let issuer = claims.issuer().as_str();
-        if facts.settings.refused_issuers.iter().any(|no| is_at_or_below(issuer, no.as_str())) {
+        if facts.settings.refuses(claims.issuer()) {
             self.checks.push(Step::Allowed.failed(claims.issuer().as_str()));
             return Err(self.refuse(Denial::Issuer));
         }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_types::email::canonical_domain;
 use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Decision, Policy, PolicyRequest, RequiredClaim};
+use super::{Decision, Policy, PolicyRequest, RequiredClaim, Revision};
 use crate::person::Person;
 use crate::protection::Protection;
 
@@ -15,7 +15,7 @@ use crate::protection::Protection;
 pub const ANY: &str = "*";
 
 /// A rule as configuration spells it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// The name of a resource, or `*` for all of this owner at this resource server.
@@ -46,7 +46,7 @@ pub struct RuleConfig {
 ///
 /// A person fits who has one of the addresses or domains (if any is given), one of the issuers (if
 /// any), and all of the claims.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "RuleConfig")]
 pub struct Rule(RuleConfig);
 
@@ -151,7 +151,22 @@ fn holds(value: &Value, wanted: &Value) -> bool {
 
 /// The rules of every owner at every resource server.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(BTreeMap<Protection, Vec<Rule>>);
+pub struct Rules(BTreeMap<Protection, Owned>);
+
+/// One owner's rules for one resource server.
+#[derive(Clone, Debug)]
+struct Owned {
+    rules: Vec<Rule>,
+    revision: Revision,
+}
+
+impl Owned {
+    fn new(rules: Vec<Rule>) -> Self {
+        // INVARIANT: a rule is made of text, lists and JSON, so there is always JSON for it.
+        let revision = Revision::of(serde_json::to_vec(&rules).unwrap_or_default());
+        Self { rules, revision }
+    }
+}
 
 impl Rules {
     /// No rule: everything is denied.
@@ -164,14 +179,20 @@ impl Rules {
     /// anybody else's resources, whatever those are called.
     #[must_use]
     pub fn with(mut self, protection: Protection, rules: impl IntoIterator<Item = Rule>) -> Self {
-        self.0.entry(protection).or_default().extend(rules);
+        let known = self.0.remove(&protection).map(|owned| owned.rules);
+        let rules = known.into_iter().flatten().chain(rules).collect();
+        self.0.insert(protection, Owned::new(rules));
         self
+    }
+
+    fn of(&self, protection: &Protection) -> &[Rule] {
+        self.0.get(protection).map_or(&[], |owned| &owned.rules)
     }
 }
 
 impl Policy for Rules {
     fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
-        let rules = self.0.get(request.protection).into_iter().flatten();
+        let rules = self.of(request.protection).iter();
         let mut needed = Vec::new();
         for rule in rules.filter(|rule| rule.applies(request)) {
             match rule.fit(request.person) {
@@ -185,6 +206,17 @@ impl Policy for Rules {
             }
         }
         if needed.is_empty() { Decision::Deny } else { Decision::NeedClaims(needed) }
+    }
+
+    /// A digest of the rules: the same over restarts, and another as soon as one of them is.
+    fn revision(&self, protection: &Protection) -> Revision {
+        let none = || Owned::new(Vec::new()).revision;
+        self.0.get(protection).map_or_else(none, |owned| owned.revision)
+    }
+
+    /// The claims that some rule names.
+    fn claims(&self, protection: &Protection) -> BTreeSet<String> {
+        self.of(protection).iter().flat_map(|Rule(rule)| rule.claims.keys().cloned()).collect()
     }
 }
 
@@ -328,6 +360,34 @@ mod tests {
         assert_eq!(check(&rules, &CASE, Some(&alice)), Decision::Permit);
         let agent = person("https://a.example", "alice@a.example", json!({"absent": true}));
         assert_eq!(check(&rules, &CASE, Some(&agent)), Decision::Deny);
+    }
+
+    #[test]
+    fn a_revision_is_of_the_rules_and_of_no_one_elses() {
+        let rule = |email: &str| json!([{"resource": "*", "scopes": ["get"], "emails": [email]}]);
+        let one = rules(rule("alice@a.example"));
+        let (own, other) = (protection("rs"), protection("rs2"));
+        assert_eq!(one.revision(&own), rules(rule("alice@a.example")).revision(&own));
+        let more: Vec<Rule> = serde_json::from_value(rule("bob@a.example")).unwrap();
+        let two = one.clone().with(other.clone(), more.clone());
+        assert_eq!(one.revision(&own), two.revision(&own));
+        assert_ne!(one.revision(&other), two.revision(&other));
+        for changed in
+            [rules(rule("eve@a.example")), rules(json!([])), one.clone().with(own.clone(), more)]
+        {
+            assert_ne!(one.revision(&own), changed.revision(&own));
+        }
+        assert_eq!(Rules::new().revision(&own), rules(json!([])).revision(&own));
+    }
+
+    #[test]
+    fn the_claims_are_those_that_rules_name() {
+        let rules = rules(json!([
+            {"resource": "*", "scopes": ["get"], "claims": {"roles": "admin"}},
+            {"resource": "*", "scopes": ["put"], "claims": {"roles": "user", "team": "x"}},
+        ]));
+        assert!(rules.claims(&protection("rs")).iter().eq(["roles", "team"]));
+        assert!(rules.claims(&protection("rs2")).is_empty());
     }
 
     #[test]
