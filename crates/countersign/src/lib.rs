@@ -189,7 +189,7 @@
 //! |---|---|
 //! | [`types`] | the nouns every specification shares, parsed once and redacted by default |
 //! | [`jwt`] | keys, and an unverified token turned into verified claims under a stated policy |
-//! | [`permission_ticket`], [`client_auth`], [`metadata`], [`claims_token`] | the protocol's small parts |
+//! | [`permission_ticket`], [`client_auth`], [`metadata`], [`claims_token`], [`identity_propagation`] | the protocol's small parts |
 //! | [`protocol`] | UMA, token exchange, OpenID Connect: requests to decisions to responses |
 //! | [`adapters`] | fetching, storing, finding foreign keys and issuers, serving |
 //! | [`client`], [`resource`], [`sts`], [`uma`] | the four roles |
@@ -201,6 +201,7 @@
 
 pub use countersign_claims_token as claims_token;
 pub use countersign_client_auth as client_auth;
+pub use countersign_identity_propagation as identity_propagation;
 pub use countersign_jwt as jwt;
 pub use countersign_metadata as metadata;
 pub use countersign_permission_ticket as permission_ticket;

@@ -12,6 +12,7 @@
 //! | [`verify`](mod@verify) | the states from text to verified claims | [RFC 7519 §7.2] |
 //! | [`json`] | JSON with one reading | [RFC 8725 §2.6] |
 //! | [`act`] | who acts for the subject, and for whom before | [RFC 8693 §4.1] |
+//! | [`cnf`] | the key a token is bound to | [RFC 7800 §3.1] |
 //! | `convert` | PEM and DER, by the feature `josekit` | [RFC 7468], [RFC 5958] |
 //!
 //! ```
@@ -71,6 +72,7 @@
 //! [RFC 7519 §4.1]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1
 //! [RFC 7519 §7.2]: https://www.rfc-editor.org/rfc/rfc7519#section-7.2
 //! [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
+//! [RFC 7800 §3.1]: https://www.rfc-editor.org/rfc/rfc7800#section-3.1
 //! [RFC 8037 §3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
 //! [RFC 8693 §4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
 //! [RFC 8725 §2.6]: https://www.rfc-editor.org/rfc/rfc8725#section-2.6
@@ -81,6 +83,7 @@ pub mod act;
 pub mod alg;
 mod base64url;
 pub mod claims;
+pub mod cnf;
 #[cfg(feature = "josekit")]
 pub mod convert;
 pub mod json;

@@ -31,6 +31,12 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// A value computed elsewhere: a key's thumbprint that a token names.
+    #[must_use]
+    pub const fn from_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     /// The 32 octets.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {

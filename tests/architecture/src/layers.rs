@@ -8,6 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["countersign-jwt"],
     &["countersign-permission-ticket", "countersign-client-auth", "countersign-metadata"],
     &["countersign-claims-token"],
+    &["countersign-identity-propagation"],
     &["countersign-uma", "countersign-token-exchange", "countersign-oidc"],
     &["countersign-store", "countersign-fetch", "countersign-host"],
     &["countersign-resolver", "countersign-login"],
@@ -23,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The last row without waiting, clock, file, environment or socket.
-const LAST_PURE: usize = 4;
+const LAST_PURE: usize = 5;
 
 /// What the pure layers may take from outside: types and arithmetic.
 const PURE_DEPENDENCIES: &[&str] = &[

@@ -1,0 +1,207 @@
+use countersign_jwt::cnf::Confirmation;
+use countersign_jwt::{Algorithm, SigningKey};
+use countersign_types::Lifetime;
+use serde_json::json;
+
+use super::*;
+use crate::IdentityToken;
+use crate::testing::{NOW, World, changed, keys};
+
+/// What is presented, to whom, and what was found: each part to be changed by a row.
+struct Case {
+    world: World,
+    identity: AccessToken,
+    proof: Option<AccessToken>,
+    entitled: Issuer,
+    issuer_keys: KeySet,
+    client_keys: KeySet,
+    new: bool,
+}
+
+impl Case {
+    fn good() -> Self {
+        let world = World::new();
+        let identity = world.identity_token();
+        Self {
+            proof: Some(world.proof_of(&identity)),
+            identity,
+            entitled: world.sts.clone(),
+            issuer_keys: world.sts_keys(),
+            client_keys: world.client_keys(),
+            new: true,
+            world,
+        }
+    }
+
+    fn present(&self) -> Result<PropagatedIdentity, PresentationError> {
+        check(&self.identity, self.proof.as_ref(), &self.world.rp, NOW)?
+            .verify(&self.entitled, &self.issuer_keys, &self.client_keys)?
+            .if_new(self.new)
+    }
+
+    /// Another identity token, with a proof that goes with it.
+    fn show(&mut self, identity: AccessToken) {
+        self.proof = Some(self.world.proof_of(&identity));
+        self.identity = identity;
+    }
+}
+
+#[test]
+fn the_whole_of_the_checks_makes_a_caller() {
+    let case = Case::good();
+    let caller = case.present().unwrap();
+    assert_eq!(caller.email(), &case.world.alice);
+    assert_eq!(caller.client(), &case.world.client);
+    assert_eq!(caller.issuer(), &case.world.sts);
+    assert_eq!(caller.act().depth(), 1);
+    assert_eq!(caller.expires(), NOW.after(IdentityToken::LIFETIME));
+}
+
+type Row = (&'static str, fn(&mut Case), Step);
+
+const ROWS: &[Row] = &[
+    ("an access token", |c| c.show(retyped(c, "at+jwt")), Step::TokenType),
+    ("an ID token", |c| c.show(retyped(c, "JWT")), Step::TokenType),
+    ("a claims token", |c| c.show(retyped(c, "uma-claims+jwt")), Step::TokenType),
+    (
+        "for another relying party",
+        |c| {
+            c.show(mutated(c, &[("aud", json!("https://rp.evil.example"))]));
+        },
+        Step::Audience,
+    ),
+    (
+        "expired",
+        |c| {
+            c.show(mutated(c, &[("exp", json!(NOW.as_unix() - 60))]));
+        },
+        Step::Lifetime,
+    ),
+    ("no address", |c| c.show(mutated(c, &[("sub", json!("alice"))])), Step::Subject),
+    ("nobody acts", |c| c.show(mutated(c, &[("act", json!(null))])), Step::Actor),
+    (
+        "a local actor",
+        |c| {
+            c.show(mutated(c, &[("act", json!({ "sub": "mail" })), ("client_id", json!(null))]));
+        },
+        Step::Actor,
+    ),
+    (
+        "bound to a key",
+        |c| {
+            let cnf = Some(Confirmation::Jkt(Digest::of(b"key")));
+            c.show(IdentityToken { cnf, ..c.world.identity() }.mint(&c.world.sts_key).unwrap());
+        },
+        Step::Binding,
+    ),
+    ("no proof", |c| c.proof = None, Step::Proof),
+    ("the actor token as proof", |c| reproof(c, Some("actor+jwt"), &[]), Step::Proof),
+    (
+        "a client assertion as proof",
+        |c| {
+            reproof(c, Some("client-authentication+jwt"), &[]);
+        },
+        Step::Proof,
+    ),
+    ("a proof without typ", |c| reproof(c, None, &[]), Step::Proof),
+    (
+        "another client's proof",
+        |c| {
+            let other = json!("https://thief.example/client");
+            reproof(c, Some("client-proof+jwt"), &[("iss", other.clone()), ("sub", other)]);
+        },
+        Step::Proof,
+    ),
+    (
+        "a proof for another relying party",
+        |c| {
+            reproof(c, Some("client-proof+jwt"), &[("aud", json!("https://rp.evil.example"))]);
+        },
+        Step::Proof,
+    ),
+    (
+        "the proof of another identity token",
+        |c| {
+            let other = IdentityToken { jti: "2".to_owned(), ..c.world.identity() };
+            c.proof = Some(c.world.proof_of(&other.mint(&c.world.sts_key).unwrap()));
+        },
+        Step::Ath,
+    ),
+    (
+        "an issuer that is not entitled",
+        |c| {
+            c.entitled = Issuer::parse("https://sts.bob.example").unwrap();
+        },
+        Step::Issuer,
+    ),
+    ("another issuer's key", |c| c.issuer_keys = keys(&fresh()), Step::IssuerSignature),
+    ("another client's key", |c| c.client_keys = keys(&fresh()), Step::ClientSignature),
+    ("shown before", |c| c.new = false, Step::Once),
+];
+
+fn fresh() -> SigningKey {
+    SigningKey::generate(Algorithm::Es256, None).unwrap()
+}
+
+fn retyped(case: &Case, typ: &str) -> AccessToken {
+    changed(&case.identity, Some(typ), &case.world.sts_key, &[])
+}
+
+fn mutated(case: &Case, changes: &[crate::testing::Change<'_>]) -> AccessToken {
+    let typ = Some(identity_token::TYP);
+    changed(&case.identity, typ, &case.world.sts_key, changes)
+}
+
+fn reproof(case: &mut Case, typ: Option<&str>, changes: &[crate::testing::Change<'_>]) {
+    let proof = case.world.proof_of(&case.identity);
+    case.proof = Some(changed(&proof, typ, &case.world.client_key, changes));
+}
+
+#[test]
+fn each_step_refuses_what_it_is_there_for() {
+    for (name, change, step) in ROWS {
+        let mut case = Case::good();
+        change(&mut case);
+        let error = case.present().map(drop).expect_err(name);
+        assert_eq!(error.step(), *step, "{name}: {error:?}");
+    }
+    for step in Step::ALL {
+        assert!(ROWS.iter().any(|(_, _, refused)| refused == step), "nothing refused by {step:?}");
+        assert!(!step.name().is_empty() && !step.section().is_empty());
+    }
+}
+
+#[test]
+fn what_is_shown_says_whose_keys_are_wanted() {
+    let case = Case::good();
+    let checked = check(&case.identity, case.proof.as_ref(), &case.world.rp, NOW).unwrap();
+    assert_eq!(checked.issuer(), &case.world.sts);
+    assert_eq!(checked.email(), &case.world.alice);
+    assert_eq!(checked.client(), &case.world.client);
+    assert_eq!(checked.issuer_key_id(), case.world.sts_key.public().kid());
+    assert_eq!(checked.client_key_id(), case.world.client_key.public().kid());
+}
+
+#[test]
+fn clocks_may_differ_by_a_minute() {
+    let case = Case::good();
+    let check_at = |now| check(&case.identity, case.proof.as_ref(), &case.world.rp, now).is_ok();
+    assert!(check_at(NOW.before(Lifetime::from_secs(60))));
+    assert!(!check_at(NOW.before(Lifetime::from_secs(61))));
+    assert!(check_at(NOW.after(Lifetime::from_secs(119))));
+    assert!(!check_at(NOW.after(Lifetime::from_secs(120))));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_flipped_bit_passes(at in 0_usize..600, bit in 0_u8..8, of_proof in proptest::bool::ANY) {
+        let mut case = Case::good();
+        let token = if of_proof { case.proof.clone().unwrap() } else { case.identity.clone() };
+        let mut octets = token.expose().as_bytes().to_vec();
+        let at = at % octets.len();
+        octets[at] ^= 1 << bit;
+        let flipped = AccessToken::new(String::from_utf8_lossy(&octets).into_owned());
+        if of_proof { case.proof = Some(flipped) } else { case.identity = flipped }
+        proptest::prop_assert!(case.present().is_err());
+    }
+}
