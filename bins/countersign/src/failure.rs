@@ -142,6 +142,7 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::SubjectToken(_) | ClientError::Sign(_) => Code::Configuration,
         ClientError::Fetch { .. } => Code::Unavailable,
         ClientError::Metadata { source, .. } if source.is_temporary() => Code::Unavailable,
+        ClientError::ResourceMetadata { source, .. } if source.is_temporary() => Code::Unavailable,
         ClientError::Exchange { source, .. } | ClientError::Grant { source, .. } => {
             token_code(source)
         }

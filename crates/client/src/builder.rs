@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use countersign_client_auth::Proof;
 use countersign_fetch::Fetch;
 use countersign_jwt::Sign;
-use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_resolver::{MetadataConfig, ResourceMetadataCache, ServerMetadataCache};
 use countersign_types::random::Random;
 use countersign_types::{ClientId, Clock, Issuer};
 
@@ -34,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) rounds: u8,
     pub(crate) metadata: ServerMetadataCache,
+    pub(crate) resources: ResourceMetadataCache,
     pub(crate) kept: Kept,
 }
 
@@ -58,12 +59,11 @@ impl Client {
         provider: Registration,
         subject: Arc<dyn SubjectToken>,
     ) -> ClientBuilder {
+        let config = MetadataConfig::default();
+        let (with, at) = (|| Arc::clone(&fetch), || Arc::clone(&clock));
         ClientBuilder(Inner {
-            metadata: ServerMetadataCache::new(
-                Arc::clone(&fetch),
-                Arc::clone(&clock),
-                &MetadataConfig::default(),
-            ),
+            metadata: ServerMetadataCache::new(with(), at(), &config),
+            resources: ResourceMetadataCache::new(with(), at(), &config),
             fetch,
             clock,
             random,

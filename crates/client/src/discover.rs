@@ -1,8 +1,10 @@
 //! Whom the client is talking to: which authorization server, and which resource server.
 
-use countersign_fetch::{Fetch, FetchError, Limits, Request};
-use countersign_metadata::{DocumentKind, ProtectedResourceMetadata, resource};
-use countersign_resolver::ServerMetadataCache;
+use std::sync::Arc;
+
+use countersign_metadata::resource::Unattributed;
+use countersign_metadata::{DocumentKind, resource};
+use countersign_resolver::{ResourceMetadataCache, ServerMetadataCache};
 use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
 
 use crate::challenge::UmaChallenge;
@@ -54,50 +56,49 @@ pub(crate) async fn authorization_server(
 /// The resource identifier of the resource server at `url`: the one of its own metadata, if that
 /// covers the URL, else the URL's origin. [RFC 9728 §3.3]
 ///
+/// A resource server that says who its authorization servers are is held to it.
+///
 /// [RFC 9728 §3.3]: https://www.rfc-editor.org/rfc/rfc9728#section-3.3
 pub(crate) async fn resource_server(
-    fetch: &dyn Fetch,
+    cache: &ResourceMetadataCache,
     url: &EndpointUrl,
     challenge: &UmaChallenge,
 ) -> Result<ResourceIdentifier, ClientError> {
     let origin = ResourceIdentifier::origin_of(url);
-    let Some(metadata) = published(fetch, url, &origin, challenge).await? else {
+    let read = published(cache, &origin, challenge).await?;
+    // What a document about something else says is not used, as §3.3 has it.
+    let Some(metadata) = read.as_ref().and_then(|read| read.about(url).ok()) else {
         return Ok(origin);
     };
-    // A resource server that says who its authorization servers are is held to it.
     let servers = &metadata.authorization_servers;
     if !servers.is_empty() && !servers.contains(&challenge.as_uri) {
         return Err(ClientError::AuthorizationServer {
-            resource: metadata.resource,
+            resource: metadata.resource.clone(),
             as_uri: challenge.as_uri.clone(),
         });
     }
-    Ok(metadata.resource)
+    Ok(metadata.resource.clone())
 }
 
-/// What the resource server publishes about itself, if it is about `url`.
+/// What the resource server publishes about itself. That it publishes nothing has to be said by the
+/// server itself, at the place that its challenge does not name; any other answer ends the request,
+/// since a document that cannot be read may be the one that lists its authorization servers.
 async fn published(
-    fetch: &dyn Fetch,
-    url: &EndpointUrl,
+    cache: &ResourceMetadataCache,
     origin: &ResourceIdentifier,
     challenge: &UmaChallenge,
-) -> Result<Option<ProtectedResourceMetadata>, ClientError> {
+) -> Result<Option<Arc<Unattributed>>, ClientError> {
     // A document of another origin could only speak for that origin: it is not even fetched.
-    let named = challenge
-        .resource_metadata
-        .clone()
-        .filter(|named| ResourceIdentifier::origin_of(named) == *origin);
-    let Some(document) = named.or_else(|| resource::well_known(origin).ok()) else {
-        return Ok(None);
+    let named = challenge.resource_metadata.as_ref();
+    let named = named.filter(|named| ResourceIdentifier::origin_of(named) == *origin);
+    let document = match named {
+        Some(named) => named.clone(),
+        None => resource::well_known(origin)
+            .map_err(|_| ClientError::Request("its origin is too long"))?,
     };
-    match fetch.fetch(Request::get(document, Limits::metadata())).await {
-        Ok(response) => Ok(ProtectedResourceMetadata::parse_covering(response.body(), url).ok()),
-        Err(source) if says_nothing(&source) => Ok(None),
-        Err(source) => Err(ClientError::Fetch { party: origin.to_string(), source }),
+    match cache.get(&document).await {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_absence() && named.is_none() => Ok(None),
+        Err(source) => Err(ClientError::ResourceMetadata { document, source }),
     }
-}
-
-/// Whether the resource server answered, and published nothing.
-fn says_nothing(error: &FetchError) -> bool {
-    !error.is_temporary() && !matches!(error, FetchError::Url | FetchError::Refused { .. })
 }

@@ -3,9 +3,9 @@
 use countersign_claims_token::ClaimsTokenError;
 use countersign_fetch::FetchError;
 use countersign_jwt::SignError;
-use countersign_resolver::ServerMetadataError;
+use countersign_resolver::{ResourceMetadataError, ServerMetadataError};
 use countersign_types::secret::TicketHandle;
-use countersign_types::{Issuer, ResourceIdentifier};
+use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
 
 use crate::challenge::ChallengeError;
 use crate::grant::NeedInfo;
@@ -41,6 +41,16 @@ pub enum ClientError {
         /// What is wrong with it.
         #[source]
         source: ServerMetadataError,
+    },
+    /// The resource server's metadata is malformed, or could not be had and is not known to be
+    /// absent: whom it lists as its authorization servers cannot be told.
+    #[error("the resource server's metadata at {document} is refused")]
+    ResourceMetadata {
+        /// Where the document is.
+        document: EndpointUrl,
+        /// What is wrong with it.
+        #[source]
+        source: ResourceMetadataError,
     },
     /// A server's metadata names no token endpoint.
     #[error("{0} publishes no token endpoint")]

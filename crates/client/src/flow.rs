@@ -149,7 +149,7 @@ impl Client {
         url: &EndpointUrl,
         challenge: &UmaChallenge,
     ) -> Result<Target, ClientError> {
-        let resource = discover::resource_server(self.0.fetch.as_ref(), url, challenge).await?;
+        let resource = discover::resource_server(&self.0.resources, url, challenge).await?;
         let as_uri = &challenge.as_uri;
         let target = discover::authorization_server(&self.0.metadata, as_uri, resource).await?;
         self.checked("issuer of the metadata = as_uri", "RFC 8414 §3.3", as_uri.as_str());

@@ -90,25 +90,40 @@ impl ProtectedResourceMetadata {
         }
     }
 
-    /// Parses a document that a resource server points to when `called` is requested; its
-    /// `resource` must cover that URL: equal to it, or a prefix of it on the same origin that ends
+    /// Reads a document without comparing its `resource` with anything: what it says counts only
+    /// once [`Unattributed::about`] has been asked.
+    ///
+    /// # Errors
+    /// [`MetadataError::Malformed`].
+    pub fn read(document: &[u8]) -> Result<Unattributed, MetadataError> {
+        Ok(Unattributed(parse_object(document)?))
+    }
+
+    fn mismatch(&self, expected: &str) -> MetadataError {
+        MetadataError::Mismatch { expected: expected.to_owned(), found: self.resource.to_string() }
+    }
+}
+
+/// A document that has been read, and is about nothing yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unattributed(ProtectedResourceMetadata);
+
+impl Unattributed {
+    /// The metadata, for a request to `called` whose resource server pointed to the document: its
+    /// `resource` must cover that URL, equal to it, or a prefix of it on the same origin that ends
     /// at a segment. A looser reading of [RFC 9728 §3.3] than the letter, and never across origins.
     ///
     /// # Errors
-    /// [`MetadataError::Malformed`], [`MetadataError::Mismatch`].
+    /// [`MetadataError::Mismatch`].
     ///
     /// [RFC 9728 §3.3]: https://www.rfc-editor.org/rfc/rfc9728#section-3.3
-    pub fn parse_covering(document: &[u8], called: &EndpointUrl) -> Result<Self, MetadataError> {
-        let metadata: Self = parse_object(document)?;
+    pub fn about(&self, called: &EndpointUrl) -> Result<&ProtectedResourceMetadata, MetadataError> {
+        let Self(metadata) = self;
         if metadata.resource.covers(called) {
             Ok(metadata)
         } else {
             Err(metadata.mismatch(called.as_str()))
         }
-    }
-
-    fn mismatch(self, expected: &str) -> MetadataError {
-        MetadataError::Mismatch { expected: expected.to_owned(), found: self.resource.to_string() }
     }
 }
 
@@ -161,8 +176,8 @@ mod tests {
             ("https://rs.example:8443/api", false),
         ] {
             let called = EndpointUrl::parse(url).unwrap();
-            let parsed = ProtectedResourceMetadata::parse_covering(document, &called);
-            assert_eq!(parsed.is_ok(), accepted, "{url}");
+            let read = ProtectedResourceMetadata::read(document).unwrap();
+            assert_eq!(read.about(&called).is_ok(), accepted, "{url}");
         }
     }
 

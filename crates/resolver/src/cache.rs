@@ -1,4 +1,4 @@
-//! What the three resolvers share: a bounded cache that loads each thing once for all who wait.
+//! What the resolvers share: a bounded cache that loads each thing once for all who wait.
 
 use std::future::Future;
 use std::hash::Hash;

@@ -4,13 +4,14 @@
 //! |---|---|---|
 //! | [`RemoteKeys`] | the JWK set behind a `jwks_uri` | [RFC 7517 §5], [OpenID Core §10.1.1] |
 //! | [`ServerMetadataCache`] | an issuer's metadata | [RFC 8414 §3], [OpenID Discovery §4], UMA 2.0 Grant §2 |
+//! | [`ResourceMetadataCache`] | what a resource server publishes about itself | [RFC 9728 §3] |
 //! | [`IssuerResolver`] | which issuer speaks for an e-mail address | [RFC 7033], [OpenID Discovery §2] |
 //!
 //! All of it goes out through one [`Fetch`](countersign_fetch::Fetch), which guards what is reached.
 //! What is found is untrusted until a signature made with it has been verified *and* the issuer was
 //! compared with the one a token names.
 //!
-//! The three share their rules. Requests for one thing at one time cost one fetch. What was found is
+//! They share their rules. Requests for one thing at one time cost one fetch. What was found is
 //! fresh for a while, and kept a while longer if it cannot be fetched again. A failure of the network
 //! is told to those who wait and not remembered; an answer that says "no" is remembered briefly. All
 //! caches are bounded.
@@ -63,6 +64,7 @@
 //! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+//! [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
 //! [OpenID Core §10.1.1]: https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys
 //! [OpenID Discovery §2]: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
 //! [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
@@ -77,4 +79,7 @@ mod world;
 
 pub use issuer::{DiscoveredIssuer, DiscoveryError, IssuerConfig, IssuerResolver, Via};
 pub use keys::{KeysConfig, KeysError, RemoteKeys};
-pub use metadata::{MetadataConfig, ServerMetadataCache, ServerMetadataError};
+pub use metadata::{
+    MetadataConfig, ResourceMetadataCache, ResourceMetadataError, ServerMetadataCache,
+    ServerMetadataError,
+};

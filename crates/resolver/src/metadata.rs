@@ -1,11 +1,15 @@
-//! The metadata documents of issuers.
+//! The metadata documents of issuers and of resource servers.
 
 use std::sync::Arc;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request};
-use countersign_metadata::{DocumentKind, MetadataError, ServerMetadata, well_known};
+use countersign_metadata::resource::Unattributed;
+use countersign_metadata::{
+    DocumentKind, MetadataError, ProtectedResourceMetadata, ServerMetadata, well_known,
+};
 use countersign_types::identifier::IdentifierError;
-use countersign_types::{Clock, Issuer, Lifetime};
+use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::cache::{Cache, Failure, Times};
@@ -77,7 +81,7 @@ impl ServerMetadataError {
 
 /// Whether a host answered, over valid TLS, that it has nothing there.
 pub(crate) fn is_not_found(error: &FetchError) -> bool {
-    matches!(error, FetchError::Status(http::StatusCode::NOT_FOUND))
+    matches!(error, FetchError::Status(StatusCode::NOT_FOUND))
 }
 
 impl Failure for ServerMetadataError {
@@ -129,5 +133,170 @@ impl ServerMetadataCache {
 impl std::fmt::Debug for ServerMetadataCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServerMetadataCache").finish_non_exhaustive()
+    }
+}
+
+/// Why there is no metadata of a resource server.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResourceMetadataError {
+    /// The document could not be fetched.
+    #[error("the document could not be fetched")]
+    Fetch(#[source] Arc<FetchError>),
+    /// The document is malformed.
+    #[error("the document was refused")]
+    Document(#[source] Arc<MetadataError>),
+}
+
+impl ResourceMetadataError {
+    /// Whether the same question may be answered later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Fetch(error) if error.is_temporary())
+    }
+
+    /// Whether the resource server's own host says that it publishes no such document: that there
+    /// is none (404, 410), or, as a server does that guards every path alike, that there is none
+    /// for the public (401, 403). Whatever else it answers is no absence.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        const ABSENT: [StatusCode; 4] = [
+            StatusCode::NOT_FOUND,
+            StatusCode::GONE,
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+        ];
+        let Self::Fetch(error) = self else { return false };
+        matches!(**error, FetchError::Status(status) if ABSENT.contains(&status))
+    }
+}
+
+impl Failure for ResourceMetadataError {
+    fn is_temporary(&self) -> bool {
+        self.is_temporary()
+    }
+}
+
+/// The metadata documents of resource servers, cached by URL. [RFC 9728 §3]
+///
+/// [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
+pub struct ResourceMetadataCache {
+    fetch: Arc<dyn Fetch>,
+    documents: Cache<String, Unattributed, ResourceMetadataError>,
+}
+
+impl ResourceMetadataCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, config: &MetadataConfig) -> Self {
+        Self { fetch, documents: Cache::new(config.capacity, clock, config.times()) }
+    }
+
+    /// The document at a URL, which is untrusted. What it is about has not been compared with
+    /// anything.
+    ///
+    /// # Errors
+    /// Any [`ResourceMetadataError`].
+    pub async fn get(
+        &self,
+        document: &EndpointUrl,
+    ) -> Result<Arc<Unattributed>, ResourceMetadataError> {
+        self.documents.get(&document.to_string(), |_| true, || self.load(document)).await
+    }
+
+    async fn load(&self, document: &EndpointUrl) -> Result<Unattributed, ResourceMetadataError> {
+        let response = self.fetch.fetch(Request::get(document.clone(), Limits::metadata())).await;
+        let response = response.map_err(|error| ResourceMetadataError::Fetch(Arc::new(error)))?;
+        ProtectedResourceMetadata::read(response.body())
+            .map_err(|error| ResourceMetadataError::Document(Arc::new(error)))
+    }
+}
+
+impl std::fmt::Debug for ResourceMetadataCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResourceMetadataCache").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{Answer, World};
+
+    const URL: &str = "https://rs.example/.well-known/oauth-protected-resource";
+    const DOCUMENT: &str = r#"{"resource":"https://rs.example"}"#;
+
+    fn cache(world: &Arc<World>) -> ResourceMetadataCache {
+        let config = MetadataConfig { capacity: 8, ..MetadataConfig::default() };
+        ResourceMetadataCache::new(world.clone(), world.clone(), &config)
+    }
+
+    async fn ask(
+        cache: &ResourceMetadataCache,
+        url: &str,
+    ) -> Result<Arc<Unattributed>, ResourceMetadataError> {
+        cache.get(&EndpointUrl::parse(url).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_once_in_its_time() {
+        let world = World::new();
+        world.set(URL, Answer::body(DOCUMENT));
+        let cache = cache(&world);
+        for (seconds, fetched) in [(0, 1), (299, 1), (1, 2)] {
+            world.pass(seconds);
+            let read = ask(&cache, URL).await.unwrap();
+            assert!(read.about(&EndpointUrl::parse("https://rs.example/a").unwrap()).is_ok());
+            assert_eq!(world.count(), fetched);
+        }
+        world.pass(300);
+        world.set(URL, Answer::Timeout);
+        assert!(ask(&cache, URL).await.is_ok(), "the old one, while the network fails");
+    }
+
+    #[tokio::test]
+    async fn only_the_host_itself_says_that_there_is_none() {
+        for (answer, absent) in [
+            (Answer::Status(404), true),
+            (Answer::Status(410), true),
+            (Answer::Status(401), true),
+            (Answer::Status(403), true),
+            (Answer::Status(400), false),
+            (Answer::Status(429), false),
+            (Answer::Status(500), false),
+            (Answer::Timeout, false),
+            (Answer::Refused, false),
+            (Answer::Redirect, false),
+            (Answer::TooLarge, false),
+            (Answer::ContentType, false),
+            (Answer::body(""), false),
+            (Answer::body("{}"), false),
+            (Answer::body(r#"{"resource":"http://rs.example"}"#), false),
+            (
+                Answer::body(r#"{"resource":"https://rs.example","authorization_servers":"x"}"#),
+                false,
+            ),
+        ] {
+            let world = World::new();
+            world.set(URL, answer);
+            let error = ask(&cache(&world), URL).await.unwrap_err();
+            assert_eq!(error.is_absence(), absent, "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_absence_is_remembered_briefly_and_urls_do_not_pile_up() {
+        let world = World::new();
+        let cache = cache(&world);
+        for (seconds, fetched) in [(0, 1), (29, 1), (1, 2)] {
+            world.pass(seconds);
+            assert!(ask(&cache, URL).await.unwrap_err().is_absence());
+            assert_eq!(world.count(), fetched);
+        }
+        for n in 0..50 {
+            let _ = ask(&cache, &format!("{URL}/{n}")).await;
+        }
+        cache.documents.sync();
+        assert!(cache.documents.len() <= 8);
     }
 }

@@ -51,6 +51,15 @@ impl Sent {
     }
 }
 
+/// What the resource server answers where its metadata would be.
+#[derive(Clone, Debug)]
+pub(super) enum Published {
+    Json(Value),
+    Status(u16),
+    NoJson,
+    Silent,
+}
+
 pub(super) type Lie = fn(&mut ClaimsToken);
 
 /// Two domains in memory: answers are queued for the resource server and the authorization server;
@@ -60,7 +69,7 @@ pub(super) struct World {
     pub(super) rs: Mutex<VecDeque<Response<Bytes>>>,
     pub(super) uma: Mutex<VecDeque<Response<Bytes>>>,
     pub(super) uma_metadata: Value,
-    pub(super) rs_metadata: Option<Value>,
+    pub(super) rs_metadata: Published,
     pub(super) sts_answer: Value,
     pub(super) lie: Lie,
     pub(super) key: SigningKey,
@@ -77,7 +86,7 @@ impl World {
                 "token_endpoint": format!("{UMA}/token"),
                 "claims_interaction_endpoint": format!("{UMA}/claims"),
             }),
-            rs_metadata: None,
+            rs_metadata: Published::Status(404),
             sts_answer: json!({
                 "issued_token_type": TokenType::JWT.as_str(), "token_type": "n_a", "expires_in": 120,
             }),
@@ -117,7 +126,6 @@ impl World {
             body: request.body.to_vec(),
         };
         self.sent.lock().unwrap().push(sent.clone());
-        let missing = || FetchError::Status(StatusCode::NOT_FOUND);
         let next = |queue: &Mutex<VecDeque<_>>| {
             queue.lock().unwrap().pop_front().ok_or(FetchError::Timeout)
         };
@@ -139,7 +147,14 @@ impl World {
             None => {}
         }
         if url.contains("/.well-known/") {
-            return self.rs_metadata.as_ref().map(|json| answer(200, json)).ok_or_else(missing);
+            return match &self.rs_metadata {
+                Published::Json(json) => Ok(answer(200, json)),
+                Published::Status(status) => {
+                    Err(FetchError::Status(StatusCode::from_u16(*status).unwrap()))
+                }
+                Published::NoJson => Err(FetchError::ContentType),
+                Published::Silent => Err(FetchError::Timeout),
+            };
         }
         next(&self.rs)
     }
