@@ -26,14 +26,13 @@
 //!
 //! [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
 
-use countersign_client_auth::Presentation;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ResourceIdentifier, TokenType};
-use oauth2::{AsyncHttpClient, EndpointSet, EndpointState, ErrorResponse, TokenUrl};
+use oauth2::{EndpointSet, EndpointState, ErrorResponse};
 use oauth2::{RevocableToken, StandardTokenResponse, TokenIntrospectionResponse, TokenResponse};
 use serde::{Deserialize, Serialize};
 
-use crate::token_endpoint::{self, Form, IssuedTokenType, TokenError};
+use crate::token_endpoint::{Form, GrantRequest, IssuedTokenType};
 
 /// The grant type. [RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -81,23 +80,12 @@ where
         let mut form = Form::new(GRANT_TYPE);
         form.add("subject_token", subject_token.expose());
         form.add("subject_token_type", subject_token_type.as_str().to_owned());
-        ExchangeTokenRequest {
-            url: self.token_uri(),
-            client_id: self.client_id(),
-            presentation: None,
-            form,
-        }
+        GrantRequest::new(self.token_uri(), self.client_id(), form)
     }
 }
 
 /// A token exchange request. [RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)
-#[must_use = "a request does nothing until it is sent"]
-pub struct ExchangeTokenRequest<'a> {
-    url: &'a TokenUrl,
-    client_id: &'a oauth2::ClientId,
-    presentation: Option<Presentation>,
-    form: Form<'a>,
-}
+pub type ExchangeTokenRequest<'a> = GrantRequest<'a, ExchangeResponse>;
 
 impl<'a> ExchangeTokenRequest<'a> {
     /// Who acts for the subject.
@@ -125,12 +113,6 @@ impl<'a> ExchangeTokenRequest<'a> {
         self
     }
 
-    /// A scope the token is to have. May be called several times.
-    pub fn add_scope(mut self, scope: &str) -> Self {
-        self.form.add_scope(scope);
-        self
-    }
-
     /// An extension's parameter, in the place of any value it had.
     pub fn set_extra_param(
         mut self,
@@ -140,35 +122,6 @@ impl<'a> ExchangeTokenRequest<'a> {
         self.form.set(name, value);
         self
     }
-
-    /// The client's authentication. Without it the client is a public one: the `oauth2` crate does
-    /// not hand out the secret it was given.
-    pub fn authenticated_by(mut self, presentation: Presentation) -> Self {
-        self.presentation = Some(presentation);
-        self
-    }
-
-    /// The request's own parameters, without the client's authentication.
-    #[must_use]
-    pub fn params(&self) -> Vec<(&str, &str)> {
-        self.form.params()
-    }
-
-    /// Sends the request.
-    ///
-    /// # Errors
-    /// [`TokenError`]: the server's error response, the HTTP client's error, or an answer that is
-    /// not a token exchange response.
-    pub async fn request_async<'c, C>(
-        self,
-        http: &'c C,
-    ) -> Result<ExchangeResponse, TokenError<C::Error>>
-    where
-        C: AsyncHttpClient<'c>,
-    {
-        let request = self.form.into_request(self.url, self.client_id, self.presentation);
-        token_endpoint::send(http, request).await
-    }
 }
 
 #[cfg(test)]
@@ -176,9 +129,10 @@ mod tests {
     use countersign_types::ResourceIdentifier;
     use http::header::AUTHORIZATION;
     use oauth2::basic::BasicClient;
-    use oauth2::{ClientId, RequestTokenError};
+    use oauth2::{ClientId, RequestTokenError, TokenUrl};
 
     use super::*;
+    use crate::token_endpoint::TokenError;
     use crate::token_endpoint::tests::Canned;
 
     type Result<T> = std::result::Result<T, TokenError<std::convert::Infallible>>;

@@ -2,15 +2,14 @@
 //!
 //! [UMA Grant §3.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#seek-authorization
 
-use countersign_client_auth::Presentation;
 use countersign_types::secret::{AccessToken, TicketHandle};
 use countersign_types::{Issuer, ResourceIdentifier, TokenType};
-use oauth2::{AsyncHttpClient, EndpointSet, EndpointState, ErrorResponse, TokenUrl};
+use oauth2::{EndpointSet, EndpointState, ErrorResponse};
 use oauth2::{RevocableToken, StandardTokenResponse, TokenIntrospectionResponse, TokenResponse};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::token_endpoint::{
-    self, Form, IssuedTokenType, RequiredClaim, TokenError, TokenErrorResponse,
+    Form, GrantRequest, IssuedTokenType, RequiredClaim, TokenErrorResponse,
 };
 
 /// The grant type. [UMA Grant §3.3.1]
@@ -62,25 +61,14 @@ where
     fn exchange_ticket<'a>(&'a self, ticket: &'a TicketHandle) -> ExchangeTicketRequest<'a> {
         let mut form = Form::new(GRANT_TYPE);
         form.add("ticket", ticket.expose());
-        ExchangeTicketRequest {
-            url: self.token_uri(),
-            client_id: self.client_id(),
-            presentation: None,
-            form,
-        }
+        GrantRequest::new(self.token_uri(), self.client_id(), form)
     }
 }
 
 /// A request of the UMA grant. [UMA Grant §3.3.1]
 ///
 /// [UMA Grant §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#uma-grant-type
-#[must_use = "a request does nothing until it is sent"]
-pub struct ExchangeTicketRequest<'a> {
-    url: &'a TokenUrl,
-    client_id: &'a oauth2::ClientId,
-    presentation: Option<Presentation>,
-    form: Form<'a>,
-}
+pub type ExchangeTicketRequest<'a> = GrantRequest<'a, RptResponse>;
 
 impl<'a> ExchangeTicketRequest<'a> {
     /// Pushes claims about the requesting party.
@@ -107,39 +95,6 @@ impl<'a> ExchangeTicketRequest<'a> {
     pub fn set_rpt(mut self, rpt: &'a AccessToken) -> Self {
         self.form.set("rpt", rpt.expose());
         self
-    }
-
-    /// A scope beyond those of the ticket. May be called several times.
-    pub fn add_scope(mut self, scope: &str) -> Self {
-        self.form.add_scope(scope);
-        self
-    }
-
-    /// The client's authentication. Without it the client is a public one.
-    pub fn authenticated_by(mut self, presentation: Presentation) -> Self {
-        self.presentation = Some(presentation);
-        self
-    }
-
-    /// The request's own parameters, without the client's authentication.
-    #[must_use]
-    pub fn params(&self) -> Vec<(&str, &str)> {
-        self.form.params()
-    }
-
-    /// Sends the request.
-    ///
-    /// # Errors
-    /// [`TokenError`]; [`TokenErrorResponse::refusal`] tells UMA's answers apart.
-    pub async fn request_async<'c, C>(
-        self,
-        http: &'c C,
-    ) -> Result<RptResponse, TokenError<C::Error>>
-    where
-        C: AsyncHttpClient<'c>,
-    {
-        let request = self.form.into_request(self.url, self.client_id, self.presentation);
-        token_endpoint::send(http, request).await
     }
 }
 
@@ -231,10 +186,11 @@ mod tests {
     use countersign_types::secret::ClientSecret;
     use countersign_types::{ClientId, Timestamp};
     use http::header::AUTHORIZATION;
-    use oauth2::RequestTokenError;
     use oauth2::basic::BasicClient;
+    use oauth2::{RequestTokenError, TokenUrl};
 
     use super::*;
+    use crate::token_endpoint::TokenError;
     use crate::token_endpoint::tests::Canned;
 
     struct Zero;

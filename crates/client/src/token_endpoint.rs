@@ -1,6 +1,7 @@
 //! What the token exchange and the UMA grant have in common: one form, one answer.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use countersign_client_auth::Presentation;
 use countersign_types::secret::TicketHandle;
@@ -155,7 +156,7 @@ impl<'a> Form<'a> {
     }
 
     /// Adds a scope to the one `scope` parameter.
-    pub(crate) fn add_scope(&mut self, scope: &str) {
+    fn add_scope(&mut self, scope: &str) {
         let all = match self.0.iter().find(|(name, _)| name == "scope") {
             Some((_, before)) => format!("{before} {scope}"),
             None => scope.to_owned(),
@@ -163,12 +164,12 @@ impl<'a> Form<'a> {
         self.set("scope", all);
     }
 
-    pub(crate) fn params(&self) -> Vec<(&str, &str)> {
+    fn params(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect()
     }
 
     /// The HTTP request. Without a `presentation` the client is a public one and names itself.
-    pub(crate) fn into_request(
+    fn into_request(
         self,
         url: &TokenUrl,
         client_id: &oauth2::ClientId,
@@ -191,20 +192,64 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Sends a token request and reads the answer.
-///
-/// Some UMA servers answer `201 Created` where RFC 6749 §5.1 has `200`; both count.
-pub(crate) async fn send<'c, C, R>(
-    http: &'c C,
-    request: Result<HttpRequest, http::Error>,
-) -> Result<R, TokenError<C::Error>>
-where
-    C: AsyncHttpClient<'c>,
-    R: DeserializeOwned,
-{
-    let request = request.map_err(|_| other("the token request cannot be expressed in HTTP"))?;
-    let response = http.call(request).await.map_err(RequestTokenError::Request)?;
-    read(&response)
+/// A request of a grant that the `oauth2` crate has not, whose response is an `R`. What can be said
+/// in it besides is the grant's: see [`exchange`](crate::exchange) and [`grant`](crate::grant).
+#[must_use = "a request does nothing until it is sent"]
+pub struct GrantRequest<'a, R> {
+    url: &'a TokenUrl,
+    client_id: &'a oauth2::ClientId,
+    presentation: Option<Presentation>,
+    pub(crate) form: Form<'a>,
+    response: PhantomData<fn() -> R>,
+}
+
+impl<'a, R: DeserializeOwned> GrantRequest<'a, R> {
+    pub(crate) const fn new(
+        url: &'a TokenUrl,
+        client_id: &'a oauth2::ClientId,
+        form: Form<'a>,
+    ) -> Self {
+        Self { url, client_id, presentation: None, form, response: PhantomData }
+    }
+
+    /// A scope: of the token that is to be issued, or beyond those of the ticket. May be called
+    /// several times.
+    pub fn add_scope(mut self, scope: &str) -> Self {
+        self.form.add_scope(scope);
+        self
+    }
+
+    /// The client's authentication. Without it the client is a public one: the `oauth2` crate does
+    /// not hand out the secret it was given.
+    pub fn authenticated_by(mut self, presentation: Presentation) -> Self {
+        self.presentation = Some(presentation);
+        self
+    }
+
+    /// The request's own parameters, without the client's authentication.
+    #[must_use]
+    pub fn params(&self) -> Vec<(&str, &str)> {
+        self.form.params()
+    }
+
+    /// Sends the request and reads the answer.
+    ///
+    /// Some UMA servers answer `201 Created` where RFC 6749 §5.1 has `200`; both count.
+    ///
+    /// # Errors
+    /// [`TokenError`]: the server's error response, whose
+    /// [`refusal`](TokenErrorResponse::refusal) tells UMA's answers apart; the HTTP client's error;
+    /// or an answer that is not a response of this grant.
+    pub async fn request_async<'c, C>(self, http: &'c C) -> Result<R, TokenError<C::Error>>
+    where
+        C: AsyncHttpClient<'c>,
+    {
+        let request = self.form.into_request(self.url, self.client_id, self.presentation);
+        let request =
+            request.map_err(|_| other("the token request cannot be expressed in HTTP"))?;
+        let response = http.call(request).await.map_err(RequestTokenError::Request)?;
+        read(&response)
+    }
 }
 
 #[expect(clippy::result_large_err, reason = "the oauth2 crate's error has the response by value")]
