@@ -80,7 +80,7 @@ impl std::fmt::Debug for OneTimeEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Spend {
-    /// This call spent it. Over all callers, processes and restarts there is one such answer.
+    /// This call spent it. Over all callers and restarts there is one such answer.
     First(Vec<u8>),
     /// The same presenter had spent it before.
     Again(Vec<u8>),
@@ -93,9 +93,7 @@ pub enum Spend {
 /// Values that succeed at most once: tickets, codes, `jti` values.
 ///
 /// An engine promises that each method is atomic: of any number of concurrent calls, over all
-/// tasks that share the engine, the result is that of some order of them. Over several processes
-/// that share the storage no value is spent twice either; whether one sees at once what another
-/// keeps by [`Durability::Lazy`] is the engine's to say.
+/// tasks that share the engine, the result is that of some order of them.
 pub trait OneTime: Send + Sync {
     /// Keeps a fresh single-use value. Nothing is ever overwritten, so no tombstone is lost: under
     /// a key that is taken, a durable insertion fails with [`StoreError::Exists`] and a lazy one
@@ -195,10 +193,8 @@ pub trait Records: Send + Sync {
 pub type KeyedValue = (Vec<u8>, Vec<u8>);
 
 /// A complete store.
-pub trait Engine: OneTime + Records {
-    /// Forgets what expired at `now` or before, up to a bounded number of entries, and says how
-    /// many: a caller that wants all gone calls again until the answer is zero.
-    ///
-    /// An engine may also do so by itself.
-    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>>;
-}
+///
+/// It forgets expired entries by itself, and not before their time whatever the wall clock shows.
+pub trait Engine: OneTime + Records {}
+
+impl<E: OneTime + Records> Engine for E {}

@@ -20,6 +20,9 @@ pub enum StoreError {
     /// Restart it; recovery then reads what is really there.
     #[error("the store has stopped writing after a failure")]
     Stopped,
+    /// There is no room for another entry.
+    #[error("the store is full")]
+    Full,
     /// An entry stands under this key already.
     #[error("an entry stands under this key already")]
     Exists,
@@ -34,7 +37,7 @@ pub enum StoreError {
 impl WireError for StoreError {
     fn wire(&self) -> Wire {
         match self {
-            Self::Unavailable(_) | Self::Stopped => Wire::unavailable(),
+            Self::Unavailable(_) | Self::Stopped | Self::Full => Wire::unavailable(),
             Self::Exists | Self::Corrupt(_) | Self::Unstorable(_) => Wire::server_error(),
         }
     }

@@ -15,11 +15,12 @@
 //!
 //! # What is promised
 //!
-//! - A single-use value succeeds at most once, over all tasks, processes and restarts.
+//! - A single-use value succeeds at most once, over all tasks and restarts.
 //! - What is acknowledged as durable survives a power cut; what a reader sees is durable.
 //! - A failed store is an error, never an answer: nothing here turns it into "unknown ticket".
 //! - Handles and tokens are kept as SHA-256 digests only: a stolen store holds nothing that can be
 //!   presented.
+//! - What expired is forgotten by itself, and not before its time whatever the wall clock shows.
 //!
 //! | operation | acknowledged when |
 //! |---|---|
@@ -65,6 +66,7 @@ pub mod access_tokens;
 pub mod codes;
 pub mod engine;
 pub mod error;
+mod horizon;
 pub mod memory;
 mod one_time;
 mod record;

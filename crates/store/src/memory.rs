@@ -2,26 +2,36 @@
 //!
 //! It keeps the same promises as the SQLite engine but for durability. Maps are split into shards,
 //! each behind its own mutex; a panic elsewhere does not poison them for good.
+//!
+//! Memory is bounded: a shard that has doubled since the last time drops what expired, and one that
+//! is full takes nothing more ([`StoreError::Full`]). What has expired is told by the moments that
+//! callers pass in, under the rules that protect the SQLite engine from a clock that jumps.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
 use crate::engine::{
-    BoxFuture, Durability, Engine, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
-    Records, Spend,
+    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
+    Spend,
 };
 use crate::error::StoreError;
+use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
 
-/// Entries removed from one shard by one call of [`Engine::purge`].
-const PURGE_PER_SHARD: usize = 256;
+/// A shard with so many entries looks for expired ones among them.
+const MANY: usize = 1024;
+
+/// A shard with so many live entries is full: four million in one table.
+const FULL: usize = 64 * 1024;
 
 /// The engine without a disk.
 #[derive(Default)]
 pub struct MemoryEngine {
+    time: Time,
     tickets: Sharded<Single>,
     codes: Sharded<Single>,
     replay: Sharded<Seen>,
@@ -65,15 +75,14 @@ impl OneTime for MemoryEngine {
         Box::pin(async move {
             let OneTimeEntry { key, value, bound_to, expires } = entry;
             let mut shard = self.singles(table).lock(key.as_bytes());
-            if shard.contains_key(key.as_bytes().as_slice()) {
+            if shard.entries.contains_key(key.as_bytes().as_slice()) {
                 return match durability {
                     Durability::Lazy => Ok(()),
                     Durability::Durable => Err(StoreError::Exists),
                 };
             }
             let single = Single { value, bound_to, spent: false, expires };
-            shard.insert(key.as_bytes().to_vec(), single);
-            Ok(())
+            shard.insert(key.as_bytes(), single, &self.time)
         })
     }
 
@@ -84,10 +93,10 @@ impl OneTime for MemoryEngine {
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
         Box::pin(async move {
             let mut shard = self.replay.lock(key.as_bytes());
-            if shard.contains_key(key.as_bytes().as_slice()) {
+            if shard.entries.contains_key(key.as_bytes().as_slice()) {
                 return Ok(false);
             }
-            shard.insert(key.as_bytes().to_vec(), Seen { expires });
+            shard.insert(key.as_bytes(), Seen { expires }, &self.time)?;
             Ok(true)
         })
     }
@@ -100,8 +109,9 @@ impl OneTime for MemoryEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Spend, StoreError>> {
         Box::pin(async move {
+            self.time.look(now);
             let mut shard = self.singles(table).lock(key.as_bytes());
-            let Some(single) = shard.get_mut(key.as_bytes().as_slice()) else {
+            let Some(single) = shard.entries.get_mut(key.as_bytes().as_slice()) else {
                 return Ok(Spend::Absent);
             };
             Ok(single.spend(presenter, now))
@@ -118,8 +128,7 @@ impl Records for MemoryEngine {
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            self.records(table).lock(key).insert(key.to_vec(), Record { value, expires });
-            Ok(())
+            self.records(table).lock(key).insert(key, Record { value, expires }, &self.time)
         })
     }
 
@@ -131,7 +140,8 @@ impl Records for MemoryEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            match self.records(table).lock(key).get_mut(key) {
+            self.time.look(now);
+            match self.records(table).lock(key).entries.get_mut(key) {
                 Some(record) if record.is_live(now) => {
                     record.value = value;
                     Ok(true)
@@ -148,8 +158,9 @@ impl Records for MemoryEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(async move {
+            self.time.look(now);
             let shard = self.records(table).lock(key);
-            let live = shard.get(key).filter(|record| record.is_live(now));
+            let live = shard.entries.get(key).filter(|record| record.is_live(now));
             Ok(live.map(|record| record.value.clone()))
         })
     }
@@ -163,7 +174,7 @@ impl Records for MemoryEngine {
         Box::pin(async move {
             let mut found = Vec::new();
             for shard in self.records(table).each() {
-                let from_prefix = shard.range(prefix.to_vec()..);
+                let from_prefix = shard.entries.range(prefix.to_vec()..);
                 let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
                 let live = matching.filter(|(_, record)| record.is_live(now));
                 found.extend(live.map(|(key, record)| (key.clone(), record.value.clone())));
@@ -181,7 +192,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
             let of_shard = |shard: MutexGuard<'_, Shard<Record>>| {
-                let from_prefix = shard.range(prefix.to_vec()..);
+                let from_prefix = shard.entries.range(prefix.to_vec()..);
                 let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
                 matching.filter(|(_, record)| record.is_live(now)).count()
             };
@@ -194,22 +205,35 @@ impl Records for MemoryEngine {
         table: RecordTable,
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.records(table).lock(key).remove(key).is_some()) })
+        Box::pin(async move { Ok(self.records(table).lock(key).entries.remove(key).is_some()) })
     }
 }
 
-impl Engine for MemoryEngine {
-    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        Box::pin(async move {
-            let mut removed = self.replay.purge(now);
-            for table in OneTimeTable::ALL {
-                removed += self.singles(table).purge(now);
-            }
-            for table in RecordTable::ALL {
-                removed += self.records(table).purge(now);
-            }
-            Ok(removed)
-        })
+/// What callers say the time is, and what may be forgotten for it.
+struct Time {
+    horizon: Mutex<Option<Horizon>>,
+    forgettable: AtomicI64,
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Self { horizon: Mutex::new(None), forgettable: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Time {
+    /// Takes note of a caller's moment.
+    fn look(&self, now: Timestamp) {
+        let mut horizon = lock(&self.horizon);
+        let steady = steady_now();
+        let horizon = horizon.get_or_insert_with(|| Horizon::new(None, now, steady));
+        let forgettable = horizon.advance(now, steady).as_unix();
+        self.forgettable.store(forgettable, Ordering::Relaxed);
+    }
+
+    /// What expired at this moment or before can go.
+    fn forgettable(&self) -> Timestamp {
+        Timestamp::from_unix(self.forgettable.load(Ordering::Relaxed))
     }
 }
 
@@ -250,7 +274,33 @@ impl Expires for Record {
     }
 }
 
-type Shard<V> = BTreeMap<Vec<u8>, V>;
+struct Shard<V> {
+    entries: BTreeMap<Vec<u8>, V>,
+    /// With so many entries it is time to look for expired ones.
+    many: usize,
+}
+
+impl<V> Default for Shard<V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), many: MANY }
+    }
+}
+
+impl<V: Expires> Shard<V> {
+    fn insert(&mut self, key: &[u8], value: V, time: &Time) -> Result<(), StoreError> {
+        if self.entries.len() >= self.many {
+            let forgettable = time.forgettable();
+            self.entries.retain(|_, v| v.expires().is_none_or(|expires| expires > forgettable));
+            // Twice what is left, so that looking costs each entry little.
+            self.many = (2 * self.entries.len()).clamp(MANY, FULL);
+        }
+        if self.entries.len() >= FULL && !self.entries.contains_key(key) {
+            return Err(StoreError::Full);
+        }
+        self.entries.insert(key.to_vec(), value);
+        Ok(())
+    }
+}
 
 /// A map in 64 parts. Keys start with digests, so their first octet spreads them evenly.
 struct Sharded<V> {
@@ -259,7 +309,7 @@ struct Sharded<V> {
 
 impl<V> Default for Sharded<V> {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(BTreeMap::new())) }
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
     }
 }
 
@@ -275,23 +325,69 @@ impl<V> Sharded<V> {
     }
 }
 
-impl<V: Expires> Sharded<V> {
-    fn purge(&self, now: Timestamp) -> u64 {
-        let mut removed = 0;
-        for mut shard in self.each() {
-            let expired = shard.iter().filter(|(_, v)| v.expires().is_some_and(|e| e <= now));
-            let keys: Vec<_> = expired.take(PURGE_PER_SHARD).map(|(key, _)| key.clone()).collect();
-            for key in keys {
-                shard.remove(&key);
-                removed += 1;
-            }
-        }
-        removed
-    }
+/// INVARIANT: every change under a lock leaves a whole map, however far it got, so what a holder
+/// that panicked leaves behind can be used.
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// INVARIANT: every change under a lock is one insertion, removal or assignment, so a map whose
-/// holder panicked is still whole.
-fn lock<V>(shard: &Mutex<Shard<V>>) -> MutexGuard<'_, Shard<V>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys of one shard.
+    fn key(number: usize) -> Digest {
+        (number * 10_000..)
+            .map(|n| Digest::of(&n.to_be_bytes()))
+            .find(|d| d.as_bytes()[0] % 64 == 0)
+            .unwrap()
+    }
+
+    fn seen(engine: &MemoryEngine) -> usize {
+        engine.replay.each().map(|shard| shard.entries.len()).sum()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    #[tokio::test]
+    async fn what_expired_makes_room_for_what_comes() {
+        let engine = MemoryEngine::new();
+        for round in 0..4_i64 {
+            engine.time.look(at(round * 1000));
+            for number in 0..MANY {
+                let key = key(usize::try_from(round).unwrap() * MANY + number);
+                assert!(engine.insert_new(key, at(round * 1000 + 100)).await.unwrap());
+            }
+        }
+        assert_eq!(seen(&engine), 4 * MANY, "the clock jumped, the time has not passed");
+
+        // The same in a time that passed.
+        let engine = MemoryEngine::new();
+        for round in 0..4_i64 {
+            *lock(&engine.time.horizon) = None;
+            engine.time.look(at(round * 1000));
+            for number in 0..MANY {
+                let key = key(usize::try_from(round).unwrap() * MANY + number);
+                assert!(engine.insert_new(key, at(round * 1000 + 100)).await.unwrap());
+            }
+        }
+        assert!(seen(&engine) <= 2 * MANY, "{}", seen(&engine));
+    }
+
+    #[test]
+    fn a_full_shard_takes_nothing_more() {
+        let (mut shard, time) = (Shard::default(), Time::default());
+        let entry = || Seen { expires: at(100) };
+        for number in 0..FULL {
+            shard.insert(&number.to_be_bytes(), entry(), &time).unwrap();
+        }
+        let more = shard.insert(b"more", entry(), &time);
+        assert!(matches!(more, Err(StoreError::Full)), "{more:?}");
+        shard.insert(&0_usize.to_be_bytes(), entry(), &time).unwrap();
+        time.look(at(400));
+        shard.insert(b"more", entry(), &time).unwrap();
+        assert_eq!(shard.entries.len(), 1);
+    }
 }

@@ -12,8 +12,8 @@
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
 //! | `get`, `list`, `count` | read from what is committed and synced |
 //!
-//! What is in memory alone belongs to its engine: a second engine on the same file does not see it.
-//! An orderly end writes it.
+//! What is in memory alone belongs to its engine, and an orderly end writes it. A file has one engine
+//! at a time (module `lock`).
 //!
 //! # When the disk fails
 //!
@@ -22,6 +22,7 @@
 //! sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
 //! goes on; a restart recovers what is really there.
 
+mod lock;
 mod recent;
 mod schema;
 mod statements;
@@ -35,13 +36,15 @@ use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
 use rusqlite::Connection;
 
-use self::recent::{Recent, steady_now};
+use self::lock::Lock;
+use self::recent::Recent;
 use self::writer::Writer;
 use crate::engine::{
-    BoxFuture, Durability, Engine, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
-    Records, Spend,
+    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
+    Spend,
 };
 use crate::error::{Cause, StoreError};
+use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
 
 /// Connections that read at the same time.
@@ -76,6 +79,12 @@ pub enum OpenError {
         /// The newest schema this version knows.
         known: i64,
     },
+    /// Another process, or another engine of this one, has the store open.
+    #[error("the store {} is in use: only one process at a time can have it open", path.display())]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// The database cannot be read or prepared.
     #[error("cannot use the store {}", path.display())]
     Database {
@@ -98,13 +107,20 @@ pub struct SqliteEngine {
     recent: Arc<Recent>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
+    /// The last to go: until then nobody else may open the file.
+    _lock: Lock,
 }
 
 impl SqliteEngine {
     /// Opens the store at `path`, creating it if there is none (mode 0600, its directory synced).
     ///
+    /// The store belongs to this engine until it is dropped or its process ends, be it by `kill -9`;
+    /// a lock on the file `<path>.lock` sees to it. If another holds it, this call waits for about
+    /// two seconds, since a process that was killed may still be ending.
+    ///
     /// `clock` tells the writer what has expired: it removes expired entries little by little, with
-    /// each commit and when it is idle, some minutes after their time.
+    /// each commit and when it is idle, some minutes after their time. A clock that jumps ahead, or
+    /// was wrong when the program started, makes it remove nothing early.
     ///
     /// This call blocks; it belongs to a program's start.
     ///
@@ -112,14 +128,20 @@ impl SqliteEngine {
     /// Any [`OpenError`].
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         schema::create_file(path)?;
+        let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
         let readers = (0..READERS)
             .map(|_| schema::open_reader(path).map(Mutex::new))
             .collect::<Result<_, _>>()?;
+        let known = statements::horizon(&connection).map_err(|error| OpenError::Database {
+            path: path.to_owned(),
+            source: Arc::new(error),
+        })?;
+        let horizon = Horizon::new(known, clock.now(), steady_now());
         let recent = Arc::<Recent>::default();
-        let writer = Writer::start(connection, clock, Arc::clone(&recent));
+        let writer = Writer::start(connection, clock, horizon, Arc::clone(&recent));
         let writer = writer.map_err(OpenError::Thread)?;
-        Ok(Self { writer, recent, readers, next_reader: AtomicUsize::new(0) })
+        Ok(Self { writer, recent, readers, next_reader: AtomicUsize::new(0), _lock: lock })
     }
 
     /// Whether the engine stopped writing after a failure: time to restart the program.
@@ -303,12 +325,5 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let key = key.to_vec();
         Box::pin(self.writer.commit(move |c| statements::remove(c, table, &key)))
-    }
-}
-
-impl Engine for SqliteEngine {
-    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let recent = Arc::clone(&self.recent);
-        Box::pin(self.writer.commit(move |c| Ok(recent.purge(now) + statements::purge(c, now)?)))
     }
 }

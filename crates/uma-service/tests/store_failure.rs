@@ -126,12 +126,6 @@ impl Records for Failing {
     }
 }
 
-impl Engine for Failing {
-    fn purge(&self, now: Timestamp) -> BoxFuture<'_, Result<u64, StoreError>> {
-        self.inner.purge(now)
-    }
-}
-
 fn world() -> (World, Arc<Failing>) {
     world_within(Limits::default())
 }

@@ -159,15 +159,10 @@ impl Values {
     }
 }
 
-/// The machine's steady clock.
-#[expect(clippy::disallowed_methods, reason = "measures how long a write waits, tells no time")]
-pub(super) fn steady_now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::horizon::steady_now;
 
     fn key(octet: u8) -> Key {
         (OneTimeTable::Tickets, Digest::of(&[octet]))

@@ -13,18 +13,21 @@ use super::OpenError;
 /// Marks the file as ours in `PRAGMA application_id`: the letters `CsSt`.
 const APPLICATION_ID: i64 = 0x4373_5374;
 
-/// The schema that [`CREATE`] makes, in `PRAGMA user_version`.
-const VERSION: i64 = 1;
+/// The schema that all of [`STEPS`] make, in `PRAGMA user_version`.
+const VERSION: i64 = STEPS.len() as i64;
 
-/// How long a writer waits for another process that holds the lock.
+/// How long to wait for whoever else looks into the file: a tool that copies it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prepared statements kept per connection; there are fewer.
 const STATEMENTS: usize = 64;
 
+/// From each version of the schema to the next; a file of an older version goes on from there.
+const STEPS: [&str; 2] = [TABLES, HORIZON];
+
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
-const CREATE: &str = "
+const TABLES: &str = "
 CREATE TABLE tickets (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, bound_to BLOB,
     spent INTEGER NOT NULL DEFAULT 0, expires INTEGER NOT NULL
@@ -55,6 +58,11 @@ CREATE TABLE registrations (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX registrations_expires ON registrations (expires) WHERE expires IS NOT NULL;
+";
+
+/// One row: the moment that certainly lay in the past when it was written.
+const HORIZON: &str = "
+CREATE TABLE horizon (id INTEGER PRIMARY KEY CHECK (id = 0), past INTEGER NOT NULL) STRICT;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything
@@ -125,7 +133,7 @@ fn check_or_create(connection: &mut Connection, path: &Path) -> Result<(), OpenE
     let failed = |error| database(path, error);
     // A foreign file is recognised before anything in it, its journal mode included, is changed.
     match identify(connection).map_err(failed)? {
-        Identity::Empty | Identity::Ours(VERSION) => {}
+        Identity::Empty | Identity::Ours(1..=VERSION) => {}
         Identity::Ours(found) if found > VERSION => {
             return Err(OpenError::NewerSchema { path: path.to_owned(), found, known: VERSION });
         }
@@ -144,14 +152,20 @@ fn check_or_create(connection: &mut Connection, path: &Path) -> Result<(), OpenE
         );
         return Err(OpenError::File { path: path.to_owned(), source });
     }
-    create_if_empty(connection).map_err(failed)
+    upgrade(connection).map_err(failed)
 }
 
-fn create_if_empty(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Takes the steps that the file's schema lacks, all of them or none.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Asked again under the lock: another process may have been faster.
-    if matches!(identify(&transaction)?, Identity::Empty) {
-        transaction.execute_batch(CREATE)?;
+    let version = match identify(&transaction)? {
+        Identity::Ours(version) => usize::try_from(version).unwrap_or_default(),
+        Identity::Empty | Identity::Foreign => 0,
+    };
+    for step in STEPS.iter().skip(version) {
+        transaction.execute_batch(step)?;
+    }
+    if version < STEPS.len() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }

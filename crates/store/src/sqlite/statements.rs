@@ -270,3 +270,18 @@ pub(super) fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result
     }
     Ok(removed)
 }
+
+/// The moment that lay in the past when it was kept; `None` in a new file.
+pub(super) fn horizon(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let mut statement = connection.prepare_cached("SELECT past FROM horizon")?;
+    let past = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(past.map(Timestamp::from_unix))
+}
+
+pub(super) fn keep_horizon(connection: &Connection, past: Timestamp) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO horizon (id, past) VALUES (0, ?1) \
+         ON CONFLICT (id) DO UPDATE SET past = excluded.past",
+    )?;
+    statement.execute([past.as_unix()]).map(drop)
+}

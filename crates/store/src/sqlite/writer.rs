@@ -10,9 +10,10 @@ use countersign_types::{Clock, Lifetime, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::recent::{Key, LIVE, Recent, YOUTH, steady_now};
+use super::recent::{Key, LIVE, Recent, YOUTH};
 use super::statements;
 use crate::error::StoreError;
+use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
 
 /// Writes that may wait; a caller beyond that waits for its turn to queue.
@@ -26,10 +27,6 @@ const DUE: usize = 256;
 
 /// How often expired rows are looked for.
 const PURGE_INTERVAL: Lifetime = Lifetime::from_secs(5);
-
-/// Expired rows stay this much longer: more than the skew any check allows for, so that a clock
-/// set back a little does not make a replayed `jti` look new.
-const GRACE: Lifetime = Lifetime::from_secs(300);
 
 /// The handle of the writing thread.
 pub(super) struct Writer {
@@ -55,6 +52,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         clock: Arc<dyn Clock>,
+        horizon: Horizon,
         recent: Arc<Recent>,
     ) -> io::Result<Self> {
         let (queue, jobs) = channel();
@@ -65,6 +63,7 @@ impl Writer {
             recent: Arc::clone(&recent),
             state: Arc::clone(&state),
             clock,
+            horizon,
             purged: Timestamp::from_unix(i64::MIN),
         };
         let thread =
@@ -183,6 +182,8 @@ struct Committer {
     recent: Arc<Recent>,
     state: Arc<State>,
     clock: Arc<dyn Clock>,
+    /// What may be forgotten.
+    horizon: Horizon,
     /// When expired rows were last removed, down to the last of them.
     purged: Timestamp,
 }
@@ -236,6 +237,7 @@ impl Committer {
         due: &[(Key, Single)],
     ) -> rusqlite::Result<()> {
         let now = self.clock.now();
+        let expired = self.horizon.advance(now, steady_now());
         // A clock that was set back is an occasion as well.
         let purges = now < self.purged || now.since(self.purged) >= PURGE_INTERVAL;
         if batch.is_empty() && due.is_empty() && !purges {
@@ -247,14 +249,18 @@ impl Committer {
         for ((table, key), single) in due {
             statements::insert(&self.connection, *table, key, single)?;
         }
-        for job in batch {
+        for job in &mut *batch {
             job.apply(&self.connection)?;
         }
         if purges {
-            let expired = now.before(GRACE);
             self.recent.purge(expired);
-            if statements::purge(&self.connection, expired)? == 0 {
+            let removed = statements::purge(&self.connection, expired)?;
+            if removed == 0 {
                 self.purged = now;
+            }
+            // Not for its own sake: that would be a sync every few seconds while nothing happens.
+            if removed > 0 || !batch.is_empty() {
+                statements::keep_horizon(&self.connection, self.horizon.known())?;
             }
         }
         self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)
@@ -263,11 +269,14 @@ impl Committer {
     /// Writes what is recent, so that an orderly end loses nothing.
     fn close(&mut self) {
         let recent = self.recent.take_all();
-        if self.state.has_stopped.load(Ordering::Relaxed) || recent.is_empty() {
+        if self.state.has_stopped.load(Ordering::Relaxed) {
             return;
         }
         if let Err(error) = self.commit(&mut [], &recent) {
             tracing::error!(%error, "tickets of the last moment were not written");
+        }
+        if let Err(error) = statements::keep_horizon(&self.connection, self.horizon.known()) {
+            tracing::warn!(%error, "expired entries may stay longer");
         }
     }
 
@@ -331,11 +340,16 @@ mod tests {
         {
             connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
         }
+        connection.execute_batch("CREATE TABLE horizon (id PRIMARY KEY, past)").unwrap();
         connection
     }
 
     fn start(connection: Connection) -> Writer {
-        Writer::start(connection, Arc::new(StoppedClock), Arc::default()).unwrap()
+        Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default()).unwrap()
+    }
+
+    fn horizon() -> Horizon {
+        Horizon::new(None, StoppedClock.now(), steady_now())
     }
 
     fn write(octets: usize) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> {
@@ -364,6 +378,7 @@ mod tests {
             recent: Arc::clone(&recent),
             state: Arc::default(),
             clock: Arc::new(StoppedClock),
+            horizon: horizon(),
             purged: Timestamp::from_unix(0),
         };
         let (table, key) = (OneTimeTable::Tickets, Digest::of(b"ticket"));

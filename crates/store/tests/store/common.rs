@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::{Clock, Timestamp};
@@ -12,6 +12,22 @@ pub(crate) struct FixedClock(pub(crate) i64);
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.0)
+    }
+}
+
+/// A clock that shows what it was set to.
+#[derive(Default)]
+pub(crate) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(crate) fn set(&self, now: i64) {
+        self.0.store(now, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.0.load(Ordering::Relaxed))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::common::{Directory, FixedClock, at, open};
+use crate::common::{Directory, FixedClock, SetClock, at, open};
 use countersign_store::SqliteEngine;
 use countersign_store::engine::{
     Durability, OneTime as _, OneTimeEntry, OneTimeTable, RecordTable, Records as _, Spend,
@@ -108,24 +108,101 @@ fn copy(from: &Directory, to: &Directory) {
     }
 }
 
+/// Keeps a spent code and a `jti` that expire at 1000, lets the clock show these `moments`, and
+/// opens the store again, after so much time as `passed` says. Whether both are still there.
+async fn is_kept(moments: &[i64], passed: Option<i64>) -> bool {
+    let directory = Directory::new();
+    let (clock, key) = (Arc::new(SetClock::default()), Digest::of(b"jti"));
+    let open = || SqliteEngine::open(&directory.file(), Arc::clone(&clock) as _).unwrap();
+    let engine = open();
+    engine.insert(OneTimeTable::Codes, entry(b"old"), Durability::Durable).await.unwrap();
+    let spent = engine.spend(OneTimeTable::Codes, Digest::of(b"old"), b"c", at(1)).await.unwrap();
+    assert!(matches!(spent, Spend::First(_)), "{spent:?}");
+    assert!(engine.insert_new(key, at(1000)).await.unwrap());
+    for moment in moments {
+        clock.set(*moment);
+        // Any commit at a moment far from the last one looks for what expired.
+        engine.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+    }
+    drop(engine);
+    if let Some(passed) = passed {
+        // No test waits: the file says that the time has passed.
+        let connection = rusqlite::Connection::open(directory.file()).unwrap();
+        assert_eq!(connection.execute("UPDATE horizon SET past = ?1", [passed]).unwrap(), 1);
+        clock.set(passed);
+    }
+
+    let engine = open();
+    engine.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+    let spent = engine.spend(OneTimeTable::Codes, Digest::of(b"old"), b"c", at(1)).await.unwrap();
+    let is_new = engine.insert_new(key, at(1000)).await.unwrap();
+    assert_eq!(matches!(spent, Spend::Absent), is_new, "{spent:?}");
+    !is_new
+}
+
 #[tokio::test]
 async fn expired_rows_go_by_themselves_after_the_grace_and_not_before() {
+    assert!(is_kept(&[], Some(1299)).await);
+    assert!(!is_kept(&[], Some(1300)).await);
+}
+
+/// R6: an early purge would make a replayed `jti` look new.
+#[tokio::test]
+async fn r6_a_clock_that_jumps_makes_nothing_go_early() {
+    const HOUR: i64 = 3600;
+    const DAY: i64 = 24 * HOUR;
+    for moments in [
+        &[HOUR, 0][..],
+        &[DAY, 0],
+        &[-HOUR, 0],
+        &[DAY, 0, -DAY, DAY, 0],
+        &[1 << 31, 0],
+        &[i64::MAX, i64::MIN, 0],
+        // Over a restart: wrong when the program ends, and when it starts.
+        &[DAY],
+        &[i64::MAX],
+    ] {
+        assert!(is_kept(moments, None).await, "{moments:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_in_the_file_before_the_horizon_was_kept_is_still_there() {
     let directory = Directory::new();
-    let old = entry(b"old");
+    let engine = open(&directory.file());
+    engine.put(RecordTable::Resources, b"r", b"resource".to_vec(), None).await.unwrap();
+    drop(engine);
+    // The file as the first version of the schema has it.
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection.execute_batch("DROP TABLE horizon; PRAGMA user_version = 1").unwrap();
+    drop(connection);
+
+    let engine = open(&directory.file());
+    let resource = engine.get(RecordTable::Resources, b"r", at(1)).await.unwrap();
+    assert_eq!(resource.as_deref(), Some(b"resource".as_slice()));
+    assert!(engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap());
+}
+
+#[test]
+fn a_store_is_opened_once_at_a_time() {
+    let directory = Directory::new();
+    let engine = open(&directory.file());
+    let mut paths = vec![directory.file()];
+    #[cfg(unix)]
     {
-        let engine = open(&directory.file());
-        engine.insert(OneTimeTable::Tickets, old.clone(), Durability::Durable).await.unwrap();
+        let link = directory.file().with_file_name("link.db");
+        std::os::unix::fs::symlink(directory.file(), &link).unwrap();
+        paths.push(link);
     }
-    // A commit at this moment removes what expired more than 300 seconds before.
-    for (now, is_kept) in [(1299, true), (1300, false)] {
-        let clock = Arc::new(FixedClock(now));
-        let engine = SqliteEngine::open(&directory.file(), clock).unwrap();
-        engine.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
-        drop(engine);
-        let engine = open(&directory.file());
-        let spend = engine.spend(OneTimeTable::Tickets, old.key, b"c", at(1)).await.unwrap();
-        assert_eq!(!matches!(spend, Spend::Absent), is_kept, "at {now}: {spend:?}");
+    for path in paths {
+        let Err(error) = SqliteEngine::open(&path, Arc::new(FixedClock(0))) else {
+            panic!("opened twice")
+        };
+        assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+        assert!(error.to_string().contains("only one process"), "{error}");
     }
+    drop(engine);
+    drop(open(&directory.file()));
 }
 
 #[cfg(unix)]
@@ -135,7 +212,7 @@ async fn the_files_are_for_their_owner_alone() {
     let directory = Directory::new();
     let engine = open(&directory.file());
     engine.put(RecordTable::Resources, b"k", b"v".to_vec(), None).await.unwrap();
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", ".lock"] {
         let path = format!("{}{suffix}", directory.file().display());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{path}");
@@ -147,14 +224,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let directory = Directory::new();
     drop(open(&directory.file()));
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     drop(connection);
     let before = std::fs::read(directory.file()).unwrap();
 
     let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
         panic!("opened")
     };
-    assert!(matches!(error, OpenError::NewerSchema { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 3, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     assert_eq!(std::fs::read(directory.file()).unwrap(), before);
 }

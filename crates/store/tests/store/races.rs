@@ -101,27 +101,3 @@ async fn one_of_fifty_wins_while_the_value_is_being_written() {
         assert_eq!((first, again), (1, CALLERS - 1));
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_of_fifty_wins_over_two_engines_on_one_file() {
-    let directory = Directory::new();
-    let engines = [open(&directory.file()), open(&directory.file())];
-    for round in 0..ROUNDS {
-        let key = Digest::of(&round.to_be_bytes());
-        let entry = OneTimeEntry { key, value: b"v".to_vec(), bound_to: None, expires: at(100) };
-        engines[0].insert(OneTimeTable::Tickets, entry, Durability::Durable).await.unwrap();
-        let attempts: Vec<_> = (0..CALLERS)
-            .map(|caller| {
-                let engine = Arc::clone(&engines[caller % 2]);
-                tokio::spawn(async move {
-                    engine.spend(OneTimeTable::Tickets, key, b"client", at(1)).await
-                })
-            })
-            .collect();
-        let mut first = 0;
-        for attempt in attempts {
-            first += usize::from(matches!(attempt.await.unwrap().unwrap(), Spend::First(_)));
-        }
-        assert_eq!(first, 1);
-    }
-}

@@ -54,7 +54,6 @@ enum Operation {
         table: RecordTable,
         key: Vec<u8>,
     },
-    Purge,
     Advance(i64),
     /// SQLite writes what it has in memory alone.
     Write,
@@ -84,7 +83,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (record(), key()).prop_map(|(table, prefix)| List { table, prefix }),
         2 => (record(), key()).prop_map(|(table, prefix)| Count { table, prefix }),
         2 => (record(), key()).prop_map(|(table, key)| Remove { table, key }),
-        1 => Just(Purge),
         2 => (0..8_i64).prop_map(Advance),
         2 => Just(Write),
         1 => Just(Reopen),
@@ -125,7 +123,6 @@ async fn answer(engine: &dyn Engine, operation: &Operation, now: i64) -> String 
             format!("{:?}", engine.count(table, &prefix, now).await)
         }
         Operation::Remove { table, key } => format!("{:?}", engine.remove(table, &key).await),
-        Operation::Purge => format!("{:?}", engine.purge(now).await),
         Operation::Advance(_) | Operation::Write | Operation::Reopen => String::new(),
     }
 }
