@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`server`] | an authorization server's or OpenID provider's metadata | [RFC 8414 §2], [OpenID Discovery §3], UMA 2.0 Grant §2, UMA 2.0 Federated Authorization §2 |
 //! | [`resource`] | a protected resource's metadata | [RFC 9728 §2] |
+//! | [`client`] | what a client with a URL publishes about itself | [CIMD §3, §4] |
 //! | [`webfinger`] | the issuer behind an e-mail address: query, answer, and the server's side of both | [RFC 7033 §4], [OpenID Discovery §2] |
 //!
 //! Where a document is found follows its kind, and only that place is tried: OpenID and UMA append
@@ -39,10 +40,12 @@
 //! # Deviations
 //!
 //! An endpoint that is not `https` makes a whole document malformed, also where its specification
-//! is silent. A client may accept a protected resource's document whose identifier is a segment-wise
+//! is silent. A client's document that is silent on how it authenticates, and has keys, is read as
+//! `private_key_jwt`, since the default of RFC 7591 §2 is a shared secret. A client may accept a protected resource's document whose identifier is a segment-wise
 //! prefix of the URL called ([`ProtectedResourceMetadata::parse_covering`]), where RFC 9728 §3.3
 //! wants the two identical.
 //!
+//! [CIMD §3, §4]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-3
 //! [RFC 7033 §4]: https://www.rfc-editor.org/rfc/rfc7033#section-4
 //! [RFC 8414 §2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
 //! [RFC 9728 §2]: https://www.rfc-editor.org/rfc/rfc9728#section-2
@@ -50,10 +53,12 @@
 //! [OpenID Discovery §3]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 //! [OpenID Discovery §4.1]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationRequest
 
+pub mod client;
 pub mod resource;
 pub mod server;
 pub mod webfinger;
 
+pub use client::{ClientIdUrl, ClientKeys, ClientMetadata};
 pub use resource::ProtectedResourceMetadata;
 pub use server::{DocumentKind, MetadataError, ServerMetadata, well_known};
 pub use webfinger::Jrd;

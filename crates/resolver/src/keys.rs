@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_fetch::{Fetch, FetchError, Limits, Request};
 use countersign_jwt::KeySet;
 use countersign_jwt::jwks::KeySetError;
+use countersign_metadata::client::{self, ClientDocumentError};
 use countersign_types::{Clock, EndpointUrl, Lifetime};
 use serde::Deserialize;
 
@@ -47,6 +48,9 @@ pub enum KeysError {
     /// What was fetched is no JWK set.
     #[error("the key set is malformed")]
     Malformed(#[source] KeySetError),
+    /// What was fetched is no set for a client.
+    #[error("the key set is not for a client")]
+    Client(#[source] Arc<ClientDocumentError>),
 }
 
 impl KeysError {
@@ -73,6 +77,7 @@ impl Failure for KeysError {
 /// [OpenID Core §10.1.1]: https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys
 pub struct RemoteKeys {
     fetch: Arc<dyn Fetch>,
+    read: fn(&[u8]) -> Result<KeySet, KeysError>,
     sets: Cache<String, KeySet, KeysError>,
 }
 
@@ -86,7 +91,16 @@ impl RemoteKeys {
             negative: Lifetime::from_secs(0),
             retry: config.refetch,
         };
-        Self { fetch, sets: Cache::new(config.capacity, clock, times) }
+        Self { fetch, read: read_tolerantly, sets: Cache::new(config.capacity, clock, times) }
+    }
+
+    /// An empty cache of the sets of clients: one with a private key in it is refused whole.
+    pub(crate) fn of_clients(
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        config: &KeysConfig,
+    ) -> Self {
+        Self { read: read_of_client, ..Self::new(fetch, clock, config) }
     }
 
     /// The set behind a URL.
@@ -123,13 +137,20 @@ impl RemoteKeys {
         let request = Request::get(url.clone(), Limits::jwks());
         let response =
             self.fetch.fetch(request).await.map_err(|error| KeysError::Fetch(Arc::new(error)))?;
-        let (set, skipped) =
-            KeySet::parse_foreign(response.body()).map_err(KeysError::Malformed)?;
-        if !skipped.is_empty() {
-            tracing::debug!(%url, skipped = skipped.len(), "keys of a set were left out");
-        }
-        Ok(set)
+        (self.read)(response.body())
     }
+}
+
+fn read_tolerantly(text: &[u8]) -> Result<KeySet, KeysError> {
+    let (set, skipped) = KeySet::parse_foreign(text).map_err(KeysError::Malformed)?;
+    if !skipped.is_empty() {
+        tracing::debug!(skipped = skipped.len(), "keys of a set were left out");
+    }
+    Ok(set)
+}
+
+fn read_of_client(text: &[u8]) -> Result<KeySet, KeysError> {
+    client::read_keys(text).map_err(|error| KeysError::Client(Arc::new(error)))
 }
 
 impl std::fmt::Debug for RemoteKeys {

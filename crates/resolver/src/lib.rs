@@ -5,6 +5,7 @@
 //! | [`RemoteKeys`] | the JWK set behind a `jwks_uri` | [RFC 7517 §5], [OpenID Core §10.1.1] |
 //! | [`ServerMetadataCache`] | an issuer's metadata | [RFC 8414 §3], [OpenID Discovery §4], UMA 2.0 Grant §2 |
 //! | [`ResourceMetadataCache`] | what a resource server publishes about itself | [RFC 9728 §3] |
+//! | [`ClientDocuments`] | what a client with a URL publishes about itself, and its keys | [CIMD §4] |
 //! | [`IssuerResolver`] | which issuer speaks for an e-mail address | [RFC 7033], [OpenID Discovery §2] |
 //!
 //! All of it goes out through one [`Fetch`](countersign_fetch::Fetch), which guards what is reached.
@@ -61,6 +62,7 @@
 //! Where a domain has no WebFinger, its well-known documents are tried, which OpenID Discovery does
 //! not define; see [`IssuerResolver`].
 //!
+//! [CIMD §4]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-4
 //! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
@@ -69,6 +71,7 @@
 //! [OpenID Discovery §2]: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
 //! [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
+pub mod client;
 pub mod issuer;
 pub mod keys;
 pub mod metadata;
@@ -77,6 +80,7 @@ mod cache;
 #[cfg(test)]
 mod world;
 
+pub use client::{ClientDocuments, ClientDocumentsConfig, ClientError, ResolvedClient};
 pub use issuer::{DiscoveredIssuer, DiscoveryError, IssuerConfig, IssuerResolver, Via};
 pub use keys::{KeysConfig, KeysError, RemoteKeys};
 pub use metadata::{

@@ -320,7 +320,8 @@ fn absolute(text: &str) -> Result<Url, IdentifierError> {
         return Err(IdentifierError::NotAUrl);
     }
     let url = Url::parse(text).map_err(|_| IdentifierError::NotAUrl)?;
-    if !url.has_host() || !text.contains("://") {
+    // An empty authority is repaired, too: the first segment of the path would become the host.
+    if !url.has_host() || !text.contains("://") || authority(text).is_empty() {
         return Err(IdentifierError::NotAUrl);
     }
     if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
@@ -398,6 +399,8 @@ mod tests {
         refused("https://me@as.example", IdentifierError::UserInfo);
         refused("https://@as.example", IdentifierError::UserInfo);
         refused("https:as.example", IdentifierError::NotAUrl);
+        refused("https:///as.example", IdentifierError::NotAUrl);
+        refused("https:////as.example", IdentifierError::NotAUrl);
         refused("as.example", IdentifierError::NotAUrl);
         refused("https://as.example\\evil", IdentifierError::NotAUrl);
         refused("https://as.example\t", IdentifierError::NotAUrl);
