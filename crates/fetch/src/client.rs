@@ -26,12 +26,17 @@ use crate::connect::{Bounded, ConnectError, GuardedConnector, Resolve, SystemRes
 use crate::danger::Danger;
 use crate::guard::AddressPolicy;
 use crate::request::{BoxFuture, Fetch, FetchError, Limits, Request};
+use crate::shares::Shares;
 
 const AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 /// An idle connection is closed after so long.
 const IDLE: Duration = Duration::from_secs(30);
 /// So many idle connections are kept per host.
 const IDLE_PER_HOST: usize = 32;
+
+/// So many requests are on their way at a time. The rest wait, and the wait counts against their
+/// time.
+const REQUESTS: usize = 1024;
 
 /// Headers that say where a message goes and where it ends: the URL and the body decide that.
 const FRAMING: [HeaderName; 7] =
@@ -101,6 +106,7 @@ pub enum FetchConfigError {
 /// The client that trusts no URL. Keeps connections; make one and share it.
 pub struct HttpFetch {
     client: Client<Bounded<HttpsConnector<GuardedConnector>>, Full<Bytes>>,
+    places: Arc<Shares>,
 }
 
 impl HttpFetch {
@@ -132,7 +138,7 @@ impl HttpFetch {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(64 * 1024)
             .build(Bounded::new(https));
-        Ok(Self { client })
+        Ok(Self { client, places: Shares::new(REQUESTS) })
     }
 
     async fn follow(&self, mut request: Request) -> Result<Response<Bytes>, FetchError> {
@@ -140,6 +146,8 @@ impl HttpFetch {
         let mut redirects = if request.method == Method::GET { limits.redirects } else { 0 };
         loop {
             let from = request.url.clone();
+            // Held until the body is read, or the redirect leads elsewhere.
+            let _place = self.places.take(from.as_url().host_str().unwrap_or_default()).await;
             let response = self.send(request).await?;
             if limits.any_status || !response.status().is_redirection() {
                 return accept(response, &limits).await;

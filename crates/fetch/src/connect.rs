@@ -15,6 +15,7 @@ use tower_service::Service;
 use crate::danger::ConnectTo;
 use crate::guard::{AddressPolicy, is_localhost};
 use crate::request::{BoxFuture, FetchError};
+use crate::shares::Shares;
 
 /// One address gets so long, so that a dead one leaves time for the next.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -26,6 +27,33 @@ const MAX_ATTEMPTS: usize = 4;
 /// Resolves names. Addresses it returns are untrusted.
 pub(crate) trait Resolve: Send + Sync {
     fn resolve(&self, host: &str, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+}
+
+/// So many names are resolved at a time.
+///
+/// The system's resolver works on a thread until it has an answer or gives up, which nobody can
+/// hasten: what hangs keeps its thread, long after the request that asked has had its answer.
+const LOOKUPS: usize = 64;
+
+/// A resolver that leaves every domain its share of its places.
+#[derive(Clone)]
+struct Lookups {
+    resolver: Arc<dyn Resolve>,
+    places: Arc<Shares>,
+}
+
+impl Lookups {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let place = self.places.take(host).await;
+        let resolving = self.resolver.resolve(host, port);
+        // A task of its own, which nobody cancels: the place is taken until the lookup has ended.
+        let lookup = tokio::spawn(async move {
+            let found = resolving.await;
+            drop(place);
+            found
+        });
+        lookup.await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
+    }
 }
 
 /// The operating system's resolver.
@@ -87,7 +115,7 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
 pub(crate) struct GuardedConnector {
     policy: Arc<AddressPolicy>,
     connect_to: Arc<ConnectTo>,
-    resolver: Arc<dyn Resolve>,
+    lookups: Lookups,
 }
 
 impl GuardedConnector {
@@ -96,7 +124,8 @@ impl GuardedConnector {
         connect_to: ConnectTo,
         resolver: Arc<dyn Resolve>,
     ) -> Self {
-        Self { policy: Arc::new(policy), connect_to: Arc::new(connect_to), resolver }
+        let lookups = Lookups { resolver, places: Shares::new(LOOKUPS) };
+        Self { policy: Arc::new(policy), connect_to: Arc::new(connect_to), lookups }
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
@@ -118,7 +147,7 @@ impl GuardedConnector {
         let mut addresses = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
             Err(_) if is_localhost(host) => return Err(refused()),
-            Err(_) => self.resolver.resolve(host, port).await.map_err(ConnectError::Resolve)?,
+            Err(_) => self.lookups.resolve(host, port).await.map_err(ConnectError::Resolve)?,
         };
         addresses.retain(|address| self.policy.permits(address.ip()));
         addresses.truncate(MAX_ATTEMPTS);

@@ -10,6 +10,7 @@
 //! | DNS rebinding | names are resolved once; the vetted address is what is connected to |
 //! | redirects | none followed; WebFinger alone up to two, each hop vetted anew ([RFC 7033 §4.2]) |
 //! | large, endless, slow answers | bytes counted while reading, one deadline over everything |
+//! | a domain whose name servers or hosts hang | names resolved and requests in flight are limited, in all and for each domain |
 //! | compressed answers | never asked for, refused where a document is expected |
 //! | wrong status or content type | 200 and the types expected, `utf-8` alone as charset |
 //! | plain HTTP, `file:`, odd spellings of hosts | [`EndpointUrl`](countersign_types::EndpointUrl) is `https`; hosts are what the URL standard makes of them |
@@ -50,6 +51,7 @@ pub mod guard;
 pub mod request;
 
 mod connect;
+mod shares;
 
 pub use client::{FetchConfig, HttpFetch, Roots};
 pub use danger::{ConnectTo, Danger};
