@@ -181,7 +181,9 @@ impl Endpoints {
     }
 }
 
-/// The router of a server: every endpoint of its metadata, and the metadata.
+/// The router of a server: every endpoint of its metadata, and the metadata. Any other path is its
+/// 404, in JSON like every error; to be merged into a router that has a fallback of its own, it
+/// gives that up by [`Router::reset_fallback`].
 pub fn app(uma: Arc<Uma>) -> Router {
     let paths = uma.endpoints.clone();
     let path = |url: &EndpointUrl| url.as_url().path().to_owned();
@@ -210,5 +212,6 @@ pub fn app(uma: Arc<Uma>) -> Router {
                 .delete(routes::resources::delete)
                 .fallback(routes::resources::method_of_a_resource),
         )
+        .fallback(routes::not_found)
         .with_state(uma)
 }

@@ -12,9 +12,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 /// The longest body that is read.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
-/// Why a body was not read.
+/// Why a request was not read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
+pub(crate) enum RequestError {
     #[error("the content type is not application/x-www-form-urlencoded")]
     NotAForm,
     #[error("the content type is not application/json")]
@@ -27,11 +27,16 @@ pub(crate) enum BodyError {
     Incomplete(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the method is not supported")]
     Method,
+    #[error("the path is no endpoint's")]
+    Path,
 }
 
-impl WireError for BodyError {
+impl WireError for RequestError {
     fn wire(&self) -> Wire {
         let (status, description) = match self {
+            Self::Path => {
+                return Wire::new(ErrorCode::NOT_FOUND, StatusCode::NOT_FOUND, "no such endpoint");
+            }
             Self::NotAForm => {
                 (StatusCode::BAD_REQUEST, "the request must be application/x-www-form-urlencoded")
             }
@@ -50,30 +55,30 @@ impl WireError for BodyError {
 /// Reads a form. Parameters in the query are refused, not merged. [RFC 6749 §3.2, Appendix B]
 ///
 /// [RFC 6749 §3.2, Appendix B]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
-pub(crate) async fn form(request: Request) -> Result<(HeaderMap, Bytes), BodyError> {
+pub(crate) async fn form(request: Request) -> Result<(HeaderMap, Bytes), RequestError> {
     let (head, body) = request.into_parts();
     if head.uri.query().is_some() {
-        return Err(BodyError::Query);
+        return Err(RequestError::Query);
     }
     if !has_type(&head.headers, "application/x-www-form-urlencoded") {
-        return Err(BodyError::NotAForm);
+        return Err(RequestError::NotAForm);
     }
     Ok((head.headers, read(body).await?))
 }
 
 /// Reads JSON.
-pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, BodyError> {
+pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, RequestError> {
     if !has_type(headers, "application/json") {
-        return Err(BodyError::NotJson);
+        return Err(RequestError::NotJson);
     }
     read(body).await
 }
 
-async fn read(body: Body) -> Result<Bytes, BodyError> {
+async fn read(body: Body) -> Result<Bytes, RequestError> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Err(error) => Err(BodyError::Incomplete(error)),
+        Err(error) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge),
+        Err(error) => Err(RequestError::Incomplete(error)),
     }
 }
 

@@ -15,7 +15,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, header};
 
-use crate::body::BodyError;
+use crate::body::RequestError;
 use crate::limits::Exhausted;
 use crate::pat::BearerError;
 
@@ -23,7 +23,7 @@ use crate::pat::BearerError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the request could not be read")]
-    Body(#[from] BodyError),
+    Body(#[from] RequestError),
     #[error("the parameters were refused")]
     Params(#[from] ParamsError),
     #[error("no PAT")]

@@ -21,14 +21,19 @@ pub(crate) use self::metadata::metadata;
 pub(crate) use self::permission::permission;
 pub(crate) use self::token::token;
 use crate::app::Uma;
-use crate::body::BodyError;
+use crate::body::RequestError;
 use crate::failure::Failure;
 
 /// Answers every method but those of `methods` with 405. [RFC 9110 §15.5.6]
 ///
 /// [RFC 9110 §15.5.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
 pub(crate) fn only(allow: &'static str, methods: MethodRouter<Arc<Uma>>) -> MethodRouter<Arc<Uma>> {
-    methods.fallback(move || async move { allowing(allow, BodyError::Method.into()) })
+    methods.fallback(move || async move { allowing(allow, RequestError::Method.into()) })
+}
+
+/// Answers a path that is no endpoint's.
+pub(crate) async fn not_found() -> Response {
+    Failure::from(RequestError::Path).into_response()
 }
 
 /// The failure, with the methods that would have done.

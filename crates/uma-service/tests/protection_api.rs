@@ -48,12 +48,17 @@ async fn register_read_replace_list_delete() {
 }
 
 /// Every endpoint of the protection API, with a request that a PAT would be good for.
-const DOORS: [(Method, &str, &str); 7] = [
+const DOORS: [(Method, &str, &str); 11] = [
     (Method::GET, "/resources", ""),
     (Method::POST, "/resources", RESOURCE),
     (Method::GET, "/resources/x", ""),
     (Method::PUT, "/resources/x", RESOURCE),
     (Method::DELETE, "/resources/x", ""),
+    // No resource is called that, which is nobody's business without a PAT.
+    (Method::GET, "/resources/%ff", ""),
+    (Method::GET, "/resources/a.b", ""),
+    (Method::PUT, "/resources/%ff", RESOURCE),
+    (Method::DELETE, "/resources/%ff", ""),
     (Method::POST, "/permission", r#"{"resource_id":"x","resource_scopes":[]}"#),
     (Method::POST, "/introspect", "token=x"),
 ];
@@ -173,7 +178,13 @@ async fn what_is_anothers_is_unknown() {
         }
     }
     assert_eq!(world.protect(Method::GET, &path, &bobs, "").await.status, 200);
-    for odd in ["/resources/a%2Fb", "/resources/..%2f", "/resources/%00", "/resources/a.b"] {
+    for odd in [
+        "/resources/a%2Fb",
+        "/resources/..%2f",
+        "/resources/%00",
+        "/resources/%ff",
+        "/resources/a.b",
+    ] {
         refused(&world.protect(Method::GET, odd, &bobs, "").await, 404, "not_found");
     }
 }
@@ -205,6 +216,18 @@ async fn other_methods() {
     }
     let answer = world.protect(Method::HEAD, "/token", &pat, "").await;
     assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"));
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_endpoints() {
+    let world = World::new();
+    let pat = world.pat("rs").await;
+    for method in [Method::GET, Method::POST, Method::PATCH] {
+        for path in ["/", "/resources/", "/resources/a/b", "/Token", "/token/", "/.well-known/x"] {
+            let answer = world.protect(method.clone(), path, &pat, "").await;
+            refused(&answer, 404, "not_found");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_types::Timestamp;
@@ -17,6 +18,10 @@ use super::{allowing, json};
 use crate::app::{Uma, registrant};
 use crate::failure::Failure;
 use crate::{body, pat};
+
+/// The resource that the path names, unless no resource is called that, which only somebody with a
+/// PAT is told.
+type Named = Result<Path<ResourceId>, PathRejection>;
 
 /// [UF §3.2.5](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.5)
 pub(crate) async fn list(State(uma): State<Arc<Uma>>, headers: HeaderMap) -> Response {
@@ -31,33 +36,21 @@ pub(crate) async fn create(State(uma): State<Arc<Uma>>, request: Request) -> Res
 }
 
 /// [UF §3.2.2](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.2)
-pub(crate) async fn read(
-    State(uma): State<Arc<Uma>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn read(State(uma): State<Arc<Uma>>, id: Named, headers: HeaderMap) -> Response {
     let now = uma.seams.clock.now();
-    try_read(&uma, &id, &headers, now).await.unwrap_or_else(Failure::into_response)
+    try_read(&uma, id, &headers, now).await.unwrap_or_else(Failure::into_response)
 }
 
 /// [UF §3.2.3](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.3)
-pub(crate) async fn replace(
-    State(uma): State<Arc<Uma>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn replace(State(uma): State<Arc<Uma>>, id: Named, request: Request) -> Response {
     let now = uma.seams.clock.now();
-    try_replace(&uma, &id, request, now).await.unwrap_or_else(Failure::into_response)
+    try_replace(&uma, id, request, now).await.unwrap_or_else(Failure::into_response)
 }
 
 /// [UF §3.2.4](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.4)
-pub(crate) async fn delete(
-    State(uma): State<Arc<Uma>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn delete(State(uma): State<Arc<Uma>>, id: Named, headers: HeaderMap) -> Response {
     let now = uma.seams.clock.now();
-    try_delete(&uma, &id, &headers, now).await.unwrap_or_else(Failure::into_response)
+    try_delete(&uma, id, &headers, now).await.unwrap_or_else(Failure::into_response)
 }
 
 /// Any other method on the collection: 405 `unsupported_method_type`.
@@ -106,12 +99,12 @@ async fn try_create(uma: &Uma, request: Request, now: Timestamp) -> Result<Respo
 
 async fn try_read(
     uma: &Uma,
-    id: &str,
+    id: Named,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let protection = pat::authorize(uma, headers, now).await?;
-    let id = ResourceId::parse(id)?;
+    let Path(id) = id.map_err(|_| ResourceError::NotFound)?;
     let found = uma.resources.read(&registrant(&protection), id.as_str()).await?;
     let description = found.ok_or(ResourceError::NotFound)?;
     Ok(json(StatusCode::OK, &description.respond(&id)))
@@ -119,13 +112,13 @@ async fn try_read(
 
 async fn try_replace(
     uma: &Uma,
-    id: &str,
+    id: Named,
     request: Request,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let (head, body) = request.into_parts();
     let protection = pat::authorize(uma, &head.headers, now).await?;
-    let id = ResourceId::parse(id)?;
+    let Path(id) = id.map_err(|_| ResourceError::NotFound)?;
     let description = ResourceDescription::parse(&body::json(&head.headers, body).await?)?;
     let registrant = registrant(&protection);
     if !uma.resources.replace(&registrant, id.as_str(), &description).await? {
@@ -136,12 +129,12 @@ async fn try_replace(
 
 async fn try_delete(
     uma: &Uma,
-    id: &str,
+    id: Named,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let protection = pat::authorize(uma, headers, now).await?;
-    let id = ResourceId::parse(id)?;
+    let Path(id) = id.map_err(|_| ResourceError::NotFound)?;
     if !uma.resources.remove(&registrant(&protection), id.as_str()).await? {
         return Err(ResourceError::NotFound.into());
     }
