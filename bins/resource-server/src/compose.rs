@@ -5,16 +5,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, State};
+use axum::extract::{ConnectInfo, Extension, Request, State};
+use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
 use countersign_host::Seams;
 use countersign_host::server::{self, Transport, TransportError};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_resource::limit::Source;
 use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
 use countersign_resource::{
-    MemoryRegistrations, RegistrationStore, ResourceServer, StrictPath, UmaLayer, server as uma,
+    MemoryRegistrations, RegistrationStore, ResourceServer, StrictPath, TicketLimit, UmaLayer,
+    server as uma,
 };
 use countersign_store::{Registrations, SqliteEngine};
 use countersign_types::Issuer;
@@ -73,7 +76,8 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
     };
     let site = Arc::new(config.site);
     let server = Arc::new(ResourceServer::new(config.identity, site.descriptions(), uma_seams));
-    Ok(Composed { router: app(&server, &site), listen: config.listen, transport, server })
+    let limit = TicketLimit::new(config.tickets_per_source);
+    Ok(Composed { router: app(&server, &site, limit), listen: config.listen, transport, server })
 }
 
 /// Reads the files that a configuration names, and opens nothing.
@@ -98,12 +102,24 @@ fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
 }
 
 /// The routes: this server's metadata, and the site behind the UMA layer.
-pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>) -> Router {
-    let layer = UmaLayer::new(Arc::clone(server), Arc::clone(site) as _);
+pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>, limit: TicketLimit) -> Router {
+    let layer = UmaLayer::new(Arc::clone(server), Arc::clone(site) as _).with_limit(limit);
     Router::new()
         .route(site.metadata_path(), get(metadata).with_state(Arc::clone(server)))
         .fallback(get(content).with_state(Arc::clone(site)))
         .layer(layer)
+        .layer(map_request(note_source))
+}
+
+/// Tells the UMA layer where a request comes from: the peer of the connection, whatever its headers
+/// say.
+async fn note_source(mut request: Request) -> Request {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let source = peer.map(|ConnectInfo(peer)| Source::from(peer.ip()));
+    if let Some(source) = source {
+        request.extensions_mut().insert(source);
+    }
+    request
 }
 
 async fn metadata(State(server): State<Arc<ResourceServer>>) -> Response {

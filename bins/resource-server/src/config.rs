@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
 use countersign_jwt::SigningKey;
 use countersign_metadata::resource;
+use countersign_resource::limit;
 use countersign_resource::path::StrictPath;
 use countersign_resource::{Identity, ResourceDescription};
 use countersign_types::secret::ClientSecret;
@@ -37,6 +39,10 @@ pub struct Config {
     pub outbound: FetchConfig,
     /// The file that keeps the identifiers of registered resources; `None` keeps them in memory.
     pub store: Option<PathBuf>,
+    /// How many permission tickets one source is given within [`WINDOW`].
+    ///
+    /// [`WINDOW`]: countersign_resource::limit::WINDOW
+    pub tickets_per_source: NonZeroU32,
     /// What is served.
     pub site: Site,
 }
@@ -56,6 +62,8 @@ struct File {
     outbound: Outbound,
     #[serde(default)]
     store: Store,
+    #[serde(default)]
+    limits: Limits,
     #[serde(default)]
     danger: DangerConfig,
     resources: Vec<ResourceConfig>,
@@ -80,6 +88,18 @@ struct Outbound {
 #[serde(deny_unknown_fields, default)]
 struct Store {
     path: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Limits {
+    tickets_per_source: NonZeroU32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { tickets_per_source: limit::TICKETS }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -140,6 +160,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             .with_roots(roots)
             .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
         store: file.store.path.map(|store| config::relative_to(path, &store)),
+        tickets_per_source: file.limits.tickets_per_source,
     })
 }
 

@@ -48,6 +48,7 @@ fn the_example_is_loaded() {
     assert_eq!(config.identity.client_id.as_str(), "rs-bob");
     assert!(config.store.is_some_and(|store| store.is_absolute()));
     assert_eq!(config.site.descriptions().count(), 2);
+    assert_eq!(config.tickets_per_source, countersign_resource::limit::TICKETS);
     assert_eq!(config.site.metadata_path(), "/.well-known/oauth-protected-resource");
 }
 
@@ -82,7 +83,7 @@ fn is_setting(line: &str) -> bool {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_key() {
-    let rows: [(&str, &str, &str, &str); 15] = [
+    let rows: [(&str, &str, &str, &str); 17] = [
         ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
         (
             "identifier",
@@ -121,6 +122,18 @@ fn what_cannot_be_served_is_refused_by_key() {
             "methods = { GET = [\"get\"] }\n# The content",
             "methods = { GET = [\"put\"] }\n# The content",
             "resources[0].methods",
+        ),
+        (
+            "no tickets",
+            "tickets_per_source = 300",
+            "tickets_per_source = 0",
+            "limits.tickets_per_source",
+        ),
+        (
+            "fewer than none",
+            "tickets_per_source = 300",
+            "tickets_per_source = -1",
+            "limits.tickets_per_source",
         ),
         ("file", "file = \"README.md\"", "file = \"MISSING.md\"", "resources[1].file"),
     ];

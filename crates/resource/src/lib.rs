@@ -9,6 +9,7 @@
 //! | [`challenge`] | the answer to a caller without sufficient authorization (UMA 2.0 Grant §3.2) |
 //! | [`registration`] | resource descriptions, and the memory of their identifiers (UMA 2.0 Federated Authorization §3) |
 //! | [`server`] | the conversation with the authorization server: PAT, registration, permission tickets, introspection (UMA 2.0 Federated Authorization §1.3, §3-5), and this server's own metadata ([RFC 9728]) |
+//! | [`limit`] | how many permission tickets one source is given |
 //! | [`layer`] | all of it as a tower layer |
 //!
 //! A caller whose token is missing, not active, of another server, or insufficient gets the same
@@ -68,6 +69,7 @@ pub mod decide;
 pub mod error;
 pub mod introspect;
 pub mod layer;
+pub mod limit;
 pub mod path;
 #[cfg(test)]
 mod pretend;
@@ -80,6 +82,7 @@ pub use decide::{Caller, decide};
 pub use error::ConversationError;
 pub use introspect::Introspection;
 pub use layer::{Access, Rules, Uma, UmaLayer};
+pub use limit::TicketLimit;
 pub use path::StrictPath;
 pub use registration::{MemoryRegistrations, RegistrationStore, ResourceDescription};
 pub use server::{Authorization, Identity, ResourceServer, Seams};

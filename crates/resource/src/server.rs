@@ -12,7 +12,9 @@ use countersign_metadata::ProtectedResourceMetadata;
 use countersign_resolver::ServerMetadataCache;
 use countersign_types::random::Random;
 use countersign_types::secret::{AccessToken, TicketHandle};
-use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
+use countersign_types::{
+    ClientId, Clock, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
+};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -159,21 +161,49 @@ impl ResourceServer {
         resource: &str,
         scopes: &ScopeSet,
     ) -> Result<Authorization, Arc<ConversationError>> {
-        let mut required = RequiredPermission {
-            resource_id: self.resource_id(resource, None).await?,
-            scopes: scopes.clone(),
+        match self.admit(token, resource, scopes).await? {
+            Some(caller) => Ok(Authorization::Admitted(caller)),
+            None => self.challenge(resource, scopes).await.map(Authorization::Challenged),
+        }
+    }
+
+    /// The caller, if the token suffices: the first half of [`authorize`](Self::authorize).
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    pub async fn admit(
+        &self,
+        token: Option<&AccessToken>,
+        resource: &str,
+        scopes: &ScopeSet,
+    ) -> Result<Option<Caller>, Arc<ConversationError>> {
+        let required = self.required(resource, scopes).await?;
+        let Some(token) = token else { return Ok(None) };
+        let introspection = self.introspect(token).await?;
+        let expected = Expected {
+            issuer: &self.identity.authorization_server,
+            audience: &self.identity.identifier,
         };
-        if let Some(token) = token {
-            let introspection = self.introspect(token).await?;
-            let expected = Expected {
-                issuer: &self.identity.authorization_server,
-                audience: &self.identity.identifier,
-            };
-            match decide(&introspection, &required, expected, self.seams.clock.now()) {
-                Ok(caller) => return Ok(Authorization::Admitted(caller)),
-                Err(reason) => tracing::debug!(resource, %reason, "token does not suffice"),
+        match decide(&introspection, &required, expected, self.seams.clock.now()) {
+            Ok(caller) => Ok(Some(caller)),
+            Err(reason) => {
+                tracing::debug!(resource, %reason, "token does not suffice");
+                Ok(None)
             }
         }
+    }
+
+    /// A challenge with a new permission ticket: the second half of
+    /// [`authorize`](Self::authorize).
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    pub async fn challenge(
+        &self,
+        resource: &str,
+        scopes: &ScopeSet,
+    ) -> Result<UmaChallenge, Arc<ConversationError>> {
+        let mut required = self.required(resource, scopes).await?;
         let mut ticket = self.permission_ticket(&required).await;
         if ticket.as_ref().is_err_and(|error| is_stale_registration(error)) {
             tracing::warn!(resource, "the authorization server knows the resource no more");
@@ -181,7 +211,21 @@ impl ResourceServer {
             ticket = self.permission_ticket(&required).await;
         }
         let issuer = self.identity.authorization_server.clone();
-        Ok(Authorization::Challenged(UmaChallenge::new(&self.identity.realm, issuer, ticket?)))
+        Ok(UmaChallenge::new(&self.identity.realm, issuer, ticket?))
+    }
+
+    /// The time, as this server's clock tells it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.seams.clock.now()
+    }
+
+    async fn required(
+        &self,
+        resource: &str,
+        scopes: &ScopeSet,
+    ) -> Result<RequiredPermission, Arc<ConversationError>> {
+        let resource_id = self.resource_id(resource, None).await?;
+        Ok(RequiredPermission { resource_id, scopes: scopes.clone() })
     }
 
     /// Asks for a permission ticket. [UMA 2.0 Federated Authorization §4.1]
@@ -307,132 +351,4 @@ fn is_stale_registration(error: &ConversationError) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pretend::{NAME, Pretend};
-
-    fn scopes(text: &str) -> ScopeSet {
-        ScopeSet::parse(text).unwrap()
-    }
-
-    async fn authorize(
-        server: &ResourceServer,
-        token: Option<&str>,
-        needed: &str,
-    ) -> Result<Authorization, Arc<ConversationError>> {
-        let token = token.map(AccessToken::new);
-        server.authorize(token.as_ref(), NAME, &scopes(needed)).await
-    }
-
-    #[track_caller]
-    fn ticket(authorization: Result<Authorization, Arc<ConversationError>>) -> String {
-        match authorization.unwrap() {
-            Authorization::Challenged(challenge) => {
-                let header = challenge.header_value().unwrap();
-                let challenges =
-                    countersign_types::auth_param::parse(header.to_str().unwrap()).unwrap();
-                challenges[0].param("ticket").unwrap().to_owned()
-            }
-            Authorization::Admitted(_) => panic!("admitted"),
-        }
-    }
-
-    #[tokio::test]
-    async fn rs_1_rs_2_every_refusal_has_a_new_ticket() {
-        let pretend = Pretend::new();
-        let server = pretend.resource_server();
-        assert_eq!(ticket(authorize(&server, None, "get").await), "ticket-1");
-        pretend.grant("rpt", &["get"]);
-        assert_eq!(ticket(authorize(&server, Some("garbage"), "get").await), "ticket-2");
-        assert_eq!(ticket(authorize(&server, Some("rpt"), "get put").await), "ticket-3");
-        let admitted = authorize(&server, Some("rpt"), "get").await.unwrap();
-        assert!(
-            matches!(admitted, Authorization::Admitted(caller) if caller.subject() == Some("alice"))
-        );
-    }
-
-    #[tokio::test]
-    async fn rs_3_without_the_authorization_server_there_is_no_ticket() {
-        let pretend = Pretend::new();
-        let server = pretend.resource_server();
-        pretend.state().down = true;
-        assert!(authorize(&server, None, "get").await.is_err());
-        pretend.state().down = false;
-        pretend.state().no_pat = true;
-        let error = authorize(&server, None, "get").await.unwrap_err();
-        assert_eq!(error.code(), Some("invalid_client"));
-        pretend.state().no_pat = false;
-        ticket(authorize(&server, None, "get").await);
-    }
-
-    #[tokio::test]
-    async fn a_pat_is_renewed_before_it_expires_and_replaced_when_refused() {
-        let pretend = Pretend::new();
-        let server = pretend.resource_server();
-        for (advance, pats) in [(0, 1), (569, 1), (1, 2), (600, 3)] {
-            pretend.advance(advance);
-            ticket(authorize(&server, None, "get").await);
-            assert_eq!(pretend.state().pats, pats, "after {advance} s more");
-        }
-        pretend.state().pat = None;
-        ticket(authorize(&server, None, "get").await);
-        assert_eq!(pretend.state().pats, 4);
-    }
-
-    #[tokio::test]
-    async fn requests_that_come_together_share_one_pat_and_one_registration() {
-        let pretend = Pretend::new();
-        let server = pretend.resource_server();
-        let (a, b, c) = tokio::join!(
-            authorize(&server, None, "get"),
-            authorize(&server, None, "get"),
-            authorize(&server, None, "get")
-        );
-        let tickets = [ticket(a), ticket(b), ticket(c)];
-        assert_eq!(tickets.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
-        let state = pretend.state();
-        assert_eq!((state.pats, state.registered), (1, 1));
-    }
-
-    #[tokio::test]
-    async fn a_restart_keeps_the_identifiers() {
-        let pretend = Pretend::new();
-        pretend.resource_server().register().await.unwrap();
-        pretend.resource_server().register().await.unwrap();
-        assert_eq!(pretend.state().registered, 1);
-        assert!(pretend.state().log.contains(&"PUT /resources/id-1".to_owned()));
-    }
-
-    #[tokio::test]
-    async fn a_resource_that_was_lost_is_registered_again() {
-        let pretend = Pretend::new();
-        let server = pretend.resource_server();
-        ticket(authorize(&server, None, "get").await);
-        pretend.state().resources.clear();
-        ticket(authorize(&server, None, "get").await);
-        assert_eq!(pretend.state().registered, 2);
-        assert_eq!(pretend.state().resources["id-2"]["resource_scopes"], json!(["get", "put"]));
-    }
-
-    #[tokio::test]
-    async fn an_unknown_resource_is_no_free_pass() {
-        let server = Pretend::new().resource_server();
-        let error = server.authorize(None, "other", &scopes("get")).await.unwrap_err();
-        assert!(matches!(&*error, ConversationError::UnknownResource(name) if name == "other"));
-    }
-
-    #[test]
-    fn the_metadata_names_server_and_scopes() {
-        let metadata = Pretend::new().resource_server().metadata();
-        assert_eq!(
-            serde_json::to_value(metadata).unwrap(),
-            json!({
-                "resource": "https://rs.bob.example",
-                "authorization_servers": ["https://uma.bob.example"],
-                "scopes_supported": ["get", "put"],
-                "bearer_methods_supported": ["header"],
-                "resource_name": "Bob's records",
-            })
-        );
-    }
-}
+mod tests;

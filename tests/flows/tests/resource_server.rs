@@ -8,6 +8,9 @@ use crate::bed::{Bed, Reply, bearer, check_not_stored};
 
 const WARNING: &str = "199 - \"UMA Authorization Server Unreachable\"";
 
+/// Tickets for one source within a minute, as the example configuration has it.
+const SHARE: u32 = 300;
+
 /// What the resource server answers, and what is true of every such answer.
 #[track_caller]
 fn check(name: &str, reply: &Reply, status: u16) {
@@ -211,4 +214,28 @@ async fn rs_keeps_its_identifiers_over_a_restart() {
     let rpt = bed.rpt().await;
     bed.deployment.restart(Party::ResourceServer, |_| {}).await;
     check("the same resource", &call(&bed, names::RS_API, Some(&rpt)).await, 200);
+}
+
+/// Whoever sends requests without a token cannot use up the tickets of everyone.
+#[tokio::test]
+async fn rs_a_source_has_its_share_of_tickets() {
+    let bed = Bed::start().await;
+    let rpt = bed.rpt().await;
+    let refused = 'refused: {
+        for n in 0..=SHARE {
+            // What a request says about where it is from does not make it another source.
+            let from = format!("198.51.100.{}", n % 256);
+            let reply = bed.get(names::RS_API, &[("x-forwarded-for", &from)]).await;
+            if reply.status != 401 {
+                break 'refused reply;
+            }
+        }
+        panic!("more tickets than the limit");
+    };
+    check("too many", &refused, 429);
+    assert_eq!(refused.error(), "temporarily_unavailable");
+    assert_eq!(refused.header("cache-control"), "no-store");
+    assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|s| (1..=60).contains(&s)));
+    assert_eq!(refused.header("www-authenticate"), "");
+    check("a token still opens", &call(&bed, names::RS_API, Some(&rpt)).await, 200);
 }
