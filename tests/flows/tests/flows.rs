@@ -6,7 +6,7 @@
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
-//! | `grant.rs` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
+//! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
 //! | `discovery.rs` | DISC-1 to DISC-9 |
 //! | `skew.rs` | X-5 |

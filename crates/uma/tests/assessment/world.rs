@@ -1,0 +1,211 @@
+//! An authorization server without its store, and the words of a test.
+
+use countersign_client_auth::{
+    AuthenticatedClient, Authentication, Credentials, RegisteredClient, SecretDigest, authenticate,
+};
+use countersign_jwt::{Algorithm, KeySet, SigningKey, jws};
+use countersign_permission_ticket::TicketChallenge;
+use countersign_types::secret::{ClientSecret, TicketHandle};
+use countersign_types::{
+    ClientId, Issuer, Lifetime, Params, ResourceIdentifier, ScopeSet, Timestamp, WireError as _,
+};
+use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome, Settings};
+use countersign_uma::grant::REPEATABLE;
+use countersign_uma::permission::Registered;
+use countersign_uma::policy::rules::{Rule, Rules};
+use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
+use countersign_uma::resource::{ResourceDescription, ResourceId};
+use countersign_uma::{Process, Rpt, grant, permission};
+use serde_json::{Value, json};
+
+pub(crate) const NOW: i64 = 1_700_000_000;
+
+pub(crate) const AS: &str = "https://uma.bob.example";
+
+pub(crate) const RS: &str = "https://rs.bob.example";
+
+pub(crate) const STS: &str = "https://sts.alice.example";
+
+pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// An authorization server with one resource server, and Alice's identity provider.
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) server: ResourceServer,
+    pub(crate) registered: Registered,
+    pub(crate) rules: Rules,
+    pub(crate) client: AuthenticatedClient,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) discovered: Option<Issuer>,
+    pub(crate) key: SigningKey,
+    pub(crate) now: i64,
+}
+
+pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
+    let id = ClientId::parse(id).unwrap();
+    let (credentials, form) = if confidential {
+        let secret = SecretDigest::of(&ClientSecret::new("s"));
+        (Credentials::secret(secret), format!("client_id={id}&client_secret=s"))
+    } else {
+        (Credentials::Public, format!("client_id={id}"))
+    };
+    let registered = RegisteredClient { id, credentials };
+    let params = Params::parse(form.as_bytes(), &[]).unwrap();
+    let presented = countersign_client_auth::parse(&http::HeaderMap::new(), &params).unwrap();
+    let issuer = Issuer::parse(AS).unwrap();
+    let now = Timestamp::from_unix(NOW);
+    match authenticate(presented, Some(&registered), &issuer, now).unwrap() {
+        Authentication::Done(client) => client,
+        Authentication::OnceOnly(_) => panic!("not an assertion"),
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let owner = OwnerId::parse("bob").unwrap();
+        let protection = Protection::new(owner, ClientId::parse("rs").unwrap());
+        let description = br#"{"resource_scopes":["get","put"],"name":"RS API"}"#;
+        let description = ResourceDescription::parse(description).unwrap();
+        let rules: Vec<Rule> = serde_json::from_value(json!([
+            {"resource": "RS API", "scopes": ["get"], "emails": ["alice@alice.example"]},
+            {"resource": "RS API", "scopes": ["put"], "emails": ["alice@alice.example"],
+             "claims": {"department": "research"}},
+        ]))
+        .unwrap();
+        Self {
+            settings: Settings::new(Issuer::parse(AS).unwrap()),
+            server: ResourceServer {
+                protection: protection.clone(),
+                resource_identifiers: vec![
+                    ResourceIdentifier::parse(RS).unwrap(),
+                    ResourceIdentifier::parse("https://rs.bob.example/v2").unwrap(),
+                ],
+                resource_parameter: ResourceParameter::Required,
+            },
+            registered: Registered::from([(ResourceId::parse("r1").unwrap(), description)]),
+            rules: Rules::new().with(protection, rules),
+            client: client("app", true),
+            scopes: ScopeSet::parse("put").unwrap(),
+            discovered: Some(Issuer::parse(STS).unwrap()),
+            key: SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap(),
+            now: NOW,
+        }
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        permission::parse(br#"{"resource_id":"r1","resource_scopes":["get"]}"#)
+            .unwrap()
+            .open(
+                &self.registered,
+                self.server.protection.clone(),
+                "p1".to_owned(),
+                Timestamp::from_unix(self.now),
+                Lifetime::from_secs(300),
+            )
+            .unwrap()
+    }
+
+    /// The claims of Alice's claims token for this ticket.
+    pub(crate) fn claims(&self, ticket: &str) -> Value {
+        json!({
+            "iss": STS, "sub": "a1", "aud": AS, "jti": "j1",
+            "iat": self.now, "exp": self.now + 120,
+            "email": "alice@alice.example", "email_verified": true,
+            "resource": RS, "ticket_challenge": challenge(ticket),
+        })
+    }
+
+    pub(crate) fn token(&self, claims: &Value) -> String {
+        jws::sign("uma-claims+jwt", &self.key, claims).unwrap()
+    }
+
+    /// Presents `ticket`, which stands for `process`, with these further parameters.
+    pub(crate) fn present(
+        &self,
+        process: Process,
+        ticket: &str,
+        form: &[(&str, &str)],
+    ) -> Box<Ended> {
+        let mut body = format!("ticket={ticket}");
+        for (name, value) in form {
+            let value = value.replace(' ', "+");
+            body = format!("{body}&{name}={value}");
+        }
+        let request = grant::parse(&Params::parse(body.as_bytes(), REPEATABLE).unwrap()).unwrap();
+        let now = Timestamp::from_unix(self.now);
+        let presented = process.present(&self.client, now).unwrap();
+        let facts = Facts {
+            client: &self.client,
+            client_scopes: &self.scopes,
+            resource_server: &self.server,
+            registered: &self.registered,
+            settings: &self.settings,
+            now,
+        };
+        let awaiting = match Assessment::begin(presented, request, facts) {
+            Assessment::Ended(ended) => return ended,
+            Assessment::Decide(awaiting) => return awaiting.decide(&self.rules),
+            Assessment::Discover(awaiting) => awaiting,
+        };
+        let Some(issuer) = &self.discovered else {
+            return awaiting.not_discovered("no such domain");
+        };
+        let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
+        match awaiting.discovered(issuer).and_then(|awaiting| awaiting.verify(&keys)) {
+            Ok(awaiting) => awaiting.decide(&self.rules),
+            Err(ended) => ended,
+        }
+    }
+
+    pub(crate) fn push(&self, claims: &Value) -> Box<Ended> {
+        let token = self.token(claims);
+        self.present(self.process(), "t1", &pushed(&token))
+    }
+}
+
+pub(crate) fn challenge(ticket: &str) -> String {
+    TicketChallenge::of(&TicketHandle::new(ticket)).to_string()
+}
+
+pub(crate) fn pushed(token: &str) -> [(&str, &str); 3] {
+    [("claim_token", token), ("claim_token_format", JWT), ("resource", RS)]
+}
+
+/// The failed check is the last one, and there is none if access is granted.
+#[track_caller]
+pub(crate) fn well_formed(ended: &Ended) {
+    let granted = matches!(ended.outcome, Outcome::Granted(_));
+    let (last, before) = ended.checks.split_last().unwrap();
+    assert_eq!(last.passed, granted, "{last:?}");
+    assert!(before.iter().all(|check| check.passed), "{before:?}");
+}
+
+#[track_caller]
+pub(crate) fn granted(ended: Box<Ended>) -> Rpt {
+    well_formed(&ended);
+    match ended.outcome {
+        Outcome::Granted(rpt) => rpt,
+        other => panic!("{other:?} after {:?}", ended.checks),
+    }
+}
+
+#[track_caller]
+pub(crate) fn need_info(ended: Box<Ended>) -> NeedInfo {
+    well_formed(&ended);
+    match ended.outcome {
+        Outcome::NeedInfo(need_info) => {
+            assert!(!need_info.required_claims.is_empty());
+            need_info
+        }
+        other => panic!("{other:?} after {:?}", ended.checks),
+    }
+}
+
+#[track_caller]
+pub(crate) fn refused(ended: Box<Ended>, code: &str) {
+    well_formed(&ended);
+    match ended.outcome {
+        Outcome::Refused(error) => assert_eq!(error.wire().code.as_str(), code, "{error}"),
+        other => panic!("{other:?} after {:?}", ended.checks),
+    }
+}
