@@ -37,7 +37,8 @@ pub struct Rpt {
 }
 
 /// One permission: scopes at a resource, for a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "PermissionBody")]
 pub struct Permission {
     /// The identifier that the authorization server gave the resource.
     pub resource_id: String,

@@ -143,7 +143,7 @@ enum Answer {
 
 /// A refusal that no token would change.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-enum Refused {
+pub(crate) enum Refused {
     #[error("the path has a second spelling")]
     Spelling,
     #[error("there is nothing at this path")]

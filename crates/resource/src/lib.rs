@@ -1,8 +1,13 @@
-//! Accepts or challenges a caller of a UMA-protected resource.
+//! Accepts or challenges a caller of a protected resource.
 //!
 //! | module | what it implements |
 //! |---|---|
 //! | [`path`] | one spelling for every path, before anything is decided ([RFC 3986 §6.2.2]) |
+//! | [`protect`] | the layer in front of an API, one for every way to prove who is calling ([RFC 6750 §3], [RFC 9728 §3, §5.1]) |
+//! | [`routes`] | which method and path needs what; nothing is served that is not named |
+//! | [`access_token`] | access tokens, verified here ([RFC 9068 §4]) or by asking their issuer ([RFC 7662]) |
+//! | [`caller`] | who is calling, established: what a handler finds |
+//! | [`revocation`] | what this server no longer accepts, whoever signed it |
 //! | [`bearer`] | the token of a request, from the header alone ([RFC 6750 §2.1, §3.1]) |
 //! | [`introspect`] | what the authorization server says about a token ([RFC 7662 §2.2], UMA 2.0 Federated Authorization §5.1.1) |
 //! | [`mod@decide`] | whether a token suffices; pure (UMA 2.0 Grant §3.5) |
@@ -10,7 +15,32 @@
 //! | [`registration`] | resource descriptions, and the memory of their identifiers (UMA 2.0 Federated Authorization §3) |
 //! | [`server`] | the conversation with the authorization server: PAT, registration, permission tickets, introspection (UMA 2.0 Federated Authorization §1.3, §3-5), and this server's own metadata ([RFC 9728]) |
 //! | [`limit`] | how many permission tickets one source is given |
-//! | [`layer`] | all of it as a tower layer |
+//! | [`layer`] | UMA as a tower layer with rules of its own |
+//!
+//! # Bearer tokens
+//!
+//! An API takes a few lines: [`ProtectLayer`] with the issuer of its tokens and a table of what needs
+//! which scope. The handler gets a [`VerifiedCaller`]; everybody else is answered before.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use countersign_fetch::{FetchConfig, HttpFetch};
+//! # use countersign_resource::{AccessTokens, ProtectLayer, Routes};
+//! # use countersign_types::{Issuer, ResourceIdentifier};
+//! # struct Fixed;
+//! # impl countersign_types::Clock for Fixed {
+//! #     fn now(&self) -> countersign_types::Timestamp { countersign_types::Timestamp::from_unix(0) }
+//! # }
+//! # let (clock, fetch) = (Arc::new(Fixed), Arc::new(HttpFetch::new(&FetchConfig::default())?));
+//! let api = ResourceIdentifier::parse("https://api.bob.example")?;
+//! let issuer = Issuer::parse("https://sts.bob.example")?;
+//! let routes = Routes::new().open("GET /health").require("GET /albums/{id}", "albums.read");
+//! let tokens = AccessTokens::new(api, issuer, fetch, clock);
+//! let layer = ProtectLayer::new(tokens, routes.build()?)?; // axum: router.layer(layer)
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # UMA
 //!
 //! A caller whose token is missing, not active, of another server, or insufficient gets the same
 //! answer: 401 and a challenge with a new permission ticket. If the authorization server cannot be
@@ -41,8 +71,9 @@
 //!
 //! # What is left out
 //!
-//! - Tokens validated without asking: every token is introspected at every use, so that a
-//!   revocation bites at once.
+//! - RPTs validated without asking: each is introspected at every use, so that a revocation bites at
+//!   once.
+//! - Access tokens that are bound to a key (`cnf`), and encrypted ones: they are refused.
 //! - PATs that a person grants (UMA 2.0 Federated Authorization §1.3 leaves the grant open): the
 //!   PAT comes from the client credentials grant, for resources whose owner is an organisation.
 //! - Listing and deleting registrations: what is taken out of the configuration stays registered
@@ -57,13 +88,19 @@
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 //! [RFC 6750 §2.1, §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+//! [RFC 6750 §3]: https://www.rfc-editor.org/rfc/rfc6750#section-3
 //! [RFC 6750 §2.2]: https://www.rfc-editor.org/rfc/rfc6750#section-2.2
+//! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
+//! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
+//! [RFC 9728 §3, §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
 //! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 //! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
 //! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
 
+pub mod access_token;
 mod attempt;
 pub mod bearer;
+pub mod caller;
 pub mod challenge;
 pub mod decide;
 pub mod error;
@@ -73,10 +110,17 @@ pub mod limit;
 pub mod path;
 #[cfg(test)]
 mod pretend;
+#[cfg(test)]
+mod pretend_issuer;
+pub mod protect;
 mod protection;
 pub mod registration;
+pub mod revocation;
+pub mod routes;
 pub mod server;
 
+pub use access_token::{AccessTokens, IntrospectedTokens, Introspector};
+pub use caller::VerifiedCaller;
 pub use challenge::UmaChallenge;
 pub use decide::{Caller, decide};
 pub use error::ConversationError;
@@ -84,5 +128,8 @@ pub use introspect::Introspection;
 pub use layer::{Access, Rules, Uma, UmaLayer};
 pub use limit::TicketLimit;
 pub use path::StrictPath;
+pub use protect::{Mode, ProtectLayer};
 pub use registration::{MemoryRegistrations, RegistrationStore, ResourceDescription};
+pub use revocation::Revocations;
+pub use routes::Routes;
 pub use server::{Authorization, Identity, ResourceServer, Seams};

@@ -6,7 +6,7 @@
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// A longer path is refused.
 pub const MAX_LENGTH: usize = 2048;
@@ -78,7 +78,43 @@ impl StrictPath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path as it is sent on: encoded where it has to be, and nowhere else.
+    ///
+    /// ```
+    /// use countersign_resource::path::StrictPath;
+    /// assert_eq!(StrictPath::parse("/albums/%c3%a4%3F%3a")?.to_encoded(), "/albums/%C3%A4%3F:");
+    /// # Ok::<(), countersign_resource::path::PathError>(())
+    /// ```
+    #[must_use]
+    pub fn to_encoded(&self) -> String {
+        Self::encode(&self.0)
+    }
+
+    /// Encodes what no path holds as it is ([RFC 3986 §3.3]), except `%`, which no strict path has.
+    ///
+    /// [RFC 3986 §3.3]: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+    pub(crate) fn encode(decoded: &str) -> String {
+        utf8_percent_encode(decoded, ENCODED).to_string()
+    }
 }
+
+/// What no path holds as it is, except what a strict path refuses encoded, too: `%`, `;` and `\`
+/// stay, so that they are refused and not hidden.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 fn check_segment(segment: &str) -> Result<(), PathError> {
     let mut bytes = segment.bytes();
@@ -162,6 +198,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_sent_on_is_the_path_that_was_judged(raw in "/([a-z:=]|%3[Ffa]|%c3%A4|%20|%5B){0,9}") {
+            if let Ok(path) = StrictPath::parse(&raw) {
+                let again = StrictPath::parse(&path.to_encoded()).unwrap();
+                proptest::prop_assert_eq!(again.to_encoded(), path.to_encoded());
+                proptest::prop_assert_eq!(again, path);
+            }
+        }
+
         #[test]
         fn what_is_accepted_has_no_dot_or_empty_segment(raw in "/[a./%25ef;\\\\]{0,16}") {
             if let Ok(path) = StrictPath::parse(&raw) {

@@ -120,6 +120,12 @@ impl ResourceServer {
         &self.identity
     }
 
+    /// Whether a resource of this name was given to this server.
+    #[must_use]
+    pub fn has_resource(&self, name: &str) -> bool {
+        self.resources.contains_key(name)
+    }
+
     /// The document for `/.well-known/oauth-protected-resource`. [RFC 9728 §2]
     ///
     /// [RFC 9728 §2]: https://www.rfc-editor.org/rfc/rfc9728#section-2

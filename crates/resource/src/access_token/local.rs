@@ -1,0 +1,241 @@
+//! Self-contained access tokens, verified here. [RFC 9068 §4]
+//!
+//! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
+
+use std::sync::Arc;
+
+use countersign_fetch::Fetch;
+use countersign_jwt::act::ActorChain;
+use countersign_jwt::{Claims, KeySet, Policy, Typ, Unverified};
+use countersign_resolver::{KeysConfig, MetadataConfig, RemoteKeys, ServerMetadataCache};
+use countersign_types::digest::Digest;
+use countersign_types::secret::AccessToken;
+use countersign_types::{Clock, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
+
+use super::AccessTokenError;
+use super::seen::{RestsOn, Seen, Times, Verified};
+use super::trusted::Trusted;
+use crate::caller::{Content, VerifiedCaller};
+use crate::decide::LEEWAY;
+use crate::introspect::Permission;
+use crate::revocation::{NoRevocations, Revocations};
+
+/// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
+const TYP: Typ<'static> = Typ::Is("at+jwt");
+
+/// The claims that an access token has to have beside `iss` and `aud`, which are compared, and `exp`,
+/// which is always required. [RFC 9068 §2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)
+const REQUIRED: [&str; 4] = ["sub", "client_id", "iat", "jti"];
+
+/// Octets of verified tokens that are remembered: 16 MiB, some ten thousand tokens.
+const MEMORY: u64 = 16 * 1024 * 1024;
+
+/// Verifies self-contained access tokens (`at+jwt`) of issuers that are trusted, with the keys they
+/// publish: type, algorithm, issuer, audience, times, the claims of [RFC 9068 §2.2], signature.
+///
+/// ```no_run
+/// # async fn tour(token: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use countersign_fetch::{FetchConfig, HttpFetch};
+/// use countersign_resource::AccessTokens;
+/// use countersign_types::{Issuer, ResourceIdentifier, secret::AccessToken};
+/// # struct Fixed;
+/// # impl countersign_types::Clock for Fixed {
+/// #     fn now(&self) -> countersign_types::Timestamp { countersign_types::Timestamp::from_unix(0) }
+/// # }
+/// # let clock = Arc::new(Fixed);
+/// let api = ResourceIdentifier::parse("https://api.bob.example")?;
+/// let issuer = Issuer::parse("https://sts.alice.example")?;
+/// let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+/// let tokens = AccessTokens::new(api, issuer, fetch, clock);
+/// let caller = tokens.verify(&AccessToken::new(token)).await?;
+/// println!("{:?} with {}", caller.subject(), caller.scopes());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [RFC 9068 §2.2]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2
+pub struct AccessTokens {
+    identifier: ResourceIdentifier,
+    issuers: Vec<Trusted>,
+    metadata: ServerMetadataCache,
+    keys: RemoteKeys,
+    clock: Arc<dyn Clock>,
+    revocations: Arc<dyn Revocations>,
+    seen: Seen,
+}
+
+impl AccessTokens {
+    /// Takes tokens of one issuer that name `identifier` as their audience.
+    #[must_use]
+    pub fn new(
+        identifier: ResourceIdentifier,
+        issuer: Issuer,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let metadata = MetadataConfig::default();
+        Self {
+            identifier,
+            issuers: vec![Trusted::new(issuer)],
+            metadata: ServerMetadataCache::new(Arc::clone(&fetch), Arc::clone(&clock), &metadata),
+            keys: RemoteKeys::new(fetch, Arc::clone(&clock), &KeysConfig::default()),
+            clock,
+            revocations: Arc::new(NoRevocations),
+            seen: Seen::new(MEMORY),
+        }
+    }
+
+    /// Takes tokens of this issuer, too.
+    #[must_use]
+    pub fn also_of(mut self, issuer: Issuer) -> Self {
+        self.issuers.push(Trusted::new(issuer));
+        self
+    }
+
+    /// Asks these at every request.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Arc<dyn Revocations>) -> Self {
+        self.revocations = revocations;
+        self
+    }
+
+    /// Remembers so many octets of verified tokens; with zero, every token is verified at every use.
+    #[must_use]
+    pub fn with_memory(mut self, octets: u64) -> Self {
+        self.seen = Seen::new(octets);
+        self
+    }
+
+    /// This server, as tokens name it in `aud`.
+    #[must_use]
+    pub const fn identifier(&self) -> &ResourceIdentifier {
+        &self.identifier
+    }
+
+    /// The issuers whose tokens are taken.
+    pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.issuers.iter().map(|trusted| &trusted.issuer)
+    }
+
+    /// Says who calls with a token. The token is untrusted.
+    ///
+    /// # Errors
+    /// Any [`AccessTokenError`].
+    pub async fn verify(&self, token: &AccessToken) -> Result<VerifiedCaller, AccessTokenError> {
+        let now = self.clock.now();
+        let digest = token.digest();
+        if let Some(caller) = self.seen_before(&digest, now).await? {
+            return self.unless_revoked(caller);
+        }
+        let caller = self.verify_new(token, digest, now).await?;
+        self.unless_revoked(caller)
+    }
+
+    fn unless_revoked(&self, caller: VerifiedCaller) -> Result<VerifiedCaller, AccessTokenError> {
+        if self.revocations.is_revoked(&caller) {
+            return Err(AccessTokenError::Revoked);
+        }
+        Ok(caller)
+    }
+
+    /// The caller of a token that was verified before, if all that rests on still holds.
+    async fn seen_before(
+        &self,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<VerifiedCaller>, AccessTokenError> {
+        let Some(verified) = self.seen.get(digest) else { return Ok(None) };
+        let RestsOn::Keys { keys, kid } = &verified.rests_on else { return Ok(None) };
+        let trusted = self.trusted(verified.caller.issuer().as_str())?;
+        let current = self.keys_of(trusted, kid.as_deref()).await?;
+        if Arc::ptr_eq(keys, &current) && verified.times.hold(now) {
+            return Ok(Some(verified.caller.clone()));
+        }
+        self.seen.forget(digest);
+        Ok(None)
+    }
+
+    async fn verify_new(
+        &self,
+        token: &AccessToken,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<VerifiedCaller, AccessTokenError> {
+        let unverified = Unverified::parse(token.expose())?;
+        let trusted = self.trusted(unverified.claims().issuer()?)?;
+        let checked = unverified.check(&self.policy(&trusted.issuer), now)?;
+        if checked.claims().has("cnf") {
+            return Err(AccessTokenError::Bound);
+        }
+        let kid = checked.header().kid().map(str::to_owned);
+        let keys = self.keys_of(trusted, kid.as_deref()).await?;
+        let claims = checked.verify(&keys)?.into_claims();
+        let times = Times {
+            issued: claims.timestamp("iat")?,
+            not_before: claims.timestamp("nbf")?,
+            expires: claims.timestamp("exp")?,
+        };
+        let size = token.expose().len();
+        let caller = caller_of(claims, trusted.issuer.clone(), &times, size)?;
+        let rests_on = RestsOn::Keys { keys, kid };
+        self.seen.keep(digest, Arc::new(Verified { caller: caller.clone(), times, rests_on }));
+        Ok(caller)
+    }
+
+    fn policy<'a>(&'a self, issuer: &'a Issuer) -> Policy<'a> {
+        let policy = Policy::new(TYP)
+            .issuer(issuer.as_str())
+            .audience_includes(self.identifier.as_str())
+            .leeway(LEEWAY);
+        REQUIRED.into_iter().fold(policy, Policy::require)
+    }
+
+    fn trusted(&self, issuer: &str) -> Result<&Trusted, AccessTokenError> {
+        let known = self.issuers.iter().find(|trusted| trusted.issuer.as_str() == issuer);
+        known.ok_or(AccessTokenError::Issuer)
+    }
+
+    /// The key set that an issuer publishes now, as far as its caches know.
+    async fn keys_of(
+        &self,
+        trusted: &Trusted,
+        kid: Option<&str>,
+    ) -> Result<Arc<KeySet>, AccessTokenError> {
+        let metadata = trusted.metadata(&self.metadata).await?;
+        let url = metadata.jwks_uri.as_ref().ok_or(AccessTokenError::NotPublished("jwks_uri"))?;
+        Ok(self.keys.keys_with(url, kid).await?)
+    }
+}
+
+/// Reads the claims of a token that is accepted.
+pub(super) fn caller_of(
+    claims: Claims,
+    issuer: Issuer,
+    times: &Times,
+    size: usize,
+) -> Result<VerifiedCaller, AccessTokenError> {
+    let text = |name| Ok::<_, AccessTokenError>(claims.str(name)?.map(str::to_owned));
+    let scopes = ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?;
+    let actors = claims.get("act").map(ActorChain::from_claim).transpose()?;
+    let permissions = claims.get("permissions").map(|value| {
+        serde_json::from_value::<Vec<Permission>>(value.clone())
+            .map_err(|_| countersign_jwt::ClaimError::WrongType("permissions"))
+    });
+    let content = Content {
+        subject: text("sub")?,
+        client_id: text("client_id")?,
+        token_id: text("jti")?,
+        permissions: permissions.transpose()?.unwrap_or_default(),
+        expires: times.expires,
+        issuer,
+        actors,
+        scopes,
+        claims,
+        size,
+    };
+    Ok(VerifiedCaller::new(content))
+}
+
+#[cfg(test)]
+mod tests;

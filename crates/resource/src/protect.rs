@@ -1,0 +1,189 @@
+//! The layer in front of an API: who is calling, may they, and what they are told if not.
+//!
+//! One layer for every way in which a caller can prove who they are ([`Mode`]); the table of
+//! [`Routes`] says what a request needs. Whoever is admitted reaches the service behind it with a
+//! [`VerifiedCaller`] and a [`StrictPath`] among the request's extensions and without the header
+//! that carried the credentials. Everybody else is answered here.
+//!
+//! | a request | gets |
+//! |---|---|
+//! | for the metadata of this server ([RFC 9728 §3]) | the document |
+//! | with a path of more than one spelling | 400 |
+//! | that no rule names | 404, or 405 with `Allow` |
+//! | with two credentials, a token in the query, or a malformed one | 400 `invalid_request` |
+//! | without credentials | 401 and the bare challenge |
+//! | with credentials that prove nothing here | 401 `invalid_token` |
+//! | that would need more scopes | 403 `insufficient_scope` |
+//! | while the issuer's keys or its answer cannot be had | 503 |
+//!
+//! Every challenge points to this server's metadata ([RFC 9728 §5.1]). Where UMA protects the
+//! resource, its own answers take the place of the last four ([`challenge`](crate::challenge)).
+//!
+//! [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
+//! [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
+
+mod answer;
+mod mode;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::answer::{Answer, Document};
+pub use self::mode::Mode;
+use crate::layer::Refused;
+use crate::path::StrictPath;
+use crate::routes::{Found, Need, Routes};
+
+#[cfg(doc)]
+use crate::caller::VerifiedCaller;
+
+/// Puts [`Protected`] around a service. A clone shares everything.
+///
+/// ```no_run
+/// # fn tour() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::sync::Arc;
+/// # use countersign_fetch::{FetchConfig, HttpFetch};
+/// # use countersign_resource::{AccessTokens, ProtectLayer, Routes};
+/// # use countersign_types::{Issuer, ResourceIdentifier};
+/// # struct Fixed;
+/// # impl countersign_types::Clock for Fixed {
+/// #     fn now(&self) -> countersign_types::Timestamp { countersign_types::Timestamp::from_unix(0) }
+/// # }
+/// # let (clock, fetch) = (Arc::new(Fixed), Arc::new(HttpFetch::new(&FetchConfig::default())?));
+/// let api = ResourceIdentifier::parse("https://api.bob.example")?;
+/// let issuer = Issuer::parse("https://sts.bob.example")?;
+/// let routes = Routes::new()
+///     .open("GET /health")
+///     .require("GET /deliveries", "deliveries.read")
+///     .build()?;
+/// let layer = ProtectLayer::new(AccessTokens::new(api, issuer, fetch, clock), routes)?;
+/// // let app = router.layer(layer);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ProtectLayer(Arc<Protection>);
+
+struct Protection {
+    mode: Mode,
+    routes: Routes,
+    document: Document,
+}
+
+/// Why a layer cannot be made of these parts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtectError {
+    /// The resource identifier leaves no URL for the metadata.
+    #[error("the resource identifier leaves no place for metadata")]
+    Metadata(#[from] countersign_types::identifier::IdentifierError),
+    /// The metadata's place has a second spelling.
+    #[error("the metadata would be at a path with a second spelling")]
+    Path(#[from] crate::path::PathError),
+    /// A UMA resource is meant, but the rule names none, or one that is not this server's.
+    #[error("{0:?} does not name a registered resource")]
+    Resource(String),
+    /// The realm or the identifier cannot stand in a header.
+    #[error("a challenge cannot be written")]
+    Challenge(#[from] countersign_types::auth_param::AuthParamError),
+}
+
+impl ProtectLayer {
+    /// A layer that admits callers in one way, by these rules.
+    ///
+    /// # Errors
+    /// [`ProtectError`].
+    pub fn new(mode: impl Into<Mode>, routes: Routes) -> Result<Self, ProtectError> {
+        let mode = mode.into();
+        for (rule, need) in routes.iter() {
+            if !mode.can_ask(need) {
+                return Err(ProtectError::Resource(rule.to_owned()));
+            }
+        }
+        let document = Document::new(mode.metadata(&routes))?;
+        Ok(Self(Arc::new(Protection { mode, routes, document })))
+    }
+
+    /// Where this server's metadata is found.
+    #[must_use]
+    pub fn metadata_url(&self) -> &str {
+        self.0.document.url()
+    }
+}
+
+impl<S> Layer<S> for ProtectLayer {
+    type Service = Protected<S>;
+
+    fn layer(&self, inner: S) -> Protected<S> {
+        Protected { inner, layer: self.clone() }
+    }
+}
+
+/// A service that only those reach who may.
+#[derive(Clone)]
+pub struct Protected<S> {
+    inner: S,
+    layer: ProtectLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Protected<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Default + From<Vec<u8>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone is what was polled ready; a fresh one waits for the next request.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let protection = Arc::clone(&self.layer.0);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            match protection.admit(parts).await {
+                Ok(parts) => inner.call(Request::from_parts(parts, body)).await,
+                Err(answer) => Ok(answer.into_response(&protection.document)),
+            }
+        })
+    }
+}
+
+impl Protection {
+    async fn admit(&self, mut parts: Parts) -> Result<Parts, Answer> {
+        let path =
+            StrictPath::parse(parts.uri.path()).map_err(|_| Answer::Refused(Refused::Spelling))?;
+        if path == *self.document.path() {
+            return Err(Answer::Metadata(parts.method));
+        }
+        match self.routes.find(&parts.method, &path) {
+            Found::Nothing => return Err(Answer::Refused(Refused::NotFound)),
+            Found::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
+            Found::Need(Need::Open) => {}
+            Found::Need(Need::Caller(requirement)) => {
+                let caller = self.mode.authorize(&parts, requirement).await?;
+                self.mode.strip_credentials(&mut parts.headers);
+                parts.extensions.insert(caller);
+            }
+        }
+        parts.extensions.insert(path);
+        Ok(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests;

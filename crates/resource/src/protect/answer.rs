@@ -1,0 +1,157 @@
+//! What those are told who are not let in.
+
+use countersign_metadata::{ProtectedResourceMetadata, resource};
+use countersign_types::auth_param::{AuthParamError, quoted};
+use countersign_types::wire::{ErrorCode, json_response};
+use countersign_types::{ScopeSet, Wire, WireError as _};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Response, StatusCode};
+
+use super::ProtectError;
+use crate::bearer::BearerError;
+use crate::challenge::{UmaChallenge, empty, unreachable};
+use crate::layer::Refused;
+use crate::limit::TooMany;
+use crate::path::StrictPath;
+
+/// Why a request does not reach the service behind, and so what it is answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This server's metadata is asked for, by this method.
+    Metadata(Method),
+    /// No credentials would change it.
+    Refused(Refused),
+    MethodNotAllowed(Vec<Method>),
+    /// The credentials cannot be read.
+    Credentials(BearerError),
+    NoCredentials,
+    /// The token is not accepted, or nobody can say what it is worth.
+    Token(Wire),
+    InsufficientScope(ScopeSet),
+    Uma(UmaChallenge),
+    UmaUnreachable,
+    TooManyTickets(TooMany),
+}
+
+/// The metadata of this server, and what every challenge says of it.
+pub(super) struct Document {
+    url: String,
+    path: StrictPath,
+    json: serde_json::Value,
+    /// `Bearer` with the parameters that every challenge has.
+    challenge: String,
+}
+
+impl Document {
+    pub(super) fn new(metadata: ProtectedResourceMetadata) -> Result<Self, ProtectError> {
+        let url = resource::well_known(&metadata.resource)?;
+        let realm = metadata.resource_name.as_deref().unwrap_or(metadata.resource.as_str());
+        let challenge =
+            format!("Bearer realm={}, resource_metadata={}", quoted(realm)?, quoted(url.as_str())?);
+        Ok(Self {
+            path: StrictPath::parse(url.as_url().path())?,
+            url: url.as_str().to_owned(),
+            json: serde_json::to_value(metadata).unwrap_or_default(),
+            challenge,
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) const fn path(&self) -> &StrictPath {
+        &self.path
+    }
+
+    /// The value of `WWW-Authenticate`. [RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)
+    fn challenge(&self, error: Option<&Wire>, scopes: Option<&ScopeSet>) -> HeaderValue {
+        let mut text = self.challenge.clone();
+        let mut add = |name: &str, value: Result<String, AuthParamError>| {
+            // INVARIANT: codes, descriptions and scopes are of the characters a quoted string has.
+            if let Ok(value) = value {
+                text.push_str(&format!(", {name}={value}"));
+            }
+        };
+        if let Some(error) = error {
+            add("error", quoted(error.code.as_str()));
+            add("error_description", quoted(error.description));
+        }
+        if let Some(scopes) = scopes {
+            add("scope", quoted(&scopes.to_string()));
+        }
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
+    }
+}
+
+const INSUFFICIENT_SCOPE: Wire = Wire::new(
+    ErrorCode::INSUFFICIENT_SCOPE,
+    StatusCode::FORBIDDEN,
+    "the access token does not allow this",
+);
+
+impl Answer {
+    pub(super) fn into_response<R: Default + From<Vec<u8>>>(
+        self,
+        document: &Document,
+    ) -> Response<R> {
+        let challenged = |wire: &Wire, scopes: Option<&ScopeSet>| {
+            let mut response = wire.response().map(R::from);
+            let challenge = document.challenge(Some(wire), scopes);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            response
+        };
+        match self {
+            Self::Metadata(Method::GET) => {
+                json_response(StatusCode::OK, &document.json).map(R::from)
+            }
+            Self::Metadata(Method::HEAD) => {
+                json_response(StatusCode::OK, &document.json).map(|_| R::default())
+            }
+            Self::Metadata(_) => not_allowed(&[Method::GET, Method::HEAD]),
+            Self::Refused(refused) => refused.wire().response().map(R::from),
+            Self::MethodNotAllowed(allow) => not_allowed(&allow),
+            Self::Credentials(error) => challenged(&error.wire(), None),
+            Self::NoCredentials => {
+                let mut response = empty(StatusCode::UNAUTHORIZED);
+                let challenge = document.challenge(None, None);
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                response
+            }
+            Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => challenged(&wire, None),
+            Self::Token(wire) => wire.response().map(R::from),
+            Self::InsufficientScope(scopes) => challenged(&INSUFFICIENT_SCOPE, Some(&scopes)),
+            Self::Uma(challenge) => uma(&challenge, document),
+            Self::UmaUnreachable => unreachable(),
+            Self::TooManyTickets(error) => {
+                let mut response = error.wire().response().map(R::from);
+                response.headers_mut().insert(RETRY_AFTER, error.retry_after.as_secs().into());
+                response
+            }
+        }
+    }
+}
+
+/// The UMA challenge, and a second one that points to the metadata.
+fn uma<R: Default>(challenge: &UmaChallenge, document: &Document) -> Response<R> {
+    match challenge.response() {
+        Ok(mut response) => {
+            response.headers_mut().append(WWW_AUTHENTICATE, document.challenge(None, None));
+            response
+        }
+        // A ticket that no header can carry is as good as none.
+        Err(error) => {
+            tracing::warn!(%error, "the authorization server gave an unusable ticket");
+            unreachable()
+        }
+    }
+}
+
+fn not_allowed<R: From<Vec<u8>>>(methods: &[Method]) -> Response<R> {
+    let mut response = Refused::Method.wire().response().map(R::from);
+    let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    // INVARIANT: a method is a token, and so is visible ASCII.
+    let allow = HeaderValue::try_from(allow).unwrap_or(HeaderValue::from_static(""));
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}

@@ -1,0 +1,169 @@
+//! The ways in which a caller can prove who they are.
+
+use std::sync::Arc;
+
+use countersign_metadata::ProtectedResourceMetadata;
+use countersign_types::secret::AccessToken;
+use countersign_types::{Issuer, ResourceIdentifier, WireError as _};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::answer::Answer;
+use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
+use crate::bearer;
+use crate::caller::{Content, VerifiedCaller};
+use crate::error::ConversationError;
+use crate::limit::{Source, TicketLimit};
+use crate::routes::{Need, Requirement, Routes};
+use crate::server::ResourceServer;
+
+/// How callers prove who they are. Made from what does the work:
+/// `ProtectLayer::new(AccessTokens::new(…), routes)`.
+#[derive(Clone)]
+pub struct Mode(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    AccessTokens(Arc<AccessTokens>),
+    Introspected(Arc<IntrospectedTokens>),
+    Uma(Arc<ResourceServer>, Option<Arc<TicketLimit>>),
+}
+
+impl From<AccessTokens> for Mode {
+    fn from(tokens: AccessTokens) -> Self {
+        Self(Kind::AccessTokens(Arc::new(tokens)))
+    }
+}
+
+impl From<IntrospectedTokens> for Mode {
+    fn from(tokens: IntrospectedTokens) -> Self {
+        Self(Kind::Introspected(Arc::new(tokens)))
+    }
+}
+
+impl From<Arc<ResourceServer>> for Mode {
+    fn from(server: Arc<ResourceServer>) -> Self {
+        Self(Kind::Uma(server, None))
+    }
+}
+
+impl Mode {
+    /// With a limit on the permission tickets that one source is given, as
+    /// [`UmaLayer::with_limit`](crate::layer::UmaLayer::with_limit). Other modes give no tickets.
+    #[must_use]
+    pub fn with_ticket_limit(mut self, limit: TicketLimit) -> Self {
+        if let Kind::Uma(_, own) = &mut self.0 {
+            *own = Some(Arc::new(limit));
+        }
+        self
+    }
+
+    /// What this server publishes about itself. [RFC 9728 §2]
+    ///
+    /// [RFC 9728 §2]: https://www.rfc-editor.org/rfc/rfc9728#section-2
+    pub(super) fn metadata(&self, routes: &Routes) -> ProtectedResourceMetadata {
+        let of = |identifier: &ResourceIdentifier, issuers: Vec<Issuer>| {
+            let mut metadata = ProtectedResourceMetadata::new(identifier.clone());
+            metadata.authorization_servers = issuers;
+            metadata.scopes_supported = routes.scopes().iter().cloned().collect();
+            metadata.bearer_methods_supported = vec!["header".to_owned()];
+            metadata
+        };
+        match &self.0 {
+            Kind::AccessTokens(tokens) => {
+                of(tokens.identifier(), tokens.issuers().cloned().collect())
+            }
+            Kind::Introspected(tokens) => of(tokens.identifier(), vec![tokens.issuer().clone()]),
+            Kind::Uma(server, _) => server.metadata(),
+        }
+    }
+
+    /// Whether a need can be asked of anybody in this way.
+    pub(super) fn can_ask(&self, need: &Need) -> bool {
+        match (&self.0, need) {
+            (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(_), _) => true,
+            (Kind::Uma(server, _), Need::Caller(requirement)) => {
+                requirement.resource.as_ref().is_some_and(|name| server.has_resource(name))
+            }
+        }
+    }
+
+    /// Says who is calling, if they may.
+    pub(super) async fn authorize(
+        &self,
+        parts: &Parts,
+        requirement: &Requirement,
+    ) -> Result<VerifiedCaller, Answer> {
+        let token =
+            bearer::parse(&parts.headers, parts.uri.query()).map_err(Answer::Credentials)?;
+        let caller = match &self.0 {
+            Kind::Uma(server, limit) => {
+                let limit = limit.as_deref();
+                return by_permission(server, limit, parts, token.as_ref(), requirement).await;
+            }
+            Kind::AccessTokens(tokens) => tokens.verify(&token.ok_or(Answer::NoCredentials)?).await,
+            Kind::Introspected(tokens) => tokens.verify(&token.ok_or(Answer::NoCredentials)?).await,
+        };
+        let caller = caller.map_err(refused)?;
+        if requirement.scopes.is_subset(caller.scopes()) {
+            return Ok(caller);
+        }
+        tracing::info!(?caller, needed = %requirement.scopes, "refused: the token lacks a scope");
+        Err(Answer::InsufficientScope(requirement.scopes.clone()))
+    }
+
+    /// Takes out what a caller proved themselves with: the service behind has no use for it.
+    pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
+        headers.remove(AUTHORIZATION);
+    }
+}
+
+fn refused(error: AccessTokenError) -> Answer {
+    let cause: &dyn std::error::Error = &error;
+    if error.is_unavailable() {
+        tracing::warn!(error = cause, "nothing can be said about a token");
+    } else {
+        tracing::info!(error = cause, "refused: the token is not accepted");
+    }
+    Answer::Token(error.wire())
+}
+
+/// The caller of a UMA-protected resource, or the challenge. [UMA 2.0 Grant §3.5]
+///
+/// [UMA 2.0 Grant §3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#check-rpt
+async fn by_permission(
+    server: &ResourceServer,
+    limit: Option<&TicketLimit>,
+    parts: &Parts,
+    token: Option<&AccessToken>,
+    requirement: &Requirement,
+) -> Result<VerifiedCaller, Answer> {
+    let resource = requirement.resource.as_deref().unwrap_or_default();
+    let unreachable = |error: Arc<ConversationError>| {
+        let error: &dyn std::error::Error = error.as_ref();
+        tracing::warn!(error, resource, "the authorization server cannot be asked");
+        Answer::UmaUnreachable
+    };
+    let admitted = server.admit(token, resource, &requirement.scopes).await;
+    if let Some(caller) = admitted.map_err(unreachable)? {
+        return Ok(VerifiedCaller::new(Content {
+            issuer: server.identity().authorization_server.clone(),
+            subject: caller.subject().map(str::to_owned),
+            client_id: caller.client_id().map(str::to_owned),
+            scopes: caller.scopes().clone(),
+            actors: None,
+            permissions: Vec::new(),
+            token_id: None,
+            expires: None,
+            claims: countersign_jwt::Claims::default(),
+            size: 0,
+        }));
+    }
+    if let Some(limit) = limit {
+        let source = parts.extensions.get::<Source>().copied();
+        limit.take(source, server.now()).map_err(Answer::TooManyTickets)?;
+    }
+    let challenge = server.challenge(resource, &requirement.scopes).await;
+    Err(challenge.map_or_else(unreachable, Answer::Uma))
+}

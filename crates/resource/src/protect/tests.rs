@@ -1,0 +1,208 @@
+use std::convert::Infallible;
+
+use countersign_types::auth_param;
+use http::header::AUTHORIZATION;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::VerifiedCaller;
+use crate::pretend::{NAME, Pretend};
+use crate::pretend_issuer::{API, ISSUER, PretendIssuer};
+
+/// Tells what the inner service was given.
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<Vec<u8>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Vec<u8>>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let path = request.extensions().get::<StrictPath>().unwrap();
+        let caller = request.extensions().get::<VerifiedCaller>();
+        assert!(caller.is_none() || !request.headers().contains_key(AUTHORIZATION));
+        let subject = caller.and_then(VerifiedCaller::subject).unwrap_or("nobody");
+        let said = format!("{subject} at {}", path.as_str());
+        std::future::ready(Ok(Response::new(said.into_bytes())))
+    }
+}
+
+fn routes() -> Routes {
+    let routes = Routes::new().open("GET /v1/health").require("GET /v1/albums/{id}", "read");
+    routes.require("DELETE /v1/albums/{id}", "admin").identified("GET /v1/me").build().unwrap()
+}
+
+fn layer(issuer: &Arc<PretendIssuer>) -> ProtectLayer {
+    ProtectLayer::new(issuer.access_tokens(), routes()).unwrap()
+}
+
+async fn send(layer: &ProtectLayer, request: &str, credentials: &[&str]) -> Response<Vec<u8>> {
+    let (method, target) = request.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(target);
+    for value in credentials {
+        request = request.header(AUTHORIZATION, *value);
+    }
+    layer.layer(Inner).call(request.body(()).unwrap()).await.unwrap()
+}
+
+fn challenge(response: &Response<Vec<u8>>) -> auth_param::Challenge {
+    let header = response.headers()["www-authenticate"].to_str().unwrap();
+    auth_param::parse(header).unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn a_caller_arrives_with_their_name() {
+    let issuer = PretendIssuer::new();
+    let bearer = format!("Bearer {}", issuer.token(json!({})));
+    let layer = layer(&issuer);
+    for (request, said) in [
+        ("GET /v1/albums/7", "alice at /v1/albums/7"),
+        ("GET /v1/albums/a%20b", "alice at /v1/albums/a b"),
+        ("HEAD /v1/albums/7", "alice at /v1/albums/7"),
+        ("GET /v1/me", "alice at /v1/me"),
+        ("GET /v1/health", "nobody at /v1/health"),
+    ] {
+        let response = send(&layer, request, &[&bearer]).await;
+        assert_eq!(response.status(), 200, "{request}");
+        assert_eq!(String::from_utf8_lossy(response.body()), said);
+    }
+    let response = send(&layer, "GET /v1/health", &["Bearer garbage"]).await;
+    assert_eq!(response.status(), 200, "what is open is open to everybody");
+}
+
+#[tokio::test]
+async fn everybody_else_is_answered() {
+    let issuer = PretendIssuer::new();
+    let good = format!("Bearer {}", issuer.token(json!({})));
+    let expired = format!("Bearer {}", issuer.token(json!({"exp": 1, "iat": 0})));
+    let foreign = format!("Bearer {}", issuer.token(json!({"aud": "https://api.eve.example"})));
+    let layer = layer(&issuer);
+    type Row<'a> = (&'a str, &'a str, &'a [&'a str], u16, Option<&'a str>);
+    let rows: [Row<'_>; 18] = [
+        ("no credentials", "GET /v1/me", &[], 401, None),
+        ("another scheme", "GET /v1/me", &["Basic YTpi"], 401, None),
+        ("not a token", "GET /v1/me", &["Bearer garbage"], 401, Some("invalid_token")),
+        ("expired", "GET /v1/me", &[&expired], 401, Some("invalid_token")),
+        ("of another server", "GET /v1/me", &[&foreign], 401, Some("invalid_token")),
+        ("two credentials", "GET /v1/me", &[&good, &good], 400, Some("invalid_request")),
+        ("malformed", "GET /v1/me", &["Bearer a b"], 400, Some("invalid_request")),
+        ("in the query", "GET /v1/me?access_token=a", &[], 400, Some("invalid_request")),
+        ("without the scope", "DELETE /v1/albums/7", &[&good], 403, Some("insufficient_scope")),
+        ("no such path", "GET /v1/other", &[&good], 404, None),
+        ("no such method", "POST /v1/albums/7", &[&good], 405, None),
+        ("H11 double slash", "GET //v1/me", &[&good], 400, None),
+        ("H11 dot segments", "GET /v1/health/../me", &[&good], 400, None),
+        ("H11 encoded dots", "GET /v1/health/%2e%2e/me", &[&good], 400, None),
+        ("H11 encoded slash", "GET /v1%2fme", &[&good], 400, None),
+        ("H11 parameter", "GET /v1/health;/me", &[&good], 400, None),
+        ("H11 needless encoding", "GET /v1/%6de", &[&good], 400, None),
+        ("H11 case", "GET /v1/ME", &[&good], 404, None),
+    ];
+    for (name, request, credentials, status, error) in rows {
+        let response = send(&layer, request, credentials).await;
+        assert_eq!(response.status(), status, "{name}");
+        assert_eq!(response.headers()["cache-control"], "no-store", "{name}");
+        let has_challenge = response.headers().contains_key("www-authenticate");
+        assert_eq!(has_challenge, error.is_some() || status == 401, "{name}");
+        if has_challenge {
+            let challenge = challenge(&response);
+            assert!(challenge.is("Bearer"), "{name}");
+            assert_eq!(challenge.param("error"), error, "{name}");
+            assert_eq!(challenge.param("resource_metadata"), Some(layer.metadata_url()), "{name}");
+            assert_eq!(challenge.param("realm"), Some(API), "{name}");
+        }
+    }
+    let response = send(&layer, "DELETE /v1/albums/7", &[&good]).await;
+    assert_eq!(challenge(&response).param("scope"), Some("admin"));
+    let response = send(&layer, "POST /v1/albums/7", &[]).await;
+    assert_eq!(response.headers()["allow"], "GET, DELETE, HEAD");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_is_503_and_no_word_about_the_token() {
+    let issuer = PretendIssuer::new();
+    let bearer = format!("Bearer {}", issuer.token(json!({})));
+    issuer.state().down = true;
+    let response = send(&layer(&issuer), "GET /v1/me", &[&bearer]).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(!response.headers().contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn rfc_9728_the_metadata_is_where_the_challenge_says() {
+    let issuer = PretendIssuer::new();
+    let layer = layer(&issuer);
+    let path = "/.well-known/oauth-protected-resource/v1";
+    assert_eq!(layer.metadata_url(), format!("https://api.bob.example{path}"));
+    let response = send(&layer, &format!("GET {path}"), &[]).await;
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let document: Value = serde_json::from_slice(response.body()).unwrap();
+    let expected = json!({
+        "resource": API, "authorization_servers": [ISSUER],
+        "scopes_supported": ["admin", "read"], "bearer_methods_supported": ["header"],
+    });
+    assert_eq!(document, expected);
+    let head = send(&layer, &format!("HEAD {path}"), &[]).await;
+    assert_eq!((head.status().as_u16(), head.body().len()), (200, 0));
+    assert_eq!(send(&layer, &format!("POST {path}"), &[]).await.status(), 405);
+}
+
+#[tokio::test]
+async fn introspected_tokens_behind_the_same_lines() {
+    let issuer = PretendIssuer::new();
+    let answer = crate::pretend_issuer::claims(json!({"active": true}));
+    issuer.state().tokens.insert("opaque".to_owned(), answer);
+    let layer = ProtectLayer::new(issuer.introspected_tokens(), routes()).unwrap();
+    let response = send(&layer, "GET /v1/albums/7", &["Bearer opaque"]).await;
+    assert_eq!(response.body(), b"alice at /v1/albums/7");
+    assert_eq!(send(&layer, "DELETE /v1/albums/7", &["Bearer opaque"]).await.status(), 403);
+    assert_eq!(send(&layer, "GET /v1/me", &["Bearer other"]).await.status(), 401);
+}
+
+#[tokio::test]
+async fn uma_behind_the_same_lines() {
+    let pretend = Pretend::new();
+    let server = pretend.resource_server();
+    server.register().await.unwrap();
+    pretend.grant("rpt", &["get"]);
+    let routes = Routes::new().open("GET /health").require_at("GET /rs-api", NAME, "get");
+    let routes = routes.require_at("PUT /rs-api", NAME, "put").build().unwrap();
+    let layer = ProtectLayer::new(server, routes).unwrap();
+    let response = send(&layer, "GET /rs-api", &["Bearer rpt"]).await;
+    assert_eq!(response.body(), b"alice at /rs-api");
+    for (request, credentials) in [
+        ("GET /rs-api", &[][..]),
+        ("GET /rs-api", &["Bearer other"]),
+        ("PUT /rs-api", &["Bearer rpt"]),
+    ] {
+        let response = send(&layer, request, credentials).await;
+        assert_eq!(response.status(), 401, "{request}");
+        let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+        let uma = auth_param::parse(challenges[0].to_str().unwrap()).unwrap().remove(0);
+        assert!(uma.is("UMA") && uma.param("ticket").is_some());
+        let bearer = auth_param::parse(challenges[1].to_str().unwrap()).unwrap().remove(0);
+        assert_eq!(bearer.param("resource_metadata"), Some(layer.metadata_url()));
+    }
+    pretend.state().down = true;
+    let response = send(&layer, "GET /rs-api", &["Bearer rpt"]).await;
+    assert_eq!(response.status(), 403);
+    assert!(response.headers().contains_key("warning"));
+}
+
+#[tokio::test]
+async fn a_uma_rule_names_a_registered_resource() {
+    let pretend = Pretend::new();
+    for routes in [
+        Routes::new().require("GET /rs-api", "get"),
+        Routes::new().require_at("GET /rs-api", "Another API", "get"),
+    ] {
+        let refused = ProtectLayer::new(pretend.resource_server(), routes.build().unwrap());
+        assert!(matches!(refused.err(), Some(ProtectError::Resource(_))));
+    }
+}
