@@ -232,9 +232,52 @@ impl CheckedPresentation {
         issuer_keys: &KeySet,
         client_keys: &KeySet,
     ) -> Result<Presented, PresentationError> {
+        self.verify_issuer(entitled, issuer_keys)?.verify_client(client_keys)
+    }
+
+    /// Verifies the signature of the issuer that is `entitled` to the address. Whoever has to fetch
+    /// the client's keys does this first: then it is the issuer, and not just anybody, who named the
+    /// URL that is fetched.
+    ///
+    /// # Errors
+    /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`].
+    pub fn verify_issuer(
+        self,
+        entitled: &Issuer,
+        issuer_keys: &KeySet,
+    ) -> Result<VouchedPresentation, PresentationError> {
         let identity = self.identity.verify(issuer_keys, entitled)?;
+        Ok(VouchedPresentation { identity, proof: self.proof })
+    }
+}
+
+/// A presentation whose identity token the entitled issuer signed; the client has proved nothing yet.
+#[derive(Debug)]
+pub struct VouchedPresentation {
+    identity: VerifiedIdentityToken,
+    proof: CheckedProof,
+}
+
+impl VouchedPresentation {
+    /// The client whose published keys the proof has to verify with.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        self.identity.client()
+    }
+
+    /// The key that the client proof claims to be signed with.
+    #[must_use]
+    pub fn client_key_id(&self) -> Option<&str> {
+        self.proof.key_id()
+    }
+
+    /// Verifies the client's signature with the keys that it publishes.
+    ///
+    /// # Errors
+    /// [`ProofError::Signature`].
+    pub fn verify_client(self, client_keys: &KeySet) -> Result<Presented, PresentationError> {
         let proof = self.proof.verify(client_keys)?;
-        Ok(Presented { identity, proof })
+        Ok(Presented { identity: self.identity, proof })
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`protect`] | the layer in front of an API, one for every way to prove who is calling ([RFC 6750 §3], [RFC 9728 §3, §5.1]) |
 //! | [`routes`] | which method and path needs what; nothing is served that is not named |
 //! | [`access_token`] | access tokens, verified here ([RFC 9068 §4]) or by asking their issuer ([RFC 7662]) |
+//! | [`identity_propagation`] | a person of another domain and the service that acts for them, by identity token and client proof |
 //! | [`caller`] | who is calling, established: what a handler finds |
 //! | [`revocation`] | what this server no longer accepts, whoever signed it |
 //! | [`bearer`] | the token of a request, from the header alone ([RFC 6750 §2.1, §3.1]) |
@@ -104,6 +105,7 @@ pub mod caller;
 pub mod challenge;
 pub mod decide;
 pub mod error;
+pub mod identity_propagation;
 pub mod introspect;
 pub mod layer;
 pub mod limit;
@@ -124,6 +126,7 @@ pub use caller::VerifiedCaller;
 pub use challenge::UmaChallenge;
 pub use decide::{Caller, decide};
 pub use error::ConversationError;
+pub use identity_propagation::IdentityPropagation;
 pub use introspect::Introspection;
 pub use layer::{Access, Rules, Uma, UmaLayer};
 pub use limit::TicketLimit;

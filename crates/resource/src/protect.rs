@@ -87,9 +87,10 @@ pub enum ProtectError {
     /// The metadata's place has a second spelling.
     #[error("the metadata would be at a path with a second spelling")]
     Path(#[from] crate::path::PathError),
-    /// A UMA resource is meant, but the rule names none, or one that is not this server's.
-    #[error("{0:?} does not name a registered resource")]
-    Resource(String),
+    /// A rule asks for what nobody can show: with UMA it has to name a registered resource, and an
+    /// identity token has no scopes.
+    #[error("nobody can show what {0:?} asks for")]
+    Rule(String),
     /// The realm or the identifier cannot stand in a header.
     #[error("a challenge cannot be written")]
     Challenge(#[from] countersign_types::auth_param::AuthParamError),
@@ -104,7 +105,7 @@ impl ProtectLayer {
         let mode = mode.into();
         for (rule, need) in routes.iter() {
             if !mode.can_ask(need) {
-                return Err(ProtectError::Resource(rule.to_owned()));
+                return Err(ProtectError::Rule(rule.to_owned()));
             }
         }
         let document = Document::new(mode.metadata(&routes))?;

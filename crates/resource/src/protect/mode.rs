@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use countersign_metadata::ProtectedResourceMetadata;
 use countersign_types::secret::AccessToken;
-use countersign_types::{Issuer, ResourceIdentifier, WireError as _};
+use countersign_types::{Issuer, ResourceIdentifier, WireError};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::answer::Answer;
-use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
-use crate::bearer;
+use crate::access_token::{AccessTokens, IntrospectedTokens};
+use crate::bearer::{self, BearerError};
 use crate::caller::{Content, VerifiedCaller};
 use crate::error::ConversationError;
+use crate::identity_propagation::{CLIENT_PROOF, IdentityPropagation, client_proof_of};
 use crate::limit::{Source, TicketLimit};
 use crate::routes::{Need, Requirement, Routes};
 use crate::server::ResourceServer;
@@ -27,6 +28,7 @@ pub struct Mode(Kind);
 enum Kind {
     AccessTokens(Arc<AccessTokens>),
     Introspected(Arc<IntrospectedTokens>),
+    Identity(Arc<IdentityPropagation>),
     Uma(Arc<ResourceServer>, Option<Arc<TicketLimit>>),
 }
 
@@ -39,6 +41,12 @@ impl From<AccessTokens> for Mode {
 impl From<IntrospectedTokens> for Mode {
     fn from(tokens: IntrospectedTokens) -> Self {
         Self(Kind::Introspected(Arc::new(tokens)))
+    }
+}
+
+impl From<IdentityPropagation> for Mode {
+    fn from(identities: IdentityPropagation) -> Self {
+        Self(Kind::Identity(Arc::new(identities)))
     }
 }
 
@@ -75,6 +83,8 @@ impl Mode {
                 of(tokens.identifier(), tokens.issuers().cloned().collect())
             }
             Kind::Introspected(tokens) => of(tokens.identifier(), vec![tokens.issuer().clone()]),
+            // Whoever a person's domain names: there is no list of them.
+            Kind::Identity(identities) => of(identities.identifier(), Vec::new()),
             Kind::Uma(server, _) => server.metadata(),
         }
     }
@@ -83,6 +93,8 @@ impl Mode {
     pub(super) fn can_ask(&self, need: &Need) -> bool {
         match (&self.0, need) {
             (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(_), _) => true,
+            // An identity token says who is calling, and grants nothing.
+            (Kind::Identity(_), Need::Caller(requirement)) => requirement.scopes.is_empty(),
             (Kind::Uma(server, _), Need::Caller(requirement)) => {
                 requirement.resource.as_ref().is_some_and(|name| server.has_resource(name))
             }
@@ -97,15 +109,25 @@ impl Mode {
     ) -> Result<VerifiedCaller, Answer> {
         let token =
             bearer::parse(&parts.headers, parts.uri.query()).map_err(Answer::Credentials)?;
-        let caller = match &self.0 {
-            Kind::Uma(server, limit) => {
+        let caller = match (&self.0, token) {
+            (Kind::Uma(server, limit), token) => {
                 let limit = limit.as_deref();
                 return by_permission(server, limit, parts, token.as_ref(), requirement).await;
             }
-            Kind::AccessTokens(tokens) => tokens.verify(&token.ok_or(Answer::NoCredentials)?).await,
-            Kind::Introspected(tokens) => tokens.verify(&token.ok_or(Answer::NoCredentials)?).await,
+            (_, None) => return Err(Answer::NoCredentials),
+            (Kind::AccessTokens(tokens), Some(token)) => {
+                tokens.verify(&token).await.map_err(|error| refused(&error))?
+            }
+            (Kind::Introspected(tokens), Some(token)) => {
+                tokens.verify(&token).await.map_err(|error| refused(&error))?
+            }
+            (Kind::Identity(identities), Some(token)) => {
+                let proof = client_proof_of(&parts.headers);
+                let proof = proof.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
+                let caller = identities.verify(&token, proof.as_ref()).await;
+                caller.map_err(|error| refused(&error))?
+            }
         };
-        let caller = caller.map_err(refused)?;
         if requirement.scopes.is_subset(caller.scopes()) {
             return Ok(caller);
         }
@@ -116,17 +138,19 @@ impl Mode {
     /// Takes out what a caller proved themselves with: the service behind has no use for it.
     pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
+        headers.remove(CLIENT_PROOF);
     }
 }
 
-fn refused(error: AccessTokenError) -> Answer {
-    let cause: &dyn std::error::Error = &error;
-    if error.is_unavailable() {
+fn refused(error: &(dyn WireError + 'static)) -> Answer {
+    let wire = error.wire();
+    let cause: &dyn std::error::Error = error;
+    if wire.status.is_server_error() {
         tracing::warn!(error = cause, "nothing can be said about a token");
     } else {
         tracing::info!(error = cause, "refused: the token is not accepted");
     }
-    Answer::Token(error.wire())
+    Answer::Token(wire)
 }
 
 /// The caller of a UMA-protected resource, or the challenge. [UMA 2.0 Grant §3.5]

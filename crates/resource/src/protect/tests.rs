@@ -203,6 +203,6 @@ async fn a_uma_rule_names_a_registered_resource() {
         Routes::new().require_at("GET /rs-api", "Another API", "get"),
     ] {
         let refused = ProtectLayer::new(pretend.resource_server(), routes.build().unwrap());
-        assert!(matches!(refused.err(), Some(ProtectError::Resource(_))));
+        assert!(matches!(refused.err(), Some(ProtectError::Rule(_))));
     }
 }

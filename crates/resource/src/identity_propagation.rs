@@ -1,0 +1,159 @@
+//! Identity propagation: a person of another domain, and the service that acts for them.
+//!
+//! The caller is a service with a URL of its own. It shows an *identity token*, which the person's own
+//! provider made out to this server, and a *client proof* for that very token, good once. This server
+//! has heard of neither: whose word counts for the person's address it learns from the address's
+//! domain, and the client's keys from the client's URL.
+//!
+//! Nothing is fetched for a token that could be refused without it; the client's URL is fetched only
+//! once the entitled issuer has named it.
+
+mod domains;
+mod error;
+mod proofs;
+
+use std::sync::Arc;
+
+use countersign_fetch::Fetch;
+use countersign_identity_propagation::presentation;
+use countersign_identity_propagation::{PropagatedIdentity, client_proof};
+use countersign_jwt::KeySet;
+use countersign_metadata::DocumentKind;
+use countersign_resolver::{
+    ClientDocuments, ClientDocumentsConfig, IssuerConfig, IssuerResolver, KeysConfig,
+    MetadataConfig, RemoteKeys, ServerMetadataCache,
+};
+use countersign_types::secret::AccessToken;
+use countersign_types::{Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
+use http::{HeaderMap, HeaderName};
+
+pub use self::domains::{Domains, Entitled};
+pub use self::error::IdentityError;
+pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
+use crate::caller::{Content, VerifiedCaller};
+
+/// The header that carries the client proof.
+pub const CLIENT_PROOF: HeaderName = HeaderName::from_static(client_proof::HEADER);
+
+/// Verifies identity tokens with their client proofs.
+pub struct IdentityPropagation {
+    identifier: ResourceIdentifier,
+    domains: Domains,
+    discovery: IssuerResolver,
+    metadata: ServerMetadataCache,
+    issuer_keys: RemoteKeys,
+    clients: ClientDocuments,
+    used: Arc<dyn UsedProofs>,
+    clock: Arc<dyn Clock>,
+}
+
+impl IdentityPropagation {
+    /// Takes identity tokens that are made out to `identifier`, for people of these domains.
+    #[must_use]
+    pub fn new(
+        identifier: ResourceIdentifier,
+        domains: Domains,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        used: Arc<dyn UsedProofs>,
+    ) -> Self {
+        let of = || (Arc::clone(&fetch), Arc::clone(&clock));
+        let ((f1, c1), (f2, c2), (f3, c3), (f4, c4)) = (of(), of(), of(), of());
+        Self {
+            discovery: IssuerResolver::new(f1, c1, &IssuerConfig::default()),
+            metadata: ServerMetadataCache::new(f2, c2, &MetadataConfig::default()),
+            issuer_keys: RemoteKeys::new(f3, c3, &KeysConfig::default()),
+            clients: ClientDocuments::new(f4, c4, &ClientDocumentsConfig::default()),
+            identifier,
+            domains,
+            used,
+            clock,
+        }
+    }
+
+    /// This server, as identity tokens and client proofs name it in `aud`.
+    #[must_use]
+    pub const fn identifier(&self) -> &ResourceIdentifier {
+        &self.identifier
+    }
+
+    /// Says who calls, and through whom. Both tokens are untrusted.
+    ///
+    /// # Errors
+    /// Any [`IdentityError`].
+    pub async fn verify(
+        &self,
+        identity_token: &AccessToken,
+        client_proof: Option<&AccessToken>,
+    ) -> Result<VerifiedCaller, IdentityError> {
+        let now = self.clock.now();
+        let checked = presentation::check(identity_token, client_proof, &self.identifier, now)?;
+        let (entitled, keys_at) = self.entitled(checked.email()).await?;
+        // An issuer that is not the entitled one is refused before anybody's keys are fetched.
+        if checked.issuer() != &entitled {
+            return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
+        }
+        let issuer_keys = self.issuer_keys.keys_with(&keys_at, checked.issuer_key_id()).await?;
+        let vouched = checked.verify_issuer(&entitled, &issuer_keys)?;
+        let client_keys: Arc<KeySet> =
+            self.clients.resolve(vouched.client(), vouched.client_key_id()).await?.keys;
+        let presented = vouched.verify_client(&client_keys)?;
+        let (key, until) = presented.once();
+        let is_new = self.used.insert_new(key, until).await?;
+        let identity = presented.if_new(is_new)?;
+        Ok(caller_of(&identity, identity_token.expose().len()))
+    }
+
+    /// Whose word counts for an address, and where its keys are.
+    async fn entitled(
+        &self,
+        address: &EmailAddress,
+    ) -> Result<(Issuer, EndpointUrl), IdentityError> {
+        let domain = address.domain();
+        match self.domains.entitled(domain) {
+            Some(Entitled::Discovered) => {
+                let found = self.discovery.resolve(address).await?;
+                Ok((found.issuer, found.jwks_uri))
+            }
+            Some(Entitled::Only(issuer)) => {
+                let metadata = self.metadata.get(DocumentKind::OpenId, issuer).await?;
+                let keys_at = metadata.jwks_uri.clone().ok_or(IdentityError::NoKeys)?;
+                Ok((issuer.clone(), keys_at))
+            }
+            None => Err(IdentityError::Domain { domain: domain.to_owned() }),
+        }
+    }
+}
+
+fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
+    let claims = identity.claims();
+    VerifiedCaller::new(Content {
+        issuer: identity.issuer().clone(),
+        subject: Some(identity.email().to_string()),
+        client_id: Some(identity.client().to_string()),
+        actors: Some(identity.act().clone()),
+        scopes: ScopeSet::empty(),
+        permissions: Vec::new(),
+        token_id: claims.str("jti").ok().flatten().map(str::to_owned),
+        expires: Some(identity.expires()),
+        claims: claims.clone(),
+        size,
+    })
+}
+
+/// The client proof of a request, if there is exactly one; two are an `Err`.
+pub(crate) fn client_proof_of(headers: &HeaderMap) -> Result<Option<AccessToken>, TwoProofs> {
+    let mut values = headers.get_all(&CLIENT_PROOF).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(TwoProofs);
+    }
+    // What is not visible ASCII is no JWT, and is refused as one.
+    Ok(Some(AccessToken::new(first.to_str().unwrap_or_default())))
+}
+
+/// More than one client proof in one request.
+pub(crate) struct TwoProofs;
+
+#[cfg(test)]
+mod tests;
