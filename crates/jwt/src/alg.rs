@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A signature algorithm. The list is closed: a name outside it is refused, octet for octet, and
 /// so `none`, `NONE` and `HS256` are as unknown as any misspelling. [RFC 8725 §3.1]
 ///
+/// What is made with a shared secret is no signature and has a type and a door of its own
+/// ([`mac`](crate::mac)): no key set and no policy leads there.
+///
 /// [RFC 8725 §3.1]: https://www.rfc-editor.org/rfc/rfc8725#section-3.1
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -15,12 +18,27 @@ pub enum Algorithm {
     /// ECDSA on P-384 with SHA-384. [RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
     #[serde(rename = "ES384")]
     Es384,
+    /// ECDSA on P-521 with SHA-512. [RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
+    #[serde(rename = "ES512")]
+    Es512,
     /// RSASSA-PKCS1-v1_5 with SHA-256. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
     #[serde(rename = "RS256")]
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
+    #[serde(rename = "RS384")]
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
+    #[serde(rename = "RS512")]
+    Rs512,
     /// RSASSA-PSS with SHA-256. [RFC 7518 §3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)
     #[serde(rename = "PS256")]
     Ps256,
+    /// RSASSA-PSS with SHA-384. [RFC 7518 §3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)
+    #[serde(rename = "PS384")]
+    Ps384,
+    /// RSASSA-PSS with SHA-512. [RFC 7518 §3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)
+    #[serde(rename = "PS512")]
+    Ps512,
     /// Ed25519 under its fully specified name. [RFC 9864 §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2)
     #[serde(rename = "Ed25519")]
     Ed25519,
@@ -33,8 +51,18 @@ pub(crate) const EDDSA: &str = "EdDSA";
 
 impl Algorithm {
     /// Every algorithm there is.
-    pub const ALL: &'static [Self] =
-        &[Self::Es256, Self::Es384, Self::Rs256, Self::Ps256, Self::Ed25519];
+    pub const ALL: &'static [Self] = &[
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Ed25519,
+    ];
 
     /// The registered name.
     #[must_use]
@@ -42,8 +70,13 @@ impl Algorithm {
         match self {
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
             Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
             Self::Ed25519 => "Ed25519",
         }
     }
@@ -104,6 +137,9 @@ pub enum SignError {
     /// The token would be longer than any reader accepts ([`MAX_TOKEN`](crate::jws::MAX_TOKEN)).
     #[error("the token would be too long")]
     TooLong,
+    /// The key's `key_ops` do not let it sign.
+    #[error("the key is not for signing")]
+    Use,
     /// The engine or the device refused.
     #[error("the signing engine failed")]
     Engine,
@@ -127,7 +163,7 @@ mod tests {
         }
         for name in [
             "none", "None", "NONE", "nOnE", "", " ES256", "ES256 ", "es256", "HS256", "EdDSA",
-            "ES521",
+            "ES521", "ES224", "ES256K",
         ] {
             assert_eq!(Algorithm::from_name(name), None, "{name:?}");
         }

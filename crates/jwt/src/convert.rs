@@ -104,12 +104,15 @@ fn signing_key(
 pub fn private_key_to_pem(key: &SigningKey) -> Result<Zeroizing<String>, ConvertError> {
     let jwk = Jwk::from_bytes(key.to_jwk()?.as_bytes()).map_err(|_| ConvertError::Format)?;
     let pem = match key.public().algorithm() {
-        Algorithm::Es256 | Algorithm::Es384 => {
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 => {
             EcKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key())
         }
-        Algorithm::Rs256 | Algorithm::Ps256 => {
-            RsaKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key())
-        }
+        Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512 => RsaKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key()),
         Algorithm::Ed25519 => EdKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key()),
     };
     String::from_utf8(pem.map_err(|_| ConvertError::Format)?)

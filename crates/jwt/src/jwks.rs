@@ -6,6 +6,8 @@
 //!
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::alg::Algorithm;
@@ -38,13 +40,8 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError::DuplicateKid`].
     pub fn from_keys(keys: Vec<PublicKey>) -> Result<Self, KeySetError> {
-        let collision = keys.iter().enumerate().find(|(index, key)| {
-            key.kid().is_some_and(|kid| keys.iter().skip(index + 1).any(|k| k.kid() == Some(kid)))
-        });
-        match collision {
-            Some((_, key)) => {
-                Err(KeySetError::DuplicateKid(key.kid().unwrap_or_default().to_owned()))
-            }
+        match first_twin(&keys, PublicKey::kid) {
+            Some(kid) => Err(KeySetError::DuplicateKid(kid.to_owned())),
             None => Ok(Self(keys)),
         }
     }
@@ -53,28 +50,36 @@ impl KeySet {
     /// key has to be a public signature key that is understood, no two of one `kid`.
     ///
     /// # Errors
-    /// The [`KeySetError`] that says what is wrong, private material foremost ([RFC 7517 §9.2]).
+    /// The [`KeySetError`] that says what is wrong, [`KeySetError::Mixed`] foremost ([RFC 7517 §9.2]).
     ///
     /// [RFC 7517 §9.2]: https://www.rfc-editor.org/rfc/rfc7517#section-9.2
     pub fn parse_own(text: &[u8]) -> Result<Self, KeySetError> {
         let mut keys = Vec::new();
         for (index, jwk) in members(text)?.iter().enumerate() {
             let key = PublicKey::from_jwk(jwk);
-            keys.push(key.map_err(|reason| KeySetError::Key { index, reason })?);
+            keys.push(key.map_err(|reason| match reason {
+                KeyError::Private => KeySetError::Mixed,
+                reason => KeySetError::Key { index, reason },
+            })?);
         }
         Self::from_keys(keys)
     }
 
-    /// Reads a set another party publishes, and says which of its keys were left out.
+    /// Reads a set another party publishes, and says which of its keys were left out. A set that
+    /// publishes private or symmetric material is refused whole: whoever wrote it does not know
+    /// which of its keys are secret ([RFC 7517 §9.2]).
     ///
     /// # Errors
-    /// [`KeySetError`] if the text as a whole is no set.
+    /// [`KeySetError`] if the text as a whole is no set, [`KeySetError::Mixed`] foremost.
+    ///
+    /// [RFC 7517 §9.2]: https://www.rfc-editor.org/rfc/rfc7517#section-9.2
     pub fn parse_foreign(text: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
         let mut read = Vec::new();
         let mut skipped = Vec::new();
         for (index, jwk) in members(text)?.iter().enumerate() {
             match PublicKey::from_jwk(jwk) {
                 Ok(key) => read.push((index, key)),
+                Err(KeyError::Private) => return Err(KeySetError::Mixed),
                 Err(reason) => {
                     let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
                     skipped.push(SkippedKey { index, kid, reason: SkipReason::Key(reason) });
@@ -153,7 +158,13 @@ impl<'a> IntoIterator for &'a KeySet {
     }
 }
 
-fn members(text: &[u8]) -> Result<Vec<Value>, KeySetError> {
+/// The first `kid` that two of the keys have.
+pub(crate) fn first_twin<K>(keys: &[K], kid: impl Fn(&K) -> Option<&str>) -> Option<&str> {
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.iter().filter_map(kid).find(|kid| !seen.insert(*kid))
+}
+
+pub(crate) fn members(text: &[u8]) -> Result<Vec<Value>, KeySetError> {
     if text.len() > MAX_SET {
         return Err(KeySetError::TooLong);
     }
@@ -199,6 +210,9 @@ pub enum KeySetError {
     /// No member `keys`, or not an array.
     #[error("the key set has no array keys")]
     NoKeys,
+    /// Private or symmetric keys in a set of public ones, or public keys in a set of secrets.
+    #[error("the key set mixes secret and public keys")]
+    Mixed,
     /// One of the keys of an own set.
     #[error("key number {index} of the set was refused")]
     Key {

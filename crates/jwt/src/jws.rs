@@ -19,6 +19,10 @@ use crate::json::JsonError;
 use crate::jwk::is_key_id;
 use crate::object::{Entry, Object};
 
+mod payload;
+
+pub use payload::{UnverifiedJws, VerifiedJws, sign_payload};
+
 /// The longest token that is read or written, in octets.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
@@ -43,31 +47,49 @@ const MAX_TYP: usize = 128;
 /// [`SignError::Claims`] if the claims are not an object, [`SignError::TooLong`] beyond
 /// [`MAX_TOKEN`], [`SignError::Engine`].
 pub fn sign<C: Serialize>(typ: &str, key: &dyn Sign, claims: &C) -> Result<String, SignError> {
-    #[derive(Serialize)]
-    struct Members<'a> {
-        alg: Algorithm,
-        typ: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        kid: Option<&'a str>,
-    }
+    let members = Members { alg: key.algorithm().name(), typ: Some(typ), kid: key.key_id() };
+    write(&members, |payload| write_claims(payload, claims), |input| key.sign(input))
+}
+
+/// The header as it is written.
+#[derive(Serialize)]
+pub(crate) struct Members<'a> {
+    pub(crate) alg: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) typ: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kid: Option<&'a str>,
+}
+
+/// Writes claims as the payload of a token.
+pub(crate) fn write_claims<C: Serialize>(
+    payload: &mut Vec<u8>,
+    claims: &C,
+) -> Result<(), SignError> {
+    serde_json::to_writer(&mut *payload, claims).map_err(|_| SignError::Claims)?;
+    if payload.first() == Some(&b'{') { Ok(()) } else { Err(SignError::Claims) }
+}
+
+/// Writes the compact serialization of a header and a payload, and what `sign` says of the two.
+pub(crate) fn write<S: AsRef<[u8]>>(
+    members: &Members<'_>,
+    payload: impl FnOnce(&mut Vec<u8>) -> Result<(), SignError>,
+    sign: impl FnOnce(&[u8]) -> Result<S, SignError>,
+) -> Result<String, SignError> {
     let mut buffer = Vec::with_capacity(1024);
-    let members = Members { alg: key.algorithm(), typ, kid: key.key_id() };
-    serde_json::to_writer(&mut buffer, &members).map_err(|_| SignError::Claims)?;
+    serde_json::to_writer(&mut buffer, members).map_err(|_| SignError::Claims)?;
     let mut token = String::with_capacity(2048);
     base64url::encode_onto(&buffer, &mut token);
     token.push('.');
     buffer.clear();
-    serde_json::to_writer(&mut buffer, claims).map_err(|_| SignError::Claims)?;
-    if buffer.first() != Some(&b'{') {
-        return Err(SignError::Claims);
-    }
+    payload(&mut buffer)?;
     if buffer.len() > MAX_TOKEN {
         return Err(SignError::TooLong);
     }
     base64url::encode_onto(&buffer, &mut token);
-    let signature = key.sign(token.as_bytes())?;
+    let signature = sign(token.as_bytes())?;
     token.push('.');
-    base64url::encode_onto(&signature, &mut token);
+    base64url::encode_onto(signature.as_ref(), &mut token);
     if token.len() > MAX_TOKEN { Err(SignError::TooLong) } else { Ok(token) }
 }
 
@@ -104,18 +126,37 @@ impl Header {
     }
 
     fn read(members: &Object) -> Result<Self, Malformed> {
+        let Named { alg, typ, kid } = Named::read(members)?;
+        let names_eddsa = alg == EDDSA;
+        let algorithm = if names_eddsa {
+            Algorithm::Ed25519
+        } else {
+            Algorithm::from_name(alg).ok_or(Malformed::Algorithm)?
+        };
+        Ok(Self {
+            algorithm,
+            names_eddsa,
+            typ: typ.map(str::to_owned),
+            kid: kid.map(str::to_owned),
+        })
+    }
+}
+
+/// The members of a header of any kind of token, checked but for the name of the algorithm.
+pub(crate) struct Named<'a> {
+    pub(crate) alg: &'a str,
+    pub(crate) typ: Option<&'a str>,
+    pub(crate) kid: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    pub(crate) fn read(members: &'a Object) -> Result<Self, Malformed> {
         for refused in ["crit", "b64"] {
             if members.get(refused).is_some() {
                 return Err(Malformed::Extension(refused));
             }
         }
-        let name = member(members, "alg")?.ok_or(Malformed::Member("alg"))?;
-        let names_eddsa = name == EDDSA;
-        let algorithm = if names_eddsa {
-            Algorithm::Ed25519
-        } else {
-            Algorithm::from_name(name).ok_or(Malformed::Algorithm)?
-        };
+        let alg = member(members, "alg")?.ok_or(Malformed::Member("alg"))?;
         let typ = member(members, "typ")?;
         if typ.is_some_and(|typ| typ.is_empty() || typ.len() > MAX_TYP || !typ.is_ascii()) {
             return Err(Malformed::Member("typ"));
@@ -124,12 +165,7 @@ impl Header {
         if kid.is_some_and(|kid| !is_key_id(kid)) {
             return Err(Malformed::Member("kid"));
         }
-        Ok(Self {
-            algorithm,
-            names_eddsa,
-            typ: typ.map(str::to_owned),
-            kid: kid.map(str::to_owned),
-        })
+        Ok(Self { alg, typ, kid })
     }
 }
 
@@ -179,29 +215,60 @@ pub(crate) struct Parts {
     pub(crate) signature: Vec<u8>,
 }
 
-/// Reads a compact JWS. Size, alphabet and number of parts are looked at before anything is decoded.
+/// Reads a compact JWS whose payload is a set of claims.
 pub(crate) fn read(token: &str) -> Result<Parts, Malformed> {
-    if token.len() > MAX_TOKEN {
-        return Err(Malformed::TooLong);
-    }
-    let alphabet = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-    // Without an early end the compiler looks at many octets at once.
-    if !token.bytes().fold(true, |all, octet| all & alphabet(octet)) {
+    let compact = Compact::split(token)?;
+    if compact.payload.is_empty() {
         return Err(Malformed::Compact);
     }
-    let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
-    let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Compact)?;
-    if header.is_empty() || payload.is_empty() || payload.contains('.') || signature.is_empty() {
-        return Err(Malformed::Compact);
-    }
-    let decode = |part| base64url::decode(part).ok_or(Malformed::Base64);
-    let header = Object::parse(decode(header)?).map_err(Malformed::Header)?;
-    let header = Header::read(&header)?;
-    let payload = Object::parse(decode(payload)?).map_err(Malformed::Payload)?;
+    let header = Header::read(&compact.header()?)?;
     Ok(Parts {
         header,
-        claims: Claims::received(payload),
-        signature: decode(signature)?,
-        signing_input: signing_input.to_owned(),
+        claims: compact.claims()?,
+        signature: decode(compact.signature)?,
+        signing_input: compact.signing_input.to_owned(),
     })
+}
+
+/// The parts of a compact JWS as they stand in its text.
+pub(crate) struct Compact<'t> {
+    /// Header and payload with the dot between them: what is signed.
+    pub(crate) signing_input: &'t str,
+    header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
+}
+
+impl<'t> Compact<'t> {
+    /// Finds the parts. Size, alphabet and number of parts are looked at before anything is decoded.
+    pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
+        if token.len() > MAX_TOKEN {
+            return Err(Malformed::TooLong);
+        }
+        let alphabet =
+            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+        // Without an early end the compiler looks at many octets at once.
+        if !token.bytes().fold(true, |all, octet| all & alphabet(octet)) {
+            return Err(Malformed::Compact);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Compact)?;
+        if header.is_empty() || payload.contains('.') || signature.is_empty() {
+            return Err(Malformed::Compact);
+        }
+        Ok(Self { signing_input, header, payload, signature })
+    }
+
+    pub(crate) fn header(&self) -> Result<Object, Malformed> {
+        Object::parse(decode(self.header)?).map_err(Malformed::Header)
+    }
+
+    pub(crate) fn claims(&self) -> Result<Claims, Malformed> {
+        let payload = Object::parse(decode(self.payload)?).map_err(Malformed::Payload)?;
+        Ok(Claims::received(payload))
+    }
+}
+
+pub(crate) fn decode(part: &str) -> Result<Vec<u8>, Malformed> {
+    base64url::decode(part).ok_or(Malformed::Base64)
 }

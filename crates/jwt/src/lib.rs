@@ -6,13 +6,15 @@
 //! | [`jwk`] | public and private keys, their checks, thumbprints | [RFC 7517 §4], [RFC 7518 §6], [RFC 7638] |
 //! | [`jwks`] | sets of public keys, our own and foreign ones | [RFC 7517 §5] |
 //! | [`ring`] | the keys an issuer signs with while they rotate | |
-//! | [`jws`] | the compact serialization | [RFC 7515 §7.1] |
+//! | [`jws`] | the compact serialization, of claims and of any payload | [RFC 7515 §7.1] |
+//! | [`mac`] | MACs by a shared secret, behind a door of their own | [RFC 7518 §3.2] |
 //! | [`claims`] | typed access to claims | [RFC 7519 §4] |
 //! | [`policy`] | what a token has to say to be accepted | [RFC 7519 §4.1], [RFC 8725 §3] |
 //! | [`verify`](mod@verify) | the states from text to verified claims | [RFC 7519 §7.2] |
 //! | [`json`] | JSON with one reading | [RFC 8725 §2.6] |
 //! | [`act`] | who acts for the subject, and for whom before | [RFC 8693 §4.1] |
 //! | [`cnf`] | the key a token is bound to | [RFC 7800 §3.1] |
+//! | [`refusal`] | the codes of all refusals, for machines | |
 //! | `convert` | PEM and DER, by the feature `josekit` | [RFC 7468], [RFC 5958] |
 //!
 //! ```
@@ -46,7 +48,7 @@
 //!
 //! # What is left out
 //!
-//! Encryption (JWE), ES512 and its curve, HMAC, nested tokens, detached and JSON serializations.
+//! Encryption (JWE), nested tokens, detached and JSON serializations.
 //! Fetching: nothing here opens a socket or reads a clock. Remembering: single use of a `jti`
 //! belongs to a store. A verified token may have a twin of another text (ECDSA signatures can be
 //! rewritten by anyone), so a store or cache is to key on issuer and `jti`, never on the text.
@@ -67,6 +69,7 @@
 //! [RFC 7517 §4]: https://www.rfc-editor.org/rfc/rfc7517#section-4
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 7518 §3]: https://www.rfc-editor.org/rfc/rfc7518#section-3
+//! [RFC 7518 §3.2]: https://www.rfc-editor.org/rfc/rfc7518#section-3.2
 //! [RFC 7518 §6]: https://www.rfc-editor.org/rfc/rfc7518#section-6
 //! [RFC 7519 §4]: https://www.rfc-editor.org/rfc/rfc7519#section-4
 //! [RFC 7519 §4.1]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1
@@ -86,12 +89,15 @@ pub mod claims;
 pub mod cnf;
 #[cfg(feature = "josekit")]
 pub mod convert;
+mod engine;
 pub mod json;
 pub mod jwk;
 pub mod jwks;
 pub mod jws;
+pub mod mac;
 mod object;
 pub mod policy;
+pub mod refusal;
 pub mod ring;
 pub mod verify;
 
@@ -101,5 +107,6 @@ pub use jwk::{KeyError, PublicKey, SigningKey};
 pub use jwks::KeySet;
 pub use jws::{Malformed, sign};
 pub use policy::{Policy, Typ};
+pub use refusal::Refusal;
 pub use ring::SigningRing;
 pub use verify::{Checked, TokenError, Unverified, Verified, VerifyError};

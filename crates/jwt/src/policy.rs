@@ -181,7 +181,25 @@ impl<'a> Policy<'a> {
         claims: &Claims,
         now: Timestamp,
     ) -> Result<(), ClaimError> {
-        self.check_header(header)?;
+        if header.names_eddsa() && !self.eddsa_name {
+            return Err(ClaimError::Algorithm(EDDSA));
+        }
+        if !self.algorithms.contains(&header.algorithm()) {
+            return Err(ClaimError::Algorithm(header.algorithm().name()));
+        }
+        self.check_content(header.typ(), claims, now)
+    }
+
+    /// All but the algorithm.
+    pub(crate) fn check_content(
+        &self,
+        typ: Option<&str>,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<(), ClaimError> {
+        if !self.typ.accepts(typ) {
+            return Err(ClaimError::Typ);
+        }
         self.check_parties(claims)?;
         self.check_times(claims, now)?;
         for name in &self.required {
@@ -190,16 +208,6 @@ impl<'a> Policy<'a> {
             }
         }
         Ok(())
-    }
-
-    fn check_header(&self, header: &Header) -> Result<(), ClaimError> {
-        if header.names_eddsa() && !self.eddsa_name {
-            return Err(ClaimError::Algorithm(EDDSA));
-        }
-        if !self.algorithms.contains(&header.algorithm()) {
-            return Err(ClaimError::Algorithm(header.algorithm().name()));
-        }
-        if self.typ.accepts(header.typ()) { Ok(()) } else { Err(ClaimError::Typ) }
     }
 
     fn check_parties(&self, claims: &Claims) -> Result<(), ClaimError> {

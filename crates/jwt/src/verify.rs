@@ -72,13 +72,8 @@ impl Checked {
     /// # Errors
     /// [`VerifyError::UnknownKey`] if the set has no such key, [`VerifyError::Signature`].
     pub fn verify(self, keys: &KeySet) -> Result<Verified, VerifyError> {
-        let mut candidates = keys.find(self.0.header.algorithm(), self.0.header.kid()).peekable();
-        if candidates.peek().is_none() {
-            return Err(VerifyError::UnknownKey);
-        }
-        let signed = candidates.any(|key| self.signed_by(key).is_ok());
-        drop(candidates);
-        if signed { Ok(Verified(self.0)) } else { Err(VerifyError::Signature) }
+        verify_by_set(&self.0.header, keys, self.0.signing_input.as_bytes(), &self.0.signature)?;
+        Ok(Verified(self.0))
     }
 
     /// Verifies the signature with this key.
@@ -87,20 +82,42 @@ impl Checked {
     /// [`VerifyError::UnknownKey`] if the key is for another algorithm or the token names another
     /// `kid`, [`VerifyError::Signature`].
     pub fn verify_with(self, key: &dyn Verify) -> Result<Verified, VerifyError> {
-        let named = self.0.header.kid();
-        let other_kid = named.is_some() && key.key_id().is_some() && named != key.key_id();
-        if key.algorithm() != self.0.header.algorithm() || other_kid {
-            return Err(VerifyError::UnknownKey);
-        }
-        match self.signed_by(key) {
-            Ok(()) => Ok(Verified(self.0)),
-            Err(BadSignature) => Err(VerifyError::Signature),
-        }
+        verify_with_key(&self.0.header, key, self.0.signing_input.as_bytes(), &self.0.signature)?;
+        Ok(Verified(self.0))
     }
+}
 
-    fn signed_by(&self, key: &dyn Verify) -> Result<(), BadSignature> {
-        key.verify(self.0.signing_input.as_bytes(), &self.0.signature)
+/// Whether a key of the set made the signature: one of the `kid` that the header names, or, if it
+/// names none, one of its algorithm.
+pub(crate) fn verify_by_set(
+    header: &Header,
+    keys: &KeySet,
+    input: &[u8],
+    signature: &[u8],
+) -> Result<(), VerifyError> {
+    let mut known = false;
+    for key in keys.find(header.algorithm(), header.kid()) {
+        known = true;
+        if key.verify(input, signature).is_ok() {
+            return Ok(());
+        }
     }
+    Err(if known { VerifyError::Signature } else { VerifyError::UnknownKey })
+}
+
+/// Whether this key, which is for the header's algorithm and has no other `kid`, made the signature.
+pub(crate) fn verify_with_key(
+    header: &Header,
+    key: &dyn Verify,
+    input: &[u8],
+    signature: &[u8],
+) -> Result<(), VerifyError> {
+    let named = header.kid();
+    let other_kid = named.is_some() && key.key_id().is_some() && named != key.key_id();
+    if key.algorithm() != header.algorithm() || other_kid {
+        return Err(VerifyError::UnknownKey);
+    }
+    key.verify(input, signature).map_err(|BadSignature| VerifyError::Signature)
 }
 
 /// A token that met a policy and was signed by a key the caller chose. Nothing else makes one.

@@ -74,8 +74,10 @@ pub fn at_hash(algorithm: Algorithm, access_token: &AccessToken) -> Option<Strin
     let octets = access_token.expose().as_bytes();
     let hash = match algorithm {
         Algorithm::Es256 | Algorithm::Rs256 | Algorithm::Ps256 => Sha256::digest(octets).to_vec(),
-        Algorithm::Es384 => Sha384::digest(octets).to_vec(),
-        Algorithm::Ed25519 => Sha512::digest(octets).to_vec(),
+        Algorithm::Es384 | Algorithm::Rs384 | Algorithm::Ps384 => Sha384::digest(octets).to_vec(),
+        Algorithm::Es512 | Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Ed25519 => {
+            Sha512::digest(octets).to_vec()
+        }
         _ => return None,
     };
     let (left, _) = hash.split_at(hash.len() / 2);

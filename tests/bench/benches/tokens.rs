@@ -11,9 +11,11 @@ use std::hint::black_box;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED,
-    ECDSA_P384_SHA384_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair, VerificationAlgorithm,
+    ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED, ECDSA_P521_SHA512_FIXED_SIGNING,
+    ED25519, EcdsaKeyPair, Ed25519KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, VerificationAlgorithm,
 };
 use countersign_bench_tests::{Comparison, Effort, compare, print_machine};
 use countersign_jwt::verify::verify;
@@ -121,7 +123,11 @@ fn raw_signer(key: &SigningKey) -> RawSigner {
     };
     match key.public().algorithm() {
         Algorithm::Rs256 => rsa(&RSA_PKCS1_SHA256),
+        Algorithm::Rs384 => rsa(&RSA_PKCS1_SHA384),
+        Algorithm::Rs512 => rsa(&RSA_PKCS1_SHA512),
         Algorithm::Ps256 => rsa(&RSA_PSS_SHA256),
+        Algorithm::Ps384 => rsa(&RSA_PSS_SHA384),
+        Algorithm::Ps512 => rsa(&RSA_PSS_SHA512),
         Algorithm::Ed25519 => {
             let pair = Ed25519KeyPair::from_pkcs8(&der).unwrap();
             Box::new(move |input| {
@@ -131,6 +137,7 @@ fn raw_signer(key: &SigningKey) -> RawSigner {
         algorithm => {
             let parameters = match algorithm {
                 Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
+                Algorithm::Es512 => &ECDSA_P521_SHA512_FIXED_SIGNING,
                 _ => &ECDSA_P256_SHA256_FIXED_SIGNING,
             };
             let pair = EcdsaKeyPair::from_pkcs8(parameters, &der).unwrap();
@@ -163,8 +170,13 @@ fn verifying(effort: Effort, key: &SigningKey, token: &str) -> Comparison {
 fn raw_verifier(key: &SigningKey) -> ParsedPublicKey {
     let algorithm: &'static dyn VerificationAlgorithm = match key.public().algorithm() {
         Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED,
+        Algorithm::Es512 => &ECDSA_P521_SHA512_FIXED,
         Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
         Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
         Algorithm::Ed25519 => &ED25519,
         _ => &ECDSA_P256_SHA256_FIXED,
     };

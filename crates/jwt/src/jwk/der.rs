@@ -8,6 +8,8 @@
 //! [RFC 5280 §4.1.2.7]: https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.7
 //! [RFC 8017 Appendix A.1]: https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1
 
+use super::Curve;
+
 const BIT_STRING: u8 = 0x03;
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
@@ -44,10 +46,8 @@ pub(super) fn rsa_numbers(pkcs8: &[u8]) -> Option<RsaNumbers<'_>> {
 /// What a SubjectPublicKeyInfo says its key is for.
 #[derive(Clone, Copy)]
 pub(super) enum KeyKind {
-    P256,
-    P384,
+    Curve(Curve),
     Rsa,
-    Ed25519,
     Other,
 }
 
@@ -59,19 +59,27 @@ pub(super) struct Spki<'a> {
 
 /// The content of an AlgorithmIdentifier: object identifier and parameters, tags and lengths
 /// included. id-ecPublicKey with a named curve ([RFC 5480 §2.1]), rsaEncryption with NULL
-/// ([RFC 8017 Appendix A.1]), id-Ed25519 ([RFC 8410 §3]).
+/// ([RFC 8017 Appendix A.1]), id-Ed25519 and id-X25519 ([RFC 8410 §3]).
 ///
 /// [RFC 5480 §2.1]: https://www.rfc-editor.org/rfc/rfc5480#section-2.1
 /// [RFC 8017 Appendix A.1]: https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1
 /// [RFC 8410 §3]: https://www.rfc-editor.org/rfc/rfc8410#section-3
-const IDENTIFIERS: [(&[u8], KeyKind); 4] = [
+const IDENTIFIERS: [(&[u8], KeyKind); 6] = [
     (
         b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
-        KeyKind::P256,
+        KeyKind::Curve(Curve::P256),
     ),
-    (b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22", KeyKind::P384),
+    (
+        b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22",
+        KeyKind::Curve(Curve::P384),
+    ),
+    (
+        b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23",
+        KeyKind::Curve(Curve::P521),
+    ),
     (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00", KeyKind::Rsa),
-    (b"\x06\x03\x2b\x65\x70", KeyKind::Ed25519),
+    (b"\x06\x03\x2b\x65\x70", KeyKind::Curve(Curve::Ed25519)),
+    (b"\x06\x03\x2b\x65\x6e", KeyKind::Curve(Curve::X25519)),
 ];
 
 pub(super) fn spki(der: &[u8]) -> Option<Spki<'_>> {

@@ -2,7 +2,15 @@
 //!
 //! A key is parsed once, into the form the engine computes with, and is for one algorithm only. A
 //! key that says so in `alg` is for that one; otherwise its type decides: P-256 for ES256, P-384
-//! for ES384, Ed25519 for Ed25519, RSA for RS256 (the default of OpenID Connect).
+//! for ES384, P-521 for ES512, Ed25519 for Ed25519, RSA for RS256 (the default of OpenID Connect).
+//! An RSA key that names no algorithm and is known to be for another one comes in by
+//! [`PublicKey::from_jwk_for`].
+//!
+//! | kind of key | `kty` | type |
+//! |---|---|---|
+//! | verifies signatures | EC (P-256, P-384, P-521), RSA, OKP (Ed25519) | [`PublicKey`] |
+//! | makes signatures | the same, with private members | [`SigningKey`] |
+//! | makes and checks MACs | oct | [`HmacKey`](crate::mac::HmacKey) |
 //!
 //! What is refused on the way in: a `use` other than `sig`, `key_ops` without the operation, names
 //! outside the allow-list, coordinates of another length, points off the curve, RSA moduli outside
@@ -21,12 +29,18 @@
 //! [RFC 8032 §5.1.7]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.7
 //! [RFC 8037 §2]: https://www.rfc-editor.org/rfc/rfc8037#section-2
 
+mod curve;
 mod der;
+mod ed25519;
 mod material;
 mod members;
 mod private;
 mod public;
+mod rsa;
 
+pub(crate) use curve::Curve;
+pub(crate) use material::Material;
+pub(crate) use members::Members;
 pub use private::SigningKey;
 pub use public::PublicKey;
 

@@ -3,19 +3,16 @@
 use aws_lc_rs::encoding::{AsBigEndian as _, AsDer as _, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-    RsaEncoding, RsaKeyPair,
-};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::der::rsa_numbers;
 use super::material::Material;
-use super::members::{Members, Operation};
-use super::{KeyError, PublicKey, is_key_id};
+use super::members::Members;
+use super::{Curve, KeyError, PublicKey, is_key_id};
 use crate::alg::{Algorithm, Sign, SignError};
+use crate::engine::aws_lc::{Signing, signing};
 use crate::{base64url, json};
 
 /// A private key for one algorithm, parsed once. It always has a `kid`: the given one, else its
@@ -38,23 +35,9 @@ pub struct SigningKey {
 }
 
 enum Pair {
-    Ec(EcdsaKeyPair),
+    Ec(EcdsaKeyPair, Curve),
     Rsa(RsaKeyPair, &'static dyn RsaEncoding),
     Ed(Ed25519KeyPair),
-}
-
-fn ec_signing(algorithm: Algorithm) -> &'static EcdsaSigningAlgorithm {
-    match algorithm {
-        Algorithm::Es384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
-        _ => &ECDSA_P256_SHA256_FIXED_SIGNING,
-    }
-}
-
-fn rsa_signing(algorithm: Algorithm) -> &'static dyn RsaEncoding {
-    match algorithm {
-        Algorithm::Ps256 => &RSA_PSS_SHA256,
-        _ => &RSA_PKCS1_SHA256,
-    }
 }
 
 impl SigningKey {
@@ -64,15 +47,12 @@ impl SigningKey {
     /// [`KeyError::Malformed`] for an unfit `kid`, [`KeyError::Generation`] if the engine fails.
     pub fn generate(algorithm: Algorithm, kid: Option<&str>) -> Result<Self, KeyError> {
         let failed = |_| KeyError::Generation;
-        let pair = match algorithm {
-            Algorithm::Es256 | Algorithm::Es384 => {
-                Pair::Ec(EcdsaKeyPair::generate(ec_signing(algorithm)).map_err(failed)?)
+        let pair = match signing(algorithm) {
+            Signing::Ec(curve, ec) => Pair::Ec(EcdsaKeyPair::generate(ec).map_err(failed)?, curve),
+            Signing::Rsa(encoding) => {
+                Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?, encoding)
             }
-            Algorithm::Rs256 | Algorithm::Ps256 => Pair::Rsa(
-                RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?,
-                rsa_signing(algorithm),
-            ),
-            Algorithm::Ed25519 => Pair::Ed(Ed25519KeyPair::generate().map_err(failed)?),
+            Signing::Ed25519 => Pair::Ed(Ed25519KeyPair::generate().map_err(failed)?),
         };
         Self::new(pair, algorithm, kid)
     }
@@ -92,28 +72,42 @@ impl SigningKey {
     /// The [`KeyError`] that says which rule of the [module](crate::jwk) the key breaks;
     /// [`KeyError::Invalid`] if the halves do not belong together.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
+        Self::read(jwk, None)
+    }
+
+    /// Reads a private key that is known to be for `algorithm`, as
+    /// [`PublicKey::from_jwk_for`] does with the public half.
+    ///
+    /// # Errors
+    /// As [`from_jwk`](Self::from_jwk); [`KeyError::AlgorithmMismatch`] if the key names another
+    /// algorithm or is of a type that `algorithm` does not use.
+    pub fn from_jwk_for(jwk: &Value, algorithm: Algorithm) -> Result<Self, KeyError> {
+        Self::read(jwk, Some(algorithm))
+    }
+
+    fn read(jwk: &Value, agreed: Option<Algorithm>) -> Result<Self, KeyError> {
         let members = Members::of(jwk)?;
-        members.check_use(Operation::Sign)?;
-        let public = PublicKey::read(&members)?;
+        members.check_use("sig", &["sign"])?;
+        let public = PublicKey::read(&members, agreed)?;
         let algorithm = public.algorithm();
-        let pair = match public.material() {
-            Material::Ec { x, y } => {
+        let pair = match (signing(algorithm), public.material()) {
+            (Signing::Ec(curve, ec), material @ Material::Ec { .. }) => {
                 let d = members.octets("d")?;
-                if d.len() != x.len() {
+                if d.len() != curve.octets() {
                     return Err(KeyError::Malformed("d"));
                 }
-                let point = [&[4], x.as_slice(), y.as_slice()].concat();
-                EcdsaKeyPair::from_private_key_and_public_key(ec_signing(algorithm), &d, &point)
-                    .map(Pair::Ec)
+                let point = material.point().ok_or(KeyError::Invalid)?;
+                EcdsaKeyPair::from_private_key_and_public_key(ec, &d, &point)
+                    .map(|pair| Pair::Ec(pair, curve))
             }
-            Material::Rsa { n, e } => {
+            (Signing::Rsa(encoding), Material::Rsa { n, e }) => {
                 let numbers = rsa_components(&members, n, e)?;
-                RsaKeyPair::from_components(&numbers)
-                    .map(|pair| Pair::Rsa(pair, rsa_signing(algorithm)))
+                RsaKeyPair::from_components(&numbers).map(|pair| Pair::Rsa(pair, encoding))
             }
-            Material::Okp { x } => {
+            (Signing::Ed25519, Material::Okp { x, .. }) => {
                 Ed25519KeyPair::from_seed_and_public_key(&members.octets("d")?, x).map(Pair::Ed)
             }
+            _ => return Err(KeyError::AlgorithmMismatch),
         };
         Self::new(pair.map_err(|_| KeyError::Invalid)?, algorithm, public.kid())
     }
@@ -130,24 +124,24 @@ impl SigningKey {
         kid: Option<&str>,
         der: &[u8],
     ) -> Result<Self, KeyError> {
-        let pair = match algorithm {
-            Algorithm::Es256 | Algorithm::Es384 => {
-                EcdsaKeyPair::from_pkcs8(ec_signing(algorithm), der).map(Pair::Ec)
+        let pair = match signing(algorithm) {
+            Signing::Ec(curve, ec) => {
+                EcdsaKeyPair::from_pkcs8(ec, der).map(|pair| Pair::Ec(pair, curve))
             }
-            Algorithm::Rs256 | Algorithm::Ps256 => {
-                RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(pair, rsa_signing(algorithm)))
+            Signing::Rsa(encoding) => {
+                RsaKeyPair::from_pkcs8(der).map(|pair| Pair::Rsa(pair, encoding))
             }
-            Algorithm::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed),
+            Signing::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Pair::Ed),
         };
         Self::new(pair.map_err(|_| KeyError::Invalid)?, algorithm, kid)
     }
 
     fn new(pair: Pair, algorithm: Algorithm, kid: Option<&str>) -> Result<Self, KeyError> {
-        let material = pair.public_material(algorithm)?;
+        let material = pair.public_material()?;
         let kid = match kid {
             Some(kid) if is_key_id(kid) => kid.to_owned(),
             Some(_) => return Err(KeyError::Malformed("kid")),
-            None => material.thumbprint(algorithm).to_base64url(),
+            None => material.thumbprint().to_base64url(),
         };
         let public = PublicKey::new(algorithm, Some(kid), material)?;
         Ok(Self { pair, public })
@@ -175,7 +169,7 @@ impl SigningKey {
             jwk.push('"');
         };
         match &self.pair {
-            Pair::Ec(pair) => {
+            Pair::Ec(pair, _) => {
                 let d: EcPrivateKeyBin<'_> =
                     pair.private_key().as_be_bytes().map_err(|_| KeyError::Invalid)?;
                 add("d", d.as_ref());
@@ -202,7 +196,7 @@ impl SigningKey {
     /// [`KeyError::Invalid`] if the engine does not give the key out.
     pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let der = match &self.pair {
-            Pair::Ec(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+            Pair::Ec(pair, _) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
             Pair::Rsa(pair, _) => pair.as_der().map(|der| der.as_ref().to_vec()),
             Pair::Ed(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
         };
@@ -235,15 +229,18 @@ fn rsa_components<'a>(
 }
 
 impl Pair {
-    fn public_material(&self, algorithm: Algorithm) -> Result<Material, KeyError> {
+    fn public_material(&self) -> Result<Material, KeyError> {
         match self {
-            Self::Ec(pair) => Material::of_point(algorithm, pair.public_key().as_ref()),
+            Self::Ec(pair, curve) => Material::of_point(*curve, pair.public_key().as_ref()),
             Self::Rsa(pair, _) => {
                 let der = pair.as_der().map_err(|_| KeyError::Invalid)?;
                 let numbers = rsa_numbers(der.as_ref()).ok_or(KeyError::Invalid)?;
                 Ok(Material::Rsa { n: numbers.n.to_vec(), e: numbers.e.to_vec() })
             }
-            Self::Ed(pair) => Ok(Material::Okp { x: pair.public_key().as_ref().to_vec() }),
+            Self::Ed(pair) => {
+                let x = pair.public_key().as_ref().to_vec();
+                Ok(Material::Okp { curve: Curve::Ed25519, x })
+            }
         }
     }
 }
@@ -260,7 +257,7 @@ impl Sign for SigningKey {
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         match &self.pair {
-            Pair::Ec(pair) => {
+            Pair::Ec(pair, _) => {
                 let signature = pair.sign(&random, input).map_err(|_| SignError::Engine)?;
                 Ok(signature.as_ref().to_vec())
             }

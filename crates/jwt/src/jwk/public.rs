@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::signature::ParsedPublicKey;
 use countersign_types::digest::Digest;
 use serde_json::Value;
 
 use super::der::{KeyKind, Spki, rsa_public_numbers, spki};
 use super::material::Material;
-use super::members::{Members, Operation};
-use super::{KeyError, is_key_id};
+use super::members::Members;
+use super::{Curve, KeyError, is_key_id};
 use crate::alg::{Algorithm, BadSignature, Verify};
+use crate::engine::aws_lc::Verifier;
 use crate::json;
 
 /// A public key, parsed and checked. Cloning it shares it.
@@ -33,7 +33,8 @@ struct Inner {
     algorithm: Algorithm,
     kid: Option<String>,
     material: Material,
-    parsed: ParsedPublicKey,
+    parsed: Verifier,
+    thumbprint: Digest,
 }
 
 impl PublicKey {
@@ -53,14 +54,29 @@ impl PublicKey {
     ///
     /// [RFC 7517 §4]: https://www.rfc-editor.org/rfc/rfc7517#section-4
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
-        let members = Members::of(jwk)?;
-        members.check_public()?;
-        members.check_use(Operation::Verify)?;
-        Self::read(&members)
+        Self::read_public(jwk, None)
     }
 
-    /// Reads a key from its SubjectPublicKeyInfo in DER ([RFC 5280 §4.1.2.7]). `algorithm` decides
-    /// between RS256 and PS256 for an RSA key (RS256 if `None`) and has to fit the key otherwise.
+    /// Reads a key that is known, by agreement or from the metadata of its owner, to be for
+    /// `algorithm`: what an RSA key without `alg` needs that is not for RS256. An `alg` of the key
+    /// has to agree.
+    ///
+    /// # Errors
+    /// As [`from_jwk`](Self::from_jwk); [`KeyError::AlgorithmMismatch`] if the key names another
+    /// algorithm or is of a type that `algorithm` does not use.
+    pub fn from_jwk_for(jwk: &Value, algorithm: Algorithm) -> Result<Self, KeyError> {
+        Self::read_public(jwk, Some(algorithm))
+    }
+
+    fn read_public(jwk: &Value, agreed: Option<Algorithm>) -> Result<Self, KeyError> {
+        let members = Members::of(jwk)?;
+        members.check_public()?;
+        members.check_use("sig", &["verify"])?;
+        Self::read(&members, agreed)
+    }
+
+    /// Reads a key from its SubjectPublicKeyInfo in DER ([RFC 5280 §4.1.2.7]). `algorithm` says what
+    /// an RSA key is for (RS256 if `None`) and has to fit the key otherwise.
     ///
     /// # Errors
     /// [`KeyError::Unsupported`] for another kind of key, [`KeyError::AlgorithmMismatch`],
@@ -72,11 +88,13 @@ impl PublicKey {
         algorithm: Option<Algorithm>,
         kid: Option<&str>,
     ) -> Result<Self, KeyError> {
-        let (allowed, material) = material_of_spki(der)?;
+        let material = material_of_spki(der)?;
+        let allowed = material.signature_algorithms();
         let algorithm = match (algorithm, allowed) {
+            (_, []) => return Err(KeyError::Unsupported("algorithm")),
             (Some(algorithm), _) if allowed.contains(&algorithm) => algorithm,
             (None, [first, ..]) => *first,
-            _ => return Err(KeyError::AlgorithmMismatch),
+            (Some(_), _) => return Err(KeyError::AlgorithmMismatch),
         };
         if kid.is_some_and(|kid| !is_key_id(kid)) {
             return Err(KeyError::Malformed("kid"));
@@ -93,9 +111,14 @@ impl PublicKey {
         Ok(der.as_ref().to_vec())
     }
 
-    pub(super) fn read(members: &Members<'_>) -> Result<Self, KeyError> {
-        let algorithm = members.algorithm()?;
-        Self::new(algorithm, members.key_id()?, Material::read(algorithm, members)?)
+    pub(super) fn read(members: &Members<'_>, agreed: Option<Algorithm>) -> Result<Self, KeyError> {
+        let material = match Material::read(members) {
+            // A secret is no public key, and its `k` is not looked at.
+            Ok(Material::Oct { .. }) => return Err(KeyError::Unsupported("kty")),
+            read => read?,
+        };
+        let algorithm = members.algorithm(material.signature_algorithms(), agreed)?;
+        Self::new(algorithm, members.key_id()?, material)
     }
 
     pub(super) fn new(
@@ -103,8 +126,9 @@ impl PublicKey {
         kid: Option<String>,
         material: Material,
     ) -> Result<Self, KeyError> {
-        let parsed = material.parse(algorithm)?;
-        Ok(Self(Arc::new(Inner { algorithm, kid, material, parsed })))
+        let parsed = material.verifier(algorithm)?;
+        let thumbprint = material.thumbprint();
+        Ok(Self(Arc::new(Inner { algorithm, kid, material, parsed, thumbprint })))
     }
 
     pub(super) fn material(&self) -> &Material {
@@ -126,29 +150,27 @@ impl PublicKey {
     /// The thumbprint with SHA-256. [RFC 7638 §3](https://www.rfc-editor.org/rfc/rfc7638#section-3)
     #[must_use]
     pub fn thumbprint(&self) -> Digest {
-        self.0.material.thumbprint(self.0.algorithm)
+        self.0.thumbprint
     }
 
     /// The key as it is published: with `use`, `alg` and, if it has one, `kid`.
     #[must_use]
     pub fn to_jwk(&self) -> Value {
-        Value::Object(self.0.material.to_jwk(self.0.algorithm, self.kid()))
+        Value::Object(self.0.material.to_jwk("sig", self.0.algorithm.name(), self.kid()))
     }
 }
 
-fn material_of_spki(der: &[u8]) -> Result<(&'static [Algorithm], Material), KeyError> {
+fn material_of_spki(der: &[u8]) -> Result<Material, KeyError> {
     let Spki { kind, key } = spki(der).ok_or(KeyError::Invalid)?;
-    Ok(match kind {
-        KeyKind::P256 => (&[Algorithm::Es256], Material::of_point(Algorithm::Es256, key)?),
-        KeyKind::P384 => (&[Algorithm::Es384], Material::of_point(Algorithm::Es384, key)?),
-        KeyKind::Ed25519 => (&[Algorithm::Ed25519], Material::Okp { x: key.to_vec() }),
+    match kind {
+        KeyKind::Curve(curve) if Curve::EC.contains(&curve) => Material::of_point(curve, key),
+        KeyKind::Curve(curve) => Ok(Material::Okp { curve, x: key.to_vec() }),
         KeyKind::Rsa => {
             let (n, e) = rsa_public_numbers(key).ok_or(KeyError::Invalid)?;
-            let material = Material::Rsa { n: n.to_vec(), e: e.to_vec() };
-            (&[Algorithm::Rs256, Algorithm::Ps256], material)
+            Ok(Material::Rsa { n: n.to_vec(), e: e.to_vec() })
         }
-        KeyKind::Other => return Err(KeyError::Unsupported("algorithm")),
-    })
+        KeyKind::Other => Err(KeyError::Unsupported("algorithm")),
+    }
 }
 
 impl Verify for PublicKey {

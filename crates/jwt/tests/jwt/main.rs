@@ -6,7 +6,11 @@
 #[cfg(feature = "josekit")]
 mod interop;
 mod keys;
+#[cfg(feature = "josekit")]
+mod macs;
 mod properties;
 mod support;
 mod tokens;
 mod vectors;
+mod wycheproof_jose;
+mod wycheproof_signatures;

@@ -7,11 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 /// What an ID token may be signed with.
-pub(super) const ALGORITHMS: [CoreJwsSigningAlgorithm; 5] = [
+pub(super) const ALGORITHMS: [CoreJwsSigningAlgorithm; 10] = [
     CoreJwsSigningAlgorithm::EcdsaP256Sha256,
     CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EcdsaP521Sha512,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
     CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
@@ -22,8 +27,13 @@ const fn words(algorithm: Algorithm) -> Option<(CoreJwsSigningAlgorithm, CoreJso
     match algorithm {
         Algorithm::Es256 => Some((Jws::EcdsaP256Sha256, EllipticCurve)),
         Algorithm::Es384 => Some((Jws::EcdsaP384Sha384, EllipticCurve)),
+        Algorithm::Es512 => Some((Jws::EcdsaP521Sha512, EllipticCurve)),
         Algorithm::Rs256 => Some((Jws::RsaSsaPkcs1V15Sha256, RSA)),
+        Algorithm::Rs384 => Some((Jws::RsaSsaPkcs1V15Sha384, RSA)),
+        Algorithm::Rs512 => Some((Jws::RsaSsaPkcs1V15Sha512, RSA)),
         Algorithm::Ps256 => Some((Jws::RsaSsaPssSha256, RSA)),
+        Algorithm::Ps384 => Some((Jws::RsaSsaPssSha384, RSA)),
+        Algorithm::Ps512 => Some((Jws::RsaSsaPssSha512, RSA)),
         Algorithm::Ed25519 => Some((Jws::EdDsa, OctetKeyPair)),
         _ => None,
     }
@@ -105,8 +115,15 @@ impl JsonWebKey for Key {
             Some(Jws::EcdsaP256Sha256 | Jws::RsaSsaPkcs1V15Sha256 | Jws::RsaSsaPssSha256) => {
                 Ok(Sha256::digest(bytes).to_vec())
             }
-            Some(Jws::EcdsaP384Sha384) => Ok(Sha384::digest(bytes).to_vec()),
-            Some(Jws::EdDsa) => Ok(Sha512::digest(bytes).to_vec()),
+            Some(Jws::EcdsaP384Sha384 | Jws::RsaSsaPkcs1V15Sha384 | Jws::RsaSsaPssSha384) => {
+                Ok(Sha384::digest(bytes).to_vec())
+            }
+            Some(
+                Jws::EcdsaP521Sha512
+                | Jws::RsaSsaPkcs1V15Sha512
+                | Jws::RsaSsaPssSha512
+                | Jws::EdDsa,
+            ) => Ok(Sha512::digest(bytes).to_vec()),
             _ => Err("not for this algorithm".to_owned()),
         }
     }
@@ -137,15 +154,9 @@ mod tests {
 
     #[test]
     fn a_key_verifies_its_own_algorithm_only() {
-        let algorithms = [
-            Algorithm::Es256,
-            Algorithm::Es384,
-            Algorithm::Rs256,
-            Algorithm::Ps256,
-            Algorithm::Ed25519,
-        ];
-        for (algorithm, own) in algorithms.into_iter().zip(ALGORITHMS) {
-            let signing = SigningKey::generate(algorithm, None).unwrap();
+        assert_eq!(Algorithm::ALL.len(), ALGORITHMS.len());
+        for (algorithm, own) in Algorithm::ALL.iter().zip(ALGORITHMS) {
+            let signing = SigningKey::generate(*algorithm, None).unwrap();
             let signature = signing.sign(b"message").unwrap();
             let json = serde_json::to_string(&Key::of(signing.public()).unwrap()).unwrap();
             let key = serde_json::from_str::<Key>(&json).unwrap();

@@ -1,0 +1,78 @@
+//! A set of shared secrets.
+
+use super::{HmacKey, MacAlgorithm};
+use crate::jwk::KeyError;
+use crate::jwks::{self, KeySetError, MAX_CANDIDATES};
+use crate::jws::{Compact, Malformed, Named, decode};
+use crate::verify::{TokenError, VerifyError};
+
+/// Shared secrets and nothing else: a set with a public key in it is refused whole.
+#[derive(Debug)]
+pub struct HmacKeys(Vec<HmacKey>);
+
+impl HmacKeys {
+    /// A set of these keys.
+    ///
+    /// # Errors
+    /// [`KeySetError::DuplicateKid`].
+    pub fn from_keys(keys: Vec<HmacKey>) -> Result<Self, KeySetError> {
+        match jwks::first_twin(&keys, HmacKey::kid) {
+            Some(kid) => Err(KeySetError::DuplicateKid(kid.to_owned())),
+            None => Ok(Self(keys)),
+        }
+    }
+
+    /// Reads a set of which every key has to be a secret that is understood.
+    ///
+    /// # Errors
+    /// The [`KeySetError`] that says what is wrong; [`KeySetError::Mixed`] if a key is of another
+    /// type than `oct`.
+    pub fn parse(text: &[u8]) -> Result<Self, KeySetError> {
+        let mut keys = Vec::new();
+        for (index, jwk) in jwks::members(text)?.iter().enumerate() {
+            let key = HmacKey::from_jwk(jwk);
+            keys.push(key.map_err(|reason| match reason {
+                KeyError::Unsupported("kty") => KeySetError::Mixed,
+                reason => KeySetError::Key { index, reason },
+            })?);
+        }
+        Self::from_keys(keys)
+    }
+
+    /// Reads a token as [`HmacKey::verify_payload`] does, with the key of its `kid` or, if it names
+    /// none, each of its algorithm up to [`MAX_CANDIDATES`].
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`], [`TokenError::Verify`].
+    pub fn verify_payload(&self, token: &str) -> Result<Vec<u8>, TokenError> {
+        let compact = Compact::split(token)?;
+        let header = compact.header()?;
+        let header = Named::read(&header)?;
+        let algorithm = MacAlgorithm::from_name(header.alg).ok_or(Malformed::Algorithm)?;
+        let fits = |key: &&HmacKey| {
+            key.algorithm() == algorithm && (header.kid.is_none() || key.kid() == header.kid)
+        };
+        let mut outcome = Err(VerifyError::UnknownKey.into());
+        for key in self.0.iter().filter(fits).take(MAX_CANDIDATES) {
+            outcome = key.check(&compact, &header);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome.and_then(|()| Ok(decode(compact.payload)?))
+    }
+
+    /// The keys, in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, HmacKey> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a HmacKeys {
+    type Item = &'a HmacKey;
+    type IntoIter = std::slice::Iter<'a, HmacKey>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
