@@ -5,10 +5,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
+use countersign_fetch::client::FetchConfigError;
+use countersign_fetch::{Fetch, HttpFetch};
 use countersign_host::Seams;
 use countersign_host::server::{self, Transport, TransportError};
+use countersign_resolver::ClientDocuments;
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_sts_service::{Audit, Parts, SetupError, Sts, app};
+use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, app};
+use countersign_token_exchange::ByRegistration;
 
 use crate::config::Config;
 use crate::keys::KeyFileError;
@@ -33,6 +37,9 @@ pub enum ComposeError {
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] countersign_store::sqlite::OpenError),
+    /// The roots, or TLS itself.
+    #[error("nothing can be fetched")]
+    Fetch(#[from] FetchConfigError),
     /// The service.
     #[error("the service cannot be set up")]
     Setup(#[from] SetupError),
@@ -53,11 +60,18 @@ pub fn compose(
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
         None => Arc::new(MemoryEngine::new()),
     };
+    let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
+    if !config.url_clients.is_empty() {
+        let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(&config.fetch)?);
+        let documents = ClientDocuments::new(fetch, Arc::clone(&seams.clock), &config.documents);
+        clients = Arc::new(UrlClients::new(clients, Arc::new(documents), config.url_clients));
+    }
     let sts = Sts::new(Parts {
         settings: config.settings,
         policy: config.policy,
+        delegation: Arc::new(ByRegistration),
         keys: config.keys.open(seams.random.as_ref())?,
-        clients: Arc::new(config.clients),
+        clients,
         users: Arc::new(config.users),
         engine,
         clock: Arc::clone(&seams.clock),
@@ -70,9 +84,10 @@ pub fn compose(
 /// Reads the files that a configuration names, opens nothing and makes nothing.
 ///
 /// # Errors
-/// [`ComposeError::Transport`], [`ComposeError::Keys`].
+/// [`ComposeError::Transport`], [`ComposeError::Fetch`], [`ComposeError::Keys`].
 pub fn check(config: &Config) -> Result<(), ComposeError> {
     transport(config)?;
+    HttpFetch::new(&config.fetch)?;
     config.keys.check()?;
     Ok(())
 }

@@ -9,19 +9,25 @@ use std::path::{Path, PathBuf};
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
 use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_fetch::{Danger, FetchConfig, Roots};
 use countersign_host::config::{self, ConfigError};
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
+use countersign_identity_propagation::identity_token;
+use countersign_jwt::act::MAX_DEPTH;
 use countersign_jwt::{Algorithm, KeySet};
-use countersign_sts_service::{Client, PasswordHash, Settings, StaticClients, StaticUsers, User};
+use countersign_resolver::ClientDocumentsConfig;
+use countersign_sts_service::{
+    Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientRule, User,
+};
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
 use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
 use countersign_types::secret::ClientSecret;
 use countersign_types::{Issuer, ScopeSet, email};
 
 use self::file::{
-    ClientConfig, ExchangeConfig, File, GrantConfig, IdTokenAlg, JwtConfig, KeysConfig, Lifetimes,
-    Pattern, UserConfig,
+    ClientConfig, ClientExchangeConfig, ExchangeConfig, File, GrantConfig, IdTokenAlg, JwtConfig,
+    KeysConfig, Lifetimes, Pattern, UrlClientConfig, UserConfig,
 };
 use crate::keys::{self, Keys};
 
@@ -47,6 +53,9 @@ pub struct Config {
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
     pub(crate) clients: StaticClients,
+    pub(crate) url_clients: Vec<UrlClientRule>,
+    pub(crate) documents: ClientDocumentsConfig,
+    pub(crate) fetch: FetchConfig,
     pub(crate) users: StaticUsers,
 }
 
@@ -73,6 +82,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         // RFC 9068 §5: nobody may take a client's token for a person's.
         return Err(refuse(&format!("users[{index}].subject"), "a client has this identifier"));
     }
+    let roots = file.outbound.roots.as_deref();
+    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    let documents =
+        ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let scopes =
         file.clients.iter().fold(ScopeSet::empty(), |all, client| all.union(&client.scopes));
     Ok(Config {
@@ -83,6 +96,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         keys: signing_keys(path, &file.keys)?,
         users: users(path, file.users, &email_domains)?,
         clients: clients(path, file.clients)?,
+        url_clients: url_clients(path, file.url_clients)?,
+        documents,
+        fetch: FetchConfig::default()
+            .with_roots(roots)
+            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
         policy: policy(path, file.issuer, file.exchange, &file.lifetimes)?,
         settings: Settings {
             name: file.name,
@@ -99,6 +117,7 @@ fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError
         ("access_token", lifetimes.access_token, MAX_LIFETIME),
         ("id_token", lifetimes.id_token, MAX_LIFETIME),
         ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
+        ("identity_token", lifetimes.identity_token, identity_token::MAX_LIFETIME.as_secs()),
     ] {
         if !(1..=longest).contains(&lifetime.as_secs()) {
             let reason = format!("from 1 to {longest} seconds");
@@ -138,6 +157,10 @@ fn policy(
         let reason = format!("{name} has a meaning of its own");
         return Err(ConfigError::new(path, "exchange.user_claims", reason));
     }
+    if !(1..=MAX_DEPTH).contains(&exchange.max_actors) {
+        let reason = format!("from 1 to {MAX_DEPTH}");
+        return Err(ConfigError::new(path, "exchange.max_actors", reason));
+    }
     let mut targets: Vec<RegisteredTarget> = Vec::new();
     for (index, target) in exchange.targets.into_iter().enumerate() {
         let refuse =
@@ -164,6 +187,8 @@ fn policy(
         user_claims: exchange.user_claims,
         claims_token_lifetime: lifetimes.claims_token,
         access_token_lifetime: lifetimes.access_token,
+        identity_token_lifetime: lifetimes.identity_token,
+        max_actors: exchange.max_actors,
     })
 }
 
@@ -222,6 +247,56 @@ fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<StaticClients, Con
     Ok(StaticClients::new(known))
 }
 
+/// The rules for clients that are known by their URL.
+fn url_clients(
+    path: &Path,
+    rules: Vec<UrlClientConfig>,
+) -> Result<Vec<UrlClientRule>, ConfigError> {
+    let mut known = Vec::new();
+    for (index, rule) in rules.into_iter().enumerate() {
+        let refuse = |member: &str, reason: &str| {
+            ConfigError::new(path, format!("url_clients[{index}].{member}"), reason)
+        };
+        let may = |grant| rule.grants.contains(&grant);
+        let exchange =
+            exchange_policy(rule.exchange, &rule.scopes, may(GrantConfig::TokenExchange))
+                .ok_or_else(|| refuse("exchange", "token_exchange, but for no audience"))?;
+        known.push(UrlClientRule {
+            clients: rule.id.0,
+            public: rule.public,
+            authorization_code: may(GrantConfig::AuthorizationCode),
+            client_credentials: may(GrantConfig::ClientCredentials),
+            exchange,
+            scopes: rule.scopes,
+        });
+    }
+    Ok(known)
+}
+
+/// What a client may exchange; `None` if it may, but for nobody.
+fn exchange_policy(
+    exchange: ClientExchangeConfig,
+    scopes: &ScopeSet,
+    may_exchange: bool,
+) -> Option<ClientPolicy> {
+    let nowhere = exchange.claims_token_audiences.is_empty()
+        && exchange.access_token_audiences.is_empty()
+        && exchange.identity_token_audiences.is_empty();
+    (!may_exchange || !nowhere).then(|| ClientPolicy {
+        may_exchange,
+        claims_token_audiences: patterns(exchange.claims_token_audiences),
+        access_token_audiences: patterns(exchange.access_token_audiences),
+        scopes: scopes.clone(),
+        subjects_of: exchange.subjects_of,
+        may_act: exchange.actor_token,
+        may_impersonate: exchange.impersonate,
+        identity_token_audiences: patterns(exchange.identity_token_audiences),
+        actor_audience: exchange.actor_audience.into(),
+        email_in_access_token: exchange.email_in_access_token,
+        may_delegate_onward: exchange.delegate_onward,
+    })
+}
+
 fn patterns(patterns: Vec<Pattern>) -> Vec<TargetPattern> {
     patterns.into_iter().map(|Pattern(pattern)| pattern).collect()
 }
@@ -251,26 +326,15 @@ impl Place<'_> {
             let reason = "authorization_code and redirect_uris belong together";
             return Err(self.refuse("redirect_uris", reason));
         }
-        let exchange = client.exchange;
-        let nowhere = exchange.claims_token_audiences.is_empty()
-            && exchange.access_token_audiences.is_empty();
-        if may(GrantConfig::TokenExchange) && nowhere {
-            return Err(self.refuse("exchange", "token_exchange, but for no audience"));
-        }
+        let exchange =
+            exchange_policy(client.exchange, &client.scopes, may(GrantConfig::TokenExchange))
+                .ok_or_else(|| self.refuse("exchange", "token_exchange, but for no audience"))?;
         Ok(Client {
             name: client.name,
             redirect_uris: client.redirect_uris,
             authorization_code: client.grants.contains(&GrantConfig::AuthorizationCode),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
-            exchange: ClientPolicy {
-                may_exchange: client.grants.contains(&GrantConfig::TokenExchange),
-                claims_token_audiences: patterns(exchange.claims_token_audiences),
-                access_token_audiences: patterns(exchange.access_token_audiences),
-                scopes: client.scopes.clone(),
-                subjects_of: exchange.subjects_of,
-                may_act: exchange.actor_token,
-                may_impersonate: exchange.impersonate,
-            },
+            exchange,
             scopes: client.scopes,
             id_token_algorithm: match client.id_token_alg {
                 IdTokenAlg::Rs256 => Algorithm::Rs256,

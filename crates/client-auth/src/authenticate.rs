@@ -119,6 +119,16 @@ impl Presented {
         &self.client_id
     }
 
+    /// The key that a client assertion claims to be signed with. Nothing has been proved yet: it
+    /// serves to find the registration with its newest keys.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Assertion(token) => token.header().kid(),
+            Credential::None | Credential::Secret(..) => None,
+        }
+    }
+
     /// The method the request uses.
     #[must_use]
     pub const fn method(&self) -> Method {

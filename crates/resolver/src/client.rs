@@ -29,6 +29,15 @@ pub struct ClientDocumentsConfig {
     pub host_only: bool,
 }
 
+impl ClientDocumentsConfig {
+    /// Whether a URL without a path is a client identifier, too.
+    #[must_use]
+    pub const fn with_host_only(mut self, host_only: bool) -> Self {
+        self.host_only = host_only;
+        self
+    }
+}
+
 impl Default for ClientDocumentsConfig {
     fn default() -> Self {
         let KeysConfig { fresh, stale, refetch, capacity } = KeysConfig::default();
@@ -118,7 +127,8 @@ impl ClientDocuments {
     ) -> Result<ResolvedClient, ClientError> {
         let url = if self.host_only { ClientIdUrl::of_host(id)? } else { ClientIdUrl::of(id)? };
         let has_key = |(metadata, keys): &(Arc<ClientMetadata>, Arc<KeySet>)| {
-            !matches!(metadata.keys, ClientKeys::Jwks(_))
+            // Where the keys are elsewhere, it is they that are fetched again.
+            matches!(metadata.keys, ClientKeys::JwksUri(_))
                 || kid.is_none_or(|kid| keys.contains_kid(kid))
         };
         let found = self.documents.get(id, has_key, || self.load(&url)).await?;

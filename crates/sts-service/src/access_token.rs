@@ -33,6 +33,9 @@ pub(crate) struct AccessTokenClaims<'a> {
     pub(crate) email_verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<&'a ActorChain>,
+    /// The token that a chain of exchanges began with; its name is `subject::ORIGIN_JTI`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin_jti: Option<&'a str>,
     /// Claims about the person, of names that mean nothing else here.
     #[serde(flatten)]
     pub(crate) user_claims: Map<String, Value>,

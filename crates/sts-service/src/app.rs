@@ -10,7 +10,7 @@ use countersign_jwt::{Algorithm, Sign, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::CodeGrant;
 use countersign_store::{Codes, Engine, Replay, RevokedTokens};
-use countersign_token_exchange::ServerPolicy;
+use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
 use countersign_types::secret::Password;
@@ -48,6 +48,11 @@ pub struct Parts {
     pub settings: Settings,
     /// The rules of the token exchange, and the issuer.
     pub policy: ServerPolicy,
+    /// Who may act for whom, within what the registrations allow: [`ByRegistration`] adds nothing to
+    /// them.
+    ///
+    /// [`ByRegistration`]: countersign_token_exchange::ByRegistration
+    pub delegation: Arc<dyn DelegationPolicy>,
     /// Signing keys: one for ES256, one for RS256.
     pub keys: SigningRing,
     /// The clients.
@@ -83,6 +88,7 @@ pub enum SetupError {
 pub struct Sts {
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
+    pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
     pub(crate) keys: SigningRing,
     pub(crate) es256: Arc<dyn Sign>,
@@ -133,7 +139,18 @@ impl Sts {
     /// # Errors
     /// Any [`SetupError`].
     pub fn new(parts: Parts) -> Result<Self, SetupError> {
-        let Parts { settings, policy, keys, clients, users, engine, clock, random, audit } = parts;
+        let Parts {
+            settings,
+            policy,
+            delegation,
+            keys,
+            clients,
+            users,
+            engine,
+            clock,
+            random,
+            audit,
+        } = parts;
         let signer =
             |algorithm| keys.signer(algorithm).map(Arc::clone).ok_or(SetupError::Key(algorithm));
         let (es256, rs256) = (signer(Algorithm::Es256)?, signer(Algorithm::Rs256)?);
@@ -150,6 +167,7 @@ impl Sts {
             form_tokens: FormTokens::new(random.as_ref()),
             settings,
             policy,
+            delegation,
             keys,
             clients,
             users,

@@ -34,6 +34,8 @@ pub struct ExchangeRecord {
     pub resources: Vec<String>,
     /// The checks that were made, in their order.
     pub checks: Vec<Check>,
+    /// The rules of the delegation policy that decided, by name.
+    pub rules: Vec<String>,
     /// The `jti` of what was issued.
     pub issued: Option<String>,
 }
@@ -59,6 +61,7 @@ impl Audit for LogAudit {
             resources = ?record.resources,
             issued = ?record.issued,
             checks = record.checks.len(),
+            rules = ?record.rules,
             failed = ?failed.map(|check| check.name),
             section = ?failed.map(|check| check.section),
             "token exchange decided",

@@ -50,6 +50,22 @@ pub trait Clients: Send + Sync {
         &'a self,
         id: &'a ClientId,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
+
+    /// The same, for a client that signed something with the key `kid`, which is untrusted, too:
+    /// where keys are fetched, they are fetched again if this one is not among them.
+    fn find_with_key<'a>(
+        &'a self,
+        id: &'a ClientId,
+        kid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        let _ = kid;
+        self.find(id)
+    }
+
+    /// Whether clients are found by the URL of their document, which the metadata tells.
+    fn reads_documents(&self) -> bool {
+        false
+    }
 }
 
 /// Clients that are known from the start.

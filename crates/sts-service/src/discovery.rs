@@ -79,6 +79,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
         Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
     metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);
     metadata.authorization_response_iss_parameter_supported = true;
+    metadata.client_id_metadata_document_supported = sts.clients.reads_documents();
     metadata.subject_types_supported = names(&["public"]);
     metadata.id_token_signing_alg_values_supported =
         names(&[Algorithm::Rs256.name(), Algorithm::Es256.name()]);

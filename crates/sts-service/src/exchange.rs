@@ -5,7 +5,8 @@
 use countersign_claims_token::claims::RESERVED;
 use countersign_claims_token::{ClaimsToken, VerifiedEmail};
 use countersign_client_auth::{AuthenticatedClient, Credentials};
-use countersign_token_exchange::actor::{self, ActorError, VerifiedActor};
+use countersign_identity_propagation::actor_token::{ActorError, Expected, VerifiedActor};
+use countersign_identity_propagation::{IdentityToken, actor_token};
 use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
@@ -37,6 +38,7 @@ pub(crate) async fn exchange(
         audiences: Vec::new(),
         resources: Vec::new(),
         checks: Vec::new(),
+        rules: Vec::new(),
         issued: None,
     };
     let request = match request::parse(params) {
@@ -50,11 +52,20 @@ pub(crate) async fn exchange(
     record.audiences.clone_from(&request.audiences);
     record.resources.clone_from(&request.resources);
 
-    let policy = ExchangePolicy { server: &sts.policy, client: &registered.exchange };
-    let decided = decided(sts, &request, client, registered, policy, &mut record, now).await;
+    let policy = ExchangePolicy {
+        server: &sts.policy,
+        client: &registered.exchange,
+        delegation: sts.delegation.as_ref(),
+    };
+    let decided = decided(sts, &request, client, policy, &mut record, now).await;
     let failed = match &decided {
         Ok(_) => None,
-        Err(TokenError::Exchange(error)) => Some(error.step()),
+        Err(TokenError::Exchange(error)) => {
+            if let ExchangeError::Delegation(rules) = error {
+                record.rules.clone_from(rules);
+            }
+            Some(error.step())
+        }
         // The store failed: nothing was decided.
         Err(_) => return decided.map(|(_, token)| token),
     };
@@ -68,7 +79,6 @@ async fn decided(
     sts: &Sts,
     request: &ExchangeRequest,
     client: &AuthenticatedClient,
-    registered: &Client,
     policy: ExchangePolicy<'_>,
     record: &mut ExchangeRecord,
     now: Timestamp,
@@ -79,9 +89,10 @@ async fn decided(
     record.email =
         VerifiedEmail::from_claims(subject.claims()).ok().map(|email| email.address().clone());
     decide::admit_subject(client, &subject, policy)?;
-    let actor = actor(sts, request, client, registered, now).await?;
+    let actor = actor(sts, request, client, policy, now).await?;
     let facts = Facts { client, subject: &subject, actor: actor.as_ref(), policy, now };
     let grant = decide::decide(request, &facts)?;
+    record.rules.clone_from(&grant.rules);
     let jti = random::identifier(sts.random.as_ref());
     let token = mint(sts, &grant, &jti)?;
     Ok((jti, respond(&grant, &token)))
@@ -92,7 +103,10 @@ async fn subject(sts: &Sts, token: &AccessToken, now: Timestamp) -> Result<Subje
     let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
     let presented =
         subject::verify(token, sts.keys.published(), sts.issuer(), now).map_err(rejected)?;
-    let revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
+    let mut revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
+    if let Some(origin) = presented.origin_jwt_id() {
+        revoked |= sts.revoked.is_revoked(origin, now).await?;
+    }
     let subject = presented.unless_revoked(revoked).map_err(rejected)?;
     let is_client = subject.subject() == subject.client_id();
     if !is_client && sts.users.by_subject(subject.subject()).await?.is_none() {
@@ -106,18 +120,21 @@ async fn actor(
     sts: &Sts,
     request: &ExchangeRequest,
     client: &AuthenticatedClient,
-    registered: &Client,
+    policy: ExchangePolicy<'_>,
     now: Timestamp,
 ) -> Result<Option<VerifiedActor>, TokenError> {
     let rejected = |error: ActorError| ExchangeError::ActorToken(error);
     let Some(token) = &request.actor_token else { return Ok(None) };
-    let Credentials::Keys(keys) = &registered.registered.credentials else {
+    // Its keys may have changed since the client assertion was signed.
+    let kid = actor_token::key_id(token).map_err(rejected)?;
+    let signer = sts.clients.find_with_key(client.id(), kid.as_deref()).await?;
+    let credentials = signer.as_ref().map(|client| &client.registered.credentials);
+    let Some(Credentials::Keys(keys)) = credentials else {
         return Err(ExchangeError::ActorNotAllowed(client.id().clone()).into());
     };
-    let targets =
-        request.resources.iter().chain(&request.audiences).map(String::as_str).collect::<Vec<_>>();
-    let presented =
-        actor::verify(token, client, keys, sts.issuer(), &targets, now).map_err(rejected)?;
+    let forms = policy.client.actor_audience;
+    let expected = Expected { client, issuer: sts.issuer(), forms, now };
+    let presented = actor_token::verify(token, keys, &expected).map_err(rejected)?;
     let new = match presented.once() {
         Some((key, expires)) => sts.replay.insert_new(key, expires).await?,
         None => true,
@@ -145,7 +162,22 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
             };
             Ok(AccessToken::new(token.mint(sts.es256.as_ref())?))
         }
-        Product::AccessToken { audiences, scope } => {
+        Product::IdentityToken { audience, email, act } => {
+            let token = IdentityToken {
+                iss: sts.issuer().clone(),
+                sub: email.clone(),
+                aud: audience.clone(),
+                iat: grant.issued_at,
+                exp: grant.expires,
+                jti: jti.to_owned(),
+                act: act.clone(),
+                client_id: grant.client_id.clone(),
+                cnf: None,
+            };
+            Ok(token.mint(sts.es256.as_ref())?)
+        }
+        Product::AccessToken { audiences, scope, email, origin_jti } => {
+            let email = email.as_ref().map(VerifiedEmail::address);
             let claims = AccessTokenClaims {
                 iss: sts.issuer(),
                 sub: &grant.subject,
@@ -157,9 +189,10 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 scope,
                 auth_time: None,
                 amr: &grant.amr,
-                email: None,
-                email_verified: None,
+                email,
+                email_verified: email.map(|_| true),
                 act: grant.act.as_ref(),
+                origin_jti: origin_jti.as_deref(),
                 user_claims: Map::new(),
             };
             Ok(claims.mint(sts.es256.as_ref())?)

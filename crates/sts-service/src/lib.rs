@@ -14,7 +14,8 @@
 //!
 //! A token exchange with `ticket_challenge` gives a claims token: the person's verified address and
 //! the listed claims, bound to one UMA permission ticket, one authorization server and one resource
-//! server. The service never learns the ticket, only its hash.
+//! server. The service never learns the ticket, only its hash. One with an `actor_token` gives an
+//! identity token: the person's verified address for one relying party, in the hands of one client.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,7 +23,7 @@
 //! use countersign_jwt::{Algorithm, SigningKey, SigningRing};
 //! use countersign_store::MemoryEngine;
 //! use countersign_sts_service::{LogAudit, Parts, Settings, StaticClients, StaticUsers, Sts, app};
-//! use countersign_token_exchange::ServerPolicy;
+//! use countersign_token_exchange::{ByRegistration, ServerPolicy};
 //! use countersign_types::{Clock, Issuer, Lifetime, ScopeSet, Timestamp, random::Random};
 //! # struct Fixed;
 //! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(1_800_000_000) } }
@@ -40,15 +41,8 @@
 //!         access_token_lifetime: Lifetime::from_secs(300),
 //!         id_token_lifetime: Lifetime::from_secs(300),
 //!     },
-//!     policy: ServerPolicy {
-//!         issuer: Issuer::parse("https://sts.alice.example")?,
-//!         public_clients: true,
-//!         targets: Vec::new(),
-//!         denied: Vec::new(),
-//!         user_claims: Default::default(),
-//!         claims_token_lifetime: Lifetime::from_secs(120),
-//!         access_token_lifetime: Lifetime::from_secs(300),
-//!     },
+//!     delegation: Arc::new(ByRegistration),
+//!     policy: ServerPolicy::new(Issuer::parse("https://sts.alice.example")?),
 //!     keys: SigningRing::from_keys(keys)?,
 //!     clients: Arc::new(StaticClients::default()),
 //!     users: Arc::new(StaticUsers::default()),
@@ -95,10 +89,12 @@ mod form_token;
 mod pages;
 pub mod passwords;
 mod token;
+pub mod url_clients;
 pub mod users;
 
 pub use app::{Parts, Settings, SetupError, Sts, app};
 pub use audit::{Audit, ExchangeRecord, LogAudit};
 pub use clients::{Client, Clients, StaticClients};
 pub use passwords::PasswordHash;
+pub use url_clients::{UrlClientRule, UrlClients};
 pub use users::{StaticUsers, User, Users};

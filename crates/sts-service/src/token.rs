@@ -100,7 +100,7 @@ async fn authenticate(
     now: Timestamp,
 ) -> Result<(AuthenticatedClient, Arc<Client>), TokenError> {
     let presented = client_auth::parse(headers, params)?;
-    let known = sts.clients.find(presented.client_id()).await?;
+    let known = sts.clients.find_with_key(presented.client_id(), presented.key_id()).await?;
     let registered = known.as_ref().map(|client| &client.registered);
     let client = match client_auth::authenticate(presented, registered, sts.issuer(), now)? {
         Authentication::Done(client) => client,
@@ -160,7 +160,8 @@ fn tokens(
     let audience = [sts.issuer().as_str().to_owned()];
     let speaks = scope.contains(CLAIMS_PROVIDER);
     let email = user.email.as_ref().map(|email| email.address());
-    let email = email.filter(|_| speaks || scope.contains("email"));
+    let by_policy = registered.exchange.email_in_access_token;
+    let email = email.filter(|_| speaks || by_policy || scope.contains("email"));
     let access_token = AccessTokenClaims {
         iss: sts.issuer(),
         sub: &user.subject,
@@ -175,6 +176,7 @@ fn tokens(
         email,
         email_verified: email.map(|_| true),
         act: None,
+        origin_jti: None,
         user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },
     }
     .mint(sts.es256.as_ref())?;
@@ -250,6 +252,7 @@ fn client_credentials(
         email: None,
         email_verified: None,
         act: None,
+        origin_jti: None,
         user_claims: Map::new(),
     }
     .mint(sts.es256.as_ref())?;

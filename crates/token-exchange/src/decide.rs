@@ -5,17 +5,21 @@
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
 use countersign_client_auth::AuthenticatedClient;
-use countersign_jwt::act::{Actor, ActorChain};
+use countersign_identity_propagation::actor_token::VerifiedActor;
+use countersign_jwt::act::{ActError, Actor, ActorChain};
 use countersign_permission_ticket::TicketChallenge;
 use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::actor::VerifiedActor;
+use crate::delegation::{Delegation, Issued};
 use crate::error::ExchangeError;
 use crate::narrow::{self, Bounds, Targets};
 use crate::policy::{CLAIMS_PROVIDER, ExchangePolicy, JwtProfile};
 use crate::request::{ExchangeRequest, Wanted};
 use crate::subject::Subject;
+
+/// The longest `act` claim that is issued, in octets: a token ends at 16 KiB, and other parties read it.
+const MAX_ACT: usize = 4 * 1024;
 
 /// What has been established before deciding. Every field but the policy and the time is evidence.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +28,8 @@ pub struct Facts<'a> {
     pub client: &'a AuthenticatedClient,
     /// On whose behalf; only [`crate::subject`] can make one.
     pub subject: &'a Subject,
-    /// Who acts, if the request carried an actor token; only [`crate::actor`] can make one.
+    /// Who acts, if the request carried an actor token; only an actor token of this very client makes
+    /// one.
     pub actor: Option<&'a VerifiedActor>,
     /// The rules.
     pub policy: ExchangePolicy<'a>,
@@ -51,6 +56,8 @@ pub struct Grant {
     pub product: Product,
     /// Whether the request asked for a JWT, which the response then names as the issued type.
     pub as_jwt: bool,
+    /// The rules of the delegation policy that permitted it, by name.
+    pub rules: Vec<String>,
 }
 
 /// What is issued.
@@ -75,6 +82,19 @@ pub enum Product {
         audiences: Vec<String>,
         /// What it allows.
         scope: ScopeSet,
+        /// The person's e-mail address, where the policy has the token carry it.
+        email: Option<VerifiedEmail>,
+        /// If this server is one of the audiences: the token that the chain of exchanges began with.
+        origin_jti: Option<String>,
+    },
+    /// An identity token.
+    IdentityToken {
+        /// The relying party it is for.
+        audience: ResourceIdentifier,
+        /// The person's e-mail address.
+        email: VerifiedEmail,
+        /// Who acts for the person.
+        act: ActorChain,
     },
 }
 
@@ -82,20 +102,21 @@ pub enum Product {
 ///
 /// # Errors
 /// Every [`ExchangeError`] that [`crate::request::parse`], [`crate::subject::verify`] and
-/// [`crate::actor::verify`] do not report.
+/// the verification of an actor token do not report.
 pub fn decide(request: &ExchangeRequest, facts: &Facts<'_>) -> Result<Grant, ExchangeError> {
     admit(facts.client, facts.policy)?;
     admit_subject(facts.client, facts.subject, facts.policy)?;
     let act = acting(request, facts)?;
-    match request.wanted {
+    let grant = match request.wanted {
         Wanted::ClaimsToken => claims_token(request, facts, act),
         Wanted::AccessToken => access_token(request, facts, act, false),
         Wanted::TargetProfile => {
             require_access_token_profile(request, facts)?;
             access_token(request, facts, act, true)
         }
-        Wanted::IdentityToken => Err(ExchangeError::IdentityToken),
-    }
+        Wanted::IdentityToken => identity_token(request, facts, act),
+    }?;
+    permitted(grant, facts)
 }
 
 /// Decides whether the client may use the grant at all, before anything it sent is looked at.
@@ -168,10 +189,53 @@ fn acting(
     {
         return Err(ExchangeError::MayAct);
     }
-    match before {
-        Some(chain) => chain.delegated_to(actor).map(Some).map_err(ExchangeError::Act),
-        None => Ok(Some(ActorChain::new(actor))),
+    let chain = match before {
+        // Who acts already does not take over from itself.
+        Some(chain) if *chain.current() == actor => chain,
+        Some(chain) => chain.delegated_to(actor).map_err(ExchangeError::Act)?,
+        None => ActorChain::new(actor),
+    };
+    if chain.depth() > facts.policy.server.max_actors {
+        return Err(ExchangeError::Act(ActError::Depth));
     }
+    if chain.to_claim().to_string().len() > MAX_ACT {
+        return Err(ExchangeError::ActSize);
+    }
+    Ok(Some(chain))
+}
+
+/// Asks the delegation policy about what would be granted, if somebody acts or takes the subject's
+/// place. A person's own claims token needs the person's consent instead.
+fn permitted(mut grant: Grant, facts: &Facts<'_>) -> Result<Grant, ExchangeError> {
+    let none = ScopeSet::empty();
+    let (issued, targets, scope) = match &grant.product {
+        Product::ClaimsToken { .. } if grant.act.is_none() => return Ok(grant),
+        Product::ClaimsToken { audience, resource, .. } => {
+            let targets = vec![audience.as_str().to_owned(), resource.as_str().to_owned()];
+            (Issued::ClaimsToken, targets, &none)
+        }
+        Product::AccessToken { audiences, scope, .. } => {
+            (Issued::AccessToken, audiences.clone(), scope)
+        }
+        Product::IdentityToken { audience, .. } => {
+            (Issued::IdentityToken, vec![audience.as_str().to_owned()], &none)
+        }
+    };
+    let email = VerifiedEmail::from_claims(facts.subject.claims()).ok();
+    let verdict = facts.policy.delegation.assess(&Delegation {
+        client: facts.client.id(),
+        subject: facts.subject.subject(),
+        email: email.as_ref().map(VerifiedEmail::address),
+        act: grant.act.as_ref(),
+        issued,
+        targets: &targets,
+        scope,
+    });
+    if !verdict.permitted {
+        return Err(ExchangeError::Delegation(verdict.rules));
+    }
+    grant.rules = verdict.rules;
+    Ok(grant)
 }
 
 fn claims_token(
@@ -190,6 +254,7 @@ fn claims_token(
         audiences: vec![audience.as_str().to_owned()],
         resources: vec![resource.as_str().to_owned()],
     };
+    narrow::require_actor_target(made_out_to(facts), &targets)?;
     let bounds = Bounds {
         audiences: &facts.policy.client.claims_token_audiences,
         scoped: false,
@@ -211,8 +276,16 @@ fn access_token(
     if request.email_address.is_some() {
         person(request, facts.subject)?;
     }
-    let audiences = narrow::access_token_targets(request, facts.policy.server)?;
-    let targets = Targets { audiences, resources: Vec::new() };
+    let server = facts.policy.server;
+    let audiences = narrow::access_token_targets(request, server, made_out_to(facts))?;
+    let own = |target: &String| target == server.issuer.as_str();
+    let (onward, others): (Vec<_>, Vec<_>) = audiences.iter().cloned().partition(own);
+    // For this server alone a token would be of use only for renewing itself.
+    if !onward.is_empty() && (others.is_empty() || !facts.policy.client.may_delegate_onward) {
+        return Err(ExchangeError::ResourceDenied(server.issuer.as_str().to_owned()));
+    }
+    let targets = Targets { audiences: others, resources: Vec::new() };
+    narrow::require_actor_target(made_out_to(facts), &targets)?;
     let bounds = Bounds {
         audiences: &facts.policy.client.access_token_audiences,
         scoped: true,
@@ -220,8 +293,44 @@ fn access_token(
     };
     let who = (facts.subject, facts.client.id());
     let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
-    let product = Product::AccessToken { audiences: targets.audiences, scope: narrowed.scope };
+    let carries_email = facts.policy.client.email_in_access_token;
+    let product = Product::AccessToken {
+        audiences,
+        scope: narrowed.scope,
+        email: VerifiedEmail::from_claims(facts.subject.claims()).ok().filter(|_| carries_email),
+        origin_jti: (!onward.is_empty()).then(|| facts.subject.origin_jwt_id().to_owned()),
+    };
     Ok(grant(facts, act, narrowed.expires, product, as_jwt))
+}
+
+fn identity_token(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+    act: Option<ActorChain>,
+) -> Result<Grant, ExchangeError> {
+    // The relying party knows a client by its URL and by nothing else.
+    let not_allowed = || ExchangeError::ActorNotAllowed(facts.client.id().clone());
+    if facts.actor.is_none() || !facts.client.id().is_url() {
+        return Err(not_allowed());
+    }
+    let chain = act.clone().ok_or_else(not_allowed)?;
+    let email = person(request, facts.subject)?;
+    let audience = narrow::identity_token_target(request, facts.policy.server, made_out_to(facts))?;
+    let targets = Targets { audiences: vec![audience.as_str().to_owned()], resources: Vec::new() };
+    let bounds = Bounds {
+        audiences: &facts.policy.client.identity_token_audiences,
+        scoped: false,
+        lifetime: facts.policy.server.identity_token_lifetime,
+    };
+    let who = (facts.subject, facts.client.id());
+    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let product = Product::IdentityToken { audience, email, act: chain };
+    Ok(grant(facts, act, narrowed.expires, product, true))
+}
+
+/// The target that the actor token is made out to, if there is such a token.
+fn made_out_to<'a>(facts: &Facts<'a>) -> Option<&'a ResourceIdentifier> {
+    facts.actor.and_then(VerifiedActor::target)
 }
 
 fn grant(
@@ -240,6 +349,7 @@ fn grant(
         act,
         product,
         as_jwt,
+        rules: Vec::new(),
     }
 }
 
@@ -294,3 +404,6 @@ fn client_as_actor(id: &ClientId) -> Actor {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod acting_tests;

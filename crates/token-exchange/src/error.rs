@@ -3,6 +3,7 @@
 //! [RFC 8693 §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
 
 use countersign_claims_token::email::EmailClaimError;
+use countersign_identity_propagation::actor_token::ActorError;
 use countersign_jwt::act::ActError;
 use countersign_permission_ticket::challenge::ChallengeError;
 use countersign_types::params::ParamsError;
@@ -11,7 +12,6 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Wire, WireError};
 use http::StatusCode;
 
-use crate::actor::ActorError;
 use crate::request::Wanted;
 use crate::subject::SubjectError;
 
@@ -38,6 +38,8 @@ pub enum Step {
     Resource,
     /// Scope and lifetime stay within what everybody allows.
     Narrowing,
+    /// The delegation policy permits it.
+    Delegation,
 }
 
 /// The two halves of the authorization process at a security token service.
@@ -73,6 +75,7 @@ impl Step {
         Self::Audience,
         Self::Resource,
         Self::Narrowing,
+        Self::Delegation,
     ];
 
     /// The steps of a request for this product.
@@ -80,7 +83,19 @@ impl Step {
     pub const fn of(wanted: Wanted) -> &'static [Self] {
         match wanted {
             Wanted::ClaimsToken => Self::ALL,
-            Wanted::AccessToken | Wanted::IdentityToken | Wanted::TargetProfile => &[
+            Wanted::IdentityToken => &[
+                Self::Request,
+                Self::Client,
+                Self::SubjectToken,
+                Self::SubjectClient,
+                Self::Actor,
+                Self::Person,
+                Self::Audience,
+                Self::Resource,
+                Self::Narrowing,
+                Self::Delegation,
+            ],
+            Wanted::AccessToken | Wanted::TargetProfile => &[
                 Self::Request,
                 Self::Client,
                 Self::SubjectToken,
@@ -89,6 +104,7 @@ impl Step {
                 Self::Audience,
                 Self::Resource,
                 Self::Narrowing,
+                Self::Delegation,
             ],
         }
     }
@@ -97,7 +113,7 @@ impl Step {
     #[must_use]
     pub const fn phase(self) -> Phase {
         match self {
-            Self::Audience | Self::Resource | Self::Narrowing => Phase::Resource,
+            Self::Audience | Self::Resource | Self::Narrowing | Self::Delegation => Phase::Resource,
             _ => Phase::UserClaims,
         }
     }
@@ -116,6 +132,7 @@ impl Step {
             Self::Audience => "the client may obtain tokens for the audience",
             Self::Resource => "resource is an absolute URI that is not denied",
             Self::Narrowing => "scope and lifetime stay within the subject_token and the policies",
+            Self::Delegation => "the delegation policy permits who acts",
         }
     }
 
@@ -133,6 +150,7 @@ impl Step {
             Self::Audience => "RFC 8693 §2.2.2",
             Self::Resource => "RFC 8707 §2",
             Self::Narrowing => "RFC 8693 §2.1",
+            Self::Delegation => "RFC 8693 §1.1, §2.2.2",
         }
     }
 }
@@ -171,9 +189,6 @@ pub enum ExchangeError {
         /// Whether it is one of RFC 8693 §3.
         registered: bool,
     },
-    /// Identity tokens are not issued here.
-    #[error("an identity token was requested")]
-    IdentityToken,
     /// `…:jwt` was requested and nothing says which one.
     #[error("no profile is configured for a jwt for this target")]
     NoProfile,
@@ -204,9 +219,21 @@ pub enum ExchangeError {
     /// `may_act` names somebody else.
     #[error("may_act does not name the actor")]
     MayAct,
+    /// `actor_token` is made out to another target than the request's.
+    #[error("actor_token is for another target")]
+    ActorTarget,
+    /// `actor_token` is made out to this server, and no target stands beside it.
+    #[error("nothing says which target the actor acts at")]
+    NoActorTarget,
     /// The chain of actors is too long.
     #[error("the chain of actors is refused")]
     Act(#[source] ActError),
+    /// The names in the chain of actors are too long.
+    #[error("the chain of actors is too large")]
+    ActSize,
+    /// The delegation policy does not permit it.
+    #[error("the delegation policy refuses by {0:?}")]
+    Delegation(Vec<String>),
     /// The subject token has not the scope that lets the client speak for the person.
     #[error("subject_token has not the scope claims-provider")]
     Consent,
@@ -253,16 +280,19 @@ impl ExchangeError {
             | Self::ActorTokenType { .. }
             | Self::ActorPair
             | Self::RequestedTokenType { .. }
-            | Self::IdentityToken
             | Self::NoProfile
             | Self::ScopeSyntax(_)
             | Self::TooManyTargets => Step::Request,
             Self::Client(_) | Self::PublicClient(_) => Step::Client,
             Self::SubjectToken(_) => Step::SubjectToken,
             Self::SubjectClient(_) => Step::SubjectClient,
-            Self::ActorToken(_) | Self::ActorNotAllowed(_) | Self::MayAct | Self::Act(_) => {
-                Step::Actor
-            }
+            Self::ActorToken(_)
+            | Self::ActorNotAllowed(_)
+            | Self::MayAct
+            | Self::Act(_)
+            | Self::ActSize => Step::Actor,
+            Self::NoActorTarget | Self::ActorTarget => Step::Audience,
+            Self::Delegation(_) => Step::Delegation,
             Self::Consent => Step::Consent,
             Self::NotAPerson | Self::Email(_) | Self::OtherEmail => Step::Person,
             Self::TargetForm | Self::TargetConflict | Self::Audience { .. } => Step::Audience,
@@ -285,19 +315,24 @@ impl WireError for ExchangeError {
             Self::SubjectTokenType { .. } => invalid_request("subject_token_type is not supported"),
             Self::ActorTokenType { .. } => invalid_request("actor_token_type is not supported"),
             Self::ActorPair => invalid_request("actor_token and actor_token_type belong together"),
-            Self::RequestedTokenType { .. } | Self::IdentityToken => {
+            Self::RequestedTokenType { .. } => {
                 invalid_request("the requested token is not issued here")
             }
             Self::NoProfile => invalid_request("nothing says which kind of jwt is wanted"),
             Self::SubjectToken(_) | Self::SubjectClient(_) => {
                 invalid_request("subject_token is not acceptable")
             }
-            Self::ActorToken(ActorError::Target) => {
-                (ErrorCode::INVALID_TARGET, "actor_token is for another target")
+            Self::ActorTarget => (ErrorCode::INVALID_TARGET, "actor_token is for another target"),
+            Self::NoActorTarget => {
+                invalid_request("actor_token for this server needs resource or audience")
             }
-            Self::ActorToken(_) | Self::ActorNotAllowed(_) | Self::MayAct | Self::Act(_) => {
-                invalid_request("the actor is not acceptable")
-            }
+            // RFC 8693 §2.2.2: what is "unacceptable based on policy" is an invalid request, too.
+            Self::ActorToken(_)
+            | Self::ActorNotAllowed(_)
+            | Self::MayAct
+            | Self::Act(_)
+            | Self::ActSize
+            | Self::Delegation(_) => invalid_request("the actor is not acceptable"),
             Self::Consent => invalid_request("subject_token has not the scope claims-provider"),
             // One answer, so that nobody learns which addresses exist.
             Self::NotAPerson | Self::Email(_) | Self::OtherEmail => {

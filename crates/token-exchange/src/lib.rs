@@ -4,16 +4,17 @@
 //! |---|---|---|
 //! | [`request`] | what a client asks for; every token type is understood or refused | [RFC 8693 §2.1, §3] |
 //! | [`subject`] | what a subject token proves | [RFC 9068 §4] |
-//! | [`actor`] | what an actor token proves | [RFC 8693 §2.1, §4.1] |
 //! | [`policy`] | what the server and each client's registration allow | |
+//! | [`delegation`] | the policy seam: who may act for whom | [RFC 8693 §1.1] |
 //! | [`mod@decide`] | the decision, from evidence | [RFC 8693 §2.1, §4.1, §4.4] |
 //! | [`response`] | the success response | [RFC 8693 §2.2.1] |
 //! | [`error`] | the error table, and the steps a decision log prints | [RFC 8693 §2.2.2] |
 //!
 //! `requested_token_type` `…:jwt` stands for several products, and what the request carries decides
 //! which one is meant: with `ticket_challenge` it is a claims token, bound to a UMA permission
-//! ticket (see `countersign-claims-token`); with an actor token an identity token; with neither what
-//! is configured for the target.
+//! ticket (see `countersign-claims-token`); with an actor token an identity token for a relying party
+//! (see `countersign-identity-propagation`, which verifies the actor token, too); with neither what is
+//! configured for the target.
 //!
 //! What is granted is what was asked for as far as the subject token, the client's registration and
 //! the server's policy all allow it; one function computes scope, audience and lifetime for every
@@ -34,8 +35,8 @@
 //!
 //! # What is left out
 //!
-//! Subject tokens of other issuers and other types than this server's own access tokens, refresh
-//! tokens out of an exchange, the minting of identity tokens. Each is refused with its own error.
+//! Subject tokens of other issuers and other types than this server's own access tokens, subject
+//! tokens that are bound to a key, refresh tokens out of an exchange. Each is refused with its own error.
 //!
 //! # Deviations
 //!
@@ -45,14 +46,14 @@
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 //! [RFC 8693 §2.1, §3]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
-//! [RFC 8693 §2.1, §4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
+//! [RFC 8693 §1.1]: https://www.rfc-editor.org/rfc/rfc8693#section-1.1
 //! [RFC 8693 §2.1, §4.1, §4.4]: https://www.rfc-editor.org/rfc/rfc8693#section-4
 //! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 //! [RFC 8693 §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
 //! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
 
-pub mod actor;
 pub mod decide;
+pub mod delegation;
 pub mod error;
 mod narrow;
 pub mod policy;
@@ -61,6 +62,7 @@ pub mod response;
 pub mod subject;
 
 pub use decide::{Facts, Grant, Product, decide};
+pub use delegation::{ByRegistration, Delegation, DelegationPolicy, Verdict};
 pub use error::{ExchangeError, Step};
 pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy, TargetPattern};
 pub use request::ExchangeRequest;

@@ -101,25 +101,64 @@ pub(crate) fn claims_token_target(
     Ok((one_value(audiences)?, one_value(resources)?))
 }
 
-/// For an access token: at least one resource server, by identifier or by name.
+/// For an identity token: exactly one relying party, by identifier or by name, in `resource`, in
+/// `audience`, or as the one that the actor token is made out to. Whoever is named is the same.
+pub(crate) fn identity_token_target(
+    request: &ExchangeRequest,
+    server: &ServerPolicy,
+    made_out_to: Option<&ResourceIdentifier>,
+) -> Result<ResourceIdentifier, ExchangeError> {
+    let named = request.resources.iter().chain(&request.audiences);
+    let named = named.map(|text| resolve(server, text)).collect::<Result<Vec<_>, _>>()?;
+    let target = match (named.is_empty(), made_out_to) {
+        (true, None) => return Err(ExchangeError::NoActorTarget),
+        (true, Some(target)) => target.clone(),
+        (false, _) => one_value(named)?,
+    };
+    if made_out_to.is_some_and(|other| *other != target) {
+        return Err(ExchangeError::ActorTarget);
+    }
+    if target.as_str() == server.issuer.as_str() {
+        return Err(ExchangeError::ResourceDenied(target.as_str().to_owned()));
+    }
+    Ok(target)
+}
+
+/// A resource server, by identifier or by name.
+fn resolve(server: &ServerPolicy, text: &str) -> Result<ResourceIdentifier, ExchangeError> {
+    match registered(server, text) {
+        Some(target) => Ok(target.resource.clone()),
+        None => ResourceIdentifier::parse(text).map_err(|_| ExchangeError::TargetForm),
+    }
+}
+
+/// Checks that an actor token that is made out to a target is made out to one of these.
+pub(crate) fn require_actor_target(
+    made_out_to: Option<&ResourceIdentifier>,
+    targets: &Targets,
+) -> Result<(), ExchangeError> {
+    let known = |target: &ResourceIdentifier| {
+        targets.audiences.iter().chain(&targets.resources).any(|it| it == target.as_str())
+    };
+    if made_out_to.is_none_or(known) { Ok(()) } else { Err(ExchangeError::ActorTarget) }
+}
+
+/// For an access token: at least one resource server, by identifier or by name, or the one that the
+/// actor token is made out to.
 pub(crate) fn access_token_targets(
     request: &ExchangeRequest,
     server: &ServerPolicy,
+    made_out_to: Option<&ResourceIdentifier>,
 ) -> Result<Vec<String>, ExchangeError> {
     let mut targets = Vec::new();
     for text in request.resources.iter().chain(&request.audiences) {
-        let identifier = match registered(server, text) {
-            Some(target) => target.resource.clone(),
-            None => ResourceIdentifier::parse(text).map_err(|_| ExchangeError::TargetForm)?,
-        };
-        // A token for this server could be exchanged anew: it would outlive the revocation of the
-        // one it came from.
-        if identifier.as_str() == server.issuer.as_str() {
-            return Err(ExchangeError::ResourceDenied(identifier.as_str().to_owned()));
-        }
+        let identifier = resolve(server, text)?;
         if !targets.iter().any(|known| known == identifier.as_str()) {
             targets.push(identifier.as_str().to_owned());
         }
+    }
+    if let (true, Some(target)) = (targets.is_empty(), made_out_to) {
+        targets.push(target.as_str().to_owned());
     }
     if targets.is_empty() {
         return Err(ExchangeError::TargetForm);

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use countersign_claims_token::ClaimsToken;
+use countersign_identity_propagation::{ActorAudience, IdentityToken};
+use countersign_jwt::act::MAX_DEPTH;
 use countersign_types::identifier::is_at_or_below;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet};
+
+use crate::delegation::DelegationPolicy;
 
 /// The scope by which a person agreed that a client may speak for them at other servers.
 pub const CLAIMS_PROVIDER: &str = "claims-provider";
@@ -157,6 +162,30 @@ pub struct ServerPolicy {
     pub claims_token_lifetime: Lifetime,
     /// How long an access token lives at most.
     pub access_token_lifetime: Lifetime,
+    /// How long an identity token lives at most.
+    pub identity_token_lifetime: Lifetime,
+    /// How many actors a token names at most, the current one among them; never more than
+    /// [`MAX_DEPTH`].
+    pub max_actors: usize,
+}
+
+impl ServerPolicy {
+    /// The rules of a server that names no targets and denies none, with the lifetimes of the
+    /// profile.
+    #[must_use]
+    pub const fn new(issuer: Issuer) -> Self {
+        Self {
+            issuer,
+            public_clients: false,
+            targets: Vec::new(),
+            denied: Vec::new(),
+            user_claims: BTreeSet::new(),
+            claims_token_lifetime: ClaimsToken::LIFETIME,
+            access_token_lifetime: Lifetime::from_secs(300),
+            identity_token_lifetime: IdentityToken::LIFETIME,
+            max_actors: MAX_DEPTH,
+        }
+    }
 }
 
 /// One client's rules. The default allows nothing.
@@ -176,6 +205,15 @@ pub struct ClientPolicy {
     pub may_act: bool,
     /// Whether an access token may speak as the subject without naming who acts.
     pub may_impersonate: bool,
+    /// The relying parties it may obtain identity tokens for.
+    pub identity_token_audiences: Vec<TargetPattern>,
+    /// Whom its actor tokens may be made out to.
+    pub actor_audience: ActorAudience,
+    /// Whether its access tokens carry the person's verified e-mail address whatever their scope.
+    pub email_in_access_token: bool,
+    /// Whether it may obtain access tokens that the party they are for exchanges here once more, by
+    /// naming this server as one more target.
+    pub may_delegate_onward: bool,
 }
 
 /// The rules that a request is decided by.
@@ -185,6 +223,8 @@ pub struct ExchangePolicy<'a> {
     pub server: &'a ServerPolicy,
     /// The client's.
     pub client: &'a ClientPolicy,
+    /// What is asked once the rest allows it.
+    pub delegation: &'a dyn DelegationPolicy,
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::decide::{Grant, Product};
 #[must_use]
 pub fn respond(grant: &Grant, token: &AccessToken) -> Response<Vec<u8>> {
     let (issued, token_type) = match (&grant.product, grant.as_jwt) {
-        (Product::ClaimsToken { .. }, _) => (TokenType::JWT, "N_A"),
+        (Product::ClaimsToken { .. } | Product::IdentityToken { .. }, _) => (TokenType::JWT, "N_A"),
         (Product::AccessToken { .. }, true) => (TokenType::JWT, "Bearer"),
         (Product::AccessToken { .. }, false) => (TokenType::ACCESS_TOKEN, "Bearer"),
     };

@@ -4,6 +4,7 @@
 //! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
 
 use countersign_jwt::act::{ActError, ActorChain, MayAct};
+use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{
     Algorithm, ClaimError, Claims, KeySet, Malformed, Policy, Typ, Unverified, VerifyError,
 };
@@ -13,6 +14,10 @@ use countersign_types::{Issuer, Lifetime, ScopeSet, Timestamp};
 
 /// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
 pub const TYP: &str = "at+jwt";
+
+/// The claim that names the token a chain of exchanges began with: its revocation ends them all. A
+/// private name of this server, which alone reads it.
+pub const ORIGIN_JTI: &str = "origin_jti";
 
 /// Why a subject token was refused.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,9 @@ pub enum SubjectError {
     /// `act` or `may_act` is malformed.
     #[error("act or may_act is refused")]
     Act(#[from] ActError),
+    /// It is bound to a key, which nobody proved here.
+    #[error("the token is bound to a key")]
+    Bound,
     /// `scope` is malformed.
     #[error("scope is malformed")]
     Scope(#[from] ScopeError),
@@ -53,6 +61,7 @@ pub struct Subject {
     aud: Vec<String>,
     client_id: String,
     jti: String,
+    origin_jti: Option<String>,
     expires: Timestamp,
     scope: ScopeSet,
     act: Option<ActorChain>,
@@ -84,6 +93,10 @@ pub fn verify(
         .require("jti");
     let token = Unverified::parse(token.expose())?.check(&policy, now)?;
     let claims = token.verify(keys)?.into_claims();
+    // What is issued on a bound token would have to be bound as well, and so would the request.
+    if !matches!(Confirmation::of(&claims), Ok(None)) {
+        return Err(SubjectError::Bound);
+    }
     let act = claims.get("act").map(ActorChain::from_claim).transpose()?;
     let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;
     Ok(PresentedSubject(Subject {
@@ -92,6 +105,7 @@ pub fn verify(
         aud: claims.audience()?.into_iter().map(str::to_owned).collect(),
         client_id: claims.required_str("client_id")?.to_owned(),
         jti: claims.required_str("jti")?.to_owned(),
+        origin_jti: claims.str(ORIGIN_JTI)?.map(str::to_owned),
         expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
         scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
         act,
@@ -107,13 +121,19 @@ impl PresentedSubject {
         &self.0.jti
     }
 
+    /// The identifier of the token that the chain of exchanges began with, if this is not it.
+    #[must_use]
+    pub fn origin_jwt_id(&self) -> Option<&str> {
+        self.0.origin_jti.as_deref()
+    }
+
     /// When the token ends.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {
         self.0.expires
     }
 
-    /// The subject, given what the store says about the token's revocation.
+    /// The subject, given what the store says about the revocation of the token and of its origin.
     ///
     /// # Errors
     /// [`SubjectError::Revoked`].
@@ -145,6 +165,12 @@ impl Subject {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// The identifier of the token that the chain of exchanges began with, this one or another.
+    #[must_use]
+    pub fn origin_jwt_id(&self) -> &str {
+        self.origin_jti.as_deref().unwrap_or(&self.jti)
     }
 
     /// When the token ends.

@@ -280,14 +280,11 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
             id_token_lifetime: lifetime,
         },
         policy: ServerPolicy {
-            issuer: Issuer::parse(STS).unwrap(),
             public_clients: true,
-            targets: Vec::new(),
-            denied: Vec::new(),
-            user_claims: Default::default(),
-            claims_token_lifetime: Lifetime::from_secs(120),
             access_token_lifetime: lifetime,
+            ..ServerPolicy::new(Issuer::parse(STS).unwrap())
         },
+        delegation: Arc::new(countersign_token_exchange::ByRegistration),
         keys: SigningRing::from_keys(keys).unwrap(),
         clients: Arc::new(sts::StaticClients::new([client])),
         users: Arc::new(sts::StaticUsers::new([alice])),

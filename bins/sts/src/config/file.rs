@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use countersign_fetch::ConnectTo;
 use countersign_host::config::SecretSource;
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
+use countersign_identity_propagation::ActorAudience;
+use countersign_jwt::act::MAX_DEPTH;
 use countersign_token_exchange::TargetPattern;
 use countersign_types::{
     ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
@@ -32,9 +35,20 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) exchange: ExchangeConfig,
     #[serde(default)]
+    pub(super) outbound: Outbound,
+    #[serde(default)]
     pub(super) danger: DangerConfig,
     pub(super) users: Vec<UserConfig>,
     pub(super) clients: Vec<ClientConfig>,
+    #[serde(default)]
+    pub(super) url_clients: Vec<UrlClientConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Outbound {
+    pub(super) roots: Option<PathBuf>,
+    pub(super) host_only_clients: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,6 +71,7 @@ pub(super) struct Lifetimes {
     pub(super) access_token: Lifetime,
     pub(super) id_token: Lifetime,
     pub(super) claims_token: Lifetime,
+    pub(super) identity_token: Lifetime,
 }
 
 impl Default for Lifetimes {
@@ -65,6 +80,7 @@ impl Default for Lifetimes {
             access_token: Lifetime::from_secs(300),
             id_token: Lifetime::from_secs(300),
             claims_token: Lifetime::from_secs(120),
+            identity_token: Lifetime::from_secs(300),
         }
     }
 }
@@ -74,6 +90,7 @@ impl Default for Lifetimes {
 pub(super) struct DangerConfig {
     pub(super) plain_http: bool,
     pub(super) memory_store: bool,
+    pub(super) connect_to: ConnectTo,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +100,7 @@ pub(super) struct ExchangeConfig {
     pub(super) user_claims: BTreeSet<String>,
     pub(super) denied: Vec<Pattern>,
     pub(super) targets: Vec<TargetConfig>,
+    pub(super) max_actors: usize,
 }
 
 impl Default for ExchangeConfig {
@@ -92,6 +110,7 @@ impl Default for ExchangeConfig {
             user_claims: BTreeSet::new(),
             denied: Vec::new(),
             targets: Vec::new(),
+            max_actors: MAX_DEPTH,
         }
     }
 }
@@ -182,4 +201,40 @@ pub(super) struct ClientExchangeConfig {
     pub(super) subjects_of: BTreeSet<ClientId>,
     pub(super) actor_token: bool,
     pub(super) impersonate: bool,
+    pub(super) identity_token_audiences: Vec<Pattern>,
+    pub(super) actor_audience: ActorAudienceConfig,
+    pub(super) email_in_access_token: bool,
+    pub(super) delegate_onward: bool,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ActorAudienceConfig {
+    #[default]
+    Either,
+    Target,
+    Issuer,
+}
+
+impl From<ActorAudienceConfig> for ActorAudience {
+    fn from(config: ActorAudienceConfig) -> Self {
+        match config {
+            ActorAudienceConfig::Either => Self::Either,
+            ActorAudienceConfig::Target => Self::Target,
+            ActorAudienceConfig::Issuer => Self::Issuer,
+        }
+    }
+}
+
+/// Clients that are known by their URL: what all of a family may do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UrlClientConfig {
+    pub(super) id: Pattern,
+    #[serde(default)]
+    pub(super) public: bool,
+    pub(super) grants: BTreeSet<GrantConfig>,
+    pub(super) scopes: ScopeSet,
+    #[serde(default)]
+    pub(super) exchange: ClientExchangeConfig,
 }

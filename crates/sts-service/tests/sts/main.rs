@@ -5,5 +5,6 @@
 mod authorization;
 mod discovery;
 mod exchange;
+mod propagation;
 mod support;
 mod token;

@@ -7,14 +7,17 @@ use axum::Router;
 use axum::body::Body;
 use countersign_claims_token::VerifiedEmail;
 use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_fetch::request::BoxFuture;
+use countersign_fetch::{Fetch, FetchError, Limits};
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
+use countersign_resolver::{ClientDocuments, ClientDocumentsConfig};
 use countersign_store::MemoryEngine;
 use countersign_sts_service::{
     Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
-    StaticUsers, Sts, User, app,
+    StaticUsers, Sts, UrlClientRule, UrlClients, User, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
-use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TargetPattern};
 use countersign_types::random::Random;
 use countersign_types::secret::{ClientSecret, Password};
 use countersign_types::{
@@ -134,6 +137,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit: Arc<Records>,
+    pub(crate) documents: Arc<Documents>,
 }
 
 pub(crate) struct Answer {
@@ -187,6 +191,70 @@ fn client(id: &str, credentials: Credentials) -> Client {
     }
 }
 
+/// What can be fetched: documents by URL; what is not there is 404.
+#[derive(Default)]
+pub(crate) struct Documents {
+    pub(crate) answers: Mutex<std::collections::HashMap<String, Result<String, u16>>>,
+    pub(crate) asked: AtomicI64,
+}
+
+impl Documents {
+    pub(crate) fn set(&self, url: &str, answer: Result<Value, u16>) {
+        let answer = answer.map(|document| document.to_string());
+        self.answers.lock().unwrap().insert(url.to_owned(), answer);
+    }
+}
+
+impl Fetch for Documents {
+    fn fetch(
+        &self,
+        request: countersign_fetch::Request,
+    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, FetchError>> {
+        assert!(request.limits.max_body <= Limits::jwks().max_body, "{:?}", request.limits);
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = self.answers.lock().unwrap().get(request.url.as_str()).cloned();
+        Box::pin(async move {
+            match answer.unwrap_or(Err(404)) {
+                Ok(text) => Ok(http::Response::new(text.into())),
+                Err(301) => Err(FetchError::Redirect),
+                Err(413) => Err(FetchError::TooLarge),
+                Err(0) => Err(FetchError::Refused { host: "localhost".into() }),
+                Err(status) => Err(FetchError::Status(StatusCode::from_u16(status).unwrap())),
+            }
+        })
+    }
+}
+
+/// Clients of `*.mail.example` may act, at the relying parties of Bob.
+fn url_clients(
+    registered: StaticClients,
+    documents: &Arc<Documents>,
+    clock: &Arc<TestClock>,
+) -> UrlClients {
+    let (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>) = (documents.clone(), clock.clone());
+    let documents = ClientDocuments::new(fetch, clock, &ClientDocumentsConfig::default());
+    let exchange = ClientPolicy {
+        may_act: true,
+        identity_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
+        access_token_audiences: vec![
+            TargetPattern::parse(RS).unwrap(),
+            TargetPattern::parse("https://*.mail.example/client").unwrap(),
+        ],
+        email_in_access_token: true,
+        may_delegate_onward: true,
+        ..client("url", Credentials::Public).exchange
+    };
+    let rule = UrlClientRule {
+        clients: TargetPattern::parse("https://*.mail.example/client").unwrap(),
+        scopes: exchange.scopes.clone(),
+        public: false,
+        authorization_code: true,
+        client_credentials: true,
+        exchange,
+    };
+    UrlClients::new(Arc::new(registered), Arc::new(documents), vec![rule])
+}
+
 fn secret(text: &str) -> Credentials {
     Credentials::secret(SecretDigest::of(&ClientSecret::new(text)))
 }
@@ -208,7 +276,6 @@ fn user(name: &str, verified: bool) -> User {
 
 pub(crate) fn server_policy() -> ServerPolicy {
     ServerPolicy {
-        issuer: Issuer::parse(STS).unwrap(),
         public_clients: true,
         targets: vec![RegisteredTarget {
             name: "RS API".into(),
@@ -218,8 +285,7 @@ pub(crate) fn server_policy() -> ServerPolicy {
         }],
         denied: vec![TargetPattern::parse("https://rs.denied.example").unwrap()],
         user_claims: ["groups".to_owned()].into(),
-        claims_token_lifetime: Lifetime::from_secs(120),
-        access_token_lifetime: Lifetime::from_secs(300),
+        ..ServerPolicy::new(Issuer::parse(STS).unwrap())
     }
 }
 
@@ -232,6 +298,7 @@ impl World {
         Log::open();
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let audit = Arc::new(Records::default());
+        let documents = Arc::new(Documents::default());
         let mut idle = client("idle", secret(SECRET));
         idle.exchange = ClientPolicy::default();
         idle.authorization_code = false;
@@ -261,8 +328,9 @@ impl World {
                 id_token_lifetime: Lifetime::from_secs(300),
             },
             policy,
+            delegation: Arc::new(ByRegistration),
             keys: SigningRing::from_keys(keys).unwrap(),
-            clients: Arc::new(StaticClients::new(clients)),
+            clients: Arc::new(url_clients(StaticClients::new(clients), &documents, &clock)),
             users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
             engine: Arc::new(MemoryEngine::new()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -270,7 +338,7 @@ impl World {
             audit: Arc::clone(&audit) as Arc<dyn Audit>,
         })
         .unwrap();
-        Self { router: app(Arc::new(sts)), clock, audit }
+        Self { router: app(Arc::new(sts)), clock, audit, documents }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -14,20 +14,21 @@ use proptest::prelude::{Strategy, prop, prop_assert, prop_assume, proptest};
 use serde_json::json;
 
 use super::*;
+use crate::delegation::ByRegistration;
 use crate::policy::{ClientPolicy, RegisteredTarget, ServerPolicy, TargetPattern};
 use crate::request::{self, REPEATABLE};
-use crate::{actor, subject};
+use crate::subject;
 
-const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
-const STS: &str = "https://sts.alice.example";
-const UMA: &str = "https://uma.bob.example";
-const RS: &str = "https://rs.bob.example";
-const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
+pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+pub(super) const STS: &str = "https://sts.alice.example";
+pub(super) const UMA: &str = "https://uma.bob.example";
+pub(super) const RS: &str = "https://rs.bob.example";
+pub(super) const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
 
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
 
-struct Zero;
+pub(super) struct Zero;
 
 impl countersign_types::random::Random for Zero {
     fn fill(&self, out: &mut [u8]) {
@@ -35,7 +36,7 @@ impl countersign_types::random::Random for Zero {
     }
 }
 
-fn client(id: &str, confidential: bool) -> AuthenticatedClient {
+pub(super) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     let id = ClientId::parse(id).unwrap();
     let secret = ClientSecret::new("a secret of the client");
     let (credentials, proof) = if confidential {
@@ -62,7 +63,7 @@ fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     }
 }
 
-fn claims() -> Map<String, Value> {
+pub(super) fn claims() -> Map<String, Value> {
     let claims = json!({
         "iss": STS, "sub": "alice", "aud": STS, "client_id": "app", "jti": "1",
         "iat": NOW.as_unix(), "exp": NOW.as_unix() + 300,
@@ -73,16 +74,15 @@ fn claims() -> Map<String, Value> {
     claims.as_object().unwrap().clone()
 }
 
-fn subject_of(claims: &Map<String, Value>) -> Subject {
+pub(super) fn subject_of(claims: &Map<String, Value>) -> Subject {
     let token = AccessToken::new(sign(subject::TYP, &*KEY, claims).unwrap());
     let keys = KeySet::from_keys(vec![KEY.public().clone()]).unwrap();
     let issuer = Issuer::parse(STS).unwrap();
     subject::verify(&token, &keys, &issuer, NOW).unwrap().unless_revoked(false).unwrap()
 }
 
-fn server() -> ServerPolicy {
+pub(super) fn server() -> ServerPolicy {
     ServerPolicy {
-        issuer: Issuer::parse(STS).unwrap(),
         public_clients: true,
         targets: vec![RegisteredTarget {
             name: "RS API".into(),
@@ -92,12 +92,11 @@ fn server() -> ServerPolicy {
         }],
         denied: vec![TargetPattern::parse("https://*.denied.example").unwrap()],
         user_claims: BTreeSet::from(["groups".to_owned(), "iss".to_owned()]),
-        claims_token_lifetime: Lifetime::from_secs(120),
-        access_token_lifetime: Lifetime::from_secs(300),
+        ..ServerPolicy::new(Issuer::parse(STS).unwrap())
     }
 }
 
-fn client_policy() -> ClientPolicy {
+pub(super) fn client_policy() -> ClientPolicy {
     ClientPolicy {
         may_exchange: true,
         claims_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
@@ -107,7 +106,7 @@ fn client_policy() -> ClientPolicy {
     }
 }
 
-fn request(fields: &[(&str, &str)]) -> ExchangeRequest {
+pub(super) fn request(fields: &[(&str, &str)]) -> ExchangeRequest {
     let mut form = String::from(
         "subject_token=s&subject_token_type=urn:ietf:params:oauth:token-type:access_token",
     );
@@ -146,7 +145,11 @@ impl Case {
             client: &client(self.client.0, self.client.1),
             subject: &subject_of(&self.claims),
             actor: None,
-            policy: ExchangePolicy { server: &self.server, client: &self.policy },
+            policy: ExchangePolicy {
+                server: &self.server,
+                client: &self.policy,
+                delegation: &ByRegistration,
+            },
             now: NOW,
         };
         decide(&self.request, &facts)
@@ -373,7 +376,7 @@ fn an_access_token_is_a_narrower_one_that_names_who_acts() {
     case.request = request(&[("resource", RS), ("scope", "get")]);
     let grant = case.decide().unwrap();
     assert_eq!(grant.act.unwrap().current().sub, "app");
-    let Product::AccessToken { audiences, scope } = grant.product else {
+    let Product::AccessToken { audiences, scope, .. } = grant.product else {
         panic!("no access token")
     };
     assert_eq!(audiences, [RS]);
@@ -422,61 +425,6 @@ fn actors_are_nested_and_kept_on_every_path() {
     });
     case.claims.insert("act".into(), deep);
     assert!(matches!(case.decide(), Err(ExchangeError::Act(_))));
-}
-
-#[test]
-fn an_actor_token_names_the_client_itself() {
-    let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
-    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
-    let app = client("app", true);
-    let issuer = Issuer::parse(STS).unwrap();
-    let token = |typ: &str, change: &[(&str, Value)]| {
-        let mut claims = json!({ "iss": "app", "sub": "app", "aud": STS, "jti": "j",
-            "iat": NOW.as_unix(), "nbf": NOW.as_unix(), "exp": NOW.as_unix() + 60 });
-        for (name, value) in change {
-            claims[*name] = value.clone();
-        }
-        // A claim that is changed to `null` is left out.
-        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        AccessToken::new(sign(typ, &key, &claims).unwrap())
-    };
-    let verify = |token: &AccessToken| actor::verify(token, &app, &keys, &issuer, &[UMA, RS], NOW);
-    let presented = verify(&token("actor+jwt", &[])).unwrap();
-    assert!(presented.once().is_some());
-    let verified = presented.if_new(true).unwrap();
-    assert!(verify(&token("actor+jwt", &[("aud", json!(RS))])).is_ok());
-    for (name, token) in [
-        ("client assertion", token("client-authentication+jwt", &[])),
-        ("client proof", token("client-proof+jwt", &[])),
-        ("another client", token("actor+jwt", &[("iss", json!("other"))])),
-        ("another subject", token("actor+jwt", &[("sub", json!("other"))])),
-        ("two audiences", token("actor+jwt", &[("aud", json!([STS, RS]))])),
-        ("another target", token("actor+jwt", &[("aud", json!("https://x.example"))])),
-        ("expired", token("actor+jwt", &[("exp", json!(NOW.as_unix() - 100))])),
-        ("ahead", token("actor+jwt", &[("nbf", json!(NOW.as_unix() + 100))])),
-        ("no nbf", token("actor+jwt", &[("nbf", json!(null))])),
-        ("no exp", token("actor+jwt", &[("exp", json!(null))])),
-        ("too long", token("actor+jwt", &[("exp", json!(NOW.as_unix() + 400))])),
-    ] {
-        assert!(verify(&token).is_err(), "{name}");
-    }
-
-    let mut case = Case::good();
-    let decide_with = |case: &Case| {
-        let facts = Facts {
-            client: &app,
-            subject: &subject_of(&case.claims),
-            actor: Some(&verified),
-            policy: ExchangePolicy { server: &case.server, client: &case.policy },
-            now: NOW,
-        };
-        decide(&case.request, &facts)
-    };
-    assert!(matches!(decide_with(&case), Err(ExchangeError::ActorNotAllowed(_))));
-    case.policy.may_act = true;
-    assert_eq!(decide_with(&case).unwrap().act.unwrap().current().sub, "app");
-    case.claims.insert("may_act".into(), json!({ "sub": "other" }));
-    assert!(matches!(decide_with(&case), Err(ExchangeError::MayAct)));
 }
 
 #[test]
@@ -539,7 +487,7 @@ proptest! {
         let decided = case.decide();
         prop_assert!(decided.is_ok() == asked.is_subset(&held.intersection(&allowed)));
         if let Ok(grant) = &decided {
-            let Product::AccessToken { scope, audiences } = &grant.product else {
+            let Product::AccessToken { scope, audiences, .. } = &grant.product else {
                 return Err(proptest::test_runner::TestCaseError::fail("no access token"));
             };
             prop_assert!(scope.is_subset(&asked) && scope.is_subset(&held));
