@@ -84,10 +84,13 @@
 //! # Deviations
 //!
 //! - A token in the query is refused ([RFC 9700 §4.3.2]), although RFC 6750 §2.3 describes it.
+//! - A source that is given too many permission tickets gets 429 ([RFC 6585 §4]), which UMA does not
+//!   mention, where the embedder sets such a limit.
 //! - The introspection response must carry `aud` with this server's resource identifier, which
 //!   RFC 7662 §2.2 leaves optional: without it a token for one resource server would open another.
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
+//! [RFC 6585 §4]: https://www.rfc-editor.org/rfc/rfc6585#section-4
 //! [RFC 6750 §2.1, §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-2.1
 //! [RFC 6750 §3]: https://www.rfc-editor.org/rfc/rfc6750#section-3
 //! [RFC 6750 §2.2]: https://www.rfc-editor.org/rfc/rfc6750#section-2.2

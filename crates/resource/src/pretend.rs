@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) resources: BTreeMap<String, Value>,
     /// How many resources were ever registered.
     pub(crate) registered: u32,
+    /// The identifier that the next resource gets, in the place of a good one.
+    pub(crate) odd_id: Option<&'static str>,
     /// Introspection responses by token.
     pub(crate) tokens: BTreeMap<String, Value>,
     /// Method and path of every request.
@@ -158,7 +160,7 @@ impl State {
             Some(id) => id.to_owned(),
             None => {
                 self.registered += 1;
-                format!("id-{}", self.registered)
+                self.odd_id.map_or_else(|| format!("id-{}", self.registered), str::to_owned)
             }
         };
         let status = if path == "/resources" { StatusCode::CREATED } else { StatusCode::OK };

@@ -317,9 +317,7 @@ impl ResourceServer {
     /// [UMA 2.0 Federated Authorization §3.2.3]
     async fn replace(&self, id: &str, description: &ResourceDescription) -> Result<bool, Failure> {
         let mut url = self.endpoint(REGISTRATION).await?.as_url().clone();
-        if matches!(id, "." | "..") || id.is_empty() {
-            return Err(ConversationError::Malformed(REGISTRATION).into());
-        }
+        check_id(id)?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(id);
         }
@@ -347,8 +345,18 @@ impl ResourceServer {
         let call = Call { endpoint: REGISTRATION, method: Method::POST, url, body };
         let response = self.call(&call).await?;
         let created: Created = read(REGISTRATION, &response, StatusCode::CREATED)?;
+        // Before it is kept: what no URL can name could never be replaced again.
+        check_id(&created.id)?;
         Ok(created.id)
     }
+}
+
+/// Whether an identifier that the authorization server gave is a path segment of its own.
+fn check_id(id: &str) -> Result<(), ConversationError> {
+    if matches!(id, "" | "." | "..") {
+        return Err(ConversationError::Malformed(REGISTRATION));
+    }
+    Ok(())
 }
 
 /// Whether the authorization server and this server differ about what is registered.

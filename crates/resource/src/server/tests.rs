@@ -94,6 +94,19 @@ async fn a_restart_keeps_the_identifiers() {
 }
 
 #[tokio::test]
+async fn an_identifier_that_no_url_can_name_is_not_kept() {
+    for odd in ["", ".", ".."] {
+        let pretend = Pretend::new();
+        pretend.state().odd_id = Some(odd);
+        let error = pretend.resource_server().register().await.unwrap_err();
+        assert!(matches!(*error, ConversationError::Malformed(_)), "{odd:?}: {error}");
+        pretend.state().odd_id = None;
+        pretend.resource_server().register().await.unwrap();
+        assert_eq!(pretend.state().registered, 2, "{odd:?} was not kept");
+    }
+}
+
+#[tokio::test]
 async fn a_resource_that_was_lost_is_registered_again() {
     let pretend = Pretend::new();
     let server = pretend.resource_server();
