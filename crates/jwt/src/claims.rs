@@ -316,13 +316,19 @@ mod tests {
         let good =
             [("0", 0), ("1", 1), ("1763660000", 1_763_660_000), ("1763660000.9", 1_763_660_000)];
         let good = good.into_iter().chain([("1.7e9", 1_700_000_000), ("253402300799", LAST_DATE)]);
+        let good =
+            good.chain([("1.5", 1), ("0.0", 0), ("1e-300", 0), ("253402300799.9", LAST_DATE)]);
         for (text, seconds) in good {
             let claims = claims(json!({ "exp": serde_json::from_str::<Value>(text).unwrap() }));
             assert_eq!(claims.timestamp("exp"), Ok(Some(Timestamp::from_unix(seconds))), "{text}");
         }
         let bad = [
             "-1",
+            "-0",
+            "-0.0",
             "-0.5",
+            "1e15",
+            "123456789012345678901234567890",
             "-1e-300",
             "253402300800",
             "9223372036854775807",

@@ -154,6 +154,35 @@ fn j16_a_modulus_of_8192_bits_is_bounded_work() {
     assert!(key.verify(b"input", &[1; 1024]).is_err());
 }
 
+/// 65537 to the power of 128 has the structure of a modulus of the generator that ROCA names: it is a
+/// power of 65537 modulo every prime. It has 2049 bits and is odd, so nothing else is wrong with it.
+#[test]
+fn j16_a_modulus_of_the_structure_that_roca_factors() {
+    let mut power = vec![1_u8];
+    for _ in 0..128 {
+        // power · 65536 + power
+        let mut sum: Vec<u8> = power.iter().copied().chain([0, 0]).collect();
+        let mut carry = 0;
+        let shift = sum.len() - power.len();
+        for at in (0..sum.len()).rev() {
+            let add = at.checked_sub(shift).map_or(0, |at| u16::from(power[at]));
+            let total = u16::from(sum[at]) + add + carry;
+            sum[at] = (total & 0xff) as u8;
+            carry = total >> 8;
+        }
+        if carry > 0 {
+            sum.insert(0, carry as u8);
+        }
+        power = sum;
+    }
+    assert_eq!((power.len(), power[0]), (257, 1));
+    let jwk = with(Algorithm::Rs256, "n", json!(encode(&power)));
+    check("ROCA", &jwk, KeyError::Weak("the modulus has the structure that ROCA factors"));
+    power[255] ^= 4;
+    let other = with(Algorithm::Rs256, "n", json!(encode(&power)));
+    assert!(PublicKey::from_jwk(&other).is_ok(), "its neighbour has not");
+}
+
 #[test]
 fn j20_private_material_is_refused() {
     for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {

@@ -9,6 +9,8 @@ mod keys;
 #[cfg(feature = "josekit")]
 mod macs;
 mod properties;
+mod rfc7520;
+mod rotation;
 mod support;
 mod tokens;
 mod vectors;
