@@ -365,7 +365,8 @@ async fn metadata_says_what_is_there() {
             "token_endpoint_auth_methods_supported":
                 ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported":
-                ["ES256", "ES384", "RS256", "PS256", "Ed25519"],
+                ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+                 "Ed25519"],
             "ticket_challenge_methods_supported": ["S256"],
         })
     );
