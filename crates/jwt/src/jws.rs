@@ -245,10 +245,7 @@ impl<'t> Compact<'t> {
         if token.len() > MAX_TOKEN {
             return Err(Malformed::TooLong);
         }
-        let alphabet =
-            |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-        // Without an early end the compiler looks at many octets at once.
-        if !token.bytes().fold(true, |all, octet| all & alphabet(octet)) {
+        if !is_compact(token) {
             return Err(Malformed::Compact);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
@@ -267,6 +264,30 @@ impl<'t> Compact<'t> {
         let payload = Object::parse(decode(self.payload)?).map_err(Malformed::Payload)?;
         Ok(Claims::received(payload))
     }
+}
+
+/// The `alg` that a compact JWS names, whatever it is: to choose which kind of key to look for,
+/// and for nothing else.
+///
+/// # Errors
+/// The [`Malformed`] that says why the text cannot be a JWS.
+pub fn named_algorithm(token: &str) -> Result<String, Malformed> {
+    Ok(Named::read(&Compact::split(token)?.header()?)?.alg.to_owned())
+}
+
+/// The `kid` that a compact JWS names: text to compare with that of a key, and for nothing else.
+///
+/// # Errors
+/// The [`Malformed`] that says why the text cannot be a JWS.
+pub fn named_key_id(token: &str) -> Result<Option<String>, Malformed> {
+    Ok(Named::read(&Compact::split(token)?.header()?)?.kid.map(str::to_owned))
+}
+
+/// Whether a text is of base64url and dots alone.
+pub(crate) fn is_compact(token: &str) -> bool {
+    let alphabet = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    // Without an early end the compiler looks at many octets at once.
+    token.bytes().fold(true, |all, octet| all & alphabet(octet))
 }
 
 pub(crate) fn decode(part: &str) -> Result<Vec<u8>, Malformed> {

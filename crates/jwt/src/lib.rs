@@ -15,6 +15,7 @@
 //! | [`act`] | who acts for the subject, and for whom before | [RFC 8693 §4.1] |
 //! | [`cnf`] | the key a token is bound to | [RFC 7800 §3.1] |
 //! | [`refusal`] | the codes of all refusals, for machines | |
+//! | `jwe` | encrypted tokens, by the feature `josekit` | [RFC 7516] |
 //! | `convert` | PEM and DER, by the feature `josekit` | [RFC 7468], [RFC 5958] |
 //!
 //! ```
@@ -48,7 +49,8 @@
 //!
 //! # What is left out
 //!
-//! Encryption (JWE), nested tokens, detached and JSON serializations.
+//! Detached and JSON serializations, key management by password (PBES2) or RSA1_5, compressed contents,
+//! encryption within encryption.
 //! Fetching: nothing here opens a socket or reads a clock. Remembering: single use of a `jti`
 //! belongs to a store. A verified token may have a twin of another text (ECDSA signatures can be
 //! rewritten by anyone), so a store or cache is to key on issuer and `jti`, never on the text.
@@ -60,12 +62,13 @@
 //!
 //! # Features
 //!
-//! `josekit` (default) adds `convert` and brings OpenSSL, which `vendored-openssl` (default)
+//! `josekit` (default) adds `convert` and `jwe` and brings OpenSSL, which `vendored-openssl` (default)
 //! builds from source unless `OPENSSL_NO_VENDOR=1` is set. Without them there is no OpenSSL.
 //!
 //! [RFC 5958]: https://www.rfc-editor.org/rfc/rfc5958
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468
 //! [RFC 7515 §7.1]: https://www.rfc-editor.org/rfc/rfc7515#section-7.1
+//! [RFC 7516]: https://www.rfc-editor.org/rfc/rfc7516
 //! [RFC 7517 §4]: https://www.rfc-editor.org/rfc/rfc7517#section-4
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 7518 §3]: https://www.rfc-editor.org/rfc/rfc7518#section-3
@@ -91,6 +94,8 @@ pub mod cnf;
 pub mod convert;
 mod engine;
 pub mod json;
+#[cfg(feature = "josekit")]
+pub mod jwe;
 pub mod jwk;
 pub mod jwks;
 pub mod jws;

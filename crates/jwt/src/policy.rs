@@ -34,7 +34,7 @@ impl Typ<'_> {
     }
 }
 
-fn same_type(a: &str, b: &str) -> bool {
+pub(crate) fn same_type(a: &str, b: &str) -> bool {
     without_application(a).eq_ignore_ascii_case(without_application(b))
 }
 

@@ -9,6 +9,8 @@ use crate::claims::ClaimError;
 #[cfg(feature = "josekit")]
 use crate::convert::ConvertError;
 use crate::json::JsonError;
+#[cfg(feature = "josekit")]
+use crate::jwe::{self, DecryptError, NestedError};
 use crate::jwk::KeyError;
 use crate::jwks::{KeySetError, SkipReason};
 use crate::jws::Malformed;
@@ -91,6 +93,14 @@ refusals! {
     UnknownKey = "unknown_key",
     /// the signature or MAC is not of the key.
     BadSignature = "bad_signature",
+    /// a part of an encrypted token has not the length that its algorithm gives it.
+    WrongLength = "wrong_length",
+    /// the ephemeral key is no point that can be agreed with.
+    EphemeralKey = "ephemeral_key",
+    /// it does not decrypt; why is not said.
+    DecryptionFailed = "decryption_failed",
+    /// what was decrypted is not announced as a signed token, or is encrypted again.
+    NotNested = "not_nested",
     /// an algorithm that the policy does not allow.
     AlgorithmNotAllowed = "algorithm_not_allowed",
     /// `typ` is another one, or absent.
@@ -167,6 +177,28 @@ codes! {
     ConvertError: |error| match error {
         ConvertError::Format => Self::NotAKey,
         ConvertError::Key(error) => error.into(),
+    };
+    #[cfg(feature = "josekit")]
+    jwe::Malformed: |error| match error {
+        jwe::Malformed::TooLong => Self::TooLong,
+        jwe::Malformed::Compact => Self::NotCompact,
+        jwe::Malformed::Base64 => Self::NotBase64url,
+        jwe::Malformed::Header(error) => error.into(),
+        jwe::Malformed::Member(_) => Self::MalformedHeader,
+        jwe::Malformed::Algorithm(_) => Self::UnsupportedAlgorithm,
+        jwe::Malformed::Extension(_) => Self::UnsupportedHeader,
+        jwe::Malformed::EphemeralKey => Self::EphemeralKey,
+        jwe::Malformed::Length(_) => Self::WrongLength,
+    };
+    #[cfg(feature = "josekit")]
+    DecryptError: |error| match error {
+        DecryptError::UnknownKey => Self::UnknownKey,
+        DecryptError::Failed => Self::DecryptionFailed,
+    };
+    #[cfg(feature = "josekit")]
+    NestedError: |error| match error {
+        NestedError::ContentType | NestedError::Encrypted => Self::NotNested,
+        NestedError::Malformed(error) => error.into(),
     };
     KeySetError: |error| match error {
         KeySetError::TooLong => Self::KeySetTooLong,

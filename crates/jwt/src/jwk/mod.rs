@@ -42,6 +42,8 @@ pub(crate) use curve::Curve;
 pub(crate) use material::Material;
 pub(crate) use members::Members;
 pub use private::SigningKey;
+#[cfg(feature = "josekit")]
+pub(crate) use private::check_rsa_pair;
 pub use public::PublicKey;
 
 use crate::json::JsonError;

@@ -228,6 +228,15 @@ fn rsa_components<'a>(
     })
 }
 
+/// Checks that the numbers of a private RSA key belong together.
+#[cfg(feature = "josekit")]
+pub(crate) fn check_rsa_pair(members: &Members<'_>) -> Result<(), KeyError> {
+    let (n, e) = (members.integer("n")?, members.integer("e")?);
+    RsaKeyPair::from_components(&rsa_components(members, &n, &e)?)
+        .map(drop)
+        .map_err(|_| KeyError::Invalid)
+}
+
 impl Pair {
     fn public_material(&self) -> Result<Material, KeyError> {
         match self {

@@ -5,6 +5,8 @@
 // Keys travel to the other engines as PEM, which takes the feature.
 #[cfg(feature = "josekit")]
 mod interop;
+#[cfg(feature = "josekit")]
+mod jwe;
 mod keys;
 #[cfg(feature = "josekit")]
 mod macs;
@@ -14,5 +16,7 @@ mod rotation;
 mod support;
 mod tokens;
 mod vectors;
+#[cfg(feature = "josekit")]
+mod wycheproof_encryption;
 mod wycheproof_jose;
 mod wycheproof_signatures;
