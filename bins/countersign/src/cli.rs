@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{completions, discover, exchange, hash_ticket, jwk, jwt, login, request};
+use crate::command::{completions, discover, exchange, hash_ticket, jwe, jwk, jwt, login, request};
 use crate::demo;
 use crate::failure::TABLE;
 
@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Decode, verify and sign tokens
     #[command(subcommand)]
     Jwt(jwt::JwtCommand),
+    /// Encrypt and decrypt
+    #[command(subcommand)]
+    Jwe(jwe::JweCommand),
     /// Make and check keys
     #[command(subcommand)]
     Jwk(jwk::JwkCommand),

@@ -1,10 +1,12 @@
 //! The commands, one module each.
 
+pub(crate) mod batch;
 pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod exchange;
 pub(crate) mod hash_ticket;
 pub(crate) mod input;
+pub(crate) mod jwe;
 pub(crate) mod jwk;
 pub(crate) mod jwt;
 pub(crate) mod login;

@@ -36,6 +36,7 @@ async fn run(cli: Cli, out: Output) -> ExitCode {
         Command::Exchange(args) => command::exchange::run(&global, args, out).await,
         Command::Discover(args) => command::discover::run(&global, &args, out).await,
         Command::Jwt(command) => command::jwt::run(&global, command, out).await,
+        Command::Jwe(command) => command::jwe::run(command, out),
         Command::Jwk(command) => command::jwk::run(command, out),
         Command::HashTicket(args) => command::hash_ticket::run(&args, out),
         Command::Completions(args) => command::completions::run(&args, out),

@@ -7,6 +7,7 @@ use countersign_jwt::jwks::KeySetError;
 use countersign_jwt::{Algorithm, KeyError, KeySet, PublicKey, SigningKey, convert};
 use serde_json::{Value, json};
 
+use super::batch::{self, Check};
 use super::input;
 use crate::failure::{Code, Failure};
 use crate::output::Output;
@@ -24,7 +25,15 @@ two keys of one kid. A set that holds private keys is not fit to be published, a
 
 Examples:
   countersign jwk check client.jwk
-  curl -s https://sts.alice.example/jwks | countersign jwk check -";
+  curl -s https://sts.alice.example/jwks | countersign jwk check -
+
+With --batch, one JSON object a line is read from standard input, and one answered a line, in order:
+  {\"id\":1,\"jwk\":{…}}                    or \"jwks\":{\"keys\":[…]}
+  {\"id\":1,\"ok\":true}
+  {\"id\":1,\"ok\":false,\"error\":\"weak_key\",\"reason\":\"…\"}
+Keys of every kind that is used here are in order: for signatures, for MACs, for encryption; public,
+private or shared. A set is of public keys or of secret ones. Codes of errors are listed by
+`countersign jwt verify --help`.";
 
 /// What to do with keys.
 #[derive(Subcommand, Debug)]
@@ -34,7 +43,7 @@ pub(crate) enum JwkCommand {
     Generate(GenerateArgs),
     /// Check a key or a key set, and say what is in it
     #[command(after_help = CHECK)]
-    Check(FileArgs),
+    Check(CheckArgs),
     /// Print the public key set of a key or a key set
     Public(FileArgs),
     /// Print the SHA-256 thumbprint of a key (RFC 7638)
@@ -61,6 +70,16 @@ pub(crate) struct GenerateArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    keys: FileArgs,
+
+    /// Answer questions from standard input, one JSON object a line
+    #[arg(long, conflicts_with = "file")]
+    batch: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct FileArgs {
     /// A JWK, a JWK set or a PEM file; `-` for standard input
     #[arg(default_value = "-")]
@@ -75,7 +94,8 @@ pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
 pub(crate) fn run(command: JwkCommand, out: Output) -> Result<(), Failure> {
     match command {
         JwkCommand::Generate(args) => generate(&args, out),
-        JwkCommand::Check(args) => check(&args.file, out),
+        JwkCommand::Check(args) if args.batch => batch::run(Check),
+        JwkCommand::Check(args) => check(&args.keys.file, out),
         JwkCommand::Public(args) => {
             let keys = Keys::read(&args.file)?.public();
             let set = KeySet::from_keys(keys).map_err(|error| Failure::of(Code::No, error))?;

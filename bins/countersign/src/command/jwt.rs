@@ -11,6 +11,7 @@ use countersign_jwt::{Algorithm, KeySet, Policy, Typ, Unverified, Verified};
 use countersign_types::{EndpointUrl, Lifetime, Timestamp, random};
 use serde_json::{Map, Value, json};
 
+use super::batch::{self, Verify};
 use super::input;
 use super::jwk::{Keys, algorithm, parse_private};
 use crate::cli::Global;
@@ -33,7 +34,34 @@ checked, and a token made for another purpose passes: name it where you know it.
 Examples:
   countersign jwt verify --keys jwks.json --typ at+jwt --issuer https://sts.alice.example < token
   countersign jwt verify --keys https://sts.alice.example/jwks --audience https://uma.bob.example \\
-      --sole-audience --typ uma-claims+jwt < token";
+      --sole-audience --typ uma-claims+jwt < token
+
+With --batch, one JSON object a line is read from standard input, and one answered a line, in order:
+  {\"id\":1,\"jwk\":{…},\"token\":\"…\"}           or \"jwks\":{\"keys\":[…]}
+  {\"id\":1,\"ok\":true,\"alg\":\"ES256\",\"payload\":\"<base64url>\"}
+  {\"id\":1,\"ok\":false,\"error\":\"bad_signature\",\"reason\":\"…\"}
+The signature or MAC is verified under the rules of the key; claims are not judged, and the payload
+may be any octets. A key without alg is for the algorithm that the token names, if keys of its type
+are; one for Ed25519 then also takes the old name EdDSA, as one with alg EdDSA does. Of a private key
+the public half verifies. Of a set, keys of one kid are left out, and a set that mixes public and
+secret keys is refused. A line that is no question is answered with \"id\":null.";
+
+/// [`VERIFY`], and the codes by which a batch says no.
+fn verify_help() -> String {
+    let mut help =
+        format!("{VERIFY}\n\nCodes of errors, all there are; the README says what each means:\n ");
+    let mut width = 1;
+    for code in batch::codes() {
+        if width + 1 + code.len() > 90 {
+            help.push_str("\n ");
+            width = 1;
+        }
+        help.push(' ');
+        help.push_str(code);
+        width += 1 + code.len();
+    }
+    help
+}
 
 const SIGN: &str = "\
 The claims are a JSON object. --expires-in adds iat, exp and, if there is none, jti.
@@ -50,7 +78,7 @@ pub(crate) enum JwtCommand {
     #[command(after_help = DECODE)]
     Decode(TokenArgs),
     /// Verify a token's claims and signature
-    #[command(after_help = VERIFY)]
+    #[command(after_help = verify_help())]
     Verify(VerifyArgs),
     /// Sign claims
     #[command(after_help = SIGN)]
@@ -69,8 +97,12 @@ pub(crate) struct VerifyArgs {
     token: TokenArgs,
 
     /// Keys: a JWK set, a JWK or a PEM file, or the https URL of a JWK set
-    #[arg(long, value_name = "FILE|URL")]
-    keys: String,
+    #[arg(long, value_name = "FILE|URL", required_unless_present = "batch")]
+    keys: Option<String>,
+
+    /// Answer questions from standard input, one JSON object a line
+    #[arg(long, exclusive = true)]
+    batch: bool,
 
     /// The type the token must have
     #[arg(long)]
@@ -135,13 +167,15 @@ pub(crate) struct SignArgs {
 pub(crate) async fn run(global: &Global, command: JwtCommand, out: Output) -> Result<(), Failure> {
     match command {
         JwtCommand::Decode(args) => decode::run(&args, out),
+        JwtCommand::Verify(args) if args.batch => batch::run(Verify::new()),
         JwtCommand::Verify(args) => verify(global, &args, out).await,
         JwtCommand::Sign(args) => sign(&args, out),
     }
 }
 
 async fn verify(global: &Global, args: &VerifyArgs, out: Output) -> Result<(), Failure> {
-    let keys = keys(global, &args.keys, out).await?;
+    let Some(named) = &args.keys else { return Err(Failure::usage("--keys is missing")) };
+    let keys = keys(global, named, out).await?;
     let text = input::text(args.token.token.as_deref())?;
     let now = args.at.map_or_else(|| Seams::system().clock.now(), Timestamp::from_unix);
     let verified = check(&text, args, &keys, now)?;

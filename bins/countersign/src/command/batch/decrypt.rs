@@ -1,0 +1,69 @@
+//! `countersign jwe decrypt --batch`
+
+use countersign_jwt::jwe::{DecryptionKey, Encrypted, KeyManagement};
+use countersign_jwt::jwks::KeySetError;
+use serde_json::Value;
+
+use super::question::{Given, Question, is_secret};
+use super::refused::Refused;
+use super::remembered::Remembered;
+use super::{Answer, Opened, base64url};
+
+/// Decrypts, which says nothing of who encrypted.
+pub(crate) struct Decrypt {
+    remembered: Remembered<Keys>,
+}
+
+/// The keys of a question.
+enum Keys {
+    One(Box<DecryptionKey>),
+    Set(Vec<DecryptionKey>),
+}
+
+impl Decrypt {
+    pub(crate) const fn new() -> Self {
+        Self { remembered: Remembered::nothing() }
+    }
+}
+
+impl Answer for Decrypt {
+    type Yes = Opened;
+
+    fn answer(&mut self, question: &Question<'_>) -> Result<Opened, Refused> {
+        let (given, token) = (question.keys()?, question.token()?);
+        let encrypted = Encrypted::parse(&token).map_err(|error| Refused::of(&error))?;
+        let alg = encrypted.header().key_management();
+        let keys = self.remembered.keys(given, alg.name(), || Keys::read(given, alg))?;
+        let decrypted = match keys {
+            Keys::One(key) => encrypted.decrypt(key),
+            Keys::Set(keys) => encrypted.decrypt_with_one_of(keys),
+        };
+        let decrypted = decrypted.map_err(|error| Refused::of(&error))?;
+        Ok(Opened { alg: alg.name().to_owned(), payload: base64url(decrypted.plaintext()) })
+    }
+}
+
+impl Keys {
+    /// Reads the keys. One that names no algorithm is for the one that the token names, if keys of
+    /// its type are.
+    fn read(given: Given<'_>, alg: KeyManagement) -> Result<Self, Refused> {
+        let mut keys = given.parse()?;
+        if let Given::Set(text) = given {
+            if keys.iter().any(is_secret) && !keys.iter().all(is_secret) {
+                return Err(Refused::of(&KeySetError::Mixed));
+            }
+            return DecryptionKey::from_set(text.as_bytes(), Some(alg))
+                .map(Self::Set)
+                .map_err(|error| Refused::of(&error));
+        }
+        let jwk = keys.pop().unwrap_or_default();
+        let names_algorithm = jwk.contains_key("alg");
+        let jwk = Value::Object(jwk);
+        let key = if names_algorithm {
+            DecryptionKey::from_jwk(&jwk)
+        } else {
+            DecryptionKey::from_jwk_for(&jwk, alg)
+        };
+        key.map(|key| Self::One(Box::new(key))).map_err(|error| Refused::of(&error))
+    }
+}

@@ -1,0 +1,116 @@
+//! A line of input.
+
+use std::borrow::Cow;
+
+use countersign_jwt::json;
+use countersign_jwt::jwks::MAX_SET;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::refused::Refused;
+
+/// What is asked. The parts stay text, so that each is read by the rules for its kind.
+#[derive(Deserialize)]
+pub(crate) struct Question<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    jwk: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    jwks: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    token: Option<&'a RawValue>,
+}
+
+/// The keys of a question as they stand in its line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given<'a> {
+    One(&'a str),
+    Set(&'a str),
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Refused> {
+        let text = std::str::from_utf8(line).map_err(|_| Refused::bad_line("not UTF-8"))?;
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(Refused::bad_line("not a JSON object"));
+        }
+        serde_json::from_str(text).map_err(|_| Refused::bad_line("not a JSON object"))
+    }
+
+    /// `id` as it stood in the line. A carriage return between its parts is left out, since some
+    /// readers of the answers would take it for the end of a line.
+    pub(super) fn id(&self) -> Cow<'a, RawValue> {
+        let id = self.id.unwrap_or(RawValue::NULL);
+        let compacted = || {
+            let value: Value = serde_json::from_str(id.get()).ok()?;
+            RawValue::from_string(value.to_string()).ok()
+        };
+        match id.get().contains('\r').then(compacted).flatten() {
+            Some(compacted) => Cow::Owned(compacted),
+            None => Cow::Borrowed(id),
+        }
+    }
+
+    pub(super) fn token(&self) -> Result<Cow<'a, str>, Refused> {
+        let token = self.token.ok_or(Refused::bad_line("token is missing"))?;
+        // Borrowed, unless escapes are written in it.
+        serde_json::from_str::<Text<'a>>(token.get())
+            .map(|text| text.0)
+            .map_err(|_| Refused::bad_line("token is not a string"))
+    }
+
+    pub(super) fn keys(&self) -> Result<Given<'a>, Refused> {
+        let given = match (self.jwk, self.jwks) {
+            (Some(jwk), None) => Given::One(jwk.get()),
+            (None, Some(jwks)) => Given::Set(jwks.get()),
+            (None, None) => return Err(Refused::bad_line("jwk or jwks is missing")),
+            (Some(_), Some(_)) => return Err(Refused::bad_line("jwk and jwks exclude each other")),
+        };
+        Ok(given)
+    }
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Given<'_> {
+    /// The members of each key. Nothing is known of them but that their text has one reading.
+    pub(super) fn parse(self) -> Result<Vec<Map<String, Value>>, Refused> {
+        let (Self::One(text) | Self::Set(text)) = self;
+        if text.len() > MAX_SET {
+            return Err(Refused::of(&countersign_jwt::jwks::KeySetError::TooLong));
+        }
+        let mut object =
+            json::parse_object(text.as_bytes()).map_err(|error| Refused::of(&error))?;
+        if matches!(self, Self::One(_)) {
+            return Ok(vec![object]);
+        }
+        let Some(Value::Array(keys)) = object.remove("keys") else {
+            return Err(Refused::of(&countersign_jwt::jwks::KeySetError::NoKeys));
+        };
+        let members = |key| match key {
+            Value::Object(members) => members,
+            // What is no object has no member that any reader asks for.
+            _ => Map::new(),
+        };
+        Ok(keys.into_iter().map(members).collect())
+    }
+}
+
+/// Whether a member of this name holds private or symmetric material. [RFC 7518 §6.2.2, §6.3.2, §6.4]
+///
+/// [RFC 7518 §6.2.2, §6.3.2, §6.4]: https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2
+pub(super) fn is_private(name: &str) -> bool {
+    ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].contains(&name)
+}
+
+/// Whether the key has to be kept secret.
+pub(super) fn is_secret(jwk: &Map<String, Value>) -> bool {
+    jwk.get("kty").is_some_and(|kty| kty == "oct") || jwk.keys().any(|name| is_private(name))
+}
+
+pub(super) fn kid(jwk: &Map<String, Value>) -> Option<&str> {
+    jwk.get("kid").and_then(Value::as_str)
+}

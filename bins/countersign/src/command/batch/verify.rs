@@ -1,0 +1,179 @@
+//! `countersign jwt verify --batch`
+
+use countersign_jwt::jwk::SigningKey;
+use countersign_jwt::jwks::{KeySetError, MAX_CANDIDATES};
+use countersign_jwt::jws::{self, UnverifiedJws};
+use countersign_jwt::mac::{HmacKey, MacAlgorithm};
+use countersign_jwt::{Algorithm, PublicKey, VerifyError};
+use serde_json::{Map, Value};
+
+use super::question::{Given, Question, is_private, is_secret, kid};
+use super::refused::Refused;
+use super::remembered::Remembered;
+use super::{Answer, Opened, base64url};
+
+/// Verifies signatures and MACs under the rules of the key, and judges no claims.
+pub(crate) struct Verify {
+    remembered: Remembered<Keys>,
+}
+
+impl Verify {
+    pub(crate) const fn new() -> Self {
+        Self { remembered: Remembered::nothing() }
+    }
+}
+
+impl Answer for Verify {
+    type Yes = Opened;
+
+    fn answer(&mut self, question: &Question<'_>) -> Result<Opened, Refused> {
+        let (given, token) = (question.keys()?, question.token()?);
+        // The token first: it may be refused for less work than its key takes to be read.
+        let alg = jws::named_algorithm(&token).map_err(|error| Refused::of(&error))?;
+        let keys = self.remembered.keys(given, &alg, || Keys::read(given, &alg))?;
+        Ok(Opened { payload: base64url(&keys.verify(&token)?), alg })
+    }
+}
+
+/// The keys of a question.
+enum Keys {
+    One(Box<Key>),
+    /// What could be read, and why the rest could not.
+    Set(Vec<Result<Key, Refused>>),
+}
+
+impl Keys {
+    fn read(given: Given<'_>, alg: &str) -> Result<Self, Refused> {
+        let mut keys = given.parse()?;
+        if matches!(given, Given::One(_)) {
+            return Key::read(keys.pop().unwrap_or_default(), alg)
+                .map(|key| Self::One(Box::new(key)));
+        }
+        if keys.iter().any(is_secret) && !keys.iter().all(is_secret) {
+            return Err(Refused::of(&KeySetError::Mixed));
+        }
+        // Nobody can say which of two keys of one kid is meant, so neither is.
+        let kids: Vec<_> = keys.iter().map(|key| kid(key).map(str::to_owned)).collect();
+        let collides = |own: &Option<String>| {
+            own.is_some() && kids.iter().filter(|other| *other == own).count() > 1
+        };
+        let read = keys.into_iter().zip(&kids).map(|(key, own)| match own {
+            Some(kid) if collides(own) => Err(Refused::of(&KeySetError::DuplicateKid(kid.clone()))),
+            _ => Key::read(key, alg),
+        });
+        Ok(Self::Set(read.collect()))
+    }
+
+    fn verify(&self, token: &str) -> Result<Vec<u8>, Refused> {
+        let keys = match self {
+            Self::One(key) => return key.verify(token),
+            Self::Set(keys) => keys,
+        };
+        let named = jws::named_key_id(token).map_err(|error| Refused::of(&error))?;
+        let suits = |key: &&Key| named.is_none() || key.kid() == named.as_deref();
+        let mut outcome = match keys.as_slice() {
+            // There is no doubt which key is meant.
+            [Err(refused)] => Err(refused.clone()),
+            _ => Err(Refused::of(&VerifyError::UnknownKey)),
+        };
+        let mut tried = 0;
+        for key in keys.iter().flatten().filter(suits) {
+            if tried == MAX_CANDIDATES {
+                break;
+            }
+            match key.verify(token) {
+                Err(refused) if refused.is_unknown_key() => {}
+                done => {
+                    tried += 1;
+                    outcome = done;
+                    if outcome.is_ok() {
+                        break;
+                    }
+                }
+            }
+        }
+        outcome
+    }
+}
+
+/// A key of whichever kind verifies.
+enum Key {
+    Public { key: PublicKey, takes_eddsa_name: bool },
+    Shared(Box<HmacKey>),
+}
+
+impl Key {
+    /// Reads a key. One that names no algorithm is for the one that the token names, if keys of its
+    /// type are: nothing is to be remembered of it, so nothing else could bind it.
+    fn read(mut jwk: Map<String, Value>, alg: &str) -> Result<Self, Refused> {
+        let own_alg = jwk.get("alg").cloned();
+        if jwk.get("kty").and_then(Value::as_str) == Some("oct") {
+            let key = match MacAlgorithm::from_name(alg) {
+                Some(algorithm) if own_alg.is_none() => {
+                    HmacKey::from_jwk_for(&Value::Object(jwk), algorithm)
+                }
+                _ => HmacKey::from_jwk(&Value::Object(jwk)),
+            };
+            return key.map(|key| Self::Shared(Box::new(key))).map_err(|error| Refused::of(&error));
+        }
+        let takes_eddsa_name = own_alg.as_ref().is_none_or(|own| own == EDDSA);
+        let agreed = match own_alg {
+            Some(_) => None,
+            None if alg == EDDSA => Some(Algorithm::Ed25519),
+            None => Algorithm::from_name(alg),
+        };
+        check_private_half(&jwk, agreed)?;
+        jwk.retain(|name, _| !is_private(name));
+        let jwk = Value::Object(jwk);
+        let key = match agreed {
+            Some(algorithm) => PublicKey::from_jwk_for(&jwk, algorithm),
+            None => PublicKey::from_jwk(&jwk),
+        };
+        let key = key.map_err(|error| Refused::of(&error))?;
+        Ok(Self::Public { key, takes_eddsa_name })
+    }
+
+    fn kid(&self) -> Option<&str> {
+        match self {
+            Self::Public { key, .. } => key.kid(),
+            Self::Shared(key) => key.kid(),
+        }
+    }
+
+    fn verify(&self, token: &str) -> Result<Vec<u8>, Refused> {
+        let (key, takes_eddsa_name) = match self {
+            Self::Shared(key) => {
+                return key.verify_payload(token).map_err(|error| Refused::of(&error));
+            }
+            Self::Public { key, takes_eddsa_name } => (key, takes_eddsa_name),
+        };
+        let jws = if *takes_eddsa_name && key.algorithm() == Algorithm::Ed25519 {
+            UnverifiedJws::parse_accepting_eddsa_name(token)
+        } else {
+            UnverifiedJws::parse(token)
+        };
+        let verified = jws
+            .map_err(|error| Refused::of(&error))?
+            .verify_with(key)
+            .map_err(|error| Refused::of(&error))?;
+        Ok(verified.into_payload())
+    }
+}
+
+const EDDSA: &str = "EdDSA";
+
+/// Refuses a private key whose halves do not belong together. What `key_ops` says of signing does
+/// not matter here.
+fn check_private_half(jwk: &Map<String, Value>, agreed: Option<Algorithm>) -> Result<(), Refused> {
+    if !jwk.keys().any(|name| is_private(name)) {
+        return Ok(());
+    }
+    let mut jwk = jwk.clone();
+    jwk.remove("key_ops");
+    let jwk = Value::Object(jwk);
+    let key = match agreed {
+        Some(algorithm) => SigningKey::from_jwk_for(&jwk, algorithm),
+        None => SigningKey::from_jwk(&jwk),
+    };
+    key.map(drop).map_err(|error| Refused::of(&error))
+}
