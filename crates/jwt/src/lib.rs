@@ -115,3 +115,8 @@ pub use policy::{Policy, Typ};
 pub use refusal::Refusal;
 pub use ring::SigningRing;
 pub use verify::{Checked, TokenError, Unverified, Verified, VerifyError};
+
+/// The README's code, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

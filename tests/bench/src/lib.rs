@@ -124,15 +124,21 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Prints what the figures were taken on.
-pub fn print_machine() {
+/// What the figures were taken on.
+#[must_use]
+pub fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!("machine: {cores} x {model}, {} {}", std::env::consts::OS, std::env::consts::ARCH);
+    format!("{cores} x {model}, {} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// Prints what the figures were taken on.
+pub fn print_machine() {
+    println!("machine: {}", machine());
 }
 
 #[cfg(test)]
