@@ -11,6 +11,8 @@ rm -rf "$folder"
 [ -x target/interop-venv/bin/pip ] || python3 -m venv target/interop-venv
 target/interop-venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
 
+target/interop-venv/bin/python tests/interop/batch.py "$bin/countersign"
+
 "$bin/countersign" demo --write "$folder" >/dev/null
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[cfg(feature = "josekit")]
+mod differential;
 // Keys travel to the other engines as PEM, which takes the feature.
 #[cfg(feature = "josekit")]
 mod interop;
