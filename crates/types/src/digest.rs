@@ -43,6 +43,12 @@ impl Digest {
         &self.0
     }
 
+    /// The digest that [`to_base64url`](Self::to_base64url) wrote: there is one spelling of each.
+    #[must_use]
+    pub fn from_base64url(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
     /// Unpadded base64url, 43 characters.
     #[must_use]
     pub fn to_base64url(&self) -> String {
@@ -70,6 +76,16 @@ mod tests {
     fn empty_input_has_the_published_digest() {
         // FIPS 180-4 example: SHA-256 of the empty string.
         assert_eq!(Digest::of(b"").to_base64url(), "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let text = Digest::of(b"").to_base64url();
+        assert_eq!(Digest::from_base64url(&text), Some(Digest::of(b"")));
+        // The last: another spelling of the same octets, with a bit set that no octet has.
+        for other in ["", &text[1..], &format!("{text}="), &text.replace('U', "V")] {
+            assert_eq!(Digest::from_base64url(other), None, "{other}");
+        }
     }
 
     #[test]
