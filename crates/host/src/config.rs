@@ -7,13 +7,18 @@
 //! client_secret = { env = "PAT_SECRET" }
 //! ```
 
+mod credentials;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use countersign_types::Lifetime;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
+
+pub use self::credentials::{CredentialsConfig, credentials, public_keys};
 
 /// A configuration or secret file larger than this is refused.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -71,6 +76,34 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigEr
 #[must_use]
 pub fn relative_to(file: &Path, path: &Path) -> PathBuf {
     file.parent().map_or_else(|| path.to_owned(), |directory| directory.join(path))
+}
+
+/// Refuses a lifetime of nothing, and one that is longer than the longest that makes sense.
+///
+/// # Errors
+/// [`ConfigError`] for `lifetimes.` and this key.
+pub fn check_lifetime(
+    file: &Path,
+    key: &str,
+    lifetime: Lifetime,
+    longest: Lifetime,
+) -> Result<(), ConfigError> {
+    if (1..=longest.as_secs()).contains(&lifetime.as_secs()) {
+        return Ok(());
+    }
+    let reason = format!("from 1 to {} seconds", longest.as_secs());
+    Err(ConfigError::new(file, format!("lifetimes.{key}"), reason))
+}
+
+/// Refuses a limit of nothing, under which nothing would work.
+///
+/// # Errors
+/// [`ConfigError`] for `limits.` and this key.
+pub fn check_limit(file: &Path, key: &str, limit: u64) -> Result<(), ConfigError> {
+    if limit > 0 {
+        return Ok(());
+    }
+    Err(ConfigError::new(file, format!("limits.{key}"), "at least 1"))
 }
 
 /// Where a secret is.
@@ -282,6 +315,19 @@ mod tests {
             let error = parse::<Config>(Path::new("server.toml"), &text).unwrap_err();
             assert!(!error.to_string().contains("4711"), "{error}");
         }
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_refused() {
+        let file = Path::new("server.toml");
+        let day = Lifetime::from_secs(86_400);
+        for (seconds, is_taken) in [(0, false), (1, true), (86_400, true), (86_401, false)] {
+            let checked = check_lifetime(file, "rpt", Lifetime::from_secs(seconds), day);
+            assert_eq!(checked.is_ok(), is_taken, "{seconds}");
+        }
+        assert!(check_limit(file, "tickets", 1).is_ok());
+        let error = check_limit(file, "tickets", 0).unwrap_err();
+        assert_eq!(error.to_string(), "server.toml: limits.tickets: at least 1");
     }
 
     #[test]

@@ -7,6 +7,9 @@
 //! | [`config`] | a TOML file parsed whole, with errors that name file, key and reason; secrets from files or the environment | |
 //! | [`logging`] | log lines that no input can forge | H16 |
 //! | [`server`] | an HTTP/1.1 server for a router: TLS, time and size limits, drain | H1-H4, H17, H18 |
+//! | [`reload`] | when files are read again: certificates, signing keys | |
+//! | [`serving`] | what the configuration files of all servers say about serving | |
+//! | [`program`] | the command line of a server program (feature `program`) | |
 //!
 //! A program's `main` reads its configuration, builds its router and serves it:
 //!
@@ -34,9 +37,9 @@
 //!
 //! # What is left out
 //!
-//! HTTP/2 (a token endpoint gains nothing from it, and its floods need no answer: H5), reloading of
-//! certificates without a restart, trust in `X-Forwarded-*` headers (H10), and request bodies that
-//! stream: they are small and read whole before a handler runs.
+//! HTTP/2 (a token endpoint gains nothing from it, and its floods need no answer: H5), trust in
+//! `X-Forwarded-*` headers (H10), and request bodies that stream: they are small and read whole
+//! before a handler runs.
 //!
 //! Where [RFC 9112] leaves a choice the strict one is taken: a line that ends in a bare LF (§2.2),
 //! a folded header (§5.2) and a request with both `Transfer-Encoding` and `Content-Length` (§6.3)
@@ -46,9 +49,15 @@
 
 pub mod config;
 pub mod logging;
+#[cfg(feature = "program")]
+pub mod program;
+pub mod reload;
 pub mod seams;
 pub mod server;
+pub mod serving;
 
 pub use config::ConfigError;
+pub use reload::Reload;
 pub use seams::{Seams, SystemClock, SystemRandom};
 pub use server::{Transport, serve, shutdown_signal};
+pub use serving::{Composed, Serving};

@@ -26,6 +26,20 @@ impl Default for LogConfig {
     }
 }
 
+impl LogConfig {
+    /// Whether logging can start with it.
+    ///
+    /// # Errors
+    /// [`LoggingError::Filter`].
+    pub fn check(&self) -> Result<(), LoggingError> {
+        self.filter().map(drop)
+    }
+
+    fn filter(&self) -> Result<EnvFilter, LoggingError> {
+        EnvFilter::try_new(&self.filter).map_err(|_| LoggingError::Filter(self.filter.clone()))
+    }
+}
+
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,10 +68,8 @@ pub enum LoggingError {
 /// # Errors
 /// [`LoggingError`].
 pub fn init(config: &LogConfig) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|_| LoggingError::Filter(config.filter.clone()))?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(config.filter()?)
         .with_ansi(false)
         .with_writer(Escaped(io::stderr));
     let started = match config.format {

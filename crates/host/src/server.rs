@@ -1,8 +1,8 @@
 //! An HTTP/1.1 server for one router.
 //!
 //! What a peer may take is bounded before any handler runs ([`Limits`]): time for the TLS
-//! handshake and for a request's head and body, size of head and body, number of connections, age
-//! of a connection. Request framing is stricter than the HTTP library's (module `framing`). A
+//! handshake, for a request's head and body and for the peer to take an answer, size of head and
+//! body, number of connections, age of a connection. Request framing is stricter than the HTTP library's (module `framing`). A
 //! panic in a handler is that request's 500.
 //!
 //! A handler finds [`RequestId`] and [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use self::connection::Shared;
 pub use self::request::RequestId;
 pub use self::transport::{TlsConfig, Transport, TransportError, danger};
+use crate::reload::Reload;
 
 /// How long to wait after a failure to accept that is likely to last: no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,6 +44,8 @@ pub struct Limits {
     pub body: Duration,
     /// For the handler. Default 30 s.
     pub handler: Duration,
+    /// During which nothing of an answer can be written: a peer that stopped reading. Default 10 s.
+    pub write: Duration,
     /// For a connection, however busy; then it ends with the answer it is giving. Default 300 s.
     pub connection: Duration,
     /// For connections to end when the server stops. Default 10 s.
@@ -64,6 +67,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
             handler: Duration::from_secs(30),
+            write: Duration::from_secs(10),
             connection: Duration::from_secs(300),
             drain: Duration::from_secs(10),
             head_size: 16 * 1024,
@@ -74,23 +78,31 @@ impl Default for Limits {
     }
 }
 
-/// A router and the limits it is served under.
+/// A router and how it is served.
 pub struct Service {
     router: Router,
     limits: Limits,
+    reload: Reload,
 }
 
 impl Service {
-    /// A router under the default limits.
+    /// A router under the default limits, with the certificate that there is at the start.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        Self { router, limits: Limits::default() }
+        Self { router, limits: Limits::default(), reload: Reload::never() }
     }
 
     /// Under other limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// With certificate and key read again whenever it is time to.
+    #[must_use]
+    pub fn with_reload(mut self, reload: Reload) -> Self {
+        self.reload = reload;
         self
     }
 }
@@ -142,7 +154,7 @@ pub async fn serve(
     service: impl Into<Service>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let Service { router, limits } = service.into();
+    let Service { router, limits, reload } = service.into();
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     if transport.is_plain() {
         if !address.ip().is_loopback() {
@@ -155,10 +167,11 @@ pub async fn serve(
     tracing::info!(%address, "listening");
 
     let (stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared::new(router, limits, transport, stopping));
+    let shared = Arc::new(Shared::new(router, limits, transport.clone(), stopping));
     let mut connections = JoinSet::new();
     tokio::select! {
         () = accept(&listener, &shared, &mut connections) => {}
+        () = transport.keep_current(reload) => {}
         () = shutdown => {}
     }
     drop(listener);

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::framing::Framed;
@@ -61,10 +62,14 @@ pub(super) async fn run(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // Below TLS, so that what counts is whether the peer takes octets, however slowly.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(shared.limits.write));
+    let stream = Box::pin(stream);
     match &shared.transport.0 {
         Kind::Plain => serve(stream, peer, shared).await,
-        Kind::Tls(config) => {
-            let handshake = TlsAcceptor::from(config.clone()).accept(stream);
+        Kind::Tls(tls) => {
+            let handshake = TlsAcceptor::from(tls.server()).accept(stream);
             match timeout(shared.limits.handshake, handshake).await {
                 Ok(Ok(stream)) => serve(stream, peer, shared).await,
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),

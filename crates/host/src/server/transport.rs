@@ -2,15 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 
 use crate::config;
+use crate::reload::{Cause, Reload};
 
 /// The files of a TLS server, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -65,22 +68,95 @@ pub struct Transport(pub(super) Kind);
 
 #[derive(Clone)]
 pub(super) enum Kind {
-    Tls(Arc<ServerConfig>),
+    Tls(Arc<Tls>),
     Plain,
+}
+
+/// A certificate that can be replaced while it is served.
+pub(super) struct Tls {
+    files: TlsConfig,
+    current: RwLock<Loaded>,
+}
+
+/// What was in the files.
+struct Loaded {
+    server: Arc<ServerConfig>,
+    /// Of both files, to tell whether they have changed.
+    digest: Vec<u8>,
 }
 
 impl Transport {
     /// TLS 1.3 and 1.2.
     ///
+    /// A server that was told when to look again
+    /// ([`Service::with_reload`](super::Service::with_reload)) reads the files anew then.
+    ///
     /// # Errors
     /// [`TransportError`]; among others, if others can read the private key.
     pub fn tls(config: &TlsConfig) -> Result<Self, TransportError> {
+        let current = RwLock::new(Loaded::read(config)?);
+        Ok(Self(Kind::Tls(Arc::new(Tls { files: config.clone(), current }))))
+    }
+
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self.0, Kind::Plain)
+    }
+
+    /// Reads the files again whenever it is time to. What cannot be used is reported and changes
+    /// nothing: the certificate there is goes on being served.
+    pub(super) async fn keep_current(&self, mut reload: Reload) {
+        let Kind::Tls(tls) = &self.0 else { return std::future::pending().await };
+        loop {
+            let cause = reload.next().await;
+            let reader = Arc::clone(tls);
+            let read = tokio::task::spawn_blocking(move || reader.read_again()).await;
+            let certificate = tls.files.certificate.display().to_string();
+            match read {
+                Ok(Ok(true)) => tracing::info!(certificate, "the new certificate is served"),
+                Ok(Ok(false)) if cause == Cause::Asked => {
+                    tracing::info!(certificate, "the certificate has not changed");
+                }
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the certificate that was loaded before is served on");
+                }
+                // A panic was reported by its hook.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Tls {
+    /// What new connections are served with.
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current.server)
+    }
+
+    /// Whether the files held something new. Connections that stand are not touched.
+    fn read_again(&self) -> Result<bool, TransportError> {
+        let new = Loaded::read(&self.files)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = current.digest != new.digest;
+        // Otherwise the old one is kept: the sessions that clients may resume are its own.
+        if is_new {
+            *current = new;
+        }
+        Ok(is_new)
+    }
+}
+
+impl Loaded {
+    /// Reads certificate and key, whose mode is checked every time.
+    fn read(config: &TlsConfig) -> Result<Self, TransportError> {
         let file = |path: &Path, source| TransportError::File { path: path.to_owned(), source };
         let pem = |path: &Path, what| TransportError::Pem { path: path.to_owned(), what };
 
         let path = &config.certificate;
-        let text = std::fs::read(path).map_err(|source| file(path, source))?;
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        let certificate = std::fs::read(path).map_err(|source| file(path, source))?;
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&certificate)
             .collect::<Result<_, _>>()
             .map_err(|_| pem(path, "certificate"))?;
         if chain.is_empty() {
@@ -90,28 +166,27 @@ impl Transport {
         let text = config::read_secret(path).map_err(|source| file(path, source))?;
         let key =
             PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| pem(path, "private key"))?;
-        Self::from_parts(chain, key)
+        let server = Arc::new(server(chain, key)?);
+        let digests = [digest(&SHA256, &certificate), digest(&SHA256, text.as_bytes())];
+        let digest = digests.iter().flat_map(|digest| digest.as_ref()).copied().collect();
+        Ok(Self { server, digest })
     }
+}
 
-    fn from_parts(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, TransportError> {
-        let unusable = |error: rustls::Error| TransportError::Unusable(error.to_string());
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut tls = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(unusable)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(unusable)?;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Kind::Tls(Arc::new(tls))))
-    }
-
-    pub(super) const fn is_plain(&self) -> bool {
-        matches!(self.0, Kind::Plain)
-    }
+fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, TransportError> {
+    let unusable = |error: rustls::Error| TransportError::Unusable(error.to_string());
+    let provider = Arc::new(default_provider());
+    let mut server = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(server)
 }
 
 impl std::fmt::Debug for Transport {

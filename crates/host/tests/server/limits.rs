@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use countersign_host::server::Limits;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use crate::peer::{Server, read_to_end};
+use crate::peer::{LARGE, Server, read_to_end};
 
 fn limits() -> Limits {
     let mut limits = Limits::default();
@@ -118,4 +118,43 @@ async fn a_connection_ends_at_its_age_however_busy() {
         .await;
     assert!(answer.ends_with("slow but sure"), "{answer}");
     assert!(begun.elapsed() < Limits::default().head);
+}
+
+const LARGE_ANSWER: &[u8] = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_peer_that_stops_reading_is_cut_off() {
+    let mut limits = Limits::default();
+    limits.write = Duration::from_millis(300);
+    limits.connections = 1;
+    let server = Server::start(limits);
+    let begun = Instant::now();
+    let mut stuck = server.connect().await;
+    stuck.write_all(LARGE_ANSWER).await.unwrap();
+    // The only place is free again once the peer that does not read has lost it.
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(server.exchange(request).await.starts_with("HTTP/1.1 200 "));
+    assert!(begun.elapsed() < Limits::default().write);
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_slowly_gets_its_whole_answer() {
+    let mut limits = Limits::default();
+    limits.write = Duration::from_millis(300);
+    let server = Server::start(limits);
+    let mut slow = server.connect().await;
+    slow.write_all(LARGE_ANSWER).await.unwrap();
+    let (mut piece, mut received) = (vec![0; LARGE / 16], 0);
+    let begun = Instant::now();
+    loop {
+        match slow.read(&mut piece).await.unwrap() {
+            0 => break,
+            length => received += length,
+        }
+        // It takes longer than the limit for the whole, and never so long for a part of it.
+        if begun.elapsed() < 3 * limits.write {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    assert!(received > LARGE, "{received}");
 }

@@ -16,6 +16,9 @@ use tokio::time::timeout;
 /// Longer than any limit of a test: whoever waits so long waits for nothing.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// More than the system keeps for a peer that does not read.
+pub(crate) const LARGE: usize = 32 * 1024 * 1024;
+
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -28,10 +31,13 @@ impl Server {
     }
 
     pub(crate) fn start_with(transport: Transport, router: Router, limits: Limits) -> Self {
+        Self::serve(transport, Service::new(router).with_limits(limits))
+    }
+
+    pub(crate) fn serve(transport: Transport, service: Service) -> Self {
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let service = Service::new(router).with_limits(limits);
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
             server::serve(listener, transport, service, shutdown).await.unwrap();
@@ -75,6 +81,7 @@ pub(crate) fn router() -> Router {
         .route("/echo", post(async |body: String| body))
         .route("/panic", get(panics))
         .route("/slow", get(slow))
+        .route("/large", get(async || vec![b'a'; LARGE]))
 }
 
 async fn panics() -> &'static str {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use countersign_host::server::{Limits, TlsConfig, TransportError};
+use countersign_host::reload::{Cause, Reload};
+use countersign_host::server::{Limits, Service, TlsConfig, TransportError};
 use countersign_host::{Transport, config};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,6 +18,8 @@ struct Files {
     directory: PathBuf,
     tls: TlsConfig,
     certificate: CertificateDer<'static>,
+    /// This one and those before it.
+    trusted: Vec<CertificateDer<'static>>,
 }
 
 impl Files {
@@ -24,17 +27,18 @@ impl Files {
         let directory =
             std::env::temp_dir().join(format!("countersign-host-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        std::fs::write(directory.join("cert.pem"), made.cert.pem()).unwrap();
-        std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
         let written = TlsConfig { certificate: "cert.pem".into(), key: "key.pem".into() };
-        let files = Self {
-            tls: written.relative_to(&directory.join("server.toml")),
-            certificate: made.cert.der().clone(),
-            directory,
-        };
+        let tls = written.relative_to(&directory.join("server.toml"));
+        let certificate = write_certificate(&tls);
+        let files = Self { tls, trusted: vec![certificate.clone()], certificate, directory };
         files.set_key_mode(0o600);
         files
+    }
+
+    /// Writes another certificate and key over those there are.
+    fn renew(&mut self) {
+        self.certificate = write_certificate(&self.tls);
+        self.trusted.push(self.certificate.clone());
     }
 
     #[cfg(unix)]
@@ -49,7 +53,9 @@ impl Files {
 
     fn connector(&self, versions: &[&'static rustls::SupportedProtocolVersion]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
+        for certificate in &self.trusted {
+            roots.add(certificate.clone()).unwrap();
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
@@ -58,6 +64,22 @@ impl Files {
             .with_no_client_auth();
         TlsConnector::from(Arc::new(client))
     }
+}
+
+fn write_certificate(tls: &TlsConfig) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&tls.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// The certificate that a new connection is served with.
+async fn served(server: &Server, files: &Files) -> CertificateDer<'static> {
+    let stream = server.connect().await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = files.connector(&[&rustls::version::TLS13]);
+    let stream = connector.connect(name, stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap().first().unwrap().clone().into_owned()
 }
 
 impl Drop for Files {
@@ -90,6 +112,65 @@ async fn both_versions_are_served_and_plain_text_is_not() {
         answer
     };
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_without_a_restart() {
+    let mut files = Files::new("renewed");
+    let old = files.certificate.clone();
+    let transport = Transport::tls(&files.tls).unwrap();
+    let (trigger, reload) = Reload::manual();
+    let server = Server::serve(transport, Service::new(router()).with_reload(reload));
+    assert_eq!(served(&server, &files).await, old);
+    // A connection that stands goes on as it began.
+    let standing = server.connect().await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = files.connector(&[&rustls::version::TLS13]);
+    let mut standing = connector.connect(name, standing).await.unwrap();
+
+    files.renew();
+    assert_eq!(served(&server, &files).await, old, "nobody has asked yet");
+    trigger.pull(Cause::Asked);
+    until(async || served(&server, &files).await == files.certificate).await;
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    standing.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    standing.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_leave_the_old_certificate() {
+    let mut files = Files::new("kept");
+    let transport = Transport::tls(&files.tls).unwrap();
+    let (trigger, reload) = Reload::manual();
+    let server = Server::serve(transport, Service::new(router()).with_reload(reload));
+    let old = files.certificate.clone();
+
+    let other = Files::new("kept-other");
+    std::fs::copy(&other.tls.certificate, &files.tls.certificate).unwrap();
+    trigger.pull(Cause::Timer);
+    for _ in 0..20 {
+        assert_eq!(served(&server, &files).await, old, "a certificate without its key");
+    }
+    #[cfg(unix)]
+    {
+        files.renew();
+        files.set_key_mode(0o644);
+        trigger.pull(Cause::Timer);
+        for _ in 0..20 {
+            assert_eq!(served(&server, &files).await, old, "a key that others can read");
+        }
+        files.set_key_mode(0o600);
+    }
+    files.renew();
+    trigger.pull(Cause::Timer);
+    until(async || served(&server, &files).await == files.certificate).await;
+}
+
+/// Waits for what happens soon.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    tokio::time::timeout(crate::peer::PATIENCE, async { while !is_so().await {} }).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,140 @@
+//! When files are read again while a program runs.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+/// How often files are looked at without being asked to.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Why files are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Time went by. What has not changed is not worth a word.
+    Timer,
+    /// Somebody asked, and wants to hear what came of it.
+    Asked,
+}
+
+/// Tells when files are to be read again. Whoever holds a clone is told.
+#[derive(Clone, Debug)]
+pub struct Reload(watch::Receiver<Cause>);
+
+/// Has files read again by all who hold its [`Reload`].
+#[derive(Debug)]
+pub struct Trigger(watch::Sender<Cause>);
+
+impl Reload {
+    /// Never.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::manual().1
+    }
+
+    /// When the trigger is pulled.
+    #[must_use]
+    pub fn manual() -> (Trigger, Self) {
+        let (sender, receiver) = watch::channel(Cause::Timer);
+        (Trigger(sender), Self(receiver))
+    }
+
+    /// Every minute, and on SIGHUP where there is such a signal. Its handler stands when this
+    /// returns. To be called on a tokio runtime with time and I/O drivers.
+    ///
+    /// # Errors
+    /// If the system refuses the handler.
+    pub fn system() -> io::Result<Self> {
+        let (trigger, reload) = Self::manual();
+        let mut hangup = hangup()?;
+        tokio::spawn(async move {
+            let mut timer = tokio::time::interval(PERIOD);
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            // The first tick comes at once.
+            timer.tick().await;
+            loop {
+                tokio::select! {
+                    () = trigger.0.closed() => return,
+                    _ = timer.tick() => trigger.pull(Cause::Timer),
+                    () = hangup.next() => trigger.pull(Cause::Asked),
+                }
+            }
+        });
+        Ok(reload)
+    }
+
+    /// Waits for the next time; for ever if there is none.
+    pub async fn next(&mut self) -> Cause {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        *self.0.borrow_and_update()
+    }
+}
+
+impl Trigger {
+    /// Has files read again.
+    pub fn pull(&self, cause: Cause) {
+        self.0.send_replace(cause);
+    }
+}
+
+#[cfg(unix)]
+struct Hangup(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangup {
+    async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(unix)]
+fn hangup() -> io::Result<Hangup> {
+    use tokio::signal::unix::{SignalKind, signal};
+    signal(SignalKind::hangup()).map(Hangup)
+}
+
+#[cfg(not(unix))]
+struct Hangup;
+
+#[cfg(not(unix))]
+impl Hangup {
+    async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(not(unix))]
+fn hangup() -> io::Result<Hangup> {
+    Ok(Hangup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everyone_is_told_and_why() {
+        let (trigger, mut one) = Reload::manual();
+        let mut other = one.clone();
+        trigger.pull(Cause::Asked);
+        assert_eq!(one.next().await, Cause::Asked);
+        assert_eq!(other.next().await, Cause::Asked);
+        trigger.pull(Cause::Timer);
+        assert_eq!(one.next().await, Cause::Timer);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_hangup_asks() {
+        let mut reload = Reload::system().unwrap();
+        let own = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-HUP", &own]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(reload.next().await, Cause::Asked);
+    }
+}
