@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use countersign_jwt::{Algorithm, Sign, SigningRing};
+use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::CodeGrant;
 use countersign_store::{Codes, Engine, Replay, RevokedTokens};
@@ -20,9 +20,10 @@ use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::form_token::FormTokens;
+use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::users::Users;
-use crate::{authorize, discovery, token};
+use crate::{authorize, discovery, elsewhere, token};
 
 /// A larger request body is refused.
 const MAX_BODY: usize = 64 * 1024;
@@ -90,9 +91,7 @@ pub struct Sts {
     pub(crate) policy: ServerPolicy,
     pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
-    pub(crate) keys: SigningRing,
-    pub(crate) es256: Arc<dyn Sign>,
-    pub(crate) rs256: Arc<dyn Sign>,
+    keys: CurrentKeys,
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) users: Arc<dyn Users>,
     pub(crate) codes: Codes<CodeGrant>,
@@ -151,14 +150,9 @@ impl Sts {
             random,
             audit,
         } = parts;
-        let signer =
-            |algorithm| keys.signer(algorithm).map(Arc::clone).ok_or(SetupError::Key(algorithm));
-        let (es256, rs256) = (signer(Algorithm::Es256)?, signer(Algorithm::Rs256)?);
         let nobody = PasswordHash::of(&Password::generate(random.as_ref()), random.as_ref())?;
         Ok(Self {
             endpoints: Endpoints::of(&policy.issuer)?,
-            es256,
-            rs256,
             codes: Codes::new(Arc::clone(&engine)),
             replay: Replay::new(Arc::clone(&engine)),
             revoked: RevokedTokens::new(engine),
@@ -168,7 +162,7 @@ impl Sts {
             settings,
             policy,
             delegation,
-            keys,
+            keys: CurrentKeys::new(keys)?,
             clients,
             users,
             clock,
@@ -181,9 +175,22 @@ impl Sts {
         &self.policy.issuer
     }
 
-    /// The key for an ID token, by the client's registration.
-    pub(crate) fn id_token_signer(&self, algorithm: Algorithm) -> &dyn Sign {
-        if algorithm == Algorithm::Es256 { self.es256.as_ref() } else { self.rs256.as_ref() }
+    /// The keys of now.
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.keys.now()
+    }
+
+    /// Signs and publishes with these keys from now on.
+    ///
+    /// For rotation that no verifier notices, publish a key that will sign
+    /// ([`SigningRing::with_next`]) before it signs, for longer than verifiers keep the set (the
+    /// answer allows five minutes), and one that signs no more ([`SigningRing::with_retired`])
+    /// until the last token of it has expired.
+    ///
+    /// # Errors
+    /// [`SetupError::Key`]; the keys are as they were then.
+    pub fn replace_keys(&self, keys: SigningRing) -> Result<(), SetupError> {
+        self.keys.replace(keys)
     }
 }
 
@@ -199,10 +206,15 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(&path(&endpoints.oauth_metadata), get(discovery::metadata))
         .route(&path(&endpoints.jwks), get(discovery::jwks))
         .route(webfinger::PATH, get(discovery::webfinger))
-        .route(&path(&endpoints.authorization), get(authorize::get).post(authorize::post))
-        .route(&path(&endpoints.sign_in), post(authorize::sign_in))
+        .route(
+            &path(&endpoints.authorization),
+            get(authorize::get).post(authorize::post).fallback(elsewhere::page),
+        )
+        .route(&path(&endpoints.sign_in), post(authorize::sign_in).fallback(elsewhere::page))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(&path(&endpoints.token), post(token::post))
+        .fallback(elsewhere::no_such_endpoint)
+        .method_not_allowed_fallback(elsewhere::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(sts)
 }

@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, RawQuery, State};
 use axum::response::Response;
-use countersign_oidc::{AuthorizationError, AuthorizationRequest, CodeGrant, authorize, code};
+use countersign_oidc::{
+    AuthorizationError, AuthorizationRequest, CodeGrant, PageError, authorize, code,
+};
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
 use countersign_types::secret::{AuthorizationCode, Password};
@@ -18,8 +21,8 @@ use http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::app::Sts;
-use crate::attempts;
-use crate::form_token::Browser;
+use crate::attempts::{self, Refused};
+use crate::form_token::{self, Browser};
 use crate::pages::{self, SignInPage};
 use crate::passwords::MAX_PASSWORD;
 use crate::token::is_form;
@@ -29,6 +32,8 @@ use crate::users::User;
 const MAX_USERNAME: usize = 256;
 
 const WRONG: &str = "The user name or the password is wrong.";
+
+const START_OVER: &str = "You were not signed in: this page was too old, or this server was restarted. Please try again.";
 
 /// Why nobody was signed in.
 enum SignInError {
@@ -50,21 +55,32 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    begin(&sts, query.unwrap_or_default().as_bytes(), &headers).await
+    let shown = (StatusCode::OK, None);
+    begin(&sts, query.unwrap_or_default().as_bytes(), shown, &headers).await
 }
 
 /// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]
 ///
 /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
-pub(crate) async fn post(State(sts): State<Arc<Sts>>, headers: HeaderMap, body: Bytes) -> Response {
-    if !is_form(&headers) {
-        return pages::refused(countersign_oidc::PageError::Malformed, &sts.endpoints.stylesheet);
+pub(crate) async fn post(
+    State(sts): State<Arc<Sts>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match body {
+        Ok(body) if is_form(&headers) => begin(&sts, &body, (StatusCode::OK, None), &headers).await,
+        Ok(_) => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
+        Err(rejection) => not_taken(&sts, &rejection),
     }
-    begin(&sts, &body, &headers).await
 }
 
 /// Answers an authorization request with the sign-in page, an error page or an error redirect.
-async fn begin(sts: &Sts, form: &[u8], headers: &HeaderMap) -> Response {
+async fn begin(
+    sts: &Sts,
+    form: &[u8],
+    shown: (StatusCode, Option<&str>),
+    headers: &HeaderMap,
+) -> Response {
     let now = sts.clock.now();
     let checked = match authorize::read(form) {
         Err(error) => Err(error.into()),
@@ -76,7 +92,7 @@ async fn begin(sts: &Sts, form: &[u8], headers: &HeaderMap) -> Response {
     match checked {
         Ok(request) => {
             let username = request.login_hint.as_deref().unwrap_or_default();
-            sign_in_page(sts, &request, (StatusCode::OK, None), username, headers, now).await
+            sign_in_page(sts, &request, shown, username, headers, now).await
         }
         Err(AuthorizationError::Page(error)) => {
             tracing::info!(%error, "authorization request refused");
@@ -94,17 +110,21 @@ pub(crate) async fn sign_in(
     State(sts): State<Arc<Sts>>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return not_taken(&sts, &rejection),
+    };
     let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
     let opened = form.as_ref().and_then(|form| {
         let token = form.get("form_token")?;
         sts.form_tokens.open(token, &headers, now).ok()
     });
-    let (Some(form), Some(request)) = (form, opened) else {
-        let explanation = "This page is too old, or it was not opened in this browser.";
-        return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
+    let (form, request) = match (form, opened) {
+        (Some(form), Some(request)) => (form, request),
+        (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
     };
     if form.get("decision") == Some("deny") {
         return redirect(&request.denied().location(sts.issuer()));
@@ -120,6 +140,27 @@ pub(crate) async fn sign_in(
         Ok(location) => redirect(&location),
         Err(error) => unavailable(&sts, &error),
     }
+}
+
+/// Answers a form that cannot be trusted: with a fresh one, if it says what it was for.
+async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
+    let token = form.and_then(|form| form.get("form_token"));
+    match token.and_then(form_token::claimed) {
+        Some(query) => {
+            let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
+            begin(sts, query.as_bytes(), shown, headers).await
+        }
+        None => {
+            let explanation = "This page is too old, or it was not opened in this browser.";
+            pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
+        }
+    }
+}
+
+/// The page for a body that did not arrive, or is too large.
+fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
+    let explanation = "The request that brought you here is malformed.";
+    pages::problem(rejection.status(), explanation, &sts.endpoints.stylesheet)
 }
 
 async fn authenticate(
@@ -138,7 +179,10 @@ async fn authenticate(
     let address = EmailAddress::parse(username).ok();
     let name = address.as_ref().map_or(username, EmailAddress::as_str);
     let attempt = Digest::of_parts(&[name.as_bytes(), source.unwrap_or_default().as_bytes()]);
-    sts.attempts.begin(attempt, now).map_err(|_| SignInError::TooMany)?;
+    sts.attempts.begin(attempt, now).map_err(|refused| match refused {
+        Refused::TooMany => SignInError::TooMany,
+        Refused::Full => SignInError::Busy,
+    })?;
     let hash = user.as_ref().map(|user| &user.password);
     let right = sts.passwords.check(hash, password).await.map_err(|_| {
         sts.attempts.not_made(attempt);

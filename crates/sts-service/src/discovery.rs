@@ -31,7 +31,7 @@ pub(crate) async fn metadata(State(sts): State<Arc<Sts>>) -> Response {
 }
 
 pub(crate) async fn jwks(State(sts): State<Arc<Sts>>) -> Response {
-    document(&sts.keys.published().to_json())
+    document(&sts.keys().published().to_json())
 }
 
 /// Which issuer speaks for an address of our domains. Every address of a domain gets the same

@@ -2,6 +2,7 @@
 //!
 //! [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
 
+use axum::extract::rejection::BytesRejection;
 use countersign_claims_token::MintError;
 use countersign_client_auth::ClientAuthError;
 use countersign_jwt::SignError;
@@ -16,6 +17,8 @@ use http::StatusCode;
 /// Why a token request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
+    #[error("the request body was not taken")]
+    Body(#[from] BytesRejection),
     #[error("the request is malformed")]
     Params(#[from] ParamsError),
     #[error("parameters in the query")]
@@ -53,6 +56,11 @@ impl WireError for TokenError {
     fn wire(&self) -> Wire {
         let bad = |code, description| Wire::new(code, StatusCode::BAD_REQUEST, description);
         match self {
+            Self::Body(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let description = "the request body is too large";
+                Wire::new(ErrorCode::INVALID_REQUEST, error.status(), description)
+            }
+            Self::Body(_) => bad(ErrorCode::INVALID_REQUEST, "the request body cannot be read"),
             Self::Params(error) => error.wire(),
             Self::Query => {
                 bad(ErrorCode::INVALID_REQUEST, "parameters belong in the body of the request")

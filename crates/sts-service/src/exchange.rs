@@ -102,7 +102,7 @@ async fn decided(
 async fn subject(sts: &Sts, token: &AccessToken, now: Timestamp) -> Result<Subject, TokenError> {
     let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
     let presented =
-        subject::verify(token, sts.keys.published(), sts.issuer(), now).map_err(rejected)?;
+        subject::verify(token, sts.keys().published(), sts.issuer(), now).map_err(rejected)?;
     let mut revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
     if let Some(origin) = presented.origin_jwt_id() {
         revoked |= sts.revoked.is_revoked(origin, now).await?;
@@ -160,7 +160,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 amr: grant.amr.clone(),
                 user_claims: user_claims.clone(),
             };
-            Ok(AccessToken::new(token.mint(sts.es256.as_ref())?))
+            Ok(AccessToken::new(token.mint(sts.keys().es256())?))
         }
         Product::IdentityToken { audience, email, act } => {
             let token = IdentityToken {
@@ -174,7 +174,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 client_id: grant.client_id.clone(),
                 cnf: None,
             };
-            Ok(token.mint(sts.es256.as_ref())?)
+            Ok(token.mint(sts.keys().es256())?)
         }
         Product::AccessToken { audiences, scope, email, origin_jti } => {
             let email = email.as_ref().map(VerifiedEmail::address);
@@ -195,7 +195,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 origin_jti: origin_jti.as_deref(),
                 user_claims: Map::new(),
             };
-            Ok(claims.mint(sts.es256.as_ref())?)
+            Ok(claims.mint(sts.keys().es256())?)
         }
     }
 }

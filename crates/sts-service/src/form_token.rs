@@ -5,16 +5,22 @@
 //! this process, together with a secret that the browser holds in a cookie. So nothing is stored for
 //! a form that nobody submits, nothing in the form can be changed, and a form cannot be submitted
 //! from another browser.
+//!
+//! A form that was open while the process was restarted is under a key that is gone. Nobody is signed
+//! in by it, but the person is not left with a dead end: what such a form says it asks for is treated
+//! as an authorization request that has just come in ([`claimed`]), with all its checks, and leads to
+//! a fresh form.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_oidc::AuthorizationRequest;
+use countersign_oidc::{AuthorizationRequest, pkce};
 use countersign_types::random::{self, Random};
 use countersign_types::{Lifetime, Timestamp};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
 /// How long a person may take to sign in.
 pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(600);
@@ -105,6 +111,29 @@ impl FormTokens {
         }
         Ok(content.request)
     }
+}
+
+/// The request that a form token says it is for, as a query. Nothing has been verified: it is worth
+/// as much as a link to the authorization endpoint, which anybody can make.
+pub(crate) fn claimed(token: &str) -> Option<String> {
+    let (content, _) = token.split_once('.')?;
+    let content = URL_SAFE_NO_PAD.decode(content).ok()?;
+    let Content { request, .. } = serde_json::from_slice(&content).ok()?;
+    let scope = request.scope.to_string();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", request.client_id.as_str())
+        .append_pair("redirect_uri", &request.redirect_uri)
+        .append_pair("scope", &scope)
+        .append_pair("code_challenge", request.code_challenge.as_str())
+        .append_pair("code_challenge_method", pkce::METHOD);
+    for (name, value) in
+        [("state", request.state), ("nonce", request.nonce), ("login_hint", request.login_hint)]
+    {
+        query.extend_pairs(value.map(|value| (name, value)));
+    }
+    Some(query.finish())
 }
 
 /// Neither part has a dot, so no two pairs share an input.

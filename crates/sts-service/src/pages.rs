@@ -10,7 +10,7 @@ use http::header::{
     X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::Url;
+use url::{Host, Url};
 
 /// The stylesheet of both pages.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
@@ -69,7 +69,7 @@ pub(crate) fn sign_in(
     page: &SignInPage<'_>,
     request: &AuthorizationRequest,
 ) -> Response {
-    html(status, page.render(), &format!("'self' {}", origin(&request.redirect_uri)))
+    html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))
 }
 
 /// A page for a request that leads nowhere.
@@ -129,6 +129,18 @@ pub(crate) fn protect(headers: &mut HeaderMap) {
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// The place of a redirect URI as a source of a content security policy, which browsers hold the
+/// redirect after a form to. The grammar has no IPv6 literals ([CSP3 host-source]): a browser skips
+/// such a source and stops the redirect, so that the scheme has to do.
+///
+/// [CSP3 host-source]: https://www.w3.org/TR/CSP3/#grammardef-host-source
+fn form_action(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
+        _ => origin(url),
+    }
 }
 
 fn origin(url: &str) -> String {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_client_auth::{self as client_auth, AuthenticatedClient, Authentication};
@@ -43,9 +44,12 @@ pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let answered = respond(&sts, query.as_deref(), &headers, &body).await;
+    let answered = match body {
+        Ok(body) => respond(&sts, query.as_deref(), &headers, &body).await,
+        Err(rejection) => Err(rejection.into()),
+    };
     let response = answered.unwrap_or_else(|error| {
         let cause = &error as &dyn std::error::Error;
         if error.is_internal() {
@@ -155,7 +159,7 @@ fn tokens(
     registered: &Client,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
-    let scope = &redeemed.scope;
+    let (scope, keys) = (&redeemed.scope, sts.keys());
     let expires = now.after(sts.settings.access_token_lifetime).min(redeemed.access_token_expires);
     let audience = [sts.issuer().as_str().to_owned()];
     let speaks = scope.contains(CLAIMS_PROVIDER);
@@ -179,7 +183,7 @@ fn tokens(
         origin_jti: None,
         user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },
     }
-    .mint(sts.es256.as_ref())?;
+    .mint(keys.es256())?;
 
     let mut body = json!({
         "access_token": access_token.expose(),
@@ -202,7 +206,7 @@ fn tokens(
             email_verified: email.map(|_| true),
             name: user.name.clone().filter(|_| scope.contains("profile")),
         };
-        let key = sts.id_token_signer(registered.id_token_algorithm);
+        let key = keys.for_id_token(registered.id_token_algorithm);
         let id_token = id_token.mint(key, &access_token)?;
         if let Some(members) = body.as_object_mut() {
             members.insert("id_token".to_owned(), json!(id_token));
@@ -255,7 +259,7 @@ fn client_credentials(
         origin_jti: None,
         user_claims: Map::new(),
     }
-    .mint(sts.es256.as_ref())?;
+    .mint(sts.keys().es256())?;
     let body = json!({
         "access_token": access_token.expose(),
         "token_type": "Bearer",

@@ -137,6 +137,48 @@ async fn a_form_from_elsewhere_signs_nobody_in() {
     assert_eq!(world.submit(&cookie, &good).await.status, StatusCode::FORBIDDEN, "too late");
 }
 
+/// The key of forms lives as long as the process; here another world is the process that follows.
+#[tokio::test]
+async fn a_page_that_was_open_over_a_restart_leads_back_to_the_form() {
+    let (before, after) = (World::new(), World::new());
+    let change = [("login_hint", "alice"), ("state", "kept & whole")];
+    let (_, token, cookie) = before.page(&change).await;
+    let fields = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let again = after.submit(&cookie, &fields).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    assert_eq!(again.header(LOCATION), "", "nobody is signed in by it");
+    assert!(again.text.contains("this server was restarted"), "{}", again.text);
+    assert!(!again.text.contains(PASSWORD));
+
+    let fresh = hidden(&again.text);
+    let fields = [("form_token", fresh.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let answer = after.submit(&cookie, &fields).await;
+    assert!(answer.header(LOCATION).starts_with("https://app.example/cb?code="));
+    assert_eq!(answer.location("state").as_deref(), Some("kept & whole"));
+    let code = answer.location("code").unwrap();
+    assert_eq!(after.redeem(&code).await.status, StatusCode::OK, "scope, nonce and PKCE are kept");
+}
+
+/// What a form that cannot be trusted says is a request like any other.
+#[tokio::test]
+async fn a_forged_form_leads_no_further_than_a_link() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let (content, tag) = token.split_once('.').unwrap();
+    let content = String::from_utf8(URL_SAFE_NO_PAD.decode(content).unwrap()).unwrap();
+    for (from, to) in [(CALLBACK, "https://evil.example/cb"), ("rqp-client", "nobody")] {
+        assert!(content.contains(from));
+        let forged = URL_SAFE_NO_PAD.encode(content.replace(from, to));
+        let forged = format!("{forged}.{tag}");
+        let answer = world.submit(&cookie, &[("form_token", &forged)]).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{to}");
+        assert_eq!(answer.header(LOCATION), "", "{to}");
+        assert!(!answer.text.contains("evil") && !answer.text.contains("<form"), "{to}");
+    }
+}
+
 #[tokio::test]
 async fn guessing_ends_after_some_failures() {
     let world = World::new();
@@ -212,6 +254,12 @@ async fn a_native_app_comes_back_to_any_port() {
     let fields = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
     let answer = world.submit(&cookie, &fields).await;
     assert!(answer.header(LOCATION).starts_with("http://127.0.0.1:49152/cb?code="));
+
+    // A policy has no word for an IPv6 literal: browsers skip it, and stop the answer.
+    let (page, ..) = world.page(&[("redirect_uri", "http://[::1]:49152/cb")]).await;
+    let policy = page.header(CONTENT_SECURITY_POLICY);
+    assert!(policy.contains("form-action 'self' http:;"), "{policy}");
+    assert!(page.text.contains("http://[::1]:49152"), "the person sees where");
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@
 
 mod authorization;
 mod discovery;
+mod elsewhere;
 mod exchange;
+mod keys;
 mod propagation;
 mod support;
 mod token;

@@ -134,6 +134,7 @@ static HASH: LazyLock<PasswordHash> =
     LazyLock::new(|| PasswordHash::of(&Password::new(PASSWORD), &Counting::default()).unwrap());
 
 pub(crate) struct World {
+    pub(crate) sts: Arc<Sts>,
     pub(crate) router: Router,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit: Arc<Records>,
@@ -176,6 +177,7 @@ fn client(id: &str, credentials: Credentials) -> Client {
         redirect_uris: vec![
             RedirectUri::parse(CALLBACK).unwrap(),
             RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
+            RedirectUri::parse("http://[::1]/cb").unwrap(),
         ],
         scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
         authorization_code: true,
@@ -319,26 +321,28 @@ impl World {
             SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
         ];
         let random = Arc::new(Counting::default());
-        let sts = Sts::new(Parts {
-            settings: Settings {
-                name: "alice.example".into(),
-                email_domains: ["alice.example".to_owned()].into(),
-                scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
-                access_token_lifetime: Lifetime::from_secs(300),
-                id_token_lifetime: Lifetime::from_secs(300),
-            },
-            policy,
-            delegation: Arc::new(ByRegistration),
-            keys: SigningRing::from_keys(keys).unwrap(),
-            clients: Arc::new(url_clients(StaticClients::new(clients), &documents, &clock)),
-            users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
-            engine: Arc::new(MemoryEngine::new()),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            random,
-            audit: Arc::clone(&audit) as Arc<dyn Audit>,
-        })
-        .unwrap();
-        Self { router: app(Arc::new(sts)), clock, audit, documents }
+        let sts = Arc::new(
+            Sts::new(Parts {
+                settings: Settings {
+                    name: "alice.example".into(),
+                    email_domains: ["alice.example".to_owned()].into(),
+                    scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
+                    access_token_lifetime: Lifetime::from_secs(300),
+                    id_token_lifetime: Lifetime::from_secs(300),
+                },
+                policy,
+                delegation: Arc::new(ByRegistration),
+                keys: SigningRing::from_keys(keys).unwrap(),
+                clients: Arc::new(url_clients(StaticClients::new(clients), &documents, &clock)),
+                users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
+                engine: Arc::new(MemoryEngine::new()),
+                clock: Arc::clone(&clock) as Arc<dyn Clock>,
+                random,
+                audit: Arc::clone(&audit) as Arc<dyn Audit>,
+            })
+            .unwrap(),
+        );
+        Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -454,7 +458,7 @@ pub(crate) fn form_request(path: &str, body: String) -> Request<Body> {
     form(path).body(Body::from(body)).unwrap()
 }
 
-fn hidden(page: &str) -> String {
+pub(crate) fn hidden(page: &str) -> String {
     let (_, rest) = page.split_once("name=\"form_token\" value=\"").unwrap_or_default();
     rest.split('"').next().unwrap_or_default().to_owned()
 }
