@@ -109,6 +109,17 @@ impl Sessions {
         self.sessions.insert(issuer, session);
     }
 
+    /// Whether the file can be read, and written in its place: nobody wants to learn after signing
+    /// in that the session cannot be kept.
+    pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+        Self::load(path)?;
+        let checked = new_file(path).and_then(|(new, _)| fs::remove_file(new));
+        checked.map_err(|error| {
+            let reason = format!("{} cannot be written: {error}", path.display());
+            Failure::new(Code::Configuration, reason)
+        })
+    }
+
     /// Writes the file whole or not at all.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Failure> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
@@ -148,17 +159,8 @@ fn check_private(_file: &File) -> io::Result<()> {
 
 /// Writes a file that only its user can read: into a new file beside it, which then takes its place.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(directory) = directory {
-        create_private_directory(directory)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = create_private(&new).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
+    let (new, mut file) = new_file(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
     match written.and_then(|()| fs::rename(&new, path)) {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -166,6 +168,19 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
             Err(error)
         }
     }
+}
+
+/// An empty file beside `path`, in a directory that is made if there is none.
+fn new_file(path: &Path) -> io::Result<(PathBuf, File)> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(directory) = directory {
+        create_private_directory(directory)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let file = create_private(&new)?;
+    Ok((new, file))
 }
 
 #[cfg(unix)]

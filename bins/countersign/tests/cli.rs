@@ -239,6 +239,26 @@ fn who_is_not_signed_in_is_told_how() {
     assert!(ended.stderr.contains("https://sts.example"), "{}", ended.stderr);
 }
 
+#[test]
+fn a_session_that_cannot_be_kept_is_found_before_anybody_signs_in() {
+    let home = Home::new("unkept");
+    // Nothing answers there: an attempt to sign in would end otherwise.
+    let config = "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"\n\
+                  [danger]\nconnect_to = [\"sts.example:443=127.0.0.1:1\"]";
+    home.write("client.toml", config);
+    home.write("file", "");
+    make_private(&home.write("damaged.json", "{}"));
+    for (session, reason) in
+        [("file/session.json", "file/session.json"), ("damaged.json", "not a session file")]
+    {
+        let ended = home.check(&["--config", "client.toml", "--session", session, "login"], "", 3);
+        assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    }
+    let args = ["--config", "client.toml", "--session", "new/session.json", "login"];
+    assert!(home.run(&args, "").stderr.contains("sts.example"), "the session is not the problem");
+    assert!(!home.0.join("new/session.json").exists(), "a check leaves nothing");
+}
+
 #[cfg(unix)]
 fn make_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,6 @@
 //! From a configuration to a server.
 
-use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,8 +9,8 @@ use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::Seams;
-use countersign_host::server::{self, Transport, TransportError};
+use countersign_host::server::TransportError;
+use countersign_host::{Composed, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::limit::Source;
 use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
@@ -25,14 +24,6 @@ use http::StatusCode;
 
 use crate::config::Config;
 use crate::site::Site;
-
-/// A resource server that is ready to serve.
-pub struct Composed {
-    router: Router,
-    listen: SocketAddr,
-    transport: Transport,
-    server: Arc<ResourceServer>,
-}
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +40,15 @@ pub enum ComposeError {
     Store(#[from] countersign_store::sqlite::OpenError),
 }
 
-/// Builds the server: nothing is bound, nothing is sent.
+/// Builds the server: nothing is bound, nothing is sent. When it is served it registers the
+/// resources; if the authorization server is not there yet, the first request that needs it tries
+/// again.
 ///
 /// # Errors
 /// [`ComposeError`].
 pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> {
-    let (transport, fetch) = (transport(&config)?, fetch(&config)?);
-    let registrations: Arc<dyn RegistrationStore> = match &config.store {
+    let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
+    let registrations: Arc<dyn RegistrationStore> = match &config.serving.store {
         Some(path) => {
             let engine = SqliteEngine::open(path, Arc::clone(&seams.clock))?;
             Arc::new(Kept(Registrations::new(Arc::new(engine))))
@@ -77,7 +70,9 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
     let site = Arc::new(config.site);
     let server = Arc::new(ResourceServer::new(config.identity, site.descriptions(), uma_seams));
     let limit = TicketLimit::new(config.tickets_per_source);
-    Ok(Composed { router: app(&server, &site, limit), listen: config.listen, transport, server })
+    let router = app(&server, &site, limit);
+    let composed = Composed::new(router, config.serving.listen, transport);
+    Ok(composed.with_task(move |_| register(server)))
 }
 
 /// Reads the files that a configuration names, and opens nothing.
@@ -85,16 +80,9 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
 /// # Errors
 /// [`ComposeError`], but for the store.
 pub fn check(config: &Config) -> Result<(), ComposeError> {
-    transport(config)?;
+    config.serving.transport()?;
     fetch(config)?;
     Ok(())
-}
-
-fn transport(config: &Config) -> Result<Transport, ComposeError> {
-    match &config.tls {
-        Some(tls) => Ok(Transport::tls(tls)?),
-        None => Ok(server::danger::plain_http()),
-    }
 }
 
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
@@ -138,41 +126,13 @@ async fn content(
     site.respond(&path).await
 }
 
-impl Composed {
-    /// Where the configuration says to listen.
-    #[must_use]
-    pub const fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    /// The router, to be served by another server.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// Serves until `shutdown` is done. Registers the resources meanwhile; if the authorization
-    /// server is not there yet, the first request that needs it tries again.
-    ///
-    /// # Errors
-    /// [`server::ServeError`], before anything is served.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), server::ServeError> {
-        let server = Arc::clone(&self.server);
-        let registering = tokio::spawn(async move {
-            match server.register().await {
-                Ok(()) => tracing::info!("all resources are registered"),
-                Err(error) => {
-                    let error: &dyn std::error::Error = error.as_ref();
-                    tracing::warn!(error, "the resources are not registered yet");
-                }
-            }
-        });
-        let served = server::serve(listener, self.transport, self.router, shutdown).await;
-        registering.abort();
-        served
+async fn register(server: Arc<ResourceServer>) {
+    match server.register().await {
+        Ok(()) => tracing::info!("all resources are registered"),
+        Err(error) => {
+            let error: &dyn std::error::Error = error.as_ref();
+            tracing::warn!(error, "the resources are not registered yet");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
 use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
+use countersign_host::serving::{Serving, ServingConfig, StoreConfig};
 use countersign_jwt::SigningKey;
 use countersign_metadata::resource;
 use countersign_resource::limit;
@@ -27,18 +28,12 @@ use crate::site::{Content, MAX_FILE, Resource, Site};
 /// configuration file no more, secrets are read.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Certificate and key; `None` for plain http.
-    pub tls: Option<TlsConfig>,
-    /// How to log.
-    pub log: LogConfig,
+    /// How it is served. The store keeps the identifiers of registered resources.
+    pub serving: Serving,
     /// Who this resource server is.
     pub identity: Identity,
     /// Whom it trusts when it connects to its authorization server.
     pub outbound: FetchConfig,
-    /// The file that keeps the identifiers of registered resources; `None` keeps them in memory.
-    pub store: Option<PathBuf>,
     /// How many permission tickets one source is given within [`WINDOW`].
     ///
     /// [`WINDOW`]: countersign_resource::limit::WINDOW
@@ -61,7 +56,7 @@ struct File {
     #[serde(default)]
     outbound: Outbound,
     #[serde(default)]
-    store: Store,
+    store: StoreConfig,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
@@ -82,12 +77,6 @@ struct AuthorizationServer {
 #[serde(deny_unknown_fields, default)]
 struct Outbound {
     roots: Option<PathBuf>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Store {
-    path: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -132,22 +121,19 @@ struct ResourceConfig {
 /// [`ConfigError`]: the file, the key and what is wrong with it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let file: File = config::load(path)?;
-    let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
-    if file.tls.is_none() && !file.danger.plain_http {
-        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
-    }
-    if file.tls.is_some() && file.danger.plain_http {
-        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
-    }
-    if file.store.path.is_none() && !file.danger.memory_store {
-        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
-    }
+    let serving = ServingConfig {
+        listen: file.listen,
+        tls: file.tls,
+        log: file.log,
+        store: file.store,
+        plain_http: file.danger.plain_http,
+        memory_store: file.danger.memory_store,
+    };
+    let serving = serving.resolve(path)?;
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     Ok(Config {
-        listen: file.listen,
-        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
-        log: file.log,
+        serving,
         site: site(path, &file.identifier, file.resources)?,
         identity: Identity {
             identifier: file.identifier,
@@ -159,7 +145,6 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         outbound: FetchConfig::default()
             .with_roots(roots)
             .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
-        store: file.store.path.map(|store| config::relative_to(path, &store)),
         tickets_per_source: file.limits.tickets_per_source,
     })
 }

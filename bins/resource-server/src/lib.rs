@@ -29,5 +29,5 @@ pub mod site;
 
 mod compose;
 
-pub use compose::{ComposeError, Composed, app, check, compose};
+pub use compose::{ComposeError, app, check, compose};
 pub use config::{Config, load};

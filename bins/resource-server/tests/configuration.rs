@@ -46,7 +46,7 @@ fn the_example_is_loaded() {
     let config = load_text("example", &example()).unwrap();
     assert_eq!(config.identity.identifier.as_str(), "https://rs.bob.example");
     assert_eq!(config.identity.client_id.as_str(), "rs-bob");
-    assert!(config.store.is_some_and(|store| store.is_absolute()));
+    assert!(config.serving.store.is_some_and(|store| store.is_absolute()));
     assert_eq!(config.site.descriptions().count(), 2);
     assert_eq!(config.tickets_per_source, countersign_resource::limit::TICKETS);
     assert_eq!(config.site.metadata_path(), "/.well-known/oauth-protected-resource");

@@ -1,28 +1,20 @@
 //! From a configuration to a server.
 
-use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::Router;
 use countersign_fetch::client::FetchConfigError;
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::Seams;
-use countersign_host::server::{self, Transport, TransportError};
+use countersign_host::server::TransportError;
+use countersign_host::{Composed, Seams};
+use countersign_jwt::Algorithm;
 use countersign_resolver::ClientDocuments;
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, app};
 use countersign_token_exchange::ByRegistration;
+use countersign_types::Timestamp;
 
 use crate::config::Config;
-use crate::keys::KeyFileError;
-
-/// A provider that is ready to serve.
-pub struct Composed {
-    router: Router,
-    listen: SocketAddr,
-    transport: Transport,
-}
+use crate::keys::{self, KeyFileError, Keys};
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +37,8 @@ pub enum ComposeError {
     Setup(#[from] SetupError),
 }
 
-/// Builds the server: nothing is bound, nothing is sent. Signing keys that are missing are made.
+/// Builds the server: nothing is bound, nothing is sent. Signing keys that are missing are made;
+/// while it is served, they are replaced in time.
 /// `audit` is told of every token exchange.
 ///
 /// # Errors
@@ -55,8 +48,8 @@ pub fn compose(
     seams: &Seams,
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
-    let transport = transport(&config)?;
-    let engine: Arc<dyn Engine> = match &config.store {
+    let transport = config.serving.transport()?;
+    let engine: Arc<dyn Engine> = match &config.serving.store {
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
         None => Arc::new(MemoryEngine::new()),
     };
@@ -66,19 +59,24 @@ pub fn compose(
         let documents = ClientDocuments::new(fetch, Arc::clone(&seams.clock), &config.documents);
         clients = Arc::new(UrlClients::new(clients, Arc::new(documents), config.url_clients));
     }
-    let sts = Sts::new(Parts {
+    let (ring, directory) = config.keys.open(seams)?;
+    let kids = keys::kids(&ring);
+    let sts = Arc::new(Sts::new(Parts {
         settings: config.settings,
         policy: config.policy,
         delegation: Arc::new(ByRegistration),
-        keys: config.keys.open(seams.random.as_ref())?,
+        keys: ring,
         clients,
         users: Arc::new(config.users),
         engine,
         clock: Arc::clone(&seams.clock),
         random: Arc::clone(&seams.random),
         audit,
-    })?;
-    Ok(Composed { router: app(Arc::new(sts)), listen: config.listen, transport })
+    })?);
+    let composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
+    let Some(directory) = directory else { return Ok(composed) };
+    let seams = seams.clone();
+    Ok(composed.with_task(move |reload| keys::rotate(sts, directory, seams, reload, kids)))
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.
@@ -86,40 +84,23 @@ pub fn compose(
 /// # Errors
 /// [`ComposeError::Transport`], [`ComposeError::Fetch`], [`ComposeError::Keys`].
 pub fn check(config: &Config) -> Result<(), ComposeError> {
-    transport(config)?;
+    config.serving.transport()?;
     HttpFetch::new(&config.fetch)?;
     config.keys.check()?;
     Ok(())
 }
 
-fn transport(config: &Config) -> Result<Transport, ComposeError> {
-    match &config.tls {
-        Some(tls) => Ok(Transport::tls(tls)?),
-        None => Ok(server::danger::plain_http()),
-    }
-}
-
-impl Composed {
-    /// Where the configuration says to listen.
-    #[must_use]
-    pub const fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    /// The router, to be served by another server.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// Serves until `shutdown` is done.
-    ///
-    /// # Errors
-    /// [`server::ServeError`], before anything is served.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), server::ServeError> {
-        server::serve(listener, self.transport, self.router, shutdown).await
+/// Makes the signing keys that follow those of now, unless they are there already. A server that
+/// runs publishes them within a minute, and signs with them from the moments that are given back.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn announce_keys(
+    config: &Config,
+    seams: &Seams,
+) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
+    match &config.keys {
+        Keys::Given(..) => Err(KeyFileError::Given),
+        Keys::Directory(directory) => directory.announce(seams.clock.now(), seams.random.as_ref()),
     }
 }

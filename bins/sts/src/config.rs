@@ -3,52 +3,56 @@
 mod file;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
-use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_client_auth::RegisteredClient;
 use countersign_fetch::{Danger, FetchConfig, Roots};
-use countersign_host::config::{self, ConfigError};
-use countersign_host::logging::LogConfig;
-use countersign_host::server::TlsConfig;
+use countersign_host::config::{self, ConfigError, CredentialsConfig};
+use countersign_host::serving::{Serving, ServingConfig};
 use countersign_identity_propagation::identity_token;
+use countersign_jwt::Algorithm;
 use countersign_jwt::act::MAX_DEPTH;
-use countersign_jwt::{Algorithm, KeySet};
 use countersign_resolver::ClientDocumentsConfig;
 use countersign_sts_service::{
     Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientRule, User,
 };
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
 use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
-use countersign_types::secret::ClientSecret;
-use countersign_types::{Issuer, ScopeSet, email};
+use countersign_types::{Issuer, Lifetime, ScopeSet, email};
 
 use self::file::{
     ClientConfig, ClientExchangeConfig, ExchangeConfig, File, GrantConfig, IdTokenAlg, JwtConfig,
     KeysConfig, Lifetimes, Pattern, UrlClientConfig, UserConfig,
 };
-use crate::keys::{self, Keys};
+use crate::keys::{self, KeyDirectory, Keys, Periods};
 
 /// A day: a longer life of any token is a mistake.
-const MAX_LIFETIME: u32 = 86_400;
+const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
-const MAX_CLAIMS_TOKEN: u32 = 300;
+const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
+
+/// A key is published for so long before it signs, unless the file says otherwise: a day.
+const ANNOUNCE: Lifetime = Lifetime::from_secs(86_400);
+
+/// The shortest announcement: twice as long as verifiers may keep the key set.
+const MIN_ANNOUNCE: u32 = 600;
+
+/// Nobody waits longer than thirty days for a key.
+const MAX_ANNOUNCE: u32 = 30 * 86_400;
+
+/// A key is published for so long after it signed: the longest life of a token, and ten minutes for
+/// clocks that differ and servers that look once a minute.
+const RETAIN: Lifetime = Lifetime::from_secs(MAX_LIFETIME.as_secs() + 600);
 
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read and digested.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Certificate and key; `None` for plain http.
-    pub tls: Option<TlsConfig>,
-    /// How to log.
-    pub log: LogConfig,
-    /// The database file; `None` keeps everything in memory.
-    pub store: Option<PathBuf>,
+    /// How it is served.
+    pub serving: Serving,
     pub(crate) keys: Keys,
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
@@ -66,15 +70,15 @@ pub struct Config {
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let file: File = config::load(path)?;
     let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
-    if file.tls.is_none() && !file.danger.plain_http {
-        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
-    }
-    if file.tls.is_some() && file.danger.plain_http {
-        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
-    }
-    if file.store.path.is_none() && !file.danger.memory_store {
-        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
-    }
+    let serving = ServingConfig {
+        listen: file.listen,
+        tls: file.tls,
+        log: file.log,
+        store: file.store,
+        plain_http: file.danger.plain_http,
+        memory_store: file.danger.memory_store,
+    };
+    let serving = serving.resolve(path)?;
     check_lifetimes(path, &file.lifetimes)?;
     let email_domains = email_domains(path, &file.email_domains)?;
     let names_a_client = |subject: &str| file.clients.iter().any(|c| c.id.as_str() == subject);
@@ -89,10 +93,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let scopes =
         file.clients.iter().fold(ScopeSet::empty(), |all, client| all.union(&client.scopes));
     Ok(Config {
-        listen: file.listen,
-        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
-        log: file.log,
-        store: file.store.path.map(|store| config::relative_to(path, &store)),
+        serving,
         keys: signing_keys(path, &file.keys)?,
         users: users(path, file.users, &email_domains)?,
         clients: clients(path, file.clients)?,
@@ -117,12 +118,9 @@ fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError
         ("access_token", lifetimes.access_token, MAX_LIFETIME),
         ("id_token", lifetimes.id_token, MAX_LIFETIME),
         ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
-        ("identity_token", lifetimes.identity_token, identity_token::MAX_LIFETIME.as_secs()),
+        ("identity_token", lifetimes.identity_token, identity_token::MAX_LIFETIME),
     ] {
-        if !(1..=longest).contains(&lifetime.as_secs()) {
-            let reason = format!("from 1 to {longest} seconds");
-            return Err(ConfigError::new(path, format!("lifetimes.{key}"), reason));
-        }
+        config::check_lifetime(path, key, lifetime, longest)?;
     }
     Ok(())
 }
@@ -138,13 +136,46 @@ fn email_domains(path: &Path, domains: &[String]) -> Result<BTreeSet<String>, Co
 
 fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
     match (&keys.directory, &keys.es256, &keys.rs256) {
-        (Some(directory), None, None) => Ok(Keys::Directory(config::relative_to(path, directory))),
-        (None, Some(es256), Some(rs256)) => Ok(Keys::Given(vec![
-            keys::given(path, "keys.es256", es256, Algorithm::Es256)?,
-            keys::given(path, "keys.rs256", rs256, Algorithm::Rs256)?,
-        ])),
+        (Some(directory), None, None) => {
+            if keys.published.is_some() {
+                let reason = "the directory's keys are published anyway";
+                return Err(ConfigError::new(path, "keys.published", reason));
+            }
+            let directory = config::relative_to(path, directory);
+            Ok(Keys::Directory(KeyDirectory::new(directory, periods(path, keys)?)))
+        }
+        (None, Some(es256), Some(rs256)) => {
+            for (key, period) in [("announce", keys.announce), ("rotate_every", keys.rotate_every)]
+            {
+                if period.is_some() {
+                    let reason = "for a directory of keys only";
+                    return Err(ConfigError::new(path, format!("keys.{key}"), reason));
+                }
+            }
+            let given = vec![
+                keys::given(path, "keys.es256", es256, Algorithm::Es256)?,
+                keys::given(path, "keys.rs256", rs256, Algorithm::Rs256)?,
+            ];
+            let published = keys.published.as_deref();
+            let published = published
+                .map(|set| config::public_keys(path, "keys.published", set))
+                .transpose()?;
+            Ok(Keys::Given(given, published))
+        }
         _ => Err(ConfigError::new(path, "keys", "either directory, or es256 and rs256")),
     }
+}
+
+fn periods(path: &Path, keys: &KeysConfig) -> Result<Periods, ConfigError> {
+    let announce = keys.announce.unwrap_or(ANNOUNCE);
+    if !(MIN_ANNOUNCE..=MAX_ANNOUNCE).contains(&announce.as_secs()) {
+        let reason = format!("from {MIN_ANNOUNCE} to {MAX_ANNOUNCE} seconds");
+        return Err(ConfigError::new(path, "keys.announce", reason));
+    }
+    if keys.rotate_every.is_some_and(|every| every <= announce) {
+        return Err(ConfigError::new(path, "keys.rotate_every", "longer than keys.announce"));
+    }
+    Ok(Periods { announce, rotate_every: keys.rotate_every, retain: RETAIN })
 }
 
 fn policy(
@@ -317,8 +348,17 @@ impl Place<'_> {
     }
 
     fn client(&self, client: ClientConfig) -> Result<Client, ConfigError> {
+        let credentials = config::credentials(
+            self.path,
+            &format!("clients[{}]", self.index),
+            &CredentialsConfig {
+                secret: client.secret,
+                secret_sha256: client.secret_sha256,
+                keys: client.keys,
+                public: client.public,
+            },
+        )?;
         let may = |grant| client.grants.contains(&grant);
-        let credentials = self.credentials(&client)?;
         if may(GrantConfig::ClientCredentials) && client.public {
             return Err(self.refuse("grants", "client_credentials is for confidential clients"));
         }
@@ -342,27 +382,5 @@ impl Place<'_> {
             },
             registered: RegisteredClient { id: client.id, credentials },
         })
-    }
-
-    /// The secret's digest, the public keys, or none for a public client: exactly one.
-    fn credentials(&self, client: &ClientConfig) -> Result<Credentials, ConfigError> {
-        match (&client.secret, &client.keys, client.public) {
-            (Some(source), None, false) => {
-                let secret = config::secret(self.path, &self.key("secret"), source)?;
-                let digest = SecretDigest::of_configured(&ClientSecret::new(secret.as_str()))
-                    .map_err(|error| self.refuse("secret", &error.to_string()))?;
-                Ok(Credentials::secret(digest))
-            }
-            (None, Some(file), false) => {
-                let file = config::relative_to(self.path, file);
-                let refuse =
-                    |reason: String| self.refuse("keys", &format!("{}: {reason}", file.display()));
-                let text = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
-                let keys = KeySet::parse_own(&text).map_err(|error| refuse(error.to_string()))?;
-                Ok(Credentials::Keys(keys))
-            }
-            (None, None, true) => Ok(Credentials::Public),
-            _ => Err(self.refuse("secret", "or keys, or public = true: one of them")),
-        }
     }
 }

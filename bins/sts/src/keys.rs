@@ -1,31 +1,55 @@
-//! The signing keys: given in files, or made at the first start.
+//! The signing keys: given in files, or kept in a directory and replaced in time.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+mod directory;
+mod schedule;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use countersign_host::config::{self, ConfigError, SecretSource};
+use countersign_host::reload::Cause;
+use countersign_host::{Reload, Seams};
 use countersign_jwt::ring::RingError;
-use countersign_jwt::{Algorithm, KeyError, SigningKey, SigningRing};
-use countersign_types::random::{self, Random};
+use countersign_jwt::{Algorithm, KeyError, KeySet, SigningKey, SigningRing};
+use countersign_sts_service::Sts;
+
+pub(crate) use directory::KeyDirectory;
+pub(crate) use schedule::Periods;
 
 /// Where the keys are.
 #[derive(Debug)]
 pub(crate) enum Keys {
-    /// Read from the configuration's files or variables.
-    Given(Vec<SigningKey>),
-    /// In this directory, to be made where one is missing.
-    Directory(PathBuf),
+    /// Read from the configuration's files or variables: a key for each algorithm, and others that
+    /// are only published.
+    Given(Vec<SigningKey>, Option<KeySet>),
+    /// In a directory, to be made where one is missing or due.
+    Directory(KeyDirectory),
 }
 
 /// Why a key cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
+    /// The directory cannot be read.
+    #[error("cannot read {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is named like a key's, but not quite.
+    #[error("{} is not named as NAME.jwk or NAME-SECONDS.jwk", .0.display())]
+    Name(PathBuf),
+    /// The directory's keys went away while they were looked at.
+    #[error("{} holds no key", .0.display())]
+    NoKey(PathBuf),
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ConfigError),
-    /// The file cannot be written.
+    /// The file cannot be written, or not be removed.
     #[error("cannot write {}", path.display())]
     Write {
         /// The file.
@@ -51,37 +75,89 @@ pub enum KeyFileError {
     /// The keys cannot be used together.
     #[error("the keys cannot be used together")]
     Ring(#[from] RingError),
+    /// The configuration gives the keys themselves.
+    #[error("there is no key directory: keys that the configuration gives are replaced there")]
+    Given,
 }
 
-/// The algorithms that are needed, each with the name of its file.
-const NEEDED: [(Algorithm, &str); 2] =
-    [(Algorithm::Es256, "es256.jwk"), (Algorithm::Rs256, "rs256.jwk")];
+/// The algorithms that are needed, each with what the names of its files begin with.
+const NEEDED: [(Algorithm, &str); 2] = [(Algorithm::Es256, "es256"), (Algorithm::Rs256, "rs256")];
 
 impl Keys {
-    /// The keys, made and written where they are missing.
-    pub(crate) fn open(self, random: &dyn Random) -> Result<SigningRing, KeyFileError> {
-        let keys = match self {
-            Self::Given(keys) => keys,
-            Self::Directory(directory) => {
-                let open = |(algorithm, name)| open(&directory.join(name), algorithm, random);
-                NEEDED.into_iter().map(open).collect::<Result<_, _>>()?
+    /// The keys of now, and the directory in which they change.
+    pub(crate) fn open(
+        self,
+        seams: &Seams,
+    ) -> Result<(SigningRing, Option<KeyDirectory>), KeyFileError> {
+        match self {
+            Self::Given(keys, published) => {
+                let mut ring = SigningRing::from_keys(keys)?;
+                for key in published.iter().flat_map(|set| set.iter()) {
+                    ring = ring.with_next(key.clone())?;
+                }
+                Ok((ring, None))
             }
-        };
-        Ok(SigningRing::from_keys(keys)?)
+            Self::Directory(directory) => {
+                let ring = directory.ring(seams.clock.now(), seams.random.as_ref())?;
+                Ok((ring, Some(directory)))
+            }
+        }
     }
 
     /// Reads the keys that are there and makes none.
     pub(crate) fn check(&self) -> Result<(), KeyFileError> {
-        if let Self::Directory(directory) = self {
-            for (algorithm, name) in NEEDED {
-                let path = directory.join(name);
-                if path.exists() {
-                    read(&path, algorithm)?;
-                }
+        match self {
+            Self::Given(..) => Ok(()),
+            Self::Directory(directory) => directory.check(),
+        }
+    }
+}
+
+/// Moves the service's keys along as time goes by, and as the directory's files change.
+pub(crate) async fn rotate(
+    sts: Arc<Sts>,
+    directory: KeyDirectory,
+    seams: Seams,
+    mut reload: Reload,
+    mut kids: Vec<String>,
+) {
+    loop {
+        let cause = reload.next().await;
+        let (directory, now, random) =
+            (directory.clone(), seams.clock.now(), Arc::clone(&seams.random));
+        // A key that is to be made takes its time.
+        let read = tokio::task::spawn_blocking(move || directory.ring(now, random.as_ref())).await;
+        // A panic was reported by its hook.
+        let Ok(ring) = read else { continue };
+        let replaced = ring.map_err(Box::<dyn std::error::Error>::from).and_then(|ring| {
+            let published = self::kids(&ring);
+            sts.replace_keys(ring)?;
+            Ok(published)
+        });
+        match replaced {
+            Ok(now) if now != kids || cause == Cause::Asked => {
+                tracing::info!(kids = now.join(" "), "signing keys: those that sign, then others");
+                kids = now;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let error = error.as_ref();
+                tracing::error!(error, "the signing keys that were loaded before sign on");
             }
         }
-        Ok(())
     }
+}
+
+/// The published keys' identifiers, those that sign first.
+pub(crate) fn kids(ring: &SigningRing) -> Vec<String> {
+    let signing = ring.algorithms().filter_map(|algorithm| ring.signer(algorithm)?.key_id());
+    let mut kids = signing.map(str::to_owned).collect::<Vec<_>>();
+    for kid in ring.published().iter().filter_map(|key| key.kid()) {
+        if !kids.iter().any(|known| known == kid) {
+            kids.push(kid.to_owned());
+        }
+    }
+    kids
 }
 
 /// Reads a private key that the configuration names.
@@ -98,73 +174,4 @@ pub(crate) fn given(
         return Ok(parsed);
     }
     Err(ConfigError::new(file, key, format!("not a private JWK for {}", algorithm.name())))
-}
-
-fn open(
-    path: &Path,
-    algorithm: Algorithm,
-    random: &dyn Random,
-) -> Result<SigningKey, KeyFileError> {
-    if !path.exists() {
-        let key = SigningKey::generate(algorithm, None).map_err(KeyFileError::Generate)?;
-        let text = key.to_jwk().map_err(KeyFileError::Generate)?;
-        let written = write_new(path, text.as_bytes(), random);
-        written.map_err(|source| KeyFileError::Write { path: path.to_owned(), source })?;
-        tracing::info!(path = %path.display(), algorithm = algorithm.name(), "signing key made");
-    }
-    // Read back what is there: another process may have been faster.
-    read(path, algorithm)
-}
-
-fn read(path: &Path, algorithm: Algorithm) -> Result<SigningKey, KeyFileError> {
-    let text = config::secret(path, "", &SecretSource::File(absolute(path)))?;
-    let refuse = |source| KeyFileError::Key { path: path.to_owned(), algorithm, source };
-    let key = SigningKey::from_json(text.as_bytes()).map_err(|error| refuse(Some(error)))?;
-    if key.public().algorithm() == algorithm { Ok(key) } else { Err(refuse(None)) }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Writes a file that only its owner can read, whole or not at all, and never over another.
-fn write_new(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<()> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    make_directory(directory)?;
-    let draft = path.with_extension(random::identifier(random));
-    let written = write_draft(&draft, content).and_then(|()| match fs::hard_link(&draft, path) {
-        // Somebody made the key meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    fs::remove_file(&draft)?;
-    written?;
-    File::open(directory)?.sync_all()
-}
-
-fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn make_directory(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
-}
-
-#[cfg(not(unix))]
-fn make_directory(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
 }

@@ -24,6 +24,6 @@ mod compose;
 mod config;
 mod keys;
 
-pub use compose::{ComposeError, Composed, check, compose};
+pub use compose::{ComposeError, announce_keys, check, compose};
 pub use config::{Config, load};
 pub use keys::KeyFileError;

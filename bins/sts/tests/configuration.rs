@@ -1,16 +1,23 @@
 //! The example configuration, and configurations that are refused by file, key and reason.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
-use countersign_host::{ConfigError, Seams};
-use countersign_sts::{Config, check, compose, load};
+use countersign_host::reload::Cause;
+use countersign_host::{ConfigError, Reload, Seams, server};
+use countersign_sts::{Config, announce_keys, check, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_types::{Clock, Timestamp};
 use http::{Request, StatusCode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
 const EXAMPLE: &str = include_str!("../example.toml");
@@ -75,6 +82,13 @@ fn only_for_its_owner(file: &Path) {
 #[cfg(not(unix))]
 fn only_for_its_owner(_: &Path) {}
 
+fn key_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
 async fn status(router: axum::Router, path: &str) -> (StatusCode, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
@@ -86,8 +100,8 @@ async fn status(router: axum::Router, path: &str) -> (StatusCode, String) {
 #[test]
 fn the_example_is_complete_and_loads() {
     let config = load_text("example", EXAMPLE).unwrap();
-    assert_eq!(config.listen.port(), 8441);
-    assert!(config.tls.is_some() && config.store.is_some());
+    assert_eq!(config.serving.listen.port(), 8441);
+    assert!(config.serving.tls.is_some() && config.serving.store.is_some());
     // Every key that the example comments out is a key too.
     let uncommented = EXAMPLE
         .replace("[tls]\n", "[unused]\n")
@@ -106,16 +120,17 @@ async fn keys_are_made_once_and_for_their_owner() {
     assert!(!keys.exists(), "a check makes nothing");
     let first = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let (_, jwks) = status(first, "/jwks").await;
-    for name in ["es256.jwk", "rs256.jwk"] {
-        let file = keys.join(name);
-        assert!(file.exists());
+    let files = key_files(&keys);
+    assert_eq!(files.len(), 2, "one of each, and no drafts are left: {files:?}");
+    for (name, file) in ["es256-", "rs256-"].into_iter().zip(files) {
+        let found = file.file_name().unwrap().to_str().unwrap();
+        assert!(found.starts_with(name) && found.ends_with(".jwk"), "{found}");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
-    assert_eq!(fs::read_dir(&keys).unwrap().count(), 2, "no drafts are left");
 
     let again = load(&keys.parent().unwrap().join("sts.toml")).unwrap();
     check(&again).unwrap();
@@ -157,6 +172,83 @@ fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
     }
 }
 
+#[test]
+fn a_key_file_that_is_named_almost_like_one_is_refused() {
+    let config = load_text("almost", SMALL).unwrap();
+    let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/almost/keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("es256-tomorrow.jwk"), "{}").unwrap();
+    let error = check(&config).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("es256-tomorrow.jwk"), "{cause}");
+}
+
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.0.load(Ordering::Relaxed))
+    }
+}
+
+async fn published(address: SocketAddr) -> Vec<String> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /jwks HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let keys: serde_json::Value =
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let keys = keys["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until so many keys are published, which happens soon.
+async fn published_are(address: SocketAddr, count: usize) -> Vec<String> {
+    tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            let kids = published(address).await;
+            if kids.len() == count {
+                return kids;
+            }
+        }
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn keys_are_rotated_while_the_server_serves() {
+    const START: i64 = 1_800_000_000;
+    let config = load_text("rotated", &SMALL.replace("keys\"", "keys\"\nannounce = 600")).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/rotated/sts.toml");
+    let clock = Arc::new(TestClock(AtomicI64::new(START)));
+    let seams = Seams { clock: Arc::clone(&clock) as _, random: Seams::system().random };
+    let (trigger, reload) = Reload::manual();
+    let composed = compose(config, &seams, Arc::new(LogAudit)).unwrap().with_reload(reload);
+    let listener = server::bind(composed.listen()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(composed.serve(listener, std::future::pending()));
+    let first = published_are(address, 2).await;
+
+    // What `sts rotate-keys` does, in another process.
+    let announced = announce_keys(&load(&file).unwrap(), &seams).unwrap();
+    assert!(announced.iter().all(|(_, begins)| begins.as_unix() == START + 660), "{announced:?}");
+    assert_eq!(announce_keys(&load(&file).unwrap(), &seams).unwrap(), announced, "once is enough");
+    assert_eq!(published(address).await, first);
+    trigger.pull(Cause::Asked);
+    let both = published_are(address, 4).await;
+    assert!(first.iter().all(|kid| both.contains(kid)));
+
+    // A day and ten minutes after the new ones began to sign, the old ones are gone from the set
+    // and from the directory.
+    clock.0.store(START + 660 + 86_400 + 600, Ordering::Relaxed);
+    trigger.pull(Cause::Timer);
+    let second = published_are(address, 2).await;
+    assert!(second.iter().all(|kid| both.contains(kid) && !first.contains(kid)));
+    assert_eq!(key_files(&file.with_file_name("keys")).len(), 2);
+    serving.abort();
+}
+
 #[track_caller]
 fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{name}: {from}");
@@ -186,8 +278,25 @@ fn a_bad_value_is_named() {
         "secret = { file = \"rqp-client.secret\" }",
         "secret = { file = \"rqp-client.secret\" }\npublic = true",
         "clients[0].secret",
-        "one of them",
+        "exactly one of them",
     );
+    refused(
+        "digest",
+        "secret = { file = \"rqp-client.secret\" }",
+        "secret_sha256 = \"the secret itself, by mistake\"",
+        "clients[0].secret_sha256",
+        "hash-secret",
+    );
+    refused("public", "127.0.0.1:0", "192.0.2.1:443", "danger.plain_http", "loopback");
+    refused("filter", "[danger]", "[log]\nfilter = \"a=b=c\"\n[danger]", "log.filter", "a=b=c");
+    let directory = "directory = \"keys\"";
+    let keys = |more: &str| format!("{directory}\n{more}");
+    refused("announce", directory, &keys("announce = 599"), "keys.announce", "from 600");
+    let short = keys("announce = 700\nrotate_every = 700");
+    refused("rotate", directory, &short, "keys.rotate_every", "longer than keys.announce");
+    refused("published", directory, &keys("published = \"a\""), "keys.published", "anyway");
+    let given = "es256 = { env = \"A\" }\nrs256 = { env = \"B\" }\nannounce = 600";
+    refused("given", directory, given, "keys.announce", "directory of keys only");
     refused("redirect", "https://app.example/cb", "app:/cb", "clients[0].redirect_uris[0]", "");
     refused(
         "no-redirect",

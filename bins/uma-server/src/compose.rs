@@ -1,13 +1,10 @@
 //! From a configuration to a server.
 
-use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::Router;
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::Seams;
-use countersign_host::server::{self, Transport, TransportError};
+use countersign_host::server::TransportError;
+use countersign_host::{Composed, Seams};
 use countersign_resolver::{IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::identifier::IdentifierError;
@@ -15,13 +12,6 @@ use countersign_uma_service::discovery::NetworkDiscovery;
 use countersign_uma_service::{Audit, Seams as UmaSeams, Uma, app};
 
 use crate::config::Config;
-
-/// An authorization server that is ready to serve.
-pub struct Composed {
-    router: Router,
-    listen: SocketAddr,
-    transport: Transport,
-}
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +40,8 @@ pub fn compose(
     seams: &Seams,
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
-    let (transport, fetch) = (transport(&config)?, fetch(&config)?);
-    let engine: Arc<dyn Engine> = match &config.store {
+    let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
+    let engine: Arc<dyn Engine> = match &config.serving.store {
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
         None => Arc::new(MemoryEngine::new()),
     };
@@ -70,7 +60,7 @@ pub fn compose(
             random: Arc::clone(&seams.random),
         },
     )?;
-    Ok(Composed { router: app(Arc::new(uma)), listen: config.listen, transport })
+    Ok(Composed::new(app(Arc::new(uma)), config.serving.listen, transport))
 }
 
 /// Reads the files that a configuration names, and opens nothing.
@@ -78,43 +68,11 @@ pub fn compose(
 /// # Errors
 /// [`ComposeError`], but for the store.
 pub fn check(config: &Config) -> Result<(), ComposeError> {
-    transport(config)?;
+    config.serving.transport()?;
     fetch(config)?;
     Ok(())
 }
 
-fn transport(config: &Config) -> Result<Transport, ComposeError> {
-    match &config.tls {
-        Some(tls) => Ok(Transport::tls(tls)?),
-        None => Ok(server::danger::plain_http()),
-    }
-}
-
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
     Ok(Arc::new(HttpFetch::new(&config.outbound)?))
-}
-
-impl Composed {
-    /// Where the configuration says to listen.
-    #[must_use]
-    pub const fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    /// The router, to be served by another server.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// Serves until `shutdown` is done.
-    ///
-    /// # Errors
-    /// [`server::ServeError`], before anything is served.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<(), server::ServeError> {
-        server::serve(listener, self.transport, self.router, shutdown).await
-    }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
-use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_client_auth::{Credentials, RegisteredClient};
 use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
-use countersign_host::config::{self, ConfigError, SecretSource};
+use countersign_host::config::{self, ConfigError, CredentialsConfig, SecretSource};
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
-use countersign_jwt::KeySet;
-use countersign_types::secret::ClientSecret;
+use countersign_host::serving::{Serving, ServingConfig, StoreConfig};
 use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet};
 use countersign_uma::assessment::{PartialGrants, Settings};
 use countersign_uma::policy::rules::{Rule, Rules};
@@ -23,12 +23,8 @@ use serde::Deserialize;
 /// configuration file no more, secrets are read and digested.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Certificate and key; `None` for plain http.
-    pub tls: Option<TlsConfig>,
-    /// How to log.
-    pub log: LogConfig,
+    /// How it is served.
+    pub serving: Serving,
     /// What the server goes by.
     pub uma: UmaConfig,
     /// Who is registered.
@@ -37,8 +33,6 @@ pub struct Config {
     pub policy: Rules,
     /// Whom it trusts when it connects to identity providers.
     pub outbound: FetchConfig,
-    /// The database file; `None` keeps everything in memory.
-    pub store: Option<PathBuf>,
 }
 
 /// The file as it is written.
@@ -49,7 +43,7 @@ struct File {
     listen: SocketAddr,
     tls: Option<TlsConfig>,
     #[serde(default)]
-    store: Store,
+    store: StoreConfig,
     #[serde(default)]
     log: LogConfig,
     #[serde(default)]
@@ -64,12 +58,6 @@ struct File {
     danger: DangerConfig,
     resource_servers: Vec<ResourceServerConfig>,
     clients: Vec<ClientConfig>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Store {
-    path: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,19 +96,13 @@ impl Default for Lifetimes {
     }
 }
 
-#[derive(Deserialize)]
+/// Under a limit of nothing, nothing would work.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct LimitsConfig {
-    resources: usize,
-    tickets: u32,
-    pats: u32,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        let Limits { resources, tickets, pats, .. } = Limits::default();
-        Self { resources, tickets, pats }
-    }
+    resources: Option<NonZeroUsize>,
+    tickets: Option<NonZeroU32>,
+    pats: Option<NonZeroU32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -136,6 +118,7 @@ struct DangerConfig {
 struct ResourceServerConfig {
     id: ClientId,
     secret: Option<SecretSource>,
+    secret_sha256: Option<String>,
     keys: Option<PathBuf>,
     owner: OwnerId,
     resource_identifiers: Vec<ResourceIdentifier>,
@@ -150,6 +133,7 @@ struct ResourceServerConfig {
 struct ClientConfig {
     id: ClientId,
     secret: Option<SecretSource>,
+    secret_sha256: Option<String>,
     keys: Option<PathBuf>,
     #[serde(default)]
     public: bool,
@@ -163,31 +147,27 @@ struct ClientConfig {
 /// [`ConfigError`]: the file, the key and what is wrong with it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let file: File = config::load(path)?;
-    let refuse = |key: &str, reason: &str| ConfigError::new(path, key, reason);
-    if file.tls.is_none() && !file.danger.plain_http {
-        return Err(refuse("tls", "missing; plain http takes danger.plain_http = true"));
-    }
-    if file.tls.is_some() && file.danger.plain_http {
-        return Err(refuse("danger.plain_http", "there is a certificate to serve with"));
-    }
-    if file.store.path.is_none() && !file.danger.memory_store {
-        return Err(refuse("store.path", "missing; forgetting takes danger.memory_store = true"));
-    }
+    let serving = ServingConfig {
+        listen: file.listen,
+        tls: file.tls,
+        log: file.log,
+        store: file.store,
+        plain_http: file.danger.plain_http,
+        memory_store: file.danger.memory_store,
+    };
+    let serving = serving.resolve(path)?;
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
     let (clients, policy) = register(path, file.resource_servers, file.clients)?;
     Ok(Config {
-        listen: file.listen,
-        tls: file.tls.as_ref().map(|tls| tls.relative_to(path)),
-        log: file.log,
+        serving,
         uma,
         clients,
         policy,
         outbound: FetchConfig::default()
             .with_roots(roots)
             .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
-        store: file.store.path.map(|store| config::relative_to(path, &store)),
     })
 }
 
@@ -205,10 +185,7 @@ fn uma(
         ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
         ("kept_claims", lifetimes.kept_claims, MAX_LIFETIME),
     ] {
-        if !(1..=longest).contains(&lifetime.as_secs()) {
-            let reason = format!("from 1 to {longest} seconds");
-            return Err(ConfigError::new(path, format!("lifetimes.{key}"), reason));
-        }
+        config::check_lifetime(path, key, lifetime, longest)?;
     }
     let mut uma = UmaConfig::new(issuer.clone());
     uma.settings = Settings {
@@ -221,17 +198,18 @@ fn uma(
         ..Settings::new(issuer)
     };
     uma.pat_lifetime = lifetimes.pat;
-    uma.limits.resources = limits.resources;
-    uma.limits.tickets = limits.tickets;
-    uma.limits.pats = limits.pats;
+    let default = Limits::default();
+    uma.limits.resources = limits.resources.map_or(default.resources, NonZeroUsize::get);
+    uma.limits.tickets = limits.tickets.map_or(default.tickets, NonZeroU32::get);
+    uma.limits.pats = limits.pats.map_or(default.pats, NonZeroU32::get);
     Ok(uma)
 }
 
 /// A day: a longer life of any of these is a mistake.
-const MAX_LIFETIME: u32 = 86_400;
+const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
-const MAX_CLAIMS_TOKEN: u32 = 300;
+const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
 
 fn register(
     path: &Path,
@@ -252,8 +230,12 @@ fn register(
                 return Err(at.refuse("resource_identifiers", &format!("{identifier} is taken")));
             }
         }
-        let credentials = at.credentials(server.secret.as_ref(), server.keys.as_deref())?;
-        let credentials = credentials.ok_or_else(|| at.refuse("secret", "or keys: one of them"))?;
+        let credentials = at.credentials(&CredentialsConfig {
+            secret: server.secret,
+            secret_sha256: server.secret_sha256,
+            keys: server.keys,
+            public: false,
+        })?;
         let protection = Protection::new(server.owner, server.id.clone());
         policy = policy.with(protection.clone(), server.policy);
         registered.push(Client {
@@ -269,12 +251,12 @@ fn register(
     for (index, client) in clients.into_iter().enumerate() {
         let at = Place { path, table: "clients", index };
         at.new_id(&mut ids, &client.id)?;
-        let credentials = at.credentials(client.secret.as_ref(), client.keys.as_deref())?;
-        let credentials = match (credentials, client.public) {
-            (Some(credentials), false) => credentials,
-            (None, true) => Credentials::Public,
-            _ => return Err(at.refuse("secret", "or keys, or public = true: one of them")),
-        };
+        let credentials = at.credentials(&CredentialsConfig {
+            secret: client.secret,
+            secret_sha256: client.secret_sha256,
+            keys: client.keys,
+            public: client.public,
+        })?;
         registered.push(Client {
             registered: RegisteredClient { id: client.id, credentials },
             uma_grant: Some(client.scopes),
@@ -292,12 +274,12 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn key(&self, member: &str) -> String {
-        format!("{}[{}].{member}", self.table, self.index)
+    fn table(&self) -> String {
+        format!("{}[{}]", self.table, self.index)
     }
 
     fn refuse(&self, member: &str, reason: &str) -> ConfigError {
-        ConfigError::new(self.path, self.key(member), reason)
+        ConfigError::new(self.path, format!("{}.{member}", self.table()), reason)
     }
 
     fn new_id(&self, ids: &mut BTreeSet<ClientId>, id: &ClientId) -> Result<(), ConfigError> {
@@ -307,29 +289,7 @@ impl Place<'_> {
         Err(self.refuse("id", "used before, by a client or a resource server"))
     }
 
-    /// The secret's digest or the public keys, whichever is given; not both.
-    fn credentials(
-        &self,
-        secret: Option<&SecretSource>,
-        keys: Option<&Path>,
-    ) -> Result<Option<Credentials>, ConfigError> {
-        match (secret, keys) {
-            (None, None) => Ok(None),
-            (Some(source), None) => {
-                let secret = config::secret(self.path, &self.key("secret"), source)?;
-                let digest = SecretDigest::of_configured(&ClientSecret::new(secret.as_str()))
-                    .map_err(|error| self.refuse("secret", &error.to_string()))?;
-                Ok(Some(Credentials::secret(digest)))
-            }
-            (None, Some(file)) => {
-                let file = config::relative_to(self.path, file);
-                let refuse =
-                    |reason: String| self.refuse("keys", &format!("{}: {reason}", file.display()));
-                let text = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
-                let keys = KeySet::parse_own(&text).map_err(|error| refuse(error.to_string()))?;
-                Ok(Some(Credentials::Keys(keys)))
-            }
-            (Some(_), Some(_)) => Err(self.refuse("keys", "there is a secret already")),
-        }
+    fn credentials(&self, written: &CredentialsConfig) -> Result<Credentials, ConfigError> {
+        config::credentials(self.path, &self.table(), written)
     }
 }

@@ -30,5 +30,5 @@ pub mod config;
 
 mod compose;
 
-pub use compose::{ComposeError, Composed, check, compose};
+pub use compose::{ComposeError, check, compose};
 pub use config::{Config, load};

@@ -1,91 +1,57 @@
-//! `uma-server CONFIG` serves; `uma-server check CONFIG` reads the configuration and says
-//! what is wrong with it.
+//! `uma-server CONFIG` serves; `uma-server check CONFIG` reads the configuration and says what is
+//! wrong with it; `uma-server hash-secret` makes the digest of a client secret for the
+//! configuration.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
-use countersign_host::{Seams, logging, server};
-use countersign_uma_server::{Config, compose, load};
+use clap::Subcommand;
+use countersign_host::program::{self, Program};
+use countersign_host::{Composed, ConfigError, Seams, Serving};
+use countersign_uma_server::{ComposeError, Config};
 use countersign_uma_service::LogAudit;
 
-/// Bad configuration, as sysexits.h has it.
-const EX_CONFIG: u8 = 78;
-
-/// A UMA 2.0 authorization server.
-///
-/// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for a
-/// configuration that cannot be used.
-#[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// The configuration file
-    #[arg(required = true)]
-    config: Option<PathBuf>,
-}
+struct UmaServer;
 
 #[derive(Subcommand)]
 enum Command {
-    /// Read a configuration with everything it names, and exit
-    Check {
-        /// The configuration file
-        config: PathBuf,
-    },
+    /// Read a client secret from standard input and print its digest, for secret_sha256
+    HashSecret,
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match (arguments.command, arguments.config) {
-        (Some(Command::Check { config }), _) => check(&config),
-        (None, Some(config)) => run(&config),
-        (None, None) => ExitCode::from(2),
-    }
-}
+impl Program for UmaServer {
+    type Config = Config;
+    type Error = ComposeError;
+    type Command = Command;
 
-fn check(path: &Path) -> ExitCode {
-    match load(path).map(|config| countersign_uma_server::check(&config)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => complain(&error),
-        Err(error) => complain(&error),
-    }
-}
+    const NAME: &'static str = "uma-server";
+    const ABOUT: &'static str = "A UMA 2.0 authorization server.";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
-fn run(path: &Path) -> ExitCode {
-    let config = match load(path) {
-        Ok(config) => config,
-        Err(error) => return complain(&error),
-    };
-    if let Err(error) = logging::init(&config.log) {
-        return complain(&error);
+    fn load(file: &Path) -> Result<Config, ConfigError> {
+        countersign_uma_server::load(file)
     }
-    match serve(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = error.as_ref(), "not serving");
-            ExitCode::FAILURE
+
+    fn serving(config: &Config) -> &Serving {
+        &config.serving
+    }
+
+    fn check(config: &Config) -> Result<(), ComposeError> {
+        countersign_uma_server::check(config)
+    }
+
+    fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> {
+        countersign_uma_server::compose(config, seams, Arc::new(LogAudit))
+    }
+
+    fn run(command: Command) -> ExitCode {
+        match command {
+            Command::HashSecret => program::hash_secret(),
         }
     }
 }
 
-#[tokio::main]
-async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let composed = compose(config, &Seams::system(), Arc::new(LogAudit))?;
-    let listener = server::bind(composed.listen())?;
-    composed.serve(listener, server::shutdown_signal()?).await?;
-    Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
-fn complain(error: &dyn Error) -> ExitCode {
-    eprintln!("{error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        eprintln!("  because: {error}");
-        cause = error.source();
-    }
-    ExitCode::from(EX_CONFIG)
+fn main() -> ExitCode {
+    program::main::<UmaServer>()
 }

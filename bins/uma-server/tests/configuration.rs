@@ -74,8 +74,8 @@ fn the_example_is_loaded() {
     let config = load_text("example", &example()).unwrap();
     assert_eq!(config.uma.settings.issuer.as_str(), "https://uma.bob.example");
     assert_eq!(config.uma.settings.refused_issuers.len(), 1);
-    assert!(config.store.is_some_and(|store| store.is_absolute()));
-    assert!(config.tls.is_some());
+    assert!(config.serving.store.is_some_and(|store| store.is_absolute()));
+    assert!(config.serving.tls.is_some());
 }
 
 #[test]
@@ -109,8 +109,9 @@ fn the_example_without_its_environment_names_the_variable() {
 fn every_commented_setting_is_known() {
     for (commented, key) in [
         ("# [outbound]\n# roots = \"ca.pem\"", ""),
-        ("# keys = \"resource-server.jwks\"", "resource_servers[0].keys"),
-        ("# keys = \"rqp-client.jwks\"", "clients[0].keys"),
+        ("# keys = \"resource-server.jwks\"", "resource_servers[0].secret"),
+        ("# keys = \"rqp-client.jwks\"", "clients[0].secret"),
+        ("# secret_sha256 =", "resource_servers[0].secret"),
     ] {
         let text = example();
         assert!(text.contains(commented));
@@ -152,7 +153,9 @@ fn a_bad_value_is_named() {
     check_refused(secret, "", "resource_servers[0].secret", "one of them");
     check_refused("a.secret", "no.secret", "resource_servers[0].secret", "no.secret");
     let both = format!("{secret}\nkeys = \"a.jwks\"");
-    check_refused(secret, &both, "resource_servers[0].keys", "already");
+    check_refused(secret, &both, "resource_servers[0].secret", "exactly one of them");
+    let digest = "secret_sha256 = \"not a digest\"";
+    check_refused(secret, digest, "resource_servers[0].secret_sha256", "hash-secret");
     check_refused(secret, "keys = \"a.secret\"", "resource_servers[0].keys", "a.secret");
     check_refused(
         identifiers,
@@ -170,10 +173,23 @@ fn a_bad_value_is_named() {
     check_refused("[danger]", ticket, "lifetimes.ticket", "from 1 to");
     let claims_token = "[lifetimes]\nclaims_token = 301\n[danger]";
     check_refused("[danger]", claims_token, "lifetimes.claims_token", "from 1 to 300");
+    for limit in ["resources", "tickets", "pats"] {
+        let limits = format!("[limits]\n{limit} = 0\n[danger]");
+        check_refused("[danger]", &limits, &format!("limits.{limit}"), "nonzero");
+    }
+    check_refused("127.0.0.1:0", "0.0.0.0:0", "danger.plain_http", "loopback");
+    check_refused("[danger]", "[log]\nfilter = \"a=b=c\"\n[danger]", "log.filter", "a=b=c");
     let everybody = ("domains = []", "says who");
     for (who, reason) in [everybody, ("domains = [\"localhost\"]", "not a domain name")] {
         check_refused(rule, who, "resource_servers[0].policy[0]", reason);
     }
+}
+
+#[test]
+fn a_secret_may_be_given_by_its_digest() {
+    let secret = r#"secret = { file = "a.secret" }"#;
+    let digest = r#"secret_sha256 = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU""#;
+    load_text("digest", &SMALL.replace(secret, digest)).unwrap();
 }
 
 #[test]

@@ -95,17 +95,6 @@ pub fn check_lifetime(
     Err(ConfigError::new(file, format!("lifetimes.{key}"), reason))
 }
 
-/// Refuses a limit of nothing, under which nothing would work.
-///
-/// # Errors
-/// [`ConfigError`] for `limits.` and this key.
-pub fn check_limit(file: &Path, key: &str, limit: u64) -> Result<(), ConfigError> {
-    if limit > 0 {
-        return Ok(());
-    }
-    Err(ConfigError::new(file, format!("limits.{key}"), "at least 1"))
-}
-
 /// Where a secret is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
@@ -325,9 +314,8 @@ mod tests {
             let checked = check_lifetime(file, "rpt", Lifetime::from_secs(seconds), day);
             assert_eq!(checked.is_ok(), is_taken, "{seconds}");
         }
-        assert!(check_limit(file, "tickets", 1).is_ok());
-        let error = check_limit(file, "tickets", 0).unwrap_err();
-        assert_eq!(error.to_string(), "server.toml: limits.tickets: at least 1");
+        let error = check_lifetime(file, "rpt", Lifetime::from_secs(0), day).unwrap_err();
+        assert_eq!(error.to_string(), "server.toml: lifetimes.rpt: from 1 to 86400 seconds");
     }
 
     #[test]

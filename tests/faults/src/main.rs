@@ -72,7 +72,7 @@ async fn kill(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
 /// The server, in this process.
 async fn serve(config: &Path) -> Result<(), Box<dyn Error>> {
     let config = countersign_uma_server::load(config)?;
-    logging::init(&config.log)?;
+    logging::init(&config.serving.log)?;
     let composed = countersign_uma_server::compose(config, &Seams::system(), Arc::new(LogAudit))?;
     let listener = server::bind(composed.listen())?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;

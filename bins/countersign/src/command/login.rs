@@ -80,6 +80,8 @@ pub(crate) async fn run(global: &Global, args: LoginArgs, out: Output) -> Result
         }
     };
     let scope = ScopeSet::parse(scope).map_err(|error| Failure::of(Code::Configuration, error))?;
+    let path = session::path(global.session.as_deref())?;
+    Sessions::check(&path)?;
     let Seams { clock, random } = Seams::system();
     let fetch = config.fetch()?;
 
@@ -101,7 +103,7 @@ pub(crate) async fn run(global: &Global, args: LoginArgs, out: Output) -> Result
     };
     let tokens = party.finish(pending, &answer, clock.now()).await.map_err(failure)?;
 
-    let path = session::path(global.session.as_deref())?;
+    // Read now, since another login may have ended meanwhile.
     let mut sessions = Sessions::load(&path)?;
     let Tokens { access_token, expires_in, identity, .. } = tokens;
     let email = identity.email.filter(|_| identity.email_verified);

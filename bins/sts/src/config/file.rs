@@ -8,6 +8,7 @@ use countersign_fetch::ConnectTo;
 use countersign_host::config::SecretSource;
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
+use countersign_host::serving::StoreConfig;
 use countersign_identity_propagation::ActorAudience;
 use countersign_jwt::act::MAX_DEPTH;
 use countersign_token_exchange::TargetPattern;
@@ -26,7 +27,7 @@ pub(super) struct File {
     pub(super) listen: SocketAddr,
     pub(super) tls: Option<TlsConfig>,
     #[serde(default)]
-    pub(super) store: Store,
+    pub(super) store: StoreConfig,
     #[serde(default)]
     pub(super) log: LogConfig,
     pub(super) keys: KeysConfig,
@@ -51,18 +52,15 @@ pub(super) struct Outbound {
     pub(super) host_only_clients: bool,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Store {
-    pub(super) path: Option<PathBuf>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeysConfig {
     pub(super) directory: Option<PathBuf>,
     pub(super) es256: Option<SecretSource>,
     pub(super) rs256: Option<SecretSource>,
+    pub(super) published: Option<PathBuf>,
+    pub(super) announce: Option<Lifetime>,
+    pub(super) rotate_every: Option<Lifetime>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +161,7 @@ pub(super) struct ClientConfig {
     pub(super) id: ClientId,
     pub(super) name: String,
     pub(super) secret: Option<SecretSource>,
+    pub(super) secret_sha256: Option<String>,
     pub(super) keys: Option<PathBuf>,
     #[serde(default)]
     pub(super) public: bool,
