@@ -23,6 +23,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use josekit::jwk::alg::ec::EcKeyPair;
+use josekit::jwk::alg::ecx::EcxKeyPair;
 use josekit::jwk::alg::ed::EdKeyPair;
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jwk::{Jwk, KeyPair};
@@ -49,15 +50,7 @@ pub fn private_key_from_pem(
     algorithm: Option<Algorithm>,
     kid: Option<&str>,
 ) -> Result<SigningKey, ConvertError> {
-    if pem.len() > MAX_PEM {
-        return Err(ConvertError::Format);
-    }
-    let jwk = EcKeyPair::from_pem(pem, None)
-        .map(|pair| pair.to_jwk_key_pair())
-        .or_else(|_| RsaKeyPair::from_pem(pem).map(|pair| pair.to_jwk_key_pair()))
-        .or_else(|_| EdKeyPair::from_pem(pem).map(|pair| pair.to_jwk_key_pair()))
-        .map_err(|_| ConvertError::Format)?;
-    signing_key(jwk, algorithm, kid)
+    signing_key(private_members_of_pem(pem)?, algorithm, kid)
 }
 
 /// Reads a private key from its DER form: PKCS #8, or PKCS #1 for an RSA key. Otherwise as
@@ -77,17 +70,77 @@ pub fn private_key_from_der(
     let jwk = EcKeyPair::from_der(der, None)
         .map(|pair| pair.to_jwk_key_pair())
         .or_else(|_| EdKeyPair::from_der(der).map(|pair| pair.to_jwk_key_pair()))
+        .or_else(|_| EcxKeyPair::from_der(der).map(|pair| pair.to_jwk_key_pair()))
         .or_else(|_| RsaKeyPair::from_der(der).map(|pair| pair.to_jwk_key_pair()))
         .map_err(|_| ConvertError::Format)?;
-    signing_key(jwk, algorithm, kid)
+    signing_key(numbers(jwk), algorithm, kid)
+}
+
+/// Reads a private key of any kind, one that decrypts too, from its PEM form, as a JWK that says
+/// nothing of its use. What is wrong with its numbers shows when it is read as a key: by
+/// [`SigningKey::from_jwk`], or by [`DecryptionKey::from_jwk_for`](crate::jwe::DecryptionKey::from_jwk_for).
+///
+/// ```
+/// use countersign_jwt::convert;
+/// use countersign_jwt::jwe::{Curve, DecryptionKey, KeyManagement, NewKey};
+///
+/// let key = DecryptionKey::generate(NewKey::EcdhEs(Curve::X25519), None)?;
+/// let pem = convert::private_jwk_to_pem(key.to_jwk().as_bytes())?;
+/// let jwk = convert::private_jwk_from_pem(pem.as_bytes())?;
+/// let jwk = serde_json::from_str(&jwk)?;
+/// let again = DecryptionKey::from_jwk_for(&jwk, KeyManagement::EcdhEs)?;
+/// assert_eq!(again.encryption_key()?.to_public_jwk(), {
+///     let mut public = key.encryption_key()?.to_public_jwk();
+///     public.as_mut().and_then(|jwk| jwk.as_object_mut()).map(|jwk| jwk.remove("kid"));
+///     public
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ConvertError::Format`] if it is no such text.
+pub fn private_jwk_from_pem(pem: &[u8]) -> Result<Zeroizing<String>, ConvertError> {
+    let members = private_members_of_pem(pem)?;
+    serde_json::to_string(&members).map(Zeroizing::new).map_err(|_| ConvertError::Format)
+}
+
+/// Writes a private key of any kind that has a PEM form, given as a JWK, in PKCS #8.
+///
+/// # Errors
+/// [`ConvertError::Format`] if it is no private key of type EC, RSA or OKP.
+pub fn private_jwk_to_pem(jwk: &[u8]) -> Result<Zeroizing<String>, ConvertError> {
+    let members = crate::json::parse_object(jwk).map_err(KeyError::from)?;
+    let jwk = Jwk::from_map(members).map_err(|_| ConvertError::Format)?;
+    pem_of(&jwk)
+}
+
+fn private_members_of_pem(pem: &[u8]) -> Result<Map<String, Value>, ConvertError> {
+    if pem.len() > MAX_PEM {
+        return Err(ConvertError::Format);
+    }
+    EcKeyPair::from_pem(pem, None)
+        .map(|pair| pair.to_jwk_key_pair())
+        .or_else(|_| RsaKeyPair::from_pem(pem).map(|pair| pair.to_jwk_key_pair()))
+        .or_else(|_| EdKeyPair::from_pem(pem).map(|pair| pair.to_jwk_key_pair()))
+        .or_else(|_| EcxKeyPair::from_pem(pem).map(|pair| pair.to_jwk_key_pair()))
+        .map(numbers)
+        .map_err(|_| ConvertError::Format)
+}
+
+/// The members without those by which josekit guesses a use.
+fn numbers(jwk: Jwk) -> Map<String, Value> {
+    let mut members: Map<String, Value> = jwk.into();
+    for said in ["use", "key_ops", "alg", "kid"] {
+        members.remove(said);
+    }
+    members
 }
 
 fn signing_key(
-    jwk: Jwk,
+    mut members: Map<String, Value>,
     algorithm: Option<Algorithm>,
     kid: Option<&str>,
 ) -> Result<SigningKey, ConvertError> {
-    let mut members: Map<String, Value> = jwk.into();
     if let Some(algorithm) = algorithm {
         members.insert("alg".to_owned(), algorithm.name().into());
     }
@@ -103,17 +156,16 @@ fn signing_key(
 /// [`ConvertError::Key`] if the engine does not give the key out.
 pub fn private_key_to_pem(key: &SigningKey) -> Result<Zeroizing<String>, ConvertError> {
     let jwk = Jwk::from_bytes(key.to_jwk()?.as_bytes()).map_err(|_| ConvertError::Format)?;
-    let pem = match key.public().algorithm() {
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 => {
-            EcKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key())
-        }
-        Algorithm::Rs256
-        | Algorithm::Rs384
-        | Algorithm::Rs512
-        | Algorithm::Ps256
-        | Algorithm::Ps384
-        | Algorithm::Ps512 => RsaKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key()),
-        Algorithm::Ed25519 => EdKeyPair::from_jwk(&jwk).map(|pair| pair.to_pem_private_key()),
+    pem_of(&jwk)
+}
+
+fn pem_of(jwk: &Jwk) -> Result<Zeroizing<String>, ConvertError> {
+    let pem = match (jwk.key_type(), jwk.curve()) {
+        ("EC", _) => EcKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),
+        ("RSA", _) => RsaKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),
+        ("OKP", Some("Ed25519")) => EdKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),
+        ("OKP", Some("X25519")) => EcxKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),
+        _ => return Err(ConvertError::Format),
     };
     String::from_utf8(pem.map_err(|_| ConvertError::Format)?)
         .map(Zeroizing::new)
@@ -218,6 +270,30 @@ mod tests {
             private_key_from_pem(&pem, Some(Algorithm::Es256), None).unwrap_err(),
             ConvertError::Key(KeyError::AlgorithmMismatch)
         );
+    }
+
+    #[test]
+    fn a_key_for_encryption_is_read_and_does_not_sign() {
+        let pair = EcxKeyPair::generate(josekit::jwk::alg::ecx::EcxCurve::X25519).unwrap();
+        let pem = pair.to_pem_private_key();
+        let refused = ConvertError::Key(KeyError::Unsupported("crv"));
+        assert_eq!(private_key_from_pem(&pem, None, None).unwrap_err(), refused);
+        let der = pair.to_der_private_key();
+        assert_eq!(private_key_from_der(&der, None, None).unwrap_err(), refused);
+        let jwk = private_jwk_from_pem(&pem).unwrap();
+        assert_eq!(private_jwk_to_pem(jwk.as_bytes()).unwrap().as_bytes(), pem);
+        for (text, error) in [
+            (r#"{"kty":"oct","k":"AAAA"}"#, ConvertError::Format),
+            (r#"{"kty":"EC","crv":"P-256"}"#, ConvertError::Format),
+            (r#"{"kty":"OKP","crv":"X448"}"#, ConvertError::Format),
+            ("{}", ConvertError::Format),
+            (
+                r#"{"kty":"EC","kty":"EC"}"#,
+                ConvertError::Key(KeyError::Json(crate::json::JsonError::DuplicateMember)),
+            ),
+        ] {
+            assert_eq!(private_jwk_to_pem(text.as_bytes()).unwrap_err(), error, "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! Properties of tokens and keys.
 
+use std::sync::LazyLock;
+
+use countersign_jwt::jws::UnverifiedJws;
+use countersign_jwt::mac::{HmacKey, HmacKeys, MacAlgorithm};
 use countersign_jwt::{
     Algorithm, KeySet, Policy, PublicKey, Sign as _, SigningKey, Typ, Unverified, sign,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::support::{KEYS, NOW, claims, decode, encode, key, policy, read, signed};
+use crate::support::{KEYS, NOW, claims, decode, encode, key, key_set, policy, read, signed};
+
+static SHARED: LazyLock<HmacKey> =
+    LazyLock::new(|| HmacKey::generate(MacAlgorithm::Hs256, None).unwrap());
 
 /// Every single bit of every token of every algorithm matters.
 #[test]
@@ -60,6 +67,9 @@ proptest! {
         let _ = SigningKey::from_json(text.as_bytes());
         let _ = KeySet::parse_own(&octets);
         let _ = KeySet::parse_foreign(text.as_bytes());
+        let _ = UnverifiedJws::parse(&text);
+        let _ = HmacKey::from_json(&octets);
+        let _ = HmacKeys::parse(text.as_bytes());
         for algorithm in Algorithm::ALL {
             let _ = SigningKey::from_pkcs8_der(*algorithm, None, &octets);
         }
@@ -73,10 +83,33 @@ proptest! {
     ) {
         let token = format!("{}.{}.{}", encode(header), encode(payload), encode(signature));
         let _ = read(&token, &policy());
+        let _ = SHARED.verify(&token, &policy(), NOW);
+        if let Ok(read) = UnverifiedJws::parse(&token) {
+            prop_assert!(read.verify(&key_set()).is_err());
+        }
+        prop_assert!(SHARED.verify_payload(&token).is_err());
+    }
+
+    /// Any number that JSON can write, as a date: an answer, never a panic.
+    #[test]
+    fn numbers_of_any_spelling(
+        number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,5})?",
+        name in prop::sample::select(vec!["exp", "nbf", "iat"]),
+    ) {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(name);
+        let claims = claims.to_string();
+        let payload = format!(r#"{{"{name}":{number},{}"#, &claims[1..]);
+        let token = signed(key(Algorithm::Ed25519), r#"{"alg":"Ed25519","typ":"uma-claims+jwt"}"#, payload);
+        if let Ok(verified) = read(&token, &policy()) {
+            let date = verified.claims().timestamp(name).unwrap().unwrap().as_unix();
+            let written: f64 = number.parse().unwrap();
+            prop_assert!((date as f64 - written).abs() <= 1.0 && !number.starts_with('-'), "{number}");
+        }
     }
 
     #[test]
-    fn a_damaged_key_is_refused_or_harmless(at in any::<prop::sample::Index>(), octet: u8, which in 0..5_usize) {
+    fn a_damaged_key_is_refused_or_harmless(at in any::<prop::sample::Index>(), octet: u8, which in 0..Algorithm::ALL.len()) {
         let mut der = KEYS[which].public().to_spki_der().unwrap();
         let at = at.index(der.len());
         der[at] = octet;
