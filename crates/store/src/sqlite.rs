@@ -3,7 +3,8 @@
 //! One thread owns the connection that writes. It takes everything that waits, applies it in one
 //! transaction, commits, and only then answers each caller: with many callers a sync is shared by
 //! many writes. Readers have connections of their own and read on the calling task, which costs
-//! microseconds; they see a commit only after it was synced.
+//! microseconds; they see a commit only after it was synced. What they read lately, and every
+//! revocation, is in memory too (module `known`).
 //!
 //! | method | acknowledged when |
 //! |---|---|
@@ -22,7 +23,9 @@
 //! sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
 //! goes on; a restart recovers what is really there.
 
+mod known;
 mod lock;
+mod queue;
 mod recent;
 mod schema;
 mod statements;
@@ -36,6 +39,7 @@ use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
 use rusqlite::Connection;
 
+use self::known::{Known, Look};
 use self::lock::Lock;
 use self::recent::Recent;
 use self::writer::Writer;
@@ -105,6 +109,7 @@ pub enum OpenError {
 pub struct SqliteEngine {
     writer: Writer,
     recent: Arc<Recent>,
+    known: Arc<Known>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
     /// The last to go: until then nobody else may open the file.
@@ -133,15 +138,20 @@ impl SqliteEngine {
         let readers = (0..READERS)
             .map(|_| schema::open_reader(path).map(Mutex::new))
             .collect::<Result<_, _>>()?;
-        let known = statements::horizon(&connection).map_err(|error| OpenError::Database {
+        let failed = |error: rusqlite::Error| OpenError::Database {
             path: path.to_owned(),
             source: Arc::new(error),
-        })?;
-        let horizon = Horizon::new(known, clock.now(), steady_now());
+        };
+        let past = statements::horizon(&connection).map_err(failed)?;
+        let horizon = Horizon::new(past, clock.now(), steady_now());
+        let revoked = statements::revoked(&connection).map_err(failed)?;
+        let known = Arc::new(Known::with_revoked(revoked));
         let recent = Arc::<Recent>::default();
-        let writer = Writer::start(connection, clock, horizon, Arc::clone(&recent));
+        let writer =
+            Writer::start(connection, clock, horizon, Arc::clone(&recent), Arc::clone(&known));
         let writer = writer.map_err(OpenError::Thread)?;
-        Ok(Self { writer, recent, readers, next_reader: AtomicUsize::new(0), _lock: lock })
+        let next_reader = AtomicUsize::new(0);
+        Ok(Self { writer, recent, known, readers, next_reader, _lock: lock })
     }
 
     /// Whether the engine stopped writing after a failure: time to restart the program.
@@ -275,8 +285,9 @@ impl Records for SqliteEngine {
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let key = key.to_vec();
+        let record = key.clone();
         let write = move |c: &Connection| statements::put(c, table, &key, &value, expires);
-        Box::pin(self.writer.commit(write))
+        Box::pin(self.writer.commit_record(table, record, write))
     }
 
     fn replace<'a>(
@@ -287,8 +298,9 @@ impl Records for SqliteEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let key = key.to_vec();
+        let record = key.clone();
         let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
-        Box::pin(self.writer.commit(write))
+        Box::pin(self.writer.commit_record(table, record, write))
     }
 
     fn get<'a>(
@@ -297,7 +309,15 @@ impl Records for SqliteEngine {
         key: &'a [u8],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(async move { self.read(|c| statements::get(c, table, key, now)) })
+        Box::pin(async move {
+            let changes = match self.known.look(table, key, now) {
+                Look::Known(value) => return Ok(value),
+                Look::Unknown(changes) => changes,
+            };
+            let Some(row) = self.read(|c| statements::row(c, table, key))? else { return Ok(None) };
+            self.known.learn(table, key, &row, changes);
+            Ok(row.is_live(now).then_some(row.value))
+        })
     }
 
     fn list<'a>(
@@ -324,6 +344,8 @@ impl Records for SqliteEngine {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let key = key.to_vec();
-        Box::pin(self.writer.commit(move |c| statements::remove(c, table, &key)))
+        let record = key.clone();
+        let write = move |c: &Connection| statements::remove(c, table, &key);
+        Box::pin(self.writer.commit_record(table, record, write))
     }
 }

@@ -4,6 +4,7 @@ use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::known::Row;
 use crate::engine::{KeyedValue, OneTimeTable, RecordTable, Spend};
 use crate::one_time::Single;
 
@@ -55,7 +56,7 @@ const fn one_time_sql(table: OneTimeTable) -> OneTimeSql {
 struct RecordSql {
     put: &'static str,
     replace: &'static str,
-    get: &'static str,
+    row: &'static str,
     list: &'static str,
     count: &'static str,
     remove: &'static str,
@@ -75,11 +76,7 @@ macro_rules! record_sql {
                 $table,
                 " SET value = ?2 WHERE key = ?1 AND (expires IS NULL OR expires > ?3)"
             ),
-            get: concat!(
-                "SELECT value FROM ",
-                $table,
-                " WHERE key = ?1 AND (expires IS NULL OR expires > ?2)"
-            ),
+            row: concat!("SELECT value, expires FROM ", $table, " WHERE key = ?1"),
             list: concat!(
                 "SELECT key, value, expires IS NULL OR expires > ?2 FROM ",
                 $table,
@@ -202,14 +199,28 @@ pub(super) fn replace(
     Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
 }
 
-pub(super) fn get(
+/// A record, live or not.
+pub(super) fn row(
     connection: &Connection,
     table: RecordTable,
     key: &[u8],
-    now: Timestamp,
-) -> rusqlite::Result<Option<Vec<u8>>> {
-    let mut statement = connection.prepare_cached(record_sql(table).get)?;
-    statement.query_row(params![key, now.as_unix()], |row| row.get(0)).optional()
+) -> rusqlite::Result<Option<Row>> {
+    let mut statement = connection.prepare_cached(record_sql(table).row)?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let expires = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_unix);
+        Ok(Row { value: row.get(0)?, expires })
+    };
+    statement.query_row(params![key], row).optional()
+}
+
+/// Every revocation, with its key.
+pub(super) fn revoked(connection: &Connection) -> rusqlite::Result<Vec<(Vec<u8>, Row)>> {
+    let mut statement = connection.prepare("SELECT key, value, expires FROM revoked")?;
+    let rows = statement.query_map([], |row| {
+        let expires = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_unix);
+        Ok((row.get(0)?, Row { value: row.get(1)?, expires }))
+    })?;
+    rows.collect()
 }
 
 pub(super) fn list(

@@ -3,21 +3,24 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use countersign_types::{Clock, Lifetime, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::known::Known;
+use super::queue::Queue;
 use super::recent::{Key, LIVE, Recent, YOUTH};
 use super::statements;
+use crate::engine::RecordTable;
 use crate::error::StoreError;
 use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
 
 /// Writes that may wait; a caller beyond that waits for its turn to queue.
-const QUEUE: usize = 4096;
+const PLACES: usize = 4096;
 
 /// Writes in one commit, so that the first of them need not wait for all that come.
 const BATCH: usize = 512;
@@ -30,8 +33,7 @@ const PURGE_INTERVAL: Lifetime = Lifetime::from_secs(5);
 
 /// The handle of the writing thread.
 pub(super) struct Writer {
-    /// `None` only while being dropped.
-    queue: Option<Sender<Box<dyn Job>>>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     places: Arc<Semaphore>,
     recent: Arc<Recent>,
     state: Arc<State>,
@@ -54,13 +56,15 @@ impl Writer {
         clock: Arc<dyn Clock>,
         horizon: Horizon,
         recent: Arc<Recent>,
+        known: Arc<Known>,
     ) -> io::Result<Self> {
-        let (queue, jobs) = channel();
+        let queue = Arc::<Queue<_>>::default();
         let state = Arc::<State>::default();
         let committer = Committer {
             connection,
-            jobs,
+            queue: Arc::clone(&queue),
             recent: Arc::clone(&recent),
+            known,
             state: Arc::clone(&state),
             clock,
             horizon,
@@ -68,8 +72,8 @@ impl Writer {
         };
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(|| committer.run())?;
-        let places = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { queue: Some(queue), places, recent, state, thread: Some(thread) })
+        let places = Arc::new(Semaphore::new(PLACES));
+        Ok(Self { queue, places, recent, state, thread: Some(thread) })
     }
 
     pub(super) fn has_stopped(&self) -> bool {
@@ -98,7 +102,23 @@ impl Writer {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, committed) = oneshot::channel();
-        self.push(write, Some(answer)).await?;
+        self.push(write, None, Some(answer)).await?;
+        committed.await.unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// The same for a write of this record, which memory may know.
+    pub(super) async fn commit_record<T, F>(
+        &self,
+        table: RecordTable,
+        key: Vec<u8>,
+        write: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (answer, committed) = oneshot::channel();
+        self.push(write, Some((table, key)), Some(answer)).await?;
         committed.await.unwrap_or(Err(StoreError::Stopped))
     }
 
@@ -108,10 +128,15 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.push(write, None).await
+        self.push(write, None, None).await
     }
 
-    async fn push<T, F>(&self, write: F, answer: Option<Answer<T>>) -> Result<(), StoreError>
+    async fn push<T, F>(
+        &self,
+        write: F,
+        record: Option<(RecordTable, Vec<u8>)>,
+        answer: Option<Answer<T>>,
+    ) -> Result<(), StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -121,16 +146,15 @@ impl Writer {
         }
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| StoreError::Stopped)?;
-        let job = Write { write: Some(write), result: None, answer, _place: place };
-        let queue = self.queue.as_ref().ok_or(StoreError::Stopped)?;
-        queue.send(Box::new(job)).map_err(|_| StoreError::Stopped)
+        let job = Write { write: Some(write), result: None, record, answer, _place: place };
+        self.queue.push(Box::new(job)).map_err(|_| StoreError::Stopped)
     }
 }
 
 impl Drop for Writer {
     /// Lets the thread finish what is queued and close the file.
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A panic there has already been answered with `Stopped`.
             drop(thread.join());
@@ -143,12 +167,15 @@ type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// A write that waits: applied first, answered when its commit is known.
 trait Job: Send {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// The record that this writes.
+    fn record(&self) -> Option<(RecordTable, &[u8])>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 struct Write<T, F> {
     write: Option<F>,
     result: Option<T>,
+    record: Option<(RecordTable, Vec<u8>)>,
     answer: Option<Answer<T>>,
     _place: OwnedSemaphorePermit,
 }
@@ -165,6 +192,10 @@ where
         Ok(())
     }
 
+    fn record(&self) -> Option<(RecordTable, &[u8])> {
+        self.record.as_ref().map(|(table, key)| (*table, key.as_slice()))
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { result, answer, .. } = *self;
         if let Some(answer) = answer {
@@ -178,8 +209,9 @@ where
 /// What runs on the thread.
 struct Committer {
     connection: Connection,
-    jobs: Receiver<Box<dyn Job>>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     recent: Arc<Recent>,
+    known: Arc<Known>,
     state: Arc<State>,
     clock: Arc<dyn Clock>,
     /// What may be forgotten.
@@ -191,15 +223,12 @@ struct Committer {
 impl Committer {
     fn run(mut self) {
         // However this thread ends, nobody goes on believing that it writes.
-        let _guard = StopOnDrop(Arc::clone(&self.state));
+        let _guard = StopOnDrop(Arc::clone(&self.state), Arc::clone(&self.queue));
+        let mut last = 0;
         loop {
-            let batch = match self.jobs.recv_timeout(YOUTH) {
-                Ok(first) => {
-                    std::iter::once(first).chain(self.jobs.try_iter()).take(BATCH).collect()
-                }
-                Err(RecvTimeoutError::Timeout) => Vec::new(),
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
+            self.queue.gather(last, BATCH);
+            let Some(batch) = self.queue.take(BATCH, YOUTH) else { break };
+            last = batch.len();
             self.process(batch);
         }
         self.close();
@@ -216,6 +245,7 @@ impl Committer {
         match self.commit(&mut batch, &due) {
             Ok(()) => {
                 self.recent.written(&due);
+                self.correct_known(&batch);
                 answer(batch, &Ok(()));
             }
             Err(error) => {
@@ -226,6 +256,16 @@ impl Committer {
                     self.recent.not_written(&due, now);
                 }
                 answer(batch, &Err(error));
+            }
+        }
+    }
+
+    /// Makes memory say what the disk says now.
+    fn correct_known(&self, batch: &[Box<dyn Job>]) {
+        for (table, key) in batch.iter().filter_map(|job| job.record()) {
+            let read = || statements::row(&self.connection, table, key);
+            if let Err(error) = self.known.changed(table, key, read) {
+                tracing::warn!(%error, "a record is read from the disk from now on");
             }
         }
     }
@@ -254,6 +294,7 @@ impl Committer {
         }
         if purges {
             self.recent.purge(expired);
+            self.known.purge(expired);
             let removed = statements::purge(&self.connection, expired)?;
             if removed == 0 {
                 self.purged = now;
@@ -306,11 +347,14 @@ fn answer(batch: Vec<Box<dyn Job>>, committed: &Result<(), StoreError>) {
     }
 }
 
-struct StopOnDrop(Arc<State>);
+struct StopOnDrop(Arc<State>, Arc<Queue<Box<dyn Job>>>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.has_stopped.store(true, Ordering::Release);
+        self.1.close();
+        // Who still waits is answered by being dropped.
+        while self.1.take(BATCH, Duration::ZERO).is_some() {}
     }
 }
 
@@ -345,7 +389,8 @@ mod tests {
     }
 
     fn start(connection: Connection) -> Writer {
-        Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default()).unwrap()
+        Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default(), Arc::default())
+            .unwrap()
     }
 
     fn horizon() -> Horizon {
@@ -374,8 +419,9 @@ mod tests {
         let recent = Arc::<Recent>::default();
         let mut committer = Committer {
             connection,
-            jobs: channel().1,
+            queue: Arc::default(),
             recent: Arc::clone(&recent),
+            known: Arc::default(),
             state: Arc::default(),
             clock: Arc::new(StoppedClock),
             horizon: horizon(),
@@ -391,8 +437,13 @@ mod tests {
             statements::spend(c, table, &key, b"client", Timestamp::from_unix(1))
         };
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let job =
-            Write { write: Some(spend), result: None, answer: Some(answer_to), _place: place };
+        let job = Write {
+            write: Some(spend),
+            result: None,
+            record: None,
+            answer: Some(answer_to),
+            _place: place,
+        };
         let mut batch: Vec<Box<dyn Job>> = vec![Box::new(job)];
         committer.commit(&mut batch, &due).unwrap();
         answer(batch, &Ok(()));
@@ -437,7 +488,7 @@ mod tests {
     #[tokio::test]
     async fn one_failed_write_takes_its_whole_commit_back() {
         let connection = connection();
-        let (open, gate) = channel::<()>();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
         let hold = move |_: &Connection| Ok(gate.recv().is_ok());
         let failing = |c: &Connection| c.execute("INSERT INTO no_such_table VALUES (1)", []);
         let writer = start(connection);

@@ -1,0 +1,182 @@
+//! Where writes wait for the thread that commits them.
+//!
+//! A sync costs the same for one write as for a hundred, and waking a thread costs more than a write.
+//! So nobody wakes the writer but the first who finds it asleep, and while many are writing it gives
+//! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
+//! millisecond there would be a sync for every few writes otherwise.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::horizon::steady_now;
+
+/// Who follows this many others into one commit is likely to be followed by more.
+const COMPANY: usize = 4;
+
+/// Nobody came for so long: those who are there are all.
+const QUIET: Duration = Duration::from_micros(250);
+
+/// The longest that the first one is kept waiting for company.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// The queue.
+pub(super) struct Queue<T> {
+    line: Mutex<Line<T>>,
+    arrival: Condvar,
+}
+
+struct Line<T> {
+    waiting: Vec<T>,
+    is_closed: bool,
+    /// The writer sleeps until it is woken.
+    is_asleep: bool,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        let line = Line { waiting: Vec::new(), is_closed: false, is_asleep: false };
+        Self { line: Mutex::new(line), arrival: Condvar::new() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Puts one in; `Err` gives it back if the queue is closed.
+    pub(super) fn push(&self, one: T) -> Result<(), T> {
+        let mut line = self.lock();
+        if line.is_closed {
+            return Err(one);
+        }
+        line.waiting.push(one);
+        let is_asleep = std::mem::take(&mut line.is_asleep);
+        drop(line);
+        if is_asleep {
+            self.arrival.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes all that wait, at most so many. If none do, waits for the first one, or for so long;
+    /// then the answer is empty. `None` once the queue is closed and empty.
+    pub(super) fn take(&self, most: usize, longest: Duration) -> Option<Vec<T>> {
+        let mut line = self.lock();
+        if line.waiting.is_empty() && !line.is_closed {
+            line.is_asleep = true;
+            let asleep = |line: &mut Line<T>| line.is_asleep && !line.is_closed;
+            let woken = self.arrival.wait_timeout_while(line, longest, asleep);
+            (line, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            line.is_asleep = false;
+        }
+        if line.waiting.is_empty() {
+            return (!line.is_closed).then(Vec::new);
+        }
+        let taken = most.min(line.waiting.len());
+        let rest = line.waiting.split_off(taken);
+        Some(std::mem::replace(&mut line.waiting, rest))
+    }
+
+    /// After a commit of so many: if they were many, waits as long as more keep coming.
+    pub(super) fn gather(&self, last: usize, most: usize) {
+        if last < COMPANY {
+            return;
+        }
+        let begun = steady_now();
+        let mut before = self.len();
+        loop {
+            // Nothing ends this early: an end of the program waits as long for the disk.
+            std::thread::park_timeout(QUIET);
+            let now = self.len();
+            if now == before || now >= most || begun.elapsed() >= PATIENCE {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// Lets nobody in any more, and wakes the writer to take the rest.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.arrival.notify_one();
+    }
+
+    /// How many wait; as many as can if the queue is closed, since then nobody else will come.
+    fn len(&self) -> usize {
+        let line = self.lock();
+        if line.is_closed { usize::MAX } else { line.waiting.len() }
+    }
+
+    /// INVARIANT: every change is one assignment or one move, so a line is whole at any time.
+    fn lock(&self) -> MutexGuard<'_, Line<T>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn all_that_wait_come_together_and_in_order() {
+        let queue = Queue::default();
+        for number in 0..5 {
+            queue.push(number).unwrap();
+        }
+        assert_eq!(queue.take(3, LONG), Some(vec![0, 1, 2]));
+        queue.gather(COMPANY, 2);
+        assert_eq!(queue.take(3, LONG), Some(vec![3, 4]));
+        assert_eq!(queue.take(3, Duration::ZERO), Some(vec![]));
+        queue.push(5).unwrap();
+        queue.close();
+        assert_eq!(queue.push(6), Err(6));
+        assert_eq!(queue.take(3, LONG), Some(vec![5]));
+        assert_eq!(queue.take(3, LONG), None);
+    }
+
+    #[test]
+    fn every_one_is_taken_whenever_it_comes() {
+        let queue = Arc::new(Queue::default());
+        let pushers: Vec<_> = (0..4)
+            .map(|pusher| {
+                let queue = Arc::clone(&queue);
+                std::thread::spawn(move || {
+                    for number in 0..500 {
+                        queue.push((pusher, number)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let mut taken: Vec<Vec<u32>> = vec![Vec::new(); 4];
+        let mut last = 0;
+        while taken.iter().map(Vec::len).sum::<usize>() < 2000 {
+            queue.gather(last, 100);
+            let batch = queue.take(100, LONG).unwrap();
+            last = batch.len();
+            for (pusher, number) in batch {
+                let pusher: usize = pusher;
+                taken[pusher].push(number);
+            }
+        }
+        for pusher in pushers {
+            pusher.join().unwrap();
+        }
+        assert!(taken.iter().all(|numbers| numbers.is_sorted()));
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_by_the_first_and_by_the_end() {
+        let queue = Arc::new(Queue::default());
+        let sleeper = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || (queue.take(9, LONG), queue.take(9, LONG)))
+        };
+        queue.push(1).unwrap();
+        while !queue.lock().waiting.is_empty() {
+            std::thread::yield_now();
+        }
+        queue.close();
+        assert_eq!(sleeper.join().unwrap(), (Some(vec![1]), None));
+    }
+}
