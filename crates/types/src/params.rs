@@ -5,6 +5,8 @@
 //!
 //! [RFC 6749 §3.1, §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use zeroize::Zeroizing;
 
@@ -64,14 +66,13 @@ impl Params {
     /// [`ParamsError::Repeated`] for a second value of a name not in `repeatable`;
     /// [`ParamsError::NotAForm`] for bytes that are not UTF-8 after decoding, or too many of them.
     pub fn parse(form: &[u8], repeatable: &[&str]) -> Result<Self, ParamsError> {
-        if !percent_decodes_to_utf8(form) {
-            return Err(ParamsError::NotAForm);
-        }
+        let form = std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
         let mut params: Vec<(String, Zeroizing<String>)> = Vec::new();
-        for (count, (name, value)) in form_urlencoded::parse(form).enumerate() {
+        for (count, pair) in form.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count == MAX_PARAMS {
                 return Err(ParamsError::NotAForm);
             }
+            let (name, value) = decode(pair)?;
             // A repeated parameter is refused even where one of the values is empty.
             let repeated = params.iter().any(|(known, _)| *known == name);
             if repeated && !repeatable.contains(&name.as_ref()) {
@@ -109,6 +110,18 @@ impl std::fmt::Debug for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
+}
+
+/// One parameter. Tokens and tickets, the longest of them, have nothing to decode.
+fn decode(pair: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), ParamsError> {
+    if !pair.as_bytes().contains(&b'%') && !pair.as_bytes().contains(&b'+') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        return Ok((name.into(), value.into()));
+    }
+    if !percent_decodes_to_utf8(pair.as_bytes()) {
+        return Err(ParamsError::NotAForm);
+    }
+    form_urlencoded::parse(pair.as_bytes()).next().ok_or(ParamsError::NotAForm)
 }
 
 /// `form_urlencoded` replaces what is not UTF-8; two parameters that differ on the wire must not
@@ -172,12 +185,37 @@ mod tests {
     }
 
     #[test]
+    fn every_escape_is_judged_by_what_it_stands_for() {
+        for form in
+            ["a=%7f%00", "a=%", "a=%4", "a=%zz%20", "a=%c3%a4", "a=\u{e4}%20", "a=%C3%A4+%e2%82%ac"]
+        {
+            assert!(Params::parse(form.as_bytes(), &[]).is_ok(), "{form}");
+        }
+        for form in ["a=%80", "a=%20%c3", "a=%C3&b=%a4", "a=%f8%88%80%80%80", "a=%ed%a0%80"] {
+            let refused = Params::parse(form.as_bytes(), &[]).unwrap_err();
+            assert_eq!(refused, ParamsError::NotAForm, "{form}");
+        }
+    }
+
+    #[test]
     fn debug_hides_values() {
         let params = Params::parse(b"client_secret=hunter2", &[]).unwrap();
         assert_eq!(format!("{params:?}"), "[\"client_secret\"]");
     }
 
     proptest::proptest! {
+        /// Whoever reads forms by the library alone reads the same.
+        #[test]
+        fn the_library_reads_the_same(form in "[ab=&%+2c3Aé\u{0}]{0,40}") {
+            let expected: Vec<_> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+            let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+            if let Ok(params) = Params::parse(form.as_bytes(), &names) {
+                let found: Vec<_> =
+                    params.0.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+                proptest::prop_assert_eq!(found, expected);
+            }
+        }
+
         #[test]
         fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             let _ = Params::parse(&bytes, &["resource"]);
