@@ -3,8 +3,9 @@
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{Sign, SignError, jws};
 use countersign_permission_ticket::TicketChallenge;
-use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, Timestamp};
-use serde_json::{Map, Value, json};
+use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ResourceIdentifier, Timestamp};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::email::VerifiedEmail;
 
@@ -103,27 +104,82 @@ impl ClaimsToken {
         Ok(jws::sign(TYP, key, &self.payload())?)
     }
 
-    fn payload(&self) -> Map<String, Value> {
-        let mut payload = self.user_claims.clone();
-        let mut claim = |name: &str, value: Value| payload.insert(name.to_owned(), value);
-        claim("iss", json!(self.iss));
-        claim("sub", json!(self.sub));
-        claim("aud", json!(self.aud));
-        claim("exp", json!(self.exp));
-        claim("iat", json!(self.iat));
-        claim("jti", json!(self.jti));
-        claim("email", json!(self.email.address()));
-        claim("email_verified", json!(true));
-        claim("ticket_challenge", json!(self.ticket_challenge.to_string()));
-        claim("resource", json!(self.resource));
-        if let Some(client_id) = self.client_id.as_ref().filter(|id| id.is_url()) {
-            claim("client_id", json!(client_id));
+    fn payload(&self) -> Payload<'_> {
+        let amr = if self.act.is_none() { self.amr.as_slice() } else { &[] };
+        Payload {
+            user_claims: &self.user_claims,
+            iss: &self.iss,
+            sub: &self.sub,
+            aud: &self.aud,
+            exp: self.exp,
+            iat: self.iat,
+            jti: &self.jti,
+            email: self.email.address(),
+            email_verified: true,
+            ticket_challenge: self.ticket_challenge.to_string(),
+            resource: &self.resource,
+            client_id: self.client_id.as_ref().filter(|id| id.is_url()),
+            act: self.act.as_ref(),
+            amr,
         }
-        match &self.act {
-            Some(act) => drop(claim("act", act.to_claim())),
-            None if !self.amr.is_empty() => drop(claim("amr", json!(self.amr))),
-            None => {}
+    }
+}
+
+/// The claims as they stand in the token.
+///
+/// INVARIANT: each name is [`RESERVED`], so none stands twice beside the user claims.
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(flatten)]
+    user_claims: &'a Map<String, Value>,
+    iss: &'a Issuer,
+    sub: &'a str,
+    aud: &'a Issuer,
+    exp: Timestamp,
+    iat: Timestamp,
+    jti: &'a str,
+    email: &'a EmailAddress,
+    email_verified: bool,
+    ticket_challenge: String,
+    resource: &'a ResourceIdentifier,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a ClientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<&'a ActorChain>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    amr: &'a [String],
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_types::secret::TicketHandle;
+
+    use super::*;
+
+    #[test]
+    fn every_claim_of_the_token_has_a_reserved_name() {
+        let email = EmailAddress::parse("alice@alice.example").unwrap();
+        let token = ClaimsToken {
+            iss: Issuer::parse("https://sts.alice.example").unwrap(),
+            sub: "alice".to_owned(),
+            email: VerifiedEmail::of_own_account(email),
+            ticket_challenge: TicketChallenge::of(&TicketHandle::new("t")),
+            aud: Issuer::parse("https://uma.bob.example").unwrap(),
+            resource: ResourceIdentifier::parse("https://rs.bob.example").unwrap(),
+            iat: Timestamp::from_unix(0),
+            exp: Timestamp::from_unix(1),
+            jti: "j".to_owned(),
+            client_id: Some(ClientId::parse("https://app.example/client").unwrap()),
+            act: None,
+            amr: vec!["pwd".to_owned()],
+            user_claims: Map::new(),
+        };
+        let Value::Object(claims) = serde_json::to_value(token.payload()).unwrap() else {
+            panic!("not an object")
+        };
+        assert_eq!(claims.len(), 12);
+        for name in claims.keys().map(String::as_str).chain(["act"]) {
+            assert!(RESERVED.contains(&name), "{name}");
         }
-        payload
     }
 }

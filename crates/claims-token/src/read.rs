@@ -7,7 +7,6 @@ use countersign_jwt::{Algorithm, Checked, ClaimError, Claims, KeySet, Policy, Ty
 use countersign_permission_ticket::TicketChallenge;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ResourceIdentifier, Timestamp};
-use serde_json::Value;
 
 pub use self::step::{ClaimsTokenError, Step};
 use crate::claims::TYP;
@@ -307,11 +306,7 @@ fn policy(audience: &Issuer, max_lifetime: Lifetime) -> Policy<'_> {
 
 /// Compares the challenge, under its name, its older name or both, in constant time.
 fn compare_challenge(claims: &Claims, expected: &TicketChallenge) -> Result<(), ClaimsTokenError> {
-    let text = |name| match claims.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(ClaimsTokenError::ChallengeForm(None)),
-    };
+    let text = |name| claims.str(name).map_err(|_| ClaimsTokenError::ChallengeForm(None));
     let challenge = TicketChallenge::one_of(text("ticket_challenge")?, text("ticket_digest")?)
         .map_err(|error| ClaimsTokenError::ChallengeForm(Some(error)))?
         .ok_or(ClaimsTokenError::ChallengeForm(None))?;

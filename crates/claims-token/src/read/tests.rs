@@ -4,7 +4,7 @@ use super::*;
 use crate::ClaimsToken;
 use countersign_jwt::act::Actor;
 use countersign_jwt::{SigningKey, sign};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 /// The example ticket of UMA Grant §3.2, and its challenge.
