@@ -169,7 +169,8 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let inner = Self { node: self.node.inner()?, ..self };
-        let mut members = Vec::with_capacity(16);
+        // A member takes some 25 octets of text; a header has three of them, claims a dozen.
+        let mut members = Vec::with_capacity((self.base.len() / 25).clamp(4, 24));
         while let Some((print, name)) = object.next_key_seed(NameOf(inner))? {
             let content = object.next_value_seed(ContentOf(inner))?;
             members.push(Member { print, name, content });
