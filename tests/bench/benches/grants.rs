@@ -1,12 +1,29 @@
-//! What a grant costs beside its signatures: token exchange, and permission ticket to RPT.
+//! What a grant costs beside its cryptography: token exchange, and permission ticket to RPT.
 //!
 //! Both servers run on a durable SQLite store behind the server that the programs use, loaded over
 //! loopback by 64 connections. Beside each stands a bare endpoint on the same server under the same
-//! load, which parses the form, verifies the token's signature, signs where the grant signs, and does
-//! nothing else: what cryptography and HTTP leave at best on this machine with the load on it. The
-//! two take turns; the share is the median of the rounds.
+//! load: the bound that the grant is measured by.
 //!
-//! Goal: at least 85 % of the bare endpoint.
+//! | | the bare endpoint | the grant does besides |
+//! |---|---|---|
+//! | request | the same octets, read as a form, once | repeated and empty parameters told apart, secrets wiped |
+//! | client | SHA-256 of the secret, nothing compared | the client found and authenticated |
+//! | exchange | verifies the subject token's signature; 128 random bits; signs a claims token | reads header and claims, checks them, asks whether the token is revoked, decides, renders the claims |
+//! | RPT | SHA-256 of the ticket, twice (its key in the store, its challenge); verifies the claims token's signature; 256 random bits and their SHA-256 | spends the ticket, reads and checks the token, asks the policy, writes the RPT's record and waits until it is on the disk |
+//! | answer | the grant's octets, but for the fresh ones | an audit record |
+//!
+//! The primitives are those of aws-lc, with keys parsed beforehand. So what is left out of the bare
+//! endpoint is not cryptography and not HTTP, and all of it counts against the grant.
+//!
+//! The two take turns, and who goes first changes. The share is the median of the turns' ratios:
+//! of the rates, and of the processor time of the whole process (server, store and load generator).
+//! On a machine that has nothing else to do, the rates say what a client sees. On a busy one they
+//! say little, since a grant waits for more threads than a bare answer does; processor time still holds.
+//!
+//! Tickets are redeemed as in a flow, within a second of their issue, when they are in memory alone;
+//! the last row is of tickets that had to be written to the disk, and are spent there.
+//!
+//! Goal: at least 85 % of the bare endpoint's rate.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,21 +33,25 @@
     reason = "a bench prints, or stops"
 )]
 
+use std::borrow::Cow;
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ParsedPublicKey,
 };
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use countersign_bench_tests::{Effort, load, median, print_machine};
+use countersign_bench_tests::{Effort, load, median, print_machine, processor_time};
 use countersign_claims_token::VerifiedEmail;
 use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
 use countersign_host::{Seams, server};
@@ -41,6 +62,7 @@ use countersign_store::{Engine, SqliteEngine};
 use countersign_sts_service as sts;
 use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
 use countersign_types::secret::{ClientSecret, Password, TicketHandle};
+use countersign_types::wire::json_response;
 use countersign_types::{
     ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet,
 };
@@ -49,6 +71,7 @@ use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
 use countersign_uma_service as uma;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 const GOAL: f64 = 0.85;
@@ -69,13 +92,32 @@ fn main() {
     let bench = Bench::start(effort);
     print_machine();
     println!("{CONNECTIONS} connections, SQLite with every answered change on disk");
-    println!("{:<18}{:>14}{:>14}{:>10}", "", "bare, per s", "grant, per s", "share");
+    println!(
+        "{:<26}{:>13}{:>13}{:>8}{:>12}{:>12}{:>8}",
+        "", "bare, per s", "grant, per s", "share", "bare, us", "grant, us", "share"
+    );
     let exchange = bench.token_exchange();
-    let rpt = bench.ticket_to_rpt();
+    let rpt = bench.ticket_to_rpt("ticket to RPT", Tickets::Recent);
+    bench.ticket_to_rpt("ticket on disk to RPT", Tickets::OnDisk);
     let worst = exchange.min(rpt);
     let verdict = if worst >= GOAL { "met" } else { "not met" };
     println!("worst {:.0} %, goal at least {:.0} %: {verdict}", worst * 100.0, GOAL * 100.0);
     std::fs::remove_dir_all(&bench.directory).unwrap();
+}
+
+/// Where tickets are when they are redeemed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tickets {
+    Recent,
+    OnDisk,
+}
+
+/// What a load took.
+struct Cost {
+    /// Requests per second.
+    rate: f64,
+    /// Processor time per request, in microseconds.
+    processor: f64,
 }
 
 /// Both servers, the bare endpoints, and what is needed to ask them for something.
@@ -85,9 +127,12 @@ struct Bench {
     directory: PathBuf,
     seams: Seams,
     key: SigningKey,
+    /// An answer of the token exchange, for the bare endpoint to imitate.
+    answer: Arc<OnceLock<String>>,
     sts: SocketAddr,
     uma: SocketAddr,
-    _runtime: tokio::runtime::Runtime,
+    store: Arc<SqliteEngine>,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Bench {
@@ -96,23 +141,37 @@ impl Bench {
             .join(format!("grants-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let seams = Seams::system();
-        let engine = |name: &str| -> Arc<dyn Engine> {
+        let engine = |name: &str| {
             let path = directory.join(name);
             Arc::new(SqliteEngine::open(&path, Arc::clone(&seams.clock)).unwrap())
         };
+        let store = engine("uma.db");
         let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let sts = sts_router(&key, engine("sts.db"), &seams).merge(bare_router(&key, Bare::SIGNS));
-        let uma = uma_router(&key, engine("uma.db"), &seams).merge(bare_router(&key, Bare::ONLY));
+        let answer = Arc::<OnceLock<String>>::default();
+        let sts = sts_router(&key, engine("sts.db"), &seams).merge(bare_router(
+            "/bare",
+            &key,
+            &answer,
+            post(bare_exchange),
+        ));
+        let uma = uma_router(&key, Arc::clone(&store) as _, &seams).merge(bare_router(
+            "/bare",
+            &key,
+            &answer,
+            post(bare_redemption),
+        ));
         Self {
-            rounds: effort.of(9, 1),
-            requests: effort.of(3000, 64),
+            rounds: effort.of(25, 1),
+            requests: effort.of(1500, 64),
+            answer,
             sts: serve(&runtime, sts),
             uma: serve(&runtime, uma),
             directory,
             seams,
             key,
-            _runtime: runtime,
+            store,
+            runtime,
         }
     }
 
@@ -133,42 +192,70 @@ impl Bench {
         ];
         let grants = vec![load::form("/token", &fields); self.requests];
         let bare = vec![load::form("/bare", &fields); self.requests];
-        self.share("token exchange", || (self.ask(self.sts, &bare), self.ask(self.sts, &grants)))
+        let answers = load::run(self.sts, 1, &grants[..1]).unwrap().answers;
+        self.answer.set(String::from_utf8(answers[0].1.clone()).unwrap()).unwrap();
+        self.share("token exchange", || (self.sts, bare.clone(), grants.clone()))
     }
 
-    fn ticket_to_rpt(&self) -> f64 {
+    fn ticket_to_rpt(&self, name: &str, kind: Tickets) -> f64 {
         let pat = self.pat();
         let resource = json!({ "name": "RS API", "resource_scopes": ["get"] });
         let registered = load::run(self.uma, 1, &[load::json("/resources", &pat, &resource)]);
         let id = member(&registered.unwrap().answers[0].1, "_id");
         let permission = json!({ "resource_id": id, "resource_scopes": ["get"] });
         let asks = vec![load::json("/permission", &pat, &permission); self.requests];
-        self.share("ticket to RPT", || {
+        self.share(name, || {
             let tickets = load::run(self.uma, CONNECTIONS, &asks).unwrap();
             let tickets = tickets.answers.iter().map(|(_, body)| member(body, "ticket"));
             let (bare, grants): (Vec<_>, Vec<_>) =
                 tickets.map(|ticket| self.redemption(&ticket)).unzip();
-            (self.ask(self.uma, &bare), self.ask(self.uma, &grants))
+            if kind == Tickets::OnDisk {
+                self.runtime.block_on(self.store.write_recent()).unwrap();
+            }
+            (self.uma, bare, grants)
         })
     }
 
-    /// Compares a grant with its bare endpoint: rates, and the median of the shares.
-    fn share(&self, name: &str, round: impl Fn() -> (f64, f64)) -> f64 {
-        let rates: Vec<(f64, f64)> = (0..self.rounds).map(|_| round()).collect();
-        let bare = median(rates.iter().map(|(bare, _)| *bare).collect());
-        let grant = median(rates.iter().map(|(_, grant)| *grant).collect());
-        let share = median(rates.iter().map(|(bare, grant)| grant / bare).collect());
-        println!("{name:<18}{bare:>14.0}{grant:>14.0}{:>9.0} %", share * 100.0);
+    /// Compares a grant with its bare endpoint; gives the median share of the rates.
+    fn share(
+        &self,
+        name: &str,
+        prepare: impl Fn() -> (SocketAddr, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    ) -> f64 {
+        let round = |round| {
+            let (server, bare, grants) = prepare();
+            if round % 2 == 0 {
+                let grant = self.ask(server, &grants);
+                (self.ask(server, &bare), grant)
+            } else {
+                (self.ask(server, &bare), self.ask(server, &grants))
+            }
+        };
+        let rounds: Vec<(Cost, Cost)> = (0..self.rounds).map(round).collect();
+        let of = |value: fn(&(Cost, Cost)) -> f64| median(rounds.iter().map(value).collect());
+        let share = of(|(bare, grant)| grant.rate / bare.rate);
+        println!(
+            "{name:<26}{:>13.0}{:>13.0}{:>6.0} %{:>12.1}{:>12.1}{:>6.0} %",
+            of(|(bare, _)| bare.rate),
+            of(|(_, grant)| grant.rate),
+            share * 100.0,
+            of(|(bare, _)| bare.processor),
+            of(|(_, grant)| grant.processor),
+            of(|(bare, grant)| bare.processor / grant.processor) * 100.0,
+        );
         share
     }
 
-    /// Requests per second; each has to be granted.
-    fn ask(&self, server: SocketAddr, requests: &[Vec<u8>]) -> f64 {
+    /// Each request has to be granted.
+    fn ask(&self, server: SocketAddr, requests: &[Vec<u8>]) -> Cost {
+        let before = processor_time();
         let answers = load::run(server, CONNECTIONS, requests).unwrap();
+        let processor = processor_time().saturating_sub(before);
         for (status, body) in &answers.answers {
             assert_eq!(*status, 200, "{}", String::from_utf8_lossy(body));
         }
-        answers.rate()
+        let processor = processor.as_secs_f64() * 1e6 / requests.len() as f64;
+        Cost { rate: answers.rate(), processor }
     }
 
     fn pat(&self) -> String {
@@ -358,43 +445,99 @@ fn uma_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
     uma::app(Arc::new(uma::Uma::new(config, seams).unwrap()))
 }
 
-/// The cryptography of a grant, and nothing else of it.
+/// The cryptography of a grant and its answer, and nothing else of it.
 struct Bare {
     public: ParsedPublicKey,
-    pair: Option<EcdsaKeyPair>,
+    pair: EcdsaKeyPair,
+    random: SystemRandom,
+    answer: Arc<OnceLock<String>>,
+}
+
+fn bare_router(
+    path: &str,
+    key: &SigningKey,
+    answer: &Arc<OnceLock<String>>,
+    route: MethodRouter<Arc<Bare>>,
+) -> Router {
+    let der = key.to_pkcs8_der().unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
+    let spki = key.public().to_spki_der().unwrap();
+    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, spki).unwrap();
+    let (random, answer) = (SystemRandom::new(), Arc::clone(answer));
+    Router::new().route(path, route).with_state(Arc::new(Bare { public, pair, random, answer }))
+}
+
+/// The parameters that cryptography is done on.
+#[derive(Default)]
+struct Parameters<'a> {
+    secret: Cow<'a, str>,
+    ticket: Cow<'a, str>,
+    token: Cow<'a, str>,
+}
+
+impl<'a> Parameters<'a> {
+    fn of(body: &'a [u8]) -> Self {
+        let mut parameters = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            match &*name {
+                "client_secret" => parameters.secret = value,
+                "ticket" => parameters.ticket = value,
+                "subject_token" | "claim_token" => parameters.token = value,
+                _ => {}
+            }
+        }
+        parameters
+    }
 }
 
 impl Bare {
-    /// The token exchange signs what it issues.
-    const SIGNS: bool = true;
-    /// The UMA grant only verifies: its RPT is a random handle.
-    const ONLY: bool = false;
-}
-
-fn bare_router(key: &SigningKey, signs: bool) -> Router {
-    let pair = || {
-        let der = key.to_pkcs8_der().unwrap();
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap()
-    };
-    let spki = key.public().to_spki_der().unwrap();
-    let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, spki).unwrap();
-    let bare = Bare { public, pair: signs.then(pair) };
-    Router::new().route("/bare", post(bare_grant)).with_state(Arc::new(bare))
-}
-
-async fn bare_grant(State(bare): State<Arc<Bare>>, body: Bytes) -> String {
-    let token = form_urlencoded::parse(&body)
-        .find(|(name, _)| name == "subject_token" || name == "claim_token")
-        .unwrap()
-        .1;
-    let (input, signature) = token.rsplit_once('.').unwrap();
-    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    bare.public.verify_sig(input.as_bytes(), &signature).unwrap();
-    match &bare.pair {
-        Some(pair) => {
-            let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-            format!("{{\"access_token\":\"{input}.{}\"}}", URL_SAFE_NO_PAD.encode(signature))
-        }
-        None => "{\"access_token\":\"\"}".to_owned(),
+    fn hash(&self, text: &str) {
+        black_box(digest(&SHA256, text.as_bytes()));
     }
+
+    fn verify(&self, token: &str) {
+        let (input, signature) = token.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        self.public.verify_sig(input.as_bytes(), &signature).unwrap();
+    }
+
+    fn handle<const OCTETS: usize>(&self) -> String {
+        let mut octets = [0; OCTETS];
+        self.random.fill(&mut octets).unwrap();
+        URL_SAFE_NO_PAD.encode(octets)
+    }
+}
+
+async fn bare_exchange(State(bare): State<Arc<Bare>>, body: Bytes) -> Response<Body> {
+    let parameters = Parameters::of(&body);
+    bare.hash(&parameters.secret);
+    bare.verify(&parameters.token);
+    black_box(bare.handle::<16>());
+    // The answer, with another signature.
+    let answer = bare.answer.get().unwrap();
+    let start = answer.find("eyJ").unwrap();
+    let end = start + answer[start..].find('"').unwrap();
+    let (input, _) = answer[start..end].rsplit_once('.').unwrap();
+    let signature = bare.pair.sign(&bare.random, input.as_bytes()).unwrap();
+    let (before, after) = (&answer[..start], &answer[end..]);
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    answered(format!("{before}{input}.{signature}{after}"))
+}
+
+async fn bare_redemption(State(bare): State<Arc<Bare>>, body: Bytes) -> Response<Body> {
+    let parameters = Parameters::of(&body);
+    bare.hash(&parameters.secret);
+    bare.hash(&parameters.ticket);
+    bare.hash(&parameters.ticket);
+    bare.verify(&parameters.token);
+    let rpt = bare.handle::<32>();
+    bare.hash(&rpt);
+    answered(format!("{{\"access_token\":\"{rpt}\",\"token_type\":\"Bearer\",\"expires_in\":300}}"))
+}
+
+/// With the headers of every token response.
+fn answered(body: String) -> Response<Body> {
+    let mut response = json_response(StatusCode::OK, &Value::Null).map(|_| Body::empty());
+    *response.body_mut() = Body::from(body);
+    response
 }
