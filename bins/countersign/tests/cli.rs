@@ -133,6 +133,52 @@ fn a_key_signs_what_its_public_half_verifies() {
 }
 
 #[test]
+fn what_is_encrypted_to_a_key_it_alone_decrypts() {
+    let home = Home::new("encrypt");
+    for (alg, crv) in [
+        ("ECDH-ES", "P-256"),
+        ("ECDH-ES", "X25519"),
+        ("ECDH-ES+A256KW", "X25519"),
+        ("RSA-OAEP-256", "P-256"),
+        ("A256KW", "P-256"),
+        ("dir", "P-256"),
+    ] {
+        let private = format!("{alg}{crv}.jwk");
+        let generate = ["jwe", "generate", "--alg", alg, "--crv", crv, "--out", &private];
+        home.check(&generate, "", 0);
+        home.check(&generate, "", 2);
+        let is_shared = matches!(alg, "A256KW" | "dir");
+        let public = home.run(&["jwe", "public", &private], "");
+        assert_eq!(public.code, i32::from(is_shared), "{}", public.stderr);
+        assert!(!public.stdout.contains("\"d\""));
+        home.write("public.jwk", &public.stdout);
+        let recipient = if is_shared { private.as_str() } else { "public.jwk" };
+        let token = home.check(&["jwe", "encrypt", "--key", recipient], "a letter\n", 0).stdout;
+        let decrypt = ["jwe", "decrypt", "--key", &private];
+        assert_eq!(home.check(&decrypt, &token, 0).stdout, "a letter\n");
+        assert_eq!(home.json(&decrypt, &token)["alg"], alg);
+        let broken = format!("{}AAAA", &token[..token.trim_end().len() - 4]);
+        let ended = home.check(&decrypt, &broken, 1);
+        assert!(ended.stderr.contains("decryption failed"), "{}", ended.stderr);
+        home.check(&["jwt", "verify", "--keys", recipient], &token, 1);
+    }
+    // A signed token inside, announced as such, is verified afterwards.
+    home.check(&["jwk", "generate", "--out", "signer.jwk"], "", 0);
+    let sign = ["jwt", "sign", "--key", "signer.jwk", "--typ", "t", "--expires-in", "60"];
+    let signed = home.check(&sign, "{}", 0).stdout;
+    let encrypt = ["jwe", "encrypt", "--key", "public.jwk", "--jwt"];
+    home.write("public.jwk", &home.check(&["jwe", "public", "ECDH-ESX25519.jwk"], "", 0).stdout);
+    let token = home.check(&encrypt, &signed, 0).stdout;
+    let decrypt = ["jwe", "decrypt", "--key", "ECDH-ESX25519.jwk"];
+    assert_eq!(home.json(&decrypt, &token)["cty"], "JWT");
+    let inside = home.check(&decrypt, &token, 0).stdout;
+    home.check(&["jwt", "verify", "--keys", "signer.jwk", "--typ", "t"], &inside, 0);
+    home.check(&encrypt, "no token", 2);
+    home.check(&["jwe", "decrypt"], "", 2);
+    home.check(&["jwe", "decrypt", "--batch", "--key", "x"], "", 2);
+}
+
+#[test]
 fn a_key_in_pem_signs_as_well() {
     let home = Home::new("pem");
     home.check(&["jwk", "generate", "--pem", "--out", "key.pem"], "", 0);

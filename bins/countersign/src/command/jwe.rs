@@ -6,13 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use countersign_jwt::jwe::{
-    ContentEncryption, DecryptionKey, Encrypted, Encrypter, EncryptionKey, KeyManagement,
+    ContentEncryption, Curve, DecryptionKey, Encrypted, Encrypter, EncryptionKey, KeyManagement,
+    NewKey,
 };
 use countersign_jwt::{KeyError, json};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::batch::{self, Decrypt};
 use super::input;
+use super::jwk::write_new;
 use crate::failure::{Code, Failure};
 use crate::output::Output;
 
@@ -41,15 +44,56 @@ With --batch, one JSON object a line is read from standard input, and one answer
 A key without alg is for the algorithm that the token names, if keys of its type are. Codes of
 errors are listed by `countersign jwt verify --help`.";
 
+const GENERATE: &str = "\
+Examples:
+  countersign jwe generate --crv X25519 --out private.jwk
+  countersign jwe public private.jwk > recipient.jwk      for those who encrypt to you
+  countersign jwe generate --alg A256KW --out shared.jwk  for both sides, and nobody else";
+
 /// What to do with encrypted tokens.
 #[derive(Subcommand, Debug)]
 pub(crate) enum JweCommand {
+    /// Make a private or shared key to decrypt with
+    #[command(after_help = GENERATE)]
+    Generate(GenerateArgs),
+    /// Print the public half of a private key, to encrypt with
+    Public(PublicArgs),
     /// Encrypt octets, or a signed token, to a recipient
     #[command(after_help = ENCRYPT)]
     Encrypt(EncryptArgs),
     /// Decrypt
     #[command(after_help = DECRYPT)]
     Decrypt(DecryptArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GenerateArgs {
+    /// Key management algorithm
+    #[arg(long, value_name = "ALG", value_parser = key_management, default_value = "ECDH-ES")]
+    alg: KeyManagement,
+
+    /// Curve of a key for ECDH-ES: P-256 or X25519
+    #[arg(long, value_name = "CRV", value_parser = curve, default_value = "P-256")]
+    crv: Curve,
+
+    /// Content encryption algorithm of a key for dir
+    #[arg(long, value_name = "ENC", value_parser = content_encryption, default_value = "A256GCM")]
+    enc: ContentEncryption,
+
+    /// Key id [default: the thumbprint, or none for a shared key]
+    #[arg(long)]
+    kid: Option<String>,
+
+    /// File to write, which must not exist [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PublicArgs {
+    /// Private key: a JWK file; `-` for standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -97,16 +141,47 @@ pub(crate) struct DecryptArgs {
     alg: Option<KeyManagement>,
 
     /// Answer questions from standard input, one JSON object a line
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = ["token", "key", "alg"])]
     batch: bool,
 }
 
 pub(crate) fn run(command: JweCommand, out: Output) -> Result<(), Failure> {
     match command {
+        JweCommand::Generate(args) => generate(&args, out),
+        JweCommand::Public(args) => public(&args, out),
         JweCommand::Encrypt(args) => encrypt(&args, out),
         JweCommand::Decrypt(args) if args.batch => batch::run(Decrypt::new()),
         JweCommand::Decrypt(args) => decrypt(&args, out),
     }
+}
+
+fn generate(args: &GenerateArgs, out: Output) -> Result<(), Failure> {
+    let kind = match args.alg {
+        KeyManagement::Dir => NewKey::Dir(args.enc),
+        KeyManagement::A256Kw => NewKey::A256Kw,
+        KeyManagement::EcdhEs => NewKey::EcdhEs(args.crv),
+        KeyManagement::EcdhEsA256Kw => NewKey::EcdhEsA256Kw(args.crv),
+        KeyManagement::RsaOaep256 => NewKey::RsaOaep256,
+        other => return Err(Failure::usage(format!("no keys are made for {other}"))),
+    };
+    let key = DecryptionKey::generate(kind, args.kid.as_deref())
+        .map_err(|error| Failure::of(Code::Usage, error))?;
+    let text = Zeroizing::new(format!("{}\n", key.to_jwk().as_str()));
+    let Some(path) = &args.out else { return out.write(text.as_bytes()) };
+    write_new(path, text.as_bytes())?;
+    let kid = key.kid().unwrap_or("-");
+    let text = format!("{} key {kid} written to {}", args.alg, path.display());
+    out.result(&text, &json!({ "file": path, "kid": key.kid() }))
+}
+
+fn public(args: &PublicArgs, out: Output) -> Result<(), Failure> {
+    let refused = |error| Failure::caused(Code::No, args.file.display().to_string(), error);
+    let jwk = parse(&input::octets(&args.file)?).map_err(refused)?;
+    let key = decryption_key(&jwk, None).and_then(|key| key.encryption_key()).map_err(refused)?;
+    let Some(jwk) = key.to_public_jwk() else {
+        return Err(Failure::new(Code::No, "a shared key has no public half"));
+    };
+    out.result(&jwk.to_string(), &jwk)
 }
 
 fn encrypt(args: &EncryptArgs, out: Output) -> Result<(), Failure> {
@@ -190,6 +265,13 @@ fn key_management(name: &str) -> Result<KeyManagement, String> {
         let names: Vec<_> = KeyManagement::ALL.iter().map(|it| it.name()).collect();
         format!("one of {}", names.join(", "))
     })
+}
+
+fn curve(name: &str) -> Result<Curve, String> {
+    [Curve::P256, Curve::X25519]
+        .into_iter()
+        .find(|curve| curve.name() == name)
+        .ok_or_else(|| "one of P-256, X25519".to_owned())
 }
 
 fn content_encryption(name: &str) -> Result<ContentEncryption, String> {

@@ -116,14 +116,19 @@ fn generate(args: &GenerateArgs, out: Output) -> Result<(), Failure> {
         zeroize::Zeroizing::new(format!("{}\n", jwk.as_str()))
     };
     let Some(path) = &args.out else { return out.write(text.as_bytes()) };
-    if path.exists() {
-        return Err(Failure::usage(format!("{} exists; a key is not overwritten", path.display())));
-    }
-    write_private(path, text.as_bytes())
-        .map_err(|error| Failure::internal(format!("{} was not written", path.display()), error))?;
+    write_new(path, text.as_bytes())?;
     let kid = key.public().kid().unwrap_or_default();
     let text = format!("{} key {kid} written to {}", args.alg, path.display());
     out.result(&text, &json!({ "file": path, "kid": kid, "public": key.public().to_jwk() }))
+}
+
+/// Writes a key into a file of its user alone, which must not exist.
+pub(crate) fn write_new(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    if path.exists() {
+        return Err(Failure::usage(format!("{} exists; a key is not overwritten", path.display())));
+    }
+    write_private(path, text)
+        .map_err(|error| Failure::internal(format!("{} was not written", path.display()), error))
 }
 
 fn check(file: &Path, out: Output) -> Result<(), Failure> {

@@ -40,11 +40,11 @@ With --batch, one JSON object a line is read from standard input, and one answer
   {\"id\":1,\"jwk\":{…},\"token\":\"…\"}           or \"jwks\":{\"keys\":[…]}
   {\"id\":1,\"ok\":true,\"alg\":\"ES256\",\"payload\":\"<base64url>\"}
   {\"id\":1,\"ok\":false,\"error\":\"bad_signature\",\"reason\":\"…\"}
-The signature or MAC is verified under the rules of the key; claims are not judged, and the payload
-may be any octets. A key without alg is for the algorithm that the token names, if keys of its type
-are; one for Ed25519 then also takes the old name EdDSA, as one with alg EdDSA does. Of a private key
-the public half verifies. Of a set, keys of one kid are left out, and a set that mixes public and
-secret keys is refused. A line that is no question is answered with \"id\":null.";
+The signature or MAC is verified under the rules of the key; claims are not judged, and the
+payload may be any octets. A key without alg is for the algorithm that the token names, if keys of
+its type are; one for Ed25519 then also takes the old name EdDSA, as one with alg EdDSA does. Of a
+private key the public half verifies. Of a set, keys of one kid are left out, and a set that mixes
+public and secret keys is refused. A line that is no question is answered with \"id\":null.";
 
 /// [`VERIFY`], and the codes by which a batch says no.
 fn verify_help() -> String {
@@ -101,7 +101,10 @@ pub(crate) struct VerifyArgs {
     keys: Option<String>,
 
     /// Answer questions from standard input, one JSON object a line
-    #[arg(long, exclusive = true)]
+    #[arg(long, conflicts_with_all = [
+        "token", "keys", "typ", "alg", "issuer", "audience", "sole_audience", "subject",
+        "max_lifetime", "at",
+    ])]
     batch: bool,
 
     /// The type the token must have
