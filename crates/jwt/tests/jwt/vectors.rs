@@ -200,3 +200,37 @@ fn rfc8037_a_ed25519() {
     let verified = read.verify_with(key.public()).unwrap();
     assert_eq!(verified.into_payload(), b"Example of Ed25519 signing");
 }
+
+/// The cases in which implementations of Ed25519 differ: which of them we take, at every door.
+#[test]
+fn j15_ed25519_has_one_profile() {
+    let vector = vector(include_str!("../vectors/eddsa_cases.json"));
+    let octets = |text: &Value| -> Vec<u8> {
+        let text = text.as_str().unwrap();
+        let octet = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+        (0..text.len()).step_by(2).map(octet).collect()
+    };
+    // The first two keys are of small order. The others fulfil the equation without the cofactor
+    // (2, 3), with it only (4, 5), have S out of range (6, 7), or an R of another spelling (8, 9).
+    let expected = [None, None, Some(true), Some(true)];
+    let expected = expected.into_iter().chain([Some(false); 6]);
+    let cases = vector["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 10);
+    for (number, (case, expected)) in cases.iter().zip(expected).enumerate() {
+        let point = octets(&case["pub_key"]);
+        let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(&point) });
+        let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", point.as_slice()].concat();
+        let doors = [PublicKey::from_jwk(&jwk), PublicKey::from_spki_der(&spki, None, None)];
+        for key in doors {
+            let verified =
+                key.map(|key| key.verify(&octets(&case["message"]), &octets(&case["signature"])));
+            match expected {
+                None => {
+                    let weak = KeyError::Weak("a point of small order");
+                    assert_eq!(verified.unwrap_err(), weak, "case {number}");
+                }
+                Some(good) => assert_eq!(verified.unwrap().is_ok(), good, "case {number}"),
+            }
+        }
+    }
+}
