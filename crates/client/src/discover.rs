@@ -9,7 +9,7 @@ use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
 
 use crate::challenge::UmaChallenge;
 use crate::error::ClientError;
-use crate::kept::Key;
+use crate::kept::Servers;
 
 /// An authorization server and the resource server it is asked about.
 pub(crate) struct Target {
@@ -20,7 +20,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn key(&self) -> Key {
+    pub(crate) fn servers(&self) -> Servers {
         (self.issuer.clone(), self.resource.clone())
     }
 }

@@ -66,9 +66,22 @@ impl Client {
     ) -> Result<Response<Bytes>, ClientError> {
         let call = Call::new(request)?;
         let rounds = Rounds::new(self.0.rounds);
-        let rpt = self.0.kept.rpt(&call.url, self.now());
+        let rpt = self.kept_rpt(&call.url).await?;
         let response = self.send(&call, rpt.as_ref()).await?;
         self.converse(&call, response, rounds).await
+    }
+
+    /// What was kept for this address and for whoever the client speaks for now.
+    async fn kept_rpt(&self, url: &EndpointUrl) -> Result<Option<AccessToken>, ClientError> {
+        if !self.0.kept.knows(url) {
+            return Ok(None);
+        }
+        let subject = self.subject().await?;
+        Ok(self.0.kept.rpt(&subject.person, url, self.now()))
+    }
+
+    async fn subject(&self) -> Result<Subject, ClientError> {
+        self.0.subject.subject_token().await.map_err(ClientError::SubjectToken)
     }
 
     /// Goes on with a request that waited for the resource owner.
@@ -169,9 +182,12 @@ impl Client {
         let registration = self.registration(&target.issuer)?;
         self.approve(target).await?;
         loop {
-            let claims_token = self.claims_token(target, &ticket).await?;
-            let refused = match self.redeem(target, &registration, &ticket, &claims_token).await? {
-                Ok(response) => return self.keep(call, target, &response).map(Some),
+            let subject = self.subject().await?;
+            let claims_token = self.claims_token(target, &ticket, &subject).await?;
+            let pct = self.0.kept.pct(&subject.person, &target.servers());
+            let redeemed = self.redeem(target, &registration, &ticket, &claims_token, pct.as_ref());
+            let refused = match redeemed.await? {
+                Ok(response) => return self.keep(call, target, &subject, &response).map(Some),
                 Err(refused) => refused,
             };
             let info = match refused.refusal() {
@@ -229,12 +245,12 @@ impl Client {
         &self,
         target: &Target,
         ticket: &TicketHandle,
+        subject: &Subject,
     ) -> Result<AccessToken, ClientError> {
         let ticket_challenge = TicketChallenge::of(ticket);
         self.observe(&Event::ChallengeMade { ticket_challenge: &ticket_challenge });
         let provider = &self.0.provider;
         let endpoint = self.provider_token_endpoint().await?;
-        let subject = self.0.subject.subject_token().await.map_err(ClientError::SubjectToken)?;
         let client = oauth_client(&provider.client_id, &endpoint);
         let request = client
             .exchange_token(&subject.access_token, &TokenType::ACCESS_TOKEN)
@@ -257,7 +273,7 @@ impl Client {
         }
         let claims_token = AccessToken::new(response.access_token().secret());
         self.observe(&Event::ClaimsTokenReceived { claims_token: &claims_token });
-        self.believe(&claims_token, target, &ticket_challenge, &subject)?;
+        self.believe(&claims_token, target, &ticket_challenge, subject)?;
         Ok(claims_token)
     }
 
@@ -300,15 +316,15 @@ impl Client {
         registration: &Registration,
         ticket: &TicketHandle,
         claims_token: &AccessToken,
+        pct: Option<&AccessToken>,
     ) -> Result<Result<RptResponse, TokenErrorResponse>, ClientError> {
-        let pct = self.0.kept.pct(&target.key());
         let client = oauth_client(&registration.client_id, &target.token_endpoint);
         let mut request = client
             .exchange_ticket(ticket)
             .set_claim_token(claims_token, &TokenType::JWT)
             .set_resource(&target.resource)
             .authenticated_by(self.present(registration)?);
-        if let Some(pct) = &pct {
+        if let Some(pct) = pct {
             request = request.set_pct(pct);
         }
         let endpoint = &target.token_endpoint;
@@ -330,6 +346,7 @@ impl Client {
         &self,
         call: &Call,
         target: &Target,
+        subject: &Subject,
         response: &RptResponse,
     ) -> Result<AccessToken, ClientError> {
         if *response.token_type() != IssuedTokenType::Bearer {
@@ -340,13 +357,14 @@ impl Client {
         let lifetime = response
             .expires_in()
             .map(|life| Lifetime::from_secs(u32::try_from(life.as_secs()).unwrap_or(u32::MAX)));
+        let (person, servers) = (&subject.person, target.servers());
         let pct = response.extra_fields().pct.clone();
         let tokens = Tokens {
             rpt: rpt.clone(),
             expires: lifetime.map(|lifetime| self.now().after(lifetime)),
-            pct: pct.or_else(|| self.0.kept.pct(&target.key())),
+            pct: pct.or_else(|| self.0.kept.pct(person, &servers)),
         };
-        self.0.kept.keep(target.key(), &call.url, tokens);
+        self.0.kept.keep(person, servers, &call.url, tokens);
         Ok(rpt)
     }
 

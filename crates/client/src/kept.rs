@@ -1,4 +1,5 @@
-//! The tokens a client keeps: by authorization server and resource server, and for no one else.
+//! The tokens a client keeps: by person, authorization server and resource server, and for no one
+//! else.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,14 +7,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_types::secret::AccessToken;
 use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier, Timestamp};
 
+use crate::subject::Person;
+
 /// So many addresses and keys are remembered; beyond that the client begins to learn anew.
 const MAX_ADDRESSES: usize = 256;
 
-/// An RPT or PCT belongs to the authorization server that issued it and the resource server it was
-/// issued for.
-pub(crate) type Key = (Issuer, ResourceIdentifier);
+/// The authorization server that issues an RPT or PCT and the resource server it is issued for.
+pub(crate) type Servers = (Issuer, ResourceIdentifier);
 
-/// What was issued for one key.
+/// What was issued for one person and one pair of servers.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) rpt: AccessToken,
@@ -26,35 +28,52 @@ pub(crate) struct Kept(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    tokens: BTreeMap<Key, Tokens>,
-    // Which key an address turned out to belong to. Only the address itself counts, never one
+    tokens: BTreeMap<(Person, Servers), Tokens>,
+    // Which servers an address turned out to belong to. Only the address itself counts, never one
     // below it: another resource server may live there.
-    addresses: BTreeMap<String, Key>,
+    addresses: BTreeMap<String, Servers>,
 }
 
 impl Kept {
-    /// The RPT to send to `url` at once, if that address was asked before.
-    pub(crate) fn rpt(&self, url: &EndpointUrl, now: Timestamp) -> Option<AccessToken> {
+    /// Whether a token was issued for that address, whoever the person was.
+    pub(crate) fn knows(&self, url: &EndpointUrl) -> bool {
+        self.lock().addresses.contains_key(&address(url))
+    }
+
+    /// The RPT to send to `url` at once, if that address was asked before for this person.
+    pub(crate) fn rpt(
+        &self,
+        person: &Person,
+        url: &EndpointUrl,
+        now: Timestamp,
+    ) -> Option<AccessToken> {
         let inner = self.lock();
-        let tokens = inner.tokens.get(inner.addresses.get(&address(url))?)?;
+        let servers = inner.addresses.get(&address(url))?.clone();
+        let tokens = inner.tokens.get(&(person.clone(), servers))?;
         let live = tokens.expires.is_none_or(|expires| now < expires);
         live.then(|| tokens.rpt.clone())
     }
 
     /// The PCT to send along.
-    pub(crate) fn pct(&self, key: &Key) -> Option<AccessToken> {
-        self.lock().tokens.get(key)?.pct.clone()
+    pub(crate) fn pct(&self, person: &Person, servers: &Servers) -> Option<AccessToken> {
+        self.lock().tokens.get(&(person.clone(), servers.clone()))?.pct.clone()
     }
 
-    pub(crate) fn keep(&self, key: Key, url: &EndpointUrl, tokens: Tokens) {
+    pub(crate) fn keep(
+        &self,
+        person: &Person,
+        servers: Servers,
+        url: &EndpointUrl,
+        tokens: Tokens,
+    ) {
         let mut inner = self.lock();
-        // A server that names another key each time fills the one map and not the other.
+        // Whoever names another resource server each time fills the one map and not the other.
         if inner.addresses.len() >= MAX_ADDRESSES || inner.tokens.len() >= MAX_ADDRESSES {
             inner.addresses.clear();
             inner.tokens.clear();
         }
-        inner.addresses.insert(address(url), key.clone());
-        inner.tokens.insert(key, tokens);
+        inner.addresses.insert(address(url), servers.clone());
+        inner.tokens.insert((person.clone(), servers), tokens);
     }
 
     // The maps are whole after every statement, so a panic elsewhere does not spoil them.
@@ -76,7 +95,11 @@ mod tests {
         EndpointUrl::parse(text).unwrap()
     }
 
-    fn key(resource: &str) -> Key {
+    fn alice() -> Person {
+        Person::Subject("alice".to_owned())
+    }
+
+    fn servers(resource: &str) -> Servers {
         let issuer = Issuer::parse("https://uma.example").unwrap();
         (issuer, ResourceIdentifier::parse(resource).unwrap())
     }
@@ -91,7 +114,7 @@ mod tests {
 
     #[track_caller]
     fn check(kept: &Kept, address: &str, now: i64, expected: Option<&str>) {
-        let rpt = kept.rpt(&url(address), Timestamp::from_unix(now));
+        let rpt = kept.rpt(&alice(), &url(address), Timestamp::from_unix(now));
         assert_eq!(rpt.as_ref().map(AccessToken::expose), expected, "{address} at {now}");
     }
 
@@ -99,7 +122,8 @@ mod tests {
     fn an_rpt_goes_back_to_its_own_address_only() {
         let kept = Kept::default();
         kept.keep(
-            key("https://rs.example"),
+            &alice(),
+            servers("https://rs.example"),
             &url("https://rs.example/a"),
             tokens("one", Some(100)),
         );
@@ -119,13 +143,16 @@ mod tests {
     fn an_expired_rpt_stays_here_and_its_pct_serves() {
         let kept = Kept::default();
         kept.keep(
-            key("https://rs.example"),
+            &alice(),
+            servers("https://rs.example"),
             &url("https://rs.example/a"),
             tokens("one", Some(100)),
         );
         check(&kept, "https://rs.example/a", 100, None);
-        assert!(kept.pct(&key("https://rs.example")).is_some());
-        assert!(kept.pct(&key("https://other.example")).is_none());
+        assert!(kept.pct(&alice(), &servers("https://rs.example")).is_some());
+        assert!(kept.pct(&alice(), &servers("https://other.example")).is_none());
+        let carol = Person::Subject("carol".to_owned());
+        assert!(kept.pct(&carol, &servers("https://rs.example")).is_none());
     }
 
     #[test]
@@ -133,12 +160,17 @@ mod tests {
         let kept = Kept::default();
         for n in 0..=MAX_ADDRESSES {
             let address = url(&format!("https://rs.example/{n}"));
-            kept.keep(key("https://rs.example"), &address, tokens("one", None));
+            kept.keep(&alice(), servers("https://rs.example"), &address, tokens("one", None));
         }
         assert!(kept.lock().addresses.len() <= MAX_ADDRESSES);
         for n in 0..=MAX_ADDRESSES {
             let resource = format!("https://rs.example/{n}");
-            kept.keep(key(&resource), &url("https://rs.example/0"), tokens("one", None));
+            kept.keep(
+                &alice(),
+                servers(&resource),
+                &url("https://rs.example/0"),
+                tokens("one", None),
+            );
         }
         assert!(kept.lock().tokens.len() <= MAX_ADDRESSES);
     }

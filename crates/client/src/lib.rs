@@ -61,7 +61,7 @@
 //! # What a client never does
 //!
 //! - It sends a requesting party token to no other address than the one it was issued for, and keeps
-//!   it by authorization server and resource server.
+//!   it by person, authorization server and resource server.
 //! - It shows its own security token service the ticket's digest and never the ticket.
 //! - It follows no redirect: a token would go along.
 //! - It goes on with no ticket it has seen before, and with no more than a few.

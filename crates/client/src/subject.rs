@@ -29,8 +29,9 @@ pub struct Subject {
     pub person: Person,
 }
 
-/// Who signed in. A claims token about anybody else is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who signed in. A claims token about anybody else is not used, and a requesting party token that
+/// was issued for one person is never sent for another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Person {
     /// Known by the provider's subject identifier.
     Subject(String),
@@ -50,9 +51,12 @@ impl Person {
     }
 }
 
-/// Gives the access token of the person the client speaks for; it may refresh one on the way.
+/// Gives the access token of the person the client speaks for; it may refresh one on the way, and
+/// it may be another person's from one call to the next.
+///
+/// It is asked once for each ticket, and before a request to an address that wanted a token before.
 pub trait SubjectToken: Send + Sync {
-    /// The person's access token.
+    /// The person and that person's access token.
     ///
     /// # Errors
     /// Whatever keeps the application from having one; it reaches the caller as the source of

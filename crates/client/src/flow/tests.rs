@@ -2,6 +2,7 @@
 
 mod conversation;
 mod discovery;
+mod persons;
 mod refusals;
 mod rounds;
 mod secrets;

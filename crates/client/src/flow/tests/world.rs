@@ -163,7 +163,7 @@ impl World {
         let now = Timestamp::from_unix(NOW);
         let mut claims = ClaimsToken {
             iss: Issuer::parse(STS).unwrap(),
-            sub: "alice".to_owned(),
+            sub: sent.param("subject_token").unwrap().trim_end_matches("-at").to_owned(),
             email: email("alice@alice.example"),
             ticket_challenge: TicketChallenge::parse(&sent.param("ticket_challenge").unwrap())
                 .unwrap(),
