@@ -17,45 +17,50 @@
 //! | [`subject`] | the seams: whose access token, and who approves a new audience |
 //! | [`observe`] | what happens on the way, for whoever wants to show it |
 //!
-//! ```no_run
+//! ```
+//! use std::error::Error;
 //! use std::sync::Arc;
 //!
 //! use bytes::Bytes;
-//! use countersign_client::{Client, Person, Registration, Subject};
+//! use countersign_client::{Client, Registration, Subject};
 //! use countersign_client_auth::Proof;
-//! use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
+//! use countersign_fetch::Fetch;
 //! use countersign_types::random::Random;
-//! use countersign_types::secret::{AccessToken, ClientSecret};
-//! use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
+//! use countersign_types::secret::ClientSecret;
+//! use countersign_types::{ClientId, Clock, Issuer};
 //!
-//! # async fn run(
-//! #     clock: Arc<dyn Clock>,
-//! #     random: Arc<dyn Random>,
-//! #     token: &str,
-//! #     secret: &str,
-//! # ) -> Result<(), Box<dyn std::error::Error>> {
-//! let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
-//! let at = |issuer: &str| -> Result<Registration, Box<dyn std::error::Error>> {
-//!     Ok(Registration {
-//!         issuer: Issuer::parse(issuer)?,
-//!         client_id: ClientId::parse("rqp-client")?,
-//!         proof: Proof::SecretBasic(ClientSecret::new(secret)),
-//!     })
-//! };
-//! let alice = Subject {
-//!     access_token: AccessToken::new(token),
-//!     person: Person::Email(EmailAddress::parse("alice@alice.example")?),
-//! };
-//! let provider = at("https://sts.alice.example")?;
-//! let client = Client::builder(fetch, clock, random, provider, Arc::new(alice))
-//!     .with_registration(at("https://uma.bob.example")?)
-//!     .build();
+//! async fn rs_api(
+//!     fetch: Arc<dyn Fetch>, // in a program: `HttpFetch::new(&FetchConfig::default())`
+//!     clock: Arc<dyn Clock>,
+//!     random: Arc<dyn Random>,
+//!     alice: Subject, // an access token of her provider, and who signed in
+//!     secret: &str,
+//! ) -> Result<http::Response<Bytes>, Box<dyn Error>> {
+//!     let known_at = |issuer| -> Result<Registration, Box<dyn Error>> {
+//!         Ok(Registration {
+//!             issuer: Issuer::parse(issuer)?,
+//!             client_id: ClientId::parse("rqp-client")?,
+//!             proof: Proof::SecretBasic(ClientSecret::new(secret)),
+//!         })
+//!     };
+//!     let provider = known_at("https://sts.alice.example")?;
+//!     let client = Client::builder(fetch, clock, random, provider, Arc::new(alice))
+//!         .with_registration(known_at("https://uma.bob.example")?)
+//!         .build();
 //!
-//! let request = http::Request::get("https://rs.bob.example/rs-api").body(Bytes::new())?;
-//! let response = client.request(request).await?;
-//! println!("{}", response.status());
-//! # Ok(())
-//! # }
+//!     let request = http::Request::get("https://rs.bob.example/rs-api").body(Bytes::new())?;
+//!     Ok(client.request(request).await?)
+//! }
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use countersign_testkit::{Deployment, names};
+//! # let world = Deployment::builder().start().await;
+//! # let (seams, alice) = (world.seams(), world.alice().await);
+//! # let secret = names::RQP_SECRET;
+//! # let response = rs_api(world.http(), seams.clock, seams.random, alice, secret).await?;
+//! # assert_eq!(response.status(), 200);
+//! # Ok::<(), Box<dyn Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
 //! # What a client never does

@@ -87,37 +87,53 @@
 //!
 //! ## A client
 //!
-//! It is an HTTP client that knows what to do with a UMA challenge.
+//! It is an HTTP client that knows what to do with a UMA challenge. It has to be somebody at its
+//! person's provider, and somebody at the authorization server it is sent to: by a registration
+//! there, or (`with_identity_elsewhere`) by one name wherever it has none.
 //!
-//! ```no_run
+//! ```
+//! use std::error::Error;
 //! use std::sync::Arc;
 //!
-//! use countersign::adapters::fetch::{FetchConfig, HttpFetch};
+//! use bytes::Bytes;
+//! use countersign::adapters::fetch::Fetch;
 //! use countersign::adapters::host::Seams;
-//! use countersign::client::{Client, Person, Registration, Subject};
+//! use countersign::client::{Client, Registration, Subject};
 //! use countersign::client_auth::Proof;
-//! use countersign::types::secret::{AccessToken, ClientSecret};
-//! use countersign::types::{ClientId, EmailAddress, Issuer};
+//! use countersign::types::secret::ClientSecret;
+//! use countersign::types::{ClientId, Issuer};
 //!
-//! # async fn tour(token: &str, secret: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! let Seams { clock, random } = Seams::system();
-//! let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
-//! let provider = Registration {
-//!     issuer: Issuer::parse("https://sts.alice.example")?,
-//!     client_id: ClientId::parse("rqp-client")?,
-//!     proof: Proof::SecretBasic(ClientSecret::new(secret)),
-//! };
-//! let alice = Subject {
-//!     access_token: AccessToken::new(token),
-//!     person: Person::Email(EmailAddress::parse("alice@alice.example")?),
-//! };
-//! let client = Client::builder(fetch, clock, random, provider, Arc::new(alice)).build();
+//! /// In a program: `HttpFetch::new(&FetchConfig::default())` and `Seams::system()`; and a `Subject`
+//! /// with the access token of whoever signed in, or an implementation of `SubjectToken`.
+//! async fn rs_api(
+//!     fetch: Arc<dyn Fetch>,
+//!     Seams { clock, random }: Seams,
+//!     alice: Subject,
+//!     secret: &str,
+//! ) -> Result<http::Response<Bytes>, Box<dyn Error>> {
+//!     let known_at = |issuer| -> Result<Registration, Box<dyn Error>> {
+//!         Ok(Registration {
+//!             issuer: Issuer::parse(issuer)?,
+//!             client_id: ClientId::parse("rqp-client")?,
+//!             proof: Proof::SecretBasic(ClientSecret::new(secret)),
+//!         })
+//!     };
+//!     let provider = known_at("https://sts.alice.example")?;
+//!     let client = Client::builder(fetch, clock, random, provider, Arc::new(alice))
+//!         .with_registration(known_at("https://uma.bob.example")?)
+//!         .build();
 //!
-//! let request = http::Request::get("https://rs.bob.example/rs-api").body(bytes::Bytes::new())?;
-//! let response = client.request(request).await?;
-//! assert_eq!(response.status(), 200);
-//! # Ok(())
-//! # }
+//!     let request = http::Request::get("https://rs.bob.example/rs-api").body(Bytes::new())?;
+//!     Ok(client.request(request).await?)
+//! }
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use countersign_testkit::{Deployment, names};
+//! # let world = Deployment::builder().start().await;
+//! # let response = rs_api(world.http(), world.seams(), world.alice().await, names::RQP_SECRET).await?;
+//! # assert_eq!(response.status(), 200);
+//! # Ok::<(), Box<dyn Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
 //! ## A resource server

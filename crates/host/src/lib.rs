@@ -13,8 +13,10 @@
 //!
 //! A program's `main` reads its configuration, builds its router and serves it:
 //!
-//! ```no_run
+//! ```
+//! use std::error::Error;
 //! use std::path::Path;
+//!
 //! use countersign_host::{Transport, config, server};
 //!
 //! #[derive(serde::Deserialize)]
@@ -24,15 +26,29 @@
 //!     tls: server::TlsConfig,
 //! }
 //!
-//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
-//! let file = Path::new("server.toml");
-//! let config: Config = config::load(file)?;
-//! let transport = Transport::tls(&config.tls)?;
-//! let listener = server::bind(config.listen)?;
-//! let router = axum::Router::new();
-//! server::serve(listener, transport, router, server::shutdown_signal()?).await?;
-//! # Ok(())
-//! # }
+//! /// In a program, `shutdown` is `server::shutdown_signal()?`.
+//! async fn run(file: &Path, shutdown: impl Future<Output = ()>) -> Result<(), Box<dyn Error>> {
+//!     let config: Config = config::load(file)?;
+//!     let transport = Transport::tls(&config.tls.relative_to(file))?;
+//!     let listener = server::bind(config.listen)?;
+//!     let router = axum::Router::new();
+//!     Ok(server::serve(listener, transport, router, shutdown).await?)
+//! }
+//! # use std::os::unix::fs::PermissionsExt as _;
+//! # let folder = std::env::temp_dir().join(format!("countersign-host-{}", std::process::id()));
+//! # std::fs::create_dir(&folder)?;
+//! # let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+//! # std::fs::write(folder.join("server.pem"), made.cert.pem())?;
+//! # let key = folder.join("server.key");
+//! # std::fs::write(&key, made.signing_key.serialize_pem())?;
+//! # std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+//! # let file = folder.join("server.toml");
+//! # let tls = "tls = { certificate = 'server.pem', key = 'server.key' }";
+//! # std::fs::write(&file, format!("listen = '127.0.0.1:0'\n{tls}\n"))?;
+//! # let ran = tokio::runtime::Runtime::new()?.block_on(run(&file, std::future::ready(())));
+//! # std::fs::remove_dir_all(&folder)?;
+//! # ran?;
+//! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
 //! # What is left out

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use crate::workspace::{Package, linked, packages, read, root_manifest};
+use crate::workspace::{Package, linked, packages, read, root, root_manifest};
 
 fn text<'a>(package: &'a Package, key: &str) -> &'a str {
     package.field(key).and_then(Value::as_str).unwrap_or_default()
@@ -22,12 +22,70 @@ fn packages_describe_themselves() {
         for key in ["version", "edition", "rust-version", "license", "repository"] {
             assert!(is_inherited(package, key), "{name}: {key} comes from the workspace");
         }
-        for key in ["keywords", "categories"] {
-            assert!(package.field(key).is_some(), "{name}: {key}");
+        if package.is_published() {
+            assert!(package.field("categories").is_some(), "{name}: categories");
+            check_keywords(package);
         }
         let lints = package.manifest.get("lints").and_then(|lints| lints.get("workspace"));
         assert_eq!(lints.and_then(Value::as_bool), Some(true), "{name}: lints of the workspace");
     }
+}
+
+/// Five at most, of letters, digits, `_`, `-` and `+`, twenty octets each: the registry's rule.
+fn check_keywords(package: &Package) {
+    let name = &package.name;
+    let keywords = package.field("keywords").and_then(Value::as_array);
+    let keywords = keywords.unwrap_or_else(|| panic!("{name}: keywords of its own"));
+    assert!((2..=5).contains(&keywords.len()), "{name}: two to five keywords");
+    for keyword in keywords.iter().map(|keyword| keyword.as_str().unwrap()) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-+".contains(c);
+        let fits = keyword.len() <= 20 && keyword.starts_with(|c: char| c.is_ascii_alphabetic());
+        assert!(fits && keyword.chars().all(is_plain), "{name}: keyword {keyword:?}");
+    }
+}
+
+#[test]
+fn published_packages_carry_their_licences_and_a_readme() {
+    for package in packages().values().filter(|package| package.is_published()) {
+        let (name, folder) = (&package.name, &package.folder);
+        for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+            assert_eq!(read(&format!("{folder}/{licence}")), read(licence), "{name}: {licence}");
+        }
+        let readme = read(&format!("{folder}/README.md"));
+        let title = name.strip_prefix("countersign-").unwrap_or(name);
+        let heading = readme.lines().next().unwrap_or_default();
+        let is_titled = [format!("# {name}"), format!("# {title}")].iter().any(|t| t == heading);
+        assert!(is_titled || folder.starts_with("bins/"), "{name}: README opens with its name");
+        if folder.starts_with("crates/") {
+            let documentation = format!("https://docs.rs/{name}");
+            assert_eq!(text(package, "documentation"), documentation, "{name}");
+        }
+    }
+}
+
+/// A path without a version is dropped from what is published; a version would be looked up there.
+#[test]
+fn what_is_not_published_is_depended_on_by_path_alone() {
+    let packages = packages();
+    let manifest = root_manifest();
+    let shared = manifest["workspace"]["dependencies"].as_table().unwrap();
+    for (name, entry) in shared.iter().filter(|(name, _)| packages.contains_key(*name)) {
+        let has_version = entry.get("version").is_some();
+        assert_eq!(has_version, packages[name].is_published(), "{name}: a version");
+    }
+    for package in packages.values().filter(|package| package.is_published()) {
+        for name in package.dependencies(&["dependencies", "build-dependencies"]) {
+            let is_published = packages.get(&name).is_none_or(Package::is_published);
+            assert!(is_published, "{} depends on {name}, which is not published", package.name);
+        }
+    }
+}
+
+/// Known private keys must not be one `cargo add` away.
+#[test]
+fn the_testkit_is_not_published() {
+    assert!(!packages()["countersign-testkit"].is_published());
+    assert!(root().join("crates/testkit/src/keys").is_dir(), "where its keys are");
 }
 
 #[test]
@@ -99,7 +157,23 @@ fn crates_open_with_what_they_implement_and_an_example() {
         );
         let front: Vec<_> = library.lines().take_while(|line| line.starts_with("//!")).collect();
         assert!(front.len() >= 10, "{}: say what it implements and leaves out", package.name);
-        let example = front.iter().any(|line| line.starts_with("//! ```"));
-        assert!(example, "{}: a runnable example", package.name);
+        assert!(has_runnable_example(&front), "{}: an example that the tests run", package.name);
+    }
+}
+
+/// Whether one of the fences is Rust that `cargo test` compiles and runs: `no_run`, `ignore`, `text`
+/// and other languages are not.
+fn has_runnable_example(documentation: &[&str]) -> bool {
+    let fences = documentation.iter().filter_map(|line| line.strip_prefix("//! ```"));
+    fences.step_by(2).any(|tags| matches!(tags.trim(), "" | "rust"))
+}
+
+#[test]
+fn an_example_that_is_not_run_is_none() {
+    for (tags, runs) in
+        [("", true), ("rust", true), ("no_run", false), ("text", false), ("toml", false)]
+    {
+        let fence = format!("//! ```{tags}");
+        assert_eq!(has_runnable_example(&[&fence, "//! 1", "//! ```"]), runs, "{tags:?}");
     }
 }
