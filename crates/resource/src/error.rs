@@ -3,6 +3,7 @@
 use countersign_fetch::FetchError;
 use countersign_jwt::SignError;
 use countersign_resolver::ServerMetadataError;
+use countersign_types::Wire;
 use countersign_types::wire::is_description;
 use http::{Response, StatusCode};
 use serde::Deserialize;
@@ -10,9 +11,9 @@ use serde::Deserialize;
 use crate::introspect::IntrospectionError;
 use crate::registration::RegistrationStoreError;
 
-/// Why the conversation with the authorization server came to nothing. The caller of a protected
-/// resource sees one and the same answer, [`unreachable`](crate::challenge::unreachable); the
-/// operator sees this.
+/// Why the conversation with the authorization server came to nothing. The operator sees this. The
+/// caller of a protected resource sees one and the same answer for all that is the authorization
+/// server's, [`unreachable`](crate::challenge::unreachable), and 503 or 500 for what failed here.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConversationError {
@@ -68,6 +69,31 @@ impl ConversationError {
         let body = serde_json::from_slice::<ErrorBody>(response.body().as_ref()).ok();
         let error = body.map(|body| body.error).filter(|e| is_description(e) && e.len() <= 64);
         Self::Refused { endpoint, status: response.status(), error }
+    }
+
+    /// What the caller is told of a failure of this server itself; `None` if it is the
+    /// authorization server's, or lies between the two.
+    pub(crate) const fn own(&self) -> Option<Wire> {
+        match self {
+            Self::Registrations(_) | Self::Proof(_) => Some(Wire::unavailable()),
+            Self::UnknownResource(_) => Some(Wire::server_error()),
+            Self::Metadata(_)
+            | Self::NoEndpoint(_)
+            | Self::Fetch { .. }
+            | Self::Refused { .. }
+            | Self::Malformed(_)
+            | Self::Introspection(_) => None,
+        }
+    }
+
+    /// Tells the operator.
+    pub(crate) fn log(&self, resource: &str) {
+        let error: &dyn std::error::Error = self;
+        if self.own().is_some() {
+            tracing::error!(error, resource, "this server failed");
+        } else {
+            tracing::warn!(error, resource, "the authorization server cannot be asked");
+        }
     }
 
     /// The error code of a refusal.

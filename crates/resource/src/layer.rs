@@ -138,6 +138,8 @@ enum Answer {
     Bearer(BearerError),
     TooMany(TooMany),
     Challenge(UmaChallenge),
+    /// This server's own failure.
+    Own(Wire),
     Unreachable,
 }
 
@@ -207,9 +209,8 @@ impl UmaLayer {
     ) -> Result<Caller, Answer> {
         let token = bearer::parse(&parts.headers, parts.uri.query()).map_err(Answer::Bearer)?;
         let unreachable = |error: Arc<ConversationError>| {
-            let error: &dyn std::error::Error = error.as_ref();
-            tracing::warn!(error, resource, "the authorization server cannot be asked");
-            Answer::Unreachable
+            error.log(resource);
+            error.own().map_or(Answer::Unreachable, Answer::Own)
         };
         let admitted = self.server.admit(token.as_ref(), resource, scopes).await;
         if let Some(caller) = admitted.map_err(unreachable)? {
@@ -248,6 +249,7 @@ impl Answer {
                 tracing::warn!(%error, "the authorization server gave an unusable ticket");
                 unreachable()
             }),
+            Self::Own(wire) => wire.response().map(R::from),
             Self::Unreachable => unreachable(),
         }
     }

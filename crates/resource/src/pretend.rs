@@ -15,7 +15,9 @@ use countersign_types::{ClientId, Clock, Issuer, ResourceIdentifier, ScopeSet, T
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::registration::{MemoryRegistrations, ResourceDescription};
+use crate::registration::{
+    MemoryRegistrations, RegistrationStore, RegistrationStoreError, ResourceDescription,
+};
 use crate::server::{Identity, ResourceServer, Seams};
 
 pub(crate) const ISSUER: &str = "https://uma.bob.example";
@@ -27,6 +29,8 @@ pub(crate) const NAME: &str = "RS API";
 pub(crate) struct State {
     /// No connection succeeds.
     pub(crate) down: bool,
+    /// The resource server's own memory of registrations fails.
+    pub(crate) forgetful: bool,
     /// The client is refused a PAT.
     pub(crate) no_pat: bool,
     /// The PAT that is accepted: the last one issued, unless a test takes it away.
@@ -87,7 +91,7 @@ impl Pretend {
             )),
             clock: self.clone(),
             random: self.clone(),
-            registrations: self.registrations.clone(),
+            registrations: self.clone(),
         };
         let scopes = ScopeSet::parse("get put").unwrap();
         Arc::new(ResourceServer::new(identity, [ResourceDescription::new(NAME, scopes)], seams))
@@ -204,5 +208,28 @@ impl Clock for Pretend {
 impl Random for Pretend {
     fn fill(&self, out: &mut [u8]) {
         out.fill(7);
+    }
+}
+
+/// The resource server's own memory, which may fail.
+impl RegistrationStore for Pretend {
+    fn find<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<String>, RegistrationStoreError>> {
+        if self.state().forgetful {
+            return Box::pin(std::future::ready(Err("the disk is gone".into())));
+        }
+        self.registrations.find(issuer, name)
+    }
+
+    fn keep<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+        resource_id: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
+        self.registrations.keep(issuer, name, resource_id)
     }
 }

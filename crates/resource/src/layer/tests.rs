@@ -20,6 +20,10 @@ impl Rules for OnePath {
                 resource: NAME.to_owned(),
                 scopes: ScopeSet::parse("get").unwrap(),
             },
+            ("/unregistered", _) => Access::Protected {
+                resource: "not given to the server".to_owned(),
+                scopes: ScopeSet::parse("get").unwrap(),
+            },
             ("/rs-api", _) => Access::MethodNotAllowed(vec![Method::GET]),
             _ => Access::NotFound,
         }
@@ -135,6 +139,22 @@ async fn rs_3_without_the_authorization_server_it_is_403_with_a_warning() {
         assert_eq!(response.headers()["warning"], "199 - \"UMA Authorization Server Unreachable\"");
         assert!(!response.headers().contains_key("www-authenticate"));
     }
+}
+
+#[tokio::test]
+async fn what_fails_here_is_not_laid_at_the_authorization_servers_door() {
+    let pretend = granted().await;
+    pretend.state().forgetful = true;
+    for token in ["", "rpt"] {
+        let response = send(&pretend, "GET /rs-api", token).await;
+        assert_eq!(response.status(), 503);
+        assert!(!response.headers().contains_key("warning"));
+        assert!(response.headers().contains_key("retry-after"));
+    }
+    pretend.state().forgetful = false;
+    let response = send(&pretend, "GET /unregistered", "").await;
+    assert_eq!(response.status(), 500);
+    assert!(!response.headers().contains_key("warning"));
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub(super) enum Answer {
     InsufficientScope(ScopeSet),
     Uma(UmaChallenge),
     UmaUnreachable,
+    /// This server's own failure.
+    Own(Wire),
     TooManyTickets(TooMany),
 }
 
@@ -119,7 +121,7 @@ impl Answer {
                 response
             }
             Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => challenged(&wire, None),
-            Self::Token(wire) => wire.response().map(R::from),
+            Self::Token(wire) | Self::Own(wire) => wire.response().map(R::from),
             Self::InsufficientScope(scopes) => challenged(&INSUFFICIENT_SCOPE, Some(&scopes)),
             Self::Uma(challenge) => uma(&challenge, document),
             Self::UmaUnreachable => unreachable(),

@@ -165,9 +165,8 @@ async fn by_permission(
 ) -> Result<VerifiedCaller, Answer> {
     let resource = requirement.resource.as_deref().unwrap_or_default();
     let unreachable = |error: Arc<ConversationError>| {
-        let error: &dyn std::error::Error = error.as_ref();
-        tracing::warn!(error, resource, "the authorization server cannot be asked");
-        Answer::UmaUnreachable
+        error.log(resource);
+        error.own().map_or(Answer::UmaUnreachable, Answer::Own)
     };
     let admitted = server.admit(token, resource, &requirement.scopes).await;
     if let Some(caller) = admitted.map_err(unreachable)? {
