@@ -1,12 +1,14 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{completions, discover, exchange, hash_ticket, jwe, jwk, jwt, login, request};
 use crate::demo;
-use crate::failure::TABLE;
+use crate::failure::{Failure, TABLE};
+use crate::output::Output;
 
 const ABOUT: &str = "Get in where nobody knows you: UMA access across domains, by e-mail address";
 
@@ -34,7 +36,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(crate) struct Global {
-    /// Print results as JSON, for machines
+    /// Print results, remarks and errors as JSON, for machines
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -54,7 +56,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Show a flow: three servers, two domains, every message and every check
+    /// Show a flow: three servers, two domains, every arrow, request and check
     Demo(demo::DemoArgs),
     /// Request a protected resource, and get in if its owner's policy allows
     Request(request::RequestArgs),
@@ -77,6 +79,23 @@ pub(crate) enum Command {
     HashTicket(hash_ticket::HashTicketArgs),
     /// Print the completions for a shell
     Completions(completions::CompletionsArgs),
+}
+
+/// What is said instead of running: help and version as they are, a mistake in the form that was
+/// asked for.
+pub(crate) fn refused(error: &clap::Error) -> ExitCode {
+    // The command line did not parse, so this has to be looked for.
+    let is_json = std::env::args_os().take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.render().to_string();
+        let message = text.split("\n\n").next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        return Output::new(true, false).failed(&Failure::usage(message));
+    }
+    // That nobody reads it is no failure.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 #[cfg(test)]

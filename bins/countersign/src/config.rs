@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use countersign_client::Registration;
 use countersign_client_auth::{Method, Proof};
+use countersign_fetch::client::FetchConfigError;
 use countersign_fetch::{ConnectTo, Danger, Fetch, FetchConfig, HttpFetch, Roots};
 use countersign_host::ConfigError;
 use countersign_host::config::{self, SecretSource};
 use countersign_jwt::Sign;
 use countersign_types::secret::ClientSecret;
-use countersign_types::{ClientId, Issuer};
-use serde::Deserialize;
+use countersign_types::{ClientId, Issuer, ScopeSet};
+use serde::{Deserialize, Deserializer};
 
 use crate::failure::{Code, Failure};
 
@@ -37,12 +38,17 @@ struct Provider {
     client_secret: Option<SecretSource>,
     private_key: Option<SecretSource>,
     auth_method: Option<Method>,
-    #[serde(default = "default_scope")]
-    scope: String,
+    #[serde(default = "default_scope", deserialize_with = "scope")]
+    scope: ScopeSet,
 }
 
-fn default_scope() -> String {
-    "openid email claims-provider".to_owned()
+fn default_scope() -> ScopeSet {
+    ScopeSet::from_tokens(["openid", "email", "claims-provider"]).unwrap_or_default()
+}
+
+fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScopeSet, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    ScopeSet::parse(&text).map_err(serde::de::Error::custom)
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,10 +84,12 @@ struct DangerSection {
 /// A configuration whose secrets have been read.
 pub(crate) struct Config {
     path: PathBuf,
-    provider: Option<(Registration, String)>,
+    provider: Option<(Registration, ScopeSet)>,
+    /// Whether there is a file at all: the user's own need not exist.
+    exists: bool,
     pub(crate) servers: Vec<Registration>,
     pub(crate) elsewhere: Option<(ClientId, Option<Arc<dyn Sign>>)>,
-    fetch: FetchConfig,
+    fetch: Arc<dyn Fetch>,
 }
 
 impl Config {
@@ -91,9 +99,9 @@ impl Config {
             Some(path) => path.to_owned(),
             None => crate::session::user_file(crate::session::Directory::Config, "client.toml")?,
         };
-        let file =
-            if named.is_none() && !path.exists() { File::default() } else { config::load(&path)? };
-        Ok(Self::read(&path, file)?)
+        let exists = named.is_some() || path.exists();
+        let file = if exists { config::load(&path)? } else { File::default() };
+        Ok(Self { exists, ..Self::read(&path, file)? })
     }
 
     fn read(path: &Path, file: File) -> Result<Self, ConfigError> {
@@ -142,32 +150,49 @@ impl Config {
             }
             None => None,
         };
-        let roots = file.outbound.roots;
-        let fetch =
-            FetchConfig::default()
-                .with_roots(roots.map_or(Roots::Platform, |roots| {
-                    Roots::File(config::relative_to(path, &roots))
-                }))
-                .with_danger(file.danger.read(path)?);
-        Ok(Self { path: path.to_owned(), provider, servers, elsewhere, fetch })
+        let roots = file.outbound.roots.map(|roots| config::relative_to(path, &roots));
+        let fetch = fetch(path, roots, file.danger.read(path)?)?;
+        Ok(Self { path: path.to_owned(), provider, exists: true, servers, elsewhere, fetch })
     }
 
     /// The provider and the scope to ask it for.
-    pub(crate) fn provider(&self) -> Result<(&Registration, &str), Failure> {
-        match &self.provider {
-            Some((registration, scope)) => Ok((registration, scope)),
-            None => {
-                Err(ConfigError::new(&self.path, "provider", "no [provider] is configured").into())
-            }
+    pub(crate) fn provider(&self) -> Result<(&Registration, &ScopeSet), Failure> {
+        if let Some((registration, scope)) = &self.provider {
+            return Ok((registration, scope));
         }
+        let reason = if self.exists {
+            "no [provider] is configured"
+        } else {
+            "the file does not exist; client.example.toml shows one, and `countersign demo --write \
+             DIR` writes one to try"
+        };
+        Err(ConfigError::new(&self.path, if self.exists { "provider" } else { "" }, reason).into())
     }
 
     /// The HTTP client.
-    pub(crate) fn fetch(&self) -> Result<Arc<dyn Fetch>, Failure> {
-        let fetch =
-            HttpFetch::new(&self.fetch).map_err(|error| Failure::of(Code::Configuration, error))?;
-        Ok(Arc::new(fetch))
+    pub(crate) fn fetch(&self) -> Arc<dyn Fetch> {
+        Arc::clone(&self.fetch)
     }
+}
+
+/// The HTTP client. Its certificates are read here, so that an error still knows where they are
+/// named.
+fn fetch(
+    path: &Path,
+    roots: Option<PathBuf>,
+    danger: Danger,
+) -> Result<Arc<dyn Fetch>, ConfigError> {
+    let config = FetchConfig::default()
+        .with_roots(roots.map_or(Roots::Platform, Roots::File))
+        .with_danger(danger);
+    let fetch = HttpFetch::new(&config).map_err(|error| {
+        let key = match error {
+            FetchConfigError::Roots { .. } => "outbound.roots",
+            _ => "",
+        };
+        ConfigError::new(path, key, Failure::of(Code::Configuration, error).line())
+    })?;
+    Ok(Arc::new(fetch))
 }
 
 impl DangerSection {
@@ -260,7 +285,7 @@ mod tests {
         let config = read(&without_secrets).unwrap();
         let (provider, scope) = config.provider().unwrap();
         assert_eq!(provider.issuer.as_str(), "https://sts.alice.example");
-        assert_eq!(scope, default_scope());
+        assert_eq!(scope, &default_scope());
         assert_eq!(config.servers.len(), 1);
         assert!(config.elsewhere.is_some());
         let whole: File = config::parse(Path::new("client.toml"), text).unwrap();
@@ -282,6 +307,8 @@ mod tests {
             "provider.issuer",
         );
         refused("[provider]\nissuer = \"https://sts.example\"", "provider");
+        refused(&format!("{provider}scope = \"a\\\"b\""), "provider.scope");
+        refused("[outbound]\nroots = \"none.pem\"", "outbound.roots");
         refused("[providers]", "providers");
         refused(&format!("{provider}auth_method = \"private_key_jwt\""), "provider.auth_method");
         refused(&format!("{provider}auth_method = \"magic\""), "provider.auth_method");

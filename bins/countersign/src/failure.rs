@@ -27,6 +27,8 @@ pub(crate) enum Code {
     Submitted = 7,
     /// The machine failed: a file that cannot be written, no memory.
     Internal = 70,
+    /// A signal ended the demo before its end.
+    Interrupted = 130,
 }
 
 /// The table of exit codes.
@@ -41,7 +43,8 @@ Exit codes:
   5   a server broke the protocol, and the client stopped
   6   access was denied, or nobody approved where claims would go
   7   the resource owner has been asked; try again later
-  70  the machine failed";
+  70  the machine failed
+  130 a signal ended the demo before its end";
 
 /// A failure: one line, its causes, an exit code.
 #[derive(Debug)]
@@ -193,6 +196,7 @@ mod tests {
             Code::Denied,
             Code::Submitted,
             Code::Internal,
+            Code::Interrupted,
         ] {
             let number = format!("\n  {} ", code as u8);
             assert!(TABLE.contains(&number), "{code:?}");

@@ -7,6 +7,7 @@ mod date;
 mod demo;
 mod failure;
 mod output;
+mod private_file;
 mod session;
 
 use std::process::ExitCode;
@@ -18,7 +19,10 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::refused(&error),
+    };
     let out = Output::new(cli.global.json, cli.global.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {

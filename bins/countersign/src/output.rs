@@ -24,9 +24,9 @@ impl Output {
         self.json
     }
 
-    /// Whether a person can be asked.
+    /// Whether a person can be asked. Whoever wants JSON is none.
     pub(crate) fn is_interactive(self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// A result: `text` for people, `json` for machines.
@@ -52,9 +52,16 @@ impl Output {
         }
     }
 
-    /// A remark for the person at the terminal. That it cannot be written is no failure.
+    /// A remark for the person at the terminal; for machines, a line `{"note": …}`.
     pub(crate) fn remark(self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        self.event(text, &json!({ "note": text }));
+    }
+
+    /// Something that happens on the way: `text` for people, `json` on one line for machines. That
+    /// it cannot be written is no failure.
+    pub(crate) fn event(self, text: &str, json: &Value) {
+        let mut stderr = io::stderr().lock();
+        let _ = if self.json { writeln!(stderr, "{json}") } else { writeln!(stderr, "{text}") };
     }
 
     /// Asks a yes-or-no question; anything but yes is no.
@@ -71,17 +78,14 @@ impl Output {
     /// Says what failed and gives the exit code.
     pub(crate) fn failed(self, failure: &Failure) -> ExitCode {
         let code = failure.code() as u8;
-        if self.json {
-            let error = json!({
-                "error": failure.line(), "causes": failure.causes(), "exit_code": code,
-            });
-            self.remark(&format!("{error:#}"));
-        } else {
-            self.remark(&format!("error: {}", failure.line()));
-            for cause in failure.causes().iter().filter(|_| self.verbose) {
-                self.remark(&format!("  caused by: {cause}"));
-            }
+        let mut text = format!("error: {}", failure.line());
+        for cause in failure.causes().iter().filter(|_| self.verbose) {
+            text += &format!("\n  caused by: {cause}");
         }
+        self.event(
+            &text,
+            &json!({ "error": failure.line(), "causes": failure.causes(), "exit_code": code }),
+        );
         ExitCode::from(code)
     }
 }

@@ -1,8 +1,8 @@
 //! Signed-in sessions, in a file that only its user can read.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_client::{Person, Subject};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::failure::{Code, Failure};
+use crate::private_file::{self, PrivateFile};
 
 const VERSION: u32 = 1;
 const MAX_FILE: u64 = 1024 * 1024;
@@ -113,8 +114,7 @@ impl Sessions {
     /// in that the session cannot be kept.
     pub(crate) fn check(path: &Path) -> Result<(), Failure> {
         Self::load(path)?;
-        let checked = new_file(path).and_then(|(new, _)| fs::remove_file(new));
-        checked.map_err(|error| {
+        begin(path).map(drop).map_err(|error| {
             let reason = format!("{} cannot be written: {error}", path.display());
             Failure::new(Code::Configuration, reason)
         })
@@ -157,52 +157,16 @@ fn check_private(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a file that only its user can read: into a new file beside it, which then takes its place.
+/// Writes a file that only its user can read, in a directory that is made if there is none.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let (new, mut file) = new_file(path)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    match written.and_then(|()| fs::rename(&new, path)) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let _ = fs::remove_file(&new);
-            Err(error)
-        }
+    begin(path)?.finish(content)
+}
+
+fn begin(path: &Path) -> io::Result<PrivateFile> {
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        private_file::create_directory(directory)?;
     }
-}
-
-/// An empty file beside `path`, in a directory that is made if there is none.
-fn new_file(path: &Path) -> io::Result<(PathBuf, File)> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Some(directory) = directory {
-        create_private_directory(directory)?;
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let file = create_private(&new)?;
-    Ok((new, file))
-}
-
-#[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-#[cfg(unix)]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    PrivateFile::create(path)
 }
 
 /// Which of the user's directories: the XDG Base Directory Specification's names.
@@ -247,6 +211,8 @@ pub(crate) fn path(named: Option<&Path>) -> Result<PathBuf, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {

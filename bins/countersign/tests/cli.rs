@@ -2,81 +2,13 @@
 
 #![allow(clippy::expect_used, reason = "an expectation that fails is a test that fails")]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod home;
 
 use serde_json::Value;
 
+use self::home::{Home, make_private};
+
 const GOLDEN: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
-
-/// A directory of one test, with no configuration and no session in it.
-struct Home(PathBuf);
-
-struct Ended {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Home {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("countersign-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a directory for the test");
-        Self(path)
-    }
-
-    fn write(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, content).expect("a file for the test");
-        path
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    fn run(&self, args: &[&str], stdin: &str) -> Ended {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(args)
-            .current_dir(&self.0)
-            .env_clear()
-            .env("HOME", &self.0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        // A program that fails early does not read, which is no failure of the test.
-        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
-        let output = child.wait_with_output().expect("the program ends");
-        Ended {
-            code: output.status.code().expect("an exit code"),
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
-        }
-    }
-
-    #[track_caller]
-    fn check(&self, args: &[&str], stdin: &str, code: i32) -> Ended {
-        let ended = self.run(args, stdin);
-        assert_eq!(ended.code, code, "{args:?}\n{}\n{}", ended.stdout, ended.stderr);
-        assert_eq!(code == 0, !ended.stderr.contains("error: "), "{args:?}\n{}", ended.stderr);
-        ended
-    }
-
-    #[track_caller]
-    fn json(&self, args: &[&str], stdin: &str) -> Value {
-        let ended = self.check(&[&["--json"], args].concat(), stdin, 0);
-        serde_json::from_str(&ended.stdout).expect("JSON")
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 #[test]
 fn hash_ticket_prints_the_golden_vector() {
@@ -254,6 +186,11 @@ fn a_wrong_configuration_names_file_key_and_reason() {
             "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"\nclient_secret = { file = \"none\" }",
             "provider.client_secret",
         ),
+        (
+            "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"\nscope = \"a\\\"b\"",
+            "provider.scope",
+        ),
+        ("[outbound]\nroots = \"none.pem\"", "outbound.roots: "),
     ];
     for (text, expected) in cases {
         home.write("client.toml", text);
@@ -268,6 +205,25 @@ fn a_wrong_configuration_names_file_key_and_reason() {
     }
     let ended = home.check(&["--config", "missing.toml", "request", "https://rs.example/"], "", 3);
     assert!(ended.stderr.contains("missing.toml"), "{}", ended.stderr);
+    // The user's own file need not exist, but then there is no provider.
+    let ended = home.check(&["request", "https://rs.example/"], "", 3);
+    assert!(
+        ended.stderr.contains(".config/countersign/client.toml: the file does not exist")
+            && ended.stderr.contains("demo --write"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_note_is_json_where_asked() {
+    let home = Home::new("note");
+    home.check(&["jwk", "generate", "--out", "a.jwk"], "", 0);
+    let sign = ["jwt", "sign", "--key", "a.jwk", "--typ", "t", "--expires-in", "9"];
+    let token = home.check(&sign, "{}", 0).stdout;
+    let ended = home.check(&["--json", "jwt", "verify", "--keys", "a.jwk"], &token, 0);
+    let note: Value = serde_json::from_str(&ended.stderr).expect("JSON");
+    assert!(note["note"].as_str().is_some_and(|note| note.contains("--typ")), "{note}");
 }
 
 #[test]
@@ -306,15 +262,6 @@ fn a_session_that_cannot_be_kept_is_found_before_anybody_signs_in() {
     assert!(!home.0.join("new/session.json").exists(), "a check leaves nothing");
 }
 
-#[cfg(unix)]
-fn make_private(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
-}
-
-#[cfg(not(unix))]
-fn make_private(_: &Path) {}
-
 #[test]
 fn a_wrong_command_line_is_a_usage_error() {
     let home = Home::new("usage");
@@ -348,6 +295,11 @@ fn errors_are_one_line_and_json_where_asked() {
     let ended = home.run(&["--json", "jwk", "check", "missing.jwk"], "");
     let error: Value = serde_json::from_str(&ended.stderr).expect("JSON");
     assert_eq!((ended.code, &error["exit_code"]), (2, &Value::from(2)));
+    for usage in [&["--json", "request"][..], &["jwk", "generate", "--alg", "HS256", "--json"]] {
+        let ended = home.run(usage, "");
+        let error: Value = serde_json::from_str(&ended.stderr).expect("JSON");
+        assert_eq!((ended.code, &error["exit_code"]), (2, &Value::from(2)), "{usage:?}");
+    }
     let ended = home.run(&["-v", "jwt", "verify", "--keys", "missing.jwk"], "");
     assert!(ended.stderr.contains("  caused by: "), "{}", ended.stderr);
 }

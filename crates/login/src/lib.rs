@@ -35,7 +35,7 @@
 //!     let (url, pending) = party.begin(receiver.redirect_uri(), &scope, random)?;
 //!     open_browser(url, &receiver);
 //!     let answer = receiver.receive(&pending, Duration::from_secs(300)).await?;
-//!     Ok(party.finish(pending, &answer, now).await?)
+//!     Ok(party.finish(pending, &answer, now, random).await?)
 //! }
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use countersign_login::{Credentials, headless};

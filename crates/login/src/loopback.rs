@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_types::RedirectUri;
+use countersign_types::{Params, RedirectUri};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -28,10 +28,58 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// More connections than this at a time are refused.
 const MAX_CONNECTIONS: usize = 16;
 
-const RECEIVED: &str = "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\">\
-    <title>Signed in</title><p>The answer has been received. You can close this window.</p></html>";
-const NOT_HERE: &str = "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\">\
-    <title>Not here</title><p>This is not the answer that is being waited for.</p></html>";
+/// What the answer's query says, as far as a page can tell before the code is exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// There is a code: the application goes on.
+    Code,
+    /// `access_denied`: the person said no, or the provider did.
+    Denied,
+    /// Another error.
+    Error,
+    /// It is not the answer that is being waited for.
+    NotHere,
+}
+
+impl Said {
+    /// The error codes of RFC 6749 §4.1.2.1.
+    fn by(query: &str) -> Self {
+        let params = Params::parse(query.as_bytes(), &[]);
+        match params.as_ref().ok().and_then(|params| params.get("error")) {
+            None => Self::Code,
+            Some("access_denied") => Self::Denied,
+            Some(_) => Self::Error,
+        }
+    }
+
+    /// Status, title and text of the page. Nothing of the request is in it.
+    const fn page(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Code => (
+                StatusCode::OK,
+                "Answer received",
+                "The application that sent you has your provider's answer and says whether you are \
+                 signed in. You can close this window.",
+            ),
+            Self::Denied => (
+                StatusCode::OK,
+                "Not signed in",
+                "Access was denied at your provider. You can close this window.",
+            ),
+            Self::Error => (
+                StatusCode::OK,
+                "Not signed in",
+                "Your provider answered with an error; the application that sent you says which. \
+                 You can close this window.",
+            ),
+            Self::NotHere => (
+                StatusCode::NOT_FOUND,
+                "Not here",
+                "This is not the answer that is being waited for.",
+            ),
+        }
+    }
+}
 
 /// A receiver on a port of this machine's loopback interface.
 #[derive(Debug)]
@@ -114,9 +162,9 @@ async fn answer(
         let query = (request.method() == Method::GET && request.uri().path() == PATH)
             .then(|| request.uri().query().unwrap_or_default().to_owned())
             .filter(|query| is_awaited(query));
-        let is_awaited = query.is_some();
+        let said = query.as_deref().map_or(Said::NotHere, Said::by);
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = query;
-        async move { Ok::<_, Infallible>(page(is_awaited)) }
+        async move { Ok::<_, Infallible>(page(said)) }
     });
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -130,10 +178,13 @@ async fn answer(
 }
 
 /// A page without anything of the request in it.
-fn page(is_awaited: bool) -> Response<Full<Bytes>> {
-    let (status, text) =
-        if is_awaited { (StatusCode::OK, RECEIVED) } else { (StatusCode::NOT_FOUND, NOT_HERE) };
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+fn page(said: Said) -> Response<Full<Bytes>> {
+    let (status, title, text) = said.page();
+    let html = format!(
+        "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title>\
+         <h1>{title}</h1><p>{text}</p></html>"
+    );
+    let mut response = Response::new(Full::new(Bytes::from(html)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -187,6 +238,28 @@ mod tests {
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         assert!(response.contains("no-store") && !response.contains("the-state"), "{response}");
         assert_eq!(waiting.await.unwrap().unwrap(), "code=c&state=the-state");
+    }
+
+    #[tokio::test]
+    async fn the_page_says_what_the_provider_said() {
+        for (query, title) in [
+            ("code=c", "Answer received"),
+            ("error=access_denied", "Not signed in"),
+            ("error=server_error&error_description=%3Cscript%3E", "Not signed in"),
+        ] {
+            let receiver = Loopback::bind().await.unwrap();
+            let port = port_of(&receiver);
+            let pending = Pending::for_tests("s");
+            let waiting =
+                tokio::spawn(
+                    async move { receiver.receive(&pending, Duration::from_secs(10)).await },
+                );
+            let request = format!("GET /callback?state=s&{query} HTTP/1.1\r\nhost: x\r\n\r\n");
+            let response = send(port, &request).await;
+            assert!(response.contains(&format!("<title>{title}</title>")), "{response}");
+            assert!(!response.contains("script"), "{response}");
+            assert_eq!(waiting.await.unwrap().unwrap(), format!("state=s&{query}"));
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use countersign_client_auth::Proof;
 use countersign_fetch::{Fetch, FetchError, Limits, http_client};
 use countersign_metadata::ServerMetadata;
 use countersign_types::digest::Digest;
@@ -39,24 +40,39 @@ pub use tokens::{Identity, Tokens};
 /// Clocks may differ by so much.
 const SKEW: Lifetime = Lifetime::from_secs(60);
 
-/// Under which name, and with which secret, the provider knows us.
+/// Under which name the provider knows us, and how we prove to be it.
 #[derive(Clone, Debug)]
 pub struct Registration {
     client_id: ClientId,
-    secret: Option<ClientSecret>,
+    credential: Credential,
+}
+
+#[derive(Clone, Debug)]
+enum Credential {
+    /// Shown by the method that the provider offers.
+    Secret(ClientSecret),
+    /// Shown in this way and no other.
+    Proof(Proof),
 }
 
 impl Registration {
+    /// A client that proves itself in one way, whatever else the provider offers.
+    #[must_use]
+    pub const fn new(client_id: ClientId, proof: Proof) -> Self {
+        Self { client_id, credential: Credential::Proof(proof) }
+    }
+
     /// A public client: an application on its user's own machine.
     #[must_use]
     pub const fn public(client_id: ClientId) -> Self {
-        Self { client_id, secret: None }
+        Self::new(client_id, Proof::None)
     }
 
-    /// A confidential client.
+    /// A confidential client whose secret is sent by HTTP Basic, or in the form if the provider
+    /// offers that alone.
     #[must_use]
     pub const fn confidential(client_id: ClientId, secret: ClientSecret) -> Self {
-        Self { client_id, secret: Some(secret) }
+        Self { client_id, credential: Credential::Secret(secret) }
     }
 }
 
@@ -186,6 +202,7 @@ impl RelyingParty {
         pending: Pending,
         query: &str,
         now: Timestamp,
+        random: &dyn Random,
     ) -> Result<Tokens, LoginError> {
         let params = Params::parse(query.as_bytes(), &[])?;
         if !pending.has_state_of(&params) {
@@ -195,7 +212,8 @@ impl RelyingParty {
         if let Some(error) = params.get("error") {
             return Err(LoginError::Refused { error: safe_to_show(error) });
         }
-        let response = self.exchange(&pending, params.require("code")?).await?;
+        let assertion = self.assertion(now, random)?;
+        let response = self.exchange(&pending, params.require("code")?, &assertion).await?;
         let identity = self.verify(&pending, &response, now)?;
         tokens::tokens(&pending.scope, &response, identity)
     }
@@ -212,15 +230,36 @@ impl RelyingParty {
         }
     }
 
+    /// What a client with a key adds to the token request. The secrets are the business of the
+    /// `openidconnect` client.
+    fn assertion(
+        &self,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Vec<(&'static str, Zeroizing<String>)>, LoginError> {
+        match &self.registration.credential {
+            Credential::Proof(proof @ Proof::PrivateKeyJwt(_)) => proof
+                .present(&self.registration.client_id, &self.metadata.issuer, now, random)
+                .map(|presentation| presentation.params)
+                .map_err(LoginError::Sign),
+            Credential::Secret(_) | Credential::Proof(_) => Ok(Vec::new()),
+        }
+    }
+
     async fn exchange(
         &self,
         pending: &Pending,
         code: &str,
+        assertion: &[(&'static str, Zeroizing<String>)],
     ) -> Result<CoreTokenResponse, LoginError> {
         let redirect_url = redirect_url(&pending.redirect_uri)?;
         let http = http_client(Arc::clone(&self.fetch), Limits::token_endpoint());
-        self.client
-            .exchange_code(openidconnect::AuthorizationCode::new(code.to_owned()))
+        let code = openidconnect::AuthorizationCode::new(code.to_owned());
+        let request =
+            assertion.iter().fold(self.client.exchange_code(code), |request, (name, value)| {
+                request.add_extra_param(*name, value.as_str())
+            });
+        request
             .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.expose().to_owned()))
             .set_redirect_uri(Cow::Owned(redirect_url))
             .request_async(&http)

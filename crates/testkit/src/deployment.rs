@@ -338,7 +338,10 @@ impl Deployment {
         let query = headless::sign_in(fetch.as_ref(), &url, &redirect_uri, &credentials)
             .await
             .expect("an answer");
-        let tokens = provider.finish(pending, &query, self.clock.now()).await.expect("tokens");
+        let tokens = provider
+            .finish(pending, &query, self.clock.now(), self.seams.random.as_ref())
+            .await
+            .expect("tokens");
         let email = EmailAddress::parse(names::ALICE).expect("an address");
         Subject {
             access_token: tokens.access_token,

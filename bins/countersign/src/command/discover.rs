@@ -30,7 +30,7 @@ pub(crate) struct DiscoverArgs {
 }
 
 pub(crate) async fn run(global: &Global, args: &DiscoverArgs, out: Output) -> Result<(), Failure> {
-    let fetch = Config::load(global.config.as_deref())?.fetch()?;
+    let fetch = Config::load(global.config.as_deref())?.fetch();
     let resolver = IssuerResolver::new(fetch, Arc::new(SystemClock), &IssuerConfig::default());
     let found = resolver.resolve(&args.email).await.map_err(failure)?;
     let via = match found.via {

@@ -96,7 +96,7 @@ pub(crate) async fn run(global: &Global, args: ExchangeArgs, out: Output) -> Res
     };
     let actor_token = args.actor_token.as_deref().map(token).transpose()?;
 
-    let fetch = config.fetch()?;
+    let fetch = config.fetch();
     let metadata = ServerMetadataCache::new(
         Arc::clone(&fetch),
         Arc::clone(&clock),

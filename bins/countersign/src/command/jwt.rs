@@ -244,7 +244,7 @@ async fn keys(global: &Global, named: &str, out: Output) -> Result<KeySet, Failu
     }
     let url =
         EndpointUrl::parse(named).map_err(|error| Failure::caused(Code::Usage, named, error))?;
-    let fetch = Config::load(global.config.as_deref())?.fetch()?;
+    let fetch = Config::load(global.config.as_deref())?.fetch();
     let response = fetch
         .fetch(Request::get(url, Limits::jwks()))
         .await

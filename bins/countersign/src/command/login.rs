@@ -1,17 +1,18 @@
 //! `countersign login`
 
+mod browser;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use countersign_client_auth::Proof;
 use countersign_fetch::Fetch;
 use countersign_host::Seams;
 use countersign_login::{
     Credentials, LoginError, Loopback, Registration, RelyingParty, Tokens, headless,
 };
 use countersign_types::secret::Password;
-use countersign_types::{Issuer, RedirectUri, ScopeSet};
+use countersign_types::{Issuer, RedirectUri};
 use serde_json::json;
 
 use super::input;
@@ -24,9 +25,12 @@ use crate::session::{self, Session, Sessions};
 /// How long the person may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+const OPENED: &str = "Sign in with the browser that opens. If none does, visit this address:";
+
 const EXAMPLES: &str = "\
-A browser does the signing in: visit the address that is printed, and this program takes the
-answer on a loopback port (RFC 8252). The tokens go to a file that only you can read.
+A browser does the signing in. At a terminal it is opened; the address is printed as well. This
+program takes the answer on a loopback port (RFC 8252). The tokens go to a file that only you can
+read.
 
 For scripts, --headless fills the provider's sign-in form itself. The password comes from a file,
 from standard input (-) or from the environment variable COUNTERSIGN_PASSWORD, never from the
@@ -34,6 +38,7 @@ command line.
 
 Examples:
   countersign login https://sts.alice.example
+  countersign login https://sts.alice.example --no-browser
   countersign login https://sts.alice.example --headless --username alice --password-file pw";
 
 /// Arguments of `login`.
@@ -47,6 +52,10 @@ pub(crate) struct LoginArgs {
     /// Sign in without a browser
     #[arg(long, requires = "username")]
     headless: bool,
+
+    /// Print the address to sign in at, and open no browser
+    #[arg(long, conflicts_with = "headless")]
+    no_browser: bool,
 
     /// User name for --headless
     #[arg(long, requires = "headless")]
@@ -67,23 +76,11 @@ pub(crate) async fn run(global: &Global, args: LoginArgs, out: Output) -> Result
         ));
     }
     let client_id = provider.client_id.clone();
-    let registration = match &provider.proof {
-        Proof::None => Registration::public(client_id.clone()),
-        Proof::SecretBasic(secret) | Proof::SecretPost(secret) => {
-            Registration::confidential(client_id.clone(), secret.clone())
-        }
-        Proof::PrivateKeyJwt(_) => {
-            return Err(Failure::new(
-                Code::Configuration,
-                "signing in takes a public client or one with a client_secret",
-            ));
-        }
-    };
-    let scope = ScopeSet::parse(scope).map_err(|error| Failure::of(Code::Configuration, error))?;
+    let registration = Registration::new(client_id.clone(), provider.proof.clone());
     let path = session::path(global.session.as_deref())?;
     Sessions::check(&path)?;
     let Seams { clock, random } = Seams::system();
-    let fetch = config.fetch()?;
+    let fetch = config.fetch();
 
     let party = RelyingParty::discover(fetch.clone(), &provider.issuer, registration)
         .await
@@ -91,17 +88,23 @@ pub(crate) async fn run(global: &Global, args: LoginArgs, out: Output) -> Result
     let receiver =
         Loopback::bind().await.map_err(|error| Failure::internal("no loopback port", error))?;
     let (url, pending) =
-        party.begin(receiver.redirect_uri(), &scope, random.as_ref()).map_err(failure)?;
+        party.begin(receiver.redirect_uri(), scope, random.as_ref()).map_err(failure)?;
     let answer = if let Some(credentials) = credentials(&args)? {
         fill_form(fetch.as_ref(), &url, receiver.redirect_uri(), &credentials).await?
     } else {
-        out.remark(&format!("Visit this address to sign in:\n\n  {url}\n"));
+        let opened = !args.no_browser && out.is_interactive() && browser::open(&url);
+        let lead = if opened { OPENED } else { "Visit this address to sign in:" };
+        out.event(
+            &format!("{lead}\n\n  {url}\n"),
+            &json!({ "event": "sign_in", "url": url.as_str(), "opened": opened }),
+        );
         receiver
             .receive(&pending, PATIENCE)
             .await
             .map_err(|error| Failure::of(Code::Denied, error))?
     };
-    let tokens = party.finish(pending, &answer, clock.now()).await.map_err(failure)?;
+    let tokens =
+        party.finish(pending, &answer, clock.now(), random.as_ref()).await.map_err(failure)?;
 
     // Read now, since another login may have ended meanwhile.
     let mut sessions = Sessions::load(&path)?;
@@ -166,6 +169,7 @@ fn failure(error: LoginError) -> Failure {
     let code = match &error {
         LoginError::Fetch { .. } => Code::Unavailable,
         LoginError::Refused { .. } => Code::Denied,
+        LoginError::Sign(_) => Code::Configuration,
         _ => Code::Protocol,
     };
     Failure::of(code, error)

@@ -85,7 +85,7 @@ pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Resu
     let approve: Arc<dyn ApproveAudience> =
         if yes { Arc::new(AnyAudience) } else { Arc::new(AskPerson(out)) };
     let mut builder =
-        Client::builder(config.fetch()?, clock, random, provider.clone(), Arc::new(subject))
+        Client::builder(config.fetch(), clock, random, provider.clone(), Arc::new(subject))
             .with_approval(approve);
     for registration in &config.servers {
         builder = builder.with_registration(Registration::clone(registration));

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
+use crate::private_file;
+
 /// Signs certificates for as long as the demo runs. Its key never leaves memory.
 pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: PathBuf,
 }
 
-/// Where a certificate and its key were written.
+/// Where a certificate and its key are.
 pub(super) struct CertificateFiles {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
@@ -36,32 +38,23 @@ impl Authority {
         self.folder.join("ca.pem")
     }
 
+    /// Where the certificate and the key of a name are.
+    pub(super) fn files(&self, name: &str) -> CertificateFiles {
+        CertificateFiles {
+            certificate: self.folder.join(format!("{name}.pem")),
+            key: self.folder.join(format!("{name}.key.pem")),
+        }
+    }
+
     /// Issues a certificate for the given host names; the first also names the files.
-    pub(super) fn issue(&self, names: &[&str]) -> io::Result<CertificateFiles> {
+    pub(super) fn issue(&self, names: &[&str]) -> io::Result<()> {
         let first = names.first().copied().unwrap_or("server");
         let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let params = CertificateParams::new(names).map_err(io::Error::other)?;
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
-        let files = CertificateFiles {
-            certificate: self.folder.join(format!("{first}.pem")),
-            key: self.folder.join(format!("{first}.key.pem")),
-        };
-        fs::write(&files.certificate, certificate.pem())?;
-        write_private(&files.key, &key.serialize_pem())?;
-        Ok(files)
+        let files = self.files(first);
+        fs::write(files.certificate, certificate.pem())?;
+        private_file::write(&files.key, key.serialize_pem().as_bytes())
     }
-}
-
-/// Writes a file that only its owner can read.
-pub(super) fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)?.write_all(text.as_bytes())
 }

@@ -5,15 +5,24 @@ use std::io;
 use std::path::Path;
 
 use countersign_types::random::{self, Random};
+use serde_json::{Value, json};
 
-use super::authority::write_private;
 use super::world::Ports;
+use crate::private_file;
 
 pub(super) const STS: &str = "sts.toml";
 pub(super) const UMA: &str = "uma-server.toml";
 pub(super) const RS: &str = "resource-server.toml";
 pub(super) const CLIENT: &str = "client.toml";
 pub(super) const PASSWORD: &str = "alice.password";
+
+/// What Bob's resource is, in the configuration.
+const DATA: &str = r#"{ message = "Hello Alice, this is Bob's data.", deliveries = [3, 1, 4] }"#;
+
+/// What Bob's resource is, as the flow has to bring it.
+pub(super) fn data() -> Value {
+    json!({ "message": "Hello Alice, this is Bob's data.", "deliveries": [3, 1, 4] })
+}
 
 /// Secrets made for one run.
 pub(super) struct Secrets {
@@ -46,6 +55,7 @@ pub(super) fn write(folder: &Path, ports: Ports, secrets: &Secrets, hash: &str) 
             .replace("@UMA_PORT@", &ports.uma.to_string())
             .replace("@RS_PORT@", &ports.rs.to_string())
             .replace("@PASSWORD_HASH@", hash)
+            .replace("@DATA@", DATA)
     };
     for (name, text) in [(STS, STS_TOML), (UMA, UMA_TOML), (RS, RS_TOML), (CLIENT, CLIENT_TOML)] {
         fs::write(folder.join(name), fill(text))?;
@@ -56,7 +66,7 @@ pub(super) fn write(folder: &Path, ports: Ports, secrets: &Secrets, hash: &str) 
         ("client-at-uma.secret", &secrets.client_at_uma),
         ("resource-server.secret", &secrets.resource_server),
     ] {
-        write_private(&folder.join(name), secret)?;
+        private_file::write(&folder.join(name), secret.as_bytes())?;
     }
     Ok(())
 }
@@ -122,7 +132,7 @@ path = "/rs-api"
 name = "RS API"
 scopes = ["get"]
 methods = { GET = ["get"] }
-json = { message = "Hello Alice, this is Bob's data.", deliveries = [3, 1, 4] }
+json = @DATA@
 
 [danger]
 connect_to = @CONNECT_TO@

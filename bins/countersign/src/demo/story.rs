@@ -1,21 +1,30 @@
-//! What a demo tells: parties, arrows, checks and refusals, kept as values, printed as they happen
-//! and written as JSON at the end.
-
-use std::io::{self, Write};
+//! What a demo tells, as values: parties, arrows, checks, refusals and the data. The record of
+//! `--record` and `--json` is these values, whole.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-/// One party and where it listens.
-#[derive(Clone, Debug, Serialize)]
+/// One party, and where it is found.
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Party {
     pub(crate) domain: &'static str,
     pub(crate) role: &'static str,
-    pub(crate) url: String,
-    pub(crate) listens: String,
+    /// A server's public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<&'static str>,
+    /// The address a server really listens on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) listens: Option<String>,
+    /// A client's identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_id: Option<&'static str>,
+    /// The servers a client is registered at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) registered_at: Vec<&'static str>,
 }
 
 /// One check and how it went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct CheckLine {
     pub(crate) name: String,
     pub(crate) section: String,
@@ -29,9 +38,22 @@ pub(crate) struct CheckLine {
 pub(crate) struct Detail {
     pub(crate) name: String,
     pub(crate) value: String,
+    /// A JWT's header and claims. Nothing was verified to show them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) header: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) claims: Option<Map<String, Value>>,
     /// Printed shortened; the record has it whole.
     #[serde(skip)]
-    long: bool,
+    pub(crate) long: bool,
+}
+
+/// A request that reached a party, and the status of its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Message {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) status: u16,
 }
 
 /// One arrow of the drawing, or one thing that happens at a party.
@@ -47,6 +69,9 @@ pub(crate) struct Step {
     pub(crate) details: Vec<Detail>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) checks: Vec<CheckLine>,
+    /// The HTTP requests that were answered since the step before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) messages: Vec<Message>,
     /// What was expected and did not happen. Empty in a run that is as drawn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) differs: Vec<String>,
@@ -63,13 +88,24 @@ impl Step {
     }
 
     pub(crate) fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.details.push(Detail { name: name.into(), value: value.into(), long: false });
+        let (name, value) = (name.into(), value.into());
+        self.details.push(Detail { name, value, header: None, claims: None, long: false });
         self
     }
 
-    /// A token or a ticket: its beginning and its length are enough to follow it.
+    /// A token or a ticket: its beginning and its length are enough to follow it. A JWT is shown
+    /// decoded as well.
     pub(crate) fn token(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.details.push(Detail { name: name.into(), value: value.into(), long: true });
+        let (name, value) = (name.into(), value.into());
+        let (header, claims) = decode(&value).unzip();
+        self.details.push(Detail { name, value, header, claims, long: true });
+        self
+    }
+
+    /// A token that was shown before.
+    pub(crate) fn token_again(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        self.details.push(Detail { name, value, header: None, claims: None, long: true });
         self
     }
 
@@ -85,13 +121,27 @@ impl Step {
         }
         self
     }
+
+    /// The checks of these names were made, and all that were made passed.
+    pub(crate) fn expect_checks(mut self, names: &[&str]) -> Self {
+        for name in names {
+            let made = self.checks.iter().any(|check| check.name == *name);
+            self = self.expect(made, format!("a check of the drawing was not made: {name}"));
+        }
+        let failed = self.checks.iter().filter(|check| !check.passed);
+        let failed: Vec<_> = failed.map(|check| check.name.clone()).collect();
+        for name in failed {
+            self = self.expect(false, format!("a check did not pass: {name}"));
+        }
+        self
+    }
 }
 
 /// An attack, and what stopped it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Refusal {
     pub(crate) title: &'static str,
-    pub(crate) attempt: String,
+    pub(crate) attempt: &'static str,
     /// Status and error code of the answer.
     pub(crate) answer: String,
     /// The check that stopped it.
@@ -100,211 +150,115 @@ pub(crate) struct Refusal {
     pub(crate) differs: Vec<String>,
 }
 
+/// What the flow was for.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Data {
+    pub(crate) body: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) differs: Vec<String>,
+}
+
+/// How to use servers that stay up.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Kept {
+    /// Where configuration, certificates and secrets are.
+    pub(crate) folder: String,
+    /// The client's configuration: `COUNTERSIGN_CONFIG`.
+    pub(crate) config: String,
+    /// Where its session is to be kept: `COUNTERSIGN_SESSION`.
+    pub(crate) session: String,
+    /// Shell commands that sign in and get the data.
+    pub(crate) commands: Vec<String>,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Story {
+    pub(crate) flow: &'static str,
+    pub(crate) parties: Vec<Party>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) refusals: Vec<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<Data>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kept: Option<Kept>,
+}
+
 #[derive(Serialize)]
 struct Record<'a> {
-    flow: &'a str,
-    parties: &'a [Party],
-    steps: &'a [Step],
-    refusals: &'a [Refusal],
-    data: &'a Option<String>,
+    #[serde(flatten)]
+    story: &'a Story,
     milliseconds: u128,
     as_drawn: bool,
 }
 
-/// Prints a run while it happens and keeps it for `--record`.
-pub(crate) struct Story<W: Write> {
-    out: W,
-    style: Style,
-    json: bool,
-    flow: &'static str,
-    parties: Vec<Party>,
-    steps: Vec<Step>,
-    refusals: Vec<Refusal>,
-    data: Option<String>,
-}
-
-impl<W: Write> Story<W> {
-    /// Prints to `out`: with colours if `terminal`, nothing at all until the end if `json`.
-    pub(crate) fn new(flow: &'static str, out: W, terminal: bool, json: bool) -> Self {
-        let style = if terminal && !json { Style::TERMINAL } else { Style::PLAIN };
-        Self {
-            out,
-            style,
-            json,
-            flow,
-            parties: Vec::new(),
-            steps: Vec::new(),
-            refusals: Vec::new(),
-            data: None,
-        }
-    }
-
-    /// A line of its own.
-    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
-        if self.json {
-            return Ok(());
-        }
-        writeln!(self.out, "{text}")?;
-        self.out.flush()
-    }
-
-    /// A heading with an empty line before it.
-    pub(crate) fn heading(&mut self, text: &str) -> io::Result<()> {
-        let Style { strong, off, .. } = self.style;
-        self.line(&format!("\n{strong}{text}{off}"))
-    }
-
-    /// Introduces a party.
-    pub(crate) fn party(&mut self, party: Party) -> io::Result<()> {
-        let Style { strong, dim, off, .. } = self.style;
-        self.line(&format!(
-            "  {strong}{:<15}{off}{:<46}{:<27}{dim}{}{off}",
-            party.domain, party.role, party.url, party.listens
-        ))?;
-        self.parties.push(party);
-        Ok(())
-    }
-
-    /// Tells one step.
-    pub(crate) fn step(&mut self, step: Step) -> io::Result<()> {
-        let Style { strong, dim, good, bad, off } = self.style;
-        let number = step.number.map_or_else(|| "   ".to_owned(), |n| format!("{n:>2}."));
-        let way = if step.from == step.to {
-            step.from.to_owned()
-        } else {
-            format!("{} -> {}", step.from, step.to)
-        };
-        self.line(&format!("{strong}{number} {way:<26} {}{off}", step.words))?;
-        let widest = step.details.iter().map(|detail| detail.name.len()).max().unwrap_or(0);
-        for detail in &step.details {
-            let shown = if detail.long { shorten(&detail.value) } else { detail.value.clone() };
-            for (index, line) in shown.lines().enumerate() {
-                let name = if index == 0 { detail.name.as_str() } else { "" };
-                self.line(&format!("      {dim}{name:<widest$}{off}  {line}"))?;
-            }
-        }
-        for check in &step.checks {
-            let (mark, colour) = if check.passed { ("ok", good) } else { ("no", bad) };
-            let note = check.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
-            self.line(&format!(
-                "      {colour}{mark}{off}  {:<70} {dim}{}{note}{off}",
-                check.name, check.section
-            ))?;
-        }
-        for difference in &step.differs {
-            self.line(&format!("      {bad}DIFFERS{off}  {difference}"))?;
-        }
-        self.steps.push(step);
-        Ok(())
-    }
-
-    /// Tells one refusal.
-    pub(crate) fn refusal(&mut self, refusal: Refusal) -> io::Result<()> {
-        let Style { strong, dim, good, bad, off } = self.style;
-        self.line(&format!("  {strong}{}{off}", refusal.title))?;
-        self.line(&format!("      {dim}attempt {off}  {}", refusal.attempt))?;
-        self.line(&format!("      {dim}answer  {off}  {}", refusal.answer))?;
-        let colour = if refusal.differs.is_empty() { good } else { bad };
-        self.line(&format!("      {dim}stopped {off}  {colour}{}{off}", refusal.stopped_by))?;
-        for difference in &refusal.differs {
-            self.line(&format!("      {bad}DIFFERS{off}  {difference}"))?;
-        }
-        self.refusals.push(refusal);
-        Ok(())
-    }
-
-    /// Shows the data that the flow was for.
-    pub(crate) fn data(&mut self, data: String) -> io::Result<()> {
-        for line in data.lines() {
-            self.line(&format!("      {line}"))?;
-        }
-        self.data = Some(data);
-        Ok(())
-    }
-
-    /// Whether everything went as drawn.
+impl Story {
+    /// Whether everything went as drawn: all nine arrows, three refusals, and the data.
     pub(crate) fn as_drawn(&self) -> bool {
         self.steps.iter().all(|step| step.differs.is_empty())
             && self.refusals.iter().all(|refusal| refusal.differs.is_empty())
+            && self.data.as_ref().is_some_and(|data| data.differs.is_empty())
     }
 
     /// The run as JSON.
     pub(crate) fn to_json(&self, milliseconds: u128) -> serde_json::Result<String> {
-        serde_json::to_string_pretty(&Record {
-            flow: self.flow,
-            parties: &self.parties,
-            steps: &self.steps,
-            refusals: &self.refusals,
-            data: &self.data,
-            milliseconds,
-            as_drawn: self.as_drawn(),
-        })
-    }
-
-    /// With `--json`: the whole run, on standard output, at the end.
-    pub(crate) fn finish(&mut self, milliseconds: u128) -> io::Result<()> {
-        if self.json {
-            let record = self.to_json(milliseconds).map_err(io::Error::other)?;
-            writeln!(self.out, "{record}")?;
-        }
-        self.out.flush()
+        let record = Record { story: self, milliseconds, as_drawn: self.as_drawn() };
+        serde_json::to_string_pretty(&record).map(|text| text + "\n")
     }
 }
 
-/// The beginning of a long text, and how long it is.
-fn shorten(text: &str) -> String {
-    const SHOWN: usize = 12;
-    match text.get(..SHOWN) {
-        Some(start) if text.len() > 2 * SHOWN => format!("{start}… ({} characters)", text.len()),
-        _ => text.to_owned(),
-    }
-}
-
-/// Escape sequences of a terminal, or none.
-#[derive(Clone, Copy)]
-struct Style {
-    strong: &'static str,
-    dim: &'static str,
-    good: &'static str,
-    bad: &'static str,
-    off: &'static str,
-}
-
-impl Style {
-    const PLAIN: Self = Self { strong: "", dim: "", good: "", bad: "", off: "" };
-    const TERMINAL: Self = Self {
-        strong: "\u{1b}[1m",
-        dim: "\u{1b}[2m",
-        good: "\u{1b}[32m",
-        bad: "\u{1b}[31m",
-        off: "\u{1b}[0m",
-    };
+/// Header and claims of a JWT, for showing: nothing is verified here.
+fn decode(token: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut parts = token.split('.').map(|part| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    });
+    Some((parts.next()??, parts.next()??))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_step_that_differs_makes_the_run_differ() {
-        let mut story = Story::new("002", Vec::new(), false, false);
-        story.step(Step::new(Some(1), "a", "b", "asks").expect(true, "never")).unwrap();
-        assert!(story.as_drawn());
-        story.step(Step::new(Some(2), "b", "a", "answers").expect(false, "status 500")).unwrap();
-        assert!(!story.as_drawn());
-        let printed = String::from_utf8(story.out).unwrap();
-        assert!(printed.contains("DIFFERS  status 500"), "{printed}");
-        assert!(!printed.contains('\u{1b}'), "plain text has no escape sequence");
+    fn check(name: &str, passed: bool) -> CheckLine {
+        CheckLine { name: name.to_owned(), section: String::new(), passed, note: None }
     }
 
     #[test]
-    fn json_prints_only_the_record() {
-        let mut story = Story::new("002", Vec::new(), true, true);
-        story.line("hello").unwrap();
-        story.step(Step::new(Some(1), "a", "b", "asks").detail("x", "y")).unwrap();
-        story.finish(7).unwrap();
-        let record: serde_json::Value = serde_json::from_slice(&story.out).unwrap();
-        assert_eq!(record["steps"][0]["details"][0]["value"], "y");
-        assert_eq!(record["as_drawn"], true);
+    fn every_named_check_must_have_been_made_and_every_made_check_passed() {
+        let step = |checks| Step::new(None, "a", "a", "checks").checks(checks);
+        let good = step(vec![check("one", true), check("two", true)]).expect_checks(&["one"]);
+        assert!(good.differs.is_empty());
+        let missing = step(vec![check("two", true)]).expect_checks(&["one"]);
+        assert_eq!(missing.differs, ["a check of the drawing was not made: one"]);
+        let failed = step(vec![check("one", true), check("two", false)]).expect_checks(&["one"]);
+        assert_eq!(failed.differs, ["a check did not pass: two"]);
+    }
+
+    #[test]
+    fn a_run_without_data_is_not_as_drawn() {
+        let data = |differs: &[&str]| {
+            let differs = differs.iter().map(|text| (*text).to_owned()).collect();
+            Some(Data { body: String::new(), differs })
+        };
+        assert!(!Story::default().as_drawn());
+        assert!(Story { data: data(&[]), ..Story::default() }.as_drawn());
+        assert!(!Story { data: data(&["another text"]), ..Story::default() }.as_drawn());
+        let steps = vec![Step::new(Some(1), "a", "b", "asks").expect(false, "status 500")];
+        assert!(!Story { steps, data: data(&[]), ..Story::default() }.as_drawn());
+    }
+
+    #[test]
+    fn a_jwt_is_recorded_decoded() {
+        // RFC 7519 §6.1, its claims shortened.
+        let step = Step::default().token("access_token", "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UifQ.");
+        let story = Story { steps: vec![step], ..Story::default() };
+        let record: Value = serde_json::from_str(&story.to_json(7).unwrap()).unwrap();
+        let detail = &record["steps"][0]["details"][0];
+        assert_eq!(detail["claims"]["iss"], "joe");
+        assert_eq!(detail["header"]["alg"], "none");
+        assert_eq!(record["milliseconds"], 7);
     }
 }

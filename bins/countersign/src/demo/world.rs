@@ -2,10 +2,9 @@
 //! that they would be started with by hand, on real sockets with real TLS.
 
 use std::error::Error;
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,9 +19,11 @@ use http::HeaderValue;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::authority::Authority;
+use super::authority::{Authority, CertificateFiles};
 use super::files::{self, Secrets};
 use super::narrator::Narrator;
+use super::witness::{Witness, overheard};
+use crate::private_file::PrivateFolder;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -41,38 +42,51 @@ pub(super) struct Ports {
     pub(super) sts: u16,
     pub(super) uma: u16,
     pub(super) rs: u16,
-    pub(super) mallory: u16,
+    /// Only the demo itself has an attacker.
+    pub(super) mallory: Option<u16>,
 }
 
 impl Ports {
     /// For servers that are started by hand.
-    pub(super) const BY_HAND: Self = Self { sts: 8441, uma: 8442, rs: 8443, mallory: 8444 };
+    pub(super) const BY_HAND: Self = Self { sts: 8441, uma: 8442, rs: 8443, mallory: None };
 
     /// Which names lead where. The guard refuses loopback addresses; this is its one exception.
     pub(super) fn connect_to(self) -> Vec<String> {
-        [
+        let servers = [
             ("alice.example", self.sts),
             ("sts.alice.example", self.sts),
             ("uma.bob.example", self.uma),
             ("rs.bob.example", self.rs),
-            ("rs.mallory.example", self.mallory),
-        ]
-        .map(|(name, port)| format!("{name}:443=127.0.0.1:{port}"))
-        .to_vec()
+        ];
+        let mallory = self.mallory.map(|port| ("rs.mallory.example", port));
+        let to = |(name, port)| format!("{name}:443=127.0.0.1:{port}");
+        servers.into_iter().chain(mallory).map(to).collect()
     }
 }
 
+/// What is there before anything runs: ports, certificates, secrets and configuration files.
+pub(super) struct Grounds {
+    folder: PrivateFolder,
+    ports: Ports,
+    sts: TcpListener,
+    uma: TcpListener,
+    rs: TcpListener,
+    mallory: TcpListener,
+    authority: Authority,
+    secrets: Secrets,
+    seams: Seams,
+}
+
 /// Everything that runs.
-pub(super) struct World<W: Write + Send + 'static> {
-    folder: PathBuf,
-    keep: bool,
+pub(super) struct World {
+    folder: PrivateFolder,
     authority: Authority,
     secrets: Secrets,
     ports: Ports,
     mallory: Option<TcpListener>,
     seams: Seams,
     fetch: Arc<dyn Fetch>,
-    narrator: Arc<Narrator<W>>,
+    narrator: Arc<Narrator>,
     stop: watch::Sender<bool>,
     serving: Vec<JoinHandle<()>>,
 }
@@ -90,22 +104,39 @@ pub(super) fn write(folder: &Path, ports: Ports) -> Result<(Authority, Secrets),
     Ok((authority, secrets))
 }
 
-impl<W: Write + Send + 'static> World<W> {
-    /// Starts the three servers in a folder of their own.
-    pub(super) fn start(keep: bool, narrator: Arc<Narrator<W>>) -> Result<Self, Failure> {
+impl Grounds {
+    /// Takes free ports and writes the files into a folder of their own, which is removed with this
+    /// value, or with the world made from it, unless it is kept.
+    pub(super) fn prepare() -> Result<Self, Failure> {
         let seams = Seams::system();
-        let folder = own_folder(&seams)?;
+        let name = format!("countersign-demo-{}", random::identifier(seams.random.as_ref()));
+        let folder = PrivateFolder::create(std::env::temp_dir().join(name))?;
         let listen = || TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let (sts, uma, rs, mallory) = (listen()?, listen()?, listen()?, listen()?);
         let port = |listener: &TcpListener| Ok::<_, io::Error>(listener.local_addr()?.port());
-        let ports =
-            Ports { sts: port(&sts)?, uma: port(&uma)?, rs: port(&rs)?, mallory: port(&mallory)? };
-        let (authority, secrets) = write(&folder, ports)?;
+        let (sts_port, uma_port, rs_port) = (port(&sts)?, port(&uma)?, port(&rs)?);
+        let mallory_port = Some(port(&mallory)?);
+        let ports = Ports { sts: sts_port, uma: uma_port, rs: rs_port, mallory: mallory_port };
+        let (authority, secrets) = write(folder.path(), ports)?;
+        Ok(Self { folder, ports, sts, uma, rs, mallory, authority, secrets, seams })
+    }
+
+    /// Where the files are.
+    #[cfg(test)]
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl World {
+    /// Starts the three servers from their configuration files.
+    pub(super) fn start(grounds: Grounds, narrator: Arc<Narrator>) -> Result<Self, Failure> {
+        let Grounds { folder, ports, sts, uma, rs, mallory, authority, secrets, seams } = grounds;
         let fetch = fetch(&authority, ports)?;
+        let fetch = Arc::new(Witness::new(fetch, Arc::clone(&narrator)));
         let (stop, _) = watch::channel(false);
         let mut world = Self {
             folder,
-            keep,
             authority,
             secrets,
             ports,
@@ -126,22 +157,32 @@ impl<W: Write + Send + 'static> World<W> {
         uma: TcpListener,
         rs: TcpListener,
     ) -> Result<(), Failure> {
-        let config = countersign_sts::load(&self.folder.join(files::STS))?;
+        let config = countersign_sts::load(&self.folder().join(files::STS))?;
         let audit = Arc::clone(&self.narrator);
         let composed = countersign_sts::compose(config, &self.seams, audit)?;
-        let stopped = self.stopped();
-        self.spawn(async move { composed.serve(sts, stopped).await.map_err(Failure::from) });
+        self.serve(sts, "sts.alice.example", composed.router())?;
 
-        let config = countersign_uma_server::load(&self.folder.join(files::UMA))?;
+        let config = countersign_uma_server::load(&self.folder().join(files::UMA))?;
         let audit = Arc::clone(&self.narrator);
         let composed = countersign_uma_server::compose(config, &self.seams, audit)?;
-        let stopped = self.stopped();
-        self.spawn(async move { composed.serve(uma, stopped).await.map_err(Failure::from) });
+        self.serve(uma, "uma.bob.example", composed.router())?;
 
-        let config = countersign_resource_server::load(&self.folder.join(files::RS))?;
+        let config = countersign_resource_server::load(&self.folder().join(files::RS))?;
         let composed = countersign_resource_server::compose(config, &self.seams)?;
         let stopped = self.stopped();
         self.spawn(async move { composed.serve(rs, stopped).await.map_err(Failure::from) });
+        Ok(())
+    }
+
+    /// Serves a router under a name's certificate, and tells of what it answers.
+    fn serve(&mut self, listener: TcpListener, name: &str, router: Router) -> Result<(), Failure> {
+        let CertificateFiles { certificate, key } = self.authority.files(name);
+        let transport = Transport::tls(&TlsConfig { certificate, key })?;
+        let router = overheard(router, Arc::clone(&self.narrator));
+        let stopped = self.stopped();
+        self.spawn(async move {
+            server::serve(listener, transport, router, stopped).await.map_err(Failure::from)
+        });
         Ok(())
     }
 
@@ -151,14 +192,8 @@ impl<W: Write + Send + 'static> World<W> {
         router: Router,
     ) -> Result<(), Failure> {
         let listener = self.mallory.take().ok_or("it is served already")?;
-        let files = self.authority.issue(&["rs.mallory.example"])?;
-        let tls = TlsConfig { certificate: files.certificate, key: files.key };
-        let transport = Transport::tls(&tls)?;
-        let stopped = self.stopped();
-        self.spawn(async move {
-            server::serve(listener, transport, router, stopped).await.map_err(Failure::from)
-        });
-        Ok(())
+        self.authority.issue(&["rs.mallory.example"])?;
+        self.serve(listener, "rs.mallory.example", router)
     }
 
     fn spawn(&mut self, serve: impl Future<Output = Result<(), Failure>> + Send + 'static) {
@@ -177,28 +212,32 @@ impl<W: Write + Send + 'static> World<W> {
         }
     }
 
-    /// Stops the servers; what they wrote goes, unless it is to be kept.
-    pub(super) async fn stop(self) -> io::Result<()> {
+    /// Stops the servers. What they wrote goes, unless it is kept.
+    pub(super) async fn stop(self) {
         let _ = self.stop.send(true);
         for server in self.serving {
             let _ = server.await;
         }
-        if self.keep { Ok(()) } else { fs::remove_dir_all(&self.folder) }
+    }
+
+    /// From here on, the folder stays.
+    pub(super) const fn keep(&mut self) {
+        self.folder.keep();
     }
 
     pub(super) fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     pub(super) const fn ports(&self) -> Ports {
         self.ports
     }
 
-    pub(super) fn narrator(&self) -> &Narrator<W> {
+    pub(super) fn narrator(&self) -> &Narrator {
         &self.narrator
     }
 
-    pub(super) fn observer(&self) -> Arc<Narrator<W>> {
+    pub(super) fn observer(&self) -> Arc<Narrator> {
         Arc::clone(&self.narrator)
     }
 
@@ -245,18 +284,4 @@ fn fetch(authority: &Authority, ports: Ports) -> Result<Arc<dyn Fetch>, Failure>
         .with_roots(Roots::File(authority.root()))
         .with_danger(Danger::default().with_connect_to(connect_to));
     Ok(Arc::new(HttpFetch::new(&config)?))
-}
-
-/// A new folder that only its owner can enter.
-fn own_folder(seams: &Seams) -> io::Result<PathBuf> {
-    let name = format!("countersign-demo-{}", random::identifier(seams.random.as_ref()));
-    let folder = std::env::temp_dir().join(name);
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(&folder)?;
-    Ok(folder)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use countersign_fetch::FetchError;
+use countersign_jwt::SignError;
 use countersign_jwt::jwks::KeySetError;
 use countersign_metadata::MetadataError;
 use countersign_types::identifier::IdentifierError;
@@ -60,6 +61,9 @@ pub enum LoginError {
         /// The error code, in characters that are safe to show.
         error: String,
     },
+    /// The client's key did not sign its authentication.
+    #[error("the client could not prove itself")]
+    Sign(#[source] SignError),
     /// The code could not be exchanged for tokens.
     #[error("the code could not be exchanged")]
     Exchange(#[source] Box<dyn Error + Send + Sync>),

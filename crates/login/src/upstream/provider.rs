@@ -1,5 +1,6 @@
 //! The provider: its metadata, its keys, and the client that speaks to its endpoints.
 
+use countersign_client_auth::Proof;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_jwt::KeySet;
 use countersign_metadata::{DocumentKind, ServerMetadata, well_known};
@@ -15,9 +16,9 @@ use openidconnect::{
     StandardErrorResponse,
 };
 
-use super::Registration;
 use super::error::LoginError;
 use super::key::Key;
+use super::{Credential, Registration};
 
 /// The `openidconnect` crate's client over our keys, with its two endpoints set.
 pub(super) type CodeClient = openidconnect::Client<
@@ -87,12 +88,13 @@ pub(super) fn code_client(
     let client = openidconnect::Client::new(client_id, issuer, keys)
         .set_auth_uri(openidconnect::AuthUrl::new(authorization).map_err(not_a_url)?)
         .set_token_uri(openidconnect::TokenUrl::new(token).map_err(not_a_url)?)
-        .set_auth_type(auth_type(metadata));
-    Ok(match &registration.secret {
-        Some(secret) => {
+        .set_auth_type(auth_type(metadata, &registration.credential));
+    Ok(match &registration.credential {
+        Credential::Secret(secret)
+        | Credential::Proof(Proof::SecretBasic(secret) | Proof::SecretPost(secret)) => {
             client.set_client_secret(openidconnect::ClientSecret::new(secret.expose().to_owned()))
         }
-        None => client,
+        Credential::Proof(Proof::None | Proof::PrivateKeyJwt(_)) => client,
     })
 }
 
@@ -100,13 +102,17 @@ fn endpoint(url: Option<&EndpointUrl>, name: &'static str) -> Result<String, Log
     url.map(ToString::to_string).ok_or(LoginError::NoEndpoint(name))
 }
 
-/// HTTP Basic, which is the default (RFC 8414 §2), unless the provider offers the form alone.
-fn auth_type(metadata: &ServerMetadata) -> AuthType {
+/// As the client was told, else HTTP Basic, which is the default (RFC 8414 §2), unless the
+/// provider offers the form alone.
+fn auth_type(metadata: &ServerMetadata, credential: &Credential) -> AuthType {
     let methods = &metadata.token_endpoint_auth_methods_supported;
     let offers = |name: &str| methods.iter().any(|method| method == name);
-    if offers("client_secret_post") && !offers("client_secret_basic") {
-        AuthType::RequestBody
-    } else {
-        AuthType::BasicAuth
+    match credential {
+        Credential::Proof(Proof::SecretBasic(_)) => AuthType::BasicAuth,
+        Credential::Proof(_) => AuthType::RequestBody,
+        Credential::Secret(_) if offers("client_secret_post") && !offers("client_secret_basic") => {
+            AuthType::RequestBody
+        }
+        Credential::Secret(_) => AuthType::BasicAuth,
     }
 }

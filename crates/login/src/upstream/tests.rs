@@ -144,7 +144,7 @@ async fn a_login_from_end_to_end() {
         provider.will_answer(200, token_response(&provider.id_token(&id_claims)));
         let verifier = pending.verifier.clone();
         let answer = query(&pending);
-        let tokens = party.finish(pending, &answer, NOW).await.unwrap();
+        let tokens = party.finish(pending, &answer, NOW, &Counting::default()).await.unwrap();
         assert_eq!(tokens.access_token.expose(), "at");
         assert_eq!(tokens.expires_in, Some(Lifetime::from_secs(300)));
         assert_eq!(tokens.scope.to_string(), "email openid");
@@ -180,11 +180,53 @@ async fn a_confidential_client_authenticates_as_the_provider_asks() {
         let (_, pending) = begin(&party);
         let answer = query(&pending);
         provider.will_answer(400, json!({"error": "invalid_grant"}));
-        let refused = party.finish(pending, &answer, NOW).await;
+        let refused = party.finish(pending, &answer, NOW, &Counting::default()).await;
         assert!(matches!(refused, Err(LoginError::Refused { error }) if error == "invalid_grant"));
         let (headers, sent) = provider.token_request.lock().unwrap().take().unwrap();
         assert_eq!(headers.contains_key(AUTHORIZATION), by_header);
         assert_eq!(sent.get("client_secret").is_none(), by_header);
+    }
+}
+
+/// A client that was told how to prove itself does it in that way, whatever the provider offers.
+#[tokio::test]
+async fn a_client_proves_itself_as_it_is_told() {
+    let key = SigningKey::generate(Algorithm::Es256, Some("client")).unwrap();
+    let secret = || ClientSecret::new("s3cret");
+    for (proof, by_header, param) in [
+        (Proof::None, false, None),
+        (Proof::SecretBasic(secret()), true, None),
+        (Proof::SecretPost(secret()), false, Some("client_secret")),
+        (Proof::PrivateKeyJwt(Arc::new(key)), false, Some("client_assertion")),
+    ] {
+        let shown = format!("{proof:?}");
+        let mut provider = Provider::new(Algorithm::Es256);
+        provider.metadata["token_endpoint_auth_methods_supported"] =
+            json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+        let provider = Arc::new(provider);
+        let issuer = Issuer::parse(ISSUER).unwrap();
+        let registration = Registration::new(ClientId::parse("app").unwrap(), proof);
+        let party = RelyingParty::discover(provider.clone(), &issuer, registration).await.unwrap();
+        let (_, pending) = begin(&party);
+        let id_token = provider.id_token(&claims(&pending.nonce));
+        provider.will_answer(200, token_response(&id_token));
+        let answer = query(&pending);
+        party.finish(pending, &answer, NOW, &Counting::default()).await.unwrap();
+
+        let (headers, sent) = provider.token_request.lock().unwrap().take().unwrap();
+        assert_eq!(headers.contains_key(AUTHORIZATION), by_header, "{shown}");
+        for name in ["client_secret", "client_assertion"] {
+            assert_eq!(sent.get(name).is_some(), param == Some(name), "{shown} {name}");
+        }
+        let Some(assertion) = sent.get("client_assertion") else { continue };
+        assert_eq!(
+            sent.get("client_assertion_type"),
+            Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+        );
+        let payload = assertion.split('.').nth(1).unwrap();
+        let payload: Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        assert_eq!((&payload["iss"], &payload["aud"]), (&json!("app"), &json!(ISSUER)));
     }
 }
 
@@ -208,7 +250,7 @@ async fn foreign_answers_are_refused_before_any_request() {
     ];
     for (answer, expected) in rows {
         let (_, pending) = begin(&party);
-        let error = party.finish(pending, &answer, NOW).await.unwrap_err();
+        let error = party.finish(pending, &answer, NOW, &Counting::default()).await.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{answer}: {error:?}");
         if let LoginError::Refused { error } = error {
             assert_eq!(error, "access_denied");
@@ -252,7 +294,7 @@ async fn bad_id_tokens_are_refused() {
         }
         provider.will_answer(200, token_response(&provider.id_token(&changed)));
         let answer = query(&pending);
-        let refused = party.finish(pending, &answer, NOW).await;
+        let refused = party.finish(pending, &answer, NOW, &Counting::default()).await;
         assert!(refused.is_err(), "{name} {value}: {refused:?}");
     }
 }
@@ -280,7 +322,7 @@ async fn id_tokens_that_nobody_signed_are_refused() {
         let (_, pending) = begin(&party);
         provider.will_answer(200, token_response(&forged));
         let answer = query(&pending);
-        let refused = party.finish(pending, &answer, NOW).await;
+        let refused = party.finish(pending, &answer, NOW, &Counting::default()).await;
         assert!(refused.is_err(), "{forged}: {refused:?}");
     }
 }
@@ -296,7 +338,7 @@ async fn clocks_may_differ_by_a_minute() {
         skewed[name] = json!(at);
         provider.will_answer(200, token_response(&provider.id_token(&skewed)));
         let answer = query(&pending);
-        assert!(party.finish(pending, &answer, NOW).await.is_ok(), "{name}");
+        assert!(party.finish(pending, &answer, NOW, &Counting::default()).await.is_ok(), "{name}");
     }
 }
 
@@ -320,14 +362,17 @@ async fn unusable_token_responses_are_refused() {
         }
         provider.will_answer(200, response);
         let answer = query(&pending);
-        assert!(party.finish(pending, &answer, NOW).await.is_err(), "{change:?}");
+        assert!(
+            party.finish(pending, &answer, NOW, &Counting::default()).await.is_err(),
+            "{change:?}"
+        );
     }
     let (_, pending) = begin(&party);
     let mut response = token_response(&provider.id_token(&claims(&pending.nonce)));
     response.as_object_mut().unwrap().remove("scope");
     provider.will_answer(200, response);
     let answer = query(&pending);
-    let tokens = party.finish(pending, &answer, NOW).await.unwrap();
+    let tokens = party.finish(pending, &answer, NOW, &Counting::default()).await.unwrap();
     assert_eq!(tokens.scope.to_string(), "claims-provider email openid");
 }
 

@@ -3,6 +3,7 @@
 use countersign_client::{Event, Observer};
 use countersign_jwt::Unverified;
 use countersign_types::secret::AccessToken;
+use serde_json::json;
 
 use crate::failure::one_line;
 use crate::output::Output;
@@ -18,7 +19,11 @@ impl Explain {
 
     fn say(&self, arrow: Option<u8>, text: &str) {
         let number = arrow.map_or_else(|| " ".to_owned(), |arrow| arrow.to_string());
-        self.0.remark(&format!("{number} {}", one_line(text)));
+        let text = one_line(text);
+        self.0.event(
+            &format!("{number} {text}"),
+            &json!({ "arrow": arrow, "text": text.trim_start() }),
+        );
     }
 
     fn params(&self, params: &[(&str, &str)]) {

@@ -1,0 +1,111 @@
+//! The demo in one process, as it is drawn and with one thing changed.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::story::Story;
+use super::*;
+
+/// Runs the demo over files that were changed before the servers read them.
+async fn told(change: impl FnOnce(&Path)) -> Story {
+    let grounds = Grounds::prepare().unwrap();
+    let folder = grounds.folder().to_owned();
+    change(&folder);
+    let narrator = Arc::new(Narrator::new("002", None, EXPECTED));
+    let mut world = World::start(grounds, Arc::clone(&narrator)).unwrap();
+    tell(&mut world).await.unwrap();
+    world.stop().await;
+    assert!(!folder.exists(), "keys and secrets go with the demo");
+    narrator.story().unwrap()
+}
+
+/// Replaces a text that is there once in a file.
+fn replace(folder: &Path, file: &str, old: &str, new: &str) {
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches(old).count(), 1, "{old} in {file}");
+    fs::write(path, text.replace(old, new)).unwrap();
+}
+
+fn differences(story: &Story) -> Vec<&str> {
+    let steps = story.steps.iter().flat_map(|step| &step.differs);
+    let refusals = story.refusals.iter().flat_map(|refusal| &refusal.differs);
+    let data = story.data.iter().flat_map(|data| &data.differs);
+    steps.chain(refusals).chain(data).map(String::as_str).collect()
+}
+
+#[track_caller]
+fn differs(story: &Story, expected: &str) {
+    assert!(!story.as_drawn());
+    let found = differences(story);
+    assert!(found.contains(&expected), "{found:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_flow_is_as_drawn() {
+    let story = told(|_| {}).await;
+    assert_eq!(differences(&story), [""; 0]);
+    assert!(story.as_drawn());
+    let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
+    assert_eq!(arrows, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let messages: Vec<_> = story.steps.iter().flat_map(|step| &step.messages).collect();
+    for needle in [
+        "https://alice.example/.well-known/webfinger?",
+        "https://sts.alice.example/.well-known/openid-configuration",
+        "https://uma.bob.example/.well-known/uma2-configuration",
+        "https://rs.bob.example/.well-known/oauth-protected-resource",
+        "https://rs.bob.example/rs-api",
+    ] {
+        assert!(messages.iter().any(|message| message.url.starts_with(needle)), "{messages:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_does_not_know_alice_differs_and_comes_to_its_end() {
+    let story = told(|folder| {
+        replace(
+            folder,
+            files::UMA,
+            "emails = [\"alice@alice.example\"]",
+            "emails = [\"eve@alice.example\"]",
+        );
+    })
+    .await;
+    differs(&story, "a check did not pass: the owner's policy permits it");
+    differs(&story, "an RPT was to come");
+    differs(&story, "arrow 7 was to come");
+    assert_eq!(story.refusals.len(), 3);
+    assert!(story.data.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_data_differs() {
+    let story = told(|folder| replace(folder, files::RS, "[3, 1, 4]", "[2, 7, 1]")).await;
+    assert_eq!(differences(&story), ["it is not what is configured at the resource server"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_issues_no_claims_token_differs() {
+    let story = told(|folder| {
+        let audiences = "claims_token_audiences = [\"*\"]";
+        replace(
+            folder,
+            files::STS,
+            audiences,
+            "claims_token_audiences = [\"https://other.example\"]",
+        );
+    })
+    .await;
+    differs(&story, "a check did not pass: the client may obtain tokens for the audience");
+    differs(&story, "arrow 5 was to come");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_signed_in_differs() {
+    let story =
+        told(|folder| replace(folder, files::STS, "username = \"alice\"", "username = \"a\""))
+            .await;
+    assert_eq!(differences(&story), ["Alice was to be signed in"]);
+    assert!(!story.as_drawn());
+}

@@ -1,0 +1,164 @@
+//! Files that only their user can read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A file that is being written beside the one whose place it takes when it is whole. Dropped
+/// before that, it leaves nothing. An existing file's mode and readers do not carry over.
+#[derive(Debug)]
+pub(crate) struct PrivateFile {
+    file: File,
+    new: PathBuf,
+    path: PathBuf,
+}
+
+impl PrivateFile {
+    /// Begins one. That it can be written is known from here on.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        // Something else, a device or a directory, must not be replaced.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+        }
+        let mut name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it has no file name"))?
+            .to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let new = path.with_file_name(name);
+        let file = create_private(&new)?;
+        Ok(Self { file, new, path: path.to_owned() })
+    }
+
+    /// Writes the content and puts the file in its place.
+    pub(crate) fn finish(mut self, content: &[u8]) -> io::Result<()> {
+        self.file.write_all(content)?;
+        self.file.sync_all()?;
+        fs::rename(&self.new, &self.path)
+    }
+}
+
+impl Drop for PrivateFile {
+    fn drop(&mut self) {
+        // After the rename there is nothing under this name.
+        let _ = fs::remove_file(&self.new);
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    PrivateFile::create(path)?.finish(content)
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Makes a directory, and those above it, that only their user can enter.
+#[cfg(unix)]
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a directory, and those above it.
+#[cfg(not(unix))]
+pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// A new directory that only its user can enter, and that goes with this value unless it is kept.
+#[derive(Debug)]
+pub(crate) struct PrivateFolder {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl PrivateFolder {
+    /// Makes one; it must not exist.
+    pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt as _;
+            builder.mode(0o700);
+        }
+        builder.create(&path)?;
+        Ok(Self { path, keep: false })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// From here on, it stays.
+    pub(crate) const fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PrivateFolder {
+        let name = format!("countersign-private-{}-{name}", std::process::id());
+        PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_could_read_is_replaced_by_one_they_cannot() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = scratch("mode");
+        let path = folder.path().join("record.json");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, b"new").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_what_was_there() {
+        let folder = scratch("unfinished");
+        let path = folder.path().join("record.json");
+        fs::write(&path, "old").unwrap();
+        drop(PrivateFile::create(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = scratch("directory");
+        assert!(PrivateFile::create(folder.path()).is_err());
+        assert!(PrivateFile::create(&folder.path().join("missing/record.json")).is_err());
+    }
+
+    #[test]
+    fn a_folder_goes_with_its_value_unless_kept() {
+        let mut folder = scratch("folder");
+        let path = folder.path().to_owned();
+        folder.keep();
+        drop(folder);
+        assert!(path.exists());
+        drop(PrivateFolder { path: path.clone(), keep: false });
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,180 @@
+//! `countersign demo` as a process.
+
+#![allow(clippy::expect_used, reason = "an expectation that fails is a test that fails")]
+#![cfg(unix)]
+
+mod home;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use self::home::{Home, interrupt};
+
+fn mode(path: &str) -> u32 {
+    std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
+}
+
+/// Replaces what differs from run to run: random values, ports, times.
+fn masked(line: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_matches('"');
+        let random = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let is_random = (bare.len() == 43 || bare.len() == 22) && bare.chars().all(random);
+        if is_random { word.replace(bare, "RANDOM") } else { word.to_owned() }
+    };
+    line.trim_end().split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_newcomer_sees_the_flow_in_its_order() {
+    let home = Home::new("demo");
+    let printed = home.check(&["demo"], "", 0).stdout;
+    let mut rest = printed.as_str();
+    for expected in [
+        "  alice.example  Security Token Service (STS)  https://sts.alice.example  127.0.0.1:",
+        "  bob.example    UMA Server                    https://uma.bob.example    127.0.0.1:",
+        "  bob.example    Resource Server (RS)          https://rs.bob.example     127.0.0.1:",
+        "  alice.example  RqP Client                    client_id rqp-client       registered at both",
+        "Alice signs in",
+        " 1. RqP Client -> RS           Request to 'RS API' resource (scope=get)",
+        " 2. RS -> RqP Client           401 with permission ticket",
+        " 3. RqP Client                 Create ticket challenge",
+        " 4. RqP Client -> STS          Token exchange request",
+        "1. evaluate the user_claims from access_token",
+        "2. evaluate the resource",
+        " 5. STS -> RqP Client          Return claims_token",
+        " 6. RqP Client -> UMA Server   Call token endpoint",
+        "Authorization process",
+        "http 200 GET https://alice.example/.well-known/webfinger",
+        " 7. UMA Server -> RqP Client   Return requesting party token (RPT)",
+        " 8. RqP Client -> RS           Get data from 'RS API' resource (RPT)",
+        " 9. RS -> RqP Client           200 OK",
+        "Three refusals",
+        "A stolen ticket",
+        "403 Forbidden: need_info",
+        "relays an honest server's ticket",
+        "400 Bad Request: invalid_target",
+        "someone else's domain",
+        "403 Forbidden: need_info",
+        "The data",
+        "Hello Alice, this is Bob's data.",
+        "Done in ",
+        "demo --keep",
+    ] {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| {
+            panic!("{expected:?} does not come, or not in its place:\n{printed}")
+        });
+        rest = after;
+    }
+    assert!(!printed.contains("DIFFERS") && !printed.contains('\u{1b}'), "{printed}");
+    let program = env!("CARGO_BIN_EXE_countersign");
+    for line in printed.lines().filter(|line| !line.contains(program)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("Of what the demo prints:\n\n```text\n").expect("an excerpt");
+    let (excerpt, _) = rest.split_once("```").expect("its end");
+    let home = Home::new("readme");
+    let printed = home.check(&["demo", "002"], "", 0).stdout;
+    let printed: BTreeSet<_> = printed.lines().map(masked).collect();
+    let excerpt: Vec<_> = excerpt.lines().filter(|line| line.trim() != "...").collect();
+    assert!(excerpt.len() > 10);
+    for line in excerpt {
+        assert!(printed.contains(&masked(line)), "the demo does not print: {line}");
+    }
+}
+
+#[test]
+fn the_record_is_whole_and_its_users_alone() {
+    let home = Home::new("record");
+    let file = home.write("record.json", "old").display().to_string();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    home.check(&["demo", "--record", "record.json"], "", 0);
+    assert_eq!(mode(&file), 0o600);
+    let text = std::fs::read_to_string(&file).expect("a record");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(record["as_drawn"], true);
+    assert_eq!(record["parties"][3]["client_id"], "rqp-client");
+    assert_eq!(record["parties"][3].get("url"), None);
+    let steps = record["steps"].as_array().expect("steps");
+    let arrows: Vec<_> = steps.iter().filter_map(|step| step["number"].as_u64()).collect();
+    assert_eq!(arrows, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let details = || steps.iter().filter_map(|step| step["details"].as_array()).flatten();
+    assert!(details().all(|detail| detail["name"].as_str().is_some_and(|name| !name.is_empty())));
+    let decoded = details().filter(|detail| detail["claims"]["iss"] == "https://sts.alice.example");
+    assert_eq!(decoded.count(), 2, "the access token and the claims token");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_known_before_anything_starts() {
+    let home = Home::new("unrecorded");
+    let ended = home.check(&["demo", "--record", "missing/record.json"], "", 70);
+    assert!(ended.stderr.contains("missing/record.json"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn with_json_there_is_nothing_but_the_record() {
+    let home = Home::new("demo-json");
+    let record = home.json(&["demo"], "");
+    assert_eq!((&record["flow"], &record["as_drawn"]), (&"002".into(), &true.into()));
+    assert_eq!(record["refusals"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let home = Home::new("head");
+    let mut child = home.command(&["demo"]).spawn().expect("the program starts");
+    let mut line = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut line).expect("a line");
+    drop(stdout);
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    let home = Home::new("interrupted");
+    let mut child = home.command(&["demo"]).spawn().expect("the program starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    // Not before the first party is introduced: then keys and secrets are there.
+    let mut line = String::new();
+    while !line.contains("alice.example") {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).expect("a line"), 0);
+    }
+    assert_eq!(home.left_behind(), 1);
+    interrupt(child.id());
+    let _ = stdout.read_to_string(&mut line);
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn what_is_written_starts_servers_by_hand() {
+    let home = Home::new("write");
+    let written = home.check(&["demo", "--write", "by-hand"], "", 0).stdout;
+    for needle in ["sts.toml", "uma-server.toml", "resource-server.toml", "login", "request"] {
+        assert!(written.contains(needle), "{written}");
+    }
+    for name in ["sts.toml", "uma-server.toml", "resource-server.toml", "client.toml"] {
+        let text = std::fs::read_to_string(home.path(&format!("by-hand/{name}"))).expect(name);
+        assert!(!text.contains('@') || !text.contains("_PORT@"), "{text}");
+        assert!(!text.contains("mallory"), "an attacker is the demo's own: {text}");
+    }
+    for name in ["alice.password", "client-at-sts.secret", "sts.alice.example.key.pem"] {
+        assert_eq!(mode(&home.path(&format!("by-hand/{name}"))), 0o600, "{name}");
+    }
+    let paths = home.json(&["demo", "--write", "by-hand"], "");
+    assert!(paths["sts"].as_str().is_some_and(|path| path.ends_with("by-hand/sts.toml")));
+}
