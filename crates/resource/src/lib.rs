@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`path`] | one spelling for every path, before anything is decided ([RFC 3986 §6.2.2]) |
 //! | [`protect`] | the layer in front of an API, one for every way to prove who is calling ([RFC 6750 §3], [RFC 9728 §3, §5.1]) |
+//! | [`proxy`] | the layer in front of anything that speaks HTTP ([RFC 9110 §7.6]) |
 //! | [`routes`] | which method and path needs what; nothing is served that is not named |
 //! | [`access_token`] | access tokens, verified here ([RFC 9068 §4]) or by asking their issuer ([RFC 7662]) |
 //! | [`identity_propagation`] | a person of another domain and the service that acts for them, by identity token and client proof |
@@ -98,6 +99,7 @@
 //! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
 //! [RFC 9728 §3, §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
 //! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+//! [RFC 9110 §7.6]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6
 //! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
 //! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
 
@@ -119,6 +121,7 @@ mod pretend;
 mod pretend_issuer;
 pub mod protect;
 mod protection;
+pub mod proxy;
 pub mod registration;
 pub mod revocation;
 pub mod routes;
@@ -135,6 +138,7 @@ pub use layer::{Access, Rules, Uma, UmaLayer};
 pub use limit::TicketLimit;
 pub use path::StrictPath;
 pub use protect::{Mode, ProtectLayer};
+pub use proxy::Proxy;
 pub use registration::{MemoryRegistrations, RegistrationStore, ResourceDescription};
 pub use revocation::Revocations;
 pub use routes::Routes;

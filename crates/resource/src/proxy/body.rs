@@ -1,0 +1,207 @@
+//! Bodies on their way through, and the time they may take.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, LengthLimitError};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::BoxError;
+
+/// When a piece of the request's body was last sent on.
+#[derive(Clone)]
+pub(super) struct Progress(Arc<Mutex<Instant>>);
+
+/// The time was up.
+#[derive(Debug)]
+pub(super) struct TooSlow;
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Progress {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outcome of `future`, unless so much time goes by without progress.
+    pub(super) async fn within<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, TooSlow> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let deadline = self.last() + limit;
+            tokio::select! {
+                outcome = &mut future => return Ok(outcome),
+                () = sleep_until(deadline) => {
+                    if self.last() + limit <= Instant::now() {
+                        return Err(TooSlow);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The body of a request to the service behind.
+pub(super) struct Outgoing {
+    inner: UnsyncBoxBody<Bytes, RequestBody>,
+    progress: Progress,
+}
+
+/// The request's own body failed, and not the service behind.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body could not be read")]
+pub(super) struct RequestBody(#[source] BoxError);
+
+impl Outgoing {
+    pub(super) fn new<B>(body: B, progress: Progress) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let inner = body.map_err(|error| RequestBody(error.into())).boxed_unsync();
+        Self { inner, progress }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = RequestBody;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBody>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if polled.is_ready() {
+            self.progress.note();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Whether it is the request's own body that failed.
+pub(super) fn is_of_the_request(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<RequestBody>())
+}
+
+/// Whether a limit on the request's body was reached.
+pub(super) fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<LengthLimitError>())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        error.source()
+    })
+}
+
+/// The body of an answer, cut off if the service behind pauses for too long. Time in which nobody
+/// takes what is there does not count.
+pub(super) struct Incoming {
+    inner: hyper::body::Incoming,
+    pause: Duration,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Incoming {
+    pub(super) const fn new(inner: hyper::body::Incoming, pause: Duration) -> Self {
+        Self { inner, pause, waiting: None }
+    }
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+            self.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        let pause = self.pause;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(pause)));
+        waiting.as_mut().poll(cx).map(|()| {
+            tracing::warn!("the service behind stopped in the middle of its answer");
+            Some(Err("the service behind stopped in the middle of its answer".into()))
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The body of an answer that comes through a [`Proxy`](super::Proxy), piece by piece.
+pub struct ProxyBody(UnsyncBoxBody<Bytes, BoxError>);
+
+impl ProxyBody {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self(body.boxed_unsync())
+    }
+}
+
+impl Default for ProxyBody {
+    fn default() -> Self {
+        Self::from(Vec::new())
+    }
+}
+
+impl From<Vec<u8>> for ProxyBody {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Full::from(octets).map_err(|never| match never {}).boxed_unsync())
+    }
+}
+
+impl Body for ProxyBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,280 @@
+//! Which headers go on, and which are the proxy's own to set.
+
+use countersign_types::{EndpointUrl, ResourceIdentifier};
+use http::header::{
+    CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::caller::VerifiedCaller;
+
+/// In which headers the service behind is told who calls. A header of one of these names that comes
+/// from outside never reaches it, in any spelling that a service might take for the same (`_` for
+/// `-`).
+///
+/// A value is visible ASCII; anything else in it, and `%`, is percent-encoded as UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallerHeaders {
+    /// On whose behalf.
+    pub subject: HeaderName,
+    /// Who says so.
+    pub issuer: HeaderName,
+    /// The client that obtained the token.
+    pub client_id: HeaderName,
+    /// Who acts for the subject now.
+    pub actor: HeaderName,
+    /// What the token allows, separated by spaces.
+    pub scope: HeaderName,
+}
+
+impl Default for CallerHeaders {
+    /// `X-Caller-Subject`, `X-Caller-Issuer`, `X-Caller-Client-Id`, `X-Caller-Actor`,
+    /// `X-Caller-Scope`.
+    fn default() -> Self {
+        Self {
+            subject: HeaderName::from_static("x-caller-subject"),
+            issuer: HeaderName::from_static("x-caller-issuer"),
+            client_id: HeaderName::from_static("x-caller-client-id"),
+            actor: HeaderName::from_static("x-caller-actor"),
+            scope: HeaderName::from_static("x-caller-scope"),
+        }
+    }
+}
+
+impl CallerHeaders {
+    const fn all(&self) -> [&HeaderName; 5] {
+        [&self.subject, &self.issuer, &self.client_id, &self.actor, &self.scope]
+    }
+
+    fn set(&self, headers: &mut HeaderMap, caller: &VerifiedCaller) {
+        let actor = caller.actors().map(|actors| actors.current().sub.as_str());
+        let scope = caller.scopes().to_string();
+        let values = [
+            (&self.subject, caller.subject()),
+            (&self.issuer, Some(caller.issuer().as_str())),
+            (&self.client_id, caller.client_id()),
+            (&self.actor, actor),
+            (&self.scope, Some(scope.as_str()).filter(|scope| !scope.is_empty())),
+        ];
+        for (name, value) in values {
+            // INVARIANT: what is encoded is visible ASCII and blanks, which every header carries.
+            let value = value.and_then(|value| HeaderValue::try_from(encoded(value)).ok());
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Everything but visible ASCII and blanks, and the sign that encodes.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+fn encoded(value: &str) -> String {
+    utf8_percent_encode(value, ENCODED).to_string()
+}
+
+/// Headers that belong to one connection. [RFC 9110 §7.6.1]
+///
+/// [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+const OF_A_CONNECTION: [HeaderName; 7] =
+    [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+const OF_A_CONNECTION_BY_CUSTOM: [&str; 2] = ["keep-alive", "proxy-connection"];
+
+/// Headers by which some services take another method, URL or caller than the one that was judged.
+const OVERRIDES: [&str; 10] = [
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+    "x-real-ip",
+    "x-remote-user",
+    "remote-user",
+    "x-client-ip",
+];
+/// Families of them.
+const OVERRIDING_FAMILIES: [&str; 2] = ["x-forwarded-", "x-auth-request-"];
+
+/// Makes the headers of a request those of the request to the service behind.
+pub(super) fn prepare(
+    headers: &mut HeaderMap,
+    caller: Option<&VerifiedCaller>,
+    names: &CallerHeaders,
+    public: &HeaderValue,
+) {
+    strip_connection(headers);
+    let own: Vec<String> = names.all().iter().map(|name| folded(name)).collect();
+    let foreign = |name: &HeaderName| {
+        let folded = folded(name);
+        *name == FORWARDED
+            || *name == EXPECT
+            || own.contains(&folded)
+            || OVERRIDES.contains(&folded.as_str())
+            || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
+    };
+    let dropped: Vec<_> = headers.keys().filter(|name| foreign(name)).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+    headers.insert(HOST, public.clone());
+    headers.insert("x-forwarded-host", public.clone());
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    headers.append(VIA, HeaderValue::from_static("1.1 countersign"));
+    if let Some(caller) = caller {
+        names.set(headers, caller);
+    }
+}
+
+/// Takes out what belongs to the connection a message came by, and what it names as such.
+pub(super) fn strip_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&OF_A_CONNECTION) {
+        headers.remove(name);
+    }
+    for name in OF_A_CONNECTION_BY_CUSTOM {
+        headers.remove(name);
+    }
+}
+
+/// A name as services that turn headers into variables see it.
+fn folded(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
+/// Host and port of an identifier, as `Host` has them.
+pub(super) fn authority_of(identifier: &ResourceIdentifier) -> HeaderValue {
+    let url = EndpointUrl::parse(identifier.as_str()).ok();
+    let authority = url.and_then(|url| {
+        let host = url.as_url().host_str()?.to_owned();
+        Some(url.as_url().port().map_or(host.clone(), |port| format!("{host}:{port}")))
+    });
+    // INVARIANT: an identifier is an https URL, whose host is visible ASCII.
+    HeaderValue::try_from(authority.unwrap_or_default()).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_jwt::Claims;
+    use countersign_jwt::act::{Actor, ActorChain};
+    use countersign_types::{Issuer, ScopeSet};
+
+    use super::*;
+    use crate::caller::Content;
+
+    fn caller(subject: &str) -> VerifiedCaller {
+        VerifiedCaller::new(Content {
+            issuer: Issuer::parse("https://as.bob.example").unwrap(),
+            subject: Some(subject.to_owned()),
+            client_id: Some("mail".to_owned()),
+            actors: Some(ActorChain::new(Actor::of_subject("https://mail.example/app"))),
+            scopes: ScopeSet::parse("read write").unwrap(),
+            permissions: Vec::new(),
+            token_id: None,
+            expires: None,
+            claims: Claims::default(),
+            size: 0,
+        })
+    }
+
+    fn prepared(sent: &[(&str, &str)], caller: Option<&VerifiedCaller>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let public = HeaderValue::from_static("api.bob.example");
+        prepare(&mut headers, caller, &CallerHeaders::default(), &public);
+        headers
+    }
+
+    #[test]
+    fn the_caller_goes_on_and_nobody_elses_word_for_it() {
+        let sent = [
+            ("x-caller-subject", "mallory"),
+            ("x_caller_subject", "mallory"),
+            ("X-Caller-Scope", "admin"),
+            ("x-caller_actor", "mallory"),
+            ("accept", "text/plain"),
+        ];
+        let headers = prepared(&sent, Some(&caller("alice")));
+        let expected = [
+            ("accept", "text/plain"),
+            ("host", "api.bob.example"),
+            ("via", "1.1 countersign"),
+            ("x-caller-actor", "https://mail.example/app"),
+            ("x-caller-client-id", "mail"),
+            ("x-caller-issuer", "https://as.bob.example"),
+            ("x-caller-scope", "read write"),
+            ("x-caller-subject", "alice"),
+            ("x-forwarded-host", "api.bob.example"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let mut found: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        let anonymous = prepared(&sent, None);
+        assert!(!anonymous.keys().any(|name| name.as_str().contains("caller")));
+    }
+
+    #[test]
+    fn h7_h10_what_would_change_method_path_or_origin_stays_out() {
+        let sent = [
+            ("x-http-method-override", "DELETE"),
+            ("x_http_method_override", "DELETE"),
+            ("x-original-url", "/admin"),
+            ("x-rewrite-url", "/admin"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-user", "mallory"),
+            ("x-auth-request-email", "mallory@evil.example"),
+            ("forwarded", "for=127.0.0.1"),
+            ("x-real-ip", "127.0.0.1"),
+            ("remote-user", "mallory"),
+            ("host", "evil.example"),
+        ];
+        let headers = prepared(&sent, None);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["host", "via", "x-forwarded-host", "x-forwarded-proto"]);
+        assert_eq!(headers["x-forwarded-host"], "api.bob.example");
+        assert_eq!(headers["host"], "api.bob.example");
+    }
+
+    #[test]
+    fn rfc_9110_section_7_6_1_what_belongs_to_a_connection_stays_on_it() {
+        let sent = [
+            ("connection", "close, X-Session"),
+            ("connection", "x-caller-subject"),
+            ("x-session", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic YTpi"),
+            ("te", "trailers"),
+            ("trailer", "x-sum"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("expect", "100-continue"),
+        ];
+        let headers = prepared(&sent, Some(&caller("alice")));
+        for (name, _) in sent {
+            assert_eq!(headers.contains_key(name), name == "x-caller-subject", "{name}");
+        }
+        assert_eq!(headers["x-caller-subject"], "alice", "naming it does not take it out");
+    }
+
+    #[test]
+    fn a_value_is_one_line_of_ascii() {
+        let headers = prepared(&[], Some(&caller("Zo\u{eb}\r\nx-caller-scope: admin 100%")));
+        assert_eq!(headers["x-caller-subject"], "Zo%C3%AB%0D%0Ax-caller-scope: admin 100%25");
+    }
+}
