@@ -53,9 +53,9 @@
 //!
 //! # What is left out
 //!
-//! HTTP/2 (a token endpoint gains nothing from it, and its floods need no answer: H5), trust in
-//! `X-Forwarded-*` headers (H10), and request bodies that stream: they are small and read whole
-//! before a handler runs.
+//! HTTP/2 (a token endpoint gains nothing from it, and its floods need no answer: H5), and trust in
+//! `X-Forwarded-*` headers (H10). Request bodies are read whole before a handler runs, unless a
+//! service asks for them as they arrive ([`server::Bodies`]).
 //!
 //! Where [RFC 9112] leaves a choice the strict one is taken: a line that ends in a bare LF (§2.2),
 //! a folded header (§5.2) and a request with both `Transfer-Encoding` and `Content-Length` (§6.3)

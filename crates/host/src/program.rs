@@ -4,6 +4,7 @@
 //! it. The exit status is 0 after an orderly end, 1 if serving failed, 2 for a bad command line and
 //! 78 (`EX_CONFIG` of `sysexits.h`) for a configuration that cannot be used.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use countersign_types::secret::ClientSecret;
 use zeroize::Zeroizing;
 
 use crate::config::ConfigError;
+use crate::logging::LogConfig;
 use crate::reload::Reload;
 use crate::seams::Seams;
 use crate::serving::{Composed, Serving};
@@ -137,10 +139,28 @@ fn run<P: Program>(file: &Path) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Err(error) = logging::init(&P::serving(&config).log) {
+    let log = P::serving(&config).log.clone();
+    serve_composed(&log, || P::compose(config, &Seams::system()))
+}
+
+/// Serves until the process is asked to end.
+pub fn serve(log: &LogConfig, composed: Composed) -> ExitCode {
+    serve_composed(log, || Ok::<_, Infallible>(composed))
+}
+
+/// Says why there is nothing to serve.
+pub fn refused(error: &dyn Error) -> ExitCode {
+    complain(error, EX_CONFIG)
+}
+
+fn serve_composed<E: Error + 'static>(
+    log: &LogConfig,
+    compose: impl FnOnce() -> Result<Composed, E>,
+) -> ExitCode {
+    if let Err(error) = logging::init(log) {
         return complain(&error, EX_CONFIG);
     }
-    match serve::<P>(config) {
+    match until_shutdown(compose) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = error.as_ref(), "not serving");
@@ -149,10 +169,12 @@ fn run<P: Program>(file: &Path) -> ExitCode {
     }
 }
 
-fn serve<P: Program>(config: P::Config) -> Result<(), Box<dyn Error>> {
+fn until_shutdown<E: Error + 'static>(
+    compose: impl FnOnce() -> Result<Composed, E>,
+) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let composed = P::compose(config, &Seams::system())?.with_reload(Reload::system()?);
+        let composed = compose()?.with_reload(Reload::system()?);
         let listener = server::bind(composed.listen())?;
         composed.serve(listener, server::shutdown_signal()?).await?;
         Ok(())

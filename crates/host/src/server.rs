@@ -8,6 +8,7 @@
 //! A handler finds [`RequestId`] and [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
 //! socket address among the request's extensions.
 
+mod body;
 mod connection;
 mod framing;
 mod request;
@@ -83,13 +84,26 @@ pub struct Service {
     router: Router,
     limits: Limits,
     reload: Reload,
+    bodies: Bodies,
+}
+
+/// How a handler gets a request's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bodies {
+    /// Whole, so that no handler waits for a peer.
+    #[default]
+    Whole,
+    /// As it arrives. [`Limits::body`] is then the longest pause between two pieces, and a body that
+    /// pauses longer or grows beyond [`Limits::body_size`] ends in an error for the handler.
+    Streamed,
 }
 
 impl Service {
     /// A router under the default limits, with the certificate that there is at the start.
     #[must_use]
     pub fn new(router: Router) -> Self {
-        Self { router, limits: Limits::default(), reload: Reload::never() }
+        let (limits, reload) = (Limits::default(), Reload::never());
+        Self { router, limits, bodies: Bodies::Whole, reload }
     }
 
     /// Under other limits.
@@ -103,6 +117,13 @@ impl Service {
     #[must_use]
     pub fn with_reload(mut self, reload: Reload) -> Self {
         self.reload = reload;
+        self
+    }
+
+    /// With bodies that are handed on in this way.
+    #[must_use]
+    pub const fn with_bodies(mut self, bodies: Bodies) -> Self {
+        self.bodies = bodies;
         self
     }
 }
@@ -154,7 +175,7 @@ pub async fn serve(
     service: impl Into<Service>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let Service { router, limits, reload } = service.into();
+    let Service { router, limits, bodies, reload } = service.into();
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     if transport.is_plain() {
         if !address.ip().is_loopback() {
@@ -167,7 +188,7 @@ pub async fn serve(
     tracing::info!(%address, "listening");
 
     let (stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared::new(router, limits, transport.clone(), stopping));
+    let shared = Arc::new(Shared::new(router, limits, bodies, transport.clone(), stopping));
     let mut connections = JoinSet::new();
     tokio::select! {
         () = accept(&listener, &shared, &mut connections) => {}

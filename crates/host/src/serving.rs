@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use crate::config::{self, ConfigError};
 use crate::logging::LogConfig;
 use crate::reload::Reload;
-use crate::server::{self, ServeError, Service, TlsConfig, Transport, TransportError};
+use crate::server::{
+    self, Bodies, Limits, ServeError, Service, TlsConfig, Transport, TransportError,
+};
 
 /// Where a server keeps what it must not forget: the table `[store]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -112,13 +114,23 @@ pub struct Composed {
     transport: Transport,
     tasks: Vec<Box<dyn FnOnce(Reload) -> Task + Send>>,
     reload: Reload,
+    limits: Limits,
+    bodies: Bodies,
 }
 
 impl Composed {
     /// A server of these routes.
     #[must_use]
     pub fn new(router: Router, listen: SocketAddr, transport: Transport) -> Self {
-        Self { router, listen, transport, tasks: Vec::new(), reload: Reload::never() }
+        Self {
+            router,
+            listen,
+            transport,
+            tasks: Vec::new(),
+            reload: Reload::never(),
+            limits: Limits::default(),
+            bodies: Bodies::Whole,
+        }
     }
 
     /// With something that runs while the server serves, and ends with it. It is told when files
@@ -137,6 +149,13 @@ impl Composed {
     #[must_use]
     pub fn with_reload(mut self, reload: Reload) -> Self {
         self.reload = reload;
+        self
+    }
+
+    /// Under other limits, and with bodies that are handed on in this way.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits, bodies: Bodies) -> Self {
+        (self.limits, self.bodies) = (limits, bodies);
         self
     }
 
@@ -164,7 +183,8 @@ impl Composed {
         for task in self.tasks {
             running.spawn(task(self.reload.clone()));
         }
-        let service = Service::new(self.router).with_reload(self.reload);
+        let service = Service::new(self.router).with_limits(self.limits).with_bodies(self.bodies);
+        let service = service.with_reload(self.reload);
         // The tasks end when the set is dropped.
         server::serve(listener, self.transport, service, shutdown).await
     }

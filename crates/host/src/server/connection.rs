@@ -20,13 +20,14 @@ use tokio_rustls::TlsAcceptor;
 use super::framing::Framed;
 use super::request::{self, Caller, RequestId};
 use super::transport::Kind;
-use super::{Limits, Transport};
+use super::{Bodies, Limits, Transport};
 use crate::seams::SystemRandom;
 
 /// What all connections of a server share.
 pub(super) struct Shared {
     router: Router,
     limits: Limits,
+    bodies: Bodies,
     transport: Transport,
     stopping: watch::Receiver<bool>,
     /// Request ids are this start's prefix and a number.
@@ -38,12 +39,13 @@ impl Shared {
     pub(super) fn new(
         router: Router,
         limits: Limits,
+        bodies: Bodies,
         transport: Transport,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let mut id_prefix = random::identifier(&SystemRandom);
         id_prefix.truncate(8);
-        Self { router, limits, transport, stopping, id_prefix, next_id: AtomicU64::new(1) }
+        Self { router, limits, bodies, transport, stopping, id_prefix, next_id: AtomicU64::new(1) }
     }
 
     pub(super) const fn limits(&self) -> &Limits {
@@ -86,7 +88,7 @@ where
     let limits = &shared.limits;
     let service = service_fn(async |request| {
         let (caller, router) = (Caller { peer, id: shared.request_id() }, shared.router.clone());
-        Ok::<_, Infallible>(request::answer(request, caller, router, limits).await)
+        Ok::<_, Infallible>(request::answer(request, caller, router, limits, shared.bodies).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

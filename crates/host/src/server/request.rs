@@ -1,4 +1,4 @@
-//! One request: identified, its body read whole, handled under a guard.
+//! One request: identified, its body bounded, handled under a guard.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use bytes::Bytes;
 use countersign_types::Wire;
 use countersign_types::wire::ErrorCode;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
@@ -21,7 +20,8 @@ use tokio::time::timeout;
 use tower_service::Service as _;
 use tracing::Instrument as _;
 
-use super::Limits;
+use super::body::Paced;
+use super::{Bodies, Limits};
 
 /// Names one request in the log: an extension of the request, and `x-request-id` of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,13 +57,14 @@ pub(super) async fn answer(
     caller: Caller,
     router: Router,
     limits: &Limits,
+    bodies: Bodies,
 ) -> Response<Body> {
     let id = caller.id.clone();
     // The path alone: a query may carry a code or a state.
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = async {
-        let response = match read(request, limits).await {
+        let response = match body_of(request, limits, bodies).await {
             Ok(request) => handle(request, caller, router, limits).await,
             Err(wire) => closing(refuse(&wire)),
         };
@@ -82,15 +83,24 @@ pub(super) async fn answer(
     response
 }
 
-/// Reads the body: bounded in size and time, so that no handler waits for a peer.
-async fn read(request: Request<Incoming>, limits: &Limits) -> Result<Request<Bytes>, Wire> {
+/// The request with its body, bounded in size and time: read whole, so that no handler waits for a
+/// peer, or to be read piece by piece.
+async fn body_of(
+    request: Request<Incoming>,
+    limits: &Limits,
+    bodies: Bodies,
+) -> Result<Request<Body>, Wire> {
     let (head, body) = request.into_parts();
     let declared = hyper::body::Body::size_hint(&body).lower();
     if declared > limits.body_size as u64 {
         return Err(TOO_LARGE);
     }
-    match timeout(limits.body, Limited::new(body, limits.body_size).collect()).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, body.to_bytes())),
+    let body = Limited::new(body, limits.body_size);
+    if bodies == Bodies::Streamed {
+        return Ok(Request::from_parts(head, Body::new(Paced::new(body, limits.body))));
+    }
+    match timeout(limits.body, body.collect()).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
         Ok(Err(_)) => Err(BROKEN),
         Err(_) => Err(TOO_SLOW),
@@ -114,12 +124,11 @@ const BROKEN: Wire = Wire::new(
 );
 
 async fn handle(
-    request: Request<Bytes>,
+    mut request: Request<Body>,
     caller: Caller,
     mut router: Router,
     limits: &Limits,
 ) -> Response<Body> {
-    let mut request = request.map(Body::from);
     request.extensions_mut().insert(caller.id);
     request.extensions_mut().insert(ConnectInfo(caller.peer));
     let handling = Guarded(Box::pin(async move { router.call(request).await }));

@@ -9,4 +9,5 @@ mod framing;
 mod limits;
 mod peer;
 mod service;
+mod streamed;
 mod tls;
