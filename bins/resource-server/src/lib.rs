@@ -15,6 +15,9 @@
 //! # }
 //! ```
 //!
+//! With `--protect` it serves no content of its own, but stands in front of a service that does:
+//! [`protect`].
+//!
 //! What it does is `countersign-resource`'s: the challenge, the conversation with the authorization
 //! server, the layer in front of what is served. This crate adds the configuration file, the memory
 //! of registrations in SQLite, and the content.
@@ -25,6 +28,7 @@
 //! directory is never served, so nothing appears on the network that nobody wrote down.
 
 pub mod config;
+pub mod protect;
 pub mod site;
 
 mod compose;

@@ -1,11 +1,16 @@
 //! `resource-server CONFIG` serves; `resource-server check CONFIG` reads the configuration and says
-//! what is wrong with it.
+//! what is wrong with it; `resource-server --protect URL --issuer URL …` stands in front of a service
+//! of yours.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
+use countersign_host::logging::LogConfig;
 use countersign_host::program::{self, NoCommand, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
+use countersign_resource_server::protect::Protect;
 use countersign_resource_server::{ComposeError, Config};
 
 struct ResourceServer;
@@ -16,7 +21,8 @@ impl Program for ResourceServer {
     type Command = NoCommand;
 
     const NAME: &'static str = "resource-server";
-    const ABOUT: &'static str = "A UMA-protected resource server for files and JSON.";
+    const ABOUT: &'static str = "A UMA-protected resource server for files and JSON. With --protect it \
+         stands in front of a service of yours instead: resource-server --protect --help";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -41,5 +47,31 @@ impl Program for ResourceServer {
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| is_protect(&first)) {
+        return protect(Protection::parse());
+    }
     program::main::<ResourceServer>()
+}
+
+/// Whether the command line is the other one.
+fn is_protect(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().starts_with(b"--protect")
+}
+
+/// Access tokens in front of a service that knows nothing of them.
+///
+/// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for one that
+/// cannot be served.
+#[derive(Parser)]
+#[command(name = "resource-server", version)]
+struct Protection {
+    #[command(flatten)]
+    protect: Protect,
+}
+
+fn protect(Protection { protect }: Protection) -> ExitCode {
+    match protect.compose(&Seams::system()) {
+        Ok(composed) => program::serve(&LogConfig::default(), composed),
+        Err(error) => program::refused(&error),
+    }
 }
