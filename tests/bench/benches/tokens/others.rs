@@ -41,6 +41,7 @@ impl Other {
         validator.set_audience(AUDIENCE);
         let now = Duration::from_secs(NOW.as_unix().unsigned_abs());
         validator.set_base_time(SystemTime::UNIX_EPOCH + now);
+        validator.set_max_issued_time(SystemTime::UNIX_EPOCH + now);
         let sign = move || {
             // Its payload is a map, so claims are made one before they can be signed.
             let Value::Object(claims) = serde_json::to_value(black_box(&CLAIMS)).unwrap() else {
