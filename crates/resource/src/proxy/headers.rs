@@ -2,13 +2,14 @@
 
 use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::caller::VerifiedCaller;
+use crate::identity_propagation::CLIENT_PROOF;
 
 /// In which headers the service behind is told who calls. A header of one of these names that comes
 /// from outside never reaches it, in any spelling that a service might take for the same (`_` for
@@ -110,8 +111,7 @@ pub(super) fn prepare(
     let own: Vec<String> = names.all().iter().map(|name| folded(name)).collect();
     let foreign = |name: &HeaderName| {
         let folded = folded(name);
-        *name == FORWARDED
-            || *name == EXPECT
+        [AUTHORIZATION, CLIENT_PROOF, EXPECT, FORWARDED].contains(name)
             || own.contains(&folded)
             || OVERRIDES.contains(&folded.as_str())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
@@ -238,6 +238,9 @@ mod tests {
             ("x-forwarded-user", "mallory"),
             ("x-auth-request-email", "mallory@evil.example"),
             ("forwarded", "for=127.0.0.1"),
+            // Where everybody may, nobody has looked at them.
+            ("authorization", "Bearer unverified"),
+            ("client-assertion", "unverified"),
             ("x-real-ip", "127.0.0.1"),
             ("remote-user", "mallory"),
             ("host", "evil.example"),
