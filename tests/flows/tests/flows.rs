@@ -9,6 +9,7 @@
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
 //! | `discovery.rs` | DISC-1 to DISC-9 |
+//! | `example_files.rs` | the example files of the three programs, as one deployment |
 //! | `skew.rs` | X-5 |
 //! | `vectors.rs` | X-4 |
 
@@ -22,6 +23,7 @@
 mod alice;
 mod bed;
 mod discovery;
+mod example_files;
 mod grant;
 mod log;
 mod protection_api;
