@@ -20,7 +20,6 @@ use countersign_resource::{
 };
 use countersign_store::{Registrations, SqliteEngine};
 use countersign_types::Issuer;
-use http::StatusCode;
 
 use crate::config::Config;
 use crate::site::Site;
@@ -111,12 +110,7 @@ async fn note_source(mut request: Request) -> Request {
 }
 
 async fn metadata(State(server): State<Arc<ResourceServer>>) -> Response {
-    match serde_json::to_value(server.metadata()) {
-        Ok(document) => {
-            countersign_types::wire::json_response(StatusCode::OK, &document).map(Into::into)
-        }
-        Err(_) => countersign_resource::challenge::empty(StatusCode::INTERNAL_SERVER_ERROR),
-    }
+    countersign_metadata::publish::response(&server.metadata()).map(Into::into)
 }
 
 async fn content(

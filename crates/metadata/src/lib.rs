@@ -5,6 +5,7 @@
 //! | [`server`] | an authorization server's or OpenID provider's metadata | [RFC 8414 §2], [OpenID Discovery §3], UMA 2.0 Grant §2, UMA 2.0 Federated Authorization §2 |
 //! | [`resource`] | a protected resource's metadata | [RFC 9728 §2] |
 //! | [`client`] | what a client with a URL publishes about itself | [CIMD §3, §4] |
+//! | [`publish`] | how a document is answered: to be read by all, kept for a while | |
 //! | [`webfinger`] | the issuer behind an e-mail address: query, answer, and the server's side of both | [RFC 7033 §4], [OpenID Discovery §2] |
 //!
 //! Where a document is found follows its kind, and only that place is tried: OpenID and UMA append
@@ -40,7 +41,8 @@
 //! # Deviations
 //!
 //! An endpoint that is not `https` makes a whole document malformed, also where its specification
-//! is silent. A client's document that is silent on how it authenticates, and has keys, is read as
+//! is silent. An authorization server without an authorization endpoint may lack
+//! `response_types_supported`, which RFC 8414 §2 requires and §3.2 forbids to be empty. A client's document that is silent on how it authenticates, and has keys, is read as
 //! `private_key_jwt`, since the default of RFC 7591 §2 is a shared secret. A client may accept a
 //! protected resource's document whose identifier is a segment-wise prefix of the URL called
 //! ([`resource::Unattributed::about`]), where RFC 9728 §3.3 wants the two identical.
@@ -54,6 +56,7 @@
 //! [OpenID Discovery §4.1]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationRequest
 
 pub mod client;
+pub mod publish;
 pub mod resource;
 pub mod server;
 pub mod webfinger;

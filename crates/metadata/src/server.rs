@@ -133,7 +133,8 @@ pub struct ServerMetadata {
     /// Scope values a client may ask for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<String>,
-    /// `response_type` values; required by RFC 8414 §2 of whoever has an authorization endpoint.
+    /// `response_type` values. RFC 8414 §2 requires the member of everybody, §3.2 forbids it to be
+    /// empty: whoever has no authorization endpoint leaves it out, and is read without it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub response_types_supported: Vec<String>,
     /// `response_mode` values.

@@ -22,11 +22,12 @@
 
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{EmailAddress, EndpointUrl, Issuer};
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL};
 use http::{HeaderValue, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::publish;
 use crate::server::parse_object;
 
 /// The path of every WebFinger query. [RFC 7033 §4](https://www.rfc-editor.org/rfc/rfc7033#section-4)
@@ -259,35 +260,30 @@ pub fn respond(
     issuer_of: impl FnOnce(&EmailAddress) -> Option<Issuer>,
 ) -> Response<Vec<u8>> {
     let Ok(query) = Query::parse(query) else {
-        return response(StatusCode::BAD_REQUEST, Vec::new());
+        return refusal(StatusCode::BAD_REQUEST);
     };
     let known = query.account().and_then(|account| Some((account, issuer_of(account)?)));
     let Some((account, issuer)) = known else {
-        return response(StatusCode::NOT_FOUND, Vec::new());
+        return refusal(StatusCode::NOT_FOUND);
     };
     let mut jrd = Jrd::naming(&issuer, account);
     jrd.links.retain(|link| query.wants(&link.rel));
-    match serde_json::to_vec(&jrd) {
-        Ok(body) => response(StatusCode::OK, body),
-        Err(_) => response(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
-    }
+    publish::with_type(MEDIA_TYPE, &jrd)
 }
 
-fn response(status: StatusCode, body: Vec<u8>) -> Response<Vec<u8>> {
-    let mut response = Response::new(body);
+fn refusal(status: StatusCode) -> Response<Vec<u8>> {
+    let mut response = Response::new(Vec::new());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    if status == StatusCode::OK {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    } else {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     fn address(text: &str) -> EmailAddress {

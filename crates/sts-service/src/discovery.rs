@@ -17,10 +17,8 @@ use countersign_metadata::ServerMetadata;
 use countersign_oidc::{code, pkce};
 use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
 use countersign_token_exchange::request;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use serde::Serialize;
 
 use crate::app::Sts;
@@ -35,7 +33,8 @@ pub(crate) async fn jwks(State(sts): State<Arc<Sts>>) -> Response {
 }
 
 /// Which issuer speaks for an address of our domains. Every address of a domain gets the same
-/// answer, so that nobody learns here who has an account.
+/// answer, so that nobody learns here who has an account; 404 is for other domains ([RFC 7033]
+/// §4.2: what the server has no information about).
 pub(crate) async fn webfinger(State(sts): State<Arc<Sts>>, RawQuery(query): RawQuery) -> Response {
     let response =
         countersign_metadata::webfinger::respond(&query.unwrap_or_default(), |address| {
@@ -91,16 +90,5 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
 }
 
 fn document<T: Serialize>(document: &T) -> Response {
-    let Ok(body) = serde_json::to_vec(document) else {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return response;
-    };
-    let mut response = Response::new(Body::from(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    countersign_metadata::publish::response(document).map(Body::from)
 }

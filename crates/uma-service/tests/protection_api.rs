@@ -348,6 +348,7 @@ async fn metadata_says_what_is_there() {
         let answer = world.protect(Method::GET, path, "", "").await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
         documents.push(answer.json());
     }
     assert_eq!(documents[0], documents[1]);

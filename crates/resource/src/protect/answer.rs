@@ -1,8 +1,8 @@
 //! What those are told who are not let in.
 
-use countersign_metadata::{ProtectedResourceMetadata, resource};
+use countersign_metadata::{ProtectedResourceMetadata, publish, resource};
 use countersign_types::auth_param::{AuthParamError, quoted};
-use countersign_types::wire::{ErrorCode, json_response};
+use countersign_types::wire::ErrorCode;
 use countersign_types::{ScopeSet, Wire, WireError as _};
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -104,12 +104,8 @@ impl Answer {
             response
         };
         match self {
-            Self::Metadata(Method::GET) => {
-                json_response(StatusCode::OK, &document.json).map(R::from)
-            }
-            Self::Metadata(Method::HEAD) => {
-                json_response(StatusCode::OK, &document.json).map(|_| R::default())
-            }
+            Self::Metadata(Method::GET) => publish::response(&document.json).map(R::from),
+            Self::Metadata(Method::HEAD) => publish::response(&document.json).map(|_| R::default()),
             Self::Metadata(_) => not_allowed(&[Method::GET, Method::HEAD]),
             Self::Refused(refused) => refused.wire().response().map(R::from),
             Self::MethodNotAllowed(allow) => not_allowed(&allow),

@@ -142,6 +142,8 @@ async fn rfc_9728_the_metadata_is_where_the_challenge_says() {
     assert_eq!(layer.metadata_url(), format!("https://api.bob.example{path}"));
     let response = send(&layer, &format!("GET {path}"), &[]).await;
     assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(response.headers()["cache-control"], "public, max-age=300");
     let document: Value = serde_json::from_slice(response.body()).unwrap();
     let expected = json!({
         "resource": API, "authorization_servers": [ISSUER],

@@ -2,7 +2,7 @@
 //!
 //! The two well-known documents say the same, and nothing that is not there for real: there is no
 //! authorization endpoint, hence no `response_types_supported` (an empty array is forbidden,
-//! [RFC 8414 §3.2]), and no key set, since RPTs are opaque.
+//! [RFC 8414 §3.2], where its §2 requires the member), and no key set, since RPTs are opaque.
 //!
 //! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
@@ -11,27 +11,18 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_client_auth::Method;
 use countersign_jwt::Algorithm;
 use countersign_metadata::server::ServerMetadata;
 use countersign_uma::{grant, protection};
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
-use http::{HeaderValue, StatusCode};
 
-use super::json;
 use crate::app::Uma;
 
 pub(crate) async fn metadata(State(uma): State<Arc<Uma>>) -> Response {
-    let document = serde_json::to_value(describe(&uma)).unwrap_or_default();
-    let mut response = json(StatusCode::OK, &document);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    headers.remove(PRAGMA);
-    // Public, and the same for everyone: a page in a browser may read it too.
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
+    countersign_metadata::publish::response(&describe(&uma)).map(Body::from)
 }
 
 /// The server's metadata.
