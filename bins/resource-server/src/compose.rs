@@ -128,6 +128,10 @@ async fn register(server: Arc<ResourceServer>) {
             tracing::warn!(error, "the resources are not registered yet");
         }
     }
+    if let Err(error) = server.deregister_others().await {
+        let error: &dyn std::error::Error = error.as_ref();
+        tracing::warn!(error, "what is configured no more is still registered");
+    }
 }
 
 /// Registrations in a store.
@@ -149,5 +153,20 @@ impl RegistrationStore for Kept {
         resource_id: &'a str,
     ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
         Box::pin(async move { Ok(self.0.put(issuer, name, &resource_id.to_owned()).await?) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Vec<(String, String)>, RegistrationStoreError>> {
+        Box::pin(async move { Ok(self.0.list(issuer).await?) })
+    }
+
+    fn forget<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
+        Box::pin(async move { Ok(self.0.remove(issuer, name).await.map(|_| ())?) })
     }
 }

@@ -12,7 +12,7 @@ use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_types::random::Random;
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, Clock, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::registration::{
@@ -132,6 +132,7 @@ impl Pretend {
                 let inactive = json!({"active": false});
                 (StatusCode::OK, state.tokens.get(&token).cloned().unwrap_or(inactive))
             }
+            _ if request.method == Method::DELETE => state.deregister(path),
             _ => state.register(path, serde_json::from_slice(&request.body).unwrap()),
         }
     }
@@ -154,6 +155,12 @@ impl State {
         }
         self.tickets += 1;
         (StatusCode::CREATED, json!({"ticket": format!("ticket-{}", self.tickets)}))
+    }
+
+    fn deregister(&mut self, path: &str) -> (StatusCode, Value) {
+        let id = path.strip_prefix("/resources/").unwrap();
+        let was_there = self.resources.remove(id).is_some();
+        (if was_there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }, json!(null))
     }
 
     fn register(&mut self, path: &str, description: Value) -> (StatusCode, Value) {
@@ -231,5 +238,20 @@ impl RegistrationStore for Pretend {
         resource_id: &'a str,
     ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
         self.registrations.keep(issuer, name, resource_id)
+    }
+
+    fn list<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Vec<(String, String)>, RegistrationStoreError>> {
+        self.registrations.list(issuer)
+    }
+
+    fn forget<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
+        self.registrations.forget(issuer, name)
     }
 }

@@ -128,18 +128,24 @@ pub(crate) struct Call {
 pub(crate) enum Body {
     Json(serde_json::Value),
     Form(String),
+    Empty,
 }
 
 impl Call {
     fn request(&self, pat: &AccessToken) -> Request {
-        let (body, content_type) = match &self.body {
-            Body::Json(value) => (Bytes::from(value.to_string()), "application/json"),
-            Body::Form(form) => (Bytes::from(form.clone()), "application/x-www-form-urlencoded"),
-        };
         let limits = Limits::token_endpoint();
-        let mut request = Request::new(self.method.clone(), self.url.clone(), limits)
-            .with_header(CONTENT_TYPE, HeaderValue::from_static(content_type))
-            .with_body(body);
+        let mut request = Request::new(self.method.clone(), self.url.clone(), limits);
+        let content = match &self.body {
+            Body::Json(value) => Some((Bytes::from(value.to_string()), "application/json")),
+            Body::Form(form) => {
+                Some((Bytes::from(form.clone()), "application/x-www-form-urlencoded"))
+            }
+            Body::Empty => None,
+        };
+        if let Some((body, content_type)) = content {
+            let content_type = HeaderValue::from_static(content_type);
+            request = request.with_header(CONTENT_TYPE, content_type).with_body(body);
+        }
         // A token that no header can carry is sent as none, and refused.
         if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", pat.expose())) {
             value.set_sensitive(true);

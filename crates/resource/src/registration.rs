@@ -61,6 +61,19 @@ pub trait RegistrationStore: Send + Sync {
         name: &'a str,
         resource_id: &'a str,
     ) -> BoxFuture<'a, Result<(), RegistrationStoreError>>;
+
+    /// Every name kept for `issuer`, with its identifier.
+    fn list<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Vec<(String, String)>, RegistrationStoreError>>;
+
+    /// Forgets a name. Durable once it answers.
+    fn forget<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>>;
 }
 
 /// Remembers as long as the process lives: for tests, and for servers whose authorization server
@@ -87,6 +100,26 @@ impl RegistrationStore for MemoryRegistrations {
     ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert((issuer.clone(), name.to_owned()), resource_id.to_owned());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn list<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<Vec<(String, String)>, RegistrationStoreError>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_issuer = kept.iter().filter(|((of, _), _)| of == issuer);
+        let list = of_issuer.map(|((_, name), id)| (name.clone(), id.clone())).collect();
+        Box::pin(std::future::ready(Ok(list)))
+    }
+
+    fn forget<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(&(issuer.clone(), name.to_owned()));
         Box::pin(std::future::ready(Ok(())))
     }
 }

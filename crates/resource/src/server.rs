@@ -155,6 +155,29 @@ impl ResourceServer {
         Ok(())
     }
 
+    /// Deregisters what is kept of an earlier configuration and was not given to this server, so that
+    /// no permission is left for a resource that is no more.
+    /// [UMA 2.0 Federated Authorization §3.2.4]
+    ///
+    /// For a server that has its [`RegistrationStore`] to itself.
+    ///
+    /// # Errors
+    /// The first [`ConversationError`]. What could not be deregistered is kept for the next time.
+    ///
+    /// [UMA 2.0 Federated Authorization §3.2.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#delete-resource-set
+    pub async fn deregister_others(&self) -> Result<(), Arc<ConversationError>> {
+        let issuer = &self.identity.authorization_server;
+        let registrations = &self.seams.registrations;
+        let kept = registrations.list(issuer).await.map_err(ConversationError::Registrations)?;
+        for (name, id) in kept.iter().filter(|(name, _)| !self.has_resource(name)) {
+            self.delete(id).await?;
+            let forgotten = registrations.forget(issuer, name).await;
+            forgotten.map_err(ConversationError::Registrations)?;
+            tracing::info!(resource = name, "deregistered: it is configured no more");
+        }
+        Ok(())
+    }
+
     /// Decides about a caller: introspects the token, and where it does not suffice asks for a
     /// permission ticket. `token` is untrusted, `resource` and `scopes` are this server's own.
     ///
@@ -316,13 +339,7 @@ impl ResourceServer {
     /// Replaces a description; `false` if the authorization server does not know the resource.
     /// [UMA 2.0 Federated Authorization §3.2.3]
     async fn replace(&self, id: &str, description: &ResourceDescription) -> Result<bool, Failure> {
-        let mut url = self.endpoint(REGISTRATION).await?.as_url().clone();
-        check_id(id)?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push(id);
-        }
-        let url = EndpointUrl::parse(url.as_str())
-            .map_err(|_| ConversationError::Malformed(REGISTRATION))?;
+        let url = self.registered(id).await?;
         let body = Body::Json(json!(description));
         let call = Call { endpoint: REGISTRATION, method: Method::PUT, url, body };
         let response = self.call(&call).await?;
@@ -331,6 +348,29 @@ impl ResourceServer {
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(ConversationError::refused(REGISTRATION, &response).into()),
         }
+    }
+
+    /// Deletes a registration, which may be gone already.
+    async fn delete(&self, id: &str) -> Result<(), Failure> {
+        let url = self.registered(id).await?;
+        let body = Body::Empty;
+        let call = Call { endpoint: REGISTRATION, method: Method::DELETE, url, body };
+        let response = self.call(&call).await?;
+        match response.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            _ => Err(ConversationError::refused(REGISTRATION, &response).into()),
+        }
+    }
+
+    /// The URL of a registration.
+    async fn registered(&self, id: &str) -> Result<EndpointUrl, Failure> {
+        let mut url = self.endpoint(REGISTRATION).await?.as_url().clone();
+        check_id(id)?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(id);
+        }
+        let url = EndpointUrl::parse(url.as_str());
+        Ok(url.map_err(|_| ConversationError::Malformed(REGISTRATION))?)
     }
 
     /// Registers a resource. [UMA 2.0 Federated Authorization §3.2.1]

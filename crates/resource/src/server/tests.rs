@@ -1,5 +1,5 @@
 use super::*;
-use crate::pretend::{NAME, Pretend};
+use crate::pretend::{ISSUER, NAME, Pretend};
 
 fn scopes(text: &str) -> ScopeSet {
     ScopeSet::parse(text).unwrap()
@@ -91,6 +91,29 @@ async fn a_restart_keeps_the_identifiers() {
     pretend.resource_server().register().await.unwrap();
     assert_eq!(pretend.state().registered, 1);
     assert!(pretend.state().log.contains(&"PUT /resources/id-1".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_configured_no_more_is_deregistered() {
+    let pretend = Pretend::new();
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    pretend.resource_server().register().await.unwrap();
+    for (name, id) in [("removed", "id-removed"), ("gone there too", "id-unknown")] {
+        pretend.registrations.keep(&issuer, name, id).await.unwrap();
+    }
+    pretend.state().resources.insert("id-removed".to_owned(), json!({}));
+    // While the other server is away nothing is forgotten.
+    let server = pretend.resource_server();
+    pretend.state().down = true;
+    server.deregister_others().await.unwrap_err();
+    assert_eq!(pretend.registrations.list(&issuer).await.unwrap().len(), 3);
+    pretend.state().down = false;
+
+    server.deregister_others().await.unwrap();
+    let left: Vec<String> = pretend.state().resources.keys().cloned().collect();
+    assert_eq!(left, ["id-1"]);
+    let kept = pretend.registrations.list(&issuer).await.unwrap();
+    assert_eq!(kept, [(NAME.to_owned(), "id-1".to_owned())]);
 }
 
 #[tokio::test]
