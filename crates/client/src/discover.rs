@@ -65,7 +65,7 @@ pub(crate) async fn resource_server(
     challenge: &UmaChallenge,
 ) -> Result<ResourceIdentifier, ClientError> {
     let origin = ResourceIdentifier::origin_of(url);
-    let read = published(cache, &origin, challenge).await?;
+    let read = published(cache, &origin, challenge.resource_metadata.as_ref()).await?;
     // What a document about something else says is not used, as §3.3 has it.
     let Some(metadata) = read.as_ref().and_then(|read| read.about(url).ok()) else {
         return Ok(origin);
@@ -80,16 +80,32 @@ pub(crate) async fn resource_server(
     Ok(metadata.resource.clone())
 }
 
+/// The resource identifier of the relying party at `url`: the one of its own metadata, if that covers
+/// the URL, else the URL's origin. [RFC 9728 §3.3]
+///
+/// What a document about something else says is not used: an identity token made out to another
+/// relying party could be redeemed there.
+///
+/// [RFC 9728 §3.3]: https://www.rfc-editor.org/rfc/rfc9728#section-3.3
+pub(crate) async fn relying_party(
+    cache: &ResourceMetadataCache,
+    url: &EndpointUrl,
+) -> Result<ResourceIdentifier, ClientError> {
+    let origin = ResourceIdentifier::origin_of(url);
+    let read = published(cache, &origin, None).await?;
+    let metadata = read.as_ref().and_then(|read| read.about(url).ok());
+    Ok(metadata.map_or(origin, |metadata| metadata.resource.clone()))
+}
+
 /// What the resource server publishes about itself. That it publishes nothing has to be said by the
 /// server itself, at the place that its challenge does not name; any other answer ends the request,
 /// since a document that cannot be read may be the one that lists its authorization servers.
 async fn published(
     cache: &ResourceMetadataCache,
     origin: &ResourceIdentifier,
-    challenge: &UmaChallenge,
+    named: Option<&EndpointUrl>,
 ) -> Result<Option<Arc<Unattributed>>, ClientError> {
     // A document of another origin could only speak for that origin: it is not even fetched.
-    let named = challenge.resource_metadata.as_ref();
     let named = named.filter(|named| ResourceIdentifier::origin_of(named) == *origin);
     let document = match named {
         Some(named) => named.clone(),

@@ -15,6 +15,7 @@
 //! | [`grant`] | the UMA grant for the `oauth2` crate's client, its answers told apart ([UMA Grant §3.3]) |
 //! | [`retry`] | with how many tickets, and with which, a request goes round |
 //! | [`subject`] | the seams: whose access token, and who approves a new audience |
+//! | [`propagation`] | a service acts for a person at a relying party, without UMA ([RFC 8693 §2.1], [RFC 9449 §4.2] for `ath`) |
 //! | [`observe`] | what happens on the way, for whoever wants to show it |
 //!
 //! ```
@@ -87,6 +88,8 @@
 //! of [RFC 8707 §2].
 //!
 //! [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
+//! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+//! [RFC 9449 §4.2]: https://www.rfc-editor.org/rfc/rfc9449#section-4.2
 //! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 //! [UMA Grant §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#authorization-process
 //! [UMA Grant §3.2.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#permission-success-to-client
@@ -101,6 +104,7 @@ mod flow;
 pub mod grant;
 mod kept;
 pub mod observe;
+pub mod propagation;
 pub mod retry;
 pub mod subject;
 pub mod token_endpoint;
@@ -109,4 +113,5 @@ pub use builder::{Client, ClientBuilder};
 pub use challenge::UmaChallenge;
 pub use error::{ClientError, Pending, Said};
 pub use observe::{Event, Observer};
+pub use propagation::{ActingClient, ActorForm, IdentityPropagator, PropagationError};
 pub use subject::{ApproveAudience, NewAudience, Person, Registration, Subject, SubjectToken};

@@ -1,0 +1,310 @@
+//! A service, a provider and a relying party in memory; the provider and the relying party check
+//! what they are sent as the real ones do.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_client_auth::{Authentication, Credentials, RegisteredClient, authenticate, parse};
+use countersign_fetch::request::BoxFuture;
+use countersign_identity_propagation::actor_token::{self as actor, Expected};
+use countersign_identity_propagation::{ActorAudience, IdentityToken, presentation};
+use countersign_jwt::act::{Actor, ActorChain};
+use countersign_jwt::{Algorithm, KeySet, SigningKey};
+use countersign_types::Params;
+use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::subject::Subject;
+
+const STS: &str = "https://sts.alice.example";
+const RP: &str = "https://rp.bob.example";
+const MAIL: &str = "https://mail.example/client";
+const NOW: i64 = 1_800_000_000;
+
+type Lie = fn(&mut IdentityToken);
+
+struct World {
+    key: Arc<SigningKey>,
+    sts_key: SigningKey,
+    seconds: AtomicI64,
+    calls: AtomicU8,
+    sent: Mutex<Vec<Request>>,
+    rp_metadata: Option<Value>,
+    token_response: Value,
+    lie: Lie,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            key: Arc::new(SigningKey::generate(Algorithm::Es256, None).unwrap()),
+            sts_key: SigningKey::generate(Algorithm::Es256, None).unwrap(),
+            seconds: AtomicI64::new(NOW),
+            calls: AtomicU8::new(0),
+            sent: Mutex::default(),
+            rp_metadata: None,
+            token_response: json!({
+                "issued_token_type": TokenType::JWT.as_str(), "token_type": "N_A", "expires_in": 300,
+            }),
+            lie: |_| {},
+        }
+    }
+
+    fn sent_to(&self, host: &str) -> Vec<Request> {
+        let sent = self.sent.lock().unwrap();
+        let wanted = |sent: &&Request| {
+            sent.url.as_str().starts_with(host) && !sent.url.as_str().contains("/.well-known/")
+        };
+        sent.iter().filter(wanted).cloned().collect()
+    }
+
+    fn answer(&self, request: &Request) -> Response<Bytes> {
+        let url = request.url.as_str();
+        if url == format!("{STS}/.well-known/openid-configuration") {
+            return json_response(
+                &json!({ "issuer": STS, "token_endpoint": format!("{STS}/token") }),
+            );
+        }
+        if url == format!("{STS}/token") {
+            return self.exchange(request);
+        }
+        match (&self.rp_metadata, url.contains("/.well-known/")) {
+            (Some(metadata), true) => json_response(metadata),
+            (None, true) => panic!("fetched by the caller as an error"),
+            (_, false) => self.relying_party(request),
+        }
+    }
+
+    /// Steps 4 to 6.
+    fn exchange(&self, request: &Request) -> Response<Bytes> {
+        let params = Params::parse(&request.body, &["resource", "audience"]).unwrap();
+        assert!(!request.headers.contains_key(AUTHORIZATION), "A5: no token in a header");
+        assert_eq!(params.get("subject_token"), Some("at"));
+        assert_eq!(params.get("requested_token_type"), Some(TokenType::JWT.as_str()));
+        let (now, issuer) = (self.now(), Issuer::parse(STS).unwrap());
+        let id = ClientId::parse(MAIL).unwrap();
+        let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
+        let registered =
+            RegisteredClient { id: id.clone(), credentials: Credentials::Keys(keys.clone()) };
+        let presented = parse(&request.headers, &params).unwrap();
+        let client = match authenticate(presented, Some(&registered), &issuer, now).unwrap() {
+            Authentication::OnceOnly(check) => check.confirm(true).unwrap(),
+            Authentication::Done(_) => panic!("a client assertion is used once"),
+        };
+        let expected =
+            Expected { client: &client, issuer: &issuer, forms: ActorAudience::Either, now };
+        let token = AccessToken::new(params.get("actor_token").unwrap());
+        let acts = actor::verify(&token, &keys, &expected).unwrap().if_new(true).unwrap();
+        let resource = params.get("resource").map(|text| ResourceIdentifier::parse(text).unwrap());
+        let mut token = IdentityToken {
+            iss: issuer,
+            sub: VerifiedEmail::of_own_account(alice()),
+            aud: acts.target().cloned().or(resource).unwrap(),
+            iat: now,
+            exp: now.after(IdentityToken::LIFETIME),
+            jti: "1".to_owned(),
+            act: ActorChain::new(acts.actor().clone()),
+            client_id: id,
+            cnf: None,
+        };
+        (self.lie)(&mut token);
+        let mut body = self.token_response.clone();
+        body["access_token"] = json!(token.mint(&self.sts_key).unwrap().expose());
+        json_response(&body)
+    }
+
+    /// Step 9.
+    fn relying_party(&self, request: &Request) -> Response<Bytes> {
+        let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = header(AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer ")).unwrap();
+        let proof = AccessToken::new(header(HeaderName::from_static(HEADER)).unwrap());
+        let audience = ResourceIdentifier::parse(RP).unwrap();
+        let checked =
+            presentation::check(&AccessToken::new(bearer), Some(&proof), &audience, self.now());
+        let keys = |key: &SigningKey| KeySet::from_keys(vec![key.public().clone()]).unwrap();
+        let issuer = Issuer::parse(STS).unwrap();
+        let caller = checked.unwrap().verify(&issuer, &keys(&self.sts_key), &keys(&self.key));
+        assert_eq!(caller.unwrap().if_new(true).unwrap().email(), &alice());
+        let mut response = json_response(&json!({ "hello": "alice" }));
+        if request.method == http::Method::POST {
+            *response.status_mut() = StatusCode::CREATED;
+        }
+        response
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.seconds.load(Ordering::Relaxed))
+    }
+}
+
+impl Random for World {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(self.calls.fetch_add(1, Ordering::Relaxed));
+    }
+}
+
+impl Fetch for World {
+    fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
+        self.sent.lock().unwrap().push(request.clone());
+        let absent = self.rp_metadata.is_none()
+            && request.url.as_str().contains("/.well-known/oauth-protected-resource");
+        let answer = if absent {
+            Err(FetchError::Status(StatusCode::NOT_FOUND))
+        } else {
+            Ok(self.answer(&request))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+fn alice() -> EmailAddress {
+    EmailAddress::parse("alice@alice.example").unwrap()
+}
+
+fn json_response(body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn propagator(world: &Arc<World>) -> IdentityPropagator {
+    propagator_for(world, Person::Email(alice()))
+}
+
+fn propagator_for(world: &Arc<World>, person: Person) -> IdentityPropagator {
+    let client = ActingClient { client_id: ClientId::parse(MAIL).unwrap(), key: world.key.clone() };
+    let subject = Subject { access_token: AccessToken::new("at"), person };
+    let issuer = Issuer::parse(STS).unwrap();
+    IdentityPropagator::new(
+        world.clone(),
+        world.clone(),
+        world.clone(),
+        client,
+        issuer,
+        Arc::new(subject),
+    )
+}
+
+fn get(url: &str) -> http::Request<Bytes> {
+    http::Request::get(url).body(Bytes::new()).unwrap()
+}
+
+#[tokio::test]
+async fn both_forms_end_at_the_relying_party() {
+    for form in [ActorForm::Issuer, ActorForm::Target] {
+        let world = Arc::new(World::new());
+        let seen: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+        let note = Arc::clone(&seen);
+        let propagator = propagator(&world).with_actor_form(form).with_observer(Arc::new(
+            move |event: &PropagationEvent<'_>| {
+                note.lock().unwrap().push(match event {
+                    PropagationEvent::ActorToken { .. } => "1",
+                    PropagationEvent::ExchangeRequested { .. } => "3",
+                    PropagationEvent::IdentityToken { .. } => "6",
+                    PropagationEvent::Requested { .. } => "8",
+                    PropagationEvent::Answered { .. } => "10",
+                });
+            },
+        ));
+        let response = propagator.request(get(&format!("{RP}/api"))).await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        let post = http::Request::post(format!("{RP}/api")).body(Bytes::from("x")).unwrap();
+        assert_eq!(propagator.request(post).await.unwrap().status().as_u16(), 201);
+        assert_eq!(*seen.lock().unwrap(), ["1", "3", "6", "8", "10", "8", "10"], "one exchange");
+
+        let [exchange] = world.sent_to(&format!("{STS}/token")).try_into().unwrap();
+        let params = Params::parse(&exchange.body, &["resource", "audience"]).unwrap();
+        assert_eq!(params.get("resource").is_some(), form == ActorForm::Issuer);
+        let proofs = world.sent_to(RP);
+        let proof = |sent: &Request| sent.headers.get(HEADER).unwrap().clone();
+        assert_ne!(proof(&proofs[0]), proof(&proofs[1]), "a proof is used once");
+        assert!(proof(&proofs[0]).is_sensitive());
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends() {
+    let world = Arc::new(World::new());
+    let propagator = propagator(&world);
+    for (seconds, exchanges) in [(0, 1), (289, 1), (1, 2), (100, 2)] {
+        world.seconds.fetch_add(seconds, Ordering::Relaxed);
+        propagator.request(get(&format!("{RP}/api"))).await.unwrap();
+        assert_eq!(world.sent_to(&format!("{STS}/token")).len(), exchanges, "{seconds}");
+    }
+}
+
+/// A34, and the models' `cliChk`: what the own service answers is checked before anybody sees it.
+#[tokio::test]
+async fn a_client_shows_nobody_what_it_did_not_ask_for() {
+    let lies: &[(&str, Lie)] = &[
+        ("another person", |token| {
+            let mallory = EmailAddress::parse("mallory@alice.example").unwrap();
+            token.sub = VerifiedEmail::of_own_account(mallory);
+        }),
+        ("another relying party", |token| {
+            token.aud = ResourceIdentifier::parse("https://rp.evil.example").unwrap();
+        }),
+        ("another client", |token| {
+            token.act = ActorChain::new(Actor::of_subject("https://other.example/client"));
+            token.client_id = ClientId::parse("https://other.example/client").unwrap();
+        }),
+        ("another issuer", |token| token.iss = Issuer::parse("https://sts.evil.example").unwrap()),
+        ("expired", |token| token.exp = Timestamp::from_unix(NOW - 61)),
+    ];
+    for (name, lie) in lies {
+        let world = Arc::new(World { lie: *lie, ..World::new() });
+        let refused = propagator(&world).request(get(&format!("{RP}/api"))).await;
+        assert!(matches!(refused, Err(PropagationError::IdentityToken { .. })), "{name}");
+        assert!(world.sent_to(RP).is_empty(), "{name}");
+    }
+    for (name, response) in [
+        (
+            "an access token",
+            json!({ "issued_token_type": TokenType::ACCESS_TOKEN.as_str(),
+            "token_type": "Bearer" }),
+        ),
+        (
+            "a bearer token",
+            json!({ "issued_token_type": TokenType::JWT.as_str(),
+            "token_type": "Bearer" }),
+        ),
+    ] {
+        let world = Arc::new(World { token_response: response, ..World::new() });
+        let refused = propagator(&world).request(get(&format!("{RP}/api"))).await;
+        assert!(matches!(refused, Err(PropagationError::IssuedType(_))), "{name}");
+        assert!(world.sent_to(RP).is_empty(), "{name}");
+    }
+    let world = Arc::new(World::new());
+    let unknown = propagator_for(&world, Person::Subject("alice".to_owned()));
+    let refused = unknown.request(get(&format!("{RP}/api"))).await;
+    assert!(matches!(refused, Err(PropagationError::NoEmail)));
+    assert!(world.sent_to(STS).is_empty());
+}
+
+/// The models' `audMeta`: a relying party cannot have the token made out to another one.
+#[tokio::test]
+async fn metadata_about_another_party_is_not_used() {
+    let metadata = Some(json!({ "resource": "https://rp.honest.example" }));
+    let world = Arc::new(World { rp_metadata: metadata, ..World::new() });
+    propagator(&world).request(get(&format!("{RP}/api"))).await.unwrap();
+    let own = Some(json!({ "resource": RP }));
+    let world = Arc::new(World { rp_metadata: own, ..World::new() });
+    propagator(&world).request(get(&format!("{RP}/api"))).await.unwrap();
+}
+
+#[tokio::test]
+async fn credentials_are_the_clients_to_set() {
+    let world = Arc::new(World::new());
+    for (name, value) in [("authorization", "Bearer x"), ("client-assertion", "x")] {
+        let mut request = get(&format!("{RP}/api"));
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+        let refused = propagator(&world).request(request).await;
+        assert!(matches!(refused, Err(PropagationError::Request(_))), "{name}");
+    }
+    let refused = propagator(&world).request(get("http://rp.bob.example/api")).await;
+    assert!(matches!(refused, Err(PropagationError::Request(_))));
+    assert!(world.sent.lock().unwrap().is_empty());
+}
