@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use countersign_cedar::files::PolicyFileError;
+use countersign_cedar::{CedarDelegation, PolicyFiles, delegation};
 use countersign_fetch::client::FetchConfigError;
 use countersign_fetch::{Fetch, HttpFetch};
 use countersign_host::server::TransportError;
-use countersign_host::{Composed, Seams};
+use countersign_host::{Composed, Reload, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::ClientDocuments;
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, app};
-use countersign_token_exchange::ByRegistration;
+use countersign_token_exchange::{ByRegistration, DelegationPolicy};
 use countersign_types::Timestamp;
 
 use crate::config::Config;
@@ -32,6 +34,9 @@ pub enum ComposeError {
     /// The roots, or TLS itself.
     #[error("nothing can be fetched")]
     Fetch(#[from] FetchConfigError),
+    /// The delegation policy.
+    #[error("the delegation policy cannot be used")]
+    Delegation(#[from] PolicyFileError),
     /// The service.
     #[error("the service cannot be set up")]
     Setup(#[from] SetupError),
@@ -53,6 +58,11 @@ pub fn compose(
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
         None => Arc::new(MemoryEngine::new()),
     };
+    let rules = rules(&config)?;
+    let delegation: Arc<dyn DelegationPolicy> = match &rules {
+        Some(rules) => Arc::new(CedarDelegation::new(Arc::clone(rules))),
+        None => Arc::new(ByRegistration),
+    };
     let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
     if !config.url_clients.is_empty() {
         let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(&config.fetch)?);
@@ -64,7 +74,7 @@ pub fn compose(
     let sts = Arc::new(Sts::new(Parts {
         settings: config.settings,
         policy: config.policy,
-        delegation: Arc::new(ByRegistration),
+        delegation,
         keys: ring,
         clients,
         users: Arc::new(config.users),
@@ -73,19 +83,41 @@ pub fn compose(
         random: Arc::clone(&seams.random),
         audit,
     })?);
-    let composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
+    let mut composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
+    if let Some(rules) = rules {
+        composed = composed.with_task(|reload| watch(rules, reload));
+    }
     let Some(directory) = directory else { return Ok(composed) };
     let seams = seams.clone();
     Ok(composed.with_task(move |reload| keys::rotate(sts, directory, seams, reload, kids)))
 }
 
+/// The delegation policy, if there is one beside the registrations.
+fn rules(config: &Config) -> Result<Option<Arc<PolicyFiles>>, PolicyFileError> {
+    let Some(files) = &config.delegation else { return Ok(None) };
+    PolicyFiles::open(delegation::SCHEMA, files.iter().cloned()).map(Arc::new).map(Some)
+}
+
+/// Reads the delegation policy again whenever it is time to; what is wrong with it is logged, and
+/// the one that was there stays in use.
+async fn watch(rules: Arc<PolicyFiles>, mut reload: Reload) {
+    loop {
+        reload.next().await;
+        let rules = Arc::clone(&rules);
+        // Reading files and validating rules takes its time. A panic was reported by its hook.
+        drop(tokio::task::spawn_blocking(move || rules.refresh()).await);
+    }
+}
+
 /// Reads the files that a configuration names, opens nothing and makes nothing.
 ///
 /// # Errors
-/// [`ComposeError::Transport`], [`ComposeError::Fetch`], [`ComposeError::Keys`].
+/// [`ComposeError::Transport`], [`ComposeError::Fetch`], [`ComposeError::Delegation`],
+/// [`ComposeError::Keys`].
 pub fn check(config: &Config) -> Result<(), ComposeError> {
     config.serving.transport()?;
     HttpFetch::new(&config.fetch)?;
+    rules(config)?;
     config.keys.check()?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 mod file;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
@@ -59,6 +59,7 @@ pub struct Config {
     pub(crate) clients: StaticClients,
     pub(crate) url_clients: Vec<UrlClientRule>,
     pub(crate) documents: ClientDocumentsConfig,
+    pub(crate) delegation: Option<Vec<PathBuf>>,
     pub(crate) fetch: FetchConfig,
     pub(crate) users: StaticUsers,
 }
@@ -99,6 +100,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         clients: clients(path, file.clients)?,
         url_clients: url_clients(path, file.url_clients)?,
         documents,
+        delegation: file
+            .delegation
+            .policies
+            .map(|files| files.iter().map(|file| config::relative_to(path, file)).collect()),
         fetch: FetchConfig::default()
             .with_roots(roots)
             .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),

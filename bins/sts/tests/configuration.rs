@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use countersign_host::reload::Cause;
 use countersign_host::{ConfigError, Reload, Seams, server};
-use countersign_sts::{Config, announce_keys, check, compose, load};
+use countersign_sts::{ComposeError, Config, announce_keys, check, compose, load};
 use countersign_sts_service::LogAudit;
 use countersign_types::{Clock, Timestamp};
 use http::{Request, StatusCode};
@@ -247,6 +247,27 @@ async fn keys_are_rotated_while_the_server_serves() {
     assert!(second.iter().all(|kid| both.contains(kid) && !first.contains(kid)));
     assert_eq!(key_files(&file.with_file_name("keys")).len(), 2);
     serving.abort();
+}
+
+#[test]
+fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
+    let policies = "[delegation]\npolicies = [\"delegation.cedar\"]\n\n[danger]";
+    let text = SMALL.replace("[danger]", policies);
+    let start = |rules: &str| {
+        let config = load_text("delegation", &text).unwrap();
+        fs::write(directory("delegation").join("delegation.cedar"), rules).unwrap();
+        compose(config, &Seams::system(), Arc::new(LogAudit)).map(drop)
+    };
+    let good = "@id(\"a\") permit (principal, action == Action::\"delegate\", resource);";
+    start(good).unwrap();
+    for bad in [
+        "permit",
+        "permit (principal, action, resource);",
+        "@id(\"a\") permit (principal, action == Action::\"fly\", resource);",
+    ] {
+        let refused = start(bad).unwrap_err();
+        assert!(matches!(refused, ComposeError::Delegation(_)), "{bad}: {refused}");
+    }
 }
 
 #[track_caller]

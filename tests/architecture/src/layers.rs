@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["countersign-claims-token"],
     &["countersign-identity-propagation"],
     &["countersign-uma", "countersign-token-exchange", "countersign-oidc"],
-    &["countersign-store", "countersign-fetch", "countersign-host"],
+    &["countersign-store", "countersign-fetch", "countersign-host", "countersign-cedar"],
     &["countersign-resolver", "countersign-login"],
     &[
         "countersign-sts-service",

@@ -38,11 +38,19 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) outbound: Outbound,
     #[serde(default)]
+    pub(super) delegation: DelegationConfig,
+    #[serde(default)]
     pub(super) danger: DangerConfig,
     pub(super) users: Vec<UserConfig>,
     pub(super) clients: Vec<ClientConfig>,
     #[serde(default)]
     pub(super) url_clients: Vec<UrlClientConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DelegationConfig {
+    pub(super) policies: Option<Vec<PathBuf>>,
 }
 
 #[derive(Default, Deserialize)]
