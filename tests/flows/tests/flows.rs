@@ -5,6 +5,7 @@
 //! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
+//! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
@@ -28,6 +29,7 @@ mod grant;
 mod log;
 mod protection_api;
 mod relay;
+mod relying_party;
 mod resource_server;
 mod skew;
 mod sts;
