@@ -33,7 +33,7 @@ pub(crate) async fn jwks(State(sts): State<Arc<Sts>>) -> Response {
 }
 
 /// Which issuer speaks for an address of our domains. Every address of a domain gets the same
-/// answer, so that nobody learns here who has an account; 404 is for other domains ([RFC 7033]
+/// answer, so that nobody learns here who has an account; 404 is for other domains (RFC 7033
 /// §4.2: what the server has no information about).
 pub(crate) async fn webfinger(State(sts): State<Arc<Sts>>, RawQuery(query): RawQuery) -> Response {
     let response =
