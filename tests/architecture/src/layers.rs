@@ -44,7 +44,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
 ];
 
 /// And what `jwt` alone takes beside them: the engines.
-const ENGINES: &[&str] = &["aws-lc-rs", "josekit"];
+const ENGINES: &[&str] = &["aws-lc-rs", "curve25519-dalek", "josekit"];
 
 /// Never linked into a pure layer, by whatever way.
 const EFFECTS: &[&str] =

@@ -13,7 +13,7 @@
 //! | makes and checks MACs | oct | [`HmacKey`](crate::mac::HmacKey) |
 //!
 //! What is refused on the way in: a `use` other than `sig`, `key_ops` without the operation, names
-//! outside the allow-list, coordinates of another length, points off the curve, RSA moduli outside
+//! outside the allow-list, coordinates of another length, points off the curve (Ed25519's too), RSA moduli outside
 //! 2048..=8192 bits or of the structure that ROCA factors, public exponents that are even or below
 //! 65537, non-canonical base64url, and private members in a public key.
 //!

@@ -1,5 +1,8 @@
 //! What a reader of keys and key sets must refuse, and what it must skip.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use countersign_jwt::convert::{self, ConvertError};
 use countersign_jwt::json::JsonError;
 use countersign_jwt::jwks::{KeySetError, MAX_SET, SkipReason};
 use countersign_jwt::{Algorithm, KeyError, KeySet, PublicKey, SigningKey, Verify as _};
@@ -118,6 +121,49 @@ fn j18_types_curves_and_coordinates() {
     check("X25519", &x25519, KeyError::Unsupported("crv"));
     let order_two = with(Algorithm::Ed25519, "x", json!(encode([0; 32])));
     check("small order", &order_two, KeyError::Weak("a point of small order"));
+}
+
+/// At each door through which an Ed25519 key comes in. The engine alone would take them.
+#[test]
+fn j18_an_ed25519_key_is_a_point_of_its_curve() {
+    const PREFIX: [u8; 12] = [0x30, 42, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 33, 0];
+    let mut random = 1_u64;
+    let mut octets = || -> [u8; 32] {
+        std::array::from_fn(|_| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 56) as u8
+        })
+    };
+    let mut two = [0; 32];
+    two[0] = 2;
+    let mut off = 0;
+    for x in std::iter::once(two).chain((0..64).map(|_| octets())) {
+        let jwk = with(Algorithm::Ed25519, "x", json!(encode(x)));
+        if x != two && PublicKey::from_jwk(&jwk).is_ok() {
+            continue;
+        }
+        off += 1;
+        check("JWK", &jwk, KeyError::Invalid);
+        let spki = [PREFIX.as_slice(), &x].concat();
+        let refused = |outcome: Result<PublicKey, KeyError>| {
+            assert_eq!(outcome.map(|key| key.algorithm()), Err(KeyError::Invalid), "{x:?}");
+        };
+        refused(PublicKey::from_json(jwk.to_string().as_bytes()));
+        refused(PublicKey::from_jwk_for(&jwk, Algorithm::Ed25519));
+        refused(PublicKey::from_spki_der(&spki, None, None));
+        let pem = STANDARD.encode(&spki);
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----\n");
+        let outcome = convert::public_key_from_pem(pem.as_bytes(), None, None);
+        assert!(matches!(outcome, Err(ConvertError::Key(KeyError::Invalid))), "{x:?}");
+        let set = json!({ "keys": [jwk] }).to_string();
+        let reason = KeyError::Invalid;
+        let own = KeySet::parse_own(set.as_bytes()).unwrap_err();
+        assert_eq!(own, KeySetError::Key { index: 0, reason: reason.clone() });
+        let (keys, skipped) = KeySet::parse_foreign(set.as_bytes()).unwrap();
+        assert!(keys.is_empty());
+        assert_eq!(skipped[0].reason, SkipReason::Key(reason));
+    }
+    assert!((16..50).contains(&off), "about half of all octets: {off}");
 }
 
 #[test]
