@@ -222,10 +222,11 @@ pub(crate) fn read(token: &str) -> Result<Parts, Malformed> {
         return Err(Malformed::Compact);
     }
     let header = Header::read(&compact.header()?)?;
+    let signature = compact.signature()?;
     Ok(Parts {
         header,
         claims: compact.claims()?,
-        signature: decode(compact.signature)?,
+        signature,
         signing_input: compact.signing_input.to_owned(),
     })
 }
@@ -236,7 +237,7 @@ pub(crate) struct Compact<'t> {
     pub(crate) signing_input: &'t str,
     header: &'t str,
     pub(crate) payload: &'t str,
-    pub(crate) signature: &'t str,
+    signature: &'t str,
 }
 
 impl<'t> Compact<'t> {
@@ -250,7 +251,7 @@ impl<'t> Compact<'t> {
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
         let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Compact)?;
-        if header.is_empty() || payload.contains('.') || signature.is_empty() {
+        if header.is_empty() || payload.contains('.') {
             return Err(Malformed::Compact);
         }
         Ok(Self { signing_input, header, payload, signature })
@@ -258,6 +259,12 @@ impl<'t> Compact<'t> {
 
     pub(crate) fn header(&self) -> Result<Object, Malformed> {
         Object::parse(decode(self.header)?).map_err(Malformed::Header)
+    }
+
+    /// The signature, which no token may lack. To be asked for after the header: that of a token
+    /// without one names `none`, and this is what such a token is to be refused for.
+    pub(crate) fn signature(&self) -> Result<Vec<u8>, Malformed> {
+        if self.signature.is_empty() { Err(Malformed::Compact) } else { decode(self.signature) }
     }
 
     pub(crate) fn claims(&self) -> Result<Claims, Malformed> {

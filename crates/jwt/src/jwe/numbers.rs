@@ -98,7 +98,13 @@ pub(super) fn read(
     if !allowed.contains(&key_management) {
         return Err(KeyError::AlgorithmMismatch);
     }
-    members.check_use("enc", operations(key_management, half))?;
+    let operations = operations(key_management, half);
+    match key_management {
+        KeyManagement::EcdhEs | KeyManagement::EcdhEsA256Kw if half == Half::Encrypts => {
+            members.check_use_of_input("enc", operations)?;
+        }
+        _ => members.check_use("enc", operations)?,
+    }
     let mut about = About {
         key_management,
         curve: None,

@@ -12,6 +12,14 @@ use crate::base64url;
 /// [RFC 7518 §6.2.2, §6.3.2, §6.4]: https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
+/// The registered operations that each `use` goes with. Others contradict neither.
+///
+/// [RFC 7517 §4.2, §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.2)
+const USES: [(&str, &[&str]); 2] = [
+    ("sig", &["sign", "verify"]),
+    ("enc", &["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]),
+];
+
 pub(crate) struct Members<'a>(&'a Map<String, Value>);
 
 impl<'a> Members<'a> {
@@ -72,7 +80,8 @@ impl<'a> Members<'a> {
     }
 
     /// Obeys `use` and `key_ops`: the one, if it is there, is `public_key_use`, the other, if it is
-    /// there, names one of `operations`. [RFC 7517 §4.2, §4.3]
+    /// there, names one of `operations`, and beside `use` none that contradicts it.
+    /// [RFC 7517 §4.2, §4.3]
     ///
     /// [RFC 7517 §4.2, §4.3]: https://www.rfc-editor.org/rfc/rfc7517#section-4.2
     pub(crate) fn check_use(
@@ -80,9 +89,7 @@ impl<'a> Members<'a> {
         public_key_use: &str,
         operations: &[&str],
     ) -> Result<(), KeyError> {
-        if self.optional("use")?.is_some_and(|value| value != public_key_use) {
-            return Err(KeyError::Use);
-        }
+        let has_use = self.check_public_key_use(public_key_use)?;
         let named = match self.0.get("key_ops") {
             None => return Ok(()),
             Some(Value::Array(named)) => named,
@@ -96,7 +103,35 @@ impl<'a> Members<'a> {
             }
             seen.push(name);
         }
+        let contradicts =
+            |name: &&str| USES.iter().any(|it| it.0 != public_key_use && it.1.contains(name));
+        if has_use && seen.iter().any(contradicts) {
+            return Err(KeyError::Use);
+        }
         if seen.iter().any(|name| operations.contains(name)) { Ok(()) } else { Err(KeyError::Use) }
+    }
+
+    /// As [`check_use`](Self::check_use), of a key that is only an input to another's operation:
+    /// `key_ops` may be empty, as Web Cryptography writes it for the public half of an agreement.
+    pub(crate) fn check_use_of_input(
+        &self,
+        public_key_use: &str,
+        operations: &[&str],
+    ) -> Result<(), KeyError> {
+        match self.0.get("key_ops") {
+            Some(Value::Array(none)) if none.is_empty() => {
+                self.check_public_key_use(public_key_use).map(drop)
+            }
+            _ => self.check_use(public_key_use, operations),
+        }
+    }
+
+    /// Whether there is a `use`, which then has to be this one.
+    fn check_public_key_use(&self, public_key_use: &str) -> Result<bool, KeyError> {
+        match self.optional("use")? {
+            Some(value) if value != public_key_use => Err(KeyError::Use),
+            value => Ok(value.is_some()),
+        }
     }
 
     /// The one algorithm of the key: what `alg` names; if it names none, what the caller has

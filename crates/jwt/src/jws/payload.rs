@@ -65,10 +65,11 @@ impl UnverifiedJws {
     pub fn parse_accepting_eddsa_name(token: &str) -> Result<Self, Malformed> {
         let compact = Compact::split(token)?;
         let header = Header::read(&compact.header()?)?;
+        let signature = compact.signature()?;
         Ok(Self {
             header,
             payload: decode(compact.payload)?,
-            signature: decode(compact.signature)?,
+            signature,
             signing_input: compact.signing_input.to_owned(),
         })
     }

@@ -229,7 +229,7 @@ impl HmacKey {
         if algorithm != self.algorithm || other_kid || !self.operations.verify {
             return Err(VerifyError::UnknownKey.into());
         }
-        let mac = decode(compact.signature)?;
+        let mac = compact.signature()?;
         // In constant time, and never against a part of the MAC.
         hmac::verify(&self.key, compact.signing_input.as_bytes(), &mac)
             .map_err(|_| VerifyError::Signature.into())

@@ -530,10 +530,17 @@ fn keys_obey_their_members() {
         (&rsa, "e", json!("Aw"), KeyError::Weak("the public exponent is even or below 65537")),
         (&rsa, "p", rsa["q"].clone(), KeyError::Invalid),
         (&rsa, "key_ops", json!(["verify"]), KeyError::Use),
+        (&rsa, "key_ops", json!(["decrypt", "sign"]), KeyError::Use),
     ];
     for (jwk, name, value, expected) in rows {
         assert_eq!(with(jwk, name, value.clone()), expected, "{name}: {value}");
     }
+    // Web Cryptography writes a public key of an agreement without operations.
+    let mut public = KEYS[4].encryption_key().unwrap().to_public_jwk().unwrap();
+    public["key_ops"] = json!([]);
+    assert!(EncryptionKey::from_jwk(&public).is_ok());
+    public["use"] = json!("sig");
+    assert_eq!(EncryptionKey::from_jwk(&public).unwrap_err(), KeyError::Use);
     // Without alg, the type decides; a shared key has to say.
     let mut bare = p256.clone();
     bare.as_object_mut().unwrap().remove("alg");

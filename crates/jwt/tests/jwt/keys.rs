@@ -54,6 +54,8 @@ fn j4_use_and_operations_are_obeyed() {
         ("key_ops", json!(["encrypt"]), KeyError::Use),
         ("key_ops", json!(["sign"]), KeyError::Use),
         ("key_ops", json!([]), KeyError::Use),
+        ("key_ops", json!(["verify", "encrypt"]), KeyError::Use),
+        ("key_ops", json!(["deriveBits", "verify"]), KeyError::Use),
         ("key_ops", json!(["verify", "verify"]), KeyError::Malformed("key_ops")),
         ("key_ops", json!("verify"), KeyError::Malformed("key_ops")),
         ("key_ops", json!([1]), KeyError::Malformed("key_ops")),
