@@ -9,8 +9,7 @@ use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::server::TransportError;
-use countersign_host::{Composed, Seams};
+use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::limit::Source;
 use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
@@ -28,12 +27,9 @@ use crate::site::Site;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The certificate or its key.
-    #[error("TLS cannot be served")]
-    Transport(#[from] TransportError),
-    /// The roots, or TLS itself.
-    #[error("no connection to the authorization server can be made")]
-    Fetch(#[from] countersign_fetch::client::FetchConfigError),
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] countersign_store::sqlite::OpenError),
@@ -74,18 +70,24 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
     Ok(composed.with_task(move |_| register(server)))
 }
 
-/// Reads the files that a configuration names, and opens nothing.
+/// Reads the files that a configuration names, opens nothing and makes nothing.
 ///
 /// # Errors
-/// [`ComposeError`], but for the store.
-pub fn check(config: &Config) -> Result<(), ComposeError> {
+/// [`ConfigError`] for the first that cannot be used.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    let file = &config.serving.file;
     config.serving.transport()?;
     fetch(config)?;
+    if let Some(path) = &config.serving.store {
+        let probed = SqliteEngine::probe(path);
+        probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
+    }
     Ok(())
 }
 
-fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
-    Ok(Arc::new(HttpFetch::new(&config.outbound)?))
+fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {
+    let refuse = |error| ConfigError::because(&config.serving.file, "outbound.roots", &error);
+    Ok(Arc::new(HttpFetch::new(&config.outbound).map_err(refuse)?))
 }
 
 /// The routes: this server's metadata, and the site behind the UMA layer.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_client_auth::Proof;
+use countersign_fetch::danger::IpNet;
 use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
 use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_host::logging::LogConfig;
@@ -97,6 +98,7 @@ struct DangerConfig {
     plain_http: bool,
     memory_store: bool,
     connect_to: ConnectTo,
+    allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,16 @@ struct ResourceConfig {
     file: Option<PathBuf>,
     media_type: Option<String>,
     clients: Option<BTreeSet<ClientId>>,
+}
+
+impl Config {
+    /// The hosts that the certificate should cover: the resource identifier's.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let identifier = EndpointUrl::parse(self.identity.identifier.as_str());
+        let host = identifier.ok().and_then(|url| url.as_url().host_str().map(str::to_owned));
+        host.into_iter().collect()
+    }
 }
 
 /// Reads a configuration file, and the secrets that it names.
@@ -132,6 +144,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let serving = serving.resolve(path)?;
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    let danger = Danger::default()
+        .with_connect_to(file.danger.connect_to)
+        .with_networks(file.danger.allow_networks);
     Ok(Config {
         serving,
         site: site(path, &file.identifier, file.resources)?,
@@ -142,9 +157,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             authorization_server: file.authorization_server.issuer,
             client_id: file.authorization_server.client_id,
         },
-        outbound: FetchConfig::default()
-            .with_roots(roots)
-            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
+        outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
         tickets_per_source: file.limits.tickets_per_source,
     })
 }

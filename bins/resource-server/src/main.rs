@@ -23,6 +23,7 @@ impl Program for ResourceServer {
     const NAME: &'static str = "resource-server";
     const ABOUT: &'static str = "A UMA-protected resource server for files and JSON. With --protect it \
          stands in front of a service of yours instead: resource-server --protect --help";
+    const EXAMPLE: &str = include_str!("../example.toml");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -33,7 +34,11 @@ impl Program for ResourceServer {
         &config.serving
     }
 
-    fn check(config: &Config) -> Result<(), ComposeError> {
+    fn hosts(config: &Config) -> Vec<String> {
+        config.hosts()
+    }
+
+    fn check(config: &Config) -> Result<(), ConfigError> {
         countersign_resource_server::check(config)
     }
 

@@ -1,13 +1,11 @@
 //! From a configuration to a server.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use countersign_cedar::files::PolicyFileError;
 use countersign_cedar::{CedarDelegation, PolicyFiles, delegation};
-use countersign_fetch::client::FetchConfigError;
-use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::server::TransportError;
-use countersign_host::{Composed, Reload, Seams};
+use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
+use countersign_host::{Composed, ConfigError, Reload, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::ClientDocuments;
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
@@ -22,21 +20,12 @@ use crate::keys::{self, KeyFileError, Keys};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The certificate or its key.
-    #[error("TLS cannot be served")]
-    Transport(#[from] TransportError),
-    /// The signing keys.
-    #[error("the signing keys cannot be used")]
-    Keys(#[from] KeyFileError),
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] countersign_store::sqlite::OpenError),
-    /// The roots, or TLS itself.
-    #[error("nothing can be fetched")]
-    Fetch(#[from] FetchConfigError),
-    /// The delegation policy.
-    #[error("the delegation policy cannot be used")]
-    Delegation(#[from] PolicyFileError),
     /// The service.
     #[error("the service cannot be set up")]
     Setup(#[from] SetupError),
@@ -65,11 +54,16 @@ pub fn compose(
     };
     let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
     if !config.url_clients.is_empty() {
-        let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(&config.fetch)?);
-        let documents = ClientDocuments::new(fetch, Arc::clone(&seams.clock), &config.documents);
+        let documents = ClientDocuments::new(
+            fetch(&config.serving.file, &config.fetch)?,
+            Arc::clone(&seams.clock),
+            &config.documents,
+        );
         clients = Arc::new(UrlClients::new(clients, Arc::new(documents), config.url_clients));
     }
-    let (ring, directory) = config.keys.open(seams)?;
+    let file = config.serving.file;
+    let opened = config.keys.open(seams);
+    let (ring, directory) = opened.map_err(|error| keys_refused(&file, &error))?;
     let kids = keys::kids(&ring);
     let sts = Arc::new(Sts::new(Parts {
         settings: config.settings,
@@ -93,9 +87,11 @@ pub fn compose(
 }
 
 /// The delegation policy, if there is one beside the registrations.
-fn rules(config: &Config) -> Result<Option<Arc<PolicyFiles>>, PolicyFileError> {
+fn rules(config: &Config) -> Result<Option<Arc<PolicyFiles>>, ConfigError> {
     let Some(files) = &config.delegation else { return Ok(None) };
-    PolicyFiles::open(delegation::SCHEMA, files.iter().cloned()).map(Arc::new).map(Some)
+    let opened = PolicyFiles::open(delegation::SCHEMA, files.iter().cloned());
+    let refuse = |error| ConfigError::because(&config.serving.file, "delegation.policies", &error);
+    opened.map(Arc::new).map(Some).map_err(refuse)
 }
 
 /// Reads the delegation policy again whenever it is time to; what is wrong with it is logged, and
@@ -112,14 +108,28 @@ async fn watch(rules: Arc<PolicyFiles>, mut reload: Reload) {
 /// Reads the files that a configuration names, opens nothing and makes nothing.
 ///
 /// # Errors
-/// [`ComposeError::Transport`], [`ComposeError::Fetch`], [`ComposeError::Delegation`],
-/// [`ComposeError::Keys`].
-pub fn check(config: &Config) -> Result<(), ComposeError> {
+/// [`ConfigError`] for the first that cannot be used.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    let file = &config.serving.file;
     config.serving.transport()?;
-    HttpFetch::new(&config.fetch)?;
+    fetch(file, &config.fetch)?;
     rules(config)?;
-    config.keys.check()?;
+    config.keys.check().map_err(|error| keys_refused(file, &error))?;
+    if let Some(path) = &config.serving.store {
+        let probed = SqliteEngine::probe(path);
+        probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
+    }
     Ok(())
+}
+
+fn fetch(file: &Path, config: &FetchConfig) -> Result<Arc<dyn Fetch>, ConfigError> {
+    let refuse = |error| ConfigError::because(file, "outbound.roots", &error);
+    Ok(Arc::new(HttpFetch::new(config).map_err(refuse)?))
+}
+
+fn keys_refused(file: &Path, error: &KeyFileError) -> ConfigError {
+    let key = if error.is_of_directory() { "keys.directory" } else { "keys" };
+    ConfigError::because(file, key, error)
 }
 
 /// Makes the signing keys that follow those of now, unless they are there already. A server that

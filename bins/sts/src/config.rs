@@ -64,6 +64,15 @@ pub struct Config {
     pub(crate) users: StaticUsers,
 }
 
+impl Config {
+    /// The hosts that the certificate should cover: the issuer's and the e-mail domains.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let issuer = std::iter::once(self.policy.issuer.host());
+        issuer.chain(self.settings.email_domains.iter().cloned()).collect()
+    }
+}
+
 /// Reads a configuration file, and the secrets and keys that it names.
 ///
 /// # Errors
@@ -89,6 +98,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    let danger = Danger::default()
+        .with_connect_to(file.danger.connect_to)
+        .with_networks(file.danger.allow_networks);
     let documents =
         ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let scopes =
@@ -104,9 +116,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             .delegation
             .policies
             .map(|files| files.iter().map(|file| config::relative_to(path, file)).collect()),
-        fetch: FetchConfig::default()
-            .with_roots(roots)
-            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
+        fetch: FetchConfig::default().with_roots(roots).with_danger(danger),
         policy: policy(path, file.issuer, file.exchange, &file.lifetimes)?,
         settings: Settings {
             name: file.name,

@@ -43,12 +43,15 @@ pub enum KeyFileError {
     /// The file is named like a key's, but not quite.
     #[error("{} is not named as NAME.jwk or NAME-SECONDS.jwk", .0.display())]
     Name(PathBuf),
+    /// The directory is not there, and neither is the one in which it could be made.
+    #[error("{} is not there, nor is the directory that it would be made in", .0.display())]
+    Nowhere(PathBuf),
     /// The directory's keys went away while they were looked at.
     #[error("{} holds no key", .0.display())]
     NoKey(PathBuf),
-    /// The file cannot be read.
-    #[error(transparent)]
-    Read(#[from] ConfigError),
+    /// The file cannot be read, or others can read it, too.
+    #[error("{0}")]
+    Read(String),
     /// The file cannot be written, or not be removed.
     #[error("cannot write {}", path.display())]
     Write {
@@ -78,6 +81,13 @@ pub enum KeyFileError {
     /// The configuration gives the keys themselves.
     #[error("there is no key directory: keys that the configuration gives are replaced there")]
     Given,
+}
+
+impl KeyFileError {
+    /// Whether it is about the directory or a file in it.
+    pub(crate) const fn is_of_directory(&self) -> bool {
+        !matches!(self, Self::Generate(_) | Self::Ring(_) | Self::Given)
+    }
 }
 
 /// The algorithms that are needed, each with what the names of its files begin with.

@@ -46,6 +46,9 @@ impl Program for Sts {
 
     const NAME: &'static str = "sts";
     const ABOUT: &'static str = "An OpenID provider with a security token service.";
+    const EXAMPLE: &str = include_str!("../example.toml");
+    const READ_AGAIN: &'static str = "certificate and key, the signing keys of \
+         keys.directory, the policies of delegation.policies.";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -56,7 +59,11 @@ impl Program for Sts {
         &config.serving
     }
 
-    fn check(config: &Config) -> Result<(), ComposeError> {
+    fn hosts(config: &Config) -> Vec<String> {
+        config.hosts()
+    }
+
+    fn check(config: &Config) -> Result<(), ConfigError> {
         countersign_sts::check(config)
     }
 

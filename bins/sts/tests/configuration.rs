@@ -179,8 +179,8 @@ fn a_key_file_that_is_named_almost_like_one_is_refused() {
     fs::create_dir_all(&keys).unwrap();
     fs::write(keys.join("es256-tomorrow.jwk"), "{}").unwrap();
     let error = check(&config).unwrap_err();
-    let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert!(cause.contains("es256-tomorrow.jwk"), "{cause}");
+    assert_eq!(error.key, "keys.directory", "{error}");
+    assert!(error.reason.contains("es256-tomorrow.jwk"), "{error}");
 }
 
 struct TestClock(AtomicI64);
@@ -266,7 +266,7 @@ fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
         "@id(\"a\") permit (principal, action == Action::\"fly\", resource);",
     ] {
         let refused = start(bad).unwrap_err();
-        assert!(matches!(refused, ComposeError::Delegation(_)), "{bad}: {refused}");
+        assert_eq!(refused.key, "delegation.policies", "{bad}: {refused}");
     }
 }
 
@@ -355,4 +355,98 @@ fn a_bad_value_is_named() {
         "exchange.user_claims",
         "meaning of its own",
     );
+}
+
+/// Files that a configuration names and that cannot be used: which key the error is about, and what
+/// it says. A check finds them, so that nothing binds and nothing is made.
+#[test]
+fn a_file_that_cannot_be_used_is_named_by_its_key() {
+    const TLS: &str = "[tls]\ncertificate = \"C\"\nkey = \"K\"\n";
+    let tls = |certificate: &str, key: &str| TLS.replace('C', certificate).replace('K', key);
+    let store = |path: &str| format!("[store]\npath = \"{path}\"\n");
+    let roots = |path: &str| format!("[outbound]\nroots = \"{path}\"\n");
+    let rows = [
+        (tls("nope.pem", "a.key"), "tls.certificate", "nope.pem"),
+        (tls("text", "a.key"), "tls.certificate", "no certificate in PEM"),
+        (tls("block.pem", "nope.key"), "tls.key", "nope.key"),
+        (tls("block.pem", "text"), "tls.key", "no private key in PEM"),
+        (tls("block.pem", "block.key"), "tls", "cannot be used"),
+        (roots("nope.pem"), "outbound.roots", "nope.pem"),
+        (roots("text"), "outbound.roots", "text"),
+        (store("no/such/server.db"), "store.path", "there is no directory"),
+        (store("."), "store.path", "not a file"),
+        (store("text"), "store.path", "not a store"),
+    ];
+    for (index, (table, key, reason)) in rows.into_iter().enumerate() {
+        let name = format!("file-{index}");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(&name);
+        let text = match table.split_once(']').unwrap().0 {
+            "[tls" => SMALL.replace("plain_http = true", ""),
+            "[store" => SMALL.replace("memory_store = true", ""),
+            _ => SMALL.to_owned(),
+        };
+        let config = load_text(&name, &(text + &table)).unwrap();
+        std::fs::write(folder.join("text"), "only text").unwrap();
+        for (file, label) in [("block.pem", "CERTIFICATE"), ("block.key", "PRIVATE KEY")] {
+            let block = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+            std::fs::write(folder.join(file), block).unwrap();
+        }
+        only_for_its_owner(&folder.join("block.key"));
+        only_for_its_owner(&folder.join("text"));
+        let before = std::fs::read_dir(&folder).unwrap().count();
+        let error = check(&config).unwrap_err();
+        assert!(error.file.starts_with(&folder), "{error}");
+        assert_eq!(error.key, key, "{table}: {error}");
+        assert!(error.reason.contains(reason), "{table}: {error}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), before, "{table}");
+    }
+}
+
+#[test]
+fn a_network_that_may_be_reached_is_asked_for_by_name() {
+    let with = |networks: &str| {
+        let danger = format!("[danger]\nallow_networks = [{networks}]");
+        load_text("networks", &SMALL.replace("[danger]", &danger))
+    };
+    with("\"10.1.0.0/16\", \"fd00::/8\"").unwrap();
+    for wrong in ["\"10.0.0.0\"", "\"10.0.0.0/33\"", "\"example\""] {
+        let error = with(&format!("\"10.1.0.0/16\", {wrong}")).unwrap_err();
+        assert_eq!(error.key, "danger.allow_networks[1]", "{error}");
+    }
+}
+
+#[test]
+fn a_key_directory_is_not_made_in_a_place_that_is_not_there() {
+    let text = SMALL.replace("directory = \"keys\"", "directory = \"no/such/keys\"");
+    let config = load_text("nowhere", &text).unwrap();
+    let error = check(&config).unwrap_err();
+    assert_eq!(error.key, "keys.directory", "{error}");
+    assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_err());
+    assert!(!Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/nowhere/no").exists());
+}
+
+#[test]
+fn the_certificate_should_cover_the_issuer_and_the_domains() {
+    let config = load_text("hosts", SMALL).unwrap();
+    assert_eq!(config.hosts(), ["sts.alice.example", "alice.example"]);
+}
+
+/// What the program answers to a check, and to serving, when a key is damaged: the same.
+#[test]
+fn checking_and_serving_say_the_same_of_a_damaged_key() {
+    load_text("agree", SMALL).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/agree");
+    fs::create_dir(folder.join("keys")).unwrap();
+    fs::write(folder.join("keys/es256.jwk"), "{}").unwrap();
+    only_for_its_owner(&folder.join("keys/es256.jwk"));
+    let run = |words: &[&str]| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sts"));
+        let output = program.args(words).arg(folder.join("sts.toml")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, says) = run(&["check"]);
+    assert_eq!(status, Some(78), "{says}");
+    assert!(says.contains("sts.toml: keys.directory: "), "{says}");
+    assert!(says.contains("es256.jwk holds no private key for ES256"), "{says}");
+    assert_eq!(run(&[]), (status, says));
 }

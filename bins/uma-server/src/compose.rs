@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::server::TransportError;
-use countersign_host::{Composed, Seams};
+use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::identifier::IdentifierError;
@@ -17,12 +16,9 @@ use crate::config::Config;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// The certificate or its key.
-    #[error("TLS cannot be served")]
-    Transport(#[from] TransportError),
-    /// The roots, or TLS itself.
-    #[error("no connection to an identity provider can be made")]
-    Fetch(#[from] countersign_fetch::client::FetchConfigError),
+    /// What the configuration names cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] countersign_store::sqlite::OpenError),
@@ -63,16 +59,22 @@ pub fn compose(
     Ok(Composed::new(app(Arc::new(uma)), config.serving.listen, transport))
 }
 
-/// Reads the files that a configuration names, and opens nothing.
+/// Reads the files that a configuration names, opens nothing and makes nothing.
 ///
 /// # Errors
-/// [`ComposeError`], but for the store.
-pub fn check(config: &Config) -> Result<(), ComposeError> {
+/// [`ConfigError`] for the first that cannot be used.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    let file = &config.serving.file;
     config.serving.transport()?;
     fetch(config)?;
+    if let Some(path) = &config.serving.store {
+        let probed = SqliteEngine::probe(path);
+        probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
+    }
     Ok(())
 }
 
-fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ComposeError> {
-    Ok(Arc::new(HttpFetch::new(&config.outbound)?))
+fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {
+    let refuse = |error| ConfigError::because(&config.serving.file, "outbound.roots", &error);
+    Ok(Arc::new(HttpFetch::new(&config.outbound).map_err(refuse)?))
 }

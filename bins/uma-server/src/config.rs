@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use countersign_client_auth::{Credentials, RegisteredClient};
+use countersign_fetch::danger::IpNet;
 use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
 use countersign_host::config::{self, ConfigError, CredentialsConfig, SecretSource};
 use countersign_host::logging::LogConfig;
@@ -111,6 +112,7 @@ struct DangerConfig {
     plain_http: bool,
     memory_store: bool,
     connect_to: ConnectTo,
+    allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]
@@ -160,14 +162,15 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
     let (clients, policy) = register(path, file.resource_servers, file.clients)?;
+    let danger = Danger::default()
+        .with_connect_to(file.danger.connect_to)
+        .with_networks(file.danger.allow_networks);
     Ok(Config {
         serving,
         uma,
         clients,
         policy,
-        outbound: FetchConfig::default()
-            .with_roots(roots)
-            .with_danger(Danger::default().with_connect_to(file.danger.connect_to)),
+        outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
     })
 }
 

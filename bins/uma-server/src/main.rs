@@ -27,6 +27,7 @@ impl Program for UmaServer {
 
     const NAME: &'static str = "uma-server";
     const ABOUT: &'static str = "A UMA 2.0 authorization server.";
+    const EXAMPLE: &str = include_str!("../example.toml");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -37,7 +38,11 @@ impl Program for UmaServer {
         &config.serving
     }
 
-    fn check(config: &Config) -> Result<(), ComposeError> {
+    fn hosts(config: &Config) -> Vec<String> {
+        vec![config.uma.settings.issuer.host()]
+    }
+
+    fn check(config: &Config) -> Result<(), ConfigError> {
         countersign_uma_server::check(config)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use ipnet::IpNet;
+pub use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 /// Exceptions from the guard. [`Danger::default`] has none.

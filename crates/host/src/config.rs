@@ -9,12 +9,13 @@
 
 mod credentials;
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_types::Lifetime;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -40,6 +41,18 @@ impl ConfigError {
     #[must_use]
     pub fn new(file: &Path, key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { file: file.to_owned(), key: key.into(), reason: reason.into() }
+    }
+
+    /// A value that cannot be used for what `error` and its causes say.
+    #[must_use]
+    pub fn because(file: &Path, key: impl Into<String>, error: &dyn Error) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            reason += &format!(": {error}");
+            cause = error.source();
+        }
+        Self::new(file, key, reason)
     }
 }
 
@@ -130,11 +143,11 @@ impl<'de> Visitor<'de> for SourceVisitor {
         f.write_str("{ file = \"...\" } or { env = \"...\" }")
     }
 
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretSource, E> {
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretSource, E> {
         Err(E::custom(NOT_A_SOURCE))
     }
 
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretSource, E> {
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<SecretSource, E> {
         Err(E::custom(NOT_A_SOURCE))
     }
 
@@ -142,11 +155,11 @@ impl<'de> Visitor<'de> for SourceVisitor {
         let source = match map.next_key()? {
             Some(SourceKind::File) => SecretSource::File(map.next_value()?),
             Some(SourceKind::Env) => SecretSource::Env(map.next_value()?),
-            None => return Err(M::Error::custom("neither file nor env")),
+            None => return Err(de::Error::custom("neither file nor env")),
         };
         match map.next_key::<IgnoredAny>()? {
             None => Ok(source),
-            Some(_) => Err(M::Error::custom("either file or env, and nothing else")),
+            Some(_) => Err(de::Error::custom("either file or env, and nothing else")),
         }
     }
 }

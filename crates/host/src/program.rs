@@ -1,7 +1,7 @@
 //! The command line that all server programs share.
 //!
 //! `NAME CONFIG` serves; `NAME check CONFIG` reads the configuration and says what is wrong with
-//! it. The exit status is 0 after an orderly end, 1 if serving failed, 2 for a bad command line and
+//! it; `NAME example` prints a configuration that explains itself. The exit status is 0 after an orderly end, 1 if serving failed, 2 for a bad command line and
 //! 78 (`EX_CONFIG` of `sysexits.h`) for a configuration that cannot be used.
 
 use std::convert::Infallible;
@@ -30,8 +30,10 @@ const MAX_LINE: usize = 1024;
 
 const STATUS: &str = "Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad \
      command line, 78 for a configuration that cannot be used.\n\n\
-     SIGTERM and SIGINT let open requests finish. SIGHUP has certificate and key read again, which \
-     happens every minute as well.";
+     Environment: only the variables that the configuration names for its secrets, as in \
+     { env = \"NAME\" }.\n\n\
+     SIGTERM and SIGINT let open requests finish. SIGHUP has these files read again, which \
+     happens every minute as well: ";
 
 /// A server program.
 pub trait Program {
@@ -46,6 +48,10 @@ pub trait Program {
     const NAME: &'static str;
     /// The program in one sentence.
     const ABOUT: &'static str;
+    /// A configuration file that explains every key.
+    const EXAMPLE: &'static str;
+    /// What is read again while it serves.
+    const READ_AGAIN: &'static str = "certificate and key.";
     /// Its version.
     const VERSION: &'static str;
 
@@ -58,11 +64,14 @@ pub trait Program {
     /// How it is served.
     fn serving(config: &Self::Config) -> &Serving;
 
+    /// The hosts that its certificate should cover.
+    fn hosts(config: &Self::Config) -> Vec<String>;
+
     /// Reads the other files that a configuration names, opens nothing and makes nothing.
     ///
     /// # Errors
-    /// The first thing that cannot be used.
-    fn check(config: &Self::Config) -> Result<(), Self::Error>;
+    /// [`ConfigError`] for the first that cannot be used.
+    fn check(config: &Self::Config) -> Result<(), ConfigError>;
 
     /// Builds the server: nothing is bound, nothing is sent.
     ///
@@ -95,6 +104,8 @@ enum Command<C: Subcommand> {
         /// The configuration file
         config: PathBuf,
     },
+    /// Print a configuration that explains every key, and exit
+    Example,
     #[command(flatten)]
     Other(C),
 }
@@ -105,10 +116,13 @@ pub fn main<P: Program>() -> ExitCode {
         .name(P::NAME)
         .version(P::VERSION)
         .about(P::ABOUT)
-        .after_help(STATUS);
+        .after_help(format!("{STATUS}{}", P::READ_AGAIN));
     let matches = command.get_matches();
     match Arguments::<P::Command>::from_arg_matches(&matches) {
         Ok(Arguments { command: Some(Command::Check { config }), .. }) => check::<P>(&config),
+        Ok(Arguments { command: Some(Command::Example), .. }) => {
+            answer(Ok(P::EXAMPLE.trim_end().to_owned()))
+        }
         Ok(Arguments { command: Some(Command::Other(command)), .. }) => P::run(command),
         Ok(Arguments { command: None, config: Some(config) }) => run::<P>(&config),
         Ok(Arguments { command: None, config: None }) => ExitCode::from(EX_USAGE),
@@ -116,11 +130,23 @@ pub fn main<P: Program>() -> ExitCode {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "there is no log, and what is said is no answer")]
 fn check<P: Program>(file: &Path) -> ExitCode {
-    match usable::<P>(file) {
-        Ok(_) => ExitCode::SUCCESS,
+    let noted = usable::<P>(file).and_then(|config| notes::<P>(&config));
+    match noted {
+        Ok(notes) => {
+            for note in notes {
+                eprintln!("warning: {note}");
+            }
+            ExitCode::SUCCESS
+        }
         Err(code) => code,
     }
+}
+
+fn notes<P: Program>(config: &P::Config) -> Result<Vec<ConfigError>, ExitCode> {
+    let notes = P::serving(config).uncovered(&P::hosts(config));
+    notes.map_err(|error| complain(&error, EX_CONFIG))
 }
 
 /// The configuration, if it can be used with all files that it names; otherwise it has been said
@@ -139,8 +165,17 @@ fn run<P: Program>(file: &Path) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let notes = match notes::<P>(&config) {
+        Ok(notes) => notes,
+        Err(code) => return code,
+    };
     let log = P::serving(&config).log.clone();
-    serve_composed(&log, || P::compose(config, &Seams::system()))
+    serve_composed(&log, || {
+        for note in notes {
+            tracing::warn!("{note}");
+        }
+        P::compose(config, &Seams::system())
+    })
 }
 
 /// Serves until the process is asked to end.

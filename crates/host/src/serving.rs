@@ -45,6 +45,8 @@ pub struct ServingConfig {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Serving {
+    /// The configuration file, for what is found out later.
+    pub file: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Certificate and key; `None` for plain http on a loopback address.
@@ -84,6 +86,7 @@ impl ServingConfig {
             return Err(ConfigError::new(file, "log.filter", error.to_string()));
         }
         Ok(Serving {
+            file: file.to_owned(),
             listen: self.listen,
             tls: self.tls.map(|tls| tls.relative_to(file)),
             log: self.log,
@@ -96,12 +99,44 @@ impl Serving {
     /// Reads certificate and key, if there are any.
     ///
     /// # Errors
-    /// [`TransportError`].
-    pub fn transport(&self) -> Result<Transport, TransportError> {
+    /// [`ConfigError`] for `tls.certificate`, `tls.key`, or `tls` if they do not fit.
+    pub fn transport(&self) -> Result<Transport, ConfigError> {
         match &self.tls {
-            Some(tls) => Transport::tls(tls),
+            Some(tls) => Transport::tls(tls)
+                .map_err(|error| ConfigError::because(&self.file, tls_key(tls, &error), &error)),
             None => Ok(server::danger::plain_http()),
         }
+    }
+
+    /// What has to be said of the certificate: which of these hosts it does not cover.
+    ///
+    /// It may be as it should: something else answers for them. Without a certificate, something
+    /// else does.
+    ///
+    /// # Errors
+    /// As [`Serving::transport`].
+    pub fn uncovered(&self, hosts: &[String]) -> Result<Vec<ConfigError>, ConfigError> {
+        let transport = self.transport()?;
+        let Some(tls) = &self.tls else { return Ok(Vec::new()) };
+        let hosts = hosts.iter().filter(|host| !transport.covers(host));
+        let note = |host| {
+            let reason = format!("{} does not cover {host}", tls.certificate.display());
+            ConfigError::new(&self.file, "tls.certificate", reason)
+        };
+        Ok(hosts.map(note).collect())
+    }
+}
+
+/// Which key of the file an error is about.
+fn tls_key(tls: &TlsConfig, error: &TransportError) -> &'static str {
+    match error {
+        TransportError::File { path, .. } | TransportError::Pem { path, .. }
+            if *path == tls.certificate =>
+        {
+            "tls.certificate"
+        }
+        TransportError::File { .. } | TransportError::Pem { .. } => "tls.key",
+        TransportError::Unusable(_) => "tls",
     }
 }
 

@@ -25,6 +25,7 @@
 
 mod known;
 mod lock;
+mod probe;
 mod queue;
 mod recent;
 mod schema;
@@ -152,6 +153,15 @@ impl SqliteEngine {
         let writer = writer.map_err(OpenError::Thread)?;
         let next_reader = AtomicUsize::new(0);
         Ok(Self { writer, recent, known, readers, next_reader, _lock: lock })
+    }
+
+    /// Whether [`SqliteEngine::open`] can go well, as far as can be told without opening,
+    /// creating or changing anything: what is there now could be a store, or one could be made.
+    ///
+    /// # Errors
+    /// [`OpenError`], but for what only a database can find out.
+    pub fn probe(path: &Path) -> Result<(), OpenError> {
+        probe::probe(path)
     }
 
     /// Whether the engine stopped writing after a failure: time to restart the program.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use countersign_fetch::ConnectTo;
+use countersign_fetch::danger::IpNet;
 use countersign_host::config::SecretSource;
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
@@ -97,6 +98,7 @@ pub(super) struct DangerConfig {
     pub(super) plain_http: bool,
     pub(super) memory_store: bool,
     pub(super) connect_to: ConnectTo,
+    pub(super) allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]

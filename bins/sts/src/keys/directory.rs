@@ -70,6 +70,10 @@ impl KeyDirectory {
 
     /// Reads the keys that are there, makes none and removes none.
     pub(crate) fn check(&self) -> Result<(), KeyFileError> {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if !self.path.exists() && !parent.unwrap_or(Path::new(".")).is_dir() {
+            return Err(KeyFileError::Nowhere(self.path.clone()));
+        }
         for (algorithm, name) in NEEDED {
             for (_, path) in self.list(name)? {
                 read(&path, algorithm)?;
@@ -159,7 +163,8 @@ fn begins(text: &str) -> Option<Timestamp> {
 }
 
 fn read(path: &Path, algorithm: Algorithm) -> Result<SigningKey, KeyFileError> {
-    let text = config::secret(path, "", &SecretSource::File(absolute(path)))?;
+    let text = config::secret(path, "", &SecretSource::File(absolute(path)))
+        .map_err(|error| KeyFileError::Read(error.reason))?;
     let refuse = |source| KeyFileError::Key { path: path.to_owned(), algorithm, source };
     let key = SigningKey::from_json(text.as_bytes()).map_err(|error| refuse(Some(error)))?;
     if key.public().algorithm() == algorithm { Ok(key) } else { Err(refuse(None)) }
@@ -200,15 +205,24 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Makes the directory, but not the one that it is in: a path that is mistyped would lead to new
+/// keys in a new place.
 #[cfg(unix)]
 fn make_directory(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    unless_there(fs::DirBuilder::new().mode(0o700).create(directory))
 }
 
 #[cfg(not(unix))]
 fn make_directory(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)
+    unless_there(fs::create_dir(directory))
+}
+
+fn unless_there(made: io::Result<()>) -> io::Result<()> {
+    made.or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Ok(()),
+        _ => Err(error),
+    })
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
-
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::ParsedCertificate;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde::Deserialize;
 
 use crate::config;
@@ -81,6 +82,8 @@ pub(super) struct Tls {
 /// What was in the files.
 struct Loaded {
     server: Arc<ServerConfig>,
+    /// The server's own certificate.
+    certificate: CertificateDer<'static>,
     /// Of both files, to tell whether they have changed.
     digest: Vec<u8>,
 }
@@ -96,6 +99,16 @@ impl Transport {
     pub fn tls(config: &TlsConfig) -> Result<Self, TransportError> {
         let current = RwLock::new(Loaded::read(config)?);
         Ok(Self(Kind::Tls(Arc::new(Tls { files: config.clone(), current }))))
+    }
+
+    /// Whether a client that connects to this host is shown a certificate for it; plain http
+    /// shows none to anybody.
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        match &self.0 {
+            Kind::Tls(tls) => tls.covers(host),
+            Kind::Plain => false,
+        }
     }
 
     pub(super) const fn is_plain(&self) -> bool {
@@ -135,6 +148,15 @@ impl Tls {
         Arc::clone(&current.server)
     }
 
+    fn covers(&self, host: &str) -> bool {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match (ParsedCertificate::try_from(&current.certificate), ServerName::try_from(host)) {
+            (Ok(certificate), Ok(host)) => verify_server_name(&certificate, &host).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Whether the files held something new. Connections that stand are not touched.
     fn read_again(&self) -> Result<bool, TransportError> {
         let new = Loaded::read(&self.files)?;
@@ -159,9 +181,7 @@ impl Loaded {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&certificate)
             .collect::<Result<_, _>>()
             .map_err(|_| pem(path, "certificate"))?;
-        if chain.is_empty() {
-            return Err(pem(path, "certificate"));
-        }
+        let own = chain.first().cloned().ok_or_else(|| pem(path, "certificate"))?;
         let path = &config.key;
         let text = config::read_secret(path).map_err(|source| file(path, source))?;
         let key =
@@ -169,7 +189,7 @@ impl Loaded {
         let server = Arc::new(server(chain, key)?);
         let digests = [digest(&SHA256, &certificate), digest(&SHA256, text.as_bytes())];
         let digest = digests.iter().flat_map(|digest| digest.as_ref()).copied().collect();
-        Ok(Self { server, digest })
+        Ok(Self { server, certificate: own, digest })
     }
 }
 

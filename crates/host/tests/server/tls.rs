@@ -210,6 +210,16 @@ fn unusable_files_are_named() {
 }
 
 #[test]
+fn a_certificate_covers_its_names_and_no_others() {
+    let transport = Transport::tls(&Files::new("covers").tls).unwrap();
+    for (host, is_covered) in
+        [("localhost", true), ("LOCALHOST", true), ("a.localhost", false), ("[::1]", false)]
+    {
+        assert_eq!(transport.covers(host), is_covered, "{host}");
+    }
+}
+
+#[test]
 fn the_files_stand_in_the_configuration() {
     let text = "certificate = \"cert.pem\"\nkey = \"key.pem\"";
     let file = std::path::Path::new("etc/server.toml");

@@ -11,10 +11,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::OpenError;
 
 /// Marks the file as ours in `PRAGMA application_id`: the letters `CsSt`.
-const APPLICATION_ID: i64 = 0x4373_5374;
+pub(super) const APPLICATION_ID: i64 = 0x4373_5374;
 
 /// The schema that all of [`STEPS`] make, in `PRAGMA user_version`.
-const VERSION: i64 = STEPS.len() as i64;
+pub(super) const VERSION: i64 = STEPS.len() as i64;
 
 /// How long to wait for whoever else looks into the file: a tool that copies it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
