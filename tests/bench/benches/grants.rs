@@ -27,18 +27,22 @@
 //!
 //! # Where it stands
 //!
-//! On two cores that were busy with other work (load 13), so that only processor time says something,
-//! with thin link-time optimisation: token exchange 87 % (88.6 us bare, 103.1 us), ticket to RPT 52 %
-//! (75.7 us, 146.1 us), ticket on disk 45 % (78.6 us, 175.9 us). The RPT does not reach the goal. Where its other 70 us
-//! go (callgrind, perf):
+//! On two cores that were busy with other work (load 4 to 10), so that only processor time says
+//! something, with thin link-time optimisation: token exchange 87 % (87.0 us bare, 99.5 us), ticket to
+//! RPT 56 to 58 % (three runs: 77 us bare, 132 to 136 us), ticket on disk 44 to 50 % (80 us, 157 to 170 us).
+//! The RPT does not reach the goal. Before its key began with the moment of issue it took 146 us, and
+//! a ticket on disk 178 us. Where the other 57 us go (callgrind, perf):
 //!
 //! - The handler takes 941,000 instructions, 757,000 of them to verify the signature. Of the rest,
 //!   reading and checking the claims token takes 47,000, the form 25,000, the policy 18,000.
-//! - The writer inserts the record, logs one page of the index of random keys for nearly every
-//!   record, and syncs: more than half of its time is writing and syncing the log.
+//! - The writer spends half of its time in the commit itself: a third of all writes and syncs the log,
+//!   a sixth walks SQLite's page cache. That walk follows every commit in which an index page was split out of order, since
+//!   SQLite lends it a page number far beyond the file's end and then looks for pages beyond it.
 //! - A request that waits for the disk is a second hand-over between threads, which wakes and sleeps.
 //!
-//! What would help further is an index that grows at its end, which takes keys that sort by time.
+//! Tried without an effect beyond the noise: a page cache of 8 MiB, which makes that walk shorter, and twice the time
+//! to gather. What is left to try is one row of a journal per commit in place of a row and two index
+//! entries per record.
 
 #![allow(
     clippy::unwrap_used,

@@ -9,8 +9,17 @@ use countersign_store::{
     Tickets,
 };
 use countersign_types::digest::Digest;
+use countersign_types::random::Random;
 use countersign_types::secret::{AccessToken, AuthorizationCode, TicketHandle};
 use countersign_types::{ClientId, Issuer};
+
+struct Sevens;
+
+impl Random for Sevens {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+}
 
 fn client(id: &str) -> ClientId {
     ClientId::parse(id).unwrap()
@@ -119,6 +128,27 @@ async fn an_access_token_is_found_until_it_expires_or_is_revoked() {
         assert!(tokens.revoke(&two).await.unwrap());
         assert_eq!(tokens.find(&two, at(1)).await.unwrap(), None);
         assert!(!tokens.revoke(&two).await.unwrap());
+    })
+    .await;
+}
+
+/// The moment in a token helps nobody who does not have the rest, and nobody gains by changing it.
+#[tokio::test]
+async fn a_generated_token_is_found_as_it_is_and_not_under_another_moment() {
+    on_both(async |engine| {
+        let tokens: AccessTokens<String> = AccessTokens::new(engine);
+        let (one, two) = (tokens.generate(&Sevens, at(50)), "A".repeat(51));
+        tokens.insert(&one, &"rpt".into(), at(100)).await.unwrap();
+        assert_eq!(tokens.find(&one, at(99)).await.unwrap().as_deref(), Some("rpt"));
+
+        let rest = &one.expose()[8..];
+        for forged in [rest.to_owned(), format!("AAAAAAAA{rest}"), format!("________{rest}"), two] {
+            let forged = AccessToken::new(forged);
+            assert_eq!(tokens.find(&forged, at(99)).await.unwrap(), None);
+            assert!(!tokens.revoke(&forged).await.unwrap());
+        }
+        assert!(tokens.revoke(&one).await.unwrap());
+        assert_eq!(tokens.find(&one, at(99)).await.unwrap(), None);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError};
 use countersign_store::Taken;
-use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::secret::TicketHandle;
 use countersign_types::{Params, Timestamp, WireError as _};
 use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome};
 use countersign_uma::check::Step;
@@ -53,7 +53,7 @@ async fn client_credentials(
     let server = registration.resource_server.as_ref().filter(|_| client.is_confidential());
     let pat = protection::decide(params, server, now, uma.pat_lifetime)?;
     uma.pat_quota.take(client.id(), now)?;
-    let token = AccessToken::generate(&*uma.seams.random);
+    let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = protection::respond(&pat, token.expose(), now);
     let expires = pat.expires;
     uma.tokens.insert(&token, &StoredToken::Pat(pat), expires).await?;
@@ -183,7 +183,7 @@ async fn conclude(uma: &Uma, assessment: Assessment<'_>) -> Box<Ended> {
 
 /// Issues the RPT: durable before it leaves.
 async fn issue(uma: &Uma, rpt: Rpt, now: Timestamp) -> Result<Response, Failure> {
-    let token = AccessToken::generate(&*uma.seams.random);
+    let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = grant::respond(&rpt, &token, now);
     let expires = rpt.expires;
     uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
