@@ -2,16 +2,20 @@
 //!
 //! Our own sets and those a client registers are read strictly: one bad key and there is no set.
 //! A set that another party publishes is read tolerantly, as [RFC 7517 §5] asks: keys that are not
-//! understood are skipped, and so are keys of one `kid`, since nobody can say which is meant.
+//! understood are skipped, and so are keys of one `kid`, since nobody can say which is meant. What is
+//! judged of a set as a whole is judged by [`RawKeySet`], the same for every kind of key.
 //!
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 
+mod raw;
+
 use std::collections::HashSet;
 
+pub use raw::{RawKey, RawKeySet};
 use serde_json::{Value, json};
 
 use crate::alg::Algorithm;
-use crate::json::{self, JsonError};
+use crate::json::JsonError;
 use crate::jwk::{KeyError, PublicKey};
 
 /// The longest text of a set that is read, in octets.
@@ -54,15 +58,7 @@ impl KeySet {
     ///
     /// [RFC 7517 §9.2]: https://www.rfc-editor.org/rfc/rfc7517#section-9.2
     pub fn parse_own(text: &[u8]) -> Result<Self, KeySetError> {
-        let mut keys = Vec::new();
-        for (index, jwk) in members(text)?.iter().enumerate() {
-            let key = PublicKey::from_jwk(jwk);
-            keys.push(key.map_err(|reason| match reason {
-                KeyError::Private => KeySetError::Mixed,
-                reason => KeySetError::Key { index, reason },
-            })?);
-        }
-        Self::from_keys(keys)
+        RawKeySet::parse(text)?.read_all(PublicKey::from_jwk).map(Self)
     }
 
     /// Reads a set another party publishes, and says which of its keys were left out. A set that
@@ -70,35 +66,16 @@ impl KeySet {
     /// which of its keys are secret ([RFC 7517 §9.2]).
     ///
     /// # Errors
-    /// [`KeySetError`] if the text as a whole is no set, [`KeySetError::Mixed`] foremost.
+    /// [`KeySetError`] if the text as a whole is no set, [`KeySetError::Mixed`] foremost;
+    /// [`KeyError::Private`] within [`KeySetError::Key`] if no key of it is public.
     ///
     /// [RFC 7517 §9.2]: https://www.rfc-editor.org/rfc/rfc7517#section-9.2
     pub fn parse_foreign(text: &[u8]) -> Result<(Self, Vec<SkippedKey>), KeySetError> {
-        let mut read = Vec::new();
-        let mut skipped = Vec::new();
-        for (index, jwk) in members(text)?.iter().enumerate() {
-            match PublicKey::from_jwk(jwk) {
-                Ok(key) => read.push((index, key)),
-                Err(KeyError::Private) => return Err(KeySetError::Mixed),
-                Err(reason) => {
-                    let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
-                    skipped.push(SkippedKey { index, kid, reason: SkipReason::Key(reason) });
-                }
-            }
+        let set = RawKeySet::parse(text)?;
+        if let Some(index) = set.iter().position(|key| key.is_secret()) {
+            return Err(KeySetError::Key { index, reason: KeyError::Private });
         }
-        let collides = |index: usize, kid: Option<&str>| {
-            kid.is_some() && read.iter().any(|(i, key)| *i != index && key.kid() == kid)
-        };
-        let mut keys = Vec::with_capacity(read.len());
-        for (index, key) in &read {
-            if collides(*index, key.kid()) {
-                let kid = key.kid().map(str::to_owned);
-                skipped.push(SkippedKey { index: *index, kid, reason: SkipReason::DuplicateKid });
-            } else {
-                keys.push(key.clone());
-            }
-        }
-        skipped.sort_by_key(|key| key.index);
+        let (keys, skipped) = set.read_some(PublicKey::from_jwk);
         Ok((Self(keys), skipped))
     }
 
@@ -164,17 +141,7 @@ pub(crate) fn first_twin<K>(keys: &[K], kid: impl Fn(&K) -> Option<&str>) -> Opt
     keys.iter().filter_map(kid).find(|kid| !seen.insert(*kid))
 }
 
-pub(crate) fn members(text: &[u8]) -> Result<Vec<Value>, KeySetError> {
-    if text.len() > MAX_SET {
-        return Err(KeySetError::TooLong);
-    }
-    match json::parse_object(text)?.remove("keys") {
-        Some(Value::Array(keys)) => Ok(keys),
-        _ => Err(KeySetError::NoKeys),
-    }
-}
-
-/// A key of a foreign set that was left out.
+/// A key of a set that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedKey {
     /// Its place in the set, counted from zero.
@@ -185,11 +152,11 @@ pub struct SkippedKey {
     pub reason: SkipReason,
 }
 
-/// Why a key of a foreign set was left out.
+/// Why a key of a set was left out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// It is not a public signature key that is understood.
+    /// It is not a key that is understood, or not of the kind that is read.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Another key has the same `kid`.

@@ -105,6 +105,7 @@ pub mod policy;
 pub mod refusal;
 pub mod ring;
 pub mod verify;
+mod wiped;
 
 pub use alg::{Algorithm, BadSignature, Sign, SignError, Verify};
 pub use claims::{ClaimError, Claims};

@@ -33,7 +33,7 @@ fn encrypted_tokens() {
             let set = json!({ "keys": [noise, bare] });
             table.yes(&name, json!({ "jwks": set, "token": token }), b"\x00secret");
             let set = json!({ "keys": [jwk, jwk] });
-            table.no(&name, json!({ "jwks": set, "token": token }), "duplicate_kid");
+            table.no(&name, json!({ "jwks": set, "token": token }), "unknown_key");
             let (head, tag) = token.rsplit_once('.').unwrap();
             let zeros = URL_SAFE_NO_PAD.encode(vec![0; tag.len() * 3 / 4]);
             let broken = format!("{head}.{zeros}");

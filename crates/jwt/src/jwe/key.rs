@@ -16,7 +16,7 @@ use super::content::fresh;
 use super::engine::{Unwrapper, Wrapper};
 use super::numbers::{Half, Numbers, read};
 use crate::jwk::{KeyError, Material, Members, is_key_id};
-use crate::jwks::{self, KeySetError};
+use crate::jwks::{KeySetError, RawKeySet, SkippedKey};
 use crate::{base64url, json};
 
 /// What can be said of a key without its numbers.
@@ -150,21 +150,16 @@ impl DecryptionKey {
         Ok(Self { unwrapper: unwrapper?, about, numbers })
     }
 
-    /// Reads the keys of a set that are for decrypting, and leaves the others out.
+    /// Reads the keys of a set that are for decrypting, and says which were left out: those for
+    /// something else, and those of one `kid`. `agreed` is as in [`from_jwk_for`](Self::from_jwk_for).
     ///
     /// # Errors
-    /// [`KeySetError`] if the text is no set, or two of the keys are of one `kid`.
-    pub fn from_set(text: &[u8], agreed: Option<KeyManagement>) -> Result<Vec<Self>, KeySetError> {
-        let keys: Vec<Self> =
-            jwks::members(text)?.iter().filter_map(|jwk| Self::read(jwk, agreed).ok()).collect();
-        for (index, key) in keys.iter().enumerate() {
-            let twin = |other: &&Self| other.kid().is_some() && other.kid() == key.kid();
-            if let Some(twin) = keys.iter().skip(index + 1).find(twin) {
-                let kid = twin.kid().unwrap_or_default().to_owned();
-                return Err(KeySetError::DuplicateKid(kid));
-            }
-        }
-        Ok(keys)
+    /// [`KeySetError`] if the text as a whole is no set, [`KeySetError::Mixed`] foremost.
+    pub fn from_set(
+        text: &[u8],
+        agreed: Option<KeyManagement>,
+    ) -> Result<(Vec<Self>, Vec<SkippedKey>), KeySetError> {
+        Ok(RawKeySet::parse(text)?.read_some(|jwk| Self::read(jwk, agreed)))
     }
 
     /// The half to encrypt with: the public one, or the shared key itself.

@@ -20,6 +20,11 @@ const USES: [(&str, &[&str]); 2] = [
     ("enc", &["encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"]),
 ];
 
+/// Whether a member of this name holds private or symmetric material.
+pub(crate) fn is_private(name: &str) -> bool {
+    PRIVATE.contains(&name)
+}
+
 pub(crate) struct Members<'a>(&'a Map<String, Value>);
 
 impl<'a> Members<'a> {

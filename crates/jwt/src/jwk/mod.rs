@@ -40,7 +40,7 @@ mod rsa;
 
 pub(crate) use curve::Curve;
 pub(crate) use material::Material;
-pub(crate) use members::Members;
+pub(crate) use members::{Members, is_private};
 pub use private::SigningKey;
 #[cfg(feature = "josekit")]
 pub(crate) use private::check_rsa_pair;

@@ -1,8 +1,7 @@
 //! A set of shared secrets.
 
 use super::{HmacKey, MacAlgorithm};
-use crate::jwk::KeyError;
-use crate::jwks::{self, KeySetError, MAX_CANDIDATES};
+use crate::jwks::{self, KeySetError, MAX_CANDIDATES, RawKeySet};
 use crate::jws::{Compact, Malformed, Named, decode};
 use crate::verify::{TokenError, VerifyError};
 
@@ -25,18 +24,9 @@ impl HmacKeys {
     /// Reads a set of which every key has to be a secret that is understood.
     ///
     /// # Errors
-    /// The [`KeySetError`] that says what is wrong; [`KeySetError::Mixed`] if a key is of another
-    /// type than `oct`.
+    /// The [`KeySetError`] that says what is wrong, [`KeySetError::Mixed`] foremost.
     pub fn parse(text: &[u8]) -> Result<Self, KeySetError> {
-        let mut keys = Vec::new();
-        for (index, jwk) in jwks::members(text)?.iter().enumerate() {
-            let key = HmacKey::from_jwk(jwk);
-            keys.push(key.map_err(|reason| match reason {
-                KeyError::Unsupported("kty") => KeySetError::Mixed,
-                reason => KeySetError::Key { index, reason },
-            })?);
-        }
-        Self::from_keys(keys)
+        RawKeySet::parse(text)?.read_all(HmacKey::from_jwk).map(Self)
     }
 
     /// Reads a token as [`HmacKey::verify_payload`] does, with the key of its `kid` or, if it names

@@ -7,6 +7,7 @@ use countersign_jwt::jwe::{
     ContentEncryption, Curve, DecryptError, Decrypted, DecryptionKey, EncryptError, Encrypted,
     Encrypter, EncryptionKey, KeyManagement, Malformed, NestedError, NewKey,
 };
+use countersign_jwt::jwks::{KeySetError, SkipReason};
 use countersign_jwt::jws::{self, MAX_TOKEN};
 use countersign_jwt::{Algorithm, KeyError, Policy, Typ, Unverified, sign};
 use proptest::prelude::*;
@@ -582,8 +583,8 @@ fn a_set_decrypts_what_one_of_its_keys_decrypts() {
         json!({ "keys": keys }).to_string()
     };
     let all: Vec<&DecryptionKey> = KEYS.iter().collect();
-    let keys = DecryptionKey::from_set(set(&all).as_bytes(), None).unwrap();
-    assert_eq!(keys.len(), KEYS.len());
+    let (keys, skipped) = DecryptionKey::from_set(set(&all).as_bytes(), None).unwrap();
+    assert_eq!((keys.len(), skipped.len()), (KEYS.len(), 0));
     for (key, enc) in pairs() {
         let token = encrypt(key, enc, b"x");
         let decrypted = Encrypted::parse(&token).unwrap().decrypt_with_one_of(&keys).unwrap();
@@ -592,12 +593,21 @@ fn a_set_decrypts_what_one_of_its_keys_decrypts() {
         let outcome = Encrypted::parse(&stranger).unwrap().decrypt_with_one_of(&keys);
         assert_eq!(outcome.unwrap_err(), DecryptError::UnknownKey);
     }
-    let twins = DecryptionKey::from_set(set(&[&KEYS[0], &KEYS[0]]).as_bytes(), None);
-    assert!(matches!(twins, Err(countersign_jwt::jwks::KeySetError::DuplicateKid(_))));
+    let twins = set(&[&KEYS[0], &KEYS[4], &KEYS[0]]);
+    let (keys, skipped) = DecryptionKey::from_set(twins.as_bytes(), None).unwrap();
+    assert_eq!((keys.len(), keys[0].kid()), (1, KEYS[4].kid()));
+    assert!(skipped.iter().all(|key| key.reason == SkipReason::DuplicateKid));
+    let mixed = json!({ "keys": [
+        serde_json::from_str::<Value>(&KEYS[0].to_jwk()).unwrap(),
+        KEYS[4].encryption_key().unwrap().to_public_jwk(),
+    ] });
+    let mixed = DecryptionKey::from_set(mixed.to_string().as_bytes(), None);
+    assert_eq!(mixed.unwrap_err(), KeySetError::Mixed);
     let signing = json!({ "keys": [serde_json::from_str::<Value>(
         &key(Algorithm::Es256).to_jwk().unwrap()).unwrap()] });
-    let keys = DecryptionKey::from_set(signing.to_string().as_bytes(), None).unwrap();
+    let (keys, skipped) = DecryptionKey::from_set(signing.to_string().as_bytes(), None).unwrap();
     assert!(keys.is_empty(), "a key for signatures is for nothing else");
+    assert_eq!(skipped[0].reason, SkipReason::Key(KeyError::Unsupported("alg")));
 }
 
 proptest! {

@@ -299,6 +299,34 @@ fn j9_colliding_kids() {
     assert!(skipped.iter().all(|key| key.reason == SkipReason::DuplicateKid));
 }
 
+/// A key has a twin by its name alone: whether its type, its use or its numbers differ, or it is not
+/// understood, nobody can say which of the two is meant.
+#[test]
+fn j9_a_twin_is_one_by_name_alone() {
+    let own = key(Algorithm::Es256).public().to_jwk();
+    let other = json!({ "kid": own["kid"] });
+    let mut encrypts = own.clone();
+    encrypts["use"] = json!("enc");
+    encrypts.as_object_mut().unwrap().remove("alg");
+    for twin in [other, encrypts, own.clone()] {
+        let set = json!({ "keys": [own, twin] }).to_string();
+        let (keys, skipped) = KeySet::parse_foreign(set.as_bytes()).unwrap();
+        assert!(keys.is_empty(), "{twin}");
+        assert_eq!(skipped.len(), 2);
+        let strict = KeySet::parse_own(set.as_bytes()).unwrap_err();
+        assert_eq!(strict, KeySetError::DuplicateKid("ES256".to_owned()));
+    }
+}
+
+#[test]
+fn a_set_of_private_keys_is_not_mixed_and_not_published() {
+    let text = key(Algorithm::Es256).to_jwk().unwrap();
+    let set = format!(r#"{{"keys":[{}]}}"#, *text);
+    let reason = KeySetError::Key { index: 0, reason: KeyError::Private };
+    assert_eq!(KeySet::parse_own(set.as_bytes()).unwrap_err(), reason);
+    assert_eq!(KeySet::parse_foreign(set.as_bytes()).unwrap_err(), reason);
+}
+
 #[test]
 fn foreign_sets_are_read_key_by_key() {
     let good = key(Algorithm::Es256).public().to_jwk();

@@ -1,10 +1,9 @@
 //! `countersign jwe decrypt --batch`
 
 use countersign_jwt::jwe::{DecryptionKey, Encrypted, KeyManagement};
-use countersign_jwt::jwks::KeySetError;
 use serde_json::Value;
 
-use super::question::{Given, Question, is_secret};
+use super::question::{Given, Question};
 use super::refused::Refused;
 use super::remembered::Remembered;
 use super::{Answer, Opened, base64url};
@@ -49,12 +48,13 @@ impl Keys {
     fn read(given: Given<'_>, alg: KeyManagement) -> Result<Self, Refused> {
         let mut keys = given.parse()?;
         if let Given::Set(text) = given {
-            if keys.iter().any(is_secret) && !keys.iter().all(is_secret) {
-                return Err(Refused::of(&KeySetError::Mixed));
-            }
-            return DecryptionKey::from_set(text.as_bytes(), Some(alg))
-                .map(Self::Set)
-                .map_err(|error| Refused::of(&error));
+            let (keys, skipped) = DecryptionKey::from_set(text.as_bytes(), Some(alg))
+                .map_err(|error| Refused::of(&error))?;
+            // There is no doubt which key is meant.
+            return match (keys.as_slice(), skipped.as_slice()) {
+                ([], [only]) => Err(Refused::of(&only.reason)),
+                _ => Ok(Self::Set(keys)),
+            };
         }
         let jwk = keys.pop().unwrap_or_default();
         let names_algorithm = jwk.contains_key("alg");
