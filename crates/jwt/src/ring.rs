@@ -53,9 +53,7 @@ impl SigningRing {
         signer: Arc<dyn Sign>,
         public: PublicKey,
     ) -> Result<Self, RingError> {
-        if signer.algorithm() != public.algorithm() || signer.key_id() != public.kid() {
-            return Err(RingError::Halves);
-        }
+        check_halves(signer.as_ref(), &public)?;
         if self.signer(signer.algorithm()).is_some() {
             return Err(RingError::TwoSigners(signer.algorithm()));
         }
@@ -81,21 +79,38 @@ impl SigningRing {
         self.with_next(key)
     }
 
-    /// Signs with `key` from now on; the key it replaces stays published.
+    /// Signs with `key`, which was [announced](Self::with_next), from now on; the key it replaces
+    /// stays published.
     ///
     /// # Errors
-    /// [`RingError::KeySet`] if another key has its `kid`.
-    pub fn rotate(mut self, key: SigningKey) -> Result<Self, RingError> {
-        let public = key.public();
-        let announced = self
-            .published
-            .iter()
-            .any(|known| known.kid() == public.kid() && known.thumbprint() == public.thumbprint());
-        if !announced {
-            self.published = publish(&self.published, public.clone())?;
+    /// As [`rotate_to`](Self::rotate_to).
+    pub fn rotate(self, key: SigningKey) -> Result<Self, RingError> {
+        let public = key.public().clone();
+        self.rotate_to(Arc::new(key), &public)
+    }
+
+    /// As [`rotate`](Self::rotate); `signer` may be anything that holds the private half of `public`.
+    ///
+    /// # Errors
+    /// [`RingError::Unannounced`] if this key was not published before, for this algorithm and under
+    /// this `kid`: verifiers could not check what it signs. [`RingError::Halves`] as in
+    /// [`with_current`](Self::with_current).
+    pub fn rotate_to(
+        mut self,
+        signer: Arc<dyn Sign>,
+        public: &PublicKey,
+    ) -> Result<Self, RingError> {
+        check_halves(signer.as_ref(), public)?;
+        let is_same = |known: &PublicKey| {
+            known.kid() == public.kid()
+                && known.algorithm() == public.algorithm()
+                && known.thumbprint() == public.thumbprint()
+        };
+        if !self.published.iter().any(is_same) {
+            return Err(RingError::Unannounced);
         }
-        self.current.retain(|signer| signer.algorithm() != public.algorithm());
-        self.current.push(Arc::new(key));
+        self.current.retain(|other| other.algorithm() != signer.algorithm());
+        self.current.push(signer);
         Ok(self)
     }
 
@@ -125,6 +140,11 @@ impl SigningRing {
     }
 }
 
+fn check_halves(signer: &dyn Sign, public: &PublicKey) -> Result<(), RingError> {
+    let fit = signer.algorithm() == public.algorithm() && signer.key_id() == public.kid();
+    if fit { Ok(()) } else { Err(RingError::Halves) }
+}
+
 fn publish(set: &KeySet, key: PublicKey) -> Result<KeySet, KeySetError> {
     KeySet::from_keys(set.iter().cloned().chain([key]).collect())
 }
@@ -148,6 +168,9 @@ pub enum RingError {
     /// A signer and a public key that do not belong together.
     #[error("signer and public key differ in kid or algorithm")]
     Halves,
+    /// A key that was not announced is to sign.
+    #[error("the key was not announced before it signs")]
+    Unannounced,
     /// The published set would not be one.
     #[error(transparent)]
     KeySet(#[from] KeySetError),
@@ -176,12 +199,29 @@ mod tests {
     #[test]
     fn rotation_to_another_key_of_a_published_kid_is_refused() {
         let ring = SigningRing::from_keys(vec![key("a")]).unwrap();
-        assert!(matches!(ring.rotate(key("a")), Err(RingError::KeySet(_))));
+        assert_eq!(ring.rotate(key("a")).unwrap_err(), RingError::Unannounced);
     }
 
     #[test]
-    fn an_unannounced_key_is_published_when_it_starts_to_sign() {
-        let ring = SigningRing::from_keys(vec![key("a")]).unwrap().rotate(key("b")).unwrap();
+    fn r9_a_key_is_announced_for_the_algorithm_with_which_it_signs() {
+        let rs256 = SigningKey::generate(Algorithm::Rs256, Some("a")).unwrap();
+        let der = rs256.to_pkcs8_der().unwrap();
+        let ps256 = SigningKey::from_pkcs8_der(Algorithm::Ps256, Some("a"), &der).unwrap();
+        let ring = SigningRing::from_keys(vec![rs256]).unwrap();
+        assert_eq!(ring.rotate(ps256).unwrap_err(), RingError::Unannounced);
+    }
+
+    #[test]
+    fn r9_only_an_announced_key_is_rotated_to() {
+        let ring = SigningRing::from_keys(vec![key("a")]).unwrap();
+        let next = key("b");
+        let public = next.public().clone();
+        let early = ring.clone().rotate_to(Arc::new(key("c")), &public);
+        assert_eq!(early.unwrap_err(), RingError::Halves);
+        let device: Arc<dyn Sign> = Arc::new(next);
+        let early = ring.clone().rotate_to(Arc::clone(&device), &public);
+        assert_eq!(early.unwrap_err(), RingError::Unannounced);
+        let ring = ring.with_next(public.clone()).unwrap().rotate_to(device, &public).unwrap();
         assert_eq!(ring.published().len(), 2);
         assert_eq!(ring.algorithms().count(), 1);
         assert_eq!(ring.signer(Algorithm::Es256).unwrap().key_id(), Some("b"));

@@ -93,7 +93,8 @@ fn r9_a_token_of_a_retired_key_is_refused() {
     let new = SigningKey::generate(Algorithm::Es256, Some("new")).unwrap();
     let token = sign("JWT", &old, &json!({ "exp": 100 })).unwrap();
     let policy = Policy::new(Typ::Is("JWT"));
-    let ring = SigningRing::from_keys(vec![old]).unwrap().rotate(new).unwrap();
+    let ring = SigningRing::from_keys(vec![old]).unwrap();
+    let ring = ring.with_next(new.public().clone()).unwrap().rotate(new).unwrap();
     let now = Timestamp::from_unix(1);
     assert!(verify(&token, &policy, &read(ring.published()), now).is_ok(), "retired, published");
     let ring = ring.without("old");

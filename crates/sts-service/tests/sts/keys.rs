@@ -47,12 +47,13 @@ async fn a_rotation_is_announced_and_what_was_signed_before_it_stays_good() {
     let new = new();
     let before = SigningRing::from_keys(vec![copy(&old), copy(&rsa)]).unwrap();
 
-    world.sts.replace_keys(before.clone().with_next(new.public().clone()).unwrap()).unwrap();
+    let announced = before.with_next(new.public().clone()).unwrap();
+    world.sts.replace_keys(announced.clone()).unwrap();
     let token = world.access_token("alice", "openid email claims-provider").await;
     assert_eq!(kid(&token), "old", "the next key does not sign yet");
     assert!(published(&world).await.contains(&"new".to_owned()));
 
-    world.sts.replace_keys(before.rotate(copy(&new)).unwrap()).unwrap();
+    world.sts.replace_keys(announced.rotate(copy(&new)).unwrap()).unwrap();
     assert!(published(&world).await.contains(&"old".to_owned()));
     let claims_token = exchanged(&world, &token).await;
     assert_eq!(claims_token.status, 200, "{}", claims_token.text);
