@@ -50,6 +50,23 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     PrivateFile::create(path)?.finish(content)
 }
 
+/// Writes a file that does not exist yet, in a directory that is made if there is none. What cannot
+/// be written whole is taken away again.
+///
+/// # Errors
+/// `AlreadyExists` if there is something under the name, a link that leads nowhere included.
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_directory(directory)?;
+    }
+    let mut file = create_private(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
 #[cfg(unix)]
 fn create_private(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -132,6 +149,24 @@ mod tests {
         write(&path, b"new").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_takes_no_others_place() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = scratch("new");
+        let path = folder.path().join("deep/key.jwk");
+        write_new(&path, b"first").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let link = folder.path().join("link.jwk");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &link).unwrap();
+        for taken in [&path, &link] {
+            let error = write_new(taken, b"second").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert!(!folder.path().join("elsewhere").exists());
     }
 
     #[test]

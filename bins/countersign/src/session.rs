@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_client::{Person, Subject};
+use countersign_host::config::check_private;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, EmailAddress, Issuer, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -132,29 +133,12 @@ impl Sessions {
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
-    // Asked of the open file, so that what was checked is what is read.
     check_private(&file)?;
     let mut text = Zeroizing::new(String::new());
     if file.take(MAX_FILE + 1).read_to_string(&mut text)? as u64 > MAX_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 1 MiB"));
     }
     Ok(text)
-}
-
-#[cfg(unix)]
-fn check_private(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    let reason = format!("others can read it: mode {mode:04o}, want 0600");
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
-}
-
-#[cfg(not(unix))]
-fn check_private(_file: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// Writes a file that only its user can read, in a directory that is made if there is none.

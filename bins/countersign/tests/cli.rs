@@ -133,12 +133,67 @@ fn a_private_key_is_its_owners_alone_and_not_overwritten() {
     assert_eq!(std::fs::read(home.path("a.jwk")).expect("a file"), before);
 }
 
+#[cfg(unix)]
 #[test]
-fn a_set_with_a_private_key_or_two_of_one_kid_is_refused() {
+fn a_secret_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new("exposed");
+    let set_mode = |name: &str, mode: u32| {
+        std::fs::set_permissions(home.path(name), std::fs::Permissions::from_mode(mode))
+            .expect("a mode");
+    };
+    home.check(&["jwk", "generate", "--out", "k.jwk"], "", 0);
+    home.check(&["jwk", "generate", "--pem", "--out", "k.pem"], "", 0);
+    home.check(&["jwe", "generate", "--out", "d.jwk"], "", 0);
+    home.check(&["jwe", "generate", "--alg", "A256KW", "--out", "s.jwk"], "", 0);
+    home.write("public.jwks", &home.check(&["jwk", "public", "k.jwk"], "", 0).stdout);
+    home.write("public.jwk", &home.check(&["jwe", "public", "d.jwk"], "", 0).stdout);
+    let sign = ["jwt", "sign", "--key", "k.jwk", "--typ", "t", "--expires-in", "60"];
+    let signed = home.check(&sign, "{}", 0).stdout;
+    let encrypt = |key| home.check(&["jwe", "encrypt", "--key", key], "x", 0).stdout;
+    let (to_private, to_shared) = (encrypt("public.jwk"), encrypt("s.jwk"));
+    let rows: [(&str, &[&str], &str); 14] = [
+        ("k.jwk", &["jwt", "sign", "--key", "k.jwk", "--typ", "t"], "{}"),
+        ("k.pem", &["jwt", "sign", "--key", "k.pem", "--typ", "t"], "{}"),
+        ("k.jwk", &["jwt", "verify", "--keys", "k.jwk", "--typ", "t"], &signed),
+        ("k.jwk", &["jwk", "public", "k.jwk"], ""),
+        ("k.jwk", &["jwk", "check", "k.jwk"], ""),
+        ("k.pem", &["jwk", "check", "k.pem"], ""),
+        ("d.jwk", &["jwk", "check", "d.jwk"], ""),
+        ("s.jwk", &["jwk", "check", "s.jwk"], ""),
+        ("k.jwk", &["jwk", "thumbprint", "k.jwk"], ""),
+        ("d.jwk", &["jwe", "public", "d.jwk"], ""),
+        ("d.jwk", &["jwe", "encrypt", "--key", "d.jwk"], "x"),
+        ("s.jwk", &["jwe", "encrypt", "--key", "s.jwk"], "x"),
+        ("d.jwk", &["jwe", "decrypt", "--key", "d.jwk"], &to_private),
+        ("s.jwk", &["jwe", "decrypt", "--key", "s.jwk"], &to_shared),
+    ];
+    for (file, args, stdin) in rows {
+        home.check(args, stdin, 0);
+        for mode in [0o644, 0o620, 0o601] {
+            set_mode(file, mode);
+            let ended = home.check(args, stdin, 3);
+            assert!(ended.stderr.contains("others can read it"), "{args:?} {}", ended.stderr);
+            assert!(ended.stdout.is_empty(), "{args:?} {}", ended.stdout);
+        }
+        set_mode(file, 0o600);
+    }
+    // A public key is everybody's, and what comes in by standard input has no mode.
+    for public in ["public.jwks", "public.jwk"] {
+        set_mode(public, 0o644);
+        home.check(&["jwk", "check", public], "", 0);
+    }
+    let key = std::fs::read_to_string(home.path("k.jwk")).expect("a key");
+    home.check(&["jwk", "check", "-"], &key, 0);
+}
+
+#[test]
+fn a_set_of_mixed_keys_or_two_of_one_kid_is_refused() {
     let home = Home::new("check");
     let key = home.check(&["jwk", "generate", "--kid", "one"], "", 0).stdout;
     home.check(&["jwk", "check", "-"], &key, 0);
-    home.check(&["jwk", "check"], &format!("{{\"keys\":[{key}]}}"), 1);
+    let checked = home.json(&["jwk", "check"], &format!("{{\"keys\":[{key}]}}"));
+    assert_eq!(checked["keys"][0]["half"], "private");
     let public = |name: &str| {
         let key = home.check(&["jwk", "generate", "--kid", name], "", 0).stdout;
         let set = home.json(&["jwk", "public"], &key);
@@ -146,10 +201,22 @@ fn a_set_with_a_private_key_or_two_of_one_kid_is_refused() {
     };
     let (one, twin, two) = (public("one"), public("one"), public("two"));
     home.check(&["jwk", "check"], &format!("{{\"keys\":[{one},{twin}]}}"), 1);
+    home.check(&["jwk", "check"], &format!("{{\"keys\":[{two},{key}]}}"), 1);
     let checked = home.json(&["jwk", "check"], &format!("{{\"keys\":[{one},{two}]}}"));
     assert_eq!(checked["keys"].as_array().map(Vec::len), Some(2));
     for wrong in ["", "{}", "[]", "{\"kty\":\"oct\",\"k\":\"AAAA\"}", "-----BEGIN X-----"] {
         home.check(&["jwk", "check"], wrong, 1);
+    }
+    // Of whatever kind the key is, as with --batch.
+    for (args, half) in [
+        (&["jwe", "generate", "--crv", "X25519"][..], "private"),
+        (&["jwe", "generate", "--alg", "RSA-OAEP-256"], "private"),
+        (&["jwe", "generate", "--alg", "dir"], "shared"),
+    ] {
+        let key = home.check(args, "", 0).stdout;
+        let checked = home.json(&["jwk", "check"], &key);
+        assert_eq!(checked["keys"][0]["half"], half, "{args:?}");
+        assert!(home.check(&["jwk", "check"], &key, 0).stdout.contains(half));
     }
 }
 
@@ -313,6 +380,12 @@ fn help_has_examples_and_exit_codes() {
     }
     for command in ["request", "login", "exchange", "discover", "hash-ticket", "completions"] {
         assert!(home.check(&[command, "--help"], "", 0).stdout.contains("Example"), "{command}");
+    }
+    for command in [&["jwk", "generate"][..], &["jwt", "sign"], &["jwt", "verify"]] {
+        let help = home.check(&[command, &["--help"]].concat(), "", 0).stdout;
+        for algorithm in countersign_jwt::Algorithm::ALL {
+            assert!(help.contains(algorithm.name()), "{command:?} {algorithm}");
+        }
     }
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         assert!(

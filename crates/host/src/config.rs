@@ -204,12 +204,17 @@ fn read_variable(name: &str) -> Option<Zeroizing<String>> {
 pub(crate) fn read_secret(path: &Path) -> io::Result<Zeroizing<String>> {
     // Asked of the open file, so that what was checked is what is read.
     let file = File::open(path)?;
-    check_mode(&file)?;
+    check_private(&file)?;
     read_open(file)
 }
 
+/// Whether only its owner can read an open file: asked of the file, not of its path, so that what
+/// was checked is what is read.
+///
+/// # Errors
+/// `PermissionDenied` if others can read it, or whatever the system says.
 #[cfg(unix)]
-fn check_mode(file: &File) -> io::Result<()> {
+pub fn check_private(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     if mode & 0o077 == 0 {
@@ -219,8 +224,12 @@ fn check_mode(file: &File) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
 }
 
+/// Nothing is known here of who can read a file.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn check_mode(_file: &File) -> io::Result<()> {
+pub fn check_private(_file: &File) -> io::Result<()> {
     Ok(())
 }
 

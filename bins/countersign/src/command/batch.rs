@@ -17,13 +17,15 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_jwt::Refusal;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use zeroize::{Zeroize as _, Zeroizing};
 
-pub(crate) use check::Check;
-pub(crate) use decrypt::Decrypt;
+pub(crate) use check::{Check, Judged, Key, judge};
+pub(crate) use decrypt::{Decrypt, check_content};
 use question::Question;
-use refused::Refused;
+pub(crate) use question::{Given, is_secret};
+pub(crate) use refused::Refused;
 pub(crate) use verify::Verify;
 
 use crate::failure::Failure;
@@ -47,8 +49,13 @@ pub(crate) trait Answer {
 pub(crate) struct Opened {
     /// As the token names it.
     alg: String,
-    /// In base64url.
-    payload: String,
+    /// In base64url; what was decrypted is nobody else's.
+    #[serde(serialize_with = "as_text")]
+    payload: Zeroizing<String>,
+}
+
+fn as_text<S: Serializer>(text: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 #[derive(Serialize)]
@@ -78,7 +85,8 @@ pub(crate) fn run(answer: impl Answer) -> Result<(), Failure> {
 fn answer_all(input: impl Read, output: impl Write, mut answer: impl Answer) -> io::Result<()> {
     let mut input = BufReader::with_capacity(BUFFER, input);
     let mut output = BufWriter::with_capacity(BUFFER, output);
-    let mut line = Vec::new();
+    // What is asked may hold private keys.
+    let mut line = Zeroizing::new(Vec::new());
     loop {
         let outcome = match next_line(&mut input, &mut output, &mut line)? {
             Line::End => return output.flush(),
@@ -109,8 +117,8 @@ pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
     Refusal::ALL.iter().map(|refusal| refusal.code()).chain([refused::BAD_LINE])
 }
 
-fn base64url(octets: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(octets)
+fn base64url(octets: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(URL_SAFE_NO_PAD.encode(octets))
 }
 
 /// What was found up to the end of a line.
@@ -150,7 +158,8 @@ fn next_line(
         let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
         if too_long || line.len() + part.len() > MAX_LINE {
             too_long = true;
-            *line = Vec::new();
+            line.zeroize();
+            line.shrink_to_fit();
         } else {
             line.extend_from_slice(part);
         }
@@ -173,7 +182,10 @@ mod tests {
         type Yes = Opened;
 
         fn answer(&mut self, question: &Question<'_>) -> Result<Opened, Refused> {
-            Ok(Opened { alg: "none".to_owned(), payload: question.token()?.len().to_string() })
+            Ok(Opened {
+                alg: "none".to_owned(),
+                payload: question.token()?.len().to_string().into(),
+            })
         }
     }
 

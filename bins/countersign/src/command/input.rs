@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use countersign_host::config::check_private;
 use zeroize::Zeroizing;
 
 use crate::failure::{Code, Failure};
@@ -20,6 +21,46 @@ pub(crate) fn octets(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     File::open(path)
         .and_then(read)
         .map_err(|error| Failure::caused(Code::Usage, path.display().to_string(), error))
+}
+
+/// The octets of a file with a secret in it, which only its owner may read; or of standard input
+/// for `-`.
+pub(crate) fn private(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let file = KeyFile::read(path)?;
+    file.check_private()?;
+    Ok(file.octets)
+}
+
+/// A file that may hold a secret: whether it does is known when it has been read.
+pub(crate) struct KeyFile {
+    octets: Zeroizing<Vec<u8>>,
+    /// Why it is no place for a secret.
+    exposed: Option<String>,
+}
+
+impl KeyFile {
+    /// Reads a file, or standard input for `-`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Ok(Self { octets: octets(path)?, exposed: None });
+        }
+        let failed = |error| Failure::caused(Code::Usage, path.display().to_string(), error);
+        let file = File::open(path).map_err(failed)?;
+        let exposed = check_private(&file).err().map(|why| format!("{}: {why}", path.display()));
+        Ok(Self { octets: read(file).map_err(failed)?, exposed })
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// To be asked if there is a secret in it.
+    pub(crate) fn check_private(&self) -> Result<(), Failure> {
+        match &self.exposed {
+            Some(reason) => Err(Failure::new(Code::Configuration, reason.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A text given as an argument, or standard input without the line end at its end.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::builder::TypedValueParser;
 use clap::{Args, Subcommand};
 use countersign_jwt::jwe::{
     ContentEncryption, Curve, DecryptionKey, Encrypted, Encrypter, EncryptionKey, KeyManagement,
@@ -13,9 +14,9 @@ use countersign_jwt::{KeyError, json};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::batch::{self, Decrypt};
-use super::input;
-use super::jwk::write_new;
+use super::batch::{self, Decrypt, check_content, is_secret};
+use super::input::{self, KeyFile};
+use super::jwk::{one_of, write_new};
 use crate::failure::{Code, Failure};
 use crate::output::Output;
 
@@ -31,7 +32,7 @@ Examples:
 
 const DECRYPT: &str = "\
 The plaintext is printed as it is. It says nothing of its author: anyone who knows the public key
-can have encrypted it. A token inside (cty JWT) is still to be verified.
+can have encrypted it. If cty announces a token, there has to be one, which is still to be verified.
 
 Examples:
   countersign jwe decrypt --key private.jwk < letter.jwe
@@ -69,15 +70,15 @@ pub(crate) enum JweCommand {
 #[derive(Args, Debug)]
 pub(crate) struct GenerateArgs {
     /// Key management algorithm
-    #[arg(long, value_name = "ALG", value_parser = key_management, default_value = "ECDH-ES")]
+    #[arg(long, value_name = "ALG", value_parser = key_management(), default_value = "ECDH-ES")]
     alg: KeyManagement,
 
-    /// Curve of a key for ECDH-ES: P-256 or X25519
-    #[arg(long, value_name = "CRV", value_parser = curve, default_value = "P-256")]
+    /// Curve of a key for ECDH-ES
+    #[arg(long, value_name = "CRV", value_parser = curve(), default_value = "P-256")]
     crv: Curve,
 
     /// Content encryption algorithm of a key for dir
-    #[arg(long, value_name = "ENC", value_parser = content_encryption, default_value = "A256GCM")]
+    #[arg(long, value_name = "ENC", value_parser = content_encryption(), default_value = "A256GCM")]
     enc: ContentEncryption,
 
     /// Key id [default: the thumbprint, or none for a shared key]
@@ -103,11 +104,11 @@ pub(crate) struct EncryptArgs {
     key: PathBuf,
 
     /// Key management algorithm, for a key that names none
-    #[arg(long, value_name = "ALG", value_parser = key_management)]
+    #[arg(long, value_name = "ALG", value_parser = key_management())]
     alg: Option<KeyManagement>,
 
     /// Content encryption algorithm
-    #[arg(long, value_name = "ENC", value_parser = content_encryption, default_value = "A256GCM")]
+    #[arg(long, value_name = "ENC", value_parser = content_encryption(), default_value = "A256GCM")]
     enc: ContentEncryption,
 
     /// The type of the whole, for the header
@@ -137,7 +138,7 @@ pub(crate) struct DecryptArgs {
     key: Option<PathBuf>,
 
     /// Key management algorithm, for a key that names none
-    #[arg(long, value_name = "ALG", value_parser = key_management)]
+    #[arg(long, value_name = "ALG", value_parser = key_management())]
     alg: Option<KeyManagement>,
 
     /// Answer questions from standard input, one JSON object a line
@@ -176,7 +177,7 @@ fn generate(args: &GenerateArgs, out: Output) -> Result<(), Failure> {
 
 fn public(args: &PublicArgs, out: Output) -> Result<(), Failure> {
     let refused = |error| Failure::caused(Code::No, args.file.display().to_string(), error);
-    let jwk = parse(&input::octets(&args.file)?).map_err(refused)?;
+    let jwk = parse(&input::private(&args.file)?).map_err(refused)?;
     let key = decryption_key(&jwk, None).and_then(|key| key.encryption_key()).map_err(refused)?;
     let Some(jwk) = key.to_public_jwk() else {
         return Err(Failure::new(Code::No, "a shared key has no public half"));
@@ -185,10 +186,13 @@ fn public(args: &PublicArgs, out: Output) -> Result<(), Failure> {
 }
 
 fn encrypt(args: &EncryptArgs, out: Output) -> Result<(), Failure> {
-    let key = input::octets(&args.key)?;
-    let key = parse(&key).and_then(|jwk| encryption_key(&jwk, args.alg));
-    let key =
-        key.map_err(|error| Failure::caused(Code::No, args.key.display().to_string(), error))?;
+    let file = KeyFile::read(&args.key)?;
+    let refused = |error| Failure::caused(Code::No, args.key.display().to_string(), error);
+    let jwk = parse(file.octets()).map_err(refused)?;
+    if jwk.as_object().is_some_and(is_secret) {
+        file.check_private()?;
+    }
+    let key = encryption_key(&jwk, args.alg).map_err(refused)?;
     let mut encrypter = Encrypter::new(&key, args.enc);
     if let Some(typ) = &args.typ {
         encrypter = encrypter.with_typ(typ);
@@ -225,7 +229,7 @@ fn encryption_key(
 
 fn decrypt(args: &DecryptArgs, out: Output) -> Result<(), Failure> {
     let Some(file) = &args.key else { return Err(Failure::usage("--key is missing")) };
-    let key = input::octets(file)?;
+    let key = input::private(file)?;
     let key = parse(&key).and_then(|jwk| decryption_key(&jwk, args.alg));
     let key = key.map_err(|error| Failure::caused(Code::No, file.display().to_string(), error))?;
     let refused = "the token is refused";
@@ -234,6 +238,7 @@ fn decrypt(args: &DecryptArgs, out: Output) -> Result<(), Failure> {
         .map_err(|error| Failure::caused(Code::No, refused, error))?
         .decrypt(&key)
         .map_err(|error| Failure::caused(Code::No, refused, error))?;
+    check_content(&decrypted).map_err(|error| Failure::caused(Code::No, refused, error))?;
     if !out.is_json() {
         return out.write(decrypted.plaintext());
     }
@@ -260,23 +265,14 @@ fn parse(octets: &[u8]) -> Result<Value, KeyError> {
     Ok(Value::Object(json::parse_object(octets)?))
 }
 
-fn key_management(name: &str) -> Result<KeyManagement, String> {
-    KeyManagement::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = KeyManagement::ALL.iter().map(|it| it.name()).collect();
-        format!("one of {}", names.join(", "))
-    })
+fn key_management() -> impl TypedValueParser<Value = KeyManagement> {
+    one_of(KeyManagement::ALL, KeyManagement::name)
 }
 
-fn curve(name: &str) -> Result<Curve, String> {
-    [Curve::P256, Curve::X25519]
-        .into_iter()
-        .find(|curve| curve.name() == name)
-        .ok_or_else(|| "one of P-256, X25519".to_owned())
+fn curve() -> impl TypedValueParser<Value = Curve> {
+    one_of(&[Curve::P256, Curve::X25519], Curve::name)
 }
 
-fn content_encryption(name: &str) -> Result<ContentEncryption, String> {
-    ContentEncryption::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = ContentEncryption::ALL.iter().map(|it| it.name()).collect();
-        format!("one of {}", names.join(", "))
-    })
+fn content_encryption() -> impl TypedValueParser<Value = ContentEncryption> {
+    one_of(ContentEncryption::ALL, ContentEncryption::name)
 }

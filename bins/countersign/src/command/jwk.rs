@@ -1,17 +1,19 @@
 //! `countersign jwk`
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use countersign_jwt::jwks::KeySetError;
 use countersign_jwt::{Algorithm, KeyError, KeySet, PublicKey, SigningKey, convert};
 use serde_json::{Value, json};
 
-use super::batch::{self, Check};
-use super::input;
+use super::batch::{self, Check, Given, Judged, Key};
+use super::input::KeyFile;
 use crate::failure::{Code, Failure};
 use crate::output::Output;
-use crate::session::write_private;
+use crate::private_file;
 
 const GENERATE: &str = "\
 Examples:
@@ -20,8 +22,9 @@ Examples:
   countersign jwk public client.jwk > jwks.json      what to publish";
 
 const CHECK: &str = "\
-Every key must be one this project would use: a supported algorithm, a sound and strong key, no
-two keys of one kid. A set that holds private keys is not fit to be published, and is refused.
+Every key must be one this project would use, for signatures, MACs or encryption: a supported
+algorithm, a sound and strong key, no two keys of one kid, no secret keys beside public ones. What
+is told of a key includes its half: a set with private keys is not to be published.
 
 Examples:
   countersign jwk check client.jwk
@@ -31,9 +34,7 @@ With --batch, one JSON object a line is read from standard input, and one answer
   {\"id\":1,\"jwk\":{…}}                    or \"jwks\":{\"keys\":[…]}
   {\"id\":1,\"ok\":true}
   {\"id\":1,\"ok\":false,\"error\":\"weak_key\",\"reason\":\"…\"}
-Keys of every kind that is used here are in order: for signatures, for MACs, for encryption; public,
-private or shared. A set is of public keys or of secret ones. Codes of errors are listed by
-`countersign jwt verify --help`.";
+Codes of errors are listed by `countersign jwt verify --help`.";
 
 /// What to do with keys.
 #[derive(Subcommand, Debug)]
@@ -52,8 +53,8 @@ pub(crate) enum JwkCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct GenerateArgs {
-    /// Algorithm: ES256, ES384, RS256, PS256 or Ed25519
-    #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = algorithm)]
+    /// Algorithm
+    #[arg(long, value_name = "ALG", default_value = "ES256", value_parser = algorithm())]
     alg: Algorithm,
 
     /// Key id [default: the thumbprint]
@@ -86,9 +87,18 @@ pub(crate) struct FileArgs {
     file: PathBuf,
 }
 
-pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
-    let names = || Algorithm::ALL.iter().map(|known| known.name()).collect::<Vec<_>>().join(", ");
-    Algorithm::from_name(name).ok_or_else(|| format!("not one of {}", names()))
+/// A name of a closed list, which the help shows and the shell completes.
+pub(crate) fn one_of<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.iter().map(move |known| name(*known))).try_map(move |text| {
+        all.iter().copied().find(|known| name(*known) == text).ok_or("not on the list")
+    })
+}
+
+pub(crate) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    one_of(Algorithm::ALL, Algorithm::name)
 }
 
 pub(crate) fn run(command: JwkCommand, out: Output) -> Result<(), Failure> {
@@ -124,28 +134,103 @@ fn generate(args: &GenerateArgs, out: Output) -> Result<(), Failure> {
 
 /// Writes a key into a file of its user alone, which must not exist.
 pub(crate) fn write_new(path: &Path, text: &[u8]) -> Result<(), Failure> {
-    if path.exists() {
-        return Err(Failure::usage(format!("{} exists; a key is not overwritten", path.display())));
-    }
-    write_private(path, text)
-        .map_err(|error| Failure::internal(format!("{} was not written", path.display()), error))
+    private_file::write_new(path, text).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Failure::usage(format!("{} exists; a key is not overwritten", path.display()))
+        }
+        _ => Failure::internal(format!("{} was not written", path.display()), error),
+    })
 }
 
 fn check(file: &Path, out: Output) -> Result<(), Failure> {
-    let keys = Keys::read(file)?;
-    let is_private = matches!(keys, Keys::Private(_));
-    let mut lines = Vec::new();
-    let mut described = Vec::new();
-    for key in keys.public() {
-        let half = if is_private { "private" } else { "public" };
-        let (kid, alg) = (key.kid().unwrap_or("-"), key.algorithm());
-        let thumbprint = key.thumbprint().to_base64url();
-        lines.push(format!("ok  {alg}  {half}  kid {kid}  thumbprint {thumbprint}"));
-        described.push(json!({
-            "kid": key.kid(), "alg": alg.name(), "private": is_private, "thumbprint": thumbprint,
-        }));
+    let read = KeyFile::read(file)?;
+    let no = |reason: &str| Failure::new(Code::No, format!("{}: {reason}", file.display()));
+    let described: Vec<Described> = if is_pem(read.octets()) {
+        Keys::parse(read.octets()).map_err(|reason| no(&reason))?.into()
+    } else {
+        let text = std::str::from_utf8(read.octets()).map_err(|_| no("neither PEM nor UTF-8"))?;
+        let is_set = countersign_jwt::json::parse_object(text.as_bytes())
+            .map_err(|error| no(&format!("neither PEM nor a JWK: {}", chain(&error))))?
+            .contains_key("keys");
+        let given = if is_set { Given::Set(text) } else { Given::One(text) };
+        let judged = batch::judge(given).map_err(|refused| no(refused.reason()))?;
+        judged.iter().map(Described::of).collect()
+    };
+    if described.iter().any(|key| key.half != PUBLIC) {
+        read.check_private()?;
     }
-    out.result(&lines.join("\n"), &json!({ "keys": described }))
+    let lines: Vec<_> = described.iter().map(Described::line).collect();
+    let keys: Vec<_> = described.iter().map(Described::json).collect();
+    out.result(&lines.join("\n"), &json!({ "keys": keys }))
+}
+
+const PUBLIC: &str = "public";
+const PRIVATE: &str = "private";
+const SHARED: &str = "shared";
+
+/// What is told of a key that is in order.
+struct Described {
+    half: &'static str,
+    alg: Option<String>,
+    kid: Option<String>,
+    /// A hash of a shared key could tell it; of one for encryption it is not made.
+    thumbprint: Option<String>,
+}
+
+impl Described {
+    fn of(judged: &Judged) -> Self {
+        let other = |half, alg: Option<&str>| Self {
+            half: if judged.is_shared { SHARED } else { half },
+            alg: judged.alg.as_deref().or(alg).map(str::to_owned),
+            kid: judged.kid.clone(),
+            thumbprint: None,
+        };
+        match &judged.key {
+            Key::Signs(key) => Self::of_signature(PRIVATE, key.public()),
+            Key::Verifies(key) => Self::of_signature(PUBLIC, key),
+            Key::Authenticates => other(SHARED, None),
+            // What a shared key without alg is for, those who share it know.
+            Key::Decrypts(_) if judged.is_shared => other(SHARED, None),
+            Key::Decrypts(key) => other(PRIVATE, Some(key.key_management().name())),
+            Key::Encrypts(key) => other(PUBLIC, Some(key.key_management().name())),
+        }
+    }
+
+    fn of_signature(half: &'static str, key: &PublicKey) -> Self {
+        Self {
+            half,
+            alg: Some(key.algorithm().name().to_owned()),
+            kid: key.kid().map(str::to_owned),
+            thumbprint: Some(key.thumbprint().to_base64url()),
+        }
+    }
+
+    fn line(&self) -> String {
+        let (alg, kid) = (self.alg.as_deref(), self.kid.as_deref());
+        let line = format!("ok  {}  {}  kid {}", alg.unwrap_or("-"), self.half, kid.unwrap_or("-"));
+        match &self.thumbprint {
+            Some(thumbprint) => format!("{line}  thumbprint {thumbprint}"),
+            None => line,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "kid": self.kid, "alg": self.alg, "private": self.half != PUBLIC, "half": self.half,
+            "thumbprint": self.thumbprint,
+        })
+    }
+}
+
+impl From<Keys> for Vec<Described> {
+    fn from(keys: Keys) -> Self {
+        match keys {
+            Keys::Private(key) => vec![Described::of_signature(PRIVATE, key.public())],
+            Keys::Public(keys) => {
+                keys.iter().map(|key| Described::of_signature(PUBLIC, key)).collect()
+            }
+        }
+    }
 }
 
 fn thumbprint(file: &Path, out: Output) -> Result<(), Failure> {
@@ -161,10 +246,15 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// Reads a JWK, a JWK set or a PEM file.
+    /// Reads a JWK, a JWK set or a PEM file. Others than its owner may read only public keys in it.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
-        Self::parse(&input::octets(file)?)
-            .map_err(|reason| Failure::new(Code::No, format!("{}: {reason}", file.display())))
+        let read = KeyFile::read(file)?;
+        let keys = Self::parse(read.octets())
+            .map_err(|reason| Failure::new(Code::No, format!("{}: {reason}", file.display())))?;
+        if matches!(keys, Self::Private(_)) {
+            read.check_private()?;
+        }
+        Ok(keys)
     }
 
     pub(crate) fn parse(octets: &[u8]) -> Result<Self, String> {

@@ -112,7 +112,7 @@ pub(crate) struct VerifyArgs {
     typ: Option<String>,
 
     /// Algorithm that is accepted; may be repeated [default: all that are supported]
-    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    #[arg(long, value_name = "ALG", value_parser = algorithm())]
     alg: Vec<Algorithm>,
 
     /// Who must have issued it
@@ -150,8 +150,8 @@ pub(crate) struct SignArgs {
     #[arg(long)]
     typ: String,
 
-    /// Algorithm for an RSA key in PEM: RS256 or PS256
-    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    /// Algorithm of a key in PEM, which names none [default: RS256 for RSA, else that of the curve]
+    #[arg(long, value_name = "ALG", value_parser = algorithm())]
     alg: Option<Algorithm>,
 
     /// Key id for a PEM key [default: the thumbprint]
@@ -258,7 +258,7 @@ async fn keys(global: &Global, named: &str, out: Output) -> Result<KeySet, Failu
 }
 
 fn sign(args: &SignArgs, out: Output) -> Result<(), Failure> {
-    let key = input::octets(&args.key)?;
+    let key = input::private(&args.key)?;
     let key = parse_private(&key, args.alg, args.kid.as_deref())
         .map_err(|reason| Failure::usage(format!("{}: {reason}", args.key.display())))?;
     let claims = input::octets(&args.claims)?;

@@ -107,10 +107,24 @@ impl Table {
                     assert!(!answer["reason"].as_str().unwrap().is_empty());
                     let known = Refusal::ALL.iter().any(|refusal| refusal.code() == code);
                     assert!(known || code == "bad_line", "{code} is on the list");
+                    assert!(is_listed(args, code), "README.md says {args:?} gives no {code}");
                 }
             }
         }
     }
+}
+
+/// Whether the page says that this batch answers with the code.
+fn is_listed(args: [&str; 3], code: &str) -> bool {
+    let letter = match args {
+        DECRYPT => 'd',
+        CHECK => 'c',
+        _ => 'v',
+    };
+    let row = format!("| `{code}` | ");
+    let mut rows =
+        include_str!("../../README.md").lines().filter_map(|line| line.strip_prefix(&row));
+    rows.any(|rest| rest.split('|').next().is_some_and(|batches| batches.contains(letter)))
 }
 
 pub(crate) fn private(key: &SigningKey) -> Value {

@@ -3,9 +3,53 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_jwt::jwe::{ContentEncryption, Curve, DecryptionKey, Encrypter, NewKey};
+use countersign_jwt::jws::sign_payload;
+use countersign_jwt::mac::{HmacKey, MacAlgorithm};
+use countersign_jwt::{Algorithm, SigningKey};
 use serde_json::json;
 
-use crate::driver::{DECRYPT, Table, parse, with, without};
+use crate::driver::{DECRYPT, Table, parse, signed, with, without};
+
+#[test]
+fn e9_what_is_announced_as_a_signed_token_is_one() {
+    let mut table = Table::default();
+    let key = DecryptionKey::generate(NewKey::A256Kw, None).unwrap();
+    let jwk = parse(key.to_jwk());
+    let recipient = key.encryption_key().unwrap();
+    let encrypter = Encrypter::new(&recipient, ContentEncryption::A256Gcm);
+    let twice = encrypter.encrypt(b"x").unwrap();
+    let signer = SigningKey::generate(Algorithm::Ed25519, None).unwrap();
+    let mac = HmacKey::generate(MacAlgorithm::Hs256, None).unwrap();
+    let tokens = [
+        sign_payload(None, &signer, b"no claims").unwrap(),
+        signed(&signer, &json!({ "alg": "EdDSA" }), b"{}"),
+        mac.sign("JWT", &json!({})).unwrap(),
+    ];
+    for cty in ["JWT", "jwt", "application/jwt"] {
+        let encrypter = encrypter.clone().with_cty(cty);
+        let encrypt = |plaintext: &[u8]| encrypter.encrypt(plaintext).unwrap();
+        for token in &tokens {
+            let question = json!({ "jwk": jwk, "token": encrypt(token.as_bytes()) });
+            table.yes(cty, question, token.as_bytes());
+        }
+        for (plaintext, code) in [
+            (twice.as_bytes(), "not_nested"),
+            (b"{\"iss\":\"a\"}", "not_compact"),
+            (b"", "not_compact"),
+            (b"\xff.\xff.\xff", "not_compact"),
+            (b"e30.e30.e30", "malformed_header"),
+        ] {
+            let token = encrypt(plaintext);
+            table.no(cty, json!({ "jwk": jwk, "token": token }), code);
+            let set = json!({ "keys": [jwk] });
+            table.no(cty, json!({ "jwks": set, "token": token }), code);
+        }
+    }
+    // What is not announced is octets.
+    let octets = encrypter.encrypt(twice.as_bytes()).unwrap();
+    table.yes("octets", json!({ "jwk": jwk, "token": octets }), twice.as_bytes());
+    table.check(DECRYPT);
+}
 
 #[test]
 fn encrypted_tokens() {

@@ -66,3 +66,62 @@ fn keys() {
     table.no("neither", json!({}), "bad_line");
     table.check(CHECK);
 }
+
+#[test]
+fn operations() {
+    let mut table = Table::default();
+    let ec = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let rsa = DecryptionKey::generate(NewKey::RsaOaep256, None).unwrap();
+    let p256 = DecryptionKey::generate(NewKey::EcdhEs(Curve::P256), None).unwrap();
+    let kek = DecryptionKey::generate(NewKey::A256Kw, None).unwrap();
+    let public = |key: &DecryptionKey| key.encryption_key().unwrap().to_public_jwk().unwrap();
+    let unused = |jwk| without(&jwk, &["use", "alg"]);
+    let secret = unused(parse(kek.to_jwk()));
+    let (verifies, signs) = (ec.public().to_jwk(), private(&ec));
+    let (agrees, derives) = (unused(public(&p256)), unused(parse(p256.to_jwk())));
+    let (seals, opens) = (public(&rsa), parse(rsa.to_jwk()));
+    for (jwk, operations) in [
+        (&secret, &["wrapKey", "unwrapKey"][..]),
+        (&secret, &["wrapKey"]),
+        (&secret, &["unwrapKey"]),
+        (&secret, &["encrypt", "decrypt"]),
+        (&secret, &["encrypt"]),
+        (&secret, &["sign"]),
+        (&secret, &["verify"]),
+        (&agrees, &[]),
+        (&agrees, &["deriveBits"]),
+        (&derives, &["deriveKey"]),
+        (&seals, &["encrypt"]),
+        (&opens, &["encrypt"]),
+        (&opens, &["wrapKey", "unwrapKey"]),
+        (&verifies, &["verify"]),
+        (&verifies, &["verify", "ownWord"]),
+        (&signs, &["sign"]),
+        (&signs, &["verify"]),
+    ] {
+        let jwk = with(jwk, "key_ops", json!(operations));
+        table.in_order(&jwk.to_string(), json!({ "jwk": jwk }));
+        table.in_order(&jwk.to_string(), json!({ "jwks": { "keys": [jwk] } }));
+    }
+    let noise = unused(parse(p256.to_jwk()))["d"].clone();
+    for (jwk, operations, code) in [
+        (&verifies, &["verify", "encrypt"][..], "key_use"),
+        (&verifies, &["deriveBits"], "key_use"),
+        (&verifies, &["sign"], "key_use"),
+        (&verifies, &[], "key_use"),
+        (&signs, &["encrypt"], "key_use"),
+        (&signs, &[], "key_use"),
+        (&with(&signs, "d", noise.clone()), &["verify"], "invalid_key"),
+        (&seals, &["verify"], "key_use"),
+        (&seals, &["encrypt", "sign"], "key_use"),
+        (&seals, &["decrypt"], "key_use"),
+        (&opens, &["verify"], "key_use"),
+        (&with(&opens, "qi", opens["dp"].clone()), &["encrypt"], "invalid_key"),
+        (&derives, &["sign", "deriveKey", "deriveKey"], "malformed_member"),
+        (&secret, &[], "key_use"),
+    ] {
+        let jwk = with(jwk, "key_ops", json!(operations));
+        table.no(&jwk.to_string(), json!({ "jwk": jwk }), code);
+    }
+    table.check(CHECK);
+}

@@ -58,7 +58,15 @@ fn signatures() {
         for alg in ["none", "None", "NONE", "HS512", "ES256K"] {
             let token = signed(&key, &json!({ "alg": alg }), b"x");
             table.no(alg, json!({ "jwk": bare, "token": token }), "unsupported_algorithm");
+            let unsigned = format!("{}.", token.rsplit_once('.').unwrap().0);
+            table.no(alg, json!({ "jwk": public, "token": unsigned }), "unsupported_algorithm");
+            if alg != "HS512" {
+                let none = json!({ "keys": [] });
+                table.no(alg, json!({ "jwks": none, "token": unsigned }), "unsupported_algorithm");
+            }
         }
+        let unsigned = format!("{input}.");
+        table.no("unsigned", json!({ "jwk": public, "token": unsigned }), "not_compact");
     }
     table.check(VERIFY);
 }
@@ -108,6 +116,12 @@ fn the_old_name_of_ed25519() {
     table.check(VERIFY);
 }
 
+/// The token with a header that names this algorithm.
+fn signed_as(alg: &str, token: &str) -> String {
+    let header = URL_SAFE_NO_PAD.encode(json!({ "alg": alg }).to_string());
+    format!("{header}.{}", token.split_once('.').unwrap().1)
+}
+
 #[test]
 fn shared_secrets() {
     let mut table = Table::default();
@@ -124,6 +138,11 @@ fn shared_secrets() {
         table.yes(name, json!({ "jwks": set, "token": token }), b"{\"a\":1}");
         let set = json!({ "keys": [jwk, jwk] });
         table.no(name, json!({ "jwks": set, "token": token }), "unknown_key");
+        for alg in ["none", "ES256", "EdDSA"] {
+            let other = signed_as(alg, &token);
+            table.no(alg, json!({ "jwk": bare, "token": other }), "unsupported_algorithm");
+            table.no(alg, json!({ "jwk": jwk, "token": other }), "unsupported_algorithm");
+        }
         let rsa = SigningKey::generate(Algorithm::Es256, Some("e")).unwrap();
         let set = json!({ "keys": [jwk, rsa.public().to_jwk()] });
         table.no(name, json!({ "jwks": set, "token": token }), "mixed_key_set");

@@ -36,6 +36,23 @@ fn bad_lines_are_answered_and_the_stream_goes_on() {
 }
 
 #[test]
+fn an_id_comes_back_octet_by_octet_but_for_carriage_returns() {
+    for (id, expected) in [
+        ("\r[1.0,\r1e400,\t 1.50]", "[1.0, 1e400,\t 1.50]"),
+        (r#"{"b":1,"a":"\u00e9\r/\/"}"#, r#"{"b":1,"a":"\u00e9\r/\/"}"#),
+        (
+            "{\"b\":-0.0,\r\"a\":123456789012345678901234567890}",
+            "{\"b\":-0.0, \"a\":123456789012345678901234567890}",
+        ),
+        ("{\"a\":1,\r\"a\":2}", "{\"a\":1, \"a\":2}"),
+    ] {
+        let answers = lines(CHECK, format!("{{\"id\":{id}}}\n").into_bytes());
+        let expected = format!("{{\"id\":{expected},\"ok\":false,");
+        assert!(answers[0].starts_with(&expected), "{answers:?}");
+    }
+}
+
+#[test]
 fn a_hundred_thousand_lines_in_order() {
     let keys: Vec<SigningKey> =
         ["a", "b"].map(|kid| SigningKey::generate(Algorithm::Ed25519, Some(kid)).unwrap()).into();

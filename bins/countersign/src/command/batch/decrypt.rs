@@ -1,6 +1,7 @@
 //! `countersign jwe decrypt --batch`
 
-use countersign_jwt::jwe::{DecryptionKey, Encrypted, KeyManagement};
+use countersign_jwt::jwe::{Decrypted, DecryptionKey, Encrypted, KeyManagement, NestedError};
+use countersign_jwt::jws;
 use serde_json::Value;
 
 use super::question::{Given, Question};
@@ -38,7 +39,23 @@ impl Answer for Decrypt {
             Keys::Set(keys) => encrypted.decrypt_with_one_of(keys),
         };
         let decrypted = decrypted.map_err(|error| Refused::of(&error))?;
+        check_content(&decrypted).map_err(|error| Refused::of(&error))?;
         Ok(Opened { alg: alg.name().to_owned(), payload: base64url(decrypted.plaintext()) })
+    }
+}
+
+/// Refuses what is announced as a signed token and is none. [RFC 7519 §5.2]
+///
+/// [RFC 7519 §5.2]: https://www.rfc-editor.org/rfc/rfc7519#section-5.2
+pub(crate) fn check_content(decrypted: &Decrypted) -> Result<(), NestedError> {
+    match decrypted.nested() {
+        Ok(_) | Err(NestedError::ContentType) => Ok(()),
+        Err(NestedError::Malformed(error)) => {
+            // One by a secret, or with a payload that is no claims, is a signed token as well.
+            let text = std::str::from_utf8(decrypted.plaintext());
+            text.map_or(Err(error), jws::named_algorithm).map(drop).map_err(Into::into)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Question<'a> {
 
 /// The keys of a question as they stand in its line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Given<'a> {
+pub(crate) enum Given<'a> {
     One(&'a str),
     Set(&'a str),
 }
@@ -39,16 +39,14 @@ impl<'a> Question<'a> {
         serde_json::from_str(text).map_err(|_| Refused::bad_line("not a JSON object"))
     }
 
-    /// `id` as it stood in the line. A carriage return between its parts is left out, since some
-    /// readers of the answers would take it for the end of a line.
+    /// `id` as it stood in the line, but for carriage returns between its parts, which become
+    /// spaces: some readers of the answers would take one for the end of a line. Within a string,
+    /// JSON allows none.
     pub(super) fn id(&self) -> Cow<'a, RawValue> {
         let id = self.id.unwrap_or(RawValue::NULL);
-        let compacted = || {
-            let value: Value = serde_json::from_str(id.get()).ok()?;
-            RawValue::from_string(value.to_string()).ok()
-        };
-        match id.get().contains('\r').then(compacted).flatten() {
-            Some(compacted) => Cow::Owned(compacted),
+        let spaced = || RawValue::from_string(id.get().replace('\r', " ")).ok();
+        match id.get().contains('\r').then(spaced).flatten() {
+            Some(spaced) => Cow::Owned(spaced),
             None => Cow::Borrowed(id),
         }
     }
@@ -107,7 +105,7 @@ pub(super) fn is_private(name: &str) -> bool {
 }
 
 /// Whether the key has to be kept secret.
-pub(super) fn is_secret(jwk: &Map<String, Value>) -> bool {
+pub(crate) fn is_secret(jwk: &Map<String, Value>) -> bool {
     jwk.get("kty").is_some_and(|kty| kty == "oct") || jwk.keys().any(|name| is_private(name))
 }
 

@@ -39,7 +39,7 @@ impl Refused {
         self.code
     }
 
-    pub(super) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         &self.reason
     }
 

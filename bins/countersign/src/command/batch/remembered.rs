@@ -1,6 +1,8 @@
 //! The keys of the last question, since drivers ask many things of one key, and importing a key
 //! costs more than using it.
 
+use zeroize::Zeroizing;
+
 use super::question::Given;
 use super::refused::Refused;
 
@@ -11,7 +13,8 @@ pub(super) struct Remembered<K> {
 
 struct Last<K> {
     is_set: bool,
-    text: String,
+    /// With the private members of the keys, if there are any.
+    text: Zeroizing<String>,
     algorithm: String,
     keys: K,
 }
@@ -31,13 +34,13 @@ impl<K> Remembered<K> {
         let (Given::One(text) | Given::Set(text)) = given;
         let is_set = matches!(given, Given::Set(_));
         let same = |last: &Last<K>| {
-            last.is_set == is_set && last.text == text && last.algorithm == algorithm
+            last.is_set == is_set && last.text.as_str() == text && last.algorithm == algorithm
         };
         let last = match self.last.take().filter(same) {
             Some(last) => last,
             None => Last {
                 is_set,
-                text: text.to_owned(),
+                text: Zeroizing::new(text.to_owned()),
                 algorithm: algorithm.to_owned(),
                 keys: read()?,
             },

@@ -2,7 +2,7 @@
 
 use countersign_jwt::jwk::SigningKey;
 use countersign_jwt::jwks::{KeySetError, MAX_CANDIDATES};
-use countersign_jwt::jws::{self, UnverifiedJws};
+use countersign_jwt::jws::{self, Malformed, UnverifiedJws};
 use countersign_jwt::mac::{HmacKey, MacAlgorithm};
 use countersign_jwt::{Algorithm, PublicKey, VerifyError};
 use serde_json::{Map, Value};
@@ -30,6 +30,9 @@ impl Answer for Verify {
         let (given, token) = (question.keys()?, question.token()?);
         // The token first: it may be refused for less work than its key takes to be read.
         let alg = jws::named_algorithm(&token).map_err(|error| Refused::of(&error))?;
+        if !is_known(&alg) {
+            return Err(Refused::of(&Malformed::Algorithm));
+        }
         let keys = self.remembered.keys(given, &alg, || Keys::read(given, &alg))?;
         Ok(Opened { payload: base64url(&keys.verify(&token)?), alg })
     }
@@ -108,11 +111,11 @@ impl Key {
     fn read(mut jwk: Map<String, Value>, alg: &str) -> Result<Self, Refused> {
         let own_alg = jwk.get("alg").cloned();
         if jwk.get("kty").and_then(Value::as_str) == Some("oct") {
-            let key = match MacAlgorithm::from_name(alg) {
-                Some(algorithm) if own_alg.is_none() => {
-                    HmacKey::from_jwk_for(&Value::Object(jwk), algorithm)
-                }
-                _ => HmacKey::from_jwk(&Value::Object(jwk)),
+            let key = match (own_alg, MacAlgorithm::from_name(alg)) {
+                (Some(_), _) => HmacKey::from_jwk(&Value::Object(jwk)),
+                (None, Some(algorithm)) => HmacKey::from_jwk_for(&Value::Object(jwk), algorithm),
+                // No secret makes such a token.
+                (None, None) => return Err(Refused::of(&Malformed::Algorithm)),
             };
             return key.map(|key| Self::Shared(Box::new(key))).map_err(|error| Refused::of(&error));
         }
@@ -161,6 +164,11 @@ impl Key {
 }
 
 const EDDSA: &str = "EdDSA";
+
+/// Whether any key could verify a token that names this algorithm.
+fn is_known(alg: &str) -> bool {
+    Algorithm::from_name(alg).is_some() || MacAlgorithm::from_name(alg).is_some() || alg == EDDSA
+}
 
 /// Refuses a private key whose halves do not belong together. What `key_ops` says of signing does
 /// not matter here.
