@@ -71,6 +71,7 @@ fn keys() {
 fn operations() {
     let mut table = Table::default();
     let ec = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let ed25519 = SigningKey::generate(Algorithm::Ed25519, None).unwrap().public().to_jwk();
     let rsa = DecryptionKey::generate(NewKey::RsaOaep256, None).unwrap();
     let p256 = DecryptionKey::generate(NewKey::EcdhEs(Curve::P256), None).unwrap();
     let kek = DecryptionKey::generate(NewKey::A256Kw, None).unwrap();
@@ -109,6 +110,7 @@ fn operations() {
         (&verifies, &["deriveBits"], "key_use"),
         (&verifies, &["sign"], "key_use"),
         (&verifies, &[], "key_use"),
+        (&without(&ed25519, &["use", "alg"]), &[], "key_use"),
         (&signs, &["encrypt"], "key_use"),
         (&signs, &[], "key_use"),
         (&with(&signs, "d", noise.clone()), &["verify"], "invalid_key"),

@@ -182,7 +182,7 @@ fn is_for_encryption(jwk: &Map<String, Value>) -> bool {
     }
     // A public key on a curve that may do nothing by itself is one to agree with.
     let is_input = matches!(jwk.get("key_ops"), Some(Value::Array(none)) if none.is_empty())
-        && jwk.contains_key("crv")
+        && matches!(text("crv"), Some("P-256" | "X25519"))
         && !is_secret(jwk);
     text("crv") == Some("X25519")
         || is_input
