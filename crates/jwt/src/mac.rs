@@ -23,7 +23,8 @@
 //!
 //! A secret is at least as long as the hash ([RFC 7518 §3.2]) and not a text: octets that read as
 //! words are refused, whatever their length, since every list of guessed secrets is made of such.
-//! Octets drawn at random are all printable less than once in 10^11 times.
+//! The octets of a secret that was handed over as hexadecimal or
+//! base64url are what that text decodes to, not the text.
 //!
 //! [RFC 7518 §3.2]: https://www.rfc-editor.org/rfc/rfc7518#section-3.2
 //! [RFC 8725 §2.1]: https://www.rfc-editor.org/rfc/rfc8725#section-2.1

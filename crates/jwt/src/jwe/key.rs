@@ -15,7 +15,7 @@ use super::alg::{ContentEncryption, KeyManagement};
 use super::content::fresh;
 use super::engine::{Unwrapper, Wrapper};
 use super::numbers::{Half, Numbers, read};
-use crate::jwk::{KeyError, Material, Members, is_key_id};
+use crate::jwk::{KeyError, Material, Members, check_secret, is_key_id};
 use crate::jwks::{KeySetError, RawKeySet, SkippedKey};
 use crate::{base64url, json};
 
@@ -287,7 +287,9 @@ impl EncryptionKey {
 }
 
 fn shared(len: usize) -> Result<Map<String, Value>, KeyError> {
-    let key = fresh(len).map_err(|_| KeyError::Generation)?;
+    // Of 16 octets all are printable once in five million times, and then they are not taken.
+    let mut drawn = (0..4).map_while(|_| fresh(len).ok());
+    let key = drawn.find(|key| check_secret(key).is_ok()).ok_or(KeyError::Generation)?;
     let members = [("kty", "oct".to_owned()), ("k", base64url::encode(&*key))];
     Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }

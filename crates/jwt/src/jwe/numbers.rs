@@ -8,7 +8,7 @@ use super::agreement::{AgreementKey, Curve};
 use super::alg::{ContentEncryption, KeyManagement};
 use super::key::About;
 use crate::base64url;
-use crate::jwk::{KeyError, Material, Members, check_rsa_pair};
+use crate::jwk::{KeyError, Material, Members, check_rsa_pair, check_secret};
 
 /// Which half of a key is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,7 @@ pub(super) fn read(
         "oct" => {
             let key = members.octets("k")?;
             check_shared(key_management, content_encryption, key.len())?;
+            check_secret(&key)?;
             about.len = (key_management == KeyManagement::Dir).then_some(key.len());
             Numbers::Shared(key)
         }

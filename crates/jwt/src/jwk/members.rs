@@ -118,6 +118,7 @@ impl<'a> Members<'a> {
 
     /// As [`check_use`](Self::check_use), of a key that is only an input to another's operation:
     /// `key_ops` may be empty, as Web Cryptography writes it for the public half of an agreement.
+    #[cfg(feature = "josekit")]
     pub(crate) fn check_use_of_input(
         &self,
         public_key_use: &str,

@@ -37,6 +37,7 @@ mod members;
 mod private;
 mod public;
 mod rsa;
+mod secret;
 
 pub(crate) use curve::Curve;
 pub(crate) use material::Material;
@@ -45,6 +46,7 @@ pub use private::SigningKey;
 #[cfg(feature = "josekit")]
 pub(crate) use private::check_rsa_pair;
 pub use public::PublicKey;
+pub(crate) use secret::check_secret;
 
 use crate::json::JsonError;
 

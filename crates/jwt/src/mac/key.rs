@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{MacAlgorithm, MacVerified};
 use crate::alg::SignError;
 use crate::engine::aws_lc::hmac_key;
-use crate::jwk::{KeyError, Material, Members, is_key_id};
+use crate::jwk::{KeyError, Material, Members, check_secret, is_key_id};
 use crate::jws::{Compact, Malformed, Members as Header, Named, decode, write, write_claims};
 use crate::policy::Policy;
 use crate::verify::{TokenError, VerifyError};
@@ -126,9 +126,7 @@ impl HmacKey {
         if secret.len() < algorithm.octets() {
             return Err(KeyError::Weak("the secret is shorter than the hash"));
         }
-        if reads_as_text(&secret) {
-            return Err(KeyError::Weak("the secret is a text"));
-        }
+        check_secret(&secret)?;
         let key = hmac_key(algorithm, &secret);
         let operations = Operations { sign: true, verify: true };
         Ok(Self { algorithm, kid, secret, key, operations })
@@ -234,12 +232,6 @@ impl HmacKey {
         hmac::verify(&self.key, compact.signing_input.as_bytes(), &mac)
             .map_err(|_| VerifyError::Signature.into())
     }
-}
-
-/// Whether these octets are what somebody could have typed, the end of a line included.
-fn reads_as_text(secret: &[u8]) -> bool {
-    let typed = |letter: char| !letter.is_control() || letter.is_ascii_whitespace();
-    std::str::from_utf8(secret).is_ok_and(|text| text.chars().all(typed))
 }
 
 impl std::fmt::Debug for HmacKey {

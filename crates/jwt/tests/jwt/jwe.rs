@@ -404,7 +404,7 @@ fn e10_a_shared_key_is_for_its_own_length() {
         }
     }
     // A key of 32 octets that names no content encryption is for both that take so many.
-    let jwk = json!({ "kty": "oct", "alg": "dir", "k": encode([7; 32]) });
+    let jwk = json!({ "kty": "oct", "alg": "dir", "k": encode((140..172).collect::<Vec<u8>>()) });
     let key = DecryptionKey::from_jwk(&jwk).unwrap();
     let suits = |enc: &&ContentEncryption| key.suits(**enc);
     assert_eq!(ContentEncryption::ALL.iter().filter(suits).count(), 2);
@@ -551,9 +551,16 @@ fn keys_obey_their_members() {
     assert_eq!(key.key_management(), KeyManagement::EcdhEsA256Kw);
     let mismatch = DecryptionKey::from_jwk_for(&p256, KeyManagement::EcdhEsA256Kw);
     assert_eq!(mismatch.unwrap_err(), KeyError::AlgorithmMismatch);
-    let shared = json!({ "kty": "oct", "k": encode([1; 32]) });
+    let shared = json!({ "kty": "oct", "k": encode((140..172).collect::<Vec<u8>>()) });
     assert_eq!(DecryptionKey::from_jwk(&shared).unwrap_err(), KeyError::Missing("alg"));
     assert!(DecryptionKey::from_jwk_for(&shared, KeyManagement::A256Kw).is_ok());
+    for known in [[b'a'; 32], *b"your-256-bit-secret-your-256-bit"] {
+        let known = json!({ "kty": "oct", "k": encode(known) });
+        for algorithm in [KeyManagement::A256Kw, KeyManagement::Dir] {
+            let refused = DecryptionKey::from_jwk_for(&known, algorithm).unwrap_err();
+            assert!(matches!(refused, KeyError::Weak(_)), "{refused}");
+        }
+    }
     // A public half decrypts nothing, a private one is not given to those who encrypt.
     for key in KEYS.iter() {
         let private = key.to_jwk();
