@@ -18,6 +18,7 @@ use countersign_metadata::resource;
 use countersign_resource::limit;
 use countersign_resource::path::StrictPath;
 use countersign_resource::{Identity, ResourceDescription};
+use countersign_types::auth_param::quoted;
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
 use http::HeaderValue;
@@ -142,6 +143,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         memory_store: file.danger.memory_store,
     };
     let serving = serving.resolve(path)?;
+    if quoted(&file.realm).is_err() {
+        return Err(ConfigError::new(path, "realm", "printable ASCII only"));
+    }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let danger = Danger::default()

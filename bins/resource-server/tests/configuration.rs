@@ -83,7 +83,7 @@ fn is_setting(line: &str) -> bool {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_key() {
-    let rows: [(&str, &str, &str, &str); 17] = [
+    let rows: [(&str, &str, &str, &str); 19] = [
         ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
         (
             "identifier",
@@ -92,6 +92,8 @@ fn what_cannot_be_served_is_refused_by_key() {
             "identifier",
         ),
         ("unknown", "realm =", "relm =", "relm"),
+        ("realm beyond ASCII", "realm = \"", "realm = \"Büro ", "realm"),
+        ("realm of two lines", "realm = \"", "realm = \"two\\n", "realm"),
         (
             "tls",
             "[tls]\ncertificate = \"rs.bob.example.pem\"\nkey = \"rs.bob.example.key\"",

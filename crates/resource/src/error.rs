@@ -57,6 +57,9 @@ pub enum ConversationError {
     /// No resource of this name was given to the [`ResourceServer`](crate::ResourceServer).
     #[error("no resource is called {0:?}")]
     UnknownResource(String),
+    /// The realm of this server's [`Identity`](crate::Identity) is no text for a challenge.
+    #[error("the realm is not printable ASCII")]
+    Realm,
 }
 
 impl ConversationError {
@@ -76,7 +79,7 @@ impl ConversationError {
     pub(crate) const fn own(&self) -> Option<Wire> {
         match self {
             Self::Registrations(_) | Self::Proof(_) => Some(Wire::unavailable()),
-            Self::UnknownResource(_) => Some(Wire::server_error()),
+            Self::UnknownResource(_) | Self::Realm => Some(Wire::server_error()),
             Self::Metadata(_)
             | Self::NoEndpoint(_)
             | Self::Fetch { .. }

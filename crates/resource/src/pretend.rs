@@ -75,9 +75,14 @@ impl Pretend {
 
     /// A resource server of this authorization server, as it is after a start.
     pub(crate) fn resource_server(self: &Arc<Self>) -> Arc<ResourceServer> {
+        self.resource_server_called("Bob's records")
+    }
+
+    /// The same with another realm.
+    pub(crate) fn resource_server_called(self: &Arc<Self>, realm: &str) -> Arc<ResourceServer> {
         let identity = Identity {
             identifier: ResourceIdentifier::parse(RESOURCE_SERVER).unwrap(),
-            realm: "Bob's records".to_owned(),
+            realm: realm.to_owned(),
             authorization_server: Issuer::parse(ISSUER).unwrap(),
             client_id: ClientId::parse("rs-bob").unwrap(),
             proof: Proof::SecretBasic(ClientSecret::new("secret")),

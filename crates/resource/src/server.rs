@@ -10,6 +10,7 @@ use countersign_client_auth::Proof;
 use countersign_fetch::Fetch;
 use countersign_metadata::ProtectedResourceMetadata;
 use countersign_resolver::ServerMetadataCache;
+use countersign_types::auth_param::quoted;
 use countersign_types::random::Random;
 use countersign_types::secret::{AccessToken, TicketHandle};
 use countersign_types::{
@@ -39,7 +40,7 @@ pub struct Identity {
     ///
     /// [RFC 9728 §1.2]: https://www.rfc-editor.org/rfc/rfc9728#section-1.2
     pub identifier: ResourceIdentifier,
-    /// The realm of its challenges, and its name in its metadata.
+    /// The realm of its challenges, and its name in its metadata: printable ASCII.
     pub realm: String,
     /// The authorization server that protects its resources.
     pub authorization_server: Issuer,
@@ -232,6 +233,8 @@ impl ResourceServer {
         resource: &str,
         scopes: &ScopeSet,
     ) -> Result<UmaChallenge, Arc<ConversationError>> {
+        // Before there is a ticket: nobody could be told of it.
+        quoted(&self.identity.realm).map_err(|_| ConversationError::Realm)?;
         let mut required = self.required(resource, scopes).await?;
         let mut ticket = self.permission_ticket(&required).await;
         if ticket.as_ref().is_err_and(|error| is_stale_registration(error)) {

@@ -158,6 +158,19 @@ async fn what_fails_here_is_not_laid_at_the_authorization_servers_door() {
 }
 
 #[tokio::test]
+async fn a_realm_that_no_header_carries_is_this_servers_own_failure() {
+    let pretend = granted().await;
+    for realm in ["Büro", "two\nlines"] {
+        let server = pretend.resource_server_called(realm);
+        let layer = UmaLayer::new(server, Arc::new(OnePath));
+        let request = Request::get("/rs-api").body(()).unwrap();
+        let response = layer.layer(Inner).call(request).await.unwrap();
+        assert_eq!(response.status(), 500, "{realm}");
+        assert!(!response.headers().contains_key("warning"), "{realm}");
+    }
+}
+
+#[tokio::test]
 async fn rs_4_a_token_for_another_resource_server_is_no_token() {
     let pretend = granted().await;
     pretend.state().tokens.get_mut("rpt").unwrap()["aud"] = "https://rs.eve.example".into();
