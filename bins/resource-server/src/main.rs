@@ -52,23 +52,37 @@ impl Program for ResourceServer {
 }
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| is_protect(&first)) {
-        return protect(Protection::parse());
+    // What follows a lone -- is the name of a file.
+    let options: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
+    if !options.iter().any(|option| is_protect(option)) {
+        return program::main::<ResourceServer>();
     }
-    program::main::<ResourceServer>()
+    // Whoever asks for help need not know yet what --protect takes.
+    if options.iter().any(|option| option == "--help" || option == "-h") {
+        return protect(Protection::parse_from([ResourceServer::NAME, "--help"]));
+    }
+    protect(Protection::parse())
 }
 
 /// Whether the command line is the other one.
-fn is_protect(argument: &OsStr) -> bool {
-    argument.as_encoded_bytes().starts_with(b"--protect")
+fn is_protect(option: &OsStr) -> bool {
+    option == "--protect" || option.as_encoded_bytes().starts_with(b"--protect=")
 }
+
+const PROTECT_EXAMPLE: &str = "\
+Example:
+  resource-server --protect http://127.0.0.1:3000 \\
+    --issuer https://sts.bob.example --identifier https://api.bob.example \\
+    --open 'GET /health' --require 'GET /albums/{id}=albums.read' \\
+    --require 'POST /albums=albums.write' \\
+    --listen 0.0.0.0:443 --certificate api.pem --key api.key";
 
 /// Access tokens in front of a service that knows nothing of them.
 ///
 /// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for one that
 /// cannot be served.
 #[derive(Parser)]
-#[command(name = "resource-server", version)]
+#[command(name = "resource-server", version, after_help = PROTECT_EXAMPLE)]
 struct Protection {
     #[command(flatten)]
     protect: Protect,

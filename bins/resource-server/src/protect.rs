@@ -1,6 +1,7 @@
 //! `resource-server --protect`: the layer and the proxy in front of a service that speaks HTTP.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +54,8 @@ pub struct Protect {
     #[arg(long, value_name = "WHAT=HEADER", requires = "protect", value_parser = header)]
     pub caller_header: Vec<(String, HeaderName)>,
     /// The longest request body, in octets
-    #[arg(long, value_name = "OCTETS", requires = "protect", default_value_t = 1024 * 1024 * 1024)]
-    pub max_body: usize,
+    #[arg(long, value_name = "OCTETS", requires = "protect", default_value = "1073741824")]
+    pub max_body: NonZeroUsize,
     /// Trust the certificates of this PEM file and no others when asking issuers
     #[arg(long, value_name = "FILE", requires = "protect")]
     pub roots: Option<PathBuf>,
@@ -87,6 +88,9 @@ pub enum ProtectionError {
     /// Something that is needed was not said.
     #[error("{0}")]
     Missing(&'static str),
+    /// Plain http where other machines can reach it.
+    #[error("--danger-plain-http is for loopback addresses only, not for --listen {0}")]
+    PlainHttp(SocketAddr),
     /// A rule.
     #[error("a rule cannot be read")]
     Routes(#[from] RoutesError),
@@ -120,6 +124,9 @@ impl Protect {
         }
         let transport = match (self.certificate, self.key) {
             (Some(certificate), Some(key)) => Transport::tls(&TlsConfig { certificate, key })?,
+            _ if self.danger_plain_http && !self.listen.ip().is_loopback() => {
+                return Err(ProtectionError::PlainHttp(self.listen));
+            }
             _ if self.danger_plain_http => server::danger::plain_http(),
             _ => return Err(missing("no TLS: --certificate and --key; or --danger-plain-http")),
         };
@@ -144,7 +151,7 @@ impl Protect {
         let router = Router::new().fallback_service(layer.layer(proxy));
 
         let mut limits = Limits::default();
-        limits.body_size = self.max_body;
+        limits.body_size = self.max_body.get();
         // The proxy bounds how long its service may take; a body is bounded by its pauses.
         limits.handler = CONNECTION;
         limits.connection = CONNECTION;

@@ -284,3 +284,60 @@ fn small() -> String {
 fn the_certificate_should_cover_the_identifier() {
     assert_eq!(load_text("hosts", &example()).unwrap().hosts(), ["rs.bob.example"]);
 }
+
+/// Runs `resource-server`; its exit status, and what it says where.
+fn run(line: &str) -> (Option<i32>, String, String) {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_resource-server"));
+    let output = program.args(line.split_whitespace()).output().unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_help_about_protecting_is_where_the_help_says() {
+    let (_, help, _) = run("--help");
+    assert!(help.contains("resource-server --protect --help"), "{help}");
+    for line in ["--protect --help", "--protect -h", "--help --protect", "--protect=x --help"] {
+        let (status, help, says) = run(line);
+        assert_eq!((status, says.as_str()), (Some(0), ""), "{line}");
+        assert!(help.contains("--caller-header"), "{line}: {help}");
+    }
+}
+
+#[test]
+fn the_help_about_protecting_has_the_example_of_the_manual() {
+    let manual = include_str!("../README.md");
+    let (_, example) = manual.split_once("$ resource-server --protect").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let (_, help, _) = run("--protect --help");
+    for line in example.trim().lines() {
+        assert!(help.contains(line.trim()), "{line}: {help}");
+    }
+}
+
+/// A protection that lacks only what is appended.
+const PROTECTION: &str = "--issuer https://as.example --identifier https://api.example \
+     --danger-plain-http --require nonsense=a --protect http://127.0.0.1:3000";
+
+#[test]
+fn protect_may_stand_anywhere() {
+    let (status, _, says) = run(PROTECTION);
+    assert_eq!(status, Some(78), "{says}");
+    assert!(says.contains("a rule cannot be read"), "{says}");
+    let (status, _, says) = run("-- --protect");
+    assert_eq!(status, Some(78), "a configuration may be called anything: {says}");
+}
+
+#[test]
+fn what_cannot_be_protected_is_refused_before_anything_binds() {
+    let rows = [
+        ("--listen 0.0.0.0:0", 78, "loopback"),
+        ("--listen [::]:0", 78, "loopback"),
+        ("--max-body 0", 2, "--max-body"),
+    ];
+    for (option, expected, reason) in rows {
+        let (status, _, says) = run(&format!("{PROTECTION} {option}"));
+        assert_eq!(status, Some(expected), "{option}: {says}");
+        assert!(says.contains(reason), "{option}: {says}");
+    }
+}
