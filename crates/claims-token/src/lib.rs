@@ -60,7 +60,7 @@
 //!
 //! Discovery of the issuer (`countersign-resolver`), the life of the ticket and the policy
 //! (`countersign-uma`), the decision to issue (`countersign-token-exchange`). Identity tokens, which
-//! carry a person to a resource server without UMA, are not minted yet.
+//! carry a person to a resource server without UMA, are `countersign-identity-propagation`'s.
 //!
 //! # Deviations
 //!

@@ -75,6 +75,8 @@
 //! |---|---|---|---|
 //! | an application whose users want in elsewhere | `client` | [`client::Client`] | `examples/embed-client` |
 //! | an API that strangers may be let into | `resource` | [`resource::UmaLayer`] | `examples/embed-resource-server` |
+//! | an API whose callers have access tokens, or act for somebody | `resource` | [`resource::ProtectLayer`] | `examples/protect-axum` |
+//! | a service that acts for a person elsewhere | `client` | [`client::IdentityPropagator`] | |
 //! | owners with a policy about who gets in | `uma` | [`uma::app()`] | `examples/embed-authorization-server` |
 //! | users whose identity others should believe | `sts` | [`sts::app()`] | program `sts` |
 //!
@@ -212,8 +214,8 @@
 //!
 //! # What is left out
 //!
-//! Signing people in at a foreign provider (`countersign-login`) and the programs. What no crate here does
-//! yet is listed in `docs/ARCHITECTURE.md`.
+//! Signing people in at a foreign provider (`countersign-login`), policies in Cedar (`countersign-cedar`) and the
+//! programs. What no crate here does yet is listed in `docs/ARCHITECTURE.md`.
 
 pub use countersign_claims_token as claims_token;
 pub use countersign_client_auth as client_auth;

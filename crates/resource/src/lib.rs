@@ -78,8 +78,6 @@
 //! - Access tokens that are bound to a key (`cnf`), and encrypted ones: they are refused.
 //! - PATs that a person grants (UMA 2.0 Federated Authorization §1.3 leaves the grant open): the
 //!   PAT comes from the client credentials grant, for resources whose owner is an organisation.
-//! - Listing and deleting registrations: what is taken out of the configuration stays registered
-//!   until its owner deletes it.
 //! - A token in the request body ([RFC 6750 §2.2]): it is not looked for.
 //!
 //! # Deviations

@@ -27,11 +27,10 @@
 //!
 //! # Where it stands
 //!
-//! On two cores that were busy with other work (load 4 to 10), so that only processor time says
-//! something, with thin link-time optimisation: token exchange 87 % (87.0 us bare, 99.5 us), ticket to
-//! RPT 56 to 58 % (three runs: 77 us bare, 132 to 136 us), ticket on disk 44 to 50 % (80 us, 157 to 170 us).
-//! The RPT does not reach the goal. Before its key began with the moment of issue it took 146 us, and
-//! a ticket on disk 178 us. Where the other 57 us go (callgrind, perf):
+//! On two otherwise idle cores (2 x Intel Xeon), in the bench profile: token exchange 88 % of the bare
+//! endpoint's rate (18,183 a second beside 20,756; 86 % by processor time), ticket to RPT 48 %
+//! (11,180 beside 23,454; 55 %, which is 152 us beside 85 us), ticket on disk 39 % (8,239 beside 21,917; 55 %).
+//! The exchange reaches the goal, the RPT does not. Where its surplus goes (callgrind, perf):
 //!
 //! - The handler takes 941,000 instructions, 757,000 of them to verify the signature. Of the rest,
 //!   reading and checking the claims token takes 47,000, the form 25,000, the policy 18,000.
