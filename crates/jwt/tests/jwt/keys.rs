@@ -1,8 +1,5 @@
 //! What a reader of keys and key sets must refuse, and what it must skip.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use countersign_jwt::convert::{self, ConvertError};
 use countersign_jwt::json::JsonError;
 use countersign_jwt::jwks::{KeySetError, MAX_SET, SkipReason};
 use countersign_jwt::{Algorithm, KeyError, KeySet, PublicKey, SigningKey, Verify as _};
@@ -125,6 +122,20 @@ fn j18_types_curves_and_coordinates() {
     check("small order", &order_two, KeyError::Weak("a point of small order"));
 }
 
+/// The door of PEM, which takes the feature.
+#[cfg(feature = "josekit")]
+#[track_caller]
+fn refused_as_pem(spki: &[u8]) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use countersign_jwt::convert::{ConvertError, public_key_from_pem};
+
+    let pem = STANDARD.encode(spki);
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----\n");
+    let outcome = public_key_from_pem(pem.as_bytes(), None, None);
+    assert!(matches!(outcome, Err(ConvertError::Key(KeyError::Invalid))), "{spki:?}");
+}
+
 /// At each door through which an Ed25519 key comes in. The engine alone would take them.
 #[test]
 fn j18_an_ed25519_key_is_a_point_of_its_curve() {
@@ -153,10 +164,8 @@ fn j18_an_ed25519_key_is_a_point_of_its_curve() {
         refused(PublicKey::from_json(jwk.to_string().as_bytes()));
         refused(PublicKey::from_jwk_for(&jwk, Algorithm::Ed25519));
         refused(PublicKey::from_spki_der(&spki, None, None));
-        let pem = STANDARD.encode(&spki);
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{pem}\n-----END PUBLIC KEY-----\n");
-        let outcome = convert::public_key_from_pem(pem.as_bytes(), None, None);
-        assert!(matches!(outcome, Err(ConvertError::Key(KeyError::Invalid))), "{x:?}");
+        #[cfg(feature = "josekit")]
+        refused_as_pem(&spki);
         let set = json!({ "keys": [jwk] }).to_string();
         let reason = KeyError::Invalid;
         let own = KeySet::parse_own(set.as_bytes()).unwrap_err();
