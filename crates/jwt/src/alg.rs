@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::jws::Malformed;
+
 /// A signature algorithm. The list is closed: a name outside it is refused, octet for octet, and
 /// so `none`, `NONE` and `HS256` are as unknown as any misspelling. [RFC 8725 §3.1]
 ///
@@ -137,6 +139,10 @@ pub enum SignError {
     /// The token would be longer than any reader accepts ([`MAX_TOKEN`](crate::jws::MAX_TOKEN)).
     #[error("the token would be too long")]
     TooLong,
+    /// The reader of this crate would refuse the token: for its `typ` or `kid`, or for claims that
+    /// nest too deeply, hold NUL or have a member twice.
+    #[error("no reader would take the token")]
+    Unreadable(#[from] Malformed),
     /// The key's `key_ops` do not let it sign.
     #[error("the key is not for signing")]
     Use,

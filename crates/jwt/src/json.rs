@@ -16,6 +16,10 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
+mod write;
+
+pub(crate) use write::{WriteError, write};
+
 /// How deep objects and arrays may nest; the outermost counts as one.
 pub const MAX_DEPTH: usize = 16;
 

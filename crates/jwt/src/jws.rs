@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::alg::{Algorithm, EDDSA, Sign, SignError};
 use crate::base64url;
 use crate::claims::Claims;
-use crate::json::JsonError;
+use crate::json::{self, JsonError, WriteError};
 use crate::jwk::is_key_id;
 use crate::object::{Entry, Object};
 
@@ -26,8 +26,13 @@ pub use payload::{UnverifiedJws, VerifiedJws, sign_payload};
 /// The longest token that is read or written, in octets.
 pub const MAX_TOKEN: usize = 16 * 1024;
 
-/// The longest `typ` that is read.
+/// The longest `typ` or `cty` that is read or written.
 const MAX_TYP: usize = 128;
+
+/// Whether a text can be the `typ` or `cty` of a header.
+pub(crate) fn is_media_type(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_TYP && text.is_ascii() && !text.contains('\0')
+}
 
 /// Signs claims: header `alg`, `typ`, `kid`, then the claims as they serialize.
 ///
@@ -44,8 +49,8 @@ const MAX_TYP: usize = 128;
 /// ```
 ///
 /// # Errors
-/// [`SignError::Claims`] if the claims are not an object, [`SignError::TooLong`] beyond
-/// [`MAX_TOKEN`], [`SignError::Engine`].
+/// [`SignError::Claims`] if the claims are not an object, [`SignError::Unreadable`] if this crate
+/// would not read the token, [`SignError::TooLong`] beyond [`MAX_TOKEN`], [`SignError::Engine`].
 pub fn sign<C: Serialize>(typ: &str, key: &dyn Sign, claims: &C) -> Result<String, SignError> {
     let members = Members { alg: key.algorithm().name(), typ: Some(typ), kid: key.key_id() };
     write(&members, |payload| write_claims(payload, claims), |input| key.sign(input))
@@ -66,7 +71,10 @@ pub(crate) fn write_claims<C: Serialize>(
     payload: &mut Vec<u8>,
     claims: &C,
 ) -> Result<(), SignError> {
-    serde_json::to_writer(&mut *payload, claims).map_err(|_| SignError::Claims)?;
+    json::write(payload, claims).map_err(|error| match error {
+        WriteError::Value => SignError::Claims,
+        WriteError::Unreadable(fault) => Malformed::Payload(fault).into(),
+    })?;
     if payload.first() == Some(&b'{') { Ok(()) } else { Err(SignError::Claims) }
 }
 
@@ -77,6 +85,7 @@ pub(crate) fn write<S: AsRef<[u8]>>(
     sign: impl FnOnce(&[u8]) -> Result<S, SignError>,
 ) -> Result<String, SignError> {
     let mut buffer = Vec::with_capacity(1024);
+    check_names(members.typ, members.kid)?;
     serde_json::to_writer(&mut buffer, members).map_err(|_| SignError::Claims)?;
     let mut token = String::with_capacity(2048);
     base64url::encode_onto(&buffer, &mut token);
@@ -88,6 +97,9 @@ pub(crate) fn write<S: AsRef<[u8]>>(
     }
     base64url::encode_onto(&buffer, &mut token);
     let signature = sign(token.as_bytes())?;
+    if signature.as_ref().is_empty() {
+        return Err(SignError::Engine);
+    }
     token.push('.');
     base64url::encode_onto(signature.as_ref(), &mut token);
     if token.len() > MAX_TOKEN { Err(SignError::TooLong) } else { Ok(token) }
@@ -158,15 +170,21 @@ impl<'a> Named<'a> {
         }
         let alg = member(members, "alg")?.ok_or(Malformed::Member("alg"))?;
         let typ = member(members, "typ")?;
-        if typ.is_some_and(|typ| typ.is_empty() || typ.len() > MAX_TYP || !typ.is_ascii()) {
-            return Err(Malformed::Member("typ"));
-        }
         let kid = member(members, "kid")?;
-        if kid.is_some_and(|kid| !is_key_id(kid)) {
-            return Err(Malformed::Member("kid"));
-        }
+        check_names(typ, kid)?;
         Ok(Self { alg, typ, kid })
     }
+}
+
+/// What a `typ` and a `kid` are held to, by whoever they are written.
+fn check_names(typ: Option<&str>, kid: Option<&str>) -> Result<(), Malformed> {
+    if typ.is_some_and(|typ| !is_media_type(typ)) {
+        return Err(Malformed::Member("typ"));
+    }
+    if kid.is_some_and(|kid| !is_key_id(kid)) {
+        return Err(Malformed::Member("kid"));
+    }
+    Ok(())
 }
 
 fn member<'a>(members: &'a Object, name: &'static str) -> Result<Option<&'a str>, Malformed> {

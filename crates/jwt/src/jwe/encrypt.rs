@@ -7,10 +7,9 @@ use serde_json::{Map, Value};
 use super::alg::ContentEncryption;
 use super::content::{fresh, seal};
 use super::decrypt::JWT;
-use super::header::is_media_type;
 use super::key::EncryptionKey;
 use crate::base64url;
-use crate::jws::{self, MAX_TOKEN};
+use crate::jws::{self, MAX_TOKEN, is_media_type};
 
 /// Encrypts to one recipient.
 #[derive(Clone, Debug)]
@@ -103,7 +102,7 @@ pub enum EncryptError {
     #[error("the key is not for this content encryption")]
     Key,
     /// A `typ` or `cty` that no reader would take.
-    #[error("{0} is empty, too long or not ASCII")]
+    #[error("{0} is empty, too long, not ASCII or holds NUL")]
     Type(&'static str),
     /// What was to be encrypted as a signed token is none.
     #[error("not a signed token")]

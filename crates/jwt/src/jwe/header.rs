@@ -11,10 +11,8 @@ use super::agreement::{Agreement, ephemeral_key};
 use super::alg::{ContentEncryption, KeyManagement};
 use crate::base64url;
 use crate::jwk::is_key_id;
+use crate::jws::is_media_type;
 use crate::object::{Entry, Object};
-
-/// The longest `typ` or `cty` that is read or written.
-pub(super) const MAX_TYPE: usize = 128;
 
 /// The members of the header that are read. Untrusted until the JWE is decrypted; and a JWE
 /// that decrypts says only that its sender knew a key to encrypt to.
@@ -140,8 +138,4 @@ fn media_type(members: &Object, name: &'static str) -> Result<Option<String>, Ma
         Some(text) if is_media_type(text) => Ok(Some(text.to_owned())),
         Some(_) => Err(Malformed::Member(name)),
     }
-}
-
-pub(super) fn is_media_type(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_TYPE && text.is_ascii()
 }

@@ -8,7 +8,8 @@ use crate::verify::{VerifyError, verify_by_set, verify_with_key};
 /// Signs octets that are no claims: header `alg`, `kid` and, if there is one, `typ`.
 ///
 /// # Errors
-/// [`SignError::TooLong`] beyond [`MAX_TOKEN`](super::MAX_TOKEN), [`SignError::Engine`].
+/// [`SignError::Unreadable`] for an unfit `typ` or `kid`, [`SignError::TooLong`] beyond
+/// [`MAX_TOKEN`](super::MAX_TOKEN), [`SignError::Engine`].
 pub fn sign_payload(
     typ: Option<&str>,
     key: &dyn Sign,

@@ -174,8 +174,7 @@ impl HmacKey {
     /// Writes claims with their MAC: header `alg`, `typ`, `kid`.
     ///
     /// # Errors
-    /// [`SignError::Use`] if `key_ops` of the key say otherwise, [`SignError::Claims`] if the claims
-    /// are not an object, [`SignError::TooLong`].
+    /// [`SignError::Use`] if `key_ops` of the key say otherwise, and as [`sign`](crate::sign).
     pub fn sign<C: Serialize>(&self, typ: &str, claims: &C) -> Result<String, SignError> {
         if !self.operations.sign {
             return Err(SignError::Use);

@@ -15,6 +15,7 @@ mod macs;
 mod properties;
 mod rfc7520;
 mod rotation;
+mod signing;
 mod support;
 mod tokens;
 mod vectors;

@@ -157,7 +157,7 @@ fn shapes_and_sizes() {
     let encrypter = Encrypter::new(&key, ContentEncryption::A128Gcm);
     let long = encrypter.encrypt(&vec![0; MAX_TOKEN / 4 * 3]);
     assert_eq!(long.unwrap_err(), EncryptError::TooLong);
-    for typ in ["", "\u{e9}", &"t".repeat(129)] {
+    for typ in ["", "\u{e9}", "a\0b", &"t".repeat(129)] {
         let outcome = encrypter.clone().with_typ(typ).encrypt(b"x");
         assert_eq!(outcome.unwrap_err(), EncryptError::Type("typ"));
     }
