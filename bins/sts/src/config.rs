@@ -89,6 +89,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         memory_store: file.danger.memory_store,
     };
     let serving = serving.resolve(path)?;
+    if countersign_sts_service::Sts::check_issuer(&file.issuer).is_err() {
+        return Err(ConfigError::new(path, "issuer", "too long to make endpoints of"));
+    }
     check_lifetimes(path, &file.lifetimes)?;
     let email_domains = email_domains(path, &file.email_domains)?;
     let names_a_client = |subject: &str| file.clients.iter().any(|c| c.id.as_str() == subject);

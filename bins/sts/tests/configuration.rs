@@ -284,6 +284,9 @@ fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
 #[test]
 fn a_bad_value_is_named() {
     refused("issuer", "https://sts.alice.example", "http://sts.alice.example", "issuer", "https");
+    let long = format!("https://sts.alice.example/{}", "x".repeat(2010));
+    let reason = "too long to make endpoints of";
+    refused("long issuer", "https://sts.alice.example", &long, "issuer", reason);
     refused("unknown", "name = \"alice", "nmae = \"alice", "nmae", "unknown field");
     refused("domain", "[\"alice.example\"]", "[\"localhost\"]", "email_domains[0]", "domain");
     refused("plain", "plain_http = true", "", "tls", "danger.plain_http");

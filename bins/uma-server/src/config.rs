@@ -17,7 +17,7 @@ use countersign_uma::assessment::{PartialGrants, Settings};
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
 use countersign_uma::{Protection, rpt};
-use countersign_uma_service::{Client, Limits, StaticClients, UmaConfig};
+use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig};
 use serde::Deserialize;
 
 /// A configuration that can be served: every value has its type, every path is relative to the
@@ -158,6 +158,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         memory_store: file.danger.memory_store,
     };
     let serving = serving.resolve(path)?;
+    if Uma::check_issuer(&file.issuer).is_err() {
+        return Err(ConfigError::new(path, "issuer", "too long to make endpoints of"));
+    }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;

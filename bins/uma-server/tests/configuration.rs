@@ -142,6 +142,8 @@ fn a_bad_value_is_named() {
     let secret = r#"secret = { file = "a.secret" }"#;
     let rule = r#"domains = ["alice.example"]"#;
     check_refused("https://uma.bob", "http://uma.bob", "issuer", "https");
+    let long = format!("https://uma.bob.example/{}", "x".repeat(2010));
+    check_refused("https://uma.bob.example", &long, "issuer", "too long to make endpoints of");
     check_refused("127.0.0.1:0", "nowhere", "listen", "invalid socket address");
     check_refused("plain_http = true", "", "tls", "danger.plain_http");
     check_refused("memory_store = true", "", "store.path", "danger.memory_store");

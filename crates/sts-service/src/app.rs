@@ -133,6 +133,14 @@ impl Endpoints {
 }
 
 impl Sts {
+    /// Whether an issuer identifier leaves room for the paths of the endpoints.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] if it is too long for one of them.
+    pub fn check_issuer(issuer: &Issuer) -> Result<(), IdentifierError> {
+        Endpoints::of(issuer).map(drop)
+    }
+
     /// Sets a service up.
     ///
     /// # Errors

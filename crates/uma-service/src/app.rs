@@ -79,6 +79,14 @@ pub struct Uma {
 }
 
 impl Uma {
+    /// Whether an issuer identifier leaves room for the paths of the endpoints.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] if it is too long for one of them.
+    pub fn check_issuer(issuer: &Issuer) -> Result<(), IdentifierError> {
+        Endpoints::of(issuer).map(drop)
+    }
+
     /// A server of this configuration on these seams.
     ///
     /// # Errors
