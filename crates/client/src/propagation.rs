@@ -5,8 +5,9 @@
 //! checks that it got what it asked for, and sends the request with the token and a proof that it is
 //! the client the token names.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod kept;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_client_auth::Proof;
@@ -21,18 +22,18 @@ use countersign_resolver::{MetadataConfig, ResourceMetadataCache, ServerMetadata
 use countersign_types::random::Random;
 use countersign_types::secret::AccessToken;
 use countersign_types::{
-    ClientId, Clock, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, Timestamp,
-    TokenType,
+    ClientId, Clock, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, Timestamp, TokenType,
 };
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use oauth2::basic::BasicClient;
 use oauth2::{TokenResponse as _, TokenUrl};
 
+use self::kept::{Kept, Tokens};
 use crate::discover;
 use crate::error::ClientError;
 use crate::exchange::ExchangeToken as _;
-use crate::subject::{Person, SubjectToken};
+use crate::subject::{Person, Subject, SubjectToken};
 use crate::token_endpoint::{IssuedTokenType, TokenError};
 
 /// A token that ends sooner than this is not used any more.
@@ -163,15 +164,7 @@ pub struct IdentityPropagator {
     observer: Option<Arc<dyn PropagationObserver>>,
     metadata: ServerMetadataCache,
     resources: ResourceMetadataCache,
-    kept: Mutex<BTreeMap<ResourceIdentifier, Kept>>,
-}
-
-/// An identity token and the person it is about.
-#[derive(Clone)]
-struct Kept {
-    token: AccessToken,
-    person: EmailAddress,
-    until: Timestamp,
+    kept: Tokens,
 }
 
 impl IdentityPropagator {
@@ -198,7 +191,7 @@ impl IdentityPropagator {
             subject,
             form: ActorForm::default(),
             observer: None,
-            kept: Mutex::default(),
+            kept: Tokens::default(),
         }
     }
 
@@ -227,6 +220,28 @@ impl IdentityPropagator {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, PropagationError> {
+        self.send(request, None).await
+    }
+
+    /// The same for the person of this very request instead of the session's: a service that others
+    /// call acts for whoever they call for, many at a time. The subject's access token is one that
+    /// the provider issued for this client, and nobody else's identity token is used for it.
+    ///
+    /// # Errors
+    /// Any [`PropagationError`] but `SubjectToken`.
+    pub async fn request_for(
+        &self,
+        subject: &Subject,
+        request: http::Request<Bytes>,
+    ) -> Result<Response<Bytes>, PropagationError> {
+        self.send(request, Some(subject)).await
+    }
+
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        subject: Option<&Subject>,
+    ) -> Result<Response<Bytes>, PropagationError> {
         let (head, body) = request.into_parts();
         let url = EndpointUrl::parse(&head.uri.to_string())
             .map_err(|_| PropagationError::Request("its URL is not an absolute https URL"))?;
@@ -237,7 +252,10 @@ impl IdentityPropagator {
         let target = discover::relying_party(&self.resources, &url)
             .await
             .map_err(|error| PropagationError::Discovery(Box::new(error)))?;
-        let identity_token = self.identity_token(&target).await?;
+        let identity_token = match subject {
+            Some(subject) => self.identity_token_for(subject, &target).await?,
+            None => self.identity_token(&target).await?,
+        };
 
         let ActingClient { client_id, key } = &self.client;
         let now = self.clock.now();
@@ -270,20 +288,28 @@ impl IdentityPropagator {
         target: &ResourceIdentifier,
     ) -> Result<AccessToken, PropagationError> {
         let subject = self.subject.subject_token().await.map_err(PropagationError::SubjectToken)?;
-        let person = match subject.person {
+        self.identity_token_for(&subject, target).await
+    }
+
+    async fn identity_token_for(
+        &self,
+        subject: &Subject,
+        target: &ResourceIdentifier,
+    ) -> Result<AccessToken, PropagationError> {
+        let person = match &subject.person {
             Person::Email(email) | Person::SubjectAndEmail(_, email) => email,
             Person::Subject(_) => return Err(PropagationError::NoEmail),
         };
         let now = self.clock.now();
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned();
-        if let Some(kept) = kept.filter(|kept| kept.person == person && now < kept.until) {
-            return Ok(kept.token);
+        let key = (target.clone(), subject.access_token.digest());
+        if let Some(kept) = self.kept.get(&key, person, now) {
+            return Ok(kept);
         }
         let (token, lifetime) = self.exchange(&subject.access_token, target, now).await?;
         let expected = ExpectedByClient {
             issuer: &self.provider,
             audience: target,
-            person: &person,
+            person,
             client_id: &self.client.client_id,
             confirmation: None,
             now: self.clock.now(),
@@ -293,11 +319,8 @@ impl IdentityPropagator {
             source,
         })?;
         self.observe(&PropagationEvent::IdentityToken { identity_token: &token });
-        let kept = Kept { token: token.clone(), person, until: now.after(lifetime).before(MARGIN) };
-        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, kept| now < kept.until);
-        all.insert(target.clone(), kept);
-        drop(all);
+        let until = now.after(lifetime).before(MARGIN);
+        self.kept.keep(key, Kept { token: token.clone(), person: person.clone(), until }, now);
         Ok(token)
     }
 

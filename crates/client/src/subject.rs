@@ -71,6 +71,17 @@ impl SubjectToken for Subject {
     }
 }
 
+/// Nobody's session: for a service that acts only for those it is called for
+/// ([`IdentityPropagator::request_for`](crate::IdentityPropagator::request_for)). It has no token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSession;
+
+impl SubjectToken for NoSession {
+    fn subject_token(&self) -> BoxFuture<'_, Result<Subject, Box<dyn Error + Send + Sync>>> {
+        Box::pin(std::future::ready(Err("nobody has a session here".into())))
+    }
+}
+
 /// An authorization server that the client is about to tell a person's verified address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAudience {
