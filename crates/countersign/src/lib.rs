@@ -76,7 +76,7 @@
 //! | an application whose users want in elsewhere | `client` | [`client::Client`] | `examples/embed-client` |
 //! | an API that strangers may be let into | `resource` | [`resource::UmaLayer`] | `examples/embed-resource-server` |
 //! | an API whose callers have access tokens, or act for somebody | `resource` | [`resource::ProtectLayer`] | `examples/protect-axum` |
-//! | a service that acts for a person elsewhere | `client` | [`client::IdentityPropagator`] | |
+//! | a service that acts for a person elsewhere | `client` | [`client::IdentityPropagator`] | `examples/identity-propagation` |
 //! | owners with a policy about who gets in | `uma` | [`uma::app()`] | `examples/embed-authorization-server` |
 //! | users whose identity others should believe | `sts` | [`sts::app()`] | program `sts` |
 //!

@@ -37,12 +37,15 @@ use tower_service::Service;
 
 use self::answer::{Answer, Document};
 pub use self::mode::Mode;
+use crate::bearer;
 use crate::layer::Refused;
 use crate::path::StrictPath;
 use crate::routes::{Found, Need, Routes};
 
 #[cfg(doc)]
 use crate::caller::VerifiedCaller;
+#[cfg(doc)]
+use countersign_types::secret::AccessToken;
 
 /// Puts [`Protected`] around a service. A clone shares everything.
 ///
@@ -69,7 +72,11 @@ use crate::caller::VerifiedCaller;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct ProtectLayer(Arc<Protection>);
+pub struct ProtectLayer(Arc<Protection>, TokenGoesOn);
+
+/// Whether the service behind gets the token itself.
+#[derive(Clone, Copy)]
+struct TokenGoesOn(bool);
 
 struct Protection {
     mode: Mode,
@@ -109,7 +116,19 @@ impl ProtectLayer {
             }
         }
         let document = Document::new(mode.metadata(&routes))?;
-        Ok(Self(Arc::new(Protection { mode, routes, document })))
+        Ok(Self(Arc::new(Protection { mode, routes, document }), TokenGoesOn(false)))
+    }
+
+    /// The service behind finds the token that its caller was admitted by among the request's
+    /// extensions, as an [`AccessToken`]: for a service that exchanges it, to act for the caller
+    /// elsewhere ([RFC 8693 §1.1]). Without this, the token ends here. It is of use only where the
+    /// issuer has made it out to itself as well.
+    ///
+    /// [RFC 8693 §1.1]: https://www.rfc-editor.org/rfc/rfc8693#section-1.1
+    #[must_use]
+    pub fn with_token(mut self) -> Self {
+        self.1 = TokenGoesOn(true);
+        self
     }
 
     /// Where this server's metadata is found.
@@ -153,10 +172,10 @@ where
         // The clone is what was polled ready; a fresh one waits for the next request.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
-        let protection = Arc::clone(&self.layer.0);
+        let ProtectLayer(protection, token_goes_on) = self.layer.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            match protection.admit(parts).await {
+            match protection.admit(parts, token_goes_on).await {
                 Ok(parts) => inner.call(Request::from_parts(parts, body)).await,
                 Err(answer) => Ok(answer.into_response(&protection.document)),
             }
@@ -165,7 +184,11 @@ where
 }
 
 impl Protection {
-    async fn admit(&self, mut parts: Parts) -> Result<Parts, Answer> {
+    async fn admit(
+        &self,
+        mut parts: Parts,
+        TokenGoesOn(token_goes_on): TokenGoesOn,
+    ) -> Result<Parts, Answer> {
         let path =
             StrictPath::parse(parts.uri.path()).map_err(|_| Answer::Refused(Refused::Spelling))?;
         if path == *self.document.path() {
@@ -177,6 +200,11 @@ impl Protection {
             Found::Need(Need::Open) => {}
             Found::Need(Need::Caller(requirement)) => {
                 let caller = self.mode.authorize(&parts, requirement).await?;
+                if token_goes_on {
+                    let token = bearer::parse(&parts.headers, parts.uri.query());
+                    let token = token.map_err(Answer::Credentials)?;
+                    token.and_then(|token| parts.extensions.insert(token));
+                }
                 self.mode.strip_credentials(&mut parts.headers);
                 parts.extensions.insert(caller);
             }

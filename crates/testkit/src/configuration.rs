@@ -57,13 +57,10 @@ pub(crate) fn configuration(party: Party, around: &Surroundings<'_>) -> Table {
 /// What every program is told: where it is, whom it trusts, where everybody else is.
 fn common(party: Party, around: &Surroundings<'_>) -> String {
     let Place { address, tls, .. } = around.place(party);
-    let outbound = match party {
-        Party::Sts | Party::EvilSts => String::new(),
-        _ => format!(
-            "outbound = {{ roots = \"ca.pem\" }}\ndanger = {{ connect_to = {} }}",
-            json!(around.connect_to)
-        ),
-    };
+    let outbound = format!(
+        "outbound = {{ roots = \"ca.pem\" }}\ndanger = {{ connect_to = {} }}",
+        json!(around.connect_to)
+    );
     format!(
         r#"
         listen = "{address}"

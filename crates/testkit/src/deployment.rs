@@ -81,6 +81,7 @@ pub struct Builder {
     hostile: bool,
     without: Vec<Party>,
     changes: BTreeMap<Party, Change>,
+    hosts: Vec<&'static str>,
 }
 
 impl Builder {
@@ -95,6 +96,13 @@ impl Builder {
     #[must_use]
     pub fn without(mut self, party: Party) -> Self {
         self.without.push(party);
+        self
+    }
+
+    /// With one more host, for the test to serve: [`Deployment::take_host`].
+    #[must_use]
+    pub fn with_host(mut self, host: &'static str) -> Self {
+        self.hosts.push(host);
         self
     }
 
@@ -126,6 +134,12 @@ impl Builder {
         let web_place =
             Place::reserve(&directory, &authority, "web", &names::SCRIPTED).expect("a place");
 
+        let hosts = self.hosts.into_iter().map(|host| {
+            let place = Place::reserve(&directory, &authority, host, &[host]);
+            (host, place.expect("a place"))
+        });
+        let hosts: BTreeMap<&'static str, Place> = hosts.collect();
+
         let clock = FixedClock::default();
         let mut deployment = Deployment {
             seams: Seams { clock: Arc::new(clock.clone()), random: Arc::new(SeededRandom::new(1)) },
@@ -134,8 +148,12 @@ impl Builder {
             roots,
             connect_to: connect_to(places.iter().map(|(party, place)| (party.hosts(), place)))
                 .chain(connect_to([(&names::SCRIPTED[..], &web_place)].into_iter()))
+                .chain(connect_to(
+                    hosts.iter().map(|(host, place)| (std::slice::from_ref(host), place)),
+                ))
                 .collect(),
             places,
+            hosts,
             running: BTreeMap::new(),
             configurations: BTreeMap::new(),
             web: Web::default(),
@@ -231,6 +249,7 @@ pub struct Deployment {
     roots: PathBuf,
     connect_to: Vec<String>,
     places: BTreeMap<Party, Place>,
+    hosts: BTreeMap<&'static str, Place>,
     running: BTreeMap<Party, Running>,
     configurations: BTreeMap<Party, Table>,
     web: Web,
@@ -309,6 +328,17 @@ impl Deployment {
     pub fn take_place(&mut self, party: Party) -> (TcpListener, TlsConfig) {
         let place = self.places.get_mut(&party).expect("a party of this deployment");
         (place.listener.take().expect("a free place"), place.tls.clone())
+    }
+
+    /// The place of a host that was asked for with [`Builder::with_host`]: the listener to which it
+    /// leads, and its certificate.
+    ///
+    /// # Panics
+    /// If the deployment has no such host, or it was taken before.
+    #[expect(clippy::expect_used, reason = "a test stops at once")]
+    pub fn take_host(&mut self, host: &str) -> (TcpListener, TlsConfig) {
+        let place = self.hosts.get_mut(host).expect("a host of this deployment");
+        (place.listener.take().expect("a free host"), place.tls.clone())
     }
 
     /// Signs Alice in, in earnest, and tells who she is: with scope `claims-provider`, through

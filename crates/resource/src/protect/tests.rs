@@ -1,6 +1,7 @@
 use std::convert::Infallible;
 
 use countersign_types::auth_param;
+use countersign_types::secret::AccessToken;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
@@ -27,7 +28,9 @@ impl Service<Request<()>> for Inner {
         let caller = request.extensions().get::<VerifiedCaller>();
         assert!(caller.is_none() || !request.headers().contains_key(AUTHORIZATION));
         let subject = caller.and_then(VerifiedCaller::subject).unwrap_or("nobody");
-        let said = format!("{subject} at {}", path.as_str());
+        let token = request.extensions().get::<AccessToken>();
+        let token = token.map(|token| format!(", with {}", token.expose())).unwrap_or_default();
+        let said = format!("{subject} at {}{token}", path.as_str());
         std::future::ready(Ok(Response::new(said.into_bytes())))
     }
 }
@@ -73,6 +76,18 @@ async fn a_caller_arrives_with_their_name() {
     }
     let response = send(&layer, "GET /v1/health", &["Bearer garbage"]).await;
     assert_eq!(response.status(), 200, "what is open is open to everybody");
+}
+
+#[tokio::test]
+async fn the_token_goes_on_only_where_that_is_asked_for() {
+    let issuer = PretendIssuer::new();
+    let token = issuer.token(json!({}));
+    let plain = layer(&issuer);
+    let handed = format!("alice at /v1/me, with {token}");
+    for (layer, said) in [(&plain, "alice at /v1/me"), (&plain.clone().with_token(), &handed)] {
+        let response = send(layer, "GET /v1/me", &[&format!("Bearer {token}")]).await;
+        assert_eq!(String::from_utf8_lossy(response.body()), said);
+    }
 }
 
 #[tokio::test]
