@@ -6,8 +6,8 @@
 //! - an answer is well formed, or there is none;
 //! - it serves again by itself.
 //!
-//! [`run`] does so a number of times. The server is a child process, started by its own program
-//! and ended by its own id; the load is a number of clients over plain http on loopback.
+//! [`run`] does so a number of times. The server is the program `uma-server` as a child process, ended
+//! by its own id; the load is a number of clients over plain http on loopback.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -60,8 +60,7 @@ use self::process::Server;
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The program that serves: called as `PROGRAM serve CONFIG`, it writes the address it listens
-    /// on as its first line.
+    /// The program that serves, `uma-server`.
     pub program: PathBuf,
     /// How often to kill it.
     pub kills: u32,

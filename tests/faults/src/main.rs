@@ -1,15 +1,13 @@
-//! Kills a `uma-server` under load as often as asked, or is that server.
+//! Kills a `uma-server` under load as often as asked.
 
+use std::env::consts::EXE_SUFFIX;
 use std::error::Error;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use countersign_faults_tests::{Memory, Plan, Report, run};
-use countersign_host::{Seams, logging, server};
-use countersign_uma_service::LogAudit;
 
 /// Kills a uma-server with SIGKILL under load, restarts it, and checks that nothing acknowledged
 /// was lost and no spent ticket came back.
@@ -24,27 +22,14 @@ struct Arguments {
     /// Decides when the server is killed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Is the server that is killed: writes its address, then serves.
-    Serve {
-        /// The server's configuration file.
-        config: PathBuf,
-    },
+    /// The server's program; without it, the one beside this program.
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let outcome = match &arguments.command {
-        Some(Command::Serve { config }) => serve(config).await.map(|()| true),
-        None => kill(&arguments).await,
-    };
-    match outcome {
+    match kill(Arguments::parse()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -56,9 +41,17 @@ async fn main() -> ExitCode {
 }
 
 /// Whether nothing was lost.
-async fn kill(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+async fn kill(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
+    let program = match arguments.program {
+        Some(program) => program,
+        None => std::env::current_exe()?.with_file_name(format!("uma-server{EXE_SUFFIX}")),
+    };
+    if !program.is_file() {
+        let reason = "is not there: cargo build -p countersign-uma-server, in the same profile";
+        return Err(format!("{} {reason}", program.display()).into());
+    }
     let plan = Plan {
-        program: std::env::current_exe()?,
+        program,
         kills: arguments.kills,
         clients: arguments.clients,
         seed: arguments.seed,
@@ -67,17 +60,6 @@ async fn kill(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let report = run(&plan).await?;
     print(&report)?;
     Ok(report.violations.is_empty())
-}
-
-/// The server, in this process.
-async fn serve(config: &Path) -> Result<(), Box<dyn Error>> {
-    let config = countersign_uma_server::load(config)?;
-    logging::init(&config.serving.log)?;
-    let composed = countersign_uma_server::compose(config, &Seams::system(), Arc::new(LogAudit))?;
-    let listener = server::bind(composed.listen())?;
-    writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
-    composed.serve(listener, std::future::pending()).await?;
-    Ok(())
 }
 
 fn print(report: &Report) -> std::io::Result<()> {

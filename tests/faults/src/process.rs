@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, copy, stderr};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 use crate::Fault;
@@ -23,26 +24,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program serve config` and reads the address from its first line.
+    /// Starts `program config` and reads the address from its log. What it logs then goes to
+    /// standard error.
     ///
     /// # Errors
     /// [`Fault::Start`].
     pub async fn start(program: &Path, config: &Path) -> Result<Self, Fault> {
         let mut child = Command::new(program)
-            .arg("serve")
             .arg(config)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| Fault::Start(format!("{}: {error}", program.display())))?;
-        let output = child.stdout.take().ok_or_else(|| Fault::Start("no output".into()))?;
-        let mut line = String::new();
-        let read = timeout(START, BufReader::new(output).read_line(&mut line)).await;
-        let failed = |reason: String| Fault::Start(reason);
-        read.map_err(|_| failed("it says nothing".into()))?
-            .map_err(|error| failed(error.to_string()))?;
-        let address = line.trim().parse().map_err(|_| failed(format!("it says {line:?}")))?;
+        let log = child.stderr.take().ok_or_else(|| Fault::Start("no log".into()))?;
+        let mut log = BufReader::new(log).lines();
+        let address = match timeout(START, listening(&mut log)).await {
+            Ok(Ok(address)) => address,
+            Ok(Err(said)) => return Err(Fault::Start(format!("all it says is {said:?}"))),
+            Err(_) => return Err(Fault::Start(format!("it does not listen in {START:?}"))),
+        };
+        // A log that nobody reads would block the server. It ends with the server.
+        tokio::spawn(async move { copy(&mut log.into_inner(), &mut stderr()).await });
         Ok(Self { child, address })
     }
 
@@ -62,4 +65,26 @@ impl Server {
         }
         self.child.kill().await
     }
+}
+
+/// Reads a log as far as the line that says where the server listens.
+///
+/// # Errors
+/// What it says instead, if it ends without that.
+async fn listening(log: &mut Lines<BufReader<ChildStderr>>) -> Result<SocketAddr, String> {
+    let mut said = String::new();
+    while let Ok(Some(line)) = log.next_line().await {
+        if let Some(address) = address(&line) {
+            return Ok(address);
+        }
+        said = said + &line + "\n";
+    }
+    Err(said)
+}
+
+/// The address in a line of the log in JSON, if it is the one that says that the server listens.
+fn address(line: &str) -> Option<SocketAddr> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let member = |name| event.get(name).and_then(Value::as_str);
+    member("address").filter(|_| member("message") == Some("listening"))?.parse().ok()
 }

@@ -1,9 +1,10 @@
-//! A few kills, on every run of the tests; for many, see the README.
+//! The program is killed a few times under load, on every run of the tests; for many, see the README
+//! of `tests/faults`.
 
 use countersign_faults_tests::{Memory, Plan, run};
 
 fn plan(kills: u32, memory: Memory) -> Plan {
-    let program = env!("CARGO_BIN_EXE_faults").into();
+    let program = env!("CARGO_BIN_EXE_uma-server").into();
     Plan { program, kills, clients: 16, seed: 2, memory }
 }
 
