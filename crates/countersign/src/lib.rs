@@ -214,8 +214,8 @@
 //!
 //! # What is left out
 //!
-//! Signing people in at a foreign provider (`countersign-login`), policies in Cedar (`countersign-cedar`) and the
-//! programs. What no crate here does yet is listed in `docs/ARCHITECTURE.md`.
+//! Signing people in at a foreign provider (`countersign-login`) and the programs. Policies in Cedar take the feature
+//! `cedar`. What no crate here does yet is listed in `docs/ARCHITECTURE.md`.
 
 pub use countersign_claims_token as claims_token;
 pub use countersign_client_auth as client_auth;
@@ -246,6 +246,8 @@ pub mod protocol {
 
 /// The outside, behind the traits the rest is written against.
 pub mod adapters {
+    #[cfg(feature = "cedar")]
+    pub use countersign_cedar as cedar;
     #[cfg(any(feature = "client", feature = "resource", feature = "sts", feature = "uma"))]
     pub use countersign_fetch as fetch;
     #[cfg(any(feature = "client", feature = "resource", feature = "sts", feature = "uma"))]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_jwt::Claims;
 use countersign_jwt::act::ActorChain;
-use countersign_types::{Issuer, ScopeSet, Timestamp};
+use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 
 use crate::introspect::Permission;
 
@@ -27,6 +27,7 @@ pub(crate) struct Content {
     pub(crate) issuer: Issuer,
     pub(crate) subject: Option<String>,
     pub(crate) client_id: Option<String>,
+    pub(crate) email: Option<EmailAddress>,
     pub(crate) actors: Option<ActorChain>,
     pub(crate) scopes: ScopeSet,
     pub(crate) permissions: Vec<Permission>,
@@ -72,6 +73,13 @@ impl VerifiedCaller {
     #[must_use]
     pub fn is_client(&self) -> bool {
         self.subject().is_none() || self.subject() == self.client_id()
+    }
+
+    /// The subject's e-mail address, if the issuer says that it has verified it; of an identity token,
+    /// whose issuer speaks for the address's domain, always.
+    #[must_use]
+    pub fn email(&self) -> Option<&EmailAddress> {
+        self.0.email.as_ref()
     }
 
     /// Who acts for the subject, and who did before. Decisions rest on the current actor alone.

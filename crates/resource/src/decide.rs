@@ -2,7 +2,7 @@
 
 use countersign_types::{Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp};
 
-use crate::introspect::{Introspection, Rpt};
+use crate::introspect::{Introspection, Permission, Rpt};
 
 /// How far the clocks of the authorization server and of this server may be apart.
 pub const LEEWAY: Lifetime = Lifetime::from_secs(60);
@@ -32,6 +32,8 @@ pub struct Caller {
     subject: Option<String>,
     client_id: Option<String>,
     scopes: ScopeSet,
+    permissions: Vec<Permission>,
+    expires: Option<Timestamp>,
 }
 
 impl Caller {
@@ -51,6 +53,18 @@ impl Caller {
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// Every permission of the token that holds now, for whichever of this server's resources.
+    #[must_use]
+    pub fn permissions(&self) -> &[Permission] {
+        &self.permissions
+    }
+
+    /// When the token expires, where the authorization server says so.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 }
 
@@ -102,17 +116,28 @@ pub fn decide(
     let scopes = granted(rpt, &required.resource_id, now)
         .filter(|scopes| required.scopes.is_subset(scopes))
         .ok_or(Insufficient::Permission)?;
-    Ok(Caller { subject: rpt.subject.clone(), client_id: rpt.client_id.clone(), scopes })
+    Ok(Caller {
+        subject: rpt.subject.clone(),
+        client_id: rpt.client_id.clone(),
+        scopes,
+        permissions: live(rpt, now).cloned().collect(),
+        expires: rpt.expires,
+    })
 }
 
 /// The scopes granted at a resource now; none if no permission names it.
 fn granted(rpt: &Rpt, resource_id: &str, now: Timestamp) -> Option<ScopeSet> {
-    rpt.permissions
-        .iter()
+    live(rpt, now)
         .filter(|permission| permission.resource_id == resource_id)
-        .filter(|permission| holds(permission.not_before, permission.expires, now))
         .map(|permission| permission.resource_scopes.clone())
         .reduce(|all, more| all.union(&more))
+}
+
+/// The permissions that hold now.
+fn live(rpt: &Rpt, now: Timestamp) -> impl Iterator<Item = &Permission> {
+    rpt.permissions
+        .iter()
+        .filter(move |permission| holds(permission.not_before, permission.expires, now))
 }
 
 fn holds(not_before: Option<Timestamp>, expires: Option<Timestamp>, now: Timestamp) -> bool {
@@ -219,6 +244,17 @@ mod tests {
             Err(Insufficient::Permission),
             "no scope is no free pass"
         );
+    }
+
+    #[test]
+    fn the_caller_has_the_permissions_that_hold() {
+        let mut rpt = rpt();
+        rpt.permissions.push(permission("r3", "get"));
+        rpt.permissions[2].expires = Some(NOW.before(LEEWAY));
+        let live = rpt.permissions[..2].to_vec();
+        let expires = rpt.expires;
+        let caller = check(rpt, "r1", "get").unwrap();
+        assert_eq!((caller.permissions(), caller.expires()), (live.as_slice(), expires));
     }
 
     #[test]

@@ -24,7 +24,9 @@ use countersign_resolver::{
     MetadataConfig, RemoteKeys, ServerMetadataCache,
 };
 use countersign_types::secret::AccessToken;
-use countersign_types::{Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet};
+use countersign_types::{
+    Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
+};
 use http::{HeaderMap, HeaderName};
 
 pub use self::domains::{Domains, Entitled};
@@ -75,6 +77,10 @@ impl IdentityPropagation {
     #[must_use]
     pub const fn identifier(&self) -> &ResourceIdentifier {
         &self.identifier
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Says who calls, and through whom. Both tokens are untrusted.
@@ -130,6 +136,7 @@ fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
     VerifiedCaller::new(Content {
         issuer: identity.issuer().clone(),
         subject: Some(identity.email().to_string()),
+        email: Some(identity.email().clone()),
         client_id: Some(identity.client().to_string()),
         actors: Some(identity.act().clone()),
         scopes: ScopeSet::empty(),

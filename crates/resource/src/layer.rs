@@ -1,8 +1,6 @@
 //! The rules as a tower layer: a caller is admitted or answered before the inner service sees the
 //! request.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -18,6 +16,7 @@ use crate::bearer::{self, BearerError};
 use crate::challenge::{UmaChallenge, unreachable};
 use crate::decide::Caller;
 use crate::error::ConversationError;
+use crate::gate::{self, Answered};
 use crate::limit::{Source, TicketLimit, TooMany};
 use crate::path::StrictPath;
 use crate::server::ResourceServer;
@@ -107,26 +106,16 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Answered<R, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The clone is what was polled ready; a fresh one waits for the next request.
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let layer = self.layer.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match layer.admit(parts).await {
-                Ok(parts) => {
-                    request = Request::from_parts(parts, body);
-                    inner.call(request).await
-                }
-                Err(answer) => Ok(answer.into_response()),
-            }
+        gate::pass(&mut self.inner, request, move |parts| async move {
+            layer.admit(parts).await.map_err(Answer::into_response)
         })
     }
 }

@@ -6,6 +6,7 @@
 //! | [`protect`] | the layer in front of an API, one for every way to prove who is calling ([RFC 6750 §3], [RFC 9728 §3, §5.1]) |
 //! | [`proxy`] | the layer in front of anything that speaks HTTP ([RFC 9110 §7.6]) |
 //! | [`routes`] | which method and path needs what; nothing is served that is not named |
+//! | [`policy`] | what this server decides by itself: who may do what, when; with the feature `cedar`, in Cedar |
 //! | [`access_token`] | access tokens, verified here ([RFC 9068 §4]) or by asking their issuer ([RFC 7662]) |
 //! | [`identity_propagation`] | a person of another domain and the service that acts for them, by identity token and client proof |
 //! | [`caller`] | who is calling, established: what a handler finds |
@@ -108,11 +109,13 @@ pub mod caller;
 pub mod challenge;
 pub mod decide;
 pub mod error;
+mod gate;
 pub mod identity_propagation;
 pub mod introspect;
 pub mod layer;
 pub mod limit;
 pub mod path;
+pub mod policy;
 #[cfg(test)]
 mod pretend;
 #[cfg(test)]
@@ -135,6 +138,7 @@ pub use introspect::Introspection;
 pub use layer::{Access, Rules, Uma, UmaLayer};
 pub use limit::TicketLimit;
 pub use path::StrictPath;
+pub use policy::AccessPolicy;
 pub use protect::{Mode, ProtectLayer};
 pub use proxy::Proxy;
 pub use registration::{MemoryRegistrations, RegistrationStore, ResourceDescription};

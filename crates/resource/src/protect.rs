@@ -14,6 +14,7 @@
 //! | without credentials | 401 and the bare challenge |
 //! | with credentials that prove nothing here | 401 `invalid_token` |
 //! | that would need more scopes | 403 `insufficient_scope` |
+//! | that this server's own policy does not permit | 403 `access_denied`, without a challenge: no other token would help |
 //! | while the issuer's keys or its answer cannot be had | 503 |
 //!
 //! Every challenge points to this server's metadata ([RFC 9728 §5.1]). Where UMA protects the
@@ -25,8 +26,6 @@
 mod answer;
 mod mode;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -38,12 +37,13 @@ use tower_service::Service;
 use self::answer::{Answer, Document};
 pub use self::mode::Mode;
 use crate::bearer;
+use crate::caller::VerifiedCaller;
+use crate::gate::{self, Answered};
 use crate::layer::Refused;
 use crate::path::StrictPath;
-use crate::routes::{Found, Need, Routes};
+use crate::policy::{self, AccessPolicy, AccessRequest};
+use crate::routes::{Action, Found, Need, Requirement, Routes};
 
-#[cfg(doc)]
-use crate::caller::VerifiedCaller;
 #[cfg(doc)]
 use countersign_types::secret::AccessToken;
 
@@ -81,6 +81,8 @@ struct TokenGoesOn(bool);
 struct Protection {
     mode: Mode,
     routes: Routes,
+    // INVARIANT: there is one if a route asks it.
+    policy: Option<Arc<dyn AccessPolicy>>,
     document: Document,
 }
 
@@ -98,25 +100,52 @@ pub enum ProtectError {
     /// identity token has no scopes.
     #[error("nobody can show what {0:?} asks for")]
     Rule(String),
+    /// A rule asks a policy, and there is none.
+    #[error("there is no policy that {0:?} could ask")]
+    NoPolicy(String),
     /// The realm or the identifier cannot stand in a header.
     #[error("a challenge cannot be written")]
     Challenge(#[from] countersign_types::auth_param::AuthParamError),
 }
 
 impl ProtectLayer {
-    /// A layer that admits callers in one way, by these rules.
+    /// A layer that admits callers in one way, by these rules, none of which asks a policy.
     ///
     /// # Errors
     /// [`ProtectError`].
     pub fn new(mode: impl Into<Mode>, routes: Routes) -> Result<Self, ProtectError> {
-        let mode = mode.into();
+        Self::of(mode.into(), routes, None)
+    }
+
+    /// A layer that admits callers in one way, by these rules and this server's own policy.
+    ///
+    /// # Errors
+    /// [`ProtectError`].
+    pub fn with_policy(
+        mode: impl Into<Mode>,
+        routes: Routes,
+        policy: Arc<dyn AccessPolicy>,
+    ) -> Result<Self, ProtectError> {
+        Self::of(mode.into(), routes, Some(policy))
+    }
+
+    fn of(
+        mode: Mode,
+        routes: Routes,
+        policy: Option<Arc<dyn AccessPolicy>>,
+    ) -> Result<Self, ProtectError> {
         for (rule, need) in routes.iter() {
             if !mode.can_ask(need) {
                 return Err(ProtectError::Rule(rule.to_owned()));
             }
+            let asks = matches!(need, Need::Caller(Requirement { action: Some(_), .. }));
+            if asks && policy.is_none() {
+                return Err(ProtectError::NoPolicy(rule.to_owned()));
+            }
         }
         let document = Document::new(mode.metadata(&routes))?;
-        Ok(Self(Arc::new(Protection { mode, routes, document }), TokenGoesOn(false)))
+        let protection = Protection { mode, routes, policy, document };
+        Ok(Self(Arc::new(protection), TokenGoesOn(false)))
     }
 
     /// The service behind finds the token that its caller was admitted by among the request's
@@ -162,23 +191,17 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Answered<R, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The clone is what was polled ready; a fresh one waits for the next request.
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
         let ProtectLayer(protection, token_goes_on) = self.layer.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match protection.admit(parts, token_goes_on).await {
-                Ok(parts) => inner.call(Request::from_parts(parts, body)).await,
-                Err(answer) => Ok(answer.into_response(&protection.document)),
-            }
+        gate::pass(&mut self.inner, request, move |parts| async move {
+            let admitted = protection.admit(parts, token_goes_on).await;
+            admitted.map_err(|answer| answer.into_response(&protection.document))
         })
     }
 }
@@ -200,6 +223,9 @@ impl Protection {
             Found::Need(Need::Open) => {}
             Found::Need(Need::Caller(requirement)) => {
                 let caller = self.mode.authorize(&parts, requirement).await?;
+                if let Some(action) = &requirement.action {
+                    self.ask(action, requirement.resource.as_deref(), &caller, &parts, &path)?;
+                }
                 if token_goes_on {
                     let token = bearer::parse(&parts.headers, parts.uri.query());
                     let token = token.map_err(Answer::Credentials)?;
@@ -211,6 +237,35 @@ impl Protection {
         }
         parts.extensions.insert(path);
         Ok(parts)
+    }
+
+    /// Asks the policy: the last word is this server's own.
+    fn ask(
+        &self,
+        action: &Action,
+        resource: Option<&str>,
+        caller: &VerifiedCaller,
+        parts: &Parts,
+        path: &StrictPath,
+    ) -> Result<(), Answer> {
+        let mut attributes = self.routes.placeholders(path);
+        attributes.extend(action.attributes.clone());
+        let request = AccessRequest {
+            caller,
+            action: &action.name,
+            resource,
+            attributes: &attributes,
+            method: &parts.method,
+            path,
+            now: self.mode.now(),
+        };
+        let is_permitted =
+            |policy: &Arc<dyn AccessPolicy>| policy::is_permitted(policy.as_ref(), &request);
+        if self.policy.as_ref().is_some_and(is_permitted) {
+            Ok(())
+        } else {
+            Err(Answer::Refused(Refused::Rules))
+        }
     }
 }
 

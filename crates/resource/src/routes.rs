@@ -1,5 +1,7 @@
 //! Which request needs what: method and path, and nothing is served that is not named.
 
+use std::collections::BTreeMap;
+
 use countersign_types::ScopeSet;
 use countersign_types::scope::ScopeError;
 use http::Method;
@@ -24,6 +26,57 @@ pub struct Requirement {
     /// The resource by its registered name, where an authorization server grants scopes by resource
     /// (UMA).
     pub resource: Option<String>,
+    /// What this server's own policy has to permit.
+    pub action: Option<Action>,
+}
+
+/// What the [`AccessPolicy`](crate::policy::AccessPolicy) is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Action {
+    /// Its name: up to 128 visible ASCII characters but `"` and `\`, as in a scope.
+    pub name: String,
+    /// What is known of the resource. What the path has in a placeholder is known beside it, under the
+    /// placeholder's name.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Action {
+    /// An action at a resource of which nothing is known but its path.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), attributes: BTreeMap::new() }
+    }
+
+    /// With something that is known of the resource.
+    #[must_use]
+    pub fn with_attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl Requirement {
+    /// All of these scopes, too.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// At this resource, by its registered name.
+    #[must_use]
+    pub fn at(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// What this server's own policy has to permit, beside the scopes.
+    #[must_use]
+    pub fn by_policy(mut self, action: Action) -> Self {
+        self.action = Some(action);
+        self
+    }
 }
 
 /// A table from method and path to what is needed there. What it does not name is 404, or 405 where
@@ -69,6 +122,7 @@ pub struct RoutesBuilder {
 enum Written {
     Open,
     Scopes { scopes: String, resource: Option<String> },
+    Requirement(Requirement),
 }
 
 /// Which rule cannot be read.
@@ -90,6 +144,10 @@ pub enum RoutesError {
         #[source]
         source: ScopeError,
     },
+    /// The action has no name, or one with other characters than a scope has; or an attribute has the
+    /// name of a placeholder.
+    #[error("the action of {0:?} is none")]
+    Action(String),
     /// One method and path twice, or two placeholders in one place.
     #[error("{0:?} says again what another rule says")]
     Twice(String),
@@ -128,6 +186,22 @@ impl Routes {
             Some((_, need)) => Found::Need(need),
             None => Found::MethodNotAllowed(allowed(rules)),
         }
+    }
+
+    /// What a path has in the placeholders of its rule, by their names. The values are the caller's.
+    #[must_use]
+    pub fn placeholders(&self, path: &StrictPath) -> BTreeMap<String, String> {
+        let matched = self.tree.at(path.as_str());
+        let params = matched.iter().flat_map(|matched| matched.params.iter());
+        params.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The name of every action that some rule asks the policy about.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.needs.iter().filter_map(|(_, need)| match need {
+            Need::Caller(Requirement { action: Some(action), .. }) => Some(action.name.as_str()),
+            _ => None,
+        })
     }
 
     /// Every rule with what it needs.
@@ -179,6 +253,18 @@ impl RoutesBuilder {
         self.with(rule, Written::Scopes { scopes: scopes.to_owned(), resource })
     }
 
+    /// Those may whom this server's own policy permits the action.
+    #[must_use]
+    pub fn by_policy(self, rule: &str, action: &str) -> Self {
+        self.need(rule, Requirement::default().by_policy(Action::new(action)))
+    }
+
+    /// Those may who meet all of a requirement.
+    #[must_use]
+    pub fn need(self, rule: &str, requirement: Requirement) -> Self {
+        self.with(rule, Written::Requirement(requirement))
+    }
+
     fn with(mut self, rule: &str, written: Written) -> Self {
         self.rules.push((rule.to_owned(), written));
         self
@@ -194,6 +280,7 @@ impl RoutesBuilder {
         for (rule, written) in self.rules {
             let (method, path) = parse(&rule)?;
             let need = written.read(&rule)?;
+            check_action(&need, &path).map_err(|_| RoutesError::Action(rule.clone()))?;
             needs.push((rule.clone(), need.clone()));
             match paths.iter_mut().find(|(known, _)| *known == path) {
                 Some((_, rules)) if rules.iter().any(|(known, _)| *known == method) => {
@@ -221,10 +308,31 @@ impl Written {
             Self::Scopes { scopes, resource } => {
                 let scopes = ScopeSet::parse(&scopes)
                     .map_err(|source| RoutesError::Scopes { rule: rule.to_owned(), source })?;
-                Ok(Need::Caller(Requirement { scopes, resource }))
+                Ok(Need::Caller(Requirement { scopes, resource, action: None }))
             }
+            Self::Requirement(requirement) => Ok(Need::Caller(requirement)),
         }
     }
+}
+
+/// The action, if there is one, is none.
+struct NoAction;
+
+fn check_action(need: &Need, path: &str) -> Result<(), NoAction> {
+    let Need::Caller(Requirement { action: Some(action), .. }) = need else { return Ok(()) };
+    let is_placeholder = |name: &String| {
+        path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}"))
+    };
+    if !is_action(&action.name) || action.attributes.keys().any(is_placeholder) {
+        return Err(NoAction);
+    }
+    Ok(())
+}
+
+/// The characters of a scope: they need no quoting in any policy language.
+fn is_action(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// Splits a rule, and sees to it that some request can have its path.
@@ -345,6 +453,41 @@ mod tests {
         assert!(matches!(conflicting, Err(RoutesError::Twice(_))));
         let scopes = Routes::new().require("GET /a", "b  c").build();
         assert!(matches!(scopes, Err(RoutesError::Scopes { .. })));
+    }
+
+    #[test]
+    fn a_rule_may_ask_the_policy() {
+        let read = Action::new("albums.read").with_attribute("kind", "album");
+        let requirement = Requirement::default()
+            .with_scopes(ScopeSet::parse("read").unwrap())
+            .at("Albums")
+            .by_policy(read);
+        let routes = Routes::new()
+            .need("GET /albums/{owner}/{*rest}", requirement.clone())
+            .by_policy("GET /me", "me")
+            .open("GET /health")
+            .build()
+            .unwrap();
+        let path = StrictPath::parse("/albums/a%20b/c/d").unwrap();
+        assert_eq!(routes.find(&Method::GET, &path), Found::Need(&Need::Caller(requirement)));
+        let placeholders = routes.placeholders(&path).into_iter().collect::<Vec<_>>();
+        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(placeholders, [text("owner", "a b"), text("rest", "c/d")]);
+        assert!(routes.placeholders(&StrictPath::parse("/other").unwrap()).is_empty());
+        assert_eq!(routes.actions().collect::<Vec<_>>(), ["albums.read", "me"]);
+        assert_eq!(routes.scopes().to_string(), "read");
+
+        let long = "a".repeat(129);
+        for name in ["", "a b", "a\"", "a\\", "\u{e4}", "a\n", &long] {
+            let routes = Routes::new().by_policy("GET /a", name).build();
+            assert!(matches!(routes, Err(RoutesError::Action(_))), "{name}");
+        }
+        for path in ["/{kind}", "/{*kind}"] {
+            let action = Action::new("read").with_attribute("kind", "album");
+            let requirement = Requirement::default().by_policy(action);
+            let routes = Routes::new().need(&format!("GET {path}"), requirement).build();
+            assert!(matches!(routes, Err(RoutesError::Action(_))), "{path}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whole-second timestamps, lifetimes, and the clock as a seam.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Seconds since 1970-01-01T00:00:00Z, the NumericDate of [RFC 7519 §2] without a fraction.
@@ -44,6 +46,32 @@ impl Timestamp {
     }
 }
 
+/// As [RFC 3339 §5.6] writes it, in UTC: `2027-01-15T08:00:00Z`, by the proleptic Gregorian calendar.
+///
+/// [RFC 3339 §5.6]: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01. The year is taken to begin in March, so
+/// that the leap day is its last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (year_of_era + era * 400 + next_year, month, day)
+}
+
 /// A span of whole seconds, up to 136 years.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -83,5 +111,22 @@ mod tests {
         assert_eq!(start.before(Lifetime::from_secs(60)), start);
         assert_eq!(end.since(start), Lifetime::from_secs(u32::MAX));
         assert_eq!(start.since(end), Lifetime::from_secs(0));
+    }
+    #[test]
+    fn known_days() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_800_000_000, "2027-01-15T08:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Timestamp::from_unix(seconds).to_string(), text);
+        }
+        // No date is too far away to be printed.
+        for seconds in [i64::MIN, i64::MAX] {
+            assert!(Timestamp::from_unix(seconds).to_string().ends_with('Z'));
+        }
     }
 }

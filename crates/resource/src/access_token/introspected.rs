@@ -114,6 +114,10 @@ impl IntrospectedTokens {
         &self.trusted.issuer
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Says who calls with a token. The token is untrusted.
     ///
     /// # Errors

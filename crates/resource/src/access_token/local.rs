@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use countersign_claims_token::VerifiedEmail;
 use countersign_fetch::Fetch;
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{Claims, KeySet, Policy, Typ, Unverified};
@@ -118,6 +119,10 @@ impl AccessTokens {
         self.issuers.iter().map(|trusted| &trusted.issuer)
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Says who calls with a token. The token is untrusted.
     ///
     /// # Errors
@@ -224,6 +229,7 @@ pub(super) fn caller_of(
     });
     let content = Content {
         subject: text("sub")?,
+        email: VerifiedEmail::from_claims(&claims).ok().map(|email| email.address().clone()),
         client_id: text("client_id")?,
         token_id: text("jti")?,
         permissions: permissions.transpose()?.unwrap_or_default(),

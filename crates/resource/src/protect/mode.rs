@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_metadata::ProtectedResourceMetadata;
 use countersign_types::secret::AccessToken;
-use countersign_types::{Issuer, ResourceIdentifier, WireError};
+use countersign_types::{Issuer, ResourceIdentifier, Timestamp, WireError};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -135,6 +135,16 @@ impl Mode {
         Err(Answer::InsufficientScope(requirement.scopes.clone()))
     }
 
+    /// The time, by the clock that tokens are judged by.
+    pub(super) fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::AccessTokens(tokens) => tokens.now(),
+            Kind::Introspected(tokens) => tokens.now(),
+            Kind::Identity(identities) => identities.now(),
+            Kind::Uma(server, _) => server.now(),
+        }
+    }
+
     /// Takes out what a caller proved themselves with: the service behind has no use for it.
     pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
@@ -175,10 +185,11 @@ async fn by_permission(
             subject: caller.subject().map(str::to_owned),
             client_id: caller.client_id().map(str::to_owned),
             scopes: caller.scopes().clone(),
+            email: None,
             actors: None,
-            permissions: Vec::new(),
+            permissions: caller.permissions().to_vec(),
             token_id: None,
-            expires: None,
+            expires: caller.expires(),
             claims: countersign_jwt::Claims::default(),
             size: 0,
         }));

@@ -223,3 +223,98 @@ async fn a_uma_rule_names_a_registered_resource() {
         assert!(matches!(refused.err(), Some(ProtectError::Rule(_))));
     }
 }
+
+/// Permits reading to Alice, and notes what it was asked.
+#[derive(Default)]
+struct AliceReads(std::sync::Mutex<Vec<String>>);
+
+impl AccessPolicy for AliceReads {
+    fn assess(&self, request: &AccessRequest<'_>) -> policy::Verdict {
+        let asked = format!(
+            "{} {} {} {:?} {} at {}",
+            request.action,
+            request.method,
+            request.path.as_str(),
+            request.attributes,
+            request.resource.unwrap_or("-"),
+            request.now.as_unix(),
+        );
+        self.0.lock().unwrap().push(asked);
+        let permitted = request.action == "read" && request.caller.subject() == Some("alice");
+        policy::Verdict { permitted, rules: vec!["alice reads".to_owned()] }
+    }
+}
+
+#[tokio::test]
+async fn party_7_the_policy_has_the_last_word() {
+    let issuer = PretendIssuer::new();
+    let read = Action::new("read").with_attribute("kind", "album");
+    let read = Requirement::default().by_policy(read);
+    let scoped = read.clone().with_scopes(countersign_types::ScopeSet::parse("admin").unwrap());
+    let routes = Routes::new()
+        .need("GET /v1/albums/{id}", read)
+        .by_policy("DELETE /v1/albums/{id}", "delete")
+        .need("GET /v1/secrets", scoped)
+        .identified("GET /v1/me")
+        .build()
+        .unwrap();
+    let asked = Arc::new(AliceReads::default());
+    let layer =
+        ProtectLayer::with_policy(issuer.access_tokens(), routes.clone(), asked.clone()).unwrap();
+    let alice = format!("Bearer {}", issuer.token(json!({})));
+    let bob = format!("Bearer {}", issuer.token(json!({"sub": "bob"})));
+    for (name, request, bearer, status) in [
+        ("permitted", "GET /v1/albums/7", &alice, 200),
+        ("by subject", "GET /v1/albums/7", &bob, 403),
+        ("by action", "DELETE /v1/albums/7", &alice, 403),
+        ("not asked for", "GET /v1/me", &bob, 200),
+        ("not asked before the scopes are there", "GET /v1/secrets", &alice, 403),
+    ] {
+        let response = send(&layer, request, &[bearer]).await;
+        assert_eq!(response.status(), status, "{name}");
+        if status == 403 && !name.starts_with("not") {
+            let body: Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["error"], "access_denied", "{name}");
+            assert!(!response.headers().contains_key("www-authenticate"), "{name}");
+        }
+    }
+    let response = send(&layer, "GET /v1/albums/7", &[]).await;
+    assert_eq!(response.status(), 401, "nobody is refused by policy before they are somebody");
+    let now = crate::pretend_issuer::NOW;
+    let read = format!(r#"read GET /v1/albums/7 {{"id": "7", "kind": "album"}} - at {now}"#);
+    let delete = format!(r#"delete DELETE /v1/albums/7 {{"id": "7"}} - at {now}"#);
+    assert_eq!(*asked.0.lock().unwrap(), [read.clone(), read, delete]);
+
+    let without = ProtectLayer::new(issuer.access_tokens(), routes);
+    assert!(matches!(without.err(), Some(ProtectError::NoPolicy(rule)) if rule.contains("albums")));
+}
+
+#[tokio::test]
+async fn party_7_the_policy_has_the_last_word_behind_uma() {
+    let pretend = Pretend::new();
+    let server = pretend.resource_server();
+    server.register().await.unwrap();
+    pretend.grant("rpt", &["get", "put"]);
+    let needs = |scope, action| {
+        let scopes = countersign_types::ScopeSet::parse(scope).unwrap();
+        Requirement::default().at(NAME).with_scopes(scopes).by_policy(Action::new(action))
+    };
+    let routes = Routes::new()
+        .need("GET /rs-api", needs("get", "read"))
+        .need("PUT /rs-api", needs("put", "write"))
+        .build()
+        .unwrap();
+    let asked = Arc::new(AliceReads::default());
+    let layer = ProtectLayer::with_policy(server, routes, asked.clone()).unwrap();
+    assert_eq!(send(&layer, "GET /rs-api", &["Bearer rpt"]).await.status(), 200);
+    let request = Request::get("/rs-api").header(AUTHORIZATION, "Bearer rpt").body(()).unwrap();
+    let admitted = layer.0.admit(request.into_parts().0, TokenGoesOn(false)).await.unwrap();
+    let caller = admitted.extensions.get::<VerifiedCaller>().unwrap();
+    let [permission] = caller.permissions() else { panic!("one permission") };
+    assert_eq!(permission.resource_scopes.to_string(), "get put");
+    let refused = send(&layer, "PUT /rs-api", &["Bearer rpt"]).await;
+    assert_eq!(refused.status(), 403);
+    assert!(!refused.headers().contains_key("www-authenticate"), "no ticket would help");
+    assert_eq!(send(&layer, "PUT /rs-api", &[]).await.status(), 401);
+    assert_eq!(asked.0.lock().unwrap().len(), 3);
+}

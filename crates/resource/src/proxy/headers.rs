@@ -175,6 +175,7 @@ mod tests {
         VerifiedCaller::new(Content {
             issuer: Issuer::parse("https://as.bob.example").unwrap(),
             subject: Some(subject.to_owned()),
+            email: None,
             client_id: Some("mail".to_owned()),
             actors: Some(ActorChain::new(Actor::of_subject("https://mail.example/app"))),
             scopes: ScopeSet::parse("read write").unwrap(),

@@ -48,7 +48,7 @@ fn render(header: &Value, claims: &Value, now: Timestamp) -> String {
     for name in TIMES {
         if let Some(seconds) = claims.get(name).and_then(Value::as_i64) {
             let time = Timestamp::from_unix(seconds);
-            let (date, relative) = (date::rfc3339(time), date::relative(time, now));
+            let (date, relative) = (time.to_string(), date::relative(time, now));
             text += &format!("{name:9} {date} ({relative})\n");
         }
     }

@@ -1,0 +1,80 @@
+//! What this server decides by itself about a caller who has proved who they are.
+//!
+//! A rule of [`Routes`](crate::Routes) that names an [`Action`](crate::routes::Action) is for those
+//! whom the policy permits it. The policy is asked last: with the caller established and the scopes
+//! there, whatever the caller proved themselves with. It is asked at every request, and every answer is
+//! logged with the rules it rests on.
+//!
+//! With the feature `cedar` such a policy is written in Cedar: see [`CedarAccess`].
+
+#[cfg(feature = "cedar")]
+mod cedar;
+
+use std::collections::BTreeMap;
+
+use countersign_types::Timestamp;
+use http::Method;
+
+#[cfg(feature = "cedar")]
+pub use self::cedar::{CedarAccess, schema};
+use crate::caller::VerifiedCaller;
+use crate::path::StrictPath;
+
+/// A question: may this caller do this, here and now?
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRequest<'a> {
+    /// Who calls: evidence, made by the layer alone.
+    pub caller: &'a VerifiedCaller,
+    /// What they want to do, as the rule of the table calls it.
+    pub action: &'a str,
+    /// The resource by its registered name, where the rule has one.
+    pub resource: Option<&'a str>,
+    /// What the rule says of the resource, and what the path has in the rule's placeholders. The
+    /// latter is the caller's choice.
+    pub attributes: &'a BTreeMap<String, String>,
+    /// The method of the request, which the table has for this rule.
+    pub method: &'a Method,
+    /// The path of the request, in its one spelling: the caller's choice.
+    pub path: &'a StrictPath,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// The answer, and the rules it rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is permitted.
+    pub permitted: bool,
+    /// The names of the rules that decided; none if nothing spoke.
+    pub rules: Vec<String>,
+}
+
+/// The rules of this server about who may do what.
+///
+/// Same question, same answer; silence is denial, and so is a question that cannot be answered. Called
+/// at every request that a rule sends here, so it answers from memory.
+pub trait AccessPolicy: Send + Sync {
+    /// Answers a question.
+    fn assess(&self, request: &AccessRequest<'_>) -> Verdict;
+}
+
+/// Asks, and logs the answer: who wanted to do what, and by which rules they may or may not. A token
+/// is not part of it.
+pub(crate) fn is_permitted(policy: &dyn AccessPolicy, request: &AccessRequest<'_>) -> bool {
+    let verdict = policy.assess(request);
+    let (caller, actors) = (request.caller, request.caller.actors());
+    let outcome = if verdict.permitted { "permitted" } else { "refused" };
+    tracing::info!(
+        issuer = %caller.issuer(),
+        subject = caller.subject(),
+        client_id = caller.client_id(),
+        actor = actors.map(|actors| actors.current().sub.as_str()),
+        action = request.action,
+        resource = request.resource,
+        method = %request.method,
+        path = request.path.as_str(),
+        rules = ?verdict.rules,
+        "{outcome} by policy",
+    );
+    verdict.permitted
+}
