@@ -5,7 +5,9 @@ use std::sync::Arc;
 use countersign_metadata::resource::Unattributed;
 use countersign_metadata::{DocumentKind, resource};
 use countersign_resolver::{ResourceMetadataCache, ServerMetadataCache};
-use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
+use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier, auth_param};
+use http::header::WWW_AUTHENTICATE;
+use http::{Response, StatusCode};
 
 use crate::challenge::UmaChallenge;
 use crate::error::ClientError;
@@ -95,6 +97,31 @@ pub(crate) async fn relying_party(
     let read = published(cache, &origin, None).await?;
     let metadata = read.as_ref().and_then(|read| read.about(url).ok());
     Ok(metadata.map_or(origin, |metadata| metadata.resource.clone()))
+}
+
+/// The resource identifier that the metadata gives to which the challenge of a `401` points. `None` if
+/// there is none, or if it is not about this URL. [RFC 9728 §3.3, §5.1]
+///
+/// [RFC 9728 §3.3, §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
+pub(crate) async fn challenged<B>(
+    cache: &ResourceMetadataCache,
+    url: &EndpointUrl,
+    response: &Response<B>,
+) -> Option<ResourceIdentifier> {
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return None;
+    }
+    let headers = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    let named = headers
+        .filter_map(|header| auth_param::parse(header.to_str().ok()?).ok())
+        .flatten()
+        .find_map(|challenge| EndpointUrl::parse(challenge.param("resource_metadata")?).ok())?;
+    let origin = ResourceIdentifier::origin_of(url);
+    if ResourceIdentifier::origin_of(&named) != origin {
+        return None;
+    }
+    let read = published(cache, &origin, Some(&named)).await.ok()??;
+    Some(read.about(url).ok()?.resource.clone())
 }
 
 /// What the resource server publishes about itself. That it publishes nothing has to be said by the

@@ -45,6 +45,10 @@ pub type ExchangeResponse = StandardTokenResponse<ExchangeFields, IssuedTokenTyp
 pub struct ExchangeFields {
     /// The type of the issued token, a URI. Required.
     pub issued_token_type: String,
+    /// The rules of the server's delegation policy that permitted it, by name, where the server
+    /// explains its decisions to this client. An unregistered member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation_rules: Option<Vec<String>>,
 }
 
 impl oauth2::ExtraTokenFields for ExchangeFields {}

@@ -288,6 +288,7 @@ mod tests {
                 required_claims: None,
                 redirect_user: None,
                 interval: None,
+                delegation_rules: None,
             };
             assert!(matches!(error.refusal(), Refusal::Denied), "{description}");
         }

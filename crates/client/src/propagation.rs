@@ -5,18 +5,20 @@
 //! checks that it got what it asked for, and sends the request with the token and a proof that it is
 //! the client the token names.
 
+mod error;
+mod event;
 mod kept;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_client_auth::Proof;
-use countersign_fetch::{Fetch, FetchError, Limits, Request, http_client};
+use countersign_fetch::{Fetch, Limits, Request, http_client};
 use countersign_identity_propagation::client_proof::HEADER;
 use countersign_identity_propagation::{
-    ExpectedByClient, IdentityTokenError, MadeOutTo, actor_token, check_received, client_proof,
+    ExpectedByClient, MadeOutTo, actor_token, check_received, client_proof,
 };
-use countersign_jwt::{Sign, SignError};
+use countersign_jwt::Sign;
 use countersign_metadata::DocumentKind;
 use countersign_resolver::{MetadataConfig, ResourceMetadataCache, ServerMetadataCache};
 use countersign_types::random::Random;
@@ -25,19 +27,25 @@ use countersign_types::{
     ClientId, Clock, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, Timestamp, TokenType,
 };
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response};
 use oauth2::basic::BasicClient;
 use oauth2::{TokenResponse as _, TokenUrl};
 
+pub use self::error::PropagationError;
+pub use self::event::{PropagationEvent, PropagationObserver};
 use self::kept::{Kept, Tokens};
 use crate::discover;
 use crate::error::ClientError;
 use crate::exchange::ExchangeToken as _;
 use crate::subject::{Person, Subject, SubjectToken};
-use crate::token_endpoint::{IssuedTokenType, TokenError};
+use crate::token_endpoint::IssuedTokenType;
 
 /// A token that ends sooner than this is not used any more.
 const MARGIN: Lifetime = Lifetime::from_secs(10);
+
+/// The parameter with a client assertion. [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2)
+const ASSERTION: &str = "client_assertion";
 
 /// Whom the actor tokens are made out to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,100 +55,6 @@ pub enum ActorForm {
     Issuer,
     /// The relying party, as the flow draws it.
     Target,
-}
-
-/// What happens on the way, for whoever wants to show it. The numbers are the arrows of flow 004.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum PropagationEvent<'a> {
-    /// Arrow 1: an actor token was made.
-    ActorToken {
-        /// The token.
-        actor_token: &'a AccessToken,
-    },
-    /// Arrows 2 and 3: the exchange request leaves, with a client assertion beside its parameters.
-    ExchangeRequested {
-        /// Where it goes.
-        endpoint: &'a EndpointUrl,
-        /// Its parameters, without the client's authentication.
-        params: &'a [(&'a str, &'a str)],
-    },
-    /// Arrow 6: the identity token came, and is what was asked for.
-    IdentityToken {
-        /// The token.
-        identity_token: &'a AccessToken,
-    },
-    /// Arrows 7 and 8: the request leaves with the token and a client proof.
-    Requested {
-        /// Where it goes.
-        url: &'a EndpointUrl,
-        /// The proof.
-        client_proof: &'a AccessToken,
-    },
-    /// Arrow 10: the response that goes to the caller.
-    Answered {
-        /// Its status.
-        status: StatusCode,
-    },
-}
-
-/// Is told what an [`IdentityPropagator`] does. Events carry tokens in clear.
-pub trait PropagationObserver: Send + Sync {
-    /// One step was taken.
-    fn on(&self, event: &PropagationEvent<'_>);
-}
-
-impl<F: Fn(&PropagationEvent<'_>) + Send + Sync> PropagationObserver for F {
-    fn on(&self, event: &PropagationEvent<'_>) {
-        self(event);
-    }
-}
-
-/// Why there is no response of the relying party.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PropagationError {
-    /// The request cannot be sent: its URL is not an absolute `https` one, or it brings headers that
-    /// are the client's to set.
-    #[error("the request cannot be sent: {0}")]
-    Request(&'static str),
-    /// Whom the request is for, or where the provider is, cannot be told.
-    #[error("a party is not known")]
-    Discovery(#[source] Box<ClientError>),
-    /// The application has no access token of the person.
-    #[error("there is no access token to exchange")]
-    SubjectToken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The session does not know the person's e-mail address, so that nobody could tell whether an
-    /// identity token is about this person.
-    #[error("the person's e-mail address is not known")]
-    NoEmail,
-    /// The security token service issued nothing.
-    #[error("{issuer} did not issue an identity token")]
-    Exchange {
-        /// The service.
-        issuer: Issuer,
-        /// What it said.
-        #[source]
-        source: Box<TokenError<FetchError>>,
-    },
-    /// The security token service issued something else than a JWT that is no access token.
-    #[error("{0} issued a token of another type than the one asked for")]
-    IssuedType(Issuer),
-    /// The identity token says something else than was asked for. It is shown to nobody.
-    #[error("the identity token of {issuer} is not what was asked for")]
-    IdentityToken {
-        /// The service.
-        issuer: Issuer,
-        /// What is wrong with it.
-        #[source]
-        source: IdentityTokenError,
-    },
-    /// The client's key did not sign.
-    #[error("the client could not prove itself")]
-    Sign(#[from] SignError),
-    /// No response came.
-    #[error("the relying party did not answer")]
-    Fetch(#[source] FetchError),
 }
 
 /// Who acts: a client that is known by its URL, and the key it publishes there.
@@ -161,6 +75,7 @@ pub struct IdentityPropagator {
     provider: Issuer,
     subject: Arc<dyn SubjectToken>,
     form: ActorForm,
+    relying_party: Option<ResourceIdentifier>,
     observer: Option<Arc<dyn PropagationObserver>>,
     metadata: ServerMetadataCache,
     resources: ResourceMetadataCache,
@@ -190,6 +105,7 @@ impl IdentityPropagator {
             provider,
             subject,
             form: ActorForm::default(),
+            relying_party: None,
             observer: None,
             kept: Tokens::default(),
         }
@@ -199,6 +115,14 @@ impl IdentityPropagator {
     #[must_use]
     pub const fn with_actor_form(mut self, form: ActorForm) -> Self {
         self.form = form;
+        self
+    }
+
+    /// The resource identifier of the relying party, which is then not looked for. It has to cover the
+    /// URLs of the requests: an identity token goes to whom it is made out to.
+    #[must_use]
+    pub fn with_relying_party(mut self, identifier: ResourceIdentifier) -> Self {
+        self.relying_party = Some(identifier);
         self
     }
 
@@ -212,7 +136,11 @@ impl IdentityPropagator {
     /// Sends a request, with an identity token for its relying party and a fresh client proof.
     ///
     /// The relying party is the one of the URL: the resource identifier that its own metadata gives
-    /// and that covers the URL, else the URL's origin. Redirects are not followed.
+    /// and that covers the URL, else the URL's origin. Where it answers that it is another, by the
+    /// metadata that its challenge points to ([RFC 9728 §5.1]), the request is sent once more, to that
+    /// one. Redirects are not followed.
+    ///
+    /// [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
     ///
     /// # Errors
     /// Any [`PropagationError`].
@@ -220,7 +148,7 @@ impl IdentityPropagator {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, PropagationError> {
-        self.send(request, None).await
+        self.deliver(request, None).await
     }
 
     /// The same for the person of this very request instead of the session's: a service that others
@@ -234,10 +162,10 @@ impl IdentityPropagator {
         subject: &Subject,
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, PropagationError> {
-        self.send(request, Some(subject)).await
+        self.deliver(request, Some(subject)).await
     }
 
-    async fn send(
+    async fn deliver(
         &self,
         request: http::Request<Bytes>,
         subject: Option<&Subject>,
@@ -249,34 +177,65 @@ impl IdentityPropagator {
         if head.headers.contains_key(AUTHORIZATION) || head.headers.contains_key(&proof_header) {
             return Err(PropagationError::Request("it has credentials of its own"));
         }
-        let target = discover::relying_party(&self.resources, &url)
-            .await
-            .map_err(|error| PropagationError::Discovery(Box::new(error)))?;
-        let identity_token = match subject {
-            Some(subject) => self.identity_token_for(subject, &target).await?,
-            None => self.identity_token(&target).await?,
+        let target = self.relying_party(&url).await?;
+        let mut response = self.send(subject, &target, &url, &head, &body).await?;
+        let named = match self.relying_party {
+            None => discover::challenged(&self.resources, &url, &response).await,
+            Some(_) => None,
         };
+        if let Some(other) = named.filter(|other| *other != target) {
+            self.checked("resource of the challenge covers the URL", "RFC 9728 §3.3", &other);
+            response = self.send(subject, &other, &url, &head, &body).await?;
+        }
+        self.observe(&PropagationEvent::Answered { status: response.status() });
+        Ok(response)
+    }
 
+    async fn relying_party(
+        &self,
+        url: &EndpointUrl,
+    ) -> Result<ResourceIdentifier, PropagationError> {
+        let target = match &self.relying_party {
+            Some(named) if named.covers(url) => named.clone(),
+            Some(_) => {
+                return Err(PropagationError::Request("the relying party is another than its URL"));
+            }
+            None => discover::relying_party(&self.resources, url)
+                .await
+                .map_err(|error| PropagationError::Discovery(Box::new(error)))?,
+        };
+        self.checked("resource covers the URL", "RFC 9728 §3.3", &target);
+        Ok(target)
+    }
+
+    /// Steps 1 to 8.
+    async fn send(
+        &self,
+        subject: Option<&Subject>,
+        target: &ResourceIdentifier,
+        url: &EndpointUrl,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, PropagationError> {
+        let identity_token = &match subject {
+            Some(subject) => self.identity_token_for(subject, target).await?,
+            None => self.identity_token(target).await?,
+        };
         let ActingClient { client_id, key } = &self.client;
-        let now = self.clock.now();
-        let proof = client_proof(
-            key.as_ref(),
-            client_id,
-            &target,
-            &identity_token,
-            now,
-            self.random.as_ref(),
-        )?;
-        self.observe(&PropagationEvent::Requested { url: &url, client_proof: &proof });
-        let mut outbound = Request::new(head.method, url, Limits::resource()).with_body(body);
-        outbound.headers.extend(head.headers);
+        let (now, random) = (self.clock.now(), self.random.as_ref());
+        let client_proof =
+            &client_proof(key.as_ref(), client_id, target, identity_token, now, random)?;
+        self.observe(&PropagationEvent::ClientProof { client_proof });
+        let method = &head.method;
+        self.observe(&PropagationEvent::Requested { method, url, identity_token, client_proof });
+        let mut outbound =
+            Request::new(method.clone(), url.clone(), Limits::resource()).with_body(body.clone());
+        outbound.headers = head.headers.clone();
         let bearer = format!("Bearer {}", identity_token.expose());
         let outbound = outbound
             .with_header(AUTHORIZATION, sensitive(&bearer)?)
-            .with_header(proof_header, sensitive(proof.expose())?);
-        let response = self.fetch.fetch(outbound).await.map_err(PropagationError::Fetch)?;
-        self.observe(&PropagationEvent::Answered { status: response.status() });
-        Ok(response)
+            .with_header(HeaderName::from_static(HEADER), sensitive(client_proof.expose())?);
+        self.fetch.fetch(outbound).await.map_err(PropagationError::Fetch)
     }
 
     /// An identity token for a relying party, kept until shortly before it ends.
@@ -318,7 +277,11 @@ impl IdentityPropagator {
             issuer: self.provider.clone(),
             source,
         })?;
-        self.observe(&PropagationEvent::IdentityToken { identity_token: &token });
+        self.checked("iss is the issuer that was asked", "RFC 8725 §3.8", &self.provider);
+        self.checked("aud is the relying party alone", "RFC 8725 §3.9", target);
+        self.checked("sub is the person of the session", "RFC 8725 §3.8", person);
+        let client_id = &self.client.client_id;
+        self.checked("act.sub and client_id are this client", "RFC 8693 §4.1, §4.3", client_id);
         let until = now.after(lifetime).before(MARGIN);
         self.kept.keep(key, Kept { token: token.clone(), person: person.clone(), until }, now);
         Ok(token)
@@ -355,6 +318,9 @@ impl IdentityPropagator {
             now,
             random,
         )?;
+        for (_, value) in authentication.params.iter().filter(|(name, _)| *name == ASSERTION) {
+            self.observe(&PropagationEvent::ClientAssertion { client_assertion: value });
+        }
         let oauth = BasicClient::new(oauth2::ClientId::new(client_id.to_string()))
             .set_token_uri(TokenUrl::from_url(endpoint.as_url().clone()));
         let mut request = oauth
@@ -377,7 +343,14 @@ impl IdentityPropagator {
         }
         let seconds = response.expires_in().map_or(0, |lifetime| lifetime.as_secs());
         let lifetime = Lifetime::from_secs(u32::try_from(seconds).unwrap_or(u32::MAX));
-        Ok((AccessToken::new(response.access_token().secret()), lifetime))
+        let identity_token = AccessToken::new(response.access_token().secret());
+        self.observe(&PropagationEvent::IdentityToken { identity_token: &identity_token });
+        Ok((identity_token, lifetime))
+    }
+
+    fn checked(&self, what: &'static str, section: &'static str, value: &impl ToString) {
+        let value = &value.to_string();
+        self.observe(&PropagationEvent::Checked { what, section, value });
     }
 
     fn observe(&self, event: &PropagationEvent<'_>) {

@@ -107,6 +107,10 @@ pub struct TokenErrorResponse {
     /// How many seconds to wait before asking again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<u32>,
+    /// The rules of the server's delegation policy that refused, by name, none if no rule permits;
+    /// where the server explains its decisions to this client. An unregistered member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation_rules: Option<Vec<String>>,
 }
 
 impl oauth2::ErrorResponse for TokenErrorResponse {}

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 use countersign_claims_token::VerifiedEmail;
 use countersign_client_auth::{Authentication, Credentials, RegisteredClient, authenticate, parse};
+use countersign_fetch::FetchError;
 use countersign_fetch::request::BoxFuture;
 use countersign_identity_propagation::actor_token::{self as actor, Expected};
 use countersign_identity_propagation::{ActorAudience, IdentityToken, presentation};
 use countersign_jwt::act::{Actor, ActorChain};
 use countersign_jwt::{Algorithm, KeySet, SigningKey};
 use countersign_types::{EmailAddress, Params};
-use http::header::CONTENT_TYPE;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,6 +23,7 @@ use crate::subject::Subject;
 const STS: &str = "https://sts.alice.example";
 const RP: &str = "https://rp.bob.example";
 const MAIL: &str = "https://mail.example/client";
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 const NOW: i64 = 1_800_000_000;
 
 type Lie = fn(&mut IdentityToken);
@@ -34,6 +37,9 @@ struct World {
     rp_metadata: Option<Value>,
     token_response: Value,
     lie: Lie,
+    /// Who the relying party is, and where it says so.
+    identifier: &'static str,
+    challenge: String,
 }
 
 impl World {
@@ -49,6 +55,8 @@ impl World {
                 "issued_token_type": TokenType::JWT.as_str(), "token_type": "N_A", "expires_in": 300,
             }),
             lie: |_| {},
+            identifier: RP,
+            challenge: format!("{RP}{WELL_KNOWN}"),
         }
     }
 
@@ -69,6 +77,9 @@ impl World {
         }
         if url == format!("{STS}/token") {
             return self.exchange(request);
+        }
+        if url == format!("{RP}{WELL_KNOWN}/api") {
+            return json_response(&json!({ "resource": format!("{RP}/api") }));
         }
         match (&self.rp_metadata, url.contains("/.well-known/")) {
             (Some(metadata), true) => json_response(metadata),
@@ -120,7 +131,15 @@ impl World {
         let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = header(AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer ")).unwrap();
         let proof = AccessToken::new(header(HeaderName::from_static(HEADER)).unwrap());
-        let audience = ResourceIdentifier::parse(RP).unwrap();
+        let audience = ResourceIdentifier::parse(self.identifier).unwrap();
+        let made_out_to = countersign_jwt::Unverified::parse(bearer).unwrap();
+        if made_out_to.claims().audience().unwrap() != [self.identifier] {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            let challenge = format!("Bearer resource_metadata=\"{}\"", self.challenge);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+            return response;
+        }
         let checked =
             presentation::check(&AccessToken::new(bearer), Some(&proof), &audience, self.now());
         let keys = |key: &SigningKey| KeySet::from_keys(vec![key.public().clone()]).unwrap();
@@ -150,8 +169,8 @@ impl Random for World {
 impl Fetch for World {
     fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         self.sent.lock().unwrap().push(request.clone());
-        let absent = self.rp_metadata.is_none()
-            && request.url.as_str().contains("/.well-known/oauth-protected-resource");
+        let absent =
+            self.rp_metadata.is_none() && request.url.as_str() == format!("{RP}{WELL_KNOWN}");
         let answer = if absent {
             Err(FetchError::Status(StatusCode::NOT_FOUND))
         } else {
@@ -197,24 +216,23 @@ fn get(url: &str) -> http::Request<Bytes> {
 async fn both_forms_end_at_the_relying_party() {
     for form in [ActorForm::Issuer, ActorForm::Target] {
         let world = Arc::new(World::new());
-        let seen: Arc<Mutex<Vec<&'static str>>> = Arc::default();
-        let note = Arc::clone(&seen);
+        let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let compared: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+        let (note, checked) = (Arc::clone(&seen), Arc::clone(&compared));
         let propagator = propagator(&world).with_actor_form(form).with_observer(Arc::new(
-            move |event: &PropagationEvent<'_>| {
-                note.lock().unwrap().push(match event {
-                    PropagationEvent::ActorToken { .. } => "1",
-                    PropagationEvent::ExchangeRequested { .. } => "3",
-                    PropagationEvent::IdentityToken { .. } => "6",
-                    PropagationEvent::Requested { .. } => "8",
-                    PropagationEvent::Answered { .. } => "10",
-                });
+            move |event: &PropagationEvent<'_>| match event {
+                PropagationEvent::Checked { what, .. } => {
+                    checked.lock().unwrap().push(*what);
+                }
+                event => note.lock().unwrap().extend(event.arrow()),
             },
         ));
         let response = propagator.request(get(&format!("{RP}/api"))).await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
         let post = http::Request::post(format!("{RP}/api")).body(Bytes::from("x")).unwrap();
         assert_eq!(propagator.request(post).await.unwrap().status().as_u16(), 201);
-        assert_eq!(*seen.lock().unwrap(), ["1", "3", "6", "8", "10", "8", "10"], "one exchange");
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3, 6, 7, 8, 10, 7, 8, 10], "one exchange");
+        assert_eq!(compared.lock().unwrap().len(), 6, "A34 once, whose URL it is twice");
 
         let [exchange] = world.sent_to(&format!("{STS}/token")).try_into().unwrap();
         let params = Params::parse(&exchange.body, &["resource", "audience"]).unwrap();
@@ -326,4 +344,33 @@ async fn credentials_are_the_clients_to_set() {
     let refused = propagator(&world).request(get("http://rp.bob.example/api")).await;
     assert!(matches!(refused, Err(PropagationError::Request(_))));
     assert!(world.sent.lock().unwrap().is_empty());
+}
+
+/// A relying party with a path of its own: where nothing at the origin says so, its challenge does.
+#[tokio::test]
+async fn a_challenge_tells_who_the_relying_party_is() {
+    let identifier = "https://rp.bob.example/api";
+    let challenge = format!("{RP}{WELL_KNOWN}/api");
+    let world = Arc::new(World { identifier, challenge: challenge.clone(), ..World::new() });
+    let response = propagator(&world).request(get(&format!("{RP}/api/a"))).await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    assert_eq!(world.sent_to(RP).len(), 2);
+    // What it says of another URL, or another origin says of this one, leads nowhere.
+    for (url, challenge) in [
+        (format!("{RP}/other"), challenge.clone()),
+        (format!("{RP}/api"), "https://rp.evil.example/.well-known/x".to_owned()),
+    ] {
+        let world = Arc::new(World { identifier, challenge, ..World::new() });
+        let response = propagator(&world).request(get(&url)).await.unwrap();
+        assert_eq!(response.status().as_u16(), 401, "{url}");
+        assert_eq!(world.sent_to("https://rp.").len(), 1, "{url}");
+    }
+    // Who knows it says it.
+    let world = Arc::new(World { identifier, challenge, ..World::new() });
+    let known = ResourceIdentifier::parse(identifier).unwrap();
+    let propagator = propagator(&world).with_relying_party(known);
+    assert_eq!(propagator.request(get(identifier)).await.unwrap().status().as_u16(), 200);
+    assert_eq!(world.sent_to(RP).len(), 1);
+    let refused = propagator.request(get("https://rp.evil.example/api")).await;
+    assert!(matches!(refused, Err(PropagationError::Request(_))));
 }
