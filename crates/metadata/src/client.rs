@@ -5,10 +5,10 @@
 //!
 //! [draft-ietf-oauth-client-id-metadata-document-01]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01
 
-use countersign_jwt::KeySet;
 use countersign_jwt::json::{self, JsonError};
 use countersign_jwt::jwk::KeyError;
 use countersign_jwt::jwks::{KeySetError, SkipReason};
+use countersign_jwt::{Algorithm, KeySet};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{ClientId, EndpointUrl, RedirectUri};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::server::split_after_authority;
 
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+const SIGNING_ALG: &str = "token_endpoint_auth_signing_alg";
 
 /// The largest document that is read: 5 KB. CIMD §6.6
 pub const MAX_DOCUMENT: usize = 5 * 1024;
@@ -130,7 +131,7 @@ pub enum ClientDocumentError {
     /// A shared secret, or a method that needs one: nothing that is published is a secret.
     #[error("the document asks for a shared secret")]
     SharedSecret,
-    /// A method of client authentication that is not supported.
+    /// A method of client authentication, or an algorithm for it, that is not supported.
     #[error("the authentication method is not supported")]
     Method,
     /// `private_key_jwt` without keys, or `jwks` beside `jwks_uri`. [RFC 7591 §2]
@@ -164,6 +165,11 @@ pub struct ClientMetadata {
     pub grant_types: Vec<String>,
     /// What it authenticates with.
     pub keys: ClientKeys,
+    /// The algorithm that it signs with at token endpoints, if it binds itself to one: then nothing
+    /// that is signed with another is this client's there. [OpenID Registration §2]
+    ///
+    /// [OpenID Registration §2]: https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
+    pub token_endpoint_auth_signing_alg: Option<Algorithm>,
 }
 
 impl ClientMetadata {
@@ -176,6 +182,7 @@ impl ClientMetadata {
             redirect_uris: Vec::new(),
             grant_types: Vec::new(),
             keys,
+            token_endpoint_auth_signing_alg: None,
         }
     }
 
@@ -200,6 +207,7 @@ impl ClientMetadata {
         }
         Ok(Self {
             keys: document.keys()?,
+            token_endpoint_auth_signing_alg: document.signing_alg()?,
             client_id: document.client_id,
             client_name: document.client_name,
             redirect_uris: document.redirect_uris,
@@ -229,6 +237,9 @@ impl ClientMetadata {
             ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => PRIVATE_KEY_JWT,
         };
         member("token_endpoint_auth_method", json!(method));
+        if let Some(algorithm) = self.token_endpoint_auth_signing_alg {
+            member(SIGNING_ALG, json!(algorithm.name()));
+        }
         match &self.keys {
             ClientKeys::None => {}
             ClientKeys::Jwks(keys) => drop(member("jwks", keys.to_json())),
@@ -255,12 +266,20 @@ struct Document {
     #[serde(default)]
     token_endpoint_auth_method: Option<String>,
     #[serde(default)]
+    token_endpoint_auth_signing_alg: Option<String>,
+    #[serde(default)]
     jwks: Option<Map<String, Value>>,
     #[serde(default)]
     jwks_uri: Option<EndpointUrl>,
 }
 
 impl Document {
+    fn signing_alg(&self) -> Result<Option<Algorithm>, ClientDocumentError> {
+        let Some(name) = &self.token_endpoint_auth_signing_alg else { return Ok(None) };
+        let known = Algorithm::ALL.iter().copied().find(|known| known.name() == name);
+        known.map(Some).ok_or(ClientDocumentError::Method)
+    }
+
     fn keys(&self) -> Result<ClientKeys, ClientDocumentError> {
         match self.token_endpoint_auth_method.as_deref() {
             Some("none") => return Ok(ClientKeys::None),

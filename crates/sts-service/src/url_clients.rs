@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_client_auth::{Credentials, RegisteredClient};
-use countersign_jwt::Algorithm;
+use countersign_jwt::{Algorithm, KeySet};
 use countersign_metadata::{ClientKeys, ClientMetadata};
 use countersign_oidc::code;
 use countersign_resolver::{ClientDocuments, ResolvedClient};
@@ -101,7 +101,7 @@ fn client(resolved: &ResolvedClient, rule: &UrlClientRule) -> Option<Client> {
     let credentials = match &metadata.keys {
         ClientKeys::None if rule.public => Credentials::Public,
         ClientKeys::None => return None,
-        ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => Credentials::Keys((**keys).clone()),
+        ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => Credentials::Keys(own(metadata, keys)),
     };
     let confidential = matches!(credentials, Credentials::Keys(_));
     let redirect_uris = own_redirect_uris(metadata);
@@ -120,6 +120,15 @@ fn client(resolved: &ResolvedClient, rule: &UrlClientRule) -> Option<Client> {
         exchange: rule.exchange.clone(),
         id_token_algorithm: Algorithm::Rs256,
     })
+}
+
+/// The keys that sign here for a client: where it binds itself to one algorithm, those of others do
+/// not.
+fn own(metadata: &ClientMetadata, keys: &KeySet) -> KeySet {
+    let Some(algorithm) = metadata.token_endpoint_auth_signing_alg else { return keys.clone() };
+    let own = keys.iter().filter(|key| key.algorithm() == algorithm).cloned().collect();
+    // A part of a key set is one.
+    KeySet::from_keys(own).unwrap_or_default()
 }
 
 /// The redirection URIs on the origin of the client itself: another's would let it pass for that

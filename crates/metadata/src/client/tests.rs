@@ -117,6 +117,9 @@ fn what_a_document_may_not_be() {
         ("post", &[("token_endpoint_auth_method", json!("client_secret_post"))], false),
         ("MAC", &[("token_endpoint_auth_method", json!("client_secret_jwt"))], false),
         ("another method", &[("token_endpoint_auth_method", json!("tls_client_auth"))], false),
+        ("an algorithm", &[("token_endpoint_auth_signing_alg", json!("ES256"))], true),
+        ("no algorithm", &[("token_endpoint_auth_signing_alg", json!("none"))], false),
+        ("a MAC's algorithm", &[("token_endpoint_auth_signing_alg", json!("HS256"))], false),
         (
             "neither method nor keys",
             &[("token_endpoint_auth_method", json!(null)), ("jwks_uri", json!(null))],
@@ -156,6 +159,7 @@ fn what_is_written_is_read_and_holds_no_secret() {
         client.client_name = Some("Mail".to_owned());
         client.redirect_uris = vec![RedirectUri::parse("https://mail.example/cb").unwrap()];
         client.grant_types = vec!["client_credentials".to_owned()];
+        client.token_endpoint_auth_signing_alg = Some(Algorithm::Es256);
         let document = client.to_json().unwrap();
         let read = ClientMetadata::parse(document.to_string().as_bytes(), &id()).unwrap();
         assert_eq!(read.to_json().unwrap(), document);

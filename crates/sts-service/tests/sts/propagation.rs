@@ -300,6 +300,23 @@ async fn f004_5_a_new_key_is_found() {
     }
 }
 
+/// A client that binds itself to an algorithm is not whoever holds its key of another one.
+#[tokio::test]
+async fn a_client_signs_with_the_algorithm_it_names() {
+    for (named, status) in [("ES256", 200), ("Ed25519", 401)] {
+        let case = Case::new().await;
+        let other = SigningKey::generate(Algorithm::Ed25519, Some("k2")).unwrap();
+        let document = json!({
+            "client_id": MAIL, "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": named,
+            "jwks": { "keys": [case.key.public().to_jwk(), other.public().to_jwk()] },
+        });
+        case.world.documents.set(MAIL, Ok(document));
+        let answer = case.exchange(&[]).await;
+        assert_eq!(answer.status.as_u16(), status, "{named}: {}", answer.text);
+    }
+}
+
 /// F004-6.
 #[tokio::test]
 async fn f004_6_two_ways_to_authenticate() {
