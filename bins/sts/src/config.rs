@@ -20,11 +20,11 @@ use countersign_sts_service::{
 };
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
 use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
-use countersign_types::{Issuer, Lifetime, ScopeSet, email};
+use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, email};
 
 use self::file::{
-    ClientConfig, ClientExchangeConfig, ExchangeConfig, File, GrantConfig, IdTokenAlg, JwtConfig,
-    KeysConfig, Lifetimes, Pattern, UrlClientConfig, UserConfig,
+    ClientConfig, ClientExchangeConfig, DelegationConfig, ExchangeConfig, File, GrantConfig,
+    IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, Pattern, UrlClientConfig, UserConfig,
 };
 use crate::keys::{self, KeyDirectory, Keys, Periods};
 
@@ -118,9 +118,13 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         delegation: file
             .delegation
             .policies
+            .as_ref()
             .map(|files| files.iter().map(|file| config::relative_to(path, file)).collect()),
         fetch: FetchConfig::default().with_roots(roots).with_danger(danger),
-        policy: policy(path, file.issuer, file.exchange, &file.lifetimes)?,
+        policy: ServerPolicy {
+            explain_to: explain_to(path, &file.delegation)?,
+            ..policy(path, file.issuer, file.exchange, &file.lifetimes)?
+        },
         settings: Settings {
             name: file.name,
             email_domains,
@@ -238,7 +242,20 @@ fn policy(
         access_token_lifetime: lifetimes.access_token,
         identity_token_lifetime: lifetimes.identity_token,
         max_actors: exchange.max_actors,
+        explain_to: BTreeSet::new(),
     })
+}
+
+/// Whom the delegation policy's decisions are explained to.
+fn explain_to(
+    path: &Path,
+    delegation: &DelegationConfig,
+) -> Result<BTreeSet<ClientId>, ConfigError> {
+    if delegation.policies.is_none() && !delegation.explain_to.is_empty() {
+        let reason = "there are no delegation.policies to explain";
+        return Err(ConfigError::new(path, "delegation.explain_to", reason));
+    }
+    Ok(delegation.explain_to.clone())
 }
 
 fn users(

@@ -272,6 +272,16 @@ fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
     }
 }
 
+#[test]
+fn nobody_is_explained_a_policy_that_is_not_there() {
+    let with = |section: &str| SMALL.replace("[danger]", &format!("{section}\n\n[danger]"));
+    let told = "explain_to = [\"https://mail.example/client\"]";
+    let whole = format!("[delegation]\npolicies = [\"delegation.cedar\"]\n{told}");
+    load_text("explain", &with(&whole)).unwrap();
+    let error = load_text("explain-none", &with(&format!("[delegation]\n{told}"))).unwrap_err();
+    assert_eq!(error.key, "delegation.explain_to", "{error}");
+}
+
 #[track_caller]
 fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{name}: {from}");

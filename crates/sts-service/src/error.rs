@@ -50,6 +50,14 @@ impl TokenError {
     pub(crate) const fn is_internal(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Sign(_) | Self::Mint(_))
     }
+
+    /// The error response.
+    pub(crate) fn response(&self) -> http::Response<Vec<u8>> {
+        match self {
+            Self::Exchange(error) => countersign_token_exchange::refuse(error),
+            other => other.wire().response(),
+        }
+    }
 }
 
 impl WireError for TokenError {

@@ -61,7 +61,7 @@ pub(crate) async fn exchange(
     let failed = match &decided {
         Ok(_) => None,
         Err(TokenError::Exchange(error)) => {
-            if let ExchangeError::Delegation(rules) = error {
+            if let ExchangeError::Delegation { rules, .. } = error {
                 record.rules.clone_from(rules);
             }
             Some(error.step())

@@ -57,7 +57,7 @@ pub(crate) async fn post(
         } else {
             tracing::info!(error = cause, code = %error.wire().code, "token request refused");
         }
-        error.wire().response()
+        error.response()
     });
     response.map(Body::from)
 }

@@ -58,6 +58,8 @@ pub struct Grant {
     pub as_jwt: bool,
     /// The rules of the delegation policy that permitted it, by name.
     pub rules: Vec<String>,
+    /// Whether the client is told of them.
+    pub explained: bool,
 }
 
 /// What is issued.
@@ -232,7 +234,7 @@ fn permitted(mut grant: Grant, facts: &Facts<'_>) -> Result<Grant, ExchangeError
         scope,
     });
     if !verdict.permitted {
-        return Err(ExchangeError::Delegation(verdict.rules));
+        return Err(ExchangeError::Delegation { rules: verdict.rules, explained: grant.explained });
     }
     grant.rules = verdict.rules;
     Ok(grant)
@@ -350,6 +352,7 @@ fn grant(
         product,
         as_jwt,
         rules: Vec::new(),
+        explained: facts.policy.server.explain_to.contains(facts.client.id()),
     }
 }
 

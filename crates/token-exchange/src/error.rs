@@ -232,8 +232,13 @@ pub enum ExchangeError {
     #[error("the chain of actors is too large")]
     ActSize,
     /// The delegation policy does not permit it.
-    #[error("the delegation policy refuses by {0:?}")]
-    Delegation(Vec<String>),
+    #[error("the delegation policy refuses by {rules:?}")]
+    Delegation {
+        /// The rules that forbid, by name; none if no rule permits.
+        rules: Vec<String>,
+        /// Whether the client is told of them.
+        explained: bool,
+    },
     /// The subject token has not the scope that lets the client speak for the person.
     #[error("subject_token has not the scope claims-provider")]
     Consent,
@@ -292,7 +297,7 @@ impl ExchangeError {
             | Self::Act(_)
             | Self::ActSize => Step::Actor,
             Self::NoActorTarget | Self::ActorTarget => Step::Audience,
-            Self::Delegation(_) => Step::Delegation,
+            Self::Delegation { .. } => Step::Delegation,
             Self::Consent => Step::Consent,
             Self::NotAPerson | Self::Email(_) | Self::OtherEmail => Step::Person,
             Self::TargetForm | Self::TargetConflict | Self::Audience { .. } => Step::Audience,
@@ -332,7 +337,7 @@ impl WireError for ExchangeError {
             | Self::MayAct
             | Self::Act(_)
             | Self::ActSize
-            | Self::Delegation(_) => invalid_request("the actor is not acceptable"),
+            | Self::Delegation { .. } => invalid_request("the actor is not acceptable"),
             Self::Consent => invalid_request("subject_token has not the scope claims-provider"),
             // One answer, so that nobody learns which addresses exist.
             Self::NotAPerson | Self::Email(_) | Self::OtherEmail => {

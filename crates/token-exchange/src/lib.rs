@@ -66,4 +66,4 @@ pub use delegation::{ByRegistration, Delegation, DelegationPolicy, Verdict};
 pub use error::{ExchangeError, Step};
 pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy, TargetPattern};
 pub use request::ExchangeRequest;
-pub use response::respond;
+pub use response::{refuse, respond};

@@ -167,6 +167,9 @@ pub struct ServerPolicy {
     /// How many actors a token names at most, the current one among them; never more than
     /// [`MAX_DEPTH`].
     pub max_actors: usize,
+    /// Clients that are told by which rules of the delegation policy their requests were decided. By
+    /// default nobody: the names of rules say something about who may act for whom.
+    pub explain_to: BTreeSet<ClientId>,
 }
 
 impl ServerPolicy {
@@ -184,6 +187,7 @@ impl ServerPolicy {
             access_token_lifetime: Lifetime::from_secs(300),
             identity_token_lifetime: IdentityToken::LIFETIME,
             max_actors: MAX_DEPTH,
+            explain_to: BTreeSet::new(),
         }
     }
 }

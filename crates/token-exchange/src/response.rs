@@ -1,14 +1,22 @@
-//! The success response. [RFC 8693 §2.2.1]
+//! The responses. [RFC 8693 §2.2.1, §2.2.2]
 //!
-//! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
+//! [RFC 8693 §2.2.1, §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 
-use countersign_types::TokenType;
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::json_response;
+use countersign_types::{TokenType, WireError as _};
 use http::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::decide::{Grant, Product};
+use crate::error::ExchangeError;
+
+/// The member of a response that names the rules of the delegation policy that decided: an array of
+/// strings, empty in an error response if no rule permits. An unregistered name; only clients in
+/// [`ServerPolicy::explain_to`] are sent it.
+///
+/// [`ServerPolicy::explain_to`]: crate::ServerPolicy::explain_to
+pub const DELEGATION_RULES: &str = "delegation_rules";
 
 /// Renders the success response for the token that was issued on `grant`. [RFC 8693 §2.2.1]
 ///
@@ -34,5 +42,28 @@ pub fn respond(grant: &Grant, token: &AccessToken) -> Response<Vec<u8>> {
     {
         members.insert("scope".to_owned(), json!(scope.to_string()));
     }
+    if grant.explained && !grant.rules.is_empty() {
+        explain(&mut body, &grant.rules);
+    }
     json_response(StatusCode::OK, &body)
+}
+
+/// Renders the error response. [RFC 8693 §2.2.2]
+///
+/// [RFC 8693 §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
+#[must_use]
+pub fn refuse(error: &ExchangeError) -> Response<Vec<u8>> {
+    let ExchangeError::Delegation { rules, explained: true } = error else {
+        return error.wire().response();
+    };
+    let wire = error.wire();
+    let mut body = json!({ "error": wire.code.as_str(), "error_description": wire.description });
+    explain(&mut body, rules);
+    json_response(wire.status, &body)
+}
+
+fn explain(body: &mut Value, rules: &[String]) {
+    if let Some(members) = body.as_object_mut() {
+        members.insert(DELEGATION_RULES.to_owned(), json!(rules));
+    }
 }

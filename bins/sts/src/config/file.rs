@@ -52,6 +52,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DelegationConfig {
     pub(super) policies: Option<Vec<PathBuf>>,
+    pub(super) explain_to: BTreeSet<ClientId>,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex};
 use countersign_identity_propagation::actor_token::Expected;
 use countersign_identity_propagation::{ActorAudience, MadeOutTo, actor_token};
 use countersign_jwt::{Algorithm, KeySet, SigningKey};
+use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{Lifetime, WireError as _};
 use serde_json::json;
@@ -404,7 +405,7 @@ fn the_delegation_policy_has_the_last_word_wherever_somebody_acts() {
     let mut case = Case::strict();
     case.delegation = refusing;
     let error = case.decide().unwrap_err();
-    assert!(matches!(&error, ExchangeError::Delegation(rules) if rules == &["the rule"]));
+    assert!(matches!(&error, ExchangeError::Delegation { rules, .. } if rules == &["the rule"]));
     assert_eq!(error.wire().code, ErrorCode::INVALID_REQUEST);
     assert!(!error.wire().description.contains("rule"), "the peer learns no rule");
     case.fields = vec![("resource", RS), ("scope", "get")];
@@ -431,4 +432,39 @@ fn the_delegation_policy_has_the_last_word_wherever_somebody_acts() {
     let case = Case { delegation: permitting, fields: vec![JWT], ..Case::strict() };
     assert!(case.decide().is_err());
     assert_eq!(permitting.questions.lock().unwrap().len(), 1);
+}
+
+/// The names of rules leave this server towards the clients that the configuration names.
+#[test]
+fn who_is_told_which_rule_decided() {
+    let asked = |permitted| -> &'static Asked {
+        Box::leak(Box::new(Asked { permitted, questions: Mutex::default() }))
+    };
+    let body = |response: http::Response<Vec<u8>>| -> serde_json::Value {
+        serde_json::from_slice(response.body()).unwrap()
+    };
+    let other = "https://other.example/client";
+    for (told, rules) in [(MAIL, Some(json!(["the rule"]))), (other, None)] {
+        let explain_to = [ClientId::parse(told).unwrap()].into();
+        let server = ServerPolicy { explain_to, ..server() };
+        let case = Case { delegation: asked(true), server: server.clone(), ..Case::strict() };
+        let granted = body(crate::respond(&case.decide().unwrap(), &AccessToken::new("t")));
+        assert_eq!(granted.get(crate::response::DELEGATION_RULES), rules.as_ref(), "{told}");
+        let case = Case { delegation: asked(false), server: server.clone(), ..Case::strict() };
+        let error = case.decide().unwrap_err();
+        let refused = crate::refuse(&error);
+        assert_eq!(refused.status(), error.wire().status);
+        assert_eq!(refused.headers()["cache-control"], "no-store");
+        let refused = body(refused);
+        assert_eq!(refused["error"], "invalid_request");
+        assert_eq!(refused.get(crate::response::DELEGATION_RULES), rules.as_ref(), "{told}");
+        // Nothing but a rule's word is explained.
+        let case = Case { fields: vec![JWT], server: server.clone(), ..Case::strict() };
+        let refused = body(crate::refuse(&case.decide().unwrap_err()));
+        assert_eq!(refused.get(crate::response::DELEGATION_RULES), None, "{told}");
+        // Where the registrations alone decide, there is no rule.
+        let granted = Case { server, ..Case::strict() }.decide().unwrap();
+        let granted = body(crate::respond(&granted, &AccessToken::new("t")));
+        assert_eq!(granted.get(crate::response::DELEGATION_RULES), None, "{told}");
+    }
 }
