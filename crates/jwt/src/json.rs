@@ -80,6 +80,22 @@ pub(crate) fn read<'t, S: DeserializeSeed<'t>>(
         .map_err(|_| fault.get())
 }
 
+/// A number by which most different names of members differ, made of their ends and lengths.
+pub(crate) fn fingerprint(name: &str) -> u32 {
+    let name = name.as_bytes();
+    let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23)
+    } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        u64::from(u16::from_le_bytes(*first)) | u64::from(u16::from_le_bytes(*last)) << 16
+    } else {
+        name.first().map_or(0, |octet| u64::from(*octet))
+    };
+    let mixed = (ends ^ (name.len() as u64) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as u32
+}
+
 /// One value, inside so many more levels of nesting. Where reading ends on a rule of this module,
 /// `fault` says on which.
 #[derive(Clone, Copy)]
@@ -93,7 +109,8 @@ impl<'f> Node<'f> {
         Self { depth: MAX_DEPTH, fault }
     }
 
-    fn refuse<E: serde::de::Error>(&self, fault: JsonError) -> E {
+    /// The error of whoever reads here, for this fault.
+    pub(crate) fn refuse<E: serde::de::Error>(&self, fault: JsonError) -> E {
         self.fault.set(fault);
         E::custom(fault)
     }

@@ -87,7 +87,7 @@ pub(crate) fn write<S: AsRef<[u8]>>(
     let mut buffer = Vec::with_capacity(1024);
     check_names(members.typ, members.kid)?;
     serde_json::to_writer(&mut buffer, members).map_err(|_| SignError::Claims)?;
-    let mut token = String::with_capacity(2048);
+    let mut token = String::with_capacity(1024);
     base64url::encode_onto(&buffer, &mut token);
     token.push('.');
     buffer.clear();

@@ -1,18 +1,20 @@
 //! An object kept as the text it came in, with an index of its members.
 //!
 //! Reading a token into a tree of maps costs more than an RSA verification is meant to wait for:
-//! one allocation for every name and string. Here strings stay where they are in the text; only
-//! what has escapes in it, or is itself an object or array, becomes a value of its own. The rules
-//! of [`json`](crate::json) hold all the same.
+//! one allocation for every name and string. Here strings stay where they are in the text, and only
+//! those with escapes in them become values of their own. An object or array within is judged with
+//! the rest, and becomes a tree when somebody asks for it. The rules of [`json`](crate::json) hold
+//! all the same.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::json::{self, JsonError, Node};
+use crate::json::{self, JsonError, Node, fingerprint};
 
 /// From so many members on, comparing each with each costs more than hashing them.
 const MANY: usize = 24;
@@ -35,7 +37,23 @@ struct Member {
 #[derive(Clone)]
 enum Content {
     Text(Text),
-    Value(Value),
+    /// Null, a boolean or a number.
+    Plain(Value),
+    Nested(Box<Nested>),
+}
+
+/// An array or object.
+#[derive(Clone)]
+struct Nested {
+    parts: Parts,
+    /// The tree of it, once somebody asked for it.
+    tree: OnceLock<Value>,
+}
+
+#[derive(Clone)]
+enum Parts {
+    Array(Vec<Content>),
+    Object(Vec<Member>),
 }
 
 /// A string: where it stands in the text, or, if escapes are written in it, what they stand for.
@@ -43,11 +61,6 @@ enum Content {
 enum Text {
     Place { start: u32, len: u32 },
     Unescaped(Box<str>),
-}
-
-/// A number by which most different names differ, so that few have to be compared.
-fn fingerprint(name: &str) -> u32 {
-    name.bytes().fold(0, |print: u32, octet| print.rotate_left(5) ^ u32::from(octet))
 }
 
 /// A member's value.
@@ -75,64 +88,77 @@ impl Object {
             return Err(json::parse(text.as_bytes()).err().unwrap_or(JsonError::NotAnObject));
         }
         let fault = Cell::new(JsonError::Syntax);
-        let members = Members { node: Node::outermost(&fault), base: &text };
-        let members = json::read(&text, members, &fault)?;
-        let object = Self { text, members };
-        if object.has_twins() { Err(JsonError::DuplicateMember) } else { Ok(object) }
+        let place = Place { node: Node::outermost(&fault), base: &text };
+        let members = json::read(&text, Outermost(place), &fault)?;
+        Ok(Self { text, members })
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Entry<'_>> {
         let print = fingerprint(name);
-        let named = |member: &&Member| member.print == print && self.text(&member.name) == name;
-        self.members.iter().find(named).map(|member| self.entry(&member.content))
+        let named = |member: &&Member| member.print == print && member.name.of(&self.text) == name;
+        Some(match &self.members.iter().find(named)?.content {
+            Content::Text(text) => Entry::Text(text.of(&self.text)),
+            Content::Plain(value) => Entry::Value(value),
+            Content::Nested(nested) => {
+                Entry::Value(nested.tree.get_or_init(|| nested.parts.to_tree(&self.text)))
+            }
+        })
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {
-        let owned = |member: &Member| {
-            let value = match self.entry(&member.content) {
-                Entry::Text(text) => Value::from(text),
-                Entry::Value(value) => value.clone(),
-            };
-            (self.text(&member.name).to_owned(), value)
+        to_map(&self.members, &self.text)
+    }
+}
+
+fn to_map(members: &[Member], base: &str) -> Map<String, Value> {
+    let owned = |it: &Member| (it.name.of(base).to_owned(), it.content.to_tree(base));
+    members.iter().map(owned).collect()
+}
+
+impl Content {
+    fn to_tree(&self, base: &str) -> Value {
+        match self {
+            Self::Text(text) => Value::from(text.of(base)),
+            Self::Plain(value) => value.clone(),
+            Self::Nested(nested) => {
+                nested.tree.get().cloned().unwrap_or_else(|| nested.parts.to_tree(base))
+            }
+        }
+    }
+}
+
+impl From<Parts> for Content {
+    fn from(parts: Parts) -> Self {
+        Self::Nested(Box::new(Nested { parts, tree: OnceLock::new() }))
+    }
+}
+
+impl Parts {
+    fn to_tree(&self, base: &str) -> Value {
+        match self {
+            Self::Array(contents) => contents.iter().map(|it| it.to_tree(base)).collect(),
+            Self::Object(members) => Value::Object(to_map(members, base)),
+        }
+    }
+}
+
+/// Whether two of the members have one name.
+fn have_twins(members: &[Member], base: &str) -> bool {
+    if members.len() > MANY {
+        let names = members.iter().map(|member| member.name.of(base));
+        return names.collect::<HashSet<_>>().len() < members.len();
+    }
+    let mut rest = members;
+    while let [member, others @ ..] = rest {
+        let twin = |other: &Member| {
+            other.print == member.print && other.name.of(base) == member.name.of(base)
         };
-        self.members.iter().map(owned).collect()
-    }
-
-    fn entry<'a>(&'a self, content: &'a Content) -> Entry<'a> {
-        match content {
-            Content::Text(text) => Entry::Text(self.text(text)),
-            Content::Value(value) => Entry::Value(value),
+        if others.iter().any(twin) {
+            return true;
         }
+        rest = others;
     }
-
-    fn text<'a>(&'a self, text: &'a Text) -> &'a str {
-        match text {
-            // INVARIANT: places were taken from slices of this very text.
-            Text::Place { start, len } => {
-                let start = *start as usize;
-                self.text.get(start..start + *len as usize).unwrap_or_default()
-            }
-            Text::Unescaped(text) => text,
-        }
-    }
-
-    fn has_twins(&self) -> bool {
-        if self.members.len() > MANY {
-            let names = self.members.iter().map(|member| self.text(&member.name));
-            return names.collect::<HashSet<_>>().len() < self.members.len();
-        }
-        let mut rest = self.members.as_slice();
-        while let [member, others @ ..] = rest {
-            let twin = |other: &Member| {
-                other.print == member.print && self.text(&other.name) == self.text(&member.name)
-            };
-            if others.iter().any(twin) {
-                return true;
-            }
-            rest = others;
-        }
-        false
-    }
+    false
 }
 
 impl Text {
@@ -143,16 +169,53 @@ impl Text {
             _ => Self::Unescaped(part.into()),
         }
     }
+
+    fn of<'a>(&'a self, base: &'a str) -> &'a str {
+        match self {
+            // INVARIANT: places were taken from slices of this very text.
+            Self::Place { start, len } => {
+                let start = *start as usize;
+                base.get(start..start + *len as usize).unwrap_or_default()
+            }
+            Self::Unescaped(text) => text,
+        }
+    }
 }
 
-/// The members of the outermost object, where each part of them stands in `base`.
+/// A place in the text `base`.
 #[derive(Clone, Copy)]
-struct Members<'b> {
+struct Place<'b> {
     node: Node<'b>,
     base: &'b str,
 }
 
-impl<'de> DeserializeSeed<'de> for Members<'_> {
+impl Place<'_> {
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        Ok(Self { node: self.node.inner()?, ..self })
+    }
+
+    /// Reads the members of an object at this place after those that are there already.
+    fn read_members<'de, A: MapAccess<'de>>(
+        self,
+        mut object: A,
+        mut members: Vec<Member>,
+    ) -> Result<Vec<Member>, A::Error> {
+        let inner = self.inner()?;
+        while let Some((print, name)) = object.next_key_seed(NameAt(inner))? {
+            let content = object.next_value_seed(ContentAt(inner))?;
+            members.push(Member { print, name, content });
+        }
+        if have_twins(&members, self.base) {
+            return Err(self.node.refuse(JsonError::DuplicateMember));
+        }
+        Ok(members)
+    }
+}
+
+/// Reads the outermost object.
+struct Outermost<'b>(Place<'b>);
+
+impl<'de> DeserializeSeed<'de> for Outermost<'_> {
     type Value = Vec<Member>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -160,29 +223,24 @@ impl<'de> DeserializeSeed<'de> for Members<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for Outermost<'_> {
     type Value = Vec<Member>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let inner = Self { node: self.node.inner()?, ..self };
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
         // A member takes some 25 octets of text; a header has three of them, claims a dozen.
-        let mut members = Vec::with_capacity((self.base.len() / 25).clamp(4, 24));
-        while let Some((print, name)) = object.next_key_seed(NameOf(inner))? {
-            let content = object.next_value_seed(ContentOf(inner))?;
-            members.push(Member { print, name, content });
-        }
-        Ok(members)
+        let some = Vec::with_capacity((self.0.base.len() / 25).clamp(4, 24));
+        self.0.read_members(object, some)
     }
 }
 
 /// Reads a member's name, with its fingerprint.
-struct NameOf<'b>(Members<'b>);
+struct NameAt<'b>(Place<'b>);
 
-impl<'de> DeserializeSeed<'de> for NameOf<'_> {
+impl<'de> DeserializeSeed<'de> for NameAt<'_> {
     type Value = (u32, Text);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -190,7 +248,7 @@ impl<'de> DeserializeSeed<'de> for NameOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for NameOf<'_> {
+impl<'de> Visitor<'de> for NameAt<'_> {
     type Value = (u32, Text);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,10 +265,11 @@ impl<'de> Visitor<'de> for NameOf<'_> {
     }
 }
 
-/// Reads a member's value.
-struct ContentOf<'b>(Members<'b>);
+/// Reads a member's value, or an element.
+#[derive(Clone, Copy)]
+struct ContentAt<'b>(Place<'b>);
 
-impl<'de> DeserializeSeed<'de> for ContentOf<'_> {
+impl<'de> DeserializeSeed<'de> for ContentAt<'_> {
     type Value = Content;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
@@ -218,7 +277,7 @@ impl<'de> DeserializeSeed<'de> for ContentOf<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for ContentOf<'_> {
+impl<'de> Visitor<'de> for ContentAt<'_> {
     type Value = Content;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,31 +294,36 @@ impl<'de> Visitor<'de> for ContentOf<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Content, E> {
-        self.0.node.visit_unit().map(Content::Value)
+        self.0.node.visit_unit().map(Content::Plain)
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Content, E> {
-        self.0.node.visit_bool(value).map(Content::Value)
+        self.0.node.visit_bool(value).map(Content::Plain)
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Content, E> {
-        self.0.node.visit_i64(value).map(Content::Value)
+        self.0.node.visit_i64(value).map(Content::Plain)
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Content, E> {
-        self.0.node.visit_u64(value).map(Content::Value)
+        self.0.node.visit_u64(value).map(Content::Plain)
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
-        self.0.node.visit_f64(value).map(Content::Value)
+        self.0.node.visit_f64(value).map(Content::Plain)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Content, A::Error> {
-        self.0.node.visit_seq(sequence).map(Content::Value)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Content, A::Error> {
+        let inner = Self(self.0.inner()?);
+        let mut contents = Vec::new();
+        while let Some(content) = sequence.next_element_seed(inner)? {
+            contents.push(content);
+        }
+        Ok(Parts::Array(contents).into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Content, A::Error> {
-        self.0.node.visit_map(object).map(Content::Value)
+        self.0.read_members(object, Vec::new()).map(|members| Parts::Object(members).into())
     }
 }
 

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-use super::{JsonError, MAX_DEPTH, parse};
+use super::{JsonError, MAX_DEPTH, fingerprint, parse};
 
-/// Beyond so many members of one object their names are not compared one by one.
-const MANY: usize = 24;
+/// How many names are remembered at once, of all objects that are open.
+const NAMES: usize = 32;
 
 /// Why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +38,23 @@ pub(crate) fn write<T: Serialize>(text: &mut Vec<u8>, value: &T) -> Result<(), W
     Ok(())
 }
 
-/// What has been written so far, as far as the rules of the reader ask.
+/// What has been written so far, as far as the rules of the reader ask. It lives on the stack: that
+/// nothing is allocated keeps the watch at a fraction of the writing.
 #[derive(Default)]
 struct Watch {
     depth: usize,
-    /// For each object that is open: where the names of the one around it start, then a number
-    /// for each of its own names.
-    names: Vec<usize>,
+    /// [`fingerprint`] of each name of the objects that are open, the innermost last.
+    names: [u32; NAMES],
+    /// How many there are.
+    len: usize,
     /// Where the names of the innermost object start.
     start: usize,
-    /// While a name is written, its number; 0 before its first octet.
-    name: Option<usize>,
+    /// Where those of the objects around it do, by depth.
+    starts: [usize; MAX_DEPTH],
+    /// Whether a name is being written.
+    in_name: bool,
+    /// That of the name that is being written; 0 before its first octet.
+    name: u32,
     /// Whether only the reader can tell if the text has one reading.
     unsure: bool,
     /// The rule that ended the writing.
@@ -66,14 +72,17 @@ impl Watch {
         if self.depth > MAX_DEPTH { self.refuse(JsonError::TooDeep) } else { Ok(()) }
     }
 
-    /// Takes down a name. Equal names have equal numbers; unequal ones may, and are then read.
-    fn remember(&mut self, name: usize) {
-        let siblings = self.names.get(self.start..).unwrap_or_default();
-        // A name of no octets, or one that is not written as a text is.
-        if name == 0 || siblings.len() >= MANY || siblings.contains(&name) {
-            self.unsure = true;
-        } else {
-            self.names.push(name);
+    /// Takes down the name that was written. Of two with one fingerprint the reader has to tell.
+    fn remember(&mut self) {
+        let siblings = self.names.get(self.start..self.len).unwrap_or_default();
+        let is_new = !siblings.contains(&self.name);
+        match self.names.get_mut(self.len) {
+            // A name of no octets, or one that is not written as a text is, has none.
+            Some(place) if is_new && self.name != 0 => {
+                *place = self.name;
+                self.len += 1;
+            }
+            _ => self.unsure = true,
         }
     }
 }
@@ -91,15 +100,16 @@ impl Formatter for &mut Watch {
 
     fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.enter()?;
-        self.names.push(self.start);
-        self.start = self.names.len();
+        if let Some(place) = self.starts.get_mut(self.depth - 1) {
+            *place = std::mem::replace(&mut self.start, self.len);
+        }
         CompactFormatter.begin_object(writer)
     }
 
     fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.depth -= 1;
-        self.names.truncate(self.start);
-        self.start = self.names.pop().unwrap_or_default();
+        self.len = self.start;
+        self.start = self.starts.get(self.depth).copied().unwrap_or_default();
         CompactFormatter.end_object(writer)
     }
 
@@ -108,14 +118,14 @@ impl Formatter for &mut Watch {
         writer: &mut W,
         first: bool,
     ) -> io::Result<()> {
-        self.name = Some(0);
+        self.in_name = true;
+        self.name = 0;
         CompactFormatter.begin_object_key(writer, first)
     }
 
     fn end_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if let Some(name) = self.name.take() {
-            self.remember(name);
-        }
+        self.in_name = false;
+        self.remember();
         CompactFormatter.end_object_key(writer)
     }
 
@@ -124,9 +134,8 @@ impl Formatter for &mut Watch {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        if let Some(name) = &mut self.name {
-            let add = |name: usize, octet| name.rotate_left(5) ^ usize::from(octet);
-            *name = fragment.bytes().fold(*name, add);
+        if self.in_name {
+            self.name = fingerprint(fragment);
         }
         CompactFormatter.write_string_fragment(writer, fragment)
     }
@@ -139,7 +148,7 @@ impl Formatter for &mut Watch {
         if matches!(escape, CharEscape::AsciiControl(0)) {
             return self.refuse(JsonError::Nul);
         }
-        self.unsure |= self.name.is_some();
+        self.unsure |= self.in_name;
         CompactFormatter.write_char_escape(writer, escape)
     }
 
@@ -159,5 +168,19 @@ impl Formatter for &mut Watch {
     ) -> io::Result<()> {
         self.unsure = true;
         CompactFormatter.write_raw_fragment(writer, fragment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of any length are written so where another crate of the build wants them.
+    #[test]
+    fn a_number_that_is_a_text_is_left_to_the_reader() {
+        let (mut watch, mut text) = (Watch::default(), Vec::new());
+        (&mut watch).write_number_str(&mut text, "1e400").unwrap();
+        assert!(watch.unsure);
+        assert_eq!(text, b"1e400");
     }
 }
