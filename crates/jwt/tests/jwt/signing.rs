@@ -148,6 +148,54 @@ fn a_member_twice() {
     assert!(Unverified::parse(&sign("JWT", es256, &numbered(8)).unwrap()).is_ok());
 }
 
+/// Of a text that is written as it stands, the names and depth are the reader's to judge.
+#[test]
+fn claims_that_are_json_already() {
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+    let es256 = key(Algorithm::Es256);
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+    let rows = [
+        (r#"{"a":1,"a":1}"#, JsonError::DuplicateMember),
+        (r#"{"a":{"b":1,"\u0062":1}}"#, JsonError::DuplicateMember),
+        (r#"{"a":"\u0000"}"#, JsonError::Nul),
+        (r#"{"a":1e400}"#, JsonError::Syntax),
+        (&deep, JsonError::TooDeep),
+    ];
+    for (text, fault) in rows {
+        refused(sign("JWT", es256, &raw(text)), Malformed::Payload(fault));
+        let inside = json_of("x", raw(text));
+        refused(sign("JWT", es256, &inside), Malformed::Payload(fault));
+    }
+    for text in ["[]", "7", "\"{}\""] {
+        let outcome = sign("JWT", es256, &raw(text));
+        assert!(matches!(outcome, Err(SignError::Claims)), "{text}: {outcome:?}");
+    }
+    for text in ["{}", r#"{"a":{"b":[1.50,"\u00e9"]},"b":null}"#] {
+        let token = sign("JWT", es256, &raw(text)).unwrap();
+        let claims: Value = serde_json::from_str(text).unwrap();
+        let read = Unverified::parse(&token).unwrap();
+        assert_eq!(Value::Object(read.claims().as_map().clone()), claims);
+    }
+}
+
+/// Names that look alike where they are compared first: by their ends and lengths.
+#[test]
+fn names_with_equal_ends_are_told_apart() {
+    let es256 = key(Algorithm::Es256);
+    let names: Vec<String> =
+        ["a", "b", "cd"].map(|middle| format!("https://a.example/{middle}/https://")).to_vec();
+    let mut members: Vec<_> = names.iter().map(|name| (name.as_str(), json!(1))).collect();
+    let token = sign("JWT", es256, &Members(&members)).unwrap();
+    let read = Unverified::parse(&token).unwrap();
+    assert!(names.iter().all(|name| read.claims().has(name)));
+    assert!(!read.claims().has("https://a.example/c/https://"));
+    members.push(members[0].clone());
+    let twin = Malformed::Payload(JsonError::DuplicateMember);
+    refused(sign("JWT", es256, &Members(&members)), twin);
+    let text = serde_json::to_string(&Members(&members)).unwrap();
+    assert_eq!(Unverified::parse(&signed(es256, HEADER, text)).unwrap_err(), twin);
+}
+
 /// An object of one member.
 fn json_of<T: Serialize>(name: &'static str, value: T) -> impl Serialize {
     std::collections::BTreeMap::from([(name, value)])
