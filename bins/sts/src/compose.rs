@@ -7,7 +7,7 @@ use countersign_cedar::{CedarDelegation, PolicyFiles, delegation};
 use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
 use countersign_host::{Composed, ConfigError, Reload, Seams};
 use countersign_jwt::Algorithm;
-use countersign_resolver::ClientDocuments;
+use countersign_resolver::{ClientDocuments, UrlClientRules};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, app};
 use countersign_token_exchange::{ByRegistration, DelegationPolicy};
@@ -59,7 +59,8 @@ pub fn compose(
             Arc::clone(&seams.clock),
             &config.documents,
         );
-        clients = Arc::new(UrlClients::new(clients, Arc::new(documents), config.url_clients));
+        let rules = UrlClientRules::new(documents, config.url_clients);
+        clients = Arc::new(UrlClients::new(clients, rules));
     }
     let file = config.serving.file;
     let opened = config.keys.open(seams);

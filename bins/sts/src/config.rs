@@ -14,17 +14,17 @@ use countersign_host::serving::{Serving, ServingConfig};
 use countersign_identity_propagation::identity_token;
 use countersign_jwt::Algorithm;
 use countersign_jwt::act::MAX_DEPTH;
-use countersign_resolver::ClientDocumentsConfig;
+use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientRule, User,
+    Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientTerms, User,
 };
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
-use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_token_exchange::{ClientPolicy, ServerPolicy};
 use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, email};
 
 use self::file::{
     ClientConfig, ClientExchangeConfig, DelegationConfig, ExchangeConfig, File, GrantConfig,
-    IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, Pattern, UrlClientConfig, UserConfig,
+    IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, UrlClientConfig, UserConfig,
 };
 use crate::keys::{self, KeyDirectory, Keys, Periods};
 
@@ -57,7 +57,7 @@ pub struct Config {
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
     pub(crate) clients: StaticClients,
-    pub(crate) url_clients: Vec<UrlClientRule>,
+    pub(crate) url_clients: Vec<UrlClientRule<UrlClientTerms>>,
     pub(crate) documents: ClientDocumentsConfig,
     pub(crate) delegation: Option<Vec<PathBuf>>,
     pub(crate) fetch: FetchConfig,
@@ -236,7 +236,7 @@ fn policy(
         issuer,
         public_clients: exchange.public_clients,
         targets,
-        denied: patterns(exchange.denied),
+        denied: exchange.denied,
         user_claims: exchange.user_claims,
         claims_token_lifetime: lifetimes.claims_token,
         access_token_lifetime: lifetimes.access_token,
@@ -317,7 +317,7 @@ fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<StaticClients, Con
 fn url_clients(
     path: &Path,
     rules: Vec<UrlClientConfig>,
-) -> Result<Vec<UrlClientRule>, ConfigError> {
+) -> Result<Vec<UrlClientRule<UrlClientTerms>>, ConfigError> {
     let mut known = Vec::new();
     for (index, rule) in rules.into_iter().enumerate() {
         let refuse = |member: &str, reason: &str| {
@@ -327,14 +327,13 @@ fn url_clients(
         let exchange =
             exchange_policy(rule.exchange, &rule.scopes, may(GrantConfig::TokenExchange))
                 .ok_or_else(|| refuse("exchange", "token_exchange, but for no audience"))?;
-        known.push(UrlClientRule {
-            clients: rule.id.0,
-            public: rule.public,
+        let terms = UrlClientTerms {
             authorization_code: may(GrantConfig::AuthorizationCode),
             client_credentials: may(GrantConfig::ClientCredentials),
             exchange,
             scopes: rule.scopes,
-        });
+        };
+        known.push(UrlClientRule { clients: rule.id, public: rule.public, terms });
     }
     Ok(known)
 }
@@ -350,21 +349,17 @@ fn exchange_policy(
         && exchange.identity_token_audiences.is_empty();
     (!may_exchange || !nowhere).then(|| ClientPolicy {
         may_exchange,
-        claims_token_audiences: patterns(exchange.claims_token_audiences),
-        access_token_audiences: patterns(exchange.access_token_audiences),
+        claims_token_audiences: exchange.claims_token_audiences,
+        access_token_audiences: exchange.access_token_audiences,
         scopes: scopes.clone(),
         subjects_of: exchange.subjects_of,
         may_act: exchange.actor_token,
         may_impersonate: exchange.impersonate,
-        identity_token_audiences: patterns(exchange.identity_token_audiences),
+        identity_token_audiences: exchange.identity_token_audiences,
         actor_audience: exchange.actor_audience.into(),
         email_in_access_token: exchange.email_in_access_token,
         may_delegate_onward: exchange.delegate_onward,
     })
-}
-
-fn patterns(patterns: Vec<Pattern>) -> Vec<TargetPattern> {
-    patterns.into_iter().map(|Pattern(pattern)| pattern).collect()
 }
 
 /// A client's table in the file, for errors.

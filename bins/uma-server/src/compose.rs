@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use countersign_fetch::{Fetch, HttpFetch};
 use countersign_host::{Composed, ConfigError, Seams};
-use countersign_resolver::{IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys};
+use countersign_resolver::{
+    ClientDocuments, IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys, UrlClientRules,
+};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::identifier::IdentifierError;
 use countersign_uma_service::discovery::NetworkDiscovery;
-use countersign_uma_service::{Audit, Seams as UmaSeams, Uma, app};
+use countersign_uma_service::{Audit, Clients, Seams as UmaSeams, Uma, UrlClients, app};
 
 use crate::config::Config;
 
@@ -43,12 +45,18 @@ pub fn compose(
     };
     let clock = || Arc::clone(&seams.clock);
     let issuers = IssuerResolver::new(Arc::clone(&fetch), clock(), &IssuerConfig::default());
-    let keys = RemoteKeys::new(fetch, clock(), &KeysConfig::default());
+    let keys = RemoteKeys::new(Arc::clone(&fetch), clock(), &KeysConfig::default());
+    let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
+    if !config.url_clients.is_empty() {
+        let documents = ClientDocuments::new(fetch, clock(), &config.documents);
+        let rules = UrlClientRules::new(documents, config.url_clients);
+        clients = Arc::new(UrlClients::new(clients, rules));
+    }
     let uma = Uma::new(
         config.uma,
         UmaSeams {
             engine,
-            clients: Arc::new(config.clients),
+            clients,
             policy: Arc::new(config.policy),
             discovery: Arc::new(NetworkDiscovery::new(issuers, keys)),
             audit,

@@ -12,12 +12,13 @@ use countersign_host::config::{self, ConfigError, CredentialsConfig, SecretSourc
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
 use countersign_host::serving::{Serving, ServingConfig, StoreConfig};
-use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet};
+use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
+use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern};
 use countersign_uma::assessment::{PartialGrants, Settings};
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
 use countersign_uma::{Protection, rpt};
-use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig};
+use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms};
 use serde::Deserialize;
 
 /// A configuration that can be served: every value has its type, every path is relative to the
@@ -30,9 +31,13 @@ pub struct Config {
     pub uma: UmaConfig,
     /// Who is registered.
     pub clients: StaticClients,
+    /// Who is a client by the URL of a document.
+    pub url_clients: Vec<UrlClientRule<UrlClientTerms>>,
+    /// How documents of clients are looked up.
+    pub documents: ClientDocumentsConfig,
     /// Who may reach what.
     pub policy: Rules,
-    /// Whom it trusts when it connects to identity providers.
+    /// Whom it trusts when it connects to identity providers and clients.
     pub outbound: FetchConfig,
 }
 
@@ -59,12 +64,15 @@ struct File {
     danger: DangerConfig,
     resource_servers: Vec<ResourceServerConfig>,
     clients: Vec<ClientConfig>,
+    #[serde(default)]
+    url_clients: Vec<UrlClientConfig>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Outbound {
     roots: Option<PathBuf>,
+    host_only_clients: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -143,6 +151,17 @@ struct ClientConfig {
     scopes: ScopeSet,
 }
 
+/// Clients that are known by their URL: what all of a family may do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UrlClientConfig {
+    id: UrlPattern,
+    #[serde(default)]
+    public: bool,
+    #[serde(default)]
+    scopes: ScopeSet,
+}
+
 /// Reads a configuration file, and the secrets and keys that it names.
 ///
 /// # Errors
@@ -165,6 +184,13 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
     let (clients, policy) = register(path, file.resource_servers, file.clients)?;
+    let url_clients = file.url_clients.into_iter().map(|rule| UrlClientRule {
+        clients: rule.id,
+        public: rule.public,
+        terms: UrlClientTerms { scopes: rule.scopes },
+    });
+    let documents =
+        ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let danger = Danger::default()
         .with_connect_to(file.danger.connect_to)
         .with_networks(file.danger.allow_networks);
@@ -172,6 +198,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         serving,
         uma,
         clients,
+        url_clients: url_clients.collect(),
+        documents,
         policy,
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
     })

@@ -109,6 +109,10 @@ fn the_example_without_its_environment_names_the_variable() {
 fn every_commented_setting_is_known() {
     for (commented, key) in [
         ("# [outbound]\n# roots = \"ca.pem\"", ""),
+        (
+            "# [outbound]\n# roots = \"ca.pem\"             # instead of the platform's certificates\n# host_only_clients = true",
+            "",
+        ),
         ("# keys = \"resource-server.jwks\"", "resource_servers[0].secret"),
         ("# keys = \"rqp-client.jwks\"", "clients[0].secret"),
         ("# secret_sha256 =", "resource_servers[0].secret"),
@@ -179,6 +183,10 @@ fn a_bad_value_is_named() {
         let limits = format!("[limits]\n{limit} = 0\n[danger]");
         check_refused("[danger]", &limits, &format!("limits.{limit}"), "nonzero");
     }
+    let clients = "[[url_clients]]\nid = \"https://*/client\"\n[danger]";
+    check_refused("[danger]", clients, "url_clients[0].id", "not a URL");
+    let clients = "[[url_clients]]\nid = \"*\"\ngrants = []\n[danger]";
+    check_refused("[danger]", clients, "url_clients[0].grants", "unknown field");
     check_refused("127.0.0.1:0", "0.0.0.0:0", "danger.plain_http", "loopback");
     check_refused("[danger]", "[log]\nfilter = \"a=b=c\"\n[danger]", "log.filter", "a=b=c");
     let everybody = ("domains = []", "says who");

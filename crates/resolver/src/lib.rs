@@ -6,6 +6,7 @@
 //! | [`ServerMetadataCache`] | an issuer's metadata | [RFC 8414 §3], [OpenID Discovery §4], UMA 2.0 Grant §2 |
 //! | [`ResourceMetadataCache`] | what a resource server publishes about itself | [RFC 9728 §3] |
 //! | [`ClientDocuments`] | what a client with a URL publishes about itself, and its keys | [CIMD §4] |
+//! | [`UrlClientRules`] | what such a client may do, where a server has a rule for it | [CIMD §5] |
 //! | [`IssuerResolver`] | which issuer speaks for an e-mail address | [RFC 7033], [OpenID Discovery §2] |
 //!
 //! All of it goes out through one [`Fetch`](countersign_fetch::Fetch), which guards what is reached.
@@ -63,6 +64,7 @@
 //! not define; see [`IssuerResolver`].
 //!
 //! [CIMD §4]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-4
+//! [CIMD §5]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-5
 //! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
@@ -75,6 +77,7 @@ pub mod client;
 pub mod issuer;
 pub mod keys;
 pub mod metadata;
+pub mod url_clients;
 
 mod cache;
 #[cfg(test)]
@@ -87,3 +90,4 @@ pub use metadata::{
     MetadataConfig, ResourceMetadataCache, ResourceMetadataError, ServerMetadataCache,
     ServerMetadataError,
 };
+pub use url_clients::{UrlClient, UrlClientRule, UrlClientRules};

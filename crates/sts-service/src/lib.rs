@@ -98,5 +98,5 @@ pub use app::{Parts, Settings, SetupError, Sts, app};
 pub use audit::{Audit, ExchangeRecord, LogAudit};
 pub use clients::{Client, Clients, StaticClients};
 pub use passwords::PasswordHash;
-pub use url_clients::{UrlClientRule, UrlClients};
+pub use url_clients::{UrlClientTerms, UrlClients};
 pub use users::{StaticUsers, User, Users};

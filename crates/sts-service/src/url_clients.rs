@@ -3,28 +3,23 @@
 
 use std::sync::Arc;
 
-use countersign_client_auth::{Credentials, RegisteredClient};
-use countersign_jwt::{Algorithm, KeySet};
-use countersign_metadata::{ClientKeys, ClientMetadata};
+use countersign_client_auth::Credentials;
+use countersign_jwt::Algorithm;
+use countersign_metadata::ClientMetadata;
 use countersign_oidc::code;
-use countersign_resolver::{ClientDocuments, ResolvedClient};
+use countersign_resolver::{UrlClient, UrlClientRules};
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_token_exchange::{ClientPolicy, TargetPattern};
+use countersign_token_exchange::ClientPolicy;
 use countersign_types::{ClientId, EndpointUrl, RedirectUri, ScopeSet};
 
 use crate::clients::{Client, Clients};
 
-/// What clients of a family of URLs may do here: a registration of all of them at once. What a
-/// client publishes never allows more.
+/// What clients that a rule speaks of may do here.
 #[derive(Clone, Debug)]
-pub struct UrlClientRule {
-    /// The client identifiers.
-    pub clients: TargetPattern,
+pub struct UrlClientTerms {
     /// What they may ask for.
     pub scopes: ScopeSet,
-    /// Whether those that publish no keys are clients, too: public ones.
-    pub public: bool,
     /// Whether they may use the authorization code grant, with redirection URIs on the origin of
     /// their own identifier (CIMD §6.1).
     pub authorization_code: bool,
@@ -34,23 +29,17 @@ pub struct UrlClientRule {
     pub exchange: ClientPolicy,
 }
 
-/// Registered clients, and beside them those of the rules. Nobody's document is fetched whom no rule
-/// speaks of; the first rule that does is the one that counts.
+/// Registered clients, and beside them those that the rules speak of.
 pub struct UrlClients {
     registered: Arc<dyn Clients>,
-    documents: Arc<ClientDocuments>,
-    rules: Vec<UrlClientRule>,
+    rules: UrlClientRules<UrlClientTerms>,
 }
 
 impl UrlClients {
     /// Clients by registration, then by rule.
     #[must_use]
-    pub fn new(
-        registered: Arc<dyn Clients>,
-        documents: Arc<ClientDocuments>,
-        rules: Vec<UrlClientRule>,
-    ) -> Self {
-        Self { registered, documents, rules }
+    pub fn new(registered: Arc<dyn Clients>, rules: UrlClientRules<UrlClientTerms>) -> Self {
+        Self { registered, rules }
     }
 
     async fn look_up(
@@ -61,11 +50,7 @@ impl UrlClients {
         if let Some(client) = self.registered.find_with_key(id, kid).await? {
             return Ok(Some(client));
         }
-        let rule = self.rules.iter().find(|rule| id.is_url() && rule.clients.matches(id.as_str()));
-        let Some(rule) = rule else { return Ok(None) };
-        // Why there is no document is in the log; to the peer it is one more unknown client.
-        let Ok(resolved) = self.documents.resolve(id, kid).await else { return Ok(None) };
-        Ok(client(&resolved, rule).map(Arc::new))
+        Ok(self.rules.find(id, kid).await.map(|found| Arc::new(client(found))))
     }
 }
 
@@ -96,39 +81,25 @@ impl std::fmt::Debug for UrlClients {
     }
 }
 
-fn client(resolved: &ResolvedClient, rule: &UrlClientRule) -> Option<Client> {
-    let ResolvedClient { metadata, keys } = resolved;
-    let credentials = match &metadata.keys {
-        ClientKeys::None if rule.public => Credentials::Public,
-        ClientKeys::None => return None,
-        ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => Credentials::Keys(own(metadata, keys)),
-    };
-    let confidential = matches!(credentials, Credentials::Keys(_));
-    let redirect_uris = own_redirect_uris(metadata);
+fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
+    let UrlClient { registered, metadata, terms } = found;
+    let confidential = matches!(registered.credentials, Credentials::Keys(_));
+    let redirect_uris = own_redirect_uris(&metadata);
     let asks = |grant: &str| {
         metadata.grant_types.is_empty() || metadata.grant_types.iter().any(|it| it == grant)
     };
-    Some(Client {
-        registered: RegisteredClient { id: metadata.client_id.clone(), credentials },
-        name: shown(metadata),
-        authorization_code: rule.authorization_code
+    Client {
+        registered,
+        name: shown(&metadata),
+        authorization_code: terms.authorization_code
             && asks(code::GRANT_TYPE)
             && !redirect_uris.is_empty(),
         redirect_uris,
-        scopes: rule.scopes.clone(),
-        client_credentials: rule.client_credentials && confidential,
-        exchange: rule.exchange.clone(),
+        scopes: terms.scopes.clone(),
+        client_credentials: terms.client_credentials && confidential,
+        exchange: terms.exchange.clone(),
         id_token_algorithm: Algorithm::Rs256,
-    })
-}
-
-/// The keys that sign here for a client: where it binds itself to one algorithm, those of others do
-/// not.
-fn own(metadata: &ClientMetadata, keys: &KeySet) -> KeySet {
-    let Some(algorithm) = metadata.token_endpoint_auth_signing_alg else { return keys.clone() };
-    let own = keys.iter().filter(|key| key.algorithm() == algorithm).cloned().collect();
-    // A part of a key set is one.
-    KeySet::from_keys(own).unwrap_or_default()
+    }
 }
 
 /// The redirection URIs on the origin of the client itself: another's would let it pass for that

@@ -64,6 +64,6 @@ pub mod subject;
 pub use decide::{Facts, Grant, Product, decide};
 pub use delegation::{ByRegistration, Delegation, DelegationPolicy, Verdict};
 pub use error::{ExchangeError, Step};
-pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy, TargetPattern};
+pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy};
 pub use request::ExchangeRequest;
 pub use response::{refuse, respond};

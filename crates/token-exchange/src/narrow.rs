@@ -3,10 +3,12 @@
 //! One function computes scope, audience and lifetime for every product, so that no path forgets a
 //! party: granted = asked ∩ subject token ∩ client ∩ server.
 
-use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp};
+use countersign_types::{
+    ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, UrlPattern,
+};
 
 use crate::error::ExchangeError;
-use crate::policy::{ExchangePolicy, RegisteredTarget, ServerPolicy, TargetPattern};
+use crate::policy::{ExchangePolicy, RegisteredTarget, ServerPolicy};
 use crate::request::ExchangeRequest;
 use crate::subject::{Subject, SubjectError};
 
@@ -14,7 +16,7 @@ use crate::subject::{Subject, SubjectError};
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds<'a> {
     /// The audiences the client may obtain this product for.
-    pub(crate) audiences: &'a [TargetPattern],
+    pub(crate) audiences: &'a [UrlPattern],
     /// Whether the product carries scope.
     pub(crate) scoped: bool,
     /// How long the product lives at most.

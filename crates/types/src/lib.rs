@@ -6,6 +6,7 @@
 //! | [`params`] | form and query parameters | [RFC 6749 §3.1, §3.2, Appendix B] |
 //! | [`scope`] | scope tokens and ordered sets of them | [RFC 6749 §3.3] |
 //! | [`identifier`] | issuers, endpoints, resource identifiers, client ids, redirect URIs | [RFC 8414 §2], [RFC 8707 §2], [RFC 8252 §7.3] |
+//! | [`url_pattern`] | families of URLs, for policies | |
 //! | [`email`] | an e-mail address whose domain decides who may vouch for it | [RFC 5321 §4.1.2] |
 //! | [`token_type`] | token type and claim token format URIs | [RFC 8693 §3] |
 //! | [`secret`] | strings that do not print, compare in constant time and are wiped | |
@@ -55,6 +56,7 @@ pub mod scope;
 pub mod secret;
 pub mod time;
 pub mod token_type;
+pub mod url_pattern;
 pub mod wire;
 
 pub use email::EmailAddress;
@@ -63,4 +65,5 @@ pub use params::Params;
 pub use scope::ScopeSet;
 pub use time::{Clock, Lifetime, Timestamp};
 pub use token_type::TokenType;
+pub use url_pattern::UrlPattern;
 pub use wire::{Wire, WireError};

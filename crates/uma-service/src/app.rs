@@ -127,8 +127,7 @@ impl Uma {
     /// Whether the client may still use the UMA grant: a token outlives its client's registration
     /// by nothing.
     pub(crate) async fn may_hold_rpts(&self, id: &ClientId) -> Result<bool, StoreError> {
-        let client = self.seams.clients.find(id).await?;
-        Ok(client.is_some_and(|client| client.uma_grant.is_some()))
+        self.seams.clients.may_hold_rpts(id).await
     }
 
     /// Those resources of `permissions` that are registered for this owner at this resource server.

@@ -32,6 +32,37 @@ pub trait Clients: Send + Sync {
         &'a self,
         id: &'a ClientId,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
+
+    /// The same, for a client that signed something with the key `kid`, which is untrusted, too:
+    /// where keys are fetched, they are fetched again if this one is not among them.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    fn find_with_key<'a>(
+        &'a self,
+        id: &'a ClientId,
+        kid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        let _ = kid;
+        self.find(id)
+    }
+
+    /// Whether a client may still use the UMA grant. It is asked whenever one of its tokens is
+    /// introspected, so that nobody else is asked in turn.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    fn may_hold_rpts<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async {
+            let client = self.find(id).await?;
+            Ok(client.is_some_and(|client| client.uma_grant.is_some()))
+        })
+    }
+
+    /// Whether clients are found by the URL of their document, which the metadata tells.
+    fn reads_documents(&self) -> bool {
+        false
+    }
 }
 
 /// Clients from configuration.

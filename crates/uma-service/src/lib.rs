@@ -87,9 +87,11 @@ mod failure;
 pub mod limits;
 mod pat;
 mod routes;
+pub mod url_clients;
 
 pub use app::{Seams, Uma, UmaConfig, app};
 pub use audit::{Audit, LogAudit};
 pub use clients::{Client, Clients, StaticClients};
 pub use discovery::Discovery;
 pub use limits::Limits;
+pub use url_clients::{UrlClientTerms, UrlClients};

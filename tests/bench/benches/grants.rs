@@ -78,11 +78,11 @@ use countersign_permission_ticket::TicketChallenge;
 use countersign_store::engine::BoxFuture;
 use countersign_store::{Engine, SqliteEngine};
 use countersign_sts_service as sts;
-use countersign_token_exchange::{ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_token_exchange::{ClientPolicy, ServerPolicy};
 use countersign_types::secret::{ClientSecret, Password, TicketHandle};
 use countersign_types::wire::json_response;
 use countersign_types::{
-    ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet,
+    ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern,
 };
 use countersign_uma::Protection;
 use countersign_uma::policy::rules::{Rule, Rules};
@@ -361,7 +361,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         client_credentials: false,
         exchange: ClientPolicy {
             may_exchange: true,
-            claims_token_audiences: vec![TargetPattern::parse("*").unwrap()],
+            claims_token_audiences: vec![UrlPattern::parse("*").unwrap()],
             scopes: scopes.clone(),
             ..ClientPolicy::default()
         },

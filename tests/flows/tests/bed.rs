@@ -200,6 +200,23 @@ impl Bed {
         reply.challenge("ticket")
     }
 
+    /// The claims of an access token that the STS would issue to Alice's application.
+    pub(crate) fn subject(&self) -> Value {
+        let now = self.now();
+        json!({
+            "iss": names::STS,
+            "sub": names::ALICE_SUB,
+            "aud": names::STS,
+            "client_id": names::RQP_CLIENT,
+            "iat": now,
+            "exp": now + 300,
+            "jti": "an access token",
+            "scope": "claims-provider",
+            "email": names::ALICE,
+            "email_verified": true,
+        })
+    }
+
     /// What Alice's STS says of her, bound to a ticket. Profile §4.2.
     pub(crate) fn claims(&self, ticket: &str) -> Value {
         let now = self.now();

@@ -10,6 +10,7 @@
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
 //! | `discovery.rs` | DISC-1 to DISC-9 |
+//! | `url_clients.rs` | clients without a registration (A7, A16, N6), at both authorization servers |
 //! | `example_files.rs` | the example files of the three programs, as one deployment |
 //! | `skew.rs` | X-5 |
 //! | `vectors.rs` | X-4 |
@@ -21,6 +22,7 @@
     reason = "a test stops at once"
 )]
 
+mod acting;
 mod alice;
 mod bed;
 mod discovery;
@@ -34,4 +36,5 @@ mod resource_server;
 mod skew;
 mod sts;
 mod uma_sts_ticket_challenge;
+mod url_clients;
 mod vectors;

@@ -37,7 +37,7 @@ impl Exchange {
         Self {
             now: bed.now(),
             form: Form::new(&params, Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET)),
-            subject: access_token(bed),
+            subject: bed.subject(),
             typ: "at+jwt",
             key: keys::ES256_A,
         }
@@ -58,23 +58,6 @@ impl Exchange {
         }
         bed.post(&bed.sts("token_endpoint").await, &form).await
     }
-}
-
-/// The claims of an access token that the STS would issue to Alice's application.
-fn access_token(bed: &Bed) -> Value {
-    let now = bed.now();
-    json!({
-        "iss": names::STS,
-        "sub": names::ALICE_SUB,
-        "aud": names::STS,
-        "client_id": names::RQP_CLIENT,
-        "iat": now,
-        "exp": now + 300,
-        "jti": "an access token",
-        "scope": "claims-provider",
-        "email": names::ALICE,
-        "email_verified": true,
-    })
 }
 
 #[track_caller]
@@ -320,7 +303,7 @@ async fn sts_3_subject_tokens_that_are_refused() {
 }
 
 /// The answer to an authentication request after a real login: the authorization code.
-async fn code(bed: &Bed, username: &str) -> String {
+pub(crate) async fn code(bed: &Bed, username: &str) -> String {
     let endpoint = bed.sts("authorization_endpoint").await;
     let mut url = EndpointUrl::parse(&endpoint).unwrap().as_url().clone();
     url.query_pairs_mut().extend_pairs([
@@ -345,7 +328,7 @@ async fn code(bed: &Bed, username: &str) -> String {
     pairs.find(|(name, _)| *name == "code").expect("a code").1.to_owned()
 }
 
-async fn redeem(bed: &Bed, code: &str) -> Reply {
+pub(crate) async fn redeem(bed: &Bed, code: &str) -> Reply {
     let params = [
         ("grant_type", "authorization_code"),
         ("code", code),

@@ -12,9 +12,8 @@ use countersign_host::server::TlsConfig;
 use countersign_host::serving::StoreConfig;
 use countersign_identity_propagation::ActorAudience;
 use countersign_jwt::act::MAX_DEPTH;
-use countersign_token_exchange::TargetPattern;
 use countersign_types::{
-    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
+    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern,
 };
 use serde::Deserialize;
 
@@ -107,7 +106,7 @@ pub(super) struct DangerConfig {
 pub(super) struct ExchangeConfig {
     pub(super) public_clients: bool,
     pub(super) user_claims: BTreeSet<String>,
-    pub(super) denied: Vec<Pattern>,
+    pub(super) denied: Vec<UrlPattern>,
     pub(super) targets: Vec<TargetConfig>,
     pub(super) max_actors: usize,
 }
@@ -121,19 +120,6 @@ impl Default for ExchangeConfig {
             targets: Vec::new(),
             max_actors: MAX_DEPTH,
         }
-    }
-}
-
-/// A pattern as a configuration writes it.
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Pattern(pub(super) TargetPattern);
-
-impl TryFrom<String> for Pattern {
-    type Error = countersign_token_exchange::policy::PatternError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        TargetPattern::parse(&text).map(Self)
     }
 }
 
@@ -206,12 +192,12 @@ pub(super) enum IdTokenAlg {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClientExchangeConfig {
-    pub(super) claims_token_audiences: Vec<Pattern>,
-    pub(super) access_token_audiences: Vec<Pattern>,
+    pub(super) claims_token_audiences: Vec<UrlPattern>,
+    pub(super) access_token_audiences: Vec<UrlPattern>,
     pub(super) subjects_of: BTreeSet<ClientId>,
     pub(super) actor_token: bool,
     pub(super) impersonate: bool,
-    pub(super) identity_token_audiences: Vec<Pattern>,
+    pub(super) identity_token_audiences: Vec<UrlPattern>,
     pub(super) actor_audience: ActorAudienceConfig,
     pub(super) email_in_access_token: bool,
     pub(super) delegate_onward: bool,
@@ -240,7 +226,7 @@ impl From<ActorAudienceConfig> for ActorAudience {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UrlClientConfig {
-    pub(super) id: Pattern,
+    pub(super) id: UrlPattern,
     #[serde(default)]
     pub(super) public: bool,
     pub(super) grants: BTreeSet<GrantConfig>,

@@ -10,19 +10,19 @@ use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
 use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Limits};
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
-use countersign_resolver::{ClientDocuments, ClientDocumentsConfig};
+use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule, UrlClientRules};
 use countersign_store::MemoryEngine;
 use countersign_sts_service::{
     Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
-    StaticUsers, Sts, UrlClientRule, UrlClients, User, app,
+    StaticUsers, Sts, UrlClientTerms, UrlClients, User, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
-use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TargetPattern};
+use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy};
 use countersign_types::random::Random;
 use countersign_types::secret::{ClientSecret, Password};
 use countersign_types::{
     ClientId, Clock, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
-    Timestamp,
+    Timestamp, UrlPattern,
 };
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -184,8 +184,8 @@ fn client(id: &str, credentials: Credentials) -> Client {
         client_credentials: true,
         exchange: ClientPolicy {
             may_exchange: true,
-            claims_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
-            access_token_audiences: vec![TargetPattern::parse(RS).unwrap()],
+            claims_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],
+            access_token_audiences: vec![UrlPattern::parse(RS).unwrap()],
             scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
             ..ClientPolicy::default()
         },
@@ -237,24 +237,26 @@ fn url_clients(
     let documents = ClientDocuments::new(fetch, clock, &ClientDocumentsConfig::default());
     let exchange = ClientPolicy {
         may_act: true,
-        identity_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
+        identity_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],
         access_token_audiences: vec![
-            TargetPattern::parse(RS).unwrap(),
-            TargetPattern::parse("https://*.mail.example/client").unwrap(),
+            UrlPattern::parse(RS).unwrap(),
+            UrlPattern::parse("https://*.mail.example/client").unwrap(),
         ],
         email_in_access_token: true,
         may_delegate_onward: true,
         ..client("url", Credentials::Public).exchange
     };
     let rule = UrlClientRule {
-        clients: TargetPattern::parse("https://*.mail.example/client").unwrap(),
-        scopes: exchange.scopes.clone(),
+        clients: UrlPattern::parse("https://*.mail.example/client").unwrap(),
         public: false,
-        authorization_code: true,
-        client_credentials: true,
-        exchange,
+        terms: UrlClientTerms {
+            scopes: exchange.scopes.clone(),
+            authorization_code: true,
+            client_credentials: true,
+            exchange,
+        },
     };
-    UrlClients::new(Arc::new(registered), Arc::new(documents), vec![rule])
+    UrlClients::new(Arc::new(registered), UrlClientRules::new(documents, vec![rule]))
 }
 
 fn secret(text: &str) -> Credentials {
@@ -285,7 +287,7 @@ pub(crate) fn server_policy() -> ServerPolicy {
             resource: ResourceIdentifier::parse(RS).unwrap(),
             jwt_profile: None,
         }],
-        denied: vec![TargetPattern::parse("https://rs.denied.example").unwrap()],
+        denied: vec![UrlPattern::parse("https://rs.denied.example").unwrap()],
         user_claims: ["groups".to_owned()].into(),
         ..ServerPolicy::new(Issuer::parse(STS).unwrap())
     }

@@ -7,7 +7,7 @@ use countersign_identity_propagation::{ActorAudience, MadeOutTo, actor_token};
 use countersign_jwt::{Algorithm, KeySet, SigningKey};
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
-use countersign_types::{Lifetime, WireError as _};
+use countersign_types::{Lifetime, UrlPattern, WireError as _};
 use serde_json::json;
 
 use super::tests::{
@@ -15,7 +15,7 @@ use super::tests::{
 };
 use super::*;
 use crate::delegation::{ByRegistration, DelegationPolicy, Verdict};
-use crate::policy::{ClientPolicy, ServerPolicy, TargetPattern};
+use crate::policy::{ClientPolicy, ServerPolicy};
 use crate::subject;
 
 const MAIL: &str = "https://mail.example/client";
@@ -56,7 +56,7 @@ impl Case {
             policy: ClientPolicy {
                 may_act: true,
                 identity_token_audiences: vec![
-                    TargetPattern::parse("https://*.bob.example/api").unwrap(),
+                    UrlPattern::parse("https://*.bob.example/api").unwrap(),
                 ],
                 ..client_policy()
             },
@@ -147,7 +147,7 @@ fn the_target_is_one_and_allowed() {
         Case::strict(),
         |case| {
             case.fields = vec![JWT, ("resource", "RS API")];
-            case.policy.identity_token_audiences = vec![TargetPattern::parse(RS).unwrap()];
+            case.policy.identity_token_audiences = vec![UrlPattern::parse(RS).unwrap()];
         },
         None,
     );
@@ -181,7 +181,7 @@ fn the_target_is_one_and_allowed() {
         "denied to all",
         Case::strict(),
         |case| {
-            case.server.denied.push(TargetPattern::parse(RP).unwrap());
+            case.server.denied.push(UrlPattern::parse(RP).unwrap());
         },
         target,
     );
@@ -190,7 +190,7 @@ fn the_target_is_one_and_allowed() {
         Case::strict(),
         |case| {
             case.fields = vec![JWT, ("resource", STS)];
-            case.policy.identity_token_audiences = vec![TargetPattern::parse("*").unwrap()];
+            case.policy.identity_token_audiences = vec![UrlPattern::parse("*").unwrap()];
         },
         target,
     );

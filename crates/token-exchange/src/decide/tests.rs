@@ -9,13 +9,13 @@ use countersign_client_auth::{
 use countersign_jwt::{Algorithm, KeySet, SigningKey, sign};
 use countersign_types::secret::{AccessToken, ClientSecret};
 use countersign_types::wire::ErrorCode;
-use countersign_types::{Lifetime, Params, WireError as _};
+use countersign_types::{Lifetime, Params, UrlPattern, WireError as _};
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assume, proptest};
 use serde_json::json;
 
 use super::*;
 use crate::delegation::ByRegistration;
-use crate::policy::{ClientPolicy, RegisteredTarget, ServerPolicy, TargetPattern};
+use crate::policy::{ClientPolicy, RegisteredTarget, ServerPolicy};
 use crate::request::{self, REPEATABLE};
 use crate::subject;
 
@@ -90,7 +90,7 @@ pub(super) fn server() -> ServerPolicy {
             resource: ResourceIdentifier::parse(RS).unwrap(),
             jwt_profile: Some(JwtProfile::AccessToken),
         }],
-        denied: vec![TargetPattern::parse("https://*.denied.example").unwrap()],
+        denied: vec![UrlPattern::parse("https://*.denied.example").unwrap()],
         user_claims: BTreeSet::from(["groups".to_owned(), "iss".to_owned()]),
         ..ServerPolicy::new(Issuer::parse(STS).unwrap())
     }
@@ -99,8 +99,8 @@ pub(super) fn server() -> ServerPolicy {
 pub(super) fn client_policy() -> ClientPolicy {
     ClientPolicy {
         may_exchange: true,
-        claims_token_audiences: vec![TargetPattern::parse("https://*.bob.example").unwrap()],
-        access_token_audiences: vec![TargetPattern::parse(RS).unwrap()],
+        claims_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],
+        access_token_audiences: vec![UrlPattern::parse(RS).unwrap()],
         scopes: ScopeSet::parse("get put openid email claims-provider").unwrap(),
         ..ClientPolicy::default()
     }
@@ -330,7 +330,7 @@ fn one_audience_and_one_resource() {
     );
     check(
         "audience denied to all",
-        |c| c.server.denied.push(TargetPattern::parse(UMA).unwrap()),
+        |c| c.server.denied.push(UrlPattern::parse(UMA).unwrap()),
         invalid_target,
     );
     check(
@@ -399,7 +399,7 @@ fn an_access_token_is_a_narrower_one_that_names_who_acts() {
         case.request = request(fields);
         assert_eq!(case.decide().unwrap_err().wire().code, ErrorCode::INVALID_TARGET, "{fields:?}");
     }
-    case.policy.access_token_audiences = vec![TargetPattern::parse("*").unwrap()];
+    case.policy.access_token_audiences = vec![UrlPattern::parse("*").unwrap()];
     case.request = request(&[("resource", STS)]);
     assert!(matches!(case.decide(), Err(ExchangeError::ResourceDenied(_))), "this server itself");
 }

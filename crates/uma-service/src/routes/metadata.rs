@@ -44,5 +44,6 @@ fn describe(uma: &Uma) -> ServerMetadata {
         Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
     metadata.ticket_challenge_methods_supported =
         vec![countersign_permission_ticket::METHOD.to_owned()];
+    metadata.client_id_metadata_document_supported = uma.seams.clients.reads_documents();
     metadata
 }

@@ -206,7 +206,8 @@ async fn authenticate(
     now: Timestamp,
 ) -> Result<(AuthenticatedClient, Arc<Client>), Failure> {
     let presented = countersign_client_auth::parse(headers, params)?;
-    let registration = uma.seams.clients.find(presented.client_id()).await?;
+    let clients = &uma.seams.clients;
+    let registration = clients.find_with_key(presented.client_id(), presented.key_id()).await?;
     let registered = registration.as_ref().map(|client| &client.registered);
     let issuer = &uma.settings.issuer;
     let client = match countersign_client_auth::authenticate(presented, registered, issuer, now)? {

@@ -1,0 +1,88 @@
+//! Clients that are known by the URL of a document instead of a registration.
+//! draft-ietf-oauth-client-id-metadata-document-01 (CIMD)
+
+use std::sync::Arc;
+
+use countersign_resolver::{UrlClient, UrlClientRules};
+use countersign_store::StoreError;
+use countersign_store::engine::BoxFuture;
+use countersign_types::{ClientId, ScopeSet};
+use countersign_uma::grant;
+
+use crate::clients::{Client, Clients};
+
+/// What clients that a rule speaks of may do here: use the UMA grant.
+#[derive(Clone, Debug, Default)]
+pub struct UrlClientTerms {
+    /// The scopes they may ask for beyond those of a ticket.
+    pub scopes: ScopeSet,
+}
+
+/// Registered clients, and beside them those that the rules speak of. None of the latter is a
+/// resource server.
+pub struct UrlClients {
+    registered: Arc<dyn Clients>,
+    rules: UrlClientRules<UrlClientTerms>,
+}
+
+impl UrlClients {
+    /// Clients by registration, then by rule.
+    #[must_use]
+    pub fn new(registered: Arc<dyn Clients>, rules: UrlClientRules<UrlClientTerms>) -> Self {
+        Self { registered, rules }
+    }
+
+    async fn look_up(
+        &self,
+        id: &ClientId,
+        kid: Option<&str>,
+    ) -> Result<Option<Arc<Client>>, StoreError> {
+        if let Some(client) = self.registered.find_with_key(id, kid).await? {
+            return Ok(Some(client));
+        }
+        Ok(self.rules.find(id, kid).await.map(|found| Arc::new(client(found))))
+    }
+}
+
+impl Clients for UrlClients {
+    fn find<'a>(
+        &'a self,
+        id: &'a ClientId,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        Box::pin(self.look_up(id, None))
+    }
+
+    fn find_with_key<'a>(
+        &'a self,
+        id: &'a ClientId,
+        kid: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        Box::pin(self.look_up(id, kid))
+    }
+
+    /// A rule is a registration: while it stands, its clients' tokens do, whether their documents
+    /// can be had or not.
+    fn may_hold_rpts<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async {
+            Ok(self.registered.may_hold_rpts(id).await? || self.rules.rule(id).is_some())
+        })
+    }
+
+    fn reads_documents(&self) -> bool {
+        !self.rules.is_empty()
+    }
+}
+
+impl std::fmt::Debug for UrlClients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UrlClients").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
+    let UrlClient { registered, metadata, terms } = found;
+    let grants = &metadata.grant_types;
+    let asks = grants.is_empty() || grants.iter().any(|it| it == grant::GRANT_TYPE);
+    let uma_grant = asks.then(|| terms.scopes.clone());
+    Client { registered, uma_grant, resource_server: None }
+}
