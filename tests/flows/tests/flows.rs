@@ -5,6 +5,7 @@
 //! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
+//! | `identity_propagation.rs` | F004-1 to F004-3 and F004-6 to F004-12 through the STS and to the relying party, PARTY-8 |
 //! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
@@ -12,6 +13,7 @@
 //! | `discovery.rs` | DISC-1 to DISC-9 |
 //! | `url_clients.rs` | clients without a registration (A7, A16, N6), at both authorization servers |
 //! | `example_files.rs` | the example files of the three programs, as one deployment |
+//! | `token_confusion.rs`, `token_confusion/` | X-3: every token at every place that takes one |
 //! | `skew.rs` | X-5 |
 //! | `vectors.rs` | X-4 |
 
@@ -28,6 +30,7 @@ mod bed;
 mod discovery;
 mod example_files;
 mod grant;
+mod identity_propagation;
 mod log;
 mod protection_api;
 mod relay;
@@ -35,6 +38,7 @@ mod relying_party;
 mod resource_server;
 mod skew;
 mod sts;
+mod token_confusion;
 mod uma_sts_ticket_challenge;
 mod url_clients;
 mod vectors;

@@ -1,0 +1,186 @@
+//! J29, X-3: every token offered at every place that takes one. Only the diagonal passes.
+//!
+//! A cell is measured with everything but the kind of the token as right as it can be. A token comes
+//! *as it was minted*, by the code that mints it; and *dressed*: with the claims that the place asks
+//! for laid over its own, signed by the very key that the place expects, so that `typ` alone tells
+//! it from the token that belongs there. That it is `typ` alone is measured too: the same claims
+//! under the `typ` of the place are accepted.
+//!
+//! [`TABLE`] is what is expected; it names every token and every place, and what is measured is
+//! printed in its form.
+
+mod doors;
+mod kinds;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::doors::{Answer, Door, World};
+use self::kinds::Kind;
+use crate::acting::{apply, signed};
+
+/// `+` where a token is at home, `.` where it is refused. The places:
+///
+/// | | |
+/// |---|---|
+/// | `subj` | `subject_token` at the STS, as an access token |
+/// | `othr` | the same, said to be a JWT, an ID token, a refresh token or a SAML assertion |
+/// | `actr` | `actor_token` at the STS |
+/// | `sts` | `client_assertion` at the STS |
+/// | `uma` | `client_assertion` at the UMA server |
+/// | `clm` | `claim_token` at the UMA server |
+/// | `tick` | `ticket` at the UMA server |
+/// | `pat` | `Authorization` at the protection API |
+/// | `intr` | `token` at the introspection endpoint |
+/// | `rpt` | `Authorization` at a resource server under UMA |
+/// | `api` | `Authorization` at a resource server that takes access tokens |
+/// | `id` | `Authorization` at a relying party, beside a client proof for it |
+/// | `prf` | `Client-Assertion` at a relying party, beside an identity token |
+/// | `oidc` | the `id_token` that an OpenID client is given |
+/// | `gotC` | the claims token that a client is given by its STS |
+/// | `gotI` | the identity token that a client is given by its STS |
+const TABLE: &str = "\
+token                     subj othr actr sts  uma  clm  tick pat  intr rpt  api  id   prf  oidc gotC gotI
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+delegated access token    +    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+claims token              .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    +
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
+DPoP proof                .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    +    .    .
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j29_x3_only_the_diagonal_passes() {
+    let world = World::start().await;
+    let mut measured = format!("{:26}", "token");
+    for door in Door::ALL {
+        write!(measured, "{:5}", door.column()).unwrap();
+    }
+    measured = measured.trim_end().to_owned() + "\n";
+    let mut notes = String::new();
+    for kind in Kind::ALL {
+        let mut line = format!("{:26}", kind.name());
+        for door in Door::ALL {
+            let cell = match cell(&world, kind, door).await {
+                Cell::Accepted => '+',
+                Cell::Refused => '.',
+                Cell::Odd(what) => {
+                    writeln!(notes, "{} at {}: {what}", kind.name(), door.column()).unwrap();
+                    '?'
+                }
+            };
+            write!(line, "{cell:<5}").unwrap();
+        }
+        writeln!(measured, "{}", line.trim_end()).unwrap();
+    }
+    assert!(measured == TABLE && notes.is_empty(), "measured:\n{measured}\n{notes}");
+}
+
+/// What came of a token at a place.
+enum Cell {
+    Accepted,
+    Refused,
+    /// Something that is neither, or a check of the measurement that failed.
+    Odd(String),
+}
+
+async fn cell(world: &World, kind: Kind, door: Door) -> Cell {
+    let mut accepted = false;
+    for token in [Offered::AsMinted, Offered::Dressed, Offered::UnderTheTypeOfThePlace] {
+        let open = world.open(door).await;
+        let minted = world.mint(kind, &open).await;
+        let token_text = match token {
+            Offered::AsMinted => minted.text,
+            Offered::Dressed => minted.dressed(&open, kind.typ()),
+            // Said to be another, it is refused even so.
+            Offered::UnderTheTypeOfThePlace if door == Door::SubjectOtherwise => None,
+            Offered::UnderTheTypeOfThePlace => minted.dressed(&open, door.typ()),
+        };
+        let Some(text) = token_text else { continue };
+        let answer = world.offer(door, open, &text).await;
+        match (token, answer) {
+            (_, Answer::Odd(what)) => return Cell::Odd(format!("{token:?}: {what}")),
+            (Offered::UnderTheTypeOfThePlace, Answer::Refused) => {
+                return Cell::Odd("is refused for something else than its typ".to_owned());
+            }
+            (Offered::UnderTheTypeOfThePlace, Answer::Accepted) | (_, Answer::Refused) => {}
+            (_, Answer::Accepted) => accepted = true,
+        }
+    }
+    if accepted { Cell::Accepted } else { Cell::Refused }
+}
+
+/// How a token comes to a place.
+#[derive(Clone, Copy, Debug)]
+enum Offered {
+    AsMinted,
+    Dressed,
+    /// Dressed, and with the `typ` that belongs there: it has to be accepted.
+    UnderTheTypeOfThePlace,
+}
+
+/// A token as it was minted, and its claims if it is a JWT.
+struct Minted {
+    text: Option<String>,
+    claims: Option<Value>,
+}
+
+impl Minted {
+    /// These claims under those that a place asks for, signed by whom it expects; nothing where
+    /// either is no JWT.
+    fn dressed(&self, open: &doors::Open, typ: Option<&'static str>) -> Option<String> {
+        let (claims, (asked, key)) = (self.claims.as_ref()?, open.right.as_ref()?);
+        let mut claims = claims.clone();
+        let asked = asked.as_object().unwrap().iter();
+        let asked: Vec<_> = asked.map(|(name, value)| (name.as_str(), value.clone())).collect();
+        apply(&mut claims, &asked);
+        Some(signed(key, &(typ, claims)))
+    }
+}
+
+/// A type of token that the project names in its sources is a row of the table.
+#[test]
+fn every_type_of_token_is_in_the_table() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates");
+    let mut named = BTreeSet::new();
+    let mut folders = vec![crates];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let name = entry.file_name().into_string().unwrap();
+            if path.is_dir() && !matches!(name.as_str(), "tests" | "benches" | "examples") {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                named.extend(types_in(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    let rows: BTreeSet<String> =
+        Kind::ALL.iter().filter_map(|kind| kind.typ()).map(str::to_owned).collect();
+    assert!(named.len() >= 6, "{named:?}");
+    let missing: Vec<_> = named.difference(&rows).collect();
+    assert!(missing.is_empty(), "give them a row: {missing:?}");
+}
+
+/// The values of the constants for `typ` in a source.
+fn types_in(source: &str) -> impl Iterator<Item = String> {
+    let constant =
+        |line: &&str| line.contains("const ") && line.contains("TYP") && line.contains("+jwt\"");
+    source.lines().filter(constant).filter_map(|line| Some(line.split('"').nth(1)?.to_owned()))
+}

@@ -1,0 +1,443 @@
+//! The columns: every place that takes a token, over TLS, or in the client where it is the client
+//! that is given one.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use countersign_claims_token::read::{self, ExpectedPerson};
+use countersign_host::Seams;
+use countersign_host::server::{Transport, serve};
+use countersign_identity_propagation::identity_token;
+use countersign_jwt::SigningKey;
+use countersign_login::upstream::{Pending, Registration, RelyingParty};
+use countersign_permission_ticket::TicketChallenge;
+use countersign_resource::identity_propagation::{Domains, MemoryProofs};
+use countersign_resource::{AccessTokens, IdentityPropagation, Mode, ProtectLayer, Routes};
+use countersign_testkit::{Deployment, Party, keys, names};
+use countersign_types::digest::Digest;
+use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::{
+    ClientId, EmailAddress, Issuer, RedirectUri, ResourceIdentifier, ScopeSet,
+};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::kinds::{client, letters};
+use crate::acting::{
+    API, API_HOST, ASSERTION_TYPE, Acting, CLIENT, LETTERS, LETTERS_HOST, deployment, jti,
+};
+use crate::bed::{Credentials, Form, Reply, bearer, challenge_of};
+
+/// An OpenID provider that says whatever a test makes it say.
+const PROVIDER: &str = "https://sts.two.example";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Subject,
+    SubjectOtherwise,
+    Actor,
+    StsAssertion,
+    UmaAssertion,
+    ClaimToken,
+    Ticket,
+    Pat,
+    Introspection,
+    Uma,
+    Api,
+    Identity,
+    Proof,
+    IdToken,
+    ReceivedClaims,
+    ReceivedIdentity,
+}
+
+impl Door {
+    pub(super) const ALL: [Self; 16] = [
+        Self::Subject,
+        Self::SubjectOtherwise,
+        Self::Actor,
+        Self::StsAssertion,
+        Self::UmaAssertion,
+        Self::ClaimToken,
+        Self::Ticket,
+        Self::Pat,
+        Self::Introspection,
+        Self::Uma,
+        Self::Api,
+        Self::Identity,
+        Self::Proof,
+        Self::IdToken,
+        Self::ReceivedClaims,
+        Self::ReceivedIdentity,
+    ];
+
+    pub(super) const fn column(self) -> &'static str {
+        match self {
+            Self::Subject => "subj",
+            Self::SubjectOtherwise => "othr",
+            Self::Actor => "actr",
+            Self::StsAssertion => "sts",
+            Self::UmaAssertion => "uma",
+            Self::ClaimToken => "clm",
+            Self::Ticket => "tick",
+            Self::Pat => "pat",
+            Self::Introspection => "intr",
+            Self::Uma => "rpt",
+            Self::Api => "api",
+            Self::Identity => "id",
+            Self::Proof => "prf",
+            Self::IdToken => "oidc",
+            Self::ReceivedClaims => "gotC",
+            Self::ReceivedIdentity => "gotI",
+        }
+    }
+
+    /// The `typ` of the token that belongs there.
+    pub(super) const fn typ(self) -> Option<&'static str> {
+        match self {
+            Self::Subject | Self::SubjectOtherwise | Self::Api => Some("at+jwt"),
+            Self::Actor => Some("actor+jwt"),
+            Self::StsAssertion | Self::UmaAssertion => Some("client-authentication+jwt"),
+            Self::ClaimToken | Self::ReceivedClaims => Some("uma-claims+jwt"),
+            Self::Identity | Self::ReceivedIdentity => Some("identity-propagation+jwt"),
+            Self::Proof => Some("client-proof+jwt"),
+            Self::IdToken => Some("JWT"),
+            Self::Ticket | Self::Pat | Self::Introspection | Self::Uma => None,
+        }
+    }
+}
+
+/// A place that waits for one token.
+#[derive(Default)]
+pub(super) struct Open {
+    /// What a JWT has to say there, and whose signature it needs.
+    pub(super) right: Option<(Value, Arc<SigningKey>)>,
+    /// The ticket of this visit.
+    pub(super) ticket: Option<String>,
+    login: Option<(RelyingParty, Pending, String)>,
+}
+
+/// What the place said.
+pub(super) enum Answer {
+    Accepted,
+    Refused,
+    Odd(String),
+}
+
+pub(super) struct World {
+    pub(super) acting: Acting,
+    provider: Arc<SigningKey>,
+    access_token: String,
+    id_token: String,
+    identity_token: String,
+}
+
+impl World {
+    pub(super) async fn start() -> Self {
+        let builder = deployment().with_host(LETTERS_HOST).with_host(API_HOST);
+        let mut deployment = builder
+            .with(Party::ResourceServer, |config| {
+                let limits = json!({ "tickets_per_source": 100_000 });
+                config.insert("limits".to_owned(), toml::Value::try_from(limits).unwrap());
+            })
+            .start()
+            .await;
+        let (http, clock) = (deployment.http(), deployment.seams().clock);
+        let routes = || Routes::new().identified("GET /").build().unwrap();
+        let party = IdentityPropagation::new(
+            letters(),
+            Domains::any(),
+            Arc::clone(&http),
+            Arc::clone(&clock),
+            Arc::new(MemoryProofs::new(Arc::clone(&clock))),
+        );
+        protect(&mut deployment, LETTERS_HOST, party.into(), routes());
+        let api = ResourceIdentifier::parse(API).unwrap();
+        let issuer = Issuer::parse(names::STS).unwrap();
+        protect(
+            &mut deployment,
+            API_HOST,
+            AccessTokens::new(api, issuer, http, clock).into(),
+            routes(),
+        );
+
+        let acting = Acting::of(deployment);
+        let provider = Arc::new(keys::signing(keys::ES256_C));
+        let metadata = json!({
+            "issuer": PROVIDER, "authorization_endpoint": format!("{PROVIDER}/authorize"),
+            "token_endpoint": format!("{PROVIDER}/token"), "jwks_uri": format!("{PROVIDER}/jwks"),
+            "code_challenge_methods_supported": ["S256"],
+        });
+        acting.publish(&format!("{PROVIDER}/.well-known/openid-configuration"), &metadata);
+        let set = json!({ "keys": [provider.public().to_jwk()] });
+        acting.publish(&format!("{PROVIDER}/jwks"), &set);
+
+        let code = crate::sts::code(&acting.bed, "alice").await;
+        let tokens = crate::sts::redeem(&acting.bed, &code).await;
+        Self {
+            access_token: tokens.member("access_token"),
+            id_token: tokens.member("id_token"),
+            identity_token: acting.identity_token().await,
+            acting,
+            provider,
+        }
+    }
+
+    pub(super) fn seams(&self) -> Seams {
+        self.acting.bed.deployment.seams()
+    }
+
+    /// Alice's access token and ID token, out of a login in earnest.
+    pub(super) fn login(&self) -> (&str, &str) {
+        (&self.access_token, &self.id_token)
+    }
+
+    /// An identity token that was accepted before, with another proof.
+    pub(super) fn identity_token(&self) -> &str {
+        &self.identity_token
+    }
+
+    /// Goes to a place, and tells what a token has to say there.
+    pub(super) async fn open(&self, door: Door) -> Open {
+        let (bed, now) = (&self.acting.bed, self.acting.bed.now());
+        let sts = || Arc::new(keys::signing(keys::ES256_A));
+        let client = || Arc::clone(&self.acting.key);
+        let fresh = json!({ "iat": now, "exp": now + 60, "jti": jti(), "nbf": null, "act": null,
+            "client_id": null, "scope": null, "amr": null });
+        let own = |aud: &str| with(&fresh, &json!({ "iss": CLIENT, "sub": CLIENT, "aud": aud }));
+        let of_alice = with(&fresh, &bed.subject());
+        let identity = with(
+            &fresh,
+            &json!({
+                "iss": names::STS, "sub": names::ALICE, "aud": LETTERS, "nbf": now,
+                "email": null, "email_verified": null, "client_id": CLIENT, "act": { "sub": CLIENT },
+            }),
+        );
+        let mut open = Open::default();
+        open.right = match door {
+            Door::Subject | Door::SubjectOtherwise => Some((
+                with(&of_alice, &json!({ "client_id": CLIENT, "jti": jti(), "may_act": null })),
+                sts(),
+            )),
+            Door::Actor => Some((with(&own(LETTERS), &json!({ "nbf": now })), client())),
+            Door::StsAssertion => Some((own(names::STS), client())),
+            Door::UmaAssertion => Some((own(names::UMA), client())),
+            Door::ClaimToken => {
+                let ticket = bed.ticket().await;
+                let right = with(&fresh, &bed.claims(&ticket));
+                open.ticket = Some(ticket);
+                Some((right, sts()))
+            }
+            Door::Ticket => {
+                open.ticket = Some(bed.ticket().await);
+                None
+            }
+            Door::Pat | Door::Introspection | Door::Uma => None,
+            Door::Api => Some((with(&of_alice, &json!({ "aud": API, "jti": jti() })), sts())),
+            Door::Identity | Door::ReceivedIdentity => Some((identity, sts())),
+            Door::Proof => {
+                let ath = Digest::of(self.identity_token.as_bytes()).to_base64url();
+                Some((with(&own(LETTERS), &json!({ "ath": ath })), client()))
+            }
+            Door::IdToken => {
+                let (login, nonce) = self.begin_login().await;
+                open.login = Some(login);
+                let right = json!({
+                    "iss": PROVIDER, "sub": "alice", "aud": "app", "nonce": nonce,
+                    "at_hash": null, "azp": null, "c_hash": null,
+                });
+                Some((with(&fresh, &right), Arc::clone(&self.provider)))
+            }
+            Door::ReceivedClaims => {
+                let right = with(&fresh, &bed.claims("a ticket"));
+                Some((right, sts()))
+            }
+        };
+        open
+    }
+
+    /// Offers a token there.
+    pub(super) async fn offer(&self, door: Door, open: Open, token: &str) -> Answer {
+        let (bed, acting) = (&self.acting.bed, &self.acting);
+        let subject = acting.subject(&[]);
+        let exchange = async |parameter: &str| {
+            acting.exchange(&[("subject_token", &subject), (parameter, token)]).await
+        };
+        match door {
+            Door::Subject => {
+                let reply = acting.exchange(&[("subject_token", token)]).await;
+                judge(&reply, 200, (400, "invalid_request"))
+            }
+            Door::SubjectOtherwise => self.otherwise(token).await,
+            Door::Actor => judge(&exchange("actor_token").await, 200, (400, "invalid_request")),
+            Door::StsAssertion => {
+                judge(&exchange("client_assertion").await, 200, (401, "invalid_client"))
+            }
+            Door::UmaAssertion => {
+                let mut attempt = bed.attempt().await;
+                attempt.form.credentials = Credentials::None;
+                attempt.form.set("client_assertion", token);
+                attempt.form.set("client_assertion_type", ASSERTION_TYPE);
+                judge(&bed.redeem(&attempt).await, 200, (401, "invalid_client"))
+            }
+            Door::ClaimToken => {
+                let mut attempt = bed.attempt_with(open.ticket.as_deref().unwrap_or_default());
+                attempt.form.set("claim_token", token);
+                judge(&bed.redeem(&attempt).await, 200, (403, "need_info"))
+            }
+            Door::Ticket => {
+                let mut attempt = bed.attempt_with(token);
+                attempt.claim("ticket_challenge", challenge_of(token));
+                attempt.claim("jti", jti());
+                judge(&bed.redeem(&attempt).await, 200, (400, "invalid_grant"))
+            }
+            Door::Pat => {
+                let resources = bed.uma("resource_registration_endpoint").await;
+                let reply = bed.json(Method::GET, &resources, token, &Value::Null).await;
+                match (reply.status, reply.error().as_str()) {
+                    (403, "insufficient_scope") => Answer::Refused,
+                    _ => judge(&reply, 200, (401, "invalid_token")),
+                }
+            }
+            Door::Introspection => {
+                let pat = bed.pat(names::RS_CLIENT, names::RS_SECRET).await;
+                let form = Form::new(&[("token", token)], Credentials::Bearer(pat));
+                let reply = bed.post(&bed.uma("introspection_endpoint").await, &form).await;
+                match (reply.status, reply.json()["active"].as_bool()) {
+                    (200, Some(true)) => Answer::Accepted,
+                    (200, Some(false)) => Answer::Refused,
+                    _ => Answer::Odd(format!("{reply:?}")),
+                }
+            }
+            Door::Uma => by_status(&bed.get(names::RS_API, &[header(&bearer(token))]).await),
+            Door::Api => by_status(&bed.get(API, &[header(&bearer(token))]).await),
+            Door::Identity => self.propagate(token, &self.proof_of(token)).await,
+            Door::Proof => self.propagate(&self.identity_token, token).await,
+            Door::IdToken => self.finish_login(open, token).await,
+            Door::ReceivedClaims => self.received_claims(token),
+            Door::ReceivedIdentity => self.received_identity(token),
+        }
+    }
+
+    async fn otherwise(&self, token: &str) -> Answer {
+        for kind in ["jwt", "id_token", "refresh_token", "saml2", "saml1"] {
+            let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+            let changes = [("subject_token", token), ("subject_token_type", kind.as_str())];
+            match judge(&self.acting.exchange(&changes).await, 200, (400, "invalid_request")) {
+                Answer::Refused => {}
+                other => return other,
+            }
+        }
+        Answer::Refused
+    }
+
+    async fn propagate(&self, token: &str, proof: &str) -> Answer {
+        let authorization = bearer(token);
+        let headers = [header(&authorization), ("client-assertion", proof)];
+        by_status(&self.acting.bed.get(LETTERS, &headers).await)
+    }
+
+    /// The proof that goes with whatever is offered as an identity token.
+    fn proof_of(&self, token: &str) -> String {
+        let ath = Digest::of(token.as_bytes()).to_base64url();
+        let (_, mut claims) = self.acting.assertion(LETTERS, &[]);
+        claims["ath"] = ath.into();
+        self.acting.sign(&(Some("client-proof+jwt"), claims))
+    }
+
+    async fn begin_login(&self) -> ((RelyingParty, Pending, String), String) {
+        let issuer = Issuer::parse(PROVIDER).unwrap();
+        let app = Registration::public(ClientId::parse("app").unwrap());
+        let http = self.acting.bed.deployment.http();
+        let app = RelyingParty::discover(http, &issuer, app).await.unwrap();
+        let redirect_uri = RedirectUri::parse(names::REDIRECT_URI).unwrap();
+        let scope = ScopeSet::parse("openid").unwrap();
+        let (url, pending) = app.begin(&redirect_uri, &scope, &*self.seams().random).unwrap();
+        let pairs = url.as_url().query_pairs();
+        let param =
+            |name| pairs.into_iter().find(|(known, _)| known == name).unwrap().1.to_string();
+        let query = format!("code=a&state={}", param("state"));
+        ((app, pending, query), param("nonce"))
+    }
+
+    async fn finish_login(&self, open: Open, token: &str) -> Answer {
+        let Some((app, pending, query)) = open.login else {
+            return Answer::Odd("no login was begun".to_owned());
+        };
+        let response = json!({ "access_token": "opaque", "token_type": "Bearer", "expires_in": 60,
+            "id_token": token });
+        self.acting.publish(&format!("{PROVIDER}/token"), &response);
+        let random = &*self.seams().random;
+        match app.finish(pending, &query, self.now(), random).await {
+            Ok(_) => Answer::Accepted,
+            Err(_) => Answer::Refused,
+        }
+    }
+
+    fn received_claims(&self, token: &str) -> Answer {
+        let expected = read::ExpectedByClient {
+            issuer: &Issuer::parse(names::STS).unwrap(),
+            audience: &Issuer::parse(names::UMA).unwrap(),
+            resource: &ResourceIdentifier::parse(names::RS).unwrap(),
+            ticket_challenge: &TicketChallenge::of(&TicketHandle::new("a ticket")),
+            person: ExpectedPerson::Subject(names::ALICE_SUB),
+            client_id: &ClientId::parse(names::RQP_CLIENT).unwrap(),
+            now: self.now(),
+        };
+        accepted_if(read::check_received(token, &expected).is_ok())
+    }
+
+    fn received_identity(&self, token: &str) -> Answer {
+        let expected = identity_token::ExpectedByClient {
+            issuer: &Issuer::parse(names::STS).unwrap(),
+            audience: &letters(),
+            person: &EmailAddress::parse(names::ALICE).unwrap(),
+            client_id: &client(),
+            confirmation: None,
+            now: self.now(),
+        };
+        accepted_if(identity_token::check_received(&AccessToken::new(token), &expected).is_ok())
+    }
+}
+
+/// Serves a host whose every caller has to be known.
+fn protect(deployment: &mut Deployment, host: &str, mode: Mode, routes: Routes) {
+    let layer = ProtectLayer::new(mode, routes).unwrap();
+    let router = Router::new().route("/", get(async || "known")).layer(layer);
+    let (listener, tls) = deployment.take_host(host);
+    let transport = Transport::tls(&tls).unwrap();
+    // Ends with the runtime of the test.
+    tokio::spawn(serve(listener, transport, router, std::future::pending()));
+}
+
+/// Members laid over members.
+fn with(members: &Value, over: &Value) -> Value {
+    let mut members = members.clone();
+    members.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+    members
+}
+
+fn header<'a>((name, value): &'a (&'static str, String)) -> (&'static str, &'a str) {
+    (name, value)
+}
+
+fn judge(reply: &Reply, accepted: u16, refused: (u16, &str)) -> Answer {
+    match (reply.status, reply.error()) {
+        (status, _) if status == accepted => Answer::Accepted,
+        (status, error) if (status, error.as_str()) == refused => Answer::Refused,
+        _ => Answer::Odd(format!("{reply:?}")),
+    }
+}
+
+fn by_status(reply: &Reply) -> Answer {
+    match reply.status {
+        200 => Answer::Accepted,
+        401 => Answer::Refused,
+        _ => Answer::Odd(format!("{reply:?}")),
+    }
+}
+
+const fn accepted_if(accepted: bool) -> Answer {
+    if accepted { Answer::Accepted } else { Answer::Refused }
+}
