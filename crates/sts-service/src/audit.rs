@@ -56,14 +56,15 @@ impl Audit for LogAudit {
         tracing::info!(
             target: "countersign::audit",
             client_id = %record.client_id,
-            subject = ?record.subject,
+            subject = record.subject.as_deref(),
+            // Lists stay lists: what was asked for may hold blanks and commas.
             audiences = ?record.audiences,
             resources = ?record.resources,
-            issued = ?record.issued,
+            issued = record.issued.as_deref(),
             checks = record.checks.len(),
             rules = ?record.rules,
-            failed = ?failed.map(|check| check.name),
-            section = ?failed.map(|check| check.section),
+            failed = failed.map(|check| check.name),
+            section = failed.map(|check| check.section),
             "token exchange decided",
         );
     }

@@ -101,19 +101,90 @@ pub struct LogAudit;
 impl Audit for LogAudit {
     fn record(&self, record: &AssessmentRecord) {
         let failed = record.checks.iter().find(|check| !check.passed);
+        let granted = record.permissions.iter().map(|permission| {
+            format!("{}: {}", permission.resource_id, permission.resource_scopes)
+        });
+        let granted = granted.collect::<Vec<_>>();
         tracing::info!(
             target: "countersign::audit",
             answer = %record.answer,
-            client = record.client.as_ref().map(ClientId::as_str),
+            client_id = record.client.as_ref().map(ClientId::as_str),
             process = record.process.as_deref(),
             resource_server = record.protection.as_ref().map(|p| p.resource_server.as_str()),
             owner = record.protection.as_ref().map(|p| p.owner.as_str()),
             issuer = record.person.as_ref().map(|person| person.iss.as_str()),
             subject = record.person.as_ref().map(|person| person.sub.as_str()),
+            ?granted,
             passed = record.checks.iter().filter(|check| check.passed).count(),
             failed = failed.map(|check| check.name),
+            section = failed.map(|check| check.section),
             note = failed.map(|check| check.note.as_str()),
             "assessment"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use countersign_types::ScopeSet;
+    use countersign_uma::resource::ResourceId;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(record: &AssessmentRecord) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || LogAudit.record(record));
+        let octets = log.0.lock().unwrap().clone();
+        String::from_utf8(octets).unwrap()
+    }
+
+    #[test]
+    fn the_log_says_who_may_what() {
+        let mut record = AssessmentRecord::new(Timestamp::from_unix(0));
+        record.client = Some(ClientId::parse("rqp-client").unwrap());
+        record.answer = Answer::Granted;
+        record.permissions = vec![Permission {
+            resource_id: ResourceId::parse("r-1").unwrap(),
+            resource_scopes: ScopeSet::parse("read write").unwrap(),
+        }];
+        let line = logged(&record);
+        let said = r#"answer=granted client_id="rqp-client" granted=["r-1: read write"] passed=0"#;
+        assert!(line.contains(said), "{line}");
+    }
+
+    #[test]
+    fn the_log_says_which_check_failed() {
+        let mut record = AssessmentRecord::new(Timestamp::from_unix(0));
+        record.answer = Answer::Refused(ErrorCode::INVALID_GRANT);
+        record.checks = vec![Check {
+            name: "the ticket is good",
+            section: "UMA Grant §3.3.1",
+            passed: false,
+            note: "spent".to_owned(),
+        }];
+        let line = logged(&record);
+        let said = r#"failed="the ticket is good" section="UMA Grant §3.3.1" note="spent""#;
+        assert!(line.contains("answer=invalid_grant granted=[] passed=0"), "{line}");
+        assert!(line.contains(said), "{line}");
     }
 }

@@ -131,7 +131,14 @@ impl Mode {
         if requirement.scopes.is_subset(caller.scopes()) {
             return Ok(caller);
         }
-        tracing::info!(?caller, needed = %requirement.scopes, "refused: the token lacks a scope");
+        tracing::info!(
+            issuer = %caller.issuer(),
+            subject = caller.subject(),
+            client_id = caller.client_id(),
+            scopes = %caller.scopes(),
+            needed = %requirement.scopes,
+            "refused: the token lacks a scope",
+        );
         Err(Answer::InsufficientScope(requirement.scopes.clone()))
     }
 

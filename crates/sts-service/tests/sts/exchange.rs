@@ -351,6 +351,31 @@ async fn every_decision_is_recorded_with_its_checks() {
     assert_eq!(last.name, "the client may obtain tokens for the audience");
 }
 
+/// Values stand in the log as they are, and what is unknown is left out.
+#[tokio::test]
+async fn the_log_says_what_the_record_says() {
+    let world = World::new();
+    let token = world.access_token("alice", SCOPE).await;
+    changed_by(&world, &token, &[]).await;
+    changed_by(&world, &token, &[("audience", "https://uma.evil.example")]).await;
+    let (granted, refused) = {
+        let records = world.audit.0.lock().unwrap();
+        (records[0].clone(), records[1].clone())
+    };
+    let log = Log::open().text();
+    let decided = |about: &str| {
+        let line =
+            log.lines().find(|line| line.contains("countersign::audit") && line.contains(about));
+        line.unwrap_or_else(|| panic!("{about}: {log}")).to_owned()
+    };
+    let line = decided(&format!("issued={:?}", granted.issued.unwrap()));
+    assert!(line.contains(&format!("subject={:?}", granted.subject.unwrap())), "{line}");
+    assert!(!line.contains("failed=") && !line.contains("section="), "{line}");
+    let failed = refused.checks.last().unwrap();
+    let line = decided(&format!("failed={:?} section={:?}", failed.name, failed.section));
+    assert!(!line.contains("issued=") && !line.contains("Some("), "{line}");
+}
+
 /// STS-10: nothing the service writes or answers holds the ticket, and its log holds no secret.
 #[tokio::test]
 async fn the_ticket_is_never_learnt_and_no_secret_is_logged() {

@@ -90,6 +90,7 @@ impl Log {
             let writer = log.clone();
             tracing_subscriber::fmt()
                 .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+                .with_ansi(false)
                 .with_writer(move || writer.clone())
                 .init();
             log
