@@ -8,6 +8,7 @@
 //! Nothing is fetched for a token that could be refused without it; the client's URL is fetched only
 //! once the entitled issuer has named it.
 
+mod audit;
 mod domains;
 mod error;
 mod proofs;
@@ -29,6 +30,7 @@ use countersign_types::{
 };
 use http::{HeaderMap, HeaderName};
 
+pub use self::audit::{Audit, Check, PresentationRecord};
 pub use self::domains::{Domains, Entitled};
 pub use self::error::IdentityError;
 pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
@@ -47,6 +49,7 @@ pub struct IdentityPropagation {
     clients: ClientDocuments,
     used: Arc<dyn UsedProofs>,
     clock: Arc<dyn Clock>,
+    audit: Option<Arc<dyn Audit>>,
 }
 
 impl IdentityPropagation {
@@ -70,7 +73,15 @@ impl IdentityPropagation {
             domains,
             used,
             clock,
+            audit: None,
         }
+    }
+
+    /// Who is told of every decided presentation, with its checks; by default nobody.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Arc<dyn Audit>) -> Self {
+        self.audit = Some(audit);
+        self
     }
 
     /// This server, as identity tokens and client proofs name it in `aud`.
@@ -88,6 +99,20 @@ impl IdentityPropagation {
     /// # Errors
     /// Any [`IdentityError`].
     pub async fn verify(
+        &self,
+        identity_token: &AccessToken,
+        client_proof: Option<&AccessToken>,
+    ) -> Result<VerifiedCaller, IdentityError> {
+        let outcome = self.decided(identity_token, client_proof).await;
+        let failed = outcome.as_ref().err().map(IdentityError::step);
+        // Where our own memory failed, nothing was decided.
+        if let (Some(audit), None | Some(Some(_))) = (&self.audit, failed) {
+            audit.record(&PresentationRecord::of(failed.flatten()));
+        }
+        outcome
+    }
+
+    async fn decided(
         &self,
         identity_token: &AccessToken,
         client_proof: Option<&AccessToken>,

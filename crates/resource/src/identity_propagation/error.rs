@@ -1,6 +1,7 @@
 //! Why an identity is not accepted.
 
 use countersign_identity_propagation::PresentationError;
+use countersign_identity_propagation::presentation::Step;
 use countersign_resolver::client::ClientError;
 use countersign_resolver::{DiscoveryError, KeysError, ServerMetadataError};
 use countersign_types::wire::ErrorCode;
@@ -47,6 +48,24 @@ pub enum IdentityError {
     /// Whether the client proof is new cannot be told: our own failure.
     #[error("the memory of used proofs failed")]
     UsedProofs(#[from] ProofsError),
+}
+
+impl IdentityError {
+    /// The step that failed; those before it passed. `None` where the failure is our own.
+    #[must_use]
+    pub const fn step(&self) -> Option<Step> {
+        match self {
+            Self::Presentation(error) => Some(error.step()),
+            Self::Domain { .. }
+            | Self::Discovery(_)
+            | Self::NotEntitled { .. }
+            | Self::Metadata(_)
+            | Self::NoKeys => Some(Step::Issuer),
+            Self::IssuerKeys(_) => Some(Step::IssuerSignature),
+            Self::Client(_) => Some(Step::ClientSignature),
+            Self::UsedProofs(_) => None,
+        }
+    }
 }
 
 impl WireError for IdentityError {

@@ -424,3 +424,36 @@ async fn party_1_behind_the_layer() {
     let layer = crate::ProtectLayer::new(world.relying_party(Domains::any()), scoped);
     assert!(layer.is_err(), "an identity token has no scopes to ask for");
 }
+
+/// Whoever keeps a record learns each check, and which of them stopped a caller.
+#[tokio::test]
+async fn every_decision_is_recorded_with_its_checks() {
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<PresentationRecord>>);
+    impl Audit for Recorder {
+        fn record(&self, record: &PresentationRecord) {
+            self.0.lock().unwrap().push(record.clone());
+        }
+    }
+    let world = World::new();
+    let recorder = Arc::new(Recorder::default());
+    let rp = world.relying_party(Domains::any()).with_audit(recorder.clone());
+    let token = world.identity(&json!({}));
+    let proof = world.good_proof(&token);
+    verify(&rp, &token, Some(&proof)).await.unwrap();
+    let all = recorder.0.lock().unwrap().remove(0).checks;
+    assert_eq!(all.len(), presentation::Step::ALL.len());
+    assert!(all.iter().all(|check| check.passed && !check.section.is_empty()));
+    let foreign = world.identity(&json!({"iss": EVIL_STS}));
+    for (token, proof, stopped_by) in [
+        (&token, None, presentation::Step::Proof),
+        (&token, Some(proof.as_str()), presentation::Step::Once),
+        (&foreign, Some(&*world.good_proof(&foreign)), presentation::Step::Issuer),
+    ] {
+        refused(stopped_by.name(), verify(&rp, token, proof).await);
+        let checks = recorder.0.lock().unwrap().remove(0).checks;
+        let (last, before) = checks.split_last().unwrap();
+        assert_eq!((last.name, last.passed), (stopped_by.name(), false));
+        assert!(before.iter().all(|check| check.passed));
+    }
+}
