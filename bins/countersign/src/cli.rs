@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{completions, discover, exchange, hash_ticket, jwe, jwk, jwt, login, request};
+use crate::command::{
+    client, completions, discover, exchange, hash_ticket, jwe, jwk, jwt, login, request,
+};
 use crate::demo;
 use crate::failure::{Failure, TABLE};
 use crate::output::Output;
@@ -19,6 +21,7 @@ Examples:
   countersign request https://rs.bob.example/rs-api get a protected resource
   countersign request --explain -X POST --data @a.json https://rs.bob.example/inbox
   countersign discover alice@alice.example          which issuer speaks for an address
+  countersign client init https://mail.example/client --dir mail   be a client by a URL of your own
   countersign jwt decode < token                    what a token says
   countersign jwk generate --out client.jwk         a private key, for its owner alone";
 
@@ -64,6 +67,9 @@ pub(crate) enum Command {
     Login(login::LoginArgs),
     /// Exchange a token at the provider (RFC 8693)
     Exchange(exchange::ExchangeArgs),
+    /// Be a client that is known by its own URL: keys, document, rotation
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Find the issuer that speaks for an e-mail address
     Discover(discover::DiscoverArgs),
     /// Decode, verify and sign tokens

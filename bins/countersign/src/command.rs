@@ -1,9 +1,12 @@
 //! The commands, one module each.
 
+pub(crate) mod acting;
 pub(crate) mod batch;
+pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod discover;
 pub(crate) mod exchange;
+pub(crate) mod explain;
 pub(crate) mod hash_ticket;
 pub(crate) mod input;
 pub(crate) mod jwe;

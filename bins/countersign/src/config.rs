@@ -169,6 +169,11 @@ impl Config {
         Err(ConfigError::new(&self.path, if self.exists { "provider" } else { "" }, reason).into())
     }
 
+    /// A value of the file that does not go with what was asked for.
+    pub(crate) fn refuse(&self, key: &str, reason: impl Into<String>) -> Failure {
+        ConfigError::new(&self.path, key, reason).into()
+    }
+
     /// The HTTP client.
     pub(crate) fn fetch(&self) -> Arc<dyn Fetch> {
         Arc::clone(&self.fetch)

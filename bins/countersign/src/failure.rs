@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use countersign_client::ClientError;
 use countersign_client::token_endpoint::TokenError;
+use countersign_client::{ClientError, PropagationError};
 use countersign_fetch::FetchError;
 use countersign_host::ConfigError;
 use oauth2::RequestTokenError;
@@ -152,6 +152,30 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::Denied { .. } | ClientError::NeedInfo { .. } => Code::Denied,
         ClientError::Submitted(_) => Code::Submitted,
         _ => Code::Protocol,
+    }
+}
+
+impl From<PropagationError> for Failure {
+    fn from(error: PropagationError) -> Self {
+        let code = match &error {
+            PropagationError::Request(_) => Code::Usage,
+            PropagationError::SubjectToken(_)
+            | PropagationError::NoEmail
+            | PropagationError::Sign(_) => Code::Configuration,
+            PropagationError::Discovery(source) => client_code(source),
+            PropagationError::Exchange { source, .. } => token_code(source),
+            PropagationError::Fetch(_) => Code::Unavailable,
+            _ => Code::Protocol,
+        };
+        Self::of(code, error)
+    }
+}
+
+/// The rules by which a token endpoint refused, where it says so.
+pub(crate) fn exchange_refusal(error: &TokenError<FetchError>) -> Option<&[String]> {
+    match error {
+        RequestTokenError::ServerResponse(said) => said.delegation_rules.as_deref(),
+        _ => None,
     }
 }
 

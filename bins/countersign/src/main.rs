@@ -9,6 +9,7 @@ mod failure;
 mod output;
 mod private_file;
 mod session;
+mod url_client;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ async fn run(cli: Cli, out: Output) -> ExitCode {
         Command::Request(args) => command::request::run(&global, args, out).await,
         Command::Login(args) => command::login::run(&global, args, out).await,
         Command::Exchange(args) => command::exchange::run(&global, args, out).await,
+        Command::Client(command) => command::client::run(&global, command, out).await,
         Command::Discover(args) => command::discover::run(&global, &args, out).await,
         Command::Jwt(command) => command::jwt::run(&global, command, out).await,
         Command::Jwe(command) => command::jwe::run(command, out),

@@ -45,6 +45,24 @@ impl Drop for PrivateFile {
     }
 }
 
+/// Writes a file that everybody may read, whole or not at all.
+pub(crate) fn write_public(path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = PrivateFile::create(path)?;
+    open_to_all(&file.file)?;
+    file.finish(content)
+}
+
+#[cfg(unix)]
+fn open_to_all(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 /// Writes a file whole or not at all.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     PrivateFile::create(path)?.finish(content)

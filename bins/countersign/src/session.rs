@@ -198,10 +198,12 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::private_file::PrivateFolder;
 
-    fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("countersign-cli-{}", std::process::id()));
-        path.join(name)
+    /// A directory that goes with the test.
+    fn scratch(name: &str) -> PrivateFolder {
+        let name = format!("countersign-session-{}-{name}", std::process::id());
+        PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
     }
 
     fn issuer() -> Issuer {
@@ -223,7 +225,8 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_loaded() {
-        let path = scratch("saved/deep/session.json");
+        let folder = scratch("saved");
+        let path = folder.path().join("deep/session.json");
         sessions(100).save(&path).unwrap();
         sessions(200).save(&path).unwrap();
         let loaded = Sessions::load(&path).unwrap();
@@ -238,7 +241,8 @@ mod tests {
 
     #[test]
     fn no_file_is_no_session() {
-        let none = Sessions::load(&scratch("none/session.json")).unwrap();
+        let folder = scratch("none");
+        let none = Sessions::load(&folder.path().join("session.json")).unwrap();
         let failure = none.live(&issuer(), Timestamp::from_unix(0)).unwrap_err();
         assert!(failure.line().contains("countersign login https://sts.example"), "{failure:?}");
     }
@@ -247,7 +251,8 @@ mod tests {
     #[test]
     fn the_file_is_its_users_alone() {
         use std::os::unix::fs::PermissionsExt as _;
-        let path = scratch("mode/session.json");
+        let folder = scratch("mode");
+        let path = folder.path().join("new/session.json");
         sessions(100).save(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
@@ -259,7 +264,8 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_named_and_not_quoted() {
-        let path = scratch("damaged/session.json");
+        let folder = scratch("damaged");
+        let path = folder.path().join("session.json");
         for text in [
             "",
             "{",

@@ -283,6 +283,19 @@ fn a_wrong_configuration_names_file_key_and_reason() {
 }
 
 #[test]
+fn a_login_elsewhere_names_file_and_key() {
+    let home = Home::new("elsewhere");
+    home.write("client.toml", "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"");
+    let args = ["--config", "client.toml", "login", "https://other.example"];
+    let said = home.check(&args, "", 3).stderr;
+    for expected in
+        ["client.toml: provider.issuer: ", "https://sts.example", "https://other.example"]
+    {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_note_is_json_where_asked() {
     let home = Home::new("note");
     home.check(&["jwk", "generate", "--out", "a.jwk"], "", 0);
@@ -345,6 +358,13 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["exchange", "--ticket-challenge", "short"],
         &["exchange", "--requested-token-type", "something"],
         &["exchange", "--resource", "RS API"],
+        &["exchange", "--actor-token-form", "strict", "--resource", "https://rp.example"],
+        &["exchange", "--client", "mail", "--actor-token-form", "strict"],
+        &["exchange", "--issuer", "https://sts.example"],
+        &["request", "--identity-propagation", "https://rp.example/"],
+        &["request", "--identity-propagation", "--client", "mail", "--yes", "https://rp.example/"],
+        &["request", "--audience", "https://rp.example", "https://rp.example/"],
+        &["client", "init", "https://mail.example/client"],
         &["jwk", "generate", "--alg", "HS256"],
         &["jwt", "verify", "--sole-audience", "--keys", "x"],
         &["demo", "999"],
@@ -380,6 +400,10 @@ fn help_has_examples_and_exit_codes() {
     }
     for command in ["request", "login", "exchange", "discover", "hash-ticket", "completions"] {
         assert!(home.check(&[command, "--help"], "", 0).stdout.contains("Example"), "{command}");
+    }
+    for command in [&["client", "init"][..], &["client", "rotate"], &["client", "serve"]] {
+        let help = home.check(&[command, &["--help"]].concat(), "", 0).stdout;
+        assert!(help.contains("Examples:"), "{command:?}");
     }
     for command in [&["jwk", "generate"][..], &["jwt", "sign"], &["jwt", "verify"]] {
         let help = home.check(&[command, &["--help"]].concat(), "", 0).stdout;

@@ -69,11 +69,9 @@ pub(crate) struct LoginArgs {
 pub(crate) async fn run(global: &Global, args: LoginArgs, out: Output) -> Result<(), Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (provider, scope) = config.provider()?;
-    if args.issuer.as_ref().is_some_and(|issuer| *issuer != provider.issuer) {
-        return Err(Failure::new(
-            Code::Configuration,
-            format!("the configured provider is {}", provider.issuer),
-        ));
+    if let Some(other) = args.issuer.as_ref().filter(|issuer| **issuer != provider.issuer) {
+        let reason = format!("this is {}, and {other} was asked for", provider.issuer);
+        return Err(config.refuse("provider.issuer", reason));
     }
     let client_id = provider.client_id.clone();
     let registration = Registration::new(client_id.clone(), provider.proof.clone());

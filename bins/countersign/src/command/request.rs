@@ -1,6 +1,6 @@
 //! `countersign request`
 
-mod explain;
+mod propagation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use countersign_client::subject::AnyAudience;
 use countersign_client::{ApproveAudience, Client, ClientError, NewAudience, Registration};
 use countersign_fetch::request::BoxFuture;
 use countersign_host::Seams;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderName, HeaderValue, Method, Response, Uri};
 use serde_json::{Map, Value, json};
 
+use self::propagation::PropagationArgs;
+use super::explain::Explain;
 use super::input;
 use crate::cli::Global;
-use crate::command::request::explain::Explain;
 use crate::config::Config;
 use crate::failure::{Code, Failure};
 use crate::output::Output;
@@ -35,12 +36,39 @@ Examples:
   countersign request --explain https://rs.bob.example/rs-api > data.json
   countersign request --yes --data '{\"text\":\"hello\"}' https://rs.bob.example/inbox
   countersign request -X PUT --data @album.json -H 'Content-Type: application/json' \\
-      https://rs.bob.example/albums/1";
+      https://rs.bob.example/albums/1
+
+With --identity-propagation a client that is known by its own URL (`countersign client init`) acts for
+the person: it gets an identity token for the relying party at URL from the person's provider, checks
+it, and shows it with a proof that it is the client the token names. Nobody is asked, since the
+token goes to no one but the server of the URL.
+
+  countersign request --identity-propagation --client mail https://rp.bob.example/letters
+  countersign request --identity-propagation --client mail --issuer https://sts.alice.example \\
+      --subject-token-file token --data '{\"text\":\"hello\"}' https://rp.bob.example/letters";
 
 /// Arguments of `request`.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    http: HttpArgs,
+
+    /// Tell on standard error what is sent, received and checked
+    #[arg(long)]
+    explain: bool,
+
+    /// Send the claims to whatever authorization server the resource server names
+    #[arg(short, long)]
+    yes: bool,
+
+    #[command(flatten)]
+    propagation: PropagationArgs,
+}
+
+/// The request itself.
+#[derive(Args, Debug)]
+struct HttpArgs {
     /// Address of the resource
     #[arg(value_name = "URL")]
     url: Uri,
@@ -56,14 +84,6 @@ pub(crate) struct RequestArgs {
     /// Request header `Name: value`; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
-
-    /// Tell on standard error what is sent, received and checked
-    #[arg(long)]
-    explain: bool,
-
-    /// Send the claims to whatever authorization server the resource server names
-    #[arg(short, long)]
-    yes: bool,
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -74,8 +94,24 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Result<(), Failure> {
-    let (explain, yes) = (args.explain, args.yes);
-    let request = http_request(args)?;
+    let RequestArgs { http, explain, yes, propagation } = args;
+    let request = http_request(http)?;
+    let response = if propagation.identity_propagation {
+        propagation::send(global, propagation, request, explain, out).await?
+    } else {
+        by_uma(global, request, explain, yes, out).await?
+    };
+    print(&response, out)
+}
+
+/// Gets in by UMA, if the resource server asks for it.
+async fn by_uma(
+    global: &Global,
+    request: http::Request<Bytes>,
+    explain: bool,
+    yes: bool,
+    out: Output,
+) -> Result<Response<Bytes>, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (provider, _) = config.provider()?;
     let Seams { clock, random } = Seams::system();
@@ -96,11 +132,10 @@ pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Resu
     if explain {
         builder = builder.with_observer(Arc::new(Explain::new(out)));
     }
-    let response = builder.build().request(request).await.map_err(|error| refused(error, out))?;
-    print(&response, out)
+    builder.build().request(request).await.map_err(|error| refused(error, out))
 }
 
-fn http_request(args: RequestArgs) -> Result<http::Request<Bytes>, Failure> {
+fn http_request(args: HttpArgs) -> Result<http::Request<Bytes>, Failure> {
     let default = if args.data.is_some() { Method::POST } else { Method::GET };
     let body = match args.data.as_deref() {
         None => Bytes::new(),
@@ -165,6 +200,9 @@ fn refused(error: ClientError, out: Output) -> Failure {
 }
 
 fn print(response: &Response<Bytes>, out: Output) -> Result<(), Failure> {
+    for warning in warnings(response) {
+        out.remark(&warning);
+    }
     if out.is_json() {
         out.result("", &describe(response))?;
     } else {
@@ -175,6 +213,17 @@ fn print(response: &Response<Bytes>, out: Output) -> Result<(), Failure> {
         return Err(Failure::new(Code::No, format!("the resource server answered {status}")));
     }
     Ok(())
+}
+
+/// What a resource server says that cannot reach its authorization server. [UMA Grant §3.2.2]
+///
+/// [UMA Grant §3.2.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#permission-failure-to-client
+fn warnings(response: &Response<Bytes>) -> Vec<String> {
+    let warnings = response.headers().get_all(WARNING).iter();
+    warnings
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .map(|text| crate::failure::one_line(&format!("the resource server warns: {text}")))
+        .collect()
 }
 
 fn describe(response: &Response<Bytes>) -> Value {
@@ -196,14 +245,12 @@ fn describe(response: &Response<Bytes>) -> Value {
 mod tests {
     use super::*;
 
-    fn args(data: Option<&str>, headers: &[&str]) -> RequestArgs {
-        RequestArgs {
+    fn args(data: Option<&str>, headers: &[&str]) -> HttpArgs {
+        HttpArgs {
             url: Uri::from_static("https://rs.example/a"),
             method: None,
             data: data.map(str::to_owned),
             headers: headers.iter().map(|text| header(text).unwrap()).collect(),
-            explain: false,
-            yes: false,
         }
     }
 
@@ -236,5 +283,14 @@ mod tests {
         assert_eq!(describe(&response)["body_base64"], "/wA=");
         let response = Response::new(Bytes::from_static(b"text"));
         assert_eq!(describe(&response)["body"], "text");
+    }
+
+    #[test]
+    fn a_warning_is_one_line() {
+        let mut response = Response::new(Bytes::new());
+        assert!(warnings(&response).is_empty());
+        let text = "199 - \"UMA Authorization Server Unreachable\"";
+        response.headers_mut().insert(WARNING, HeaderValue::from_static(text));
+        assert_eq!(warnings(&response), [format!("the resource server warns: {text}")]);
     }
 }

@@ -1,5 +1,6 @@
-//! `--explain`: the nine arrows, as they happen.
+//! `--explain`: the arrows of the flow, as they happen.
 
+use countersign_client::propagation::{PropagationEvent, PropagationObserver};
 use countersign_client::{Event, Observer};
 use countersign_jwt::Unverified;
 use countersign_types::secret::AccessToken;
@@ -44,7 +45,7 @@ impl Observer for Explain {
                 self.say(arrow, &format!("<- 401 UMA as_uri={} ticket={ticket}", challenge.as_uri));
             }
             Event::Checked { what, section, value } => {
-                self.say(arrow, &format!("   ok {what}: {value} ({section})"));
+                self.checked(what, section, value);
             }
             Event::ChallengeMade { ticket_challenge } => {
                 self.say(arrow, &format!("   ticket_challenge={ticket_challenge}"));
@@ -78,7 +79,62 @@ impl Observer for Explain {
     }
 }
 
+impl PropagationObserver for Explain {
+    fn on(&self, event: &PropagationEvent<'_>) {
+        let arrow = event.arrow();
+        match event {
+            PropagationEvent::ActorToken { actor_token } => {
+                self.say(arrow, "   an actor token");
+                self.claims(actor_token);
+            }
+            PropagationEvent::ClientAssertion { client_assertion } => {
+                self.say(arrow, "   a client assertion");
+                self.claims(&AccessToken::new(*client_assertion));
+            }
+            PropagationEvent::ExchangeRequested { endpoint, params } => {
+                self.say(arrow, &format!("-> POST {endpoint}"));
+                self.params(params);
+            }
+            PropagationEvent::IdentityToken { identity_token } => {
+                self.say(arrow, "<- an identity token");
+                self.claims(identity_token);
+            }
+            PropagationEvent::Checked { what, section, value } => {
+                self.checked(what, section, value);
+            }
+            PropagationEvent::ClientProof { client_proof } => {
+                self.say(arrow, "   a client proof");
+                self.claims(client_proof);
+            }
+            PropagationEvent::Requested { method, url, identity_token, client_proof } => {
+                let (token, proof) = (shortened(identity_token.expose()), client_proof.expose());
+                self.say(arrow, &format!("-> {method} {url} Authorization: Bearer {token}"));
+                self.say(None, &format!("    Client-Assertion: {}", shortened(proof)));
+            }
+            PropagationEvent::Answered { status } => self.say(arrow, &format!("<- {status}")),
+            _ => {}
+        }
+    }
+}
+
 impl Explain {
+    /// Something that was compared and found to be right.
+    pub(crate) fn checked(&self, what: &str, section: &str, value: &str) {
+        self.say(None, &format!("   ok {what}: {value} ({section})"));
+    }
+
+    /// What was sent, by its parameters.
+    pub(crate) fn sent(&self, endpoint: &str, params: &[(&str, &str)]) {
+        self.say(None, &format!("-> POST {endpoint}"));
+        self.params(params);
+    }
+
+    /// What a token says.
+    pub(crate) fn received(&self, what: &str, token: &AccessToken) {
+        self.say(None, &format!("<- {what}"));
+        self.claims(token);
+    }
+
     fn claims(&self, token: &AccessToken) {
         let Ok(token) = Unverified::parse(token.expose()) else { return };
         for (name, value) in token.claims().as_map() {
