@@ -33,7 +33,8 @@ const MAX_USERNAME: usize = 256;
 
 const WRONG: &str = "The user name or the password is wrong.";
 
-const START_OVER: &str = "You were not signed in: this page was too old, or this server was restarted. Please try again.";
+const START_OVER: &str = "You were not signed in: this page was too old, this server was restarted, \
+     or your browser keeps no cookies. Please try again.";
 
 /// Why nobody was signed in.
 enum SignInError {
@@ -55,8 +56,7 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let shown = (StatusCode::OK, None);
-    begin(&sts, query.unwrap_or_default().as_bytes(), shown, &headers).await
+    begin(&sts, query.unwrap_or_default().as_bytes(), &headers).await
 }
 
 /// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]
@@ -68,41 +68,44 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match body {
-        Ok(body) if is_form(&headers) => begin(&sts, &body, (StatusCode::OK, None), &headers).await,
+        Ok(body) if is_form(&headers) => begin(&sts, &body, &headers).await,
         Ok(_) => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
         Err(rejection) => not_taken(&sts, &rejection),
     }
 }
 
 /// Answers an authorization request with the sign-in page, an error page or an error redirect.
-async fn begin(
-    sts: &Sts,
-    form: &[u8],
-    shown: (StatusCode, Option<&str>),
-    headers: &HeaderMap,
-) -> Response {
+async fn begin(sts: &Sts, form: &[u8], headers: &HeaderMap) -> Response {
     let now = sts.clock.now();
+    match checked(sts, form).await {
+        Ok(request) => {
+            let username = request.login_hint.as_deref().unwrap_or_default();
+            sign_in_page(sts, &request, (StatusCode::OK, None), username, headers, now).await
+        }
+        Err(answer) => *answer,
+    }
+}
+
+/// The authorization request, if there is nothing wrong with it; otherwise an error page or an error
+/// redirect.
+async fn checked(sts: &Sts, form: &[u8]) -> Result<AuthorizationRequest, Box<Response>> {
     let checked = match authorize::read(form) {
         Err(error) => Err(error.into()),
         Ok(received) => match sts.clients.find(received.client_id()).await {
-            Err(error) => return unavailable(sts, &error),
+            Err(error) => return Err(Box::new(unavailable(sts, &error))),
             Ok(client) => received.check(client.as_deref().map(|client| client.registration())),
         },
     };
-    match checked {
-        Ok(request) => {
-            let username = request.login_hint.as_deref().unwrap_or_default();
-            sign_in_page(sts, &request, shown, username, headers, now).await
-        }
-        Err(AuthorizationError::Page(error)) => {
+    checked.map_err(|error| match error {
+        AuthorizationError::Page(error) => {
             tracing::info!(%error, "authorization request refused");
-            pages::refused(error, &sts.endpoints.stylesheet)
+            Box::new(pages::refused(error, &sts.endpoints.stylesheet))
         }
-        Err(AuthorizationError::Redirect(error)) => {
+        AuthorizationError::Redirect(error) => {
             tracing::info!(code = %error.code(), "authorization request refused");
-            redirect(&error.location(sts.issuer()))
+            Box::new(redirect(&error.location(sts.issuer())))
         }
-    }
+    })
 }
 
 /// Takes the submitted form: signs the person in, and sends the client its code.
@@ -142,19 +145,32 @@ pub(crate) async fn sign_in(
     }
 }
 
-/// Answers a form that cannot be trusted: with a fresh one, if it says what it was for.
+/// Answers a form that cannot be trusted. If it says what it was for, that is a request like any
+/// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with the
+/// name that they typed.
 async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
-    let token = form.and_then(|form| form.get("form_token"));
-    match token.and_then(form_token::claimed) {
-        Some(query) => {
-            let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
-            begin(sts, query.as_bytes(), shown, headers).await
-        }
-        None => {
-            let explanation = "This page is too old, or it was not opened in this browser.";
-            pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
-        }
+    let field = |name| form.and_then(|form| form.get(name));
+    let Some(query) = field("form_token").and_then(form_token::claimed) else {
+        let explanation = "This page is too old, or it was not opened in this browser.";
+        return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
+    };
+    let request = match checked(sts, query.as_bytes()).await {
+        Ok(request) => request,
+        Err(answer) => return *answer,
+    };
+    if field("decision") == Some("deny") {
+        return redirect(&request.denied().location(sts.issuer()));
     }
+    tracing::info!(client_id = %request.client_id, "sign-in starts over");
+    let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
+    let username = field("username").or(request.login_hint.as_deref());
+    let username = shortened(username.unwrap_or_default());
+    sign_in_page(sts, &request, shown, username, headers, sts.clock.now()).await
+}
+
+/// As much of a user name as is shown again.
+fn shortened(username: &str) -> &str {
+    username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
 }
 
 /// The page for a body that did not arrive, or is too large.
@@ -216,9 +232,8 @@ async fn sign_in_failed(
         SignInError::Store(error) => return unavailable(sts, &error),
     };
     tracing::info!(client_id = %request.client_id, status = %answer.0, "sign-in failed");
-    let shown = username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default();
-    let answer = (answer.0, Some(answer.1));
-    let mut response = sign_in_page(sts, request, answer, shown, headers, now).await;
+    let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
+    let mut response = sign_in_page(sts, request, answer, username, headers, now).await;
     if answer.0 == StatusCode::TOO_MANY_REQUESTS {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
     }

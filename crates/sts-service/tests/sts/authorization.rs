@@ -141,7 +141,7 @@ async fn a_form_from_elsewhere_signs_nobody_in() {
 #[tokio::test]
 async fn a_page_that_was_open_over_a_restart_leads_back_to_the_form() {
     let (before, after) = (World::new(), World::new());
-    let change = [("login_hint", "alice"), ("state", "kept & whole")];
+    let change = [("login_hint", "somebody"), ("state", "kept & whole")];
     let (_, token, cookie) = before.page(&change).await;
     let fields = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
     let again = after.submit(&cookie, &fields).await;
@@ -149,6 +149,9 @@ async fn a_page_that_was_open_over_a_restart_leads_back_to_the_form() {
     assert_eq!(again.header(LOCATION), "", "nobody is signed in by it");
     assert!(again.text.contains("this server was restarted"), "{}", again.text);
     assert!(!again.text.contains(PASSWORD));
+    let [username, password] = inputs(&again.text);
+    assert!(username.contains("value=\"alice\"") && !username.contains("autofocus"), "{username}");
+    assert!(password.contains("autofocus"), "what is left to be typed: {password}");
 
     let fresh = hidden(&again.text);
     let fields = [("form_token", fresh.as_str()), ("username", "alice"), ("password", PASSWORD)];
@@ -157,6 +160,38 @@ async fn a_page_that_was_open_over_a_restart_leads_back_to_the_form() {
     assert_eq!(answer.location("state").as_deref(), Some("kept & whole"));
     let code = answer.location("code").unwrap();
     assert_eq!(after.redeem(&code).await.status, StatusCode::OK, "scope, nonce and PKCE are kept");
+}
+
+/// Who wants to go back goes back, to where the request would be answered.
+#[tokio::test]
+async fn a_page_that_was_open_over_a_restart_can_be_cancelled() {
+    let (before, after) = (World::new(), World::new());
+    let (_, token, cookie) = before.page(&[("state", "kept & whole")]).await;
+    let fields = [("form_token", token.as_str()), ("username", ""), ("decision", "deny")];
+    let answer = after.submit(&cookie, &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(answer.header(LOCATION).starts_with("https://app.example/cb?"));
+    assert_eq!(answer.location("error").as_deref(), Some("access_denied"));
+    assert_eq!(answer.location("state").as_deref(), Some("kept & whole"));
+    assert_eq!(answer.location("iss").as_deref(), Some(STS));
+}
+
+#[tokio::test]
+async fn the_page_waits_for_what_is_left_to_be_typed() {
+    let world = World::new();
+    for (hint, waiting) in [(None, 0), (Some(("login_hint", "alice")), 1)] {
+        let (answer, ..) = world.page(&hint.into_iter().collect::<Vec<_>>()).await;
+        let focused = inputs(&answer.text).map(|input| input.contains("autofocus"));
+        assert_eq!(focused, [waiting == 0, waiting == 1], "{hint:?}");
+    }
+}
+
+/// The inputs for name and password.
+fn inputs(page: &str) -> [&str; 2] {
+    ["<input id=\"username\"", "<input id=\"password\""].map(|start| {
+        let (_, rest) = page.split_once(start).unwrap();
+        rest.split_once('>').unwrap().0
+    })
 }
 
 /// What a form that cannot be trusted says is a request like any other.
@@ -172,10 +207,13 @@ async fn a_forged_form_leads_no_further_than_a_link() {
         assert!(content.contains(from));
         let forged = URL_SAFE_NO_PAD.encode(content.replace(from, to));
         let forged = format!("{forged}.{tag}");
-        let answer = world.submit(&cookie, &[("form_token", &forged)]).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{to}");
-        assert_eq!(answer.header(LOCATION), "", "{to}");
-        assert!(!answer.text.contains("evil") && !answer.text.contains("<form"), "{to}");
+        for decision in ["allow", "deny"] {
+            let fields = [("form_token", forged.as_str()), ("decision", decision)];
+            let answer = world.submit(&cookie, &fields).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{to}");
+            assert_eq!(answer.header(LOCATION), "", "{to}");
+            assert!(!answer.text.contains("evil") && !answer.text.contains("<form"), "{to}");
+        }
     }
 }
 
