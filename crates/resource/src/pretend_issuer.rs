@@ -114,7 +114,9 @@ impl PretendIssuer {
                 let mut form = form_urlencoded::parse(&request.body);
                 let token = form.find(|(name, _)| name == "token").unwrap().1;
                 let answer = state.tokens.get(token.as_ref()).cloned();
-                (StatusCode::OK, answer.unwrap_or_else(|| json!({"active": false})))
+                let answer = answer.unwrap_or_else(|| json!({"active": false}));
+                let is_error = answer.get("error").is_some();
+                (if is_error { StatusCode::BAD_REQUEST } else { StatusCode::OK }, answer)
             }
             _ => (StatusCode::NOT_FOUND, Value::Null),
         }

@@ -11,7 +11,7 @@ use countersign_host::Seams;
 use countersign_host::server::{self, TlsConfig, Transport};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
 use countersign_types::secret::{ClientSecret, Password};
-use countersign_types::{ClientId, Clock as _, EmailAddress, Issuer, RedirectUri, ScopeSet};
+use countersign_types::{ClientId, EmailAddress, Issuer, RedirectUri, ScopeSet};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use toml::Table;
@@ -82,6 +82,7 @@ pub struct Builder {
     without: Vec<Party>,
     changes: BTreeMap<Party, Change>,
     hosts: Vec<&'static str>,
+    seams: Option<Seams>,
 }
 
 impl Builder {
@@ -96,6 +97,14 @@ impl Builder {
     #[must_use]
     pub fn without(mut self, party: Party) -> Self {
         self.without.push(party);
+        self
+    }
+
+    /// With another clock and other randomness: for software that cannot be told the time.
+    /// [`Deployment::clock`] is nobody's then.
+    #[must_use]
+    pub fn with_seams(mut self, seams: Seams) -> Self {
+        self.seams = Some(seams);
         self
     }
 
@@ -141,8 +150,10 @@ impl Builder {
         let hosts: BTreeMap<&'static str, Place> = hosts.collect();
 
         let clock = FixedClock::default();
+        let fixed =
+            || Seams { clock: Arc::new(clock.clone()), random: Arc::new(SeededRandom::new(1)) };
         let mut deployment = Deployment {
-            seams: Seams { clock: Arc::new(clock.clone()), random: Arc::new(SeededRandom::new(1)) },
+            seams: self.seams.unwrap_or_else(fixed),
             clock,
             directory,
             roots,
@@ -369,7 +380,7 @@ impl Deployment {
             .await
             .expect("an answer");
         let tokens = provider
-            .finish(pending, &query, self.clock.now(), self.seams.random.as_ref())
+            .finish(pending, &query, self.seams.clock.now(), self.seams.random.as_ref())
             .await
             .expect("tokens");
         let email = EmailAddress::parse(names::ALICE).expect("an address");

@@ -238,7 +238,12 @@ impl IntrospectedTokens {
 
 fn read(response: &Response<Bytes>) -> Result<Claims, AccessTokenError> {
     if response.status() != StatusCode::OK {
-        return Err(ConversationError::refused(ENDPOINT, response).into());
+        let refused = ConversationError::refused(ENDPOINT, response);
+        return Err(if is_of_no_kind(&refused) {
+            AccessTokenError::Inactive
+        } else {
+            refused.into()
+        });
     }
     let members =
         json::parse_object(response.body()).map_err(|_| ConversationError::Malformed(ENDPOINT))?;
@@ -248,6 +253,16 @@ fn read(response: &Response<Bytes>) -> Result<Claims, AccessTokenError> {
         Ok(Some(_)) => Ok(claims),
         _ => Err(ConversationError::Malformed(ENDPOINT).into()),
     }
+}
+
+/// Whether the issuer says that it stands by no token of this kind, as some do of a self-contained
+/// token where [RFC 7662 §2.2] has `active: false`. The code is that of [RFC 7009 §2.2.1].
+///
+/// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+/// [RFC 7009 §2.2.1]: https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1
+fn is_of_no_kind(refused: &ConversationError) -> bool {
+    matches!(refused, ConversationError::Refused { status: StatusCode::BAD_REQUEST, error, .. }
+        if error.as_deref() == Some("unsupported_token_type"))
 }
 
 #[cfg(test)]

@@ -120,3 +120,15 @@ async fn without_an_answer_nothing_is_said_about_a_token() {
     issuer.state().down = true;
     assert_eq!(verify(&tokens, "opaque").await.unwrap_err().wire().status, 503);
 }
+
+/// Some issuers answer so about self-contained tokens; another refusal says nothing about the token.
+#[tokio::test]
+async fn a_token_of_a_kind_that_its_issuer_does_not_know_is_not_active() {
+    let issuer = saying(json!({}));
+    let tokens = issuer.introspected_tokens();
+    for (error, status) in [("unsupported_token_type", 401), ("invalid_request", 503)] {
+        issuer.state().tokens.insert("opaque".to_owned(), json!({ "error": error }));
+        let refused = verify(&tokens, "opaque").await.unwrap_err();
+        assert_eq!(refused.wire().status, status, "{error}");
+    }
+}

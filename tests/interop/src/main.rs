@@ -1,0 +1,72 @@
+//! Identity propagation and access tokens with parties that nobody here wrote.
+//!
+//! This program runs what is ours, over TLS on loopback: Alice's provider with its security token
+//! service, a relying party, and two APIs. Each foreign party is a program of its own that is told
+//! where everybody is, and ends with 0 only if everything came out as it has to. `run.sh` starts it.
+//!
+//! ```text
+//! countersign-interop-tests PYTHON NODE SCRIPTS
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a test program says what it does")]
+
+mod provider;
+mod world;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::process::Command;
+
+use crate::world::World;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("NO  {error}");
+            let causes = std::iter::successors(error.source(), |cause| Error::source(*cause));
+            causes.for_each(|cause| println!("    {cause}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [python, node, scripts] = arguments.as_slice() else {
+        return Err("two interpreters and the folder of the scripts are needed".into());
+    };
+    let world = World::start(Path::new(scripts)).await?;
+    for (program, script) in [(python, "service.py"), (node, "service.mjs")] {
+        println!("-- {script}");
+        let status = world.command(program, script).status().await?;
+        if !status.success() {
+            return Err(format!("{script} ended with {status}").into());
+        }
+    }
+    println!("-- provider.mjs");
+    provider::run(&world, node).await
+}
+
+impl World {
+    /// A foreign party, which ends with this program at the latest.
+    fn command(&self, program: &str, script: &str) -> Command {
+        let mut command = Command::new(program);
+        command.arg(self.scripts.join(script)).arg(&self.description).kill_on_drop(true);
+        command
+    }
+}
+
+/// Says what holds, or ends the program.
+fn check(what: &str, holds: bool, found: impl std::fmt::Debug) -> Result<(), Failure> {
+    if holds {
+        println!("ok  {what}");
+        return Ok(());
+    }
+    Err(format!("{what}: found {found:?}").into())
+}
