@@ -106,4 +106,41 @@ mod tests {
         let by_hand = Periods { rotate_every: None, ..PERIODS };
         assert_eq!(plan(vec![(at(0), ())], &by_hand, at(500)).unwrap().due, None);
     }
+
+    /// R9: a key may be made and a server be down whenever, even over the key's whole announcement.
+    /// Verifiers keep a key set for five minutes, as they are told. A step is a minute.
+    #[test]
+    fn no_verifier_notices_that_the_server_was_down() {
+        const KEPT: i64 = 5;
+        let periods = Periods { announce: Lifetime::from_secs(600), rotate_every: None, ..PERIODS };
+        let mut never_announced = 0;
+        for (made, stop, start, mut asked) in cases() {
+            let begins = at((made + 11) * 60); // `sts rotate-keys` adds the minute of the next look
+            let (mut kept, mut was_published) = (vec!["a"], false);
+            for now in (0..60).filter(|now| !(stop..start).contains(now)) {
+                // What was made after the last look is not seen; a start looks at once.
+                let is_seen = made < now || made == now && now == start;
+                let keys = vec![(at(0), "a"), (begins, "b")];
+                let keys = keys.into_iter().take(1 + usize::from(is_seen)).collect();
+                let Plan { current, next, .. } = plan(keys, &periods, at(now * 60)).unwrap();
+                never_announced += u32::from(current == "b" && !was_published);
+                was_published |= is_seen;
+                if now - asked >= KEPT {
+                    kept = next.into_iter().map(|(_, key)| key).chain([current]).collect();
+                    asked = now;
+                }
+                assert!(kept.contains(&current), "made {made}, down {stop} to {start}: at {now}");
+            }
+        }
+        assert!(never_announced > 0, "some keys were published no earlier than they signed");
+    }
+
+    /// When the key is made, when the server stops and starts, and when a verifier asked before.
+    fn cases() -> impl Iterator<Item = (i64, i64, i64, i64)> {
+        let stops = (0..20).flat_map(|made| (1..20).map(move |stop| (made, stop)));
+        let starts = stops.flat_map(|(made, stop)| {
+            (stop..stop + 25).step_by(2).map(move |start| (made, stop, start))
+        });
+        starts.flat_map(|(made, stop, start)| (-4..=0).map(move |asked| (made, stop, start, asked)))
+    }
 }
