@@ -89,7 +89,8 @@ impl World {
         let params = [("grant_type", "client_credentials"), ("resource", api), ("scope", scope)];
         let (status, answer) = self.post("token_endpoint", &params).await?;
         check("our client gets a token by private_key_jwt", status == StatusCode::OK, &answer)?;
-        Ok(AccessToken::new(answer["access_token"].as_str().ok_or("no access token")?))
+        let token = answer.get("access_token").and_then(Value::as_str);
+        Ok(AccessToken::new(token.ok_or("no access token")?))
     }
 
     /// Posts a form to an endpoint that the provider publishes, as our client.
@@ -101,7 +102,8 @@ impl World {
         let url = EndpointUrl::parse(&format!("{PROVIDER}/.well-known/openid-configuration"))?;
         let metadata = self.http.fetch(Request::get(url, Limits::resource())).await?;
         let metadata: Value = serde_json::from_slice(metadata.body())?;
-        let url = EndpointUrl::parse(metadata[endpoint].as_str().ok_or("no such endpoint")?)?;
+        let url = metadata.get(endpoint).and_then(Value::as_str).ok_or("no such endpoint")?;
+        let url = EndpointUrl::parse(url)?;
         let proof = Proof::PrivateKeyJwt(Arc::clone(&self.key) as Arc<dyn Sign>).present(
             &ClientId::parse(CLIENT)?,
             &Issuer::parse(PROVIDER)?,
