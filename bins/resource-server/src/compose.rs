@@ -1,6 +1,7 @@
 //! From a configuration to a server.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,18 +10,17 @@ use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
+use countersign_host::server::{Bodies, Transport};
 use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::limit::Source;
-use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
-use countersign_resource::{
-    MemoryRegistrations, RegistrationStore, ResourceServer, StrictPath, TicketLimit, UmaLayer,
-    server as uma,
-};
-use countersign_store::{Registrations, SqliteEngine};
-use countersign_types::Issuer;
+use countersign_resource::{ResourceServer, StrictPath, TicketLimit, UmaLayer, server as uma};
+use countersign_store::sqlite::OpenError;
+use countersign_store::{Engine, SqliteEngine};
 
-use crate::config::Config;
+use crate::config::{Config, OwnContent, Serves};
+use crate::kept::Kept;
+use crate::protect::{Protected, Protection, ProtectionError};
 use crate::site::Site;
 
 /// Why a configuration that could be read cannot be served.
@@ -33,23 +33,55 @@ pub enum ComposeError {
     /// The store.
     #[error("the store cannot be opened")]
     Store(#[from] countersign_store::sqlite::OpenError),
+    /// What is protected.
+    #[error(transparent)]
+    Protection(#[from] ProtectionError),
 }
 
 /// Builds the server: nothing is bound, nothing is sent. When it is served it registers the
-/// resources; if the authorization server is not there yet, the first request that needs it tries
-/// again.
+/// resources, if UMA protects them; if the authorization server is not there yet, the first request
+/// that needs it tries again.
 ///
 /// # Errors
 /// [`ComposeError`].
 pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
-    let registrations: Arc<dyn RegistrationStore> = match &config.serving.store {
-        Some(path) => {
-            let engine = SqliteEngine::open(path, Arc::clone(&seams.clock))?;
-            Arc::new(Kept(Registrations::new(Arc::new(engine))))
+    let kept = Kept::new(engine(config.serving.store.as_deref(), seams)?);
+    match config.serves {
+        Serves::Site(own) => {
+            let composed = own_content(*own, fetch, &kept, seams, config.serving.listen, transport);
+            Ok(composed)
         }
-        None => Arc::new(MemoryRegistrations::default()),
-    };
+        Serves::Service(protection) => {
+            let protected = protection.compose(fetch, &kept, seams)?;
+            Ok(composed(protected, config.serving.listen, transport))
+        }
+    }
+}
+
+/// A service behind its layer, to be served.
+pub(crate) fn composed(protected: Protected, listen: SocketAddr, transport: Transport) -> Composed {
+    let Protected { router, rules, server, limits } = protected;
+    let mut composed =
+        Composed::new(router, listen, transport).with_limits(limits, Bodies::Streamed);
+    if let Some(rules) = rules {
+        // What is wrong with a file has been logged, and the rules that were there stay in use.
+        composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
+    }
+    if let Some(server) = server {
+        composed = composed.with_task(move |_| register(server));
+    }
+    composed
+}
+
+fn own_content(
+    own: OwnContent,
+    fetch: Arc<dyn Fetch>,
+    kept: &Kept,
+    seams: &Seams,
+    listen: SocketAddr,
+    transport: Transport,
+) -> Composed {
     let metadata = ServerMetadataCache::new(
         Arc::clone(&fetch),
         Arc::clone(&seams.clock),
@@ -60,14 +92,22 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
         fetch,
         clock: Arc::clone(&seams.clock),
         random: Arc::clone(&seams.random),
-        registrations,
+        registrations: kept.registrations(),
     };
-    let site = Arc::new(config.site);
-    let server = Arc::new(ResourceServer::new(config.identity, site.descriptions(), uma_seams));
-    let limit = TicketLimit::new(config.tickets_per_source);
+    let site = Arc::new(own.site);
+    let server = Arc::new(ResourceServer::new(own.identity, site.descriptions(), uma_seams));
+    let limit = TicketLimit::new(own.tickets_per_source);
     let router = app(&server, &site, limit);
-    let composed = Composed::new(router, config.serving.listen, transport);
-    Ok(composed.with_task(move |_| register(server)))
+    Composed::new(router, listen, transport).with_task(move |_| register(server))
+}
+
+/// The store's engine, if there is a store.
+pub(crate) fn engine(
+    path: Option<&Path>,
+    seams: &Seams,
+) -> Result<Option<Arc<dyn Engine>>, OpenError> {
+    let open = |path| SqliteEngine::open(path, Arc::clone(&seams.clock));
+    Ok(path.map(open).transpose()?.map(|engine| Arc::new(engine) as _))
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.
@@ -77,12 +117,26 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
     config.serving.transport()?;
-    fetch(config)?;
+    let fetch = fetch(config)?;
     if let Some(path) = &config.serving.store {
         let probed = SqliteEngine::probe(path);
         probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
     }
+    if let Serves::Service(protection) = &config.serves {
+        let protection = Protection::clone(protection);
+        let composed = protection.compose(fetch, &Kept::new(None), &Seams::system());
+        composed.map_err(|error| ConfigError::because(file, key_of(&error), &error))?;
+    }
     Ok(())
+}
+
+/// Which key of the file an error is about.
+const fn key_of(error: &ProtectionError) -> &'static str {
+    match error {
+        ProtectionError::Policies(_) => "protect.policies",
+        ProtectionError::Layer(_) => "protect.rules",
+        ProtectionError::NoIssuer => "protect.callers.access_tokens.issuers",
+    }
 }
 
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {
@@ -102,7 +156,7 @@ pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>, limit: TicketLimit) -
 
 /// Tells the UMA layer where a request comes from: the peer of the connection, whatever its headers
 /// say.
-async fn note_source(mut request: Request) -> Request {
+pub(crate) async fn note_source(mut request: Request) -> Request {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let source = peer.map(|ConnectInfo(peer)| Source::from(peer.ip()));
     if let Some(source) = source {
@@ -133,42 +187,5 @@ async fn register(server: Arc<ResourceServer>) {
     if let Err(error) = server.deregister_others().await {
         let error: &dyn std::error::Error = error.as_ref();
         tracing::warn!(error, "what is configured no more is still registered");
-    }
-}
-
-/// Registrations in a store.
-struct Kept(Registrations<String>);
-
-impl RegistrationStore for Kept {
-    fn find<'a>(
-        &'a self,
-        issuer: &'a Issuer,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Option<String>, RegistrationStoreError>> {
-        Box::pin(async move { Ok(self.0.find(issuer, name).await?) })
-    }
-
-    fn keep<'a>(
-        &'a self,
-        issuer: &'a Issuer,
-        name: &'a str,
-        resource_id: &'a str,
-    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
-        Box::pin(async move { Ok(self.0.put(issuer, name, &resource_id.to_owned()).await?) })
-    }
-
-    fn list<'a>(
-        &'a self,
-        issuer: &'a Issuer,
-    ) -> BoxFuture<'a, Result<Vec<(String, String)>, RegistrationStoreError>> {
-        Box::pin(async move { Ok(self.0.list(issuer).await?) })
-    }
-
-    fn forget<'a>(
-        &'a self,
-        issuer: &'a Issuer,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<(), RegistrationStoreError>> {
-        Box::pin(async move { Ok(self.0.remove(issuer, name).await.map(|_| ())?) })
     }
 }

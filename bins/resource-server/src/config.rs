@@ -1,5 +1,7 @@
 //! The configuration file, and what it comes to once it is read.
 
+mod protect;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -24,18 +26,39 @@ use countersign_types::{ClientId, EndpointUrl, Issuer, ResourceIdentifier, Scope
 use http::HeaderValue;
 use serde::Deserialize;
 
+use self::protect::ProtectConfig;
+use crate::protect::Protection;
 use crate::site::{Content, MAX_FILE, Resource, Site};
 
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read.
 #[derive(Debug)]
 pub struct Config {
-    /// How it is served. The store keeps the identifiers of registered resources.
+    /// How it is served. The store keeps the identifiers of registered resources, and which proofs
+    /// were used.
     pub serving: Serving,
+    /// This server's resource identifier.
+    pub identifier: ResourceIdentifier,
+    /// Whom it trusts when it connects to others.
+    pub outbound: FetchConfig,
+    /// What it serves.
+    pub serves: Serves,
+}
+
+/// What is served.
+#[derive(Debug)]
+pub enum Serves {
+    /// Content of its own.
+    Site(Box<OwnContent>),
+    /// A service of somebody else's, behind a layer.
+    Service(Box<Protection>),
+}
+
+/// Content of its own, protected by UMA.
+#[derive(Debug)]
+pub struct OwnContent {
     /// Who this resource server is.
     pub identity: Identity,
-    /// Whom it trusts when it connects to its authorization server.
-    pub outbound: FetchConfig,
     /// How many permission tickets one source is given within [`WINDOW`].
     ///
     /// [`WINDOW`]: countersign_resource::limit::WINDOW
@@ -50,11 +73,11 @@ pub struct Config {
 struct File {
     listen: SocketAddr,
     identifier: ResourceIdentifier,
-    realm: String,
+    realm: Option<String>,
     tls: Option<TlsConfig>,
     #[serde(default)]
     log: LogConfig,
-    authorization_server: AuthorizationServer,
+    authorization_server: Option<AuthorizationServer>,
     #[serde(default)]
     outbound: Outbound,
     #[serde(default)]
@@ -63,7 +86,8 @@ struct File {
     limits: Limits,
     #[serde(default)]
     danger: DangerConfig,
-    resources: Vec<ResourceConfig>,
+    resources: Option<Vec<ResourceConfig>>,
+    protect: Option<ProtectConfig>,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +146,7 @@ impl Config {
     /// The hosts that the certificate should cover: the resource identifier's.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
-        let identifier = EndpointUrl::parse(self.identity.identifier.as_str());
+        let identifier = EndpointUrl::parse(self.identifier.as_str());
         let host = identifier.ok().and_then(|url| url.as_url().host_str().map(str::to_owned));
         host.into_iter().collect()
     }
@@ -143,47 +167,65 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         memory_store: file.danger.memory_store,
     };
     let serving = serving.resolve(path)?;
-    if quoted(&file.realm).is_err() {
-        return Err(ConfigError::new(path, "realm", "printable ASCII only"));
-    }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let danger = Danger::default()
         .with_connect_to(file.danger.connect_to)
         .with_networks(file.danger.allow_networks);
-    Ok(Config {
-        serving,
-        site: site(path, &file.identifier, file.resources)?,
-        identity: Identity {
-            identifier: file.identifier,
-            realm: file.realm,
-            proof: proof(path, &file.authorization_server)?,
-            authorization_server: file.authorization_server.issuer,
-            client_id: file.authorization_server.client_id,
-        },
-        outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
-        tickets_per_source: file.limits.tickets_per_source,
-    })
+    let (identifier, tickets_per_source) = (file.identifier, file.limits.tickets_per_source);
+    let serves = match (file.protect, file.realm, file.authorization_server, file.resources) {
+        (Some(protect), None, None, None) => {
+            Serves::Service(Box::new(protect.resolve(path, &identifier, tickets_per_source)?))
+        }
+        (Some(_), ..) => {
+            let reason = "stands for realm, authorization_server and resources: not beside them";
+            return Err(ConfigError::new(path, "protect", reason));
+        }
+        (None, realm, server, resources) => {
+            let missing = |key| ConfigError::new(path, key, "missing");
+            let realm = realm.ok_or_else(|| missing("realm"))?;
+            check_realm(path, "realm", &realm)?;
+            let server = server.ok_or_else(|| missing("authorization_server"))?;
+            let resources = resources.ok_or_else(|| missing("resources"))?;
+            Serves::Site(Box::new(OwnContent {
+                site: site(path, &identifier, resources)?,
+                identity: Identity {
+                    identifier: identifier.clone(),
+                    realm,
+                    proof: proof(path, "authorization_server", &server)?,
+                    authorization_server: server.issuer,
+                    client_id: server.client_id,
+                },
+                tickets_per_source,
+            }))
+        }
+    };
+    let outbound = FetchConfig::default().with_roots(roots).with_danger(danger);
+    Ok(Config { serving, identifier, outbound, serves })
 }
 
-fn proof(path: &Path, server: &AuthorizationServer) -> Result<Proof, ConfigError> {
+fn check_realm(path: &Path, key: &str, realm: &str) -> Result<(), ConfigError> {
+    match quoted(realm) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ConfigError::new(path, key, "printable ASCII only")),
+    }
+}
+
+/// How this server proves who it is, by the table of this key.
+fn proof(path: &Path, key: &str, server: &AuthorizationServer) -> Result<Proof, ConfigError> {
     match (&server.client_secret, &server.client_key) {
         (Some(source), None) => {
-            let secret = config::secret(path, "authorization_server.client_secret", source)?;
+            let secret = config::secret(path, &format!("{key}.client_secret"), source)?;
             Ok(Proof::SecretBasic(ClientSecret::new(secret.as_str())))
         }
         (None, Some(source)) => {
-            let key = "authorization_server.client_key";
+            let key = &format!("{key}.client_key");
             let jwk = config::secret(path, key, source)?;
             let signing = SigningKey::from_json(jwk.as_bytes())
                 .map_err(|error| ConfigError::new(path, key, format!("no private JWK: {error}")))?;
             Ok(Proof::PrivateKeyJwt(Arc::new(signing)))
         }
-        _ => Err(ConfigError::new(
-            path,
-            "authorization_server",
-            "takes either client_secret or client_key",
-        )),
+        _ => Err(ConfigError::new(path, key, "takes either client_secret or client_key")),
     }
 }
 

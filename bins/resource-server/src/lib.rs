@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! With `--protect` it serves no content of its own, but stands in front of a service that does:
-//! [`protect`].
+//! With `[protect]` in its configuration, or `--protect`, it serves no content of its own, but stands in
+//! front of a service that does: [`protect`].
 //!
 //! What it does is `countersign-resource`'s: the challenge, the conversation with the authorization
 //! server, the layer in front of what is served. This crate adds the configuration file, the memory
@@ -32,6 +32,7 @@ pub mod protect;
 pub mod site;
 
 mod compose;
+mod kept;
 
 pub use compose::{ComposeError, app, check, compose};
-pub use config::{Config, load};
+pub use config::{Config, OwnContent, Serves, load};

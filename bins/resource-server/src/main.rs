@@ -6,24 +6,31 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use countersign_host::logging::LogConfig;
-use countersign_host::program::{self, NoCommand, Program};
+use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
 use countersign_resource_server::protect::Protect;
 use countersign_resource_server::{ComposeError, Config};
 
 struct ResourceServer;
 
+#[derive(Subcommand)]
+enum Command {
+    /// Print a configuration with [protect] that explains every key, and exit
+    ExampleProtect,
+}
+
 impl Program for ResourceServer {
     type Config = Config;
     type Error = ComposeError;
-    type Command = NoCommand;
+    type Command = Command;
 
     const NAME: &'static str = "resource-server";
     const ABOUT: &'static str = "A UMA-protected resource server for files and JSON. With --protect it \
          stands in front of a service of yours instead: resource-server --protect --help";
     const EXAMPLE: &str = include_str!("../example.toml");
+    const READ_AGAIN: &'static str = "certificate and key, the policies of protect.policies.";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {
@@ -46,8 +53,10 @@ impl Program for ResourceServer {
         countersign_resource_server::compose(config, seams)
     }
 
-    fn run(command: NoCommand) -> ExitCode {
-        match command {}
+    fn run(command: Command) -> ExitCode {
+        match command {
+            Command::ExampleProtect => program::answer(Ok(PROTECT_FILE.trim_end().to_owned())),
+        }
     }
 }
 
@@ -69,13 +78,19 @@ fn is_protect(option: &OsStr) -> bool {
     option == "--protect" || option.as_encoded_bytes().starts_with(b"--protect=")
 }
 
+const PROTECT_FILE: &str = include_str!("../example-protect.toml");
+
 const PROTECT_EXAMPLE: &str = "\
 Example:
   resource-server --protect http://127.0.0.1:3000 \\
     --issuer https://sts.bob.example --identifier https://api.bob.example \\
     --open 'GET /health' --require 'GET /albums/{id}=albums.read' \\
     --require 'POST /albums=albums.write' \\
-    --listen 0.0.0.0:443 --certificate api.pem --key api.key";
+    --permit 'DELETE /albums/{id}=albums.delete' --policy api.cedar \\
+    --listen 0.0.0.0:443 --certificate api.pem --key api.key
+
+A configuration file can say more (identity propagation, UMA, introspection, attributes for the
+policy): resource-server example-protect";
 
 /// Access tokens in front of a service that knows nothing of them.
 ///

@@ -1,12 +1,15 @@
 //! The example configuration, and configurations that are refused by file, key and reason.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at once")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test stops at once")]
+
+#[path = "configuration/protect.rs"]
+mod protect;
 
 use std::path::Path;
 
 use countersign_host::ConfigError;
 use countersign_resource::{Access, Rules as _, StrictPath};
-use countersign_resource_server::{Config, load};
+use countersign_resource_server::{Config, OwnContent, Serves, load};
 use http::Method;
 
 const EXAMPLE: &str = include_str!("../example.toml");
@@ -41,15 +44,24 @@ fn example() -> String {
     EXAMPLE.replace(&format!("# {from_file}"), "").replace(from_env, from_file)
 }
 
+fn own_content(config: Config) -> OwnContent {
+    match config.serves {
+        Serves::Site(own) => *own,
+        Serves::Service(_) => panic!("a service of somebody else's"),
+    }
+}
+
 #[test]
 fn the_example_is_loaded() {
     let config = load_text("example", &example()).unwrap();
-    assert_eq!(config.identity.identifier.as_str(), "https://rs.bob.example");
-    assert_eq!(config.identity.client_id.as_str(), "rs-bob");
-    assert!(config.serving.store.is_some_and(|store| store.is_absolute()));
-    assert_eq!(config.site.descriptions().count(), 2);
-    assert_eq!(config.tickets_per_source, countersign_resource::limit::TICKETS);
-    assert_eq!(config.site.metadata_path(), "/.well-known/oauth-protected-resource");
+    assert_eq!(config.identifier.as_str(), "https://rs.bob.example");
+    assert!(config.serving.store.as_ref().is_some_and(|store| store.is_absolute()));
+    let own = own_content(config);
+    assert_eq!(own.identity.identifier.as_str(), "https://rs.bob.example");
+    assert_eq!(own.identity.client_id.as_str(), "rs-bob");
+    assert_eq!(own.site.descriptions().count(), 2);
+    assert_eq!(own.tickets_per_source, countersign_resource::limit::TICKETS);
+    assert_eq!(own.site.metadata_path(), "/.well-known/oauth-protected-resource");
 }
 
 #[test]
@@ -160,9 +172,9 @@ fn a_path_outside_the_identifier_is_refused() {
 
 #[test]
 fn the_site_is_open_where_it_says_so_and_nowhere_else() {
-    let config = load_text("site", &example()).unwrap();
+    let own = own_content(load_text("site", &example()).unwrap());
     let access =
-        |method: &Method, path: &str| config.site.access(method, &StrictPath::parse(path).unwrap());
+        |method: &Method, path: &str| own.site.access(method, &StrictPath::parse(path).unwrap());
     let needed = Access::Protected {
         resource: "RS API".to_owned(),
         scopes: countersign_types::ScopeSet::parse("get").unwrap(),

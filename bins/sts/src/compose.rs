@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_cedar::{CedarDelegation, PolicyFiles, delegation};
 use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
-use countersign_host::{Composed, ConfigError, Reload, Seams};
+use countersign_host::{Composed, ConfigError, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::{ClientDocuments, UrlClientRules};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
@@ -80,7 +80,8 @@ pub fn compose(
     })?);
     let mut composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
     if let Some(rules) = rules {
-        composed = composed.with_task(|reload| watch(rules, reload));
+        // What is wrong with a file has been logged, and the rules that were there stay in use.
+        composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
     }
     let Some(directory) = directory else { return Ok(composed) };
     let seams = seams.clone();
@@ -93,17 +94,6 @@ fn rules(config: &Config) -> Result<Option<Arc<PolicyFiles>>, ConfigError> {
     let opened = PolicyFiles::open(delegation::SCHEMA, files.iter().cloned());
     let refuse = |error| ConfigError::because(&config.serving.file, "delegation.policies", &error);
     opened.map(Arc::new).map(Some).map_err(refuse)
-}
-
-/// Reads the delegation policy again whenever it is time to; what is wrong with it is logged, and
-/// the one that was there stays in use.
-async fn watch(rules: Arc<PolicyFiles>, mut reload: Reload) {
-    loop {
-        reload.next().await;
-        let rules = Arc::clone(&rules);
-        // Reading files and validating rules takes its time. A panic was reported by its hook.
-        drop(tokio::task::spawn_blocking(move || rules.refresh()).await);
-    }
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.

@@ -1,6 +1,7 @@
 //! When files are read again while a program runs.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -71,6 +72,18 @@ impl Reload {
         }
         *self.0.borrow_and_update()
     }
+
+    /// Has `read` run every time, where waiting for files holds nobody up, and never twice at once.
+    /// Does not end.
+    pub async fn read_again(mut self, read: impl Fn() + Send + Sync + 'static) {
+        let read = Arc::new(read);
+        loop {
+            self.next().await;
+            let read = Arc::clone(&read);
+            // A panic was reported by its hook.
+            drop(tokio::task::spawn_blocking(move || read()).await);
+        }
+    }
 }
 
 impl Trigger {
@@ -126,6 +139,18 @@ mod tests {
         assert_eq!(other.next().await, Cause::Asked);
         trigger.pull(Cause::Timer);
         assert_eq!(one.next().await, Cause::Timer);
+    }
+
+    #[tokio::test]
+    async fn files_are_read_every_time() {
+        let (trigger, reload) = Reload::manual();
+        let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let reading = tokio::spawn(reload.read_again(move || said.send(()).unwrap()));
+        for cause in [Cause::Timer, Cause::Asked] {
+            trigger.pull(cause);
+            heard.recv().await.unwrap();
+        }
+        reading.abort();
     }
 
     #[cfg(unix)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign_client::subject::{Person, Subject};
 use countersign_fetch::{ConnectTo, Danger, Fetch, FetchConfig, HttpFetch, Roots};
 use countersign_host::Seams;
+use countersign_host::reload::{Cause, Reload, Trigger};
 use countersign_host::server::{self, TlsConfig, Transport};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
 use countersign_types::secret::{ClientSecret, Password};
@@ -241,6 +242,7 @@ impl Place {
 /// A server that runs in a task of its own.
 struct Running {
     stop: oneshot::Sender<()>,
+    reload: Trigger,
     task: JoinHandle<()>,
 }
 
@@ -408,6 +410,13 @@ impl Deployment {
         self.run(party).await;
     }
 
+    /// Has a party read its files again, as SIGHUP does. When it has done so is not known.
+    pub fn reload(&self, party: Party) {
+        if let Some(running) = self.running.get(&party) {
+            running.reload.pull(Cause::Asked);
+        }
+    }
+
     fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { connect_to: &self.connect_to, places: &self.places }
     }
@@ -430,6 +439,7 @@ impl Deployment {
         let place = self.places.get_mut(&party).expect("a place");
         let listener = place.listener().expect("a listener");
         let (stop, stopped) = oneshot::channel();
+        let (reload, again) = Reload::manual();
         let shutdown = async move {
             let _ = stopped.await;
         };
@@ -439,23 +449,23 @@ impl Deployment {
                 let config = countersign_sts::load(&file).expect("an STS configuration");
                 let audit = Arc::clone(&self.recorder) as _;
                 let composed = countersign_sts::compose(config, &seams, audit);
-                let composed = composed.expect("an STS");
+                let composed = composed.expect("an STS").with_reload(again);
                 tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
             }
             Party::UmaServer | Party::EvilUmaServer => {
                 let config = countersign_uma_server::load(&file).expect("a UMA configuration");
                 let audit = Arc::clone(&self.recorder) as _;
                 let composed = countersign_uma_server::compose(config, &seams, audit);
-                let composed = composed.expect("a UMA server");
+                let composed = composed.expect("a UMA server").with_reload(again);
                 tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
             }
             Party::ResourceServer | Party::EvilResourceServer => {
                 let config = countersign_resource_server::load(&file).expect("a configuration");
                 let composed = countersign_resource_server::compose(config, &seams);
-                let composed = composed.expect("a resource server");
+                let composed = composed.expect("a resource server").with_reload(again);
                 tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
             }
         };
-        self.running.insert(party, Running { stop, task });
+        self.running.insert(party, Running { stop, reload, task });
     }
 }

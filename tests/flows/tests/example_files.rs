@@ -19,7 +19,7 @@ use toml::Table;
 /// The example of a program, at home on this machine: in `written`'s place, with `secrets` by their
 /// places in the file.
 fn at_home(program: &str, written: &mut Table, secrets: &[(&[&str], &str)]) {
-    let mut example = example(program);
+    let mut example = example(program, "example.toml");
     for key in ["listen", "tls", "store", "outbound", "danger"] {
         example.remove(key);
         if let Some(own) = written.remove(key) {
@@ -40,12 +40,12 @@ fn at_home(program: &str, written: &mut Table, secrets: &[(&[&str], &str)]) {
     *written = example;
 }
 
-fn folder(program: &str) -> std::path::PathBuf {
+pub(crate) fn folder(program: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bins").join(program)
 }
 
-fn example(program: &str) -> Table {
-    std::fs::read_to_string(folder(program).join("example.toml")).unwrap().parse().unwrap()
+pub(crate) fn example(program: &str, file: &str) -> Table {
+    std::fs::read_to_string(folder(program).join(file)).unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn the_example_files_are_one_deployment() {
     let data = client.request(get("/rs-api").unwrap()).await.unwrap();
     assert_eq!(data.status(), 200);
     let data: Value = serde_json::from_slice(data.body()).unwrap();
-    let told = &example("resource-server")["resources"][0]["json"];
+    let told = &example("resource-server", "example.toml")["resources"][0]["json"];
     assert_eq!(data, serde_json::to_value(told).unwrap());
 
     // By her department, from her provider; and she sat at the keyboard.

@@ -8,28 +8,22 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_host::server::{Transport, serve};
-use countersign_jwt::{KeySet, SigningKey, sign};
+use countersign_jwt::sign;
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
 use countersign_resource::{IdentityPropagation, ProtectLayer, Routes, VerifiedCaller};
-use countersign_testkit::{Deployment, Page, Party, keys, names};
+use countersign_testkit::{Deployment, Party, names};
 use countersign_types::digest::Digest;
 use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::{HeaderName, HeaderValue, Method, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const STS: &str = "https://sts.one.example";
-const CLIENT: &str = "https://two.example/client";
+use crate::strangers::Strangers;
 
 struct World {
     _deployment: Deployment,
     http: Arc<dyn Fetch>,
     now: i64,
-    sts: SigningKey,
-    client: SigningKey,
-}
-
-fn set(key: &SigningKey) -> Value {
-    KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json()
+    strangers: Strangers,
 }
 
 /// Says who is calling, and through whom.
@@ -41,29 +35,7 @@ async fn letters(Extension(caller): Extension<VerifiedCaller>) -> String {
 impl World {
     async fn start() -> Self {
         let mut deployment = Deployment::builder().without(Party::ResourceServer).start().await;
-        let (sts, client) = (keys::signing(keys::ES256_A), keys::signing(keys::ES256_B));
-        let web = deployment.web();
-        let issuer = "http://openid.net/specs/connect/1.0/issuer";
-        for (url, document) in [
-            (
-                "https://one.example/.well-known/webfinger".to_owned(),
-                json!({"links": [{"rel": issuer, "href": STS}]}),
-            ),
-            (
-                format!("{STS}/.well-known/openid-configuration"),
-                json!({"issuer": STS, "jwks_uri": format!("{STS}/jwks")}),
-            ),
-            (format!("{STS}/jwks"), set(&sts)),
-            (
-                CLIENT.to_owned(),
-                json!({
-                    "client_id": CLIENT, "token_endpoint_auth_method": "private_key_jwt",
-                    "jwks": set(&client),
-                }),
-            ),
-        ] {
-            web.publish(&url, Page::json(&document));
-        }
+        let strangers = Strangers::publish(&deployment);
         let (listener, tls) = deployment.take_place(Party::ResourceServer);
         let (http, clock) = (deployment.http(), deployment.seams().clock);
         let party = IdentityPropagation::new(
@@ -80,28 +52,7 @@ impl World {
         let transport = Transport::tls(&tls).unwrap();
         tokio::spawn(serve(listener, transport, api, std::future::pending()));
         let now = clock.now().as_unix();
-        Self { _deployment: deployment, http, now, sts, client }
-    }
-
-    fn identity(&self, changes: &Value) -> Value {
-        let claims = json!({
-            "iss": STS, "sub": "alice@one.example", "aud": names::RS, "exp": self.now + 300,
-            "nbf": self.now, "iat": self.now, "jti": "1", "client_id": CLIENT,
-            "act": {"sub": CLIENT},
-        });
-        merged(claims, changes)
-    }
-
-    fn token(&self, changes: &Value) -> String {
-        sign("identity-propagation+jwt", &self.sts, &self.identity(changes)).unwrap()
-    }
-
-    fn proof(&self, typ: &str, token: &str, changes: &Value) -> String {
-        let claims = json!({
-            "iss": CLIENT, "sub": CLIENT, "aud": names::RS, "jti": "1", "iat": self.now,
-            "exp": self.now + 60, "ath": Digest::of(token.as_bytes()).to_base64url(),
-        });
-        sign(typ, &self.client, &merged(claims, changes)).unwrap()
+        Self { _deployment: deployment, http, now, strangers }
     }
 
     async fn call(&self, method: Method, token: &str, proof: &str) -> Response<Bytes> {
@@ -129,20 +80,15 @@ impl World {
     }
 }
 
-fn merged(mut claims: Value, changes: &Value) -> Value {
-    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    claims
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn f004_1_a_person_arrives_through_a_service_that_nobody_knew() {
     let world = World::start().await;
-    let token = world.token(&json!({}));
-    let proof = world.proof("client-proof+jwt", &token, &json!({}));
+    let token = world.strangers.token(&json!({}));
+    let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
     let response = world.call(Method::GET, &token, &proof).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.body(), "alice@one.example through https://two.example/client");
-    let proof = world.proof("client-proof+jwt", &token, &json!({"jti": "2"}));
+    let proof = world.strangers.proof("client-proof+jwt", &token, &json!({"jti": "2"}));
     let response = world.call(Method::POST, &token, &proof).await;
     assert_eq!(
         (response.status().as_u16(), &response.headers()["location"]),
@@ -162,20 +108,20 @@ async fn party_1_to_5_and_8_everybody_else_is_turned_away() {
         ("an issuer the domain does not name", json!({"iss": "https://sts.two.example"})),
         ("through another client", json!({"client_id": names::STS, "act": {"sub": names::STS}})),
     ] {
-        let token = world.token(&changes);
-        let proof = world.proof("client-proof+jwt", &token, &json!({}));
+        let token = world.strangers.token(&changes);
+        let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
         World::refused(name, &world.call(Method::GET, &token, &proof).await, invalid);
     }
     for (name, typ, key) in [
-        ("a claims token", "uma-claims+jwt", &world.sts),
-        ("an access token", "at+jwt", &world.sts),
-        ("one the client made itself", "identity-propagation+jwt", &world.client),
+        ("a claims token", "uma-claims+jwt", &world.strangers.sts),
+        ("an access token", "at+jwt", &world.strangers.sts),
+        ("one the client made itself", "identity-propagation+jwt", &world.strangers.client),
     ] {
-        let token = sign(typ, key, &world.identity(&json!({}))).unwrap();
-        let proof = world.proof("client-proof+jwt", &token, &json!({}));
+        let token = sign(typ, key, &world.strangers.identity(&json!({}))).unwrap();
+        let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
         World::refused(name, &world.call(Method::GET, &token, &proof).await, invalid);
     }
-    let token = world.token(&json!({}));
+    let token = world.strangers.token(&json!({}));
     World::refused("no proof", &world.call(Method::GET, &token, "").await, invalid);
     for (name, typ, changes) in [
         ("an actor token", "actor+jwt", json!({})),
@@ -184,10 +130,10 @@ async fn party_1_to_5_and_8_everybody_else_is_turned_away() {
         ("of another token", "client-proof+jwt", json!({"ath": Digest::of(b"x").to_base64url()})),
         ("of another client", "client-proof+jwt", json!({"iss": names::STS, "sub": names::STS})),
     ] {
-        let proof = world.proof(typ, &token, &changes);
+        let proof = world.strangers.proof(typ, &token, &changes);
         World::refused(name, &world.call(Method::GET, &token, &proof).await, invalid);
     }
-    let proof = world.proof("client-proof+jwt", &token, &json!({}));
+    let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
     assert_eq!(world.call(Method::GET, &token, &proof).await.status(), 200);
     World::refused("shown again", &world.call(Method::GET, &token, &proof).await, invalid);
 }

@@ -1,0 +1,80 @@
+//! A person's provider and a service that acts for the person, of whom a relying party has never heard:
+//! scripted hosts, so that both can lie.
+
+use countersign_jwt::{KeySet, SigningKey, sign};
+use countersign_testkit::{Deployment, Page, keys, names};
+use countersign_types::Clock as _;
+use countersign_types::digest::Digest;
+use serde_json::{Value, json};
+
+pub(crate) const STS: &str = "https://sts.one.example";
+pub(crate) const CLIENT: &str = "https://two.example/client";
+
+/// What the two sign with.
+pub(crate) struct Strangers {
+    pub(crate) sts: SigningKey,
+    pub(crate) client: SigningKey,
+    now: i64,
+}
+
+fn set(key: &SigningKey) -> Value {
+    KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json()
+}
+
+impl Strangers {
+    /// Publishes what strangers publish: who speaks for one.example, and the keys of both.
+    pub(crate) fn publish(deployment: &Deployment) -> Self {
+        let (sts, client) = (keys::signing(keys::ES256_A), keys::signing(keys::ES256_B));
+        let web = deployment.web();
+        let issuer = "http://openid.net/specs/connect/1.0/issuer";
+        for (url, document) in [
+            (
+                "https://one.example/.well-known/webfinger".to_owned(),
+                json!({"links": [{"rel": issuer, "href": STS}]}),
+            ),
+            (
+                format!("{STS}/.well-known/openid-configuration"),
+                json!({"issuer": STS, "jwks_uri": format!("{STS}/jwks")}),
+            ),
+            (format!("{STS}/jwks"), set(&sts)),
+            (
+                CLIENT.to_owned(),
+                json!({
+                    "client_id": CLIENT, "token_endpoint_auth_method": "private_key_jwt",
+                    "jwks": set(&client),
+                }),
+            ),
+        ] {
+            web.publish(&url, Page::json(&document));
+        }
+        Self { sts, client, now: deployment.clock().now().as_unix() }
+    }
+
+    /// The claims of an identity token for the resource server, with some of them changed.
+    pub(crate) fn identity(&self, changes: &Value) -> Value {
+        let claims = json!({
+            "iss": STS, "sub": "alice@one.example", "aud": names::RS, "exp": self.now + 300,
+            "nbf": self.now, "iat": self.now, "jti": "1", "client_id": CLIENT,
+            "act": {"sub": CLIENT},
+        });
+        merged(claims, changes)
+    }
+
+    pub(crate) fn token(&self, changes: &Value) -> String {
+        sign("identity-propagation+jwt", &self.sts, &self.identity(changes)).unwrap()
+    }
+
+    /// What the client signs beside a token.
+    pub(crate) fn proof(&self, typ: &str, token: &str, changes: &Value) -> String {
+        let claims = json!({
+            "iss": CLIENT, "sub": CLIENT, "aud": names::RS, "jti": "1", "iat": self.now,
+            "exp": self.now + 60, "ath": Digest::of(token.as_bytes()).to_base64url(),
+        });
+        sign(typ, &self.client, &merged(claims, changes)).unwrap()
+    }
+}
+
+fn merged(mut claims: Value, changes: &Value) -> Value {
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    claims
+}
