@@ -27,11 +27,11 @@ use josekit::jwk::alg::ecx::EcxKeyPair;
 use josekit::jwk::alg::ed::EdKeyPair;
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jwk::{Jwk, KeyPair};
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::alg::Algorithm;
-use crate::jwk::{KeyError, PublicKey, SigningKey};
+use crate::jwk::{KeyError, PublicKey, SigningKey, Wiped};
+use crate::wiped::Lent;
 
 /// The longest text that is read; an RSA key of 8192 bits takes 6400 octets.
 const MAX_PEM: usize = 16 * 1024;
@@ -100,8 +100,7 @@ pub fn private_key_from_der(
 /// # Errors
 /// [`ConvertError::Format`] if it is no such text.
 pub fn private_jwk_from_pem(pem: &[u8]) -> Result<Zeroizing<String>, ConvertError> {
-    let members = private_members_of_pem(pem)?;
-    serde_json::to_string(&members).map(Zeroizing::new).map_err(|_| ConvertError::Format)
+    Ok(private_members_of_pem(pem)?.to_text())
 }
 
 /// Writes a private key of any kind that has a PEM form, given as a JWK, in PKCS #8.
@@ -109,12 +108,10 @@ pub fn private_jwk_from_pem(pem: &[u8]) -> Result<Zeroizing<String>, ConvertErro
 /// # Errors
 /// [`ConvertError::Format`] if it is no private key of type EC, RSA or OKP.
 pub fn private_jwk_to_pem(jwk: &[u8]) -> Result<Zeroizing<String>, ConvertError> {
-    let members = crate::json::parse_object(jwk).map_err(KeyError::from)?;
-    let jwk = Jwk::from_map(members).map_err(|_| ConvertError::Format)?;
-    pem_of(&jwk)
+    pem_of(&Wiped::from(crate::json::parse_object(jwk).map_err(KeyError::from)?))
 }
 
-fn private_members_of_pem(pem: &[u8]) -> Result<Map<String, Value>, ConvertError> {
+fn private_members_of_pem(pem: &[u8]) -> Result<Wiped, ConvertError> {
     if pem.len() > MAX_PEM {
         return Err(ConvertError::Format);
     }
@@ -128,26 +125,21 @@ fn private_members_of_pem(pem: &[u8]) -> Result<Map<String, Value>, ConvertError
 }
 
 /// The members without those by which josekit guesses a use.
-fn numbers(jwk: Jwk) -> Map<String, Value> {
-    let mut members: Map<String, Value> = jwk.into();
+fn numbers(jwk: Jwk) -> Wiped {
+    let mut members = Lent(jwk).into_members();
     for said in ["use", "key_ops", "alg", "kid"] {
         members.remove(said);
     }
-    members
+    members.into()
 }
 
 fn signing_key(
-    mut members: Map<String, Value>,
+    jwk: Wiped,
     algorithm: Option<Algorithm>,
     kid: Option<&str>,
 ) -> Result<SigningKey, ConvertError> {
-    if let Some(algorithm) = algorithm {
-        members.insert("alg".to_owned(), algorithm.name().into());
-    }
-    if let Some(kid) = kid {
-        members.insert("kid".to_owned(), kid.into());
-    }
-    Ok(SigningKey::from_jwk(&Value::Object(members))?)
+    let jwk = jwk.with("alg", algorithm.map(Algorithm::name)).with("kid", kid);
+    Ok(SigningKey::from_jwk(&jwk)?)
 }
 
 /// Writes a private key as PEM, in PKCS #8.
@@ -155,11 +147,12 @@ fn signing_key(
 /// # Errors
 /// [`ConvertError::Key`] if the engine does not give the key out.
 pub fn private_key_to_pem(key: &SigningKey) -> Result<Zeroizing<String>, ConvertError> {
-    let jwk = Jwk::from_bytes(key.to_jwk()?.as_bytes()).map_err(|_| ConvertError::Format)?;
-    pem_of(&jwk)
+    private_jwk_to_pem(key.to_jwk()?.as_bytes())
 }
 
-fn pem_of(jwk: &Jwk) -> Result<Zeroizing<String>, ConvertError> {
+fn pem_of(jwk: &Wiped) -> Result<Zeroizing<String>, ConvertError> {
+    let lent = jwk.to_josekit().ok_or(ConvertError::Format)?;
+    let jwk = &lent.0;
     let pem = match (jwk.key_type(), jwk.curve()) {
         ("EC", _) => EcKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),
         ("RSA", _) => RsaKeyPair::from_jwk(jwk).map(|pair| pair.to_pem_private_key()),

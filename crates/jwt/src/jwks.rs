@@ -86,10 +86,17 @@ impl KeySet {
         algorithm: Algorithm,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &PublicKey> {
+        self.candidates(algorithm, kid).take(MAX_CANDIDATES)
+    }
+
+    pub(crate) fn candidates(
+        &self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+    ) -> impl Iterator<Item = &PublicKey> {
         self.0
             .iter()
             .filter(move |key| key.algorithm() == algorithm && (kid.is_none() || key.kid() == kid))
-            .take(MAX_CANDIDATES)
     }
 
     /// Whether there is a key of this `kid`.

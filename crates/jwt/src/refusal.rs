@@ -91,6 +91,8 @@ refusals! {
     DuplicateKid = "duplicate_kid",
     /// no key of that `kid` and algorithm.
     UnknownKey = "unknown_key",
+    /// the token names no `kid`, and more keys could have made it than are tried.
+    TooManyKeys = "too_many_keys",
     /// the signature or MAC is not of the key.
     BadSignature = "bad_signature",
     /// a part of an encrypted token has not the length that its algorithm gives it.
@@ -215,6 +217,8 @@ codes! {
     VerifyError: |error| match error {
         VerifyError::UnknownKey => Self::UnknownKey,
         VerifyError::Signature => Self::BadSignature,
+        VerifyError::TooManyKeys => Self::TooManyKeys,
+        VerifyError::Use => Self::KeyUse,
     };
     BadSignature: |_error| Self::BadSignature;
     ClaimError: |error| match error {

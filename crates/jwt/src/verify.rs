@@ -12,7 +12,7 @@ use countersign_types::Timestamp;
 
 use crate::alg::{BadSignature, Verify};
 use crate::claims::{ClaimError, Claims};
-use crate::jwks::KeySet;
+use crate::jwks::{KeySet, MAX_CANDIDATES};
 use crate::jws::{self, Header, Malformed, Parts};
 use crate::policy::Policy;
 
@@ -70,7 +70,8 @@ impl Checked {
     /// names none, each of its algorithm up to [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES).
     ///
     /// # Errors
-    /// [`VerifyError::UnknownKey`] if the set has no such key, [`VerifyError::Signature`].
+    /// [`VerifyError::UnknownKey`] if the set has no such key, [`VerifyError::Signature`],
+    /// [`VerifyError::TooManyKeys`].
     pub fn verify(self, keys: &KeySet) -> Result<Verified, VerifyError> {
         verify_by_set(&self.0.header, keys, self.0.signing_input.as_bytes(), &self.0.signature)?;
         Ok(Verified(self.0))
@@ -88,21 +89,29 @@ impl Checked {
 }
 
 /// Whether a key of the set made the signature: one of the `kid` that the header names, or, if it
-/// names none, one of its algorithm.
+/// names none, one of its algorithm. A key that makes signatures of another length did not.
 pub(crate) fn verify_by_set(
     header: &Header,
     keys: &KeySet,
     input: &[u8],
     signature: &[u8],
 ) -> Result<(), VerifyError> {
-    let mut known = false;
-    for key in keys.find(header.algorithm(), header.kid()) {
-        known = true;
+    let mut outcome = VerifyError::UnknownKey;
+    let mut tried = 0;
+    for key in keys.candidates(header.algorithm(), header.kid()) {
+        outcome = VerifyError::Signature;
+        if key.signature_len() != signature.len() {
+            continue;
+        }
+        if tried == MAX_CANDIDATES {
+            return Err(VerifyError::TooManyKeys);
+        }
+        tried += 1;
         if key.verify(input, signature).is_ok() {
             return Ok(());
         }
     }
-    Err(if known { VerifyError::Signature } else { VerifyError::UnknownKey })
+    Err(outcome)
 }
 
 /// Whether this key, which is for the header's algorithm and has no other `kid`, made the signature.
@@ -168,6 +177,13 @@ pub enum VerifyError {
     /// It is not of the key.
     #[error("bad signature")]
     Signature,
+    /// The token names no `kid`, and is of none of the
+    /// [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES) keys that were tried. Others were not.
+    #[error("the token names no kid, and more keys could have made it than are tried")]
+    TooManyKeys,
+    /// `key_ops` reserve the key, a shared one, for making MACs. [RFC 7517 §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)
+    #[error("the key is not for verifying")]
+    Use,
 }
 
 /// Why a token was not accepted, for those who go from text to claims in one step.

@@ -23,8 +23,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 pub(crate) use check::{Check, Judged, Key, judge};
 pub(crate) use decrypt::{Decrypt, check_content};
+pub(crate) use question::Given;
 use question::Question;
-pub(crate) use question::{Given, is_secret};
 pub(crate) use refused::Refused;
 pub(crate) use verify::Verify;
 

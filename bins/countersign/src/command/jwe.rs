@@ -10,11 +10,13 @@ use countersign_jwt::jwe::{
     ContentEncryption, Curve, DecryptionKey, Encrypted, Encrypter, EncryptionKey, KeyManagement,
     NewKey,
 };
+use countersign_jwt::jwk::Wiped;
+use countersign_jwt::jwks::RawKey;
 use countersign_jwt::{KeyError, json};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::batch::{self, Decrypt, check_content, is_secret};
+use super::batch::{self, Decrypt, check_content};
 use super::input::{self, KeyFile};
 use super::jwk::{one_of, write_new};
 use crate::failure::{Code, Failure};
@@ -189,7 +191,7 @@ fn encrypt(args: &EncryptArgs, out: Output) -> Result<(), Failure> {
     let file = KeyFile::read(&args.key)?;
     let refused = |error| Failure::caused(Code::No, args.key.display().to_string(), error);
     let jwk = parse(file.octets()).map_err(refused)?;
-    if jwk.as_object().is_some_and(is_secret) {
+    if RawKey::alone(&jwk).is_secret() {
         file.check_private()?;
     }
     let key = encryption_key(&jwk, args.alg).map_err(refused)?;
@@ -261,8 +263,8 @@ fn decryption_key(
     }
 }
 
-fn parse(octets: &[u8]) -> Result<Value, KeyError> {
-    Ok(Value::Object(json::parse_object(octets)?))
+fn parse(octets: &[u8]) -> Result<Wiped, KeyError> {
+    Ok(json::parse_object(octets)?.into())
 }
 
 fn key_management() -> impl TypedValueParser<Value = KeyManagement> {

@@ -42,6 +42,14 @@ fn keys() {
     table.no("mixed", json!({ "jwks": mixed }), "mixed_key_set");
     let twins = json!({ "keys": [public[0], with(&public[1], "kid", public[0]["kid"].clone())] });
     table.no("twins", json!({ "jwks": twins }), "duplicate_kid");
+    for twin in [json!({ "kid": public[0]["kid"] }), public[0].clone()] {
+        let twins = json!({ "keys": [public[0], twin] });
+        table.no("twins", json!({ "jwks": twins }), "duplicate_kid");
+    }
+    for (key, code) in [(json!(7), "not_an_object"), (json!({ "kty": "oct" }), "missing_member")] {
+        let set = json!({ "keys": [public[0], key] });
+        table.no("no key", json!({ "jwks": set }), code);
+    }
     let bad = json!({ "keys": [public[0], with(&public[1], "x", json!("AAAA"))] });
     table.no("member", json!({ "jwks": bad }), "malformed_member");
     let x25519 = json!({ "kty": "OKP", "crv": "X25519", "x": URL_SAFE_NO_PAD.encode([0; 32]) });

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_jwt::jws::sign_payload;
 use countersign_jwt::mac::{HmacKey, MacAlgorithm};
 use countersign_jwt::{Algorithm, SigningKey};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::driver::{Table, VERIFY, parse, private, signed, with, without};
 
@@ -155,7 +155,7 @@ fn shared_secrets() {
         }
         for (member, value, code) in [
             ("use", json!("enc"), "key_use"),
-            ("key_ops", json!(["sign"]), "unknown_key"),
+            ("key_ops", json!(["sign"]), "key_use"),
             ("alg", json!("A256KW"), "unsupported_algorithm"),
             ("alg", json!("A256GCM"), "unsupported_algorithm"),
             ("alg", json!("RS256"), "unsupported_algorithm"),
@@ -175,8 +175,28 @@ fn sets_and_malformed_questions() {
     let twin = SigningKey::generate(Algorithm::Es256, Some("k")).unwrap().public().to_jwk();
     let set = json!({ "keys": [jwk, twin] });
     table.no("twins", json!({ "jwks": set, "token": token }), "unknown_key");
+    // A twin by its name alone, whether it is understood or not.
+    let set = json!({ "keys": [jwk, { "kid": "k" }] });
+    table.no("twins", json!({ "jwks": set, "token": token }), "unknown_key");
+    let set = json!({ "keys": [7, { "kty": "oct" }, { "kid": 7 }, { "kid": 7 }, jwk] });
+    table.yes("no keys", json!({ "jwks": set, "token": token }), b"x");
     let set = json!({ "keys": [jwk, private(&key)] });
     table.no("mixed", json!({ "jwks": set, "token": token }), "mixed_key_set");
+    // Of five keys that could have made the token, four are tried.
+    let strangers = |count| -> Vec<Value> {
+        let made = (0..count).map(|_| SigningKey::generate(Algorithm::Es256, None).unwrap());
+        made.map(|key| key.public().to_jwk()).collect()
+    };
+    let header = json!({ "alg": "ES256" });
+    let nameless = signed(&key, &header, b"x");
+    let other = SigningKey::generate(Algorithm::Ed25519, None).unwrap().public().to_jwk();
+    let mut keys = [strangers(3), vec![jwk.clone(), other.clone()]].concat();
+    table.yes("fourth", json!({ "jwks": { "keys": keys }, "token": nameless }), b"x");
+    keys.splice(0..0, strangers(1));
+    table.no("fifth", json!({ "jwks": { "keys": keys }, "token": nameless }), "too_many_keys");
+    table.yes("named", json!({ "jwks": { "keys": keys }, "token": token }), b"x");
+    let four = [strangers(4), vec![other]].concat();
+    table.no("four", json!({ "jwks": { "keys": four }, "token": nameless }), "bad_signature");
     let set = json!({ "keys": [private(&key)] });
     table.yes("private", json!({ "jwks": set, "token": token }), b"x");
     table.no("empty", json!({ "jwks": { "keys": [] }, "token": token }), "unknown_key");

@@ -118,7 +118,8 @@ impl Encrypted {
     /// key of its algorithm that does, out of [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES).
     ///
     /// # Errors
-    /// As [`decrypt`](Self::decrypt).
+    /// As [`decrypt`](Self::decrypt): that there are more keys than were tried is not told, since it
+    /// would tell that those did not decrypt.
     pub fn decrypt_with_one_of(&self, keys: &[DecryptionKey]) -> Result<Decrypted, DecryptError> {
         let suits = |key: &&DecryptionKey| {
             self.is_for(key) && (self.header.kid.is_none() || key.kid() == self.header.kid())

@@ -12,27 +12,71 @@ use josekit::jwe::alg::ecdh_es::EcdhEsJweAlgorithm;
 use josekit::jwe::alg::rsaes::RsaesJweAlgorithm;
 use josekit::jwe::enc::{A128CBC_HS256, A128GCM, A256CBC_HS512, A256GCM};
 use josekit::jwe::{JweContentEncryption, JweDecrypter, JweEncrypter, JweHeader};
-use josekit::jwk::Jwk;
 use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::alg::{ContentEncryption, KeyManagement};
 use super::content::fresh;
 use super::header::Header;
+use super::numbers::Numbers;
 use crate::jwk::KeyError;
 
-/// Makes content encryption keys known to whoever holds the other half.
-pub(super) enum Wrapper {
-    /// The key is shared already.
+/// What computes with one half of a key.
+pub(super) enum Engine<H: ?Sized> {
+    /// The content encryption key is shared already.
     Direct(Zeroizing<Vec<u8>>),
-    Josekit(Box<dyn JweEncrypter>),
+    Josekit(Box<H>),
 }
 
+/// Makes content encryption keys known to whoever holds the other half.
+pub(super) type Wrapper = Engine<dyn JweEncrypter>;
+
 /// Finds out content encryption keys.
-pub(super) enum Unwrapper {
-    /// The key is shared already.
-    Direct(Zeroizing<Vec<u8>>),
-    Josekit(Box<dyn JweDecrypter>),
+pub(super) type Unwrapper = Engine<dyn JweDecrypter>;
+
+macro_rules! boxed {
+    ($half:ty, $imported:expr) => {
+        $imported.ok().map(|half| -> Box<$half> { Box::new(half) })
+    };
+}
+
+macro_rules! importers {
+    ($($half:ty: $from_jwk:ident, $from_bytes:ident;)*) => {$(
+        impl Engine<$half> {
+            /// Imports the checked numbers of a key.
+            pub(super) fn import(
+                algorithm: KeyManagement,
+                numbers: &Numbers,
+            ) -> Result<Self, KeyError> {
+                let (shared, jwk) = match numbers {
+                    Numbers::Shared(key) => (Some(key), None),
+                    Numbers::Members(members) => (None, members.to_josekit()),
+                };
+                let half: Option<Box<$half>> = match (algorithm, shared, &jwk) {
+                    (KeyManagement::Dir, Some(key), _) => return Ok(Self::Direct(key.clone())),
+                    (KeyManagement::A256Kw, Some(key), _) => {
+                        boxed!($half, AeskwJweAlgorithm::A256kw.$from_bytes(&**key))
+                    }
+                    (KeyManagement::EcdhEs, _, Some(jwk)) => {
+                        boxed!($half, EcdhEsJweAlgorithm::EcdhEs.$from_jwk(&jwk.0))
+                    }
+                    (KeyManagement::EcdhEsA256Kw, _, Some(jwk)) => {
+                        boxed!($half, EcdhEsJweAlgorithm::EcdhEsA256kw.$from_jwk(&jwk.0))
+                    }
+                    (KeyManagement::RsaOaep256, _, Some(jwk)) => {
+                        boxed!($half, RsaesJweAlgorithm::RsaOaep256.$from_jwk(&jwk.0))
+                    }
+                    _ => None,
+                };
+                half.map(Self::Josekit).ok_or(KeyError::Invalid)
+            }
+        }
+    )*};
+}
+
+importers! {
+    dyn JweEncrypter: encrypter_from_jwk, encrypter_from_bytes;
+    dyn JweDecrypter: decrypter_from_jwk, decrypter_from_bytes;
 }
 
 /// What key management adds to a JWE.
@@ -44,35 +88,6 @@ pub(super) struct Wrapped {
 }
 
 impl Wrapper {
-    /// `jwk` holds the checked numbers of the key and nothing else.
-    pub(super) fn of_jwk(
-        algorithm: KeyManagement,
-        jwk: Map<String, Value>,
-    ) -> Result<Self, KeyError> {
-        let jwk = Jwk::from_map(jwk).map_err(|_| KeyError::Invalid)?;
-        let encrypter: Box<dyn JweEncrypter> = match algorithm {
-            KeyManagement::EcdhEs => {
-                Box::new(imported(EcdhEsJweAlgorithm::EcdhEs.encrypter_from_jwk(&jwk))?)
-            }
-            KeyManagement::EcdhEsA256Kw => {
-                Box::new(imported(EcdhEsJweAlgorithm::EcdhEsA256kw.encrypter_from_jwk(&jwk))?)
-            }
-            _ => Box::new(imported(RsaesJweAlgorithm::RsaOaep256.encrypter_from_jwk(&jwk))?),
-        };
-        Ok(Self::Josekit(encrypter))
-    }
-
-    pub(super) fn of_shared(
-        algorithm: KeyManagement,
-        key: Zeroizing<Vec<u8>>,
-    ) -> Result<Self, KeyError> {
-        if algorithm == KeyManagement::Dir {
-            return Ok(Self::Direct(key));
-        }
-        let encrypter = imported(AeskwJweAlgorithm::A256kw.encrypter_from_bytes(&*key))?;
-        Ok(Self::Josekit(Box::new(encrypter)))
-    }
-
     pub(super) fn wrap(
         &self,
         enc: ContentEncryption,
@@ -103,35 +118,6 @@ impl Wrapper {
 }
 
 impl Unwrapper {
-    /// `jwk` holds the checked numbers of the key and nothing else.
-    pub(super) fn of_jwk(
-        algorithm: KeyManagement,
-        jwk: Map<String, Value>,
-    ) -> Result<Self, KeyError> {
-        let jwk = Jwk::from_map(jwk).map_err(|_| KeyError::Invalid)?;
-        let decrypter: Box<dyn JweDecrypter> = match algorithm {
-            KeyManagement::EcdhEs => {
-                Box::new(imported(EcdhEsJweAlgorithm::EcdhEs.decrypter_from_jwk(&jwk))?)
-            }
-            KeyManagement::EcdhEsA256Kw => {
-                Box::new(imported(EcdhEsJweAlgorithm::EcdhEsA256kw.decrypter_from_jwk(&jwk))?)
-            }
-            _ => Box::new(imported(RsaesJweAlgorithm::RsaOaep256.decrypter_from_jwk(&jwk))?),
-        };
-        Ok(Self::Josekit(decrypter))
-    }
-
-    pub(super) fn of_shared(
-        algorithm: KeyManagement,
-        key: Zeroizing<Vec<u8>>,
-    ) -> Result<Self, KeyError> {
-        if algorithm == KeyManagement::Dir {
-            return Ok(Self::Direct(key));
-        }
-        let decrypter = imported(AeskwJweAlgorithm::A256kw.decrypter_from_bytes(&*key))?;
-        Ok(Self::Josekit(Box::new(decrypter)))
-    }
-
     /// The content encryption key, whatever its length; none if the encrypted key is not one.
     pub(super) fn unwrap(
         &self,
@@ -149,10 +135,6 @@ impl Unwrapper {
             }
         }
     }
-}
-
-fn imported<K>(key: Result<K, josekit::JoseError>) -> Result<K, KeyError> {
-    key.map_err(|_| KeyError::Invalid)
 }
 
 fn of_josekit(enc: ContentEncryption) -> &'static dyn JweContentEncryption {

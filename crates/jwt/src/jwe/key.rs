@@ -7,17 +7,18 @@
 use std::fmt;
 
 use josekit::jwk::{Jwk, alg::ec::EcCurve, alg::ecx::EcxCurve};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::agreement::Curve;
 use super::alg::{ContentEncryption, KeyManagement};
 use super::content::fresh;
 use super::engine::{Unwrapper, Wrapper};
-use super::numbers::{Half, Numbers, read};
-use crate::jwk::{KeyError, Material, Members, check_secret, is_key_id};
+use super::numbers::{Half, Numbers, read, shared_jwk};
+use crate::json;
+use crate::jwk::{KeyError, Material, Members, Wiped, check_secret, is_key_id};
 use crate::jwks::{KeySetError, RawKeySet, SkippedKey};
-use crate::{base64url, json};
+use crate::wiped::Lent;
 
 /// What can be said of a key without its numbers.
 #[derive(Clone, Debug)]
@@ -89,18 +90,17 @@ impl DecryptionKey {
     /// # Errors
     /// [`KeyError::Malformed`] for an unfit `kid`, [`KeyError::Generation`] if the engine fails.
     pub fn generate(kind: NewKey, kid: Option<&str>) -> Result<Self, KeyError> {
-        let (mut jwk, alg) = match kind {
+        let (jwk, alg) = match kind {
             NewKey::Dir(enc) => (shared(enc.key_len())?, enc.name()),
             NewKey::A256Kw => (shared(32)?, KeyManagement::A256Kw.name()),
             NewKey::EcdhEs(curve) => (on_curve(curve)?, KeyManagement::EcdhEs.name()),
             NewKey::EcdhEsA256Kw(curve) => (on_curve(curve)?, KeyManagement::EcdhEsA256Kw.name()),
             NewKey::RsaOaep256 => {
                 let jwk = Jwk::generate_rsa_key(2048).map_err(|_| KeyError::Generation)?;
-                (jwk.into(), KeyManagement::RsaOaep256.name())
+                (Lent(jwk).into_members().into(), KeyManagement::RsaOaep256.name())
             }
         };
-        jwk.insert("alg".to_owned(), alg.into());
-        let jwk = Value::Object(jwk);
+        let jwk = jwk.with("alg", Some(alg));
         let mut key = Self::from_jwk(&jwk)?;
         key.about.kid = match kid {
             Some(kid) if is_key_id(kid) => Some(kid.to_owned()),
@@ -119,7 +119,7 @@ impl DecryptionKey {
     /// # Errors
     /// [`KeyError::Json`] for a text with two readings, and as [`from_jwk`](Self::from_jwk).
     pub fn from_json(jwk: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk(&Value::Object(json::parse_object(jwk)?))
+        Self::from_jwk(&Wiped::from(json::parse_object(jwk)?))
     }
 
     /// Reads a private or shared key.
@@ -143,11 +143,8 @@ impl DecryptionKey {
 
     fn read(jwk: &Value, agreed: Option<KeyManagement>) -> Result<Self, KeyError> {
         let (about, numbers) = read(&Members::of(jwk)?, Half::Decrypts, agreed)?;
-        let unwrapper = match &numbers {
-            Numbers::Shared(key) => Unwrapper::of_shared(about.key_management, key.clone()),
-            Numbers::Members(members) => Unwrapper::of_jwk(about.key_management, members.clone()),
-        };
-        Ok(Self { unwrapper: unwrapper?, about, numbers })
+        let unwrapper = Unwrapper::import(about.key_management, &numbers)?;
+        Ok(Self { unwrapper, about, numbers })
     }
 
     /// Reads the keys of a set that are for decrypting, and says which were left out: those for
@@ -199,8 +196,7 @@ impl DecryptionKey {
     /// The key as JSON, private members included.
     #[must_use]
     pub fn to_jwk(&self) -> Zeroizing<String> {
-        let jwk = self.numbers.to_jwk(self.about.alg(), self.kid());
-        Zeroizing::new(Value::Object(jwk).to_string())
+        self.numbers.to_jwk(self.about.alg(), self.kid()).to_text()
     }
 }
 
@@ -218,7 +214,7 @@ impl EncryptionKey {
     /// # Errors
     /// [`KeyError::Json`] for a text with two readings, and as [`from_jwk`](Self::from_jwk).
     pub fn from_json(jwk: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk(&Value::Object(json::parse_object(jwk)?))
+        Self::from_jwk(&Wiped::from(json::parse_object(jwk)?))
     }
 
     /// Reads a public or shared key.
@@ -245,11 +241,8 @@ impl EncryptionKey {
     }
 
     fn new(about: About, numbers: Numbers) -> Result<Self, KeyError> {
-        let wrapper = match &numbers {
-            Numbers::Shared(key) => Wrapper::of_shared(about.key_management, key.clone()),
-            Numbers::Members(members) => Wrapper::of_jwk(about.key_management, members.clone()),
-        };
-        Ok(Self { wrapper: wrapper?, about, numbers })
+        let wrapper = Wrapper::import(about.key_management, &numbers)?;
+        Ok(Self { wrapper, about, numbers })
     }
 
     /// The one algorithm this key is for.
@@ -280,26 +273,25 @@ impl EncryptionKey {
         match &self.numbers {
             Numbers::Shared(_) => None,
             numbers @ Numbers::Members(_) => {
-                Some(Value::Object(numbers.to_jwk(self.about.alg(), self.kid())))
+                Some(Value::clone(&numbers.to_jwk(self.about.alg(), self.kid())))
             }
         }
     }
 }
 
-fn shared(len: usize) -> Result<Map<String, Value>, KeyError> {
+fn shared(len: usize) -> Result<Wiped, KeyError> {
     // Of 16 octets all are printable once in five million times, and then they are not taken.
     let mut drawn = (0..4).map_while(|_| fresh(len).ok());
     let key = drawn.find(|key| check_secret(key).is_ok()).ok_or(KeyError::Generation)?;
-    let members = [("kty", "oct".to_owned()), ("k", base64url::encode(&*key))];
-    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    Ok(shared_jwk(&key))
 }
 
-fn on_curve(curve: Curve) -> Result<Map<String, Value>, KeyError> {
+fn on_curve(curve: Curve) -> Result<Wiped, KeyError> {
     let jwk = match curve {
         Curve::P256 => Jwk::generate_ec_key(EcCurve::P256),
         Curve::X25519 => Jwk::generate_ecx_key(EcxCurve::X25519),
     };
-    Ok(jwk.map_err(|_| KeyError::Generation)?.into())
+    Ok(Lent(jwk.map_err(|_| KeyError::Generation)?).into_members().into())
 }
 
 macro_rules! debug_without_numbers {

@@ -8,7 +8,7 @@ use super::agreement::{AgreementKey, Curve};
 use super::alg::{ContentEncryption, KeyManagement};
 use super::key::About;
 use crate::base64url;
-use crate::jwk::{KeyError, Material, Members, check_rsa_pair, check_secret};
+use crate::jwk::{KeyError, Material, Members, Wiped, check_rsa_pair, check_secret};
 
 /// Which half of a key is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Half {
 pub(super) enum Numbers {
     Shared(Zeroizing<Vec<u8>>),
     /// Key type, curve and numbers by their names.
-    Members(Map<String, Value>),
+    Members(Wiped),
 }
 
 /// The members that a key of each type has, public ones first.
@@ -39,7 +39,9 @@ impl Numbers {
     ) -> Result<Self, KeyError> {
         let private = if half == Half::Decrypts { private } else { &[] };
         let member = |name: &&'static str| Ok(((*name).to_owned(), members.required(name)?.into()));
-        public.iter().chain(private).map(member).collect::<Result<_, _>>().map(Self::Members)
+        let members: Map<String, Value> =
+            public.iter().chain(private).map(member).collect::<Result<_, KeyError>>()?;
+        Ok(Self::Members(members.into()))
     }
 
     /// What may be known by those who encrypt.
@@ -48,27 +50,30 @@ impl Numbers {
             Self::Shared(key) => Self::Shared(key.clone()),
             Self::Members(members) => {
                 let is_public = |name: &str| [EC, OKP, RSA].iter().any(|it| it.0.contains(&name));
-                let public = members.iter().filter(|(name, _)| is_public(name));
-                Self::Members(public.map(|(name, value)| (name.clone(), value.clone())).collect())
+                let mut public = members.clone();
+                if let Some(members) = public.as_object_mut() {
+                    members.retain(|name, _| is_public(name));
+                }
+                Self::Members(public)
             }
         }
     }
 
-    pub(super) fn to_jwk(&self, alg: &str, kid: Option<&str>) -> Map<String, Value> {
-        let mut jwk = match self {
-            Self::Shared(key) => {
-                let members = [("kty", "oct".to_owned()), ("k", base64url::encode(&**key))];
-                members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
-            }
+    pub(super) fn to_jwk(&self, alg: &str, kid: Option<&str>) -> Wiped {
+        let jwk = match self {
+            Self::Shared(key) => shared_jwk(key),
             Self::Members(members) => members.clone(),
         };
-        jwk.insert("use".to_owned(), "enc".into());
-        jwk.insert("alg".to_owned(), alg.into());
-        if let Some(kid) = kid {
-            jwk.insert("kid".to_owned(), kid.into());
-        }
-        jwk
+        jwk.with("use", Some("enc")).with("alg", Some(alg)).with("kid", kid)
     }
+}
+
+/// A shared key of these octets.
+pub(super) fn shared_jwk(octets: &[u8]) -> Wiped {
+    let mut jwk = Map::new();
+    jwk.insert("kty".to_owned(), "oct".into());
+    jwk.insert("k".to_owned(), base64url::encode(octets).into());
+    jwk.into()
 }
 
 /// Reads a key and checks it. `agreed` is what a key that names no algorithm is for.

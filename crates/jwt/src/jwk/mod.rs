@@ -49,6 +49,7 @@ pub use public::PublicKey;
 pub(crate) use secret::check_secret;
 
 use crate::json::JsonError;
+pub use crate::wiped::Wiped;
 
 /// Why a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

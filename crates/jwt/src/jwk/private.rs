@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::der::rsa_numbers;
 use super::material::Material;
 use super::members::Members;
-use super::{Curve, KeyError, PublicKey, is_key_id};
+use super::{Curve, KeyError, PublicKey, Wiped, is_key_id};
 use crate::alg::{Algorithm, Sign, SignError};
 use crate::engine::aws_lc::{Signing, signing};
 use crate::{base64url, json};
@@ -62,7 +62,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Json`] for a text with two readings, and as [`from_jwk`](Self::from_jwk).
     pub fn from_json(jwk: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk(&Value::Object(json::parse_object(jwk)?))
+        Self::from_jwk(&Wiped::from(json::parse_object(jwk)?))
     }
 
     /// Reads a private key. For RSA all of `d`, `p`, `q`, `dp`, `dq` and `qi` are required, and

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::der::{KeyKind, Spki, rsa_public_numbers, spki};
 use super::material::Material;
 use super::members::Members;
-use super::{Curve, KeyError, is_key_id};
+use super::{Curve, KeyError, Wiped, is_key_id};
 use crate::alg::{Algorithm, BadSignature, Verify};
 use crate::engine::aws_lc::Verifier;
 use crate::json;
@@ -43,7 +43,7 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Json`] for a text with two readings, and as [`from_jwk`](Self::from_jwk).
     pub fn from_json(jwk: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk(&Value::Object(json::parse_object(jwk)?))
+        Self::from_jwk(&Wiped::from(json::parse_object(jwk)?))
     }
 
     /// Reads a key. Members it does not know are ignored ([RFC 7517 §4]); `x5u` and `x5c` are
@@ -139,6 +139,20 @@ impl PublicKey {
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.0.algorithm
+    }
+
+    /// How many octets each signature has that this key verifies. [RFC 7518 §3.4],
+    /// [RFC 8017 §8.1.2, §8.2.2], [RFC 8032 §5.1.6]
+    ///
+    /// [RFC 7518 §3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
+    /// [RFC 8017 §8.1.2, §8.2.2]: https://www.rfc-editor.org/rfc/rfc8017#section-8.1.2
+    /// [RFC 8032 §5.1.6]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6
+    pub(crate) fn signature_len(&self) -> usize {
+        match &self.0.material {
+            Material::Rsa { n, .. } => n.len(),
+            Material::Ec { curve, .. } | Material::Okp { curve, .. } => 2 * curve.octets(),
+            Material::Oct { .. } => 0,
+        }
     }
 
     /// The `kid`, if the key has one.

@@ -131,6 +131,12 @@ pub struct RawKey<'a> {
 }
 
 impl<'a> RawKey<'a> {
+    /// A key that stands in no set, and so has no twin.
+    #[must_use]
+    pub const fn alone(jwk: &'a Value) -> Self {
+        Self { jwk, has_twin: false }
+    }
+
     /// Its JSON, which need not be an object.
     #[must_use]
     pub const fn jwk(&self) -> &'a Value {
@@ -147,6 +153,29 @@ impl<'a> RawKey<'a> {
     #[must_use]
     pub fn is_secret(&self) -> bool {
         is_secret(self.jwk)
+    }
+
+    /// Its public half: the same without its private members.
+    #[must_use]
+    pub fn public_half(&self) -> Value {
+        match self.jwk {
+            Value::Object(members) => {
+                let public = members.iter().filter(|(name, _)| !is_private(name));
+                Value::Object(public.map(|(name, it)| (name.clone(), it.clone())).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The same without `key_ops`: to judge the numbers of a key that is reserved for what its other
+    /// half does.
+    #[must_use]
+    pub fn without_key_ops(&self) -> Wiped {
+        let mut jwk = Wiped::new(self.jwk.clone());
+        if let Some(members) = jwk.as_object_mut() {
+            members.remove("key_ops");
+        }
+        jwk
     }
 
     /// Whether another key of the set has the same `kid`. Nobody can say which of the two is meant,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{MacAlgorithm, MacVerified};
 use crate::alg::SignError;
 use crate::engine::aws_lc::hmac_key;
-use crate::jwk::{KeyError, Material, Members, check_secret, is_key_id};
+use crate::jwk::{KeyError, Material, Members, Wiped, check_secret, is_key_id};
 use crate::jws::{Compact, Malformed, Members as Header, Named, decode, write, write_claims};
 use crate::policy::Policy;
 use crate::verify::{TokenError, VerifyError};
@@ -65,7 +65,7 @@ impl HmacKey {
     /// # Errors
     /// [`KeyError::Json`] for a text with two readings, and as [`from_jwk`](Self::from_jwk).
     pub fn from_json(jwk: &[u8]) -> Result<Self, KeyError> {
-        Self::from_jwk(&Value::Object(json::parse_object(jwk)?))
+        Self::from_jwk(&Wiped::from(json::parse_object(jwk)?))
     }
 
     /// Reads a key, which has to name its algorithm. [RFC 7518 §6.4]
@@ -189,7 +189,8 @@ impl HmacKey {
     ///
     /// # Errors
     /// The [`TokenError`] of the step that failed; [`VerifyError::UnknownKey`] if the token names
-    /// another algorithm or another `kid`, or the key is for making MACs only.
+    /// another algorithm or another `kid`, [`VerifyError::Use`] if `key_ops` reserve the key for
+    /// making MACs.
     pub fn verify(
         &self,
         token: &str,
@@ -223,8 +224,11 @@ impl HmacKey {
     ) -> Result<(), TokenError> {
         let algorithm = MacAlgorithm::from_name(header.alg).ok_or(Malformed::Algorithm)?;
         let other_kid = header.kid.is_some() && self.kid.is_some() && header.kid != self.kid();
-        if algorithm != self.algorithm || other_kid || !self.operations.verify {
+        if algorithm != self.algorithm || other_kid {
             return Err(VerifyError::UnknownKey.into());
+        }
+        if !self.operations.verify {
+            return Err(VerifyError::Use.into());
         }
         let mac = compact.signature()?;
         // In constant time, and never against a part of the MAC.

@@ -42,14 +42,23 @@ impl HmacKeys {
         let fits = |key: &&HmacKey| {
             key.algorithm() == algorithm && (header.kid.is_none() || key.kid() == header.kid)
         };
-        let mut outcome = Err(VerifyError::UnknownKey.into());
-        for key in self.0.iter().filter(fits).take(MAX_CANDIDATES) {
-            outcome = key.check(&compact, &header);
-            if outcome.is_ok() {
-                break;
+        let mut outcome = VerifyError::UnknownKey.into();
+        let mut tried = 0;
+        for key in self.0.iter().filter(fits) {
+            if tried == MAX_CANDIDATES {
+                return Err(VerifyError::TooManyKeys.into());
+            }
+            match key.check(&compact, &header) {
+                Ok(()) => return Ok(decode(compact.payload)?),
+                Err(TokenError::Verify(VerifyError::Use)) if tried > 0 => {}
+                Err(error @ TokenError::Verify(VerifyError::Use)) => outcome = error,
+                Err(error) => {
+                    tried += 1;
+                    outcome = error;
+                }
             }
         }
-        outcome.and_then(|()| Ok(decode(compact.payload)?))
+        Err(outcome)
     }
 
     /// The keys, in their order.

@@ -168,7 +168,11 @@ fn a_secret_says_what_it_is_for() {
     let token = operation("sign").sign("uma-claims+jwt", &claims()).unwrap();
     assert!(operation("verify").verify(&token, &policy(), NOW).is_ok());
     let refused = operation("sign").verify(&token, &policy(), NOW).unwrap_err();
-    assert_eq!(refused, VerifyError::UnknownKey.into());
+    assert_eq!(refused, VerifyError::Use.into());
+    let reserved = HmacKeys::from_keys(vec![operation("sign")]).unwrap();
+    assert_eq!(reserved.verify_payload(&token).unwrap_err(), VerifyError::Use.into());
+    let either = HmacKeys::from_keys(vec![operation("sign"), operation("verify")]).unwrap();
+    assert!(either.verify_payload(&token).is_ok());
     let refused = operation("verify").sign("uma-claims+jwt", &claims()).unwrap_err();
     assert!(matches!(refused, SignError::Use));
 }
@@ -223,6 +227,12 @@ fn sets_of_secrets() {
     let stranger = HmacKey::generate(MacAlgorithm::Hs256, None).unwrap();
     let token = stranger.sign("JWT", &claims()).unwrap();
     assert_eq!(two.verify_payload(&token).unwrap_err(), VerifyError::Signature.into());
+    let many: Vec<Value> = (32..37).map(|len| jwk("HS256", &secret(len))).collect();
+    let fourth = HmacKey::from_jwk(&many[3]).unwrap().sign("JWT", &claims()).unwrap();
+    let fifth = HmacKey::from_jwk(&many[4]).unwrap().sign("JWT", &claims()).unwrap();
+    let many = parse(Value::from(many)).unwrap();
+    assert!(many.verify_payload(&fourth).is_ok());
+    assert_eq!(many.verify_payload(&fifth).unwrap_err(), VerifyError::TooManyKeys.into());
     let other = HmacKey::generate(MacAlgorithm::Hs512, None).unwrap();
     let token = other.sign("JWT", &claims()).unwrap();
     assert_eq!(two.verify_payload(&token).unwrap_err(), VerifyError::UnknownKey.into());

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod claims;
 #[cfg(feature = "josekit")]
 mod differential;
+mod headers;
 // Keys travel to the other engines as PEM, which takes the feature.
 #[cfg(feature = "josekit")]
 mod interop;

@@ -88,6 +88,11 @@ pub(crate) fn with_claims(payload: impl AsRef<[u8]>) -> String {
 
 pub(crate) const HEADER: &str = r#"{"alg":"ES256","typ":"uma-claims+jwt","kid":"ES256"}"#;
 
+/// A token that is in order.
+pub(crate) fn valid() -> String {
+    countersign_jwt::sign("uma-claims+jwt", key(Algorithm::Es256), &claims()).unwrap()
+}
+
 /// The only place that touches the reader under test.
 pub(crate) fn read(token: &str, policy: &Policy<'_>) -> Result<Verified, TokenError> {
     verify(token, policy, &key_set(), NOW)

@@ -2,9 +2,8 @@
 
 use countersign_jwt::jwe::{Decrypted, DecryptionKey, Encrypted, KeyManagement, NestedError};
 use countersign_jwt::jws;
-use serde_json::Value;
 
-use super::question::{Given, Question};
+use super::question::{Given, Question, parse_key};
 use super::refused::Refused;
 use super::remembered::Remembered;
 use super::{Answer, Opened, base64url};
@@ -63,24 +62,24 @@ impl Keys {
     /// Reads the keys. One that names no algorithm is for the one that the token names, if keys of
     /// its type are.
     fn read(given: Given<'_>, alg: KeyManagement) -> Result<Self, Refused> {
-        let mut keys = given.parse()?;
-        if let Given::Set(text) = given {
-            let (keys, skipped) = DecryptionKey::from_set(text.as_bytes(), Some(alg))
-                .map_err(|error| Refused::of(&error))?;
-            // There is no doubt which key is meant.
-            return match (keys.as_slice(), skipped.as_slice()) {
-                ([], [only]) => Err(Refused::of(&only.reason)),
-                _ => Ok(Self::Set(keys)),
-            };
-        }
-        let jwk = keys.pop().unwrap_or_default();
-        let names_algorithm = jwk.contains_key("alg");
-        let jwk = Value::Object(jwk);
-        let key = if names_algorithm {
-            DecryptionKey::from_jwk(&jwk)
-        } else {
-            DecryptionKey::from_jwk_for(&jwk, alg)
+        let text = match given {
+            Given::One(text) => {
+                let jwk = parse_key(text)?;
+                let key = match jwk.get("alg") {
+                    Some(_) => DecryptionKey::from_jwk(&jwk),
+                    None => DecryptionKey::from_jwk_for(&jwk, alg),
+                };
+                let key = key.map_err(|error| Refused::of(&error))?;
+                return Ok(Self::One(Box::new(key)));
+            }
+            Given::Set(text) => text,
         };
-        key.map(|key| Self::One(Box::new(key))).map_err(|error| Refused::of(&error))
+        let (keys, skipped) = DecryptionKey::from_set(text.as_bytes(), Some(alg))
+            .map_err(|error| Refused::of(&error))?;
+        match (keys.as_slice(), skipped.as_slice()) {
+            // There is no doubt which key is meant.
+            ([], [only]) => Err(Refused::of(&only.reason)),
+            _ => Ok(Self::Set(keys)),
+        }
     }
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use countersign_jwt::json;
-use countersign_jwt::jwks::MAX_SET;
+use countersign_jwt::jwk::Wiped;
+use countersign_jwt::jwks::{KeySetError, MAX_SET, RawKeySet};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::refused::Refused;
 
@@ -73,42 +73,16 @@ impl<'a> Question<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Given<'_> {
-    /// The members of each key. Nothing is known of them but that their text has one reading.
-    pub(super) fn parse(self) -> Result<Vec<Map<String, Value>>, Refused> {
-        let (Self::One(text) | Self::Set(text)) = self;
-        if text.len() > MAX_SET {
-            return Err(Refused::of(&countersign_jwt::jwks::KeySetError::TooLong));
-        }
-        let mut object =
-            json::parse_object(text.as_bytes()).map_err(|error| Refused::of(&error))?;
-        if matches!(self, Self::One(_)) {
-            return Ok(vec![object]);
-        }
-        let Some(Value::Array(keys)) = object.remove("keys") else {
-            return Err(Refused::of(&countersign_jwt::jwks::KeySetError::NoKeys));
-        };
-        let members = |key| match key {
-            Value::Object(members) => members,
-            // What is no object has no member that any reader asks for.
-            _ => Map::new(),
-        };
-        Ok(keys.into_iter().map(members).collect())
+/// A key by itself. Nothing is known of it but that its text has one reading.
+pub(super) fn parse_key(text: &str) -> Result<Wiped, Refused> {
+    if text.len() > MAX_SET {
+        return Err(Refused::of(&KeySetError::TooLong));
     }
+    let members = json::parse_object(text.as_bytes()).map_err(|error| Refused::of(&error))?;
+    Ok(members.into())
 }
 
-/// Whether a member of this name holds private or symmetric material. [RFC 7518 §6.2.2, §6.3.2, §6.4]
-///
-/// [RFC 7518 §6.2.2, §6.3.2, §6.4]: https://www.rfc-editor.org/rfc/rfc7518#section-6.2.2
-pub(super) fn is_private(name: &str) -> bool {
-    ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].contains(&name)
-}
-
-/// Whether the key has to be kept secret.
-pub(crate) fn is_secret(jwk: &Map<String, Value>) -> bool {
-    jwk.get("kty").is_some_and(|kty| kty == "oct") || jwk.keys().any(|name| is_private(name))
-}
-
-pub(super) fn kid(jwk: &Map<String, Value>) -> Option<&str> {
-    jwk.get("kid").and_then(Value::as_str)
+/// The keys of a set. Nothing is known of them but what shows in all together.
+pub(super) fn parse_set(text: &str) -> Result<RawKeySet, Refused> {
+    RawKeySet::parse(text.as_bytes()).map_err(|error| Refused::of(&error))
 }

@@ -35,6 +35,10 @@ impl Refused {
         self.code == Refusal::UnknownKey.code()
     }
 
+    pub(super) fn is_key_use(&self) -> bool {
+        self.code == Refusal::KeyUse.code()
+    }
+
     pub(super) fn code(&self) -> &str {
         self.code
     }

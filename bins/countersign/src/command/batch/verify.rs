@@ -1,13 +1,14 @@
 //! `countersign jwt verify --batch`
 
 use countersign_jwt::jwk::SigningKey;
-use countersign_jwt::jwks::{KeySetError, MAX_CANDIDATES};
+use countersign_jwt::jwks::{KeySetError, MAX_CANDIDATES, RawKey};
 use countersign_jwt::jws::{self, Malformed, UnverifiedJws};
 use countersign_jwt::mac::{HmacKey, MacAlgorithm};
-use countersign_jwt::{Algorithm, PublicKey, VerifyError};
-use serde_json::{Map, Value};
+use countersign_jwt::{Algorithm, KeyError, PublicKey, VerifyError};
+use serde_json::Value;
 
-use super::question::{Given, Question, is_private, is_secret, kid};
+use super::check::is_shared;
+use super::question::{Given, Question, parse_key, parse_set};
 use super::refused::Refused;
 use super::remembered::Remembered;
 use super::{Answer, Opened, base64url};
@@ -34,7 +35,7 @@ impl Answer for Verify {
             return Err(Refused::of(&Malformed::Algorithm));
         }
         let keys = self.remembered.keys(given, &alg, || Keys::read(given, &alg))?;
-        Ok(Opened { payload: base64url(&keys.verify(&token)?), alg })
+        Ok(Opened { payload: base64url(&keys.verify(&token, &alg)?), alg })
     }
 }
 
@@ -47,27 +48,24 @@ enum Keys {
 
 impl Keys {
     fn read(given: Given<'_>, alg: &str) -> Result<Self, Refused> {
-        let mut keys = given.parse()?;
-        if matches!(given, Given::One(_)) {
-            return Key::read(keys.pop().unwrap_or_default(), alg)
-                .map(|key| Self::One(Box::new(key)));
-        }
-        if keys.iter().any(is_secret) && !keys.iter().all(is_secret) {
-            return Err(Refused::of(&KeySetError::Mixed));
-        }
-        // Nobody can say which of two keys of one kid is meant, so neither is.
-        let kids: Vec<_> = keys.iter().map(|key| kid(key).map(str::to_owned)).collect();
-        let collides = |own: &Option<String>| {
-            own.is_some() && kids.iter().filter(|other| *other == own).count() > 1
+        let text = match given {
+            Given::One(text) => {
+                let jwk = parse_key(text)?;
+                return Key::read(RawKey::alone(&jwk), alg).map(|key| Self::One(Box::new(key)));
+            }
+            Given::Set(text) => text,
         };
-        let read = keys.into_iter().zip(&kids).map(|(key, own)| match own {
-            Some(kid) if collides(own) => Err(Refused::of(&KeySetError::DuplicateKid(kid.clone()))),
+        let read = |key: RawKey<'_>| match key.kid() {
+            // Nobody can say which of two keys of one kid is meant, so neither is.
+            Some(kid) if key.has_twin() => {
+                Err(Refused::of(&KeySetError::DuplicateKid(kid.to_owned())))
+            }
             _ => Key::read(key, alg),
-        });
-        Ok(Self::Set(read.collect()))
+        };
+        Ok(Self::Set(parse_set(text)?.iter().map(read).collect()))
     }
 
-    fn verify(&self, token: &str) -> Result<Vec<u8>, Refused> {
+    fn verify(&self, token: &str, alg: &str) -> Result<Vec<u8>, Refused> {
         let keys = match self {
             Self::One(key) => return key.verify(token),
             Self::Set(keys) => keys,
@@ -82,10 +80,18 @@ impl Keys {
         let mut tried = 0;
         for key in keys.iter().flatten().filter(suits) {
             if tried == MAX_CANDIDATES {
-                break;
+                if key.is_for(alg) {
+                    return Err(Refused::of(&VerifyError::TooManyKeys));
+                }
+                continue;
             }
             match key.verify(token) {
                 Err(refused) if refused.is_unknown_key() => {}
+                Err(refused) if refused.is_key_use() => {
+                    if keys.len() == 1 {
+                        outcome = Err(refused);
+                    }
+                }
                 done => {
                     tried += 1;
                     outcome = done;
@@ -108,31 +114,33 @@ enum Key {
 impl Key {
     /// Reads a key. One that names no algorithm is for the one that the token names, if keys of its
     /// type are: nothing is to be remembered of it, so nothing else could bind it.
-    fn read(mut jwk: Map<String, Value>, alg: &str) -> Result<Self, Refused> {
-        let own_alg = jwk.get("alg").cloned();
-        if jwk.get("kty").and_then(Value::as_str) == Some("oct") {
+    fn read(key: RawKey<'_>, alg: &str) -> Result<Self, Refused> {
+        let jwk = key.jwk();
+        let own_alg = jwk.get("alg");
+        if is_shared(jwk) {
             let key = match (own_alg, MacAlgorithm::from_name(alg)) {
-                (Some(_), _) => HmacKey::from_jwk(&Value::Object(jwk)),
-                (None, Some(algorithm)) => HmacKey::from_jwk_for(&Value::Object(jwk), algorithm),
+                (Some(_), _) => HmacKey::from_jwk(jwk),
+                (None, Some(algorithm)) => HmacKey::from_jwk_for(jwk, algorithm),
                 // No secret makes such a token.
                 (None, None) => return Err(Refused::of(&Malformed::Algorithm)),
             };
             return key.map(|key| Self::Shared(Box::new(key))).map_err(|error| Refused::of(&error));
         }
-        let takes_eddsa_name = own_alg.as_ref().is_none_or(|own| own == EDDSA);
+        let takes_eddsa_name = own_alg.is_none_or(|own| own == EDDSA);
         let agreed = match own_alg {
             Some(_) => None,
             None if alg == EDDSA => Some(Algorithm::Ed25519),
             None => Algorithm::from_name(alg),
         };
-        check_private_half(&jwk, agreed)?;
-        jwk.retain(|name, _| !is_private(name));
-        let jwk = Value::Object(jwk);
-        let key = match agreed {
-            Some(algorithm) => PublicKey::from_jwk_for(&jwk, algorithm),
-            None => PublicKey::from_jwk(&jwk),
+        let public = match agreed {
+            Some(algorithm) => {
+                check_private_half(key, |jwk| SigningKey::from_jwk_for(jwk, algorithm))
+                    .and_then(|()| PublicKey::from_jwk_for(&key.public_half(), algorithm))
+            }
+            None => check_private_half(key, SigningKey::from_jwk)
+                .and_then(|()| PublicKey::from_jwk(&key.public_half())),
         };
-        let key = key.map_err(|error| Refused::of(&error))?;
+        let key = public.map_err(|error| Refused::of(&error))?;
         Ok(Self::Public { key, takes_eddsa_name })
     }
 
@@ -140,6 +148,18 @@ impl Key {
         match self {
             Self::Public { key, .. } => key.kid(),
             Self::Shared(key) => key.kid(),
+        }
+    }
+
+    /// Whether a token that names this algorithm may be this key's.
+    fn is_for(&self, alg: &str) -> bool {
+        match self {
+            Self::Public { key, takes_eddsa_name } => {
+                let own = key.algorithm();
+                let old = *takes_eddsa_name && own == Algorithm::Ed25519 && alg == EDDSA;
+                old || own.name() == alg
+            }
+            Self::Shared(key) => key.algorithm().name() == alg,
         }
     }
 
@@ -172,16 +192,9 @@ fn is_known(alg: &str) -> bool {
 
 /// Refuses a private key whose halves do not belong together. What `key_ops` says of signing does
 /// not matter here.
-fn check_private_half(jwk: &Map<String, Value>, agreed: Option<Algorithm>) -> Result<(), Refused> {
-    if !jwk.keys().any(|name| is_private(name)) {
-        return Ok(());
-    }
-    let mut jwk = jwk.clone();
-    jwk.remove("key_ops");
-    let jwk = Value::Object(jwk);
-    let key = match agreed {
-        Some(algorithm) => SigningKey::from_jwk_for(&jwk, algorithm),
-        None => SigningKey::from_jwk(&jwk),
-    };
-    key.map(drop).map_err(|error| Refused::of(&error))
+fn check_private_half(
+    key: RawKey<'_>,
+    read: impl FnOnce(&Value) -> Result<SigningKey, KeyError>,
+) -> Result<(), KeyError> {
+    if key.is_secret() { read(&key.without_key_ops()).map(drop) } else { Ok(()) }
 }
