@@ -5,6 +5,8 @@
 mod claims;
 #[cfg(feature = "josekit")]
 mod differential;
+#[cfg(feature = "josekit")]
+mod differential_keys;
 mod headers;
 // Keys travel to the other engines as PEM, which takes the feature.
 #[cfg(feature = "josekit")]
