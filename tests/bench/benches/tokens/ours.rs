@@ -13,7 +13,16 @@ pub(crate) struct Ours<'a> {
 
 impl<'a> Ours<'a> {
     pub(crate) fn new(key: &'a SigningKey) -> Self {
-        Self { key, keys: KeySet::from_keys(vec![key.public().clone()]).unwrap() }
+        Self::among(key, [key])
+    }
+
+    /// With these keys to verify by.
+    pub(crate) fn among<'k>(
+        key: &'a SigningKey,
+        keys: impl IntoIterator<Item = &'k SigningKey>,
+    ) -> Self {
+        let keys = keys.into_iter().map(|key| key.public().clone()).collect();
+        Self { key, keys: KeySet::from_keys(keys).unwrap() }
     }
 
     pub(crate) fn sign(&self) -> String {
