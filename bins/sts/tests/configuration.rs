@@ -1,23 +1,16 @@
 //! The example configuration, and configurations that are refused by file, key and reason.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use axum::body::Body;
-use countersign_host::reload::Cause;
-use countersign_host::{ConfigError, Reload, Seams, server};
-use countersign_sts::{ComposeError, Config, announce_keys, check, compose, load};
+use countersign_host::{ConfigError, Seams};
+use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_types::{Clock, Timestamp};
 use http::{Request, StatusCode};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
 const EXAMPLE: &str = include_str!("../example.toml");
@@ -181,72 +174,6 @@ fn a_key_file_that_is_named_almost_like_one_is_refused() {
     let error = check(&config).unwrap_err();
     assert_eq!(error.key, "keys.directory", "{error}");
     assert!(error.reason.contains("es256-tomorrow.jwk"), "{error}");
-}
-
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.0.load(Ordering::Relaxed))
-    }
-}
-
-async fn published(address: SocketAddr) -> Vec<String> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /jwks HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let keys: serde_json::Value =
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    let keys = keys["keys"].as_array().unwrap().iter();
-    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Waits until so many keys are published, which happens soon.
-async fn published_are(address: SocketAddr, count: usize) -> Vec<String> {
-    tokio::time::timeout(Duration::from_secs(60), async {
-        loop {
-            let kids = published(address).await;
-            if kids.len() == count {
-                return kids;
-            }
-        }
-    })
-    .await
-    .unwrap()
-}
-
-#[tokio::test]
-async fn keys_are_rotated_while_the_server_serves() {
-    const START: i64 = 1_800_000_000;
-    let config = load_text("rotated", &SMALL.replace("keys\"", "keys\"\nannounce = 600")).unwrap();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/rotated/sts.toml");
-    let clock = Arc::new(TestClock(AtomicI64::new(START)));
-    let seams = Seams { clock: Arc::clone(&clock) as _, random: Seams::system().random };
-    let (trigger, reload) = Reload::manual();
-    let composed = compose(config, &seams, Arc::new(LogAudit)).unwrap().with_reload(reload);
-    let listener = server::bind(composed.listen()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(composed.serve(listener, std::future::pending()));
-    let first = published_are(address, 2).await;
-
-    // What `sts rotate-keys` does, in another process.
-    let announced = announce_keys(&load(&file).unwrap(), &seams).unwrap();
-    assert!(announced.iter().all(|(_, begins)| begins.as_unix() == START + 660), "{announced:?}");
-    assert_eq!(announce_keys(&load(&file).unwrap(), &seams).unwrap(), announced, "once is enough");
-    assert_eq!(published(address).await, first);
-    trigger.pull(Cause::Asked);
-    let both = published_are(address, 4).await;
-    assert!(first.iter().all(|kid| both.contains(kid)));
-
-    // A day and ten minutes after the new ones began to sign, the old ones are gone from the set
-    // and from the directory.
-    clock.0.store(START + 660 + 86_400 + 600, Ordering::Relaxed);
-    trigger.pull(Cause::Timer);
-    let second = published_are(address, 2).await;
-    assert!(second.iter().all(|kid| both.contains(kid) && !first.contains(kid)));
-    assert_eq!(key_files(&file.with_file_name("keys")).len(), 2);
-    serving.abort();
 }
 
 #[test]
