@@ -1,5 +1,6 @@
 //! What was decided, and why: one record for each token exchange.
 
+use countersign_client_auth::Method;
 use countersign_token_exchange::Step;
 use countersign_token_exchange::error::Phase;
 use countersign_token_exchange::request::Wanted;
@@ -24,6 +25,8 @@ pub struct Check {
 pub struct ExchangeRecord {
     /// Who asked.
     pub client_id: ClientId,
+    /// How they proved it.
+    pub client_method: Method,
     /// On whose behalf, once that is known.
     pub subject: Option<String>,
     /// The person's verified address, if the token carries it.
@@ -56,6 +59,7 @@ impl Audit for LogAudit {
         tracing::info!(
             target: "countersign::audit",
             client_id = %record.client_id,
+            client_method = record.client_method.as_str(),
             subject = record.subject.as_deref(),
             // Lists stay lists: what was asked for may hold blanks and commas.
             audiences = ?record.audiences,

@@ -33,6 +33,7 @@ pub(crate) async fn exchange(
 ) -> Result<TokenResponse, TokenError> {
     let mut record = ExchangeRecord {
         client_id: client.id().clone(),
+        client_method: client.method(),
         subject: None,
         email: None,
         audiences: Vec::new(),
