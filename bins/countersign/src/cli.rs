@@ -17,6 +17,7 @@ const ABOUT: &str = "Get in where nobody knows you: UMA access across domains, b
 const EXAMPLES: &str = "\
 Examples:
   countersign demo                                  watch the flow between two domains
+  countersign demo 004                              watch a service carry an identity
   countersign login https://sts.alice.example       sign in at your provider
   countersign request https://rs.bob.example/rs-api get a protected resource
   countersign request --explain -X POST --data @a.json https://rs.bob.example/inbox
@@ -59,7 +60,7 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Show a flow: three servers, two domains, every arrow, request and check
+    /// Show a flow between domains: every arrow, request and check
     Demo(demo::DemoArgs),
     /// Request a protected resource, and get in if its owner's policy allows
     Request(request::RequestArgs),

@@ -34,6 +34,9 @@ fn a_newcomer_sees_the_flow_in_its_order() {
     let printed = home.check(&["demo"], "", 0).stdout;
     let mut rest = printed.as_str();
     for expected in [
+        "demo 002  UMA, a security token service and a ticket challenge, shown here",
+        "demo 004  identity propagation",
+        "Flow 002: UMA",
         "  alice.example  Security Token Service (STS)  https://sts.alice.example  127.0.0.1:",
         "  bob.example    UMA Server                    https://uma.bob.example    127.0.0.1:",
         "  bob.example    Resource Server (RS)          https://rs.bob.example     127.0.0.1:",
@@ -62,13 +65,73 @@ fn a_newcomer_sees_the_flow_in_its_order() {
         "The data",
         "Hello Alice, this is Bob's data.",
         "Done in ",
-        "demo --keep",
+        "demo 002 --keep",
     ] {
         let (_, after) = rest.split_once(expected).unwrap_or_else(|| {
             panic!("{expected:?} does not come, or not in its place:\n{printed}")
         });
         rest = after;
     }
+    assert!(!printed.contains("DIFFERS") && !printed.contains('\u{1b}'), "{printed}");
+    let program = env!("CARGO_BIN_EXE_countersign");
+    for line in printed.lines().filter(|line| !line.contains(program)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn f004_1_flow_004_is_shown_in_both_forms() {
+    let home = Home::new("demo-004");
+    let printed = home.check(&["demo", "004"], "", 0).stdout;
+    let mut rest = printed.as_str();
+    let once = [
+        "1. Client                     Client generates the actor_token {iss, aud, sub, exp, nbf}",
+        "2. Client                     Client generates the authentication_token",
+        "3. Client -> IdP-STS          Send an HTTP request to get an identity_token",
+        "4. IdP-STS                    Authorization assessment",
+        "ok  the client is authenticated by private_key_jwt",
+        "ok  who acts may act ",
+        "ok  the delegation policy permits who acts ",
+        "by \"mail acts for people of alice.example at Bob's\"",
+        "ok  subject_token is a live access token",
+        "5. IdP-STS                    STS generates the identity_token",
+        "6. IdP-STS -> Client          Return the identity_token",
+        "ok  sub is the person of the session ",
+        "7. Client                     Client generates the authentication_token",
+        "8. Client -> RP               Send an HTTP request to the RP with the identity_token",
+        "9. RP                         Authorization assessment",
+        "ok  ath = base64url(SHA-256(identity_token)) ",
+        "ok  iss is entitled to the e-mail domain ",
+        "local ABAC engine",
+    ];
+    let parties = ["sts.alice.example", "mail.example", "rp.bob.example", "news.example"];
+    let drawn = ["aud: \"https://rp.bob.example\"", "permits read ", "HTTP response: 200 OK"];
+    let strict = ["Once more, strictly", "permits write ", "HTTP response: 201 Created"];
+    let end = [
+        "Three refusals",
+        "in another client's hands",
+        "401 Unauthorized: invalid_token",
+        "the client proof is the actor's",
+        "someone else's domain",
+        "401 Unauthorized: invalid_token",
+        "iss is entitled to the e-mail domain",
+        "the delegation policy does not permit",
+        "400 Bad Request: invalid_request",
+        "no rule permits",
+        "The data",
+        "Hello Alice, this is Bob.",
+        "Done in ",
+        "demo 004 --keep",
+    ];
+    let order = [&parties[..], &drawn[..0], &once, &drawn[1..], &strict[..1], &once, &strict[1..]];
+    for expected in order.concat().into_iter().chain(end) {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| {
+            panic!("{expected:?} does not come, or not in its place:\n{printed}")
+        });
+        rest = after;
+    }
+    assert!(printed.contains(drawn[0]), "{printed}");
     assert!(!printed.contains("DIFFERS") && !printed.contains('\u{1b}'), "{printed}");
     let program = env!("CARGO_BIN_EXE_countersign");
     for line in printed.lines().filter(|line| !line.contains(program)) {
@@ -128,6 +191,13 @@ fn with_json_there_is_nothing_but_the_record() {
     let record = home.json(&["demo"], "");
     assert_eq!((&record["flow"], &record["as_drawn"]), (&"002".into(), &true.into()));
     assert_eq!(record["refusals"].as_array().map(Vec::len), Some(3));
+    let record = home.json(&["demo", "004"], "");
+    assert_eq!((&record["flow"], &record["as_drawn"]), (&"004".into(), &true.into()));
+    assert_eq!(record["refusals"].as_array().map(Vec::len), Some(3));
+    let steps = record["steps"].as_array().expect("steps");
+    let arrows: Vec<_> = steps.iter().filter_map(|step| step["number"].as_u64()).collect();
+    assert_eq!(arrows, [(1..=10).collect::<Vec<_>>(), (1..=10).collect()].concat());
+    assert_eq!(home.left_behind(), 0);
 }
 
 #[test]
@@ -175,6 +245,7 @@ fn what_is_written_starts_servers_by_hand() {
     for name in ["alice.password", "client-at-sts.secret", "sts.alice.example.key.pem"] {
         assert_eq!(mode(&home.path(&format!("by-hand/{name}"))), 0o600, "{name}");
     }
+    home.check(&["demo", "004", "--write", "elsewhere"], "", 2);
     let paths = home.json(&["demo", "--write", "by-hand"], "");
     assert!(paths["sts"].as_str().is_some_and(|path| path.ends_with("by-hand/sts.toml")));
 }

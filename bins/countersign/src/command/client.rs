@@ -12,6 +12,7 @@ use countersign_resolver::{ClientDocuments, ClientDocumentsConfig};
 use countersign_types::{ClientId, EndpointUrl, Lifetime, RedirectUri, Timestamp};
 use serde_json::json;
 
+pub(crate) use self::serve::router;
 use super::jwk::algorithm;
 use crate::cli::Global;
 use crate::config::Config;

@@ -1,6 +1,13 @@
 //! Flow 002 from the first request to the data.
 
+mod arrows;
+mod files;
+mod narrator;
+mod refusals;
+mod world;
+
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,14 +17,99 @@ use countersign_login::{Credentials, RelyingParty, headless, upstream};
 use countersign_types::{ClientId, Issuer, RedirectUri, ScopeSet};
 use serde_json::Value;
 
-use super::files;
+pub(super) use self::world::World;
+use self::world::{ALICE, CLIENT, Grounds, Ports, RESOURCE, RS, STS, UMA};
+use super::servers::{Failure, Servers};
 use super::story::{Data, Party, Step};
-use super::world::{ALICE, CLIENT, RESOURCE, RS, STS, UMA, World};
+use super::teller::Teller;
+use super::{Flow, at};
+use crate::output::Output;
 
-type Failure = Box<dyn Error + Send + Sync>;
+impl Flow for World {
+    const NUMBER: &'static str = "002";
+    const TITLE: &'static str = "UMA, a security token service and a ticket challenge";
+    const CONFIG: &'static str = files::CLIENT;
+
+    fn start(teller: Arc<Teller>) -> Result<Self, Failure> {
+        Self::start(Grounds::prepare()?, teller)
+    }
+
+    fn servers(&mut self) -> &mut Servers {
+        &mut self.servers
+    }
+
+    fn into_servers(self) -> Servers {
+        self.servers
+    }
+
+    /// What to type at a shell to sign in as Alice and get the data.
+    fn commands(program: &str, folder: &Path) -> Vec<String> {
+        let password = at(folder, files::PASSWORD);
+        vec![
+            format!("{program} login {STS} --headless --username alice --password-file {password}"),
+            format!("{program} request --explain {RESOURCE}"),
+        ]
+    }
+
+    async fn tell(&mut self) -> Result<(), Failure> {
+        introduce(self);
+        let teller = self.servers.teller();
+        teller.heading("The flow");
+        let subject = match sign_in(self).await {
+            Ok(subject) => subject,
+            Err(error) => {
+                teller.step(nobody_signed_in(error.as_ref()));
+                return Ok(());
+            }
+        };
+        let client = client(self, subject)?;
+        let body = run(self, &client).await?;
+
+        teller.heading("Three refusals");
+        self.narrator().fall_silent();
+        for refusal in refusals::try_all(self, &client).await {
+            teller.refusal(refusal);
+        }
+        if let Some(body) = body {
+            teller.heading("The data");
+            teller.data(data(&body));
+        }
+        Ok(())
+    }
+}
+
+/// Writes what the servers and the client need to be started by hand.
+pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    world::write(folder, Ports::BY_HAND)?;
+    let folder = std::fs::canonicalize(folder)?;
+    let text = format!(
+        "\
+Written to {shown}. Start each server in a terminal of its own:
+
+  sts {sts}
+  uma-server {uma}
+  resource-server {rs}
+
+Then sign in as Alice and get the data:
+
+{client}",
+        shown = folder.display(),
+        sts = at(&folder, files::STS),
+        uma = at(&folder, files::UMA),
+        rs = at(&folder, files::RS),
+        client = super::indented(&super::client_commands::<World>("countersign", &folder)),
+    );
+    let json = serde_json::json!({
+        "folder": folder, "sts": at(&folder, files::STS), "uma_server": at(&folder, files::UMA),
+        "resource_server": at(&folder, files::RS), "client": at(&folder, files::CLIENT),
+    });
+    out.result(&text, &json).map_err(|failure| failure.line())?;
+    Ok(())
+}
 
 /// Who takes part, a line each.
-pub(super) fn introduce(world: &World) {
+fn introduce(world: &World) {
     let ports = world.ports();
     let server = |domain, role, url, port: u16| Party {
         domain,
@@ -26,7 +118,7 @@ pub(super) fn introduce(world: &World) {
         listens: Some(format!("127.0.0.1:{port}")),
         ..Party::default()
     };
-    world.narrator().parties(vec![
+    world.servers.teller().parties(vec![
         server("alice.example", "Security Token Service (STS)", STS, ports.sts),
         server("bob.example", "UMA Server", UMA, ports.uma),
         server("bob.example", "Resource Server (RS)", RS, ports.rs),
@@ -38,25 +130,26 @@ pub(super) fn introduce(world: &World) {
             ..Party::default()
         },
     ]);
-    world.narrator().line(
+    world.servers.teller().line(
         "\n  Neither domain's servers know of the other's. Alice is alice@alice.example; the STS is\n  \
          part of her OpenID provider.",
     );
 }
 
 /// Alice signs in, in the way a script does: the provider's page is fetched and its form filled.
-pub(super) async fn sign_in(world: &World) -> Result<Subject, Failure> {
+async fn sign_in(world: &World) -> Result<Subject, Failure> {
     let (issuer, client) = (Issuer::parse(STS)?, ClientId::parse(CLIENT)?);
     let registration = upstream::Registration::confidential(client, world.sts_secret());
-    let provider = RelyingParty::discover(world.fetch(), &issuer, registration).await?;
+    let provider = RelyingParty::discover(world.servers.fetch(), &issuer, registration).await?;
     let redirect_uri = RedirectUri::parse("http://127.0.0.1/callback")?;
     let scope = ScopeSet::parse("openid email claims-provider")?;
-    let (url, pending) = provider.begin(&redirect_uri, &scope, world.random().as_ref())?;
+    let (url, pending) = provider.begin(&redirect_uri, &scope, world.servers.random().as_ref())?;
     let credentials = Credentials { username: "alice".to_owned(), password: world.password() };
-    let fetch = world.fetch();
+    let fetch = world.servers.fetch();
     let query = headless::sign_in(fetch.as_ref(), &url, &redirect_uri, &credentials).await?;
-    let tokens =
-        provider.finish(pending, &query, world.clock().now(), world.random().as_ref()).await?;
+    let tokens = provider
+        .finish(pending, &query, world.servers.clock().now(), world.servers.random().as_ref())
+        .await?;
     let email = tokens.identity.email.clone().ok_or("the ID token has no e-mail address")?;
     let step = Step::new(None, "RqP Client", "STS", "Alice signs in (before the flow)")
         .detail("scope", tokens.scope.to_string())
@@ -64,20 +157,20 @@ pub(super) async fn sign_in(world: &World) -> Result<Subject, Failure> {
         .detail("email", email.to_string())
         .token("access_token", tokens.access_token.expose())
         .expect(email.as_str() == ALICE, "somebody else signed in");
-    world.narrator().step(step);
+    world.servers.teller().step(step);
     let person = Person::SubjectAndEmail(tokens.identity.subject, email);
     Ok(Subject { access_token: tokens.access_token, person })
 }
 
 /// The step in the place of the sign-in, if it fails.
-pub(super) fn nobody_signed_in(error: &(dyn Error + Send + Sync)) -> Step {
+fn nobody_signed_in(error: &(dyn Error + Send + Sync)) -> Step {
     Step::new(None, "RqP Client", "STS", "Alice signs in (before the flow)")
         .detail("error", crate::failure::one_line(&error.to_string()))
         .expect(false, "Alice was to be signed in")
 }
 
 /// The requesting party's client, as an application would build it.
-pub(super) fn client(world: &World, subject: Subject) -> Result<Client, Failure> {
+fn client(world: &World, subject: Subject) -> Result<Client, Failure> {
     let registration = |issuer: &str, proof: Proof| {
         Ok::<_, Failure>(Registration {
             issuer: Issuer::parse(issuer)?,
@@ -87,15 +180,16 @@ pub(super) fn client(world: &World, subject: Subject) -> Result<Client, Failure>
     };
     let provider = registration(STS, Proof::SecretBasic(world.sts_secret()))?;
     let uma = registration(UMA, Proof::SecretBasic(world.uma_secret()))?;
-    let (fetch, clock, random) = (world.fetch(), world.clock(), world.random());
+    let (fetch, clock, random) =
+        (world.servers.fetch(), world.servers.clock(), world.servers.random());
     Ok(Client::builder(fetch, clock, random, provider, Arc::new(subject))
         .with_registration(uma)
-        .with_observer(world.observer())
+        .with_observer(world.narrator())
         .build())
 }
 
 /// Arrows 1 to 9. The body of the last, if it came.
-pub(super) async fn run(world: &World, client: &Client) -> Result<Option<Bytes>, Failure> {
+async fn run(world: &World, client: &Client) -> Result<Option<Bytes>, Failure> {
     let request = http::Request::get(RESOURCE).body(Bytes::new())?;
     Ok(match client.request(request).await {
         Ok(response) => {
@@ -110,7 +204,7 @@ pub(super) async fn run(world: &World, client: &Client) -> Result<Option<Bytes>,
 }
 
 /// The data that came, compared with what Bob's configuration says.
-pub(super) fn data(body: &[u8]) -> Data {
+fn data(body: &[u8]) -> Data {
     let found = serde_json::from_slice::<Value>(body).ok();
     let differs = if found == Some(files::data()) {
         Vec::new()
@@ -121,14 +215,4 @@ pub(super) fn data(body: &[u8]) -> Data {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_data_differs() {
-        assert!(data(files::data().to_string().as_bytes()).differs.is_empty());
-        for other in ["", "{}", "{\"message\":\"Hello Alice, this is Bob's data.\"}"] {
-            assert!(!data(other.as_bytes()).differs.is_empty(), "{other}");
-        }
-    }
-}
+mod tests;

@@ -206,9 +206,13 @@ impl Style {
     }
 }
 
-/// One member of a JSON object a line, without the braces.
+/// One member of a JSON object a line, without the braces; those of an object in it under its name.
 fn members_of(object: &Map<String, Value>) -> Vec<String> {
-    object.iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    let lines = object.iter().map(|(name, value)| match value.as_object() {
+        Some(inner) => members_of(inner).iter().map(|line| format!("{name}.{line}")).collect(),
+        None => vec![format!("{name}: {value}")],
+    });
+    lines.collect::<Vec<Vec<_>>>().concat()
 }
 
 /// The beginning of a token, and how long it is.
@@ -287,6 +291,16 @@ mod tests {
         assert!(
             printed(true, |printer| printer.step(&step).unwrap()).contains("\u{1b}[31mDIFFERS")
         );
+    }
+
+    #[test]
+    fn an_object_in_an_object_is_told_by_its_members() {
+        let claims =
+            serde_json::json!({ "act": { "sub": "b", "act": { "sub": "a" } }, "iss": "c" });
+        let lines = members_of(claims.as_object().unwrap());
+        let mut sorted = lines.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, ["act.act.sub: \"a\"", "act.sub: \"b\"", "iss: \"c\""], "{lines:?}");
     }
 
     #[test]

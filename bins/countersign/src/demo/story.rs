@@ -33,6 +33,14 @@ pub(crate) struct CheckLine {
     pub(crate) note: Option<String>,
 }
 
+impl CheckLine {
+    /// What a client compared and found to be right: else it would have stopped.
+    pub(crate) fn compared(what: &str, section: &str, value: &str) -> Self {
+        let (name, section) = (what.to_owned(), section.to_owned());
+        Self { name, section, passed: true, note: Some(value.to_owned()) }
+    }
+}
+
 /// A parameter, a header or a claim of a step.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Detail {
@@ -193,11 +201,17 @@ struct Record<'a> {
 }
 
 impl Story {
-    /// Whether everything went as drawn: all nine arrows, three refusals, and the data.
+    /// Whether everything went as drawn: every arrow, every refusal, and the data.
     pub(crate) fn as_drawn(&self) -> bool {
-        self.steps.iter().all(|step| step.differs.is_empty())
-            && self.refusals.iter().all(|refusal| refusal.differs.is_empty())
-            && self.data.as_ref().is_some_and(|data| data.differs.is_empty())
+        self.data.is_some() && self.differences() == 0
+    }
+
+    /// How often it was said that something differs.
+    pub(crate) fn differences(&self) -> usize {
+        let steps = self.steps.iter().map(|step| step.differs.len());
+        let refusals = self.refusals.iter().map(|refusal| refusal.differs.len());
+        let data = self.data.iter().map(|data| data.differs.len());
+        steps.chain(refusals).chain(data).sum()
     }
 
     /// The run as JSON.
@@ -247,7 +261,9 @@ mod tests {
         assert!(Story { data: data(&[]), ..Story::default() }.as_drawn());
         assert!(!Story { data: data(&["another text"]), ..Story::default() }.as_drawn());
         let steps = vec![Step::new(Some(1), "a", "b", "asks").expect(false, "status 500")];
-        assert!(!Story { steps, data: data(&[]), ..Story::default() }.as_drawn());
+        let story = Story { steps, data: data(&["another text"]), ..Story::default() };
+        assert!(!story.as_drawn());
+        assert_eq!(story.differences(), 2);
     }
 
     #[test]

@@ -13,30 +13,33 @@ use countersign_fetch::{Fetch, FetchError, Request};
 use http::Response;
 use http::header::{HOST, WWW_AUTHENTICATE};
 
-use super::arrows::Answer;
-use super::narrator::Narrator;
 use super::story::Message;
-use super::world::RS;
+use super::teller::{Answer, Teller};
 
-/// The client's way out, overheard. The two authorization servers tell of what they answer
-/// themselves; the resource server's answers are heard here.
+/// The client's way out, overheard.
 pub(super) struct Witness {
     fetch: Arc<dyn Fetch>,
-    narrator: Arc<Narrator>,
+    teller: Arc<Teller>,
+    /// Where a server is whose requests are heard here, since it does not tell of them itself.
+    quiet: Option<&'static str>,
 }
 
 impl Witness {
-    pub(super) const fn new(fetch: Arc<dyn Fetch>, narrator: Arc<Narrator>) -> Self {
-        Self { fetch, narrator }
+    pub(super) const fn new(
+        fetch: Arc<dyn Fetch>,
+        teller: Arc<Teller>,
+        quiet: Option<&'static str>,
+    ) -> Self {
+        Self { fetch, teller, quiet }
     }
 
     fn heard(&self, message: Message, response: &Response<Bytes>) {
         let challenge = response.headers().get(WWW_AUTHENTICATE);
         let challenge = challenge.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let scheme = challenge.split(' ').next().unwrap_or_default().to_owned();
-        self.narrator.answer(Answer { status: response.status(), scheme });
-        if message.url.starts_with(RS) {
-            self.narrator.message(message);
+        self.teller.answer(Answer { status: response.status(), scheme });
+        if self.quiet.is_some_and(|quiet| message.url.starts_with(quiet)) {
+            self.teller.message(message);
         }
     }
 }
@@ -54,15 +57,15 @@ impl Fetch for Witness {
 }
 
 /// A router that tells of every request it answers.
-pub(super) fn overheard(router: Router, narrator: Arc<Narrator>) -> Router {
-    router.layer(middleware::from_fn_with_state(narrator, tell))
+pub(super) fn overheard(router: Router, teller: Arc<Teller>) -> Router {
+    router.layer(middleware::from_fn_with_state(teller, tell))
 }
 
-async fn tell(State(narrator): State<Arc<Narrator>>, request: Incoming, next: Next) -> Outgoing {
+async fn tell(State(teller): State<Arc<Teller>>, request: Incoming, next: Next) -> Outgoing {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let url = format!("https://{host}{}", request.uri());
     let method = request.method().to_string();
     let response = next.run(request).await;
-    narrator.message(Message { method, url, status: response.status().as_u16() });
+    teller.message(Message { method, url, status: response.status().as_u16() });
     response
 }

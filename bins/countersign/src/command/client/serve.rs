@@ -102,6 +102,12 @@ fn composed(
     })
 }
 
+/// A router with the document of a client and its key set.
+pub(crate) fn router(client: &UrlClient) -> Result<Router, Failure> {
+    let pages = Pages::of(client)?;
+    Ok(Router::new().fallback(answer).with_state(Arc::new(pages)))
+}
+
 /// What is there: a document by its path.
 struct Pages {
     client_id: String,

@@ -12,7 +12,8 @@ use countersign_uma_service::audit::AssessmentRecord;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
-use super::story::{CheckLine, Step};
+use crate::demo::story::{CheckLine, Step};
+use crate::demo::teller::Answer;
 
 pub(super) const CLIENT: &str = "RqP Client";
 pub(super) const RS: &str = "RS";
@@ -61,13 +62,6 @@ pub(super) struct Expected {
     pub(super) authorization_server: &'static str,
     pub(super) resource: &'static str,
     pub(super) email: &'static str,
-}
-
-/// An answer that reached the client: its status, and the scheme of its challenge.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) scheme: String,
 }
 
 /// What later arrows are compared with.
@@ -227,7 +221,8 @@ impl Arrows {
     }
 }
 
-fn check_line(check: &countersign_uma::Check) -> CheckLine {
+/// A check of the UMA server.
+pub(super) fn check_line(check: &countersign_uma::Check) -> CheckLine {
     CheckLine {
         name: check.name.to_owned(),
         section: check.section.to_owned(),

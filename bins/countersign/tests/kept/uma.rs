@@ -1,102 +1,13 @@
-//! The client's commands as processes, against the servers that `demo --keep` leaves up.
-
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "an expectation that fails is a test that fails"
-)]
-#![cfg(unix)]
-
-mod home;
+//! Getting in by UMA, and signing in.
 
 use std::io::BufReader;
-use std::process::{Child, Command};
 
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use self::home::{Ended, Home, interrupt};
+use crate::servers::Kept;
 
 const URL: &str = "https://rs.bob.example/rs-api";
-
-/// Servers that stay up, and how to use them.
-struct Kept {
-    home: Home,
-    demo: Child,
-    record: Value,
-}
-
-impl Kept {
-    fn start(name: &str) -> Self {
-        let home = Home::new(name);
-        let mut demo = home.command(&["--json", "demo", "--keep"]).spawn().expect("it starts");
-        let stdout = BufReader::new(demo.stdout.take().expect("a pipe"));
-        let mut stream = serde_json::Deserializer::from_reader(stdout);
-        let record = Value::deserialize(&mut stream).expect("a record");
-        assert_eq!(record["as_drawn"], true, "{record:#}");
-        Self { home, demo, record }
-    }
-
-    fn kept(&self, name: &str) -> &str {
-        self.record["kept"][name].as_str().expect("how to use it")
-    }
-
-    fn file(&self, name: &str) -> String {
-        format!("{}/{name}", self.kept("folder"))
-    }
-
-    /// Runs the program as the client that is configured there.
-    #[track_caller]
-    fn check(&self, args: &[&str], code: i32) -> Ended {
-        let files = ["--config", self.kept("config"), "--session", self.kept("session")];
-        self.home.check(&[&files, args].concat(), "", code)
-    }
-
-    /// As [`check`](Self::check), with some of the client's configuration replaced.
-    #[track_caller]
-    fn check_with(&self, old: &str, new: &str, args: &[&str], code: i32) -> Ended {
-        let text = std::fs::read_to_string(self.kept("config")).expect("a configuration");
-        assert!(text.contains(old), "{text}");
-        let config = self.file("changed.toml");
-        std::fs::write(&config, text.replace(old, new)).expect("a configuration");
-        let files = ["--config", &config, "--session", self.kept("session")];
-        self.home.check(&[&files, args].concat(), "", code)
-    }
-
-    fn login(&self) -> Ended {
-        let password = self.file("alice.password");
-        let args = ["login", "--headless", "--username", "alice", "--password-file", &password];
-        self.check(&args, 0)
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        interrupt(self.demo.id());
-        let _ = self.demo.wait();
-    }
-}
-
-#[test]
-fn what_is_printed_is_what_works() {
-    let mut kept = Kept::start("commands");
-    let commands = kept.record["kept"]["commands"].as_array().expect("commands").clone();
-    let script: Vec<_> = commands.iter().filter_map(Value::as_str).collect();
-    let output = Command::new("sh")
-        .args(["-ec", &script.join("\n")])
-        .env_clear()
-        .env("HOME", &kept.home.0)
-        .output()
-        .expect("a shell");
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(stdout.contains("signed in as alice@alice.example"), "{stdout}");
-    assert!(stdout.contains("Hello Alice, this is Bob's data."), "{stdout}");
-    interrupt(kept.demo.id());
-    assert_eq!(kept.demo.wait().expect("an end").code(), Some(0));
-    assert!(std::path::Path::new(kept.kept("config")).exists(), "the configuration stays");
-    kept.demo = kept.home.command(&["hash-ticket", "x"]).spawn().expect("something to end");
-}
 
 #[test]
 fn a_client_gets_in_and_tells_what_it_does() {

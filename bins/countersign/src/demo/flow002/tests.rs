@@ -4,20 +4,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::story::Story;
 use super::*;
+use crate::demo::story::Story;
 
 /// Runs the demo over files that were changed before the servers read them.
 async fn told(change: impl FnOnce(&Path)) -> Story {
     let grounds = Grounds::prepare().unwrap();
     let folder = grounds.folder().to_owned();
     change(&folder);
-    let narrator = Arc::new(Narrator::new("002", None, EXPECTED));
-    let mut world = World::start(grounds, Arc::clone(&narrator)).unwrap();
-    tell(&mut world).await.unwrap();
-    world.stop().await;
+    let teller = Arc::new(Teller::new("002", None));
+    let mut world = World::start(grounds, Arc::clone(&teller)).unwrap();
+    world.tell().await.unwrap();
+    world.into_servers().stop().await;
     assert!(!folder.exists(), "keys and secrets go with the demo");
-    narrator.story().unwrap()
+    teller.story().unwrap()
 }
 
 /// Replaces a text that is there once in a file.
@@ -108,4 +108,12 @@ async fn nobody_signed_in_differs() {
             .await;
     assert_eq!(differences(&story), ["Alice was to be signed in"]);
     assert!(!story.as_drawn());
+}
+
+#[test]
+fn only_what_is_configured_is_the_data() {
+    assert!(data(files::data().to_string().as_bytes()).differs.is_empty());
+    for other in ["", "{}", "{\"message\":\"Hello Alice, this is Bob's data.\"}"] {
+        assert!(!data(other.as_bytes()).differs.is_empty(), "{other}");
+    }
 }

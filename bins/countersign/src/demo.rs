@@ -1,0 +1,248 @@
+//! `countersign demo`: a flow between parties of several domains, in one process, over real sockets.
+
+mod attack;
+mod authority;
+mod flow002;
+mod flow004;
+mod print;
+mod servers;
+mod story;
+mod teller;
+mod witness;
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use countersign_host::server::shutdown_signal;
+use tokio::time::Instant;
+
+use self::print::Printer;
+use self::servers::{Failure, Servers};
+use self::story::Kept;
+use self::teller::Teller;
+use crate::failure::{self, Code};
+use crate::output::Output;
+use crate::private_file::PrivateFile;
+
+/// Where the client of servers that stay up keeps its session.
+const SESSION: &str = "session.json";
+
+/// The flows that can be shown.
+const FLOWS: [(&str, &str); 2] = [
+    (<flow002::World as Flow>::NUMBER, <flow002::World as Flow>::TITLE),
+    (<flow004::World as Flow>::NUMBER, <flow004::World as Flow>::TITLE),
+];
+
+/// A flow: its servers, and what is told about them.
+trait Flow: Sized {
+    /// The number of its drawing.
+    const NUMBER: &'static str;
+    /// What it is about.
+    const TITLE: &'static str;
+    /// The client's configuration file.
+    const CONFIG: &'static str;
+
+    /// Starts its servers.
+    fn start(teller: Arc<Teller>) -> Result<Self, Failure>;
+
+    fn servers(&mut self) -> &mut Servers;
+
+    fn into_servers(self) -> Servers;
+
+    /// What to type at a shell, in the place of the demo's own client.
+    fn commands(program: &str, folder: &Path) -> Vec<String>;
+
+    /// Everything that is shown, in its order. What goes otherwise than drawn is told, and is no
+    /// error.
+    async fn tell(&mut self) -> Result<(), Failure>;
+}
+
+/// Arguments of `countersign demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Which flow to show: 002, UMA and a ticket challenge, or 004, identity propagation [default: 002]
+    #[arg(value_parser = ["002", "004"])]
+    pub(crate) flow: Option<String>,
+
+    /// Leave the servers up, and print how to use them
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Write the exchange to this file, as JSON, tokens included; only you can read it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Write certificates and configuration files for flow 002's servers and client, and exit
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "record"])]
+    pub(crate) write: Option<PathBuf>,
+}
+
+/// Runs the demo. The exit code is 1 if any step differs from the drawing.
+pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
+    let flow = args.flow.as_deref();
+    let done = match (&args.write, flow) {
+        (Some(_), Some("004")) => {
+            let text = "--write is for flow 002; `demo 004 --keep` leaves the servers of 004 up";
+            return out.failed(&failure::Failure::usage(text));
+        }
+        (Some(folder), _) => flow002::write(folder, out).map(|()| Ended::AsDrawn),
+        (None, Some("004")) => show::<flow004::World>(&args, out).await,
+        (None, _) => show::<flow002::World>(&args, out).await,
+    };
+    match done {
+        Ok(Ended::AsDrawn) => ExitCode::SUCCESS,
+        Ok(Ended::Differs) => ExitCode::FAILURE,
+        Ok(Ended::Interrupted) => {
+            out.failed(&failure::Failure::new(Code::Interrupted, "interrupted by a signal"))
+        }
+        Err(error) => {
+            out.failed(&failure::Failure::internal("the demo did not come to its end", error))
+        }
+    }
+}
+
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    AsDrawn,
+    Differs,
+    Interrupted,
+}
+
+async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
+    let started = Instant::now();
+    // From here on a signal ends the run in order: nothing stays behind.
+    let mut stop = pin!(shutdown_signal()?);
+    let record = args.record.as_deref().map(record_file).transpose()?;
+    let printer = (!out.is_json()).then(|| Printer::new(Box::new(std::io::stdout()), colours()));
+    let teller = Arc::new(Teller::new(F::NUMBER, printer));
+
+    if args.flow.is_none() {
+        teller.heading("Flows");
+        for (number, title) in FLOWS {
+            let shown = if number == F::NUMBER { ", shown here" } else { "" };
+            teller.line(&format!("  demo {number}  {title}{shown}"));
+        }
+    }
+    teller.heading(&format!("Flow {}: {}", F::NUMBER, F::TITLE));
+    teller.line("");
+    let mut world = F::start(Arc::clone(&teller))?;
+    if args.keep {
+        world.servers().keep();
+        teller.kept(kept::<F>(world.servers().folder()));
+    }
+    let told = tokio::select! {
+        told = world.tell() => told,
+        () = &mut stop => {
+            world.into_servers().stop().await;
+            return Ok(Ended::Interrupted);
+        }
+    };
+    told?;
+
+    let milliseconds = started.elapsed().as_millis();
+    let story = teller.story()?;
+    teller.heading(&format!("Done in {milliseconds} ms."));
+    if !story.as_drawn() {
+        teller.line(&differences(story.differences()));
+    }
+    let folder = world.servers().folder();
+    teller.line(&if args.keep { keep_hint::<F>(folder) } else { next_hint::<F>() });
+    teller.story()?;
+    let json = story.to_json(milliseconds)?;
+    if out.is_json() {
+        out.write(json.as_bytes()).map_err(|failure| failure.line())?;
+    }
+    if let Some(record) = record {
+        record.finish(json.as_bytes())?;
+    }
+    if args.keep {
+        stop.await;
+    }
+    world.into_servers().stop().await;
+    Ok(if story.as_drawn() { Ended::AsDrawn } else { Ended::Differs })
+}
+
+fn differences(count: usize) -> String {
+    match count {
+        0 => "It did not come to the data.".to_owned(),
+        1 => "1 difference from the drawing: look for DIFFERS.".to_owned(),
+        count => format!("{count} differences from the drawing: look for DIFFERS."),
+    }
+}
+
+fn record_file(path: &Path) -> Result<PrivateFile, String> {
+    PrivateFile::create(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Whether standard output is a terminal that takes colours, by NO_COLOR and its like.
+fn colours() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
+fn at(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+/// What to type at a shell, from naming the files on.
+fn client_commands<F: Flow>(program: &str, folder: &Path) -> Vec<String> {
+    let (config, session) = (at(folder, F::CONFIG), at(folder, SESSION));
+    let files = format!("export COUNTERSIGN_CONFIG={config} COUNTERSIGN_SESSION={session}");
+    std::iter::once(files).chain(F::commands(program, folder)).collect()
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("  {line}\n")).collect()
+}
+
+/// This very program, wherever it is called from.
+fn program() -> String {
+    std::env::current_exe()
+        .map_or_else(|_| "countersign".to_owned(), |program| program.display().to_string())
+}
+
+/// What was typed to get here: by way of cargo, if it was.
+#[expect(clippy::disallowed_methods, reason = "cargo tells in the environment that it runs this")]
+fn typed() -> String {
+    match std::env::var_os("CARGO_MANIFEST_DIR") {
+        Some(_) => format!("cargo run -p {} --", env!("CARGO_PKG_NAME")),
+        None => program(),
+    }
+}
+
+fn kept<F: Flow>(folder: &Path) -> Kept {
+    Kept {
+        folder: folder.display().to_string(),
+        config: at(folder, F::CONFIG),
+        session: at(folder, SESSION),
+        commands: client_commands::<F>(&program(), folder),
+    }
+}
+
+fn keep_hint<F: Flow>(folder: &Path) -> String {
+    format!(
+        "The servers are up until Ctrl-C. In another terminal:\n\n{}\n\
+         Their configuration stays in {}",
+        indented(&client_commands::<F>(&program(), folder)),
+        folder.display()
+    )
+}
+
+fn next_hint<F: Flow>() -> String {
+    let (typed, flow) = (typed(), F::NUMBER);
+    let hint = |arguments: &str, text: &str| format!("\n  {typed} demo {arguments}\n      {text}");
+    let others = FLOWS.iter().filter(|(number, _)| *number != flow);
+    let others = others.map(|(number, title)| hint(number, &format!("shows {title}")));
+    let mut lines = vec![
+        hint(&format!("{flow} --keep"), "leaves the servers up for requests of your own"),
+        hint(&format!("{flow} --record FILE"), "keeps every arrow, check and request as JSON"),
+    ];
+    if flow == flow002::World::NUMBER {
+        lines.push(hint("--write DIR", "writes their configuration files, to start them by hand"));
+    }
+    lines.extend(others);
+    format!("Next:\n{}", lines.concat())
+}

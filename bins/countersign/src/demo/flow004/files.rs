@@ -1,0 +1,157 @@
+//! The configuration files of flow 004's parties, as they would be written by hand.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::world::Ports;
+use crate::private_file;
+
+pub(super) const STS: &str = "sts.toml";
+pub(super) const DELEGATION: &str = "delegation.cedar";
+pub(super) const ACCESS: &str = "access.cedar";
+pub(super) const CLIENT: &str = "client.toml";
+pub(super) const PASSWORD: &str = "alice.password";
+
+/// Alice's letters at Bob's, as the flow has to bring them.
+pub(super) fn letters() -> Vec<Value> {
+    vec![json!({ "from": "bob@bob.example", "text": "Hello Alice, this is Bob." })]
+}
+
+/// Writes the files, and the password that one of them has the hash of.
+pub(super) fn write(folder: &Path, ports: Ports, password: &str, hash: &str) -> io::Result<()> {
+    let connect_to =
+        ports.connect_to().iter().map(|to| format!("    {to:?},\n")).collect::<String>();
+    let connect_to = format!("[\n{connect_to}]");
+    let fill = |text: &str| {
+        text.replace("@CONNECT_TO@", &connect_to)
+            .replace("@STS_PORT@", &ports.sts.to_string())
+            .replace("@PASSWORD_HASH@", hash)
+    };
+    for (name, text) in [
+        (STS, STS_TOML),
+        (DELEGATION, DELEGATION_CEDAR),
+        (ACCESS, ACCESS_CEDAR),
+        (CLIENT, CLIENT_TOML),
+    ] {
+        fs::write(folder.join(name), fill(text))?;
+    }
+    private_file::write(&folder.join(PASSWORD), password.as_bytes())
+}
+
+const STS_TOML: &str = r#"# Alice's identity provider and its security token service.
+issuer = "https://sts.alice.example"
+name = "alice.example"
+email_domains = ["alice.example"]
+listen = "127.0.0.1:@STS_PORT@"
+
+[tls]
+certificate = "sts.alice.example.pem"
+key = "sts.alice.example.key.pem"
+
+[store]
+path = "sts.db"
+
+[keys]
+directory = "keys"
+
+[outbound]
+roots = "ca.pem"
+
+[[users]]
+username = "alice"
+subject = "5ba31a4e-alice"
+name = "Alice"
+email = "alice@alice.example"
+email_verified = true
+password = "@PASSWORD_HASH@"
+
+# What Alice signs in with at a terminal; the services below may act on its tokens, too.
+[[clients]]
+id = "alice-cli"
+name = "Alice's terminal"
+public = true
+redirect_uris = ["http://127.0.0.1/callback"]
+grants = ["authorization_code"]
+scopes = ["openid", "email"]
+
+# Services that nobody registered: their keys are at their URLs.
+[[url_clients]]
+id = "https://mail.example/client"
+grants = ["authorization_code", "token_exchange"]
+scopes = ["openid", "email"]
+
+[url_clients.exchange]
+actor_token = true
+identity_token_audiences = ["https://*.bob.example"]
+subjects_of = ["alice-cli"]
+email_in_access_token = true
+
+[[url_clients]]
+id = "https://news.example/client"
+grants = ["authorization_code", "token_exchange"]
+scopes = ["openid", "email"]
+
+[url_clients.exchange]
+actor_token = true
+identity_token_audiences = ["https://*.bob.example"]
+subjects_of = ["alice-cli"]
+email_in_access_token = true
+
+# Who of them may act for whom, and who is told by which rule.
+[delegation]
+policies = ["delegation.cedar"]
+explain_to = ["https://mail.example/client", "https://news.example/client"]
+
+[danger]
+connect_to = @CONNECT_TO@
+"#;
+
+const DELEGATION_CEDAR: &str = r#"// Who may act for Alice's people.
+
+@id("mail acts for people of alice.example at Bob's")
+permit (
+    principal == Client::"https://mail.example/client",
+    action == Action::"delegate",
+    resource
+) when {
+    resource.host like "*.bob.example" && context.issued == "identity_token" &&
+    context.subject has domain && context.subject.domain == "alice.example"
+};
+"#;
+
+const ACCESS_CEDAR: &str = r#"// What Bob's relying party lets people do through services.
+
+@id("people of alice.example read letters through mail")
+permit (principal is Person, action == Action::"read", resource)
+when {
+    principal has domain && principal.domain == "alice.example" &&
+    context has actor && context.actor == "https://mail.example/client"
+};
+
+@id("they write letters, too")
+permit (principal is Person, action == Action::"write", resource)
+when {
+    principal has domain && principal.domain == "alice.example" &&
+    context has actor && context.actor == "https://mail.example/client"
+};
+
+@id("nobody comes through more than two services")
+forbid (principal, action, resource)
+when { context.depth > 2 };
+"#;
+
+const CLIENT_TOML: &str = r#"# Alice's terminal.
+[provider]
+issuer = "https://sts.alice.example"
+client_id = "alice-cli"
+scope = "openid email"
+
+[outbound]
+roots = "ca.pem"
+
+[danger]
+connect_to = @CONNECT_TO@
+"#;

@@ -1,0 +1,172 @@
+//! Tells a story while it happens: prints it, and keeps it for the record. Which arrows there are, and
+//! what each has to carry, is a flow's own.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+
+use super::print::Printer;
+use super::story::{CheckLine, Data, Kept, Message, Party, Refusal, Step, Story};
+
+/// An answer that reached the client: its status, and the scheme of its challenge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) scheme: String,
+}
+
+/// Tells a [`Story`].
+pub(super) struct Teller(Mutex<Inner>);
+
+struct Inner {
+    story: Story,
+    /// None if only the record is wanted.
+    printer: Option<Printer>,
+    failed: Option<io::Error>,
+    last_arrow: u8,
+    /// While a refusal is tried, nothing is told; what was heard is asked for afterwards.
+    silent: bool,
+    answer: Answer,
+    messages: Vec<Message>,
+}
+
+impl Teller {
+    pub(super) fn new(flow: &'static str, printer: Option<Printer>) -> Self {
+        Self(Mutex::new(Inner {
+            story: Story { flow, ..Story::default() },
+            printer,
+            failed: None,
+            last_arrow: 0,
+            silent: false,
+            answer: Answer::default(),
+            messages: Vec::new(),
+        }))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn heading(&self, text: &str) {
+        self.inner().print(|printer| printer.heading(text));
+    }
+
+    pub(super) fn line(&self, text: &str) {
+        self.inner().print(|printer| printer.line(text));
+    }
+
+    pub(super) fn parties(&self, parties: Vec<Party>) {
+        let mut inner = self.inner();
+        inner.print(|printer| printer.parties(&parties));
+        inner.story.parties = parties;
+    }
+
+    /// Tells a step. An arrow has to be the one after the last.
+    pub(super) fn step(&self, mut step: Step) {
+        let mut inner = self.inner();
+        if let Some(number) = step.number {
+            let expected = inner.last_arrow.saturating_add(1);
+            inner.last_arrow = number;
+            step = step.expect(number == expected, format!("arrow {expected} was to come"));
+        }
+        step.messages = std::mem::take(&mut inner.messages);
+        inner.print(|printer| printer.step(&step));
+        inner.story.steps.push(step);
+    }
+
+    /// The number of the arrow that was told last.
+    pub(super) fn last_arrow(&self) -> u8 {
+        self.inner().last_arrow
+    }
+
+    /// The arrows begin anew.
+    pub(super) fn begin(&self) {
+        self.inner().last_arrow = 0;
+    }
+
+    /// The client's flow is over: with the arrow `last`, or with an error, which differs from the
+    /// drawing, as do arrows that did not come.
+    pub(super) fn flow_ended(&self, client: &'static str, last: u8, error: Option<String>) {
+        let arrow = self.last_arrow();
+        if let Some(error) = error {
+            let step = Step::new(None, client, client, "gives up").detail("error", error);
+            let next = arrow.saturating_add(1);
+            self.step(step.expect(false, format!("arrow {next} was to come")));
+        } else if arrow != last {
+            let step = Step::new(None, client, client, "is done");
+            self.step(step.expect(false, format!("the flow ended at arrow {arrow}")));
+        }
+    }
+
+    /// What the client compared since the last arrow.
+    pub(super) fn comparisons(&self, client: &'static str, checks: Vec<CheckLine>) {
+        if !checks.is_empty() {
+            self.step(Step::new(None, client, client, "compares").checks(checks));
+        }
+    }
+
+    pub(super) fn refusal(&self, refusal: Refusal) {
+        let mut inner = self.inner();
+        inner.print(|printer| printer.refusal(&refusal));
+        inner.story.refusals.push(refusal);
+    }
+
+    pub(super) fn data(&self, data: Data) {
+        let mut inner = self.inner();
+        inner.print(|printer| printer.data(&data));
+        inner.story.data = Some(data);
+    }
+
+    /// How the servers that stay up are used.
+    pub(super) fn kept(&self, kept: Kept) {
+        self.inner().story.kept = Some(kept);
+    }
+
+    /// From here on, listens without telling.
+    pub(super) fn fall_silent(&self) {
+        self.inner().silent = true;
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.inner().silent
+    }
+
+    /// A request that reached a party.
+    pub(super) fn message(&self, message: Message) {
+        let mut inner = self.inner();
+        if !inner.silent {
+            inner.messages.push(message);
+        }
+    }
+
+    /// An answer that reached the client.
+    pub(super) fn answer(&self, answer: Answer) {
+        self.inner().answer = answer;
+    }
+
+    /// The answer that reached the client last.
+    pub(super) fn last_answer(&self) -> Answer {
+        self.inner().answer.clone()
+    }
+
+    /// The story so far.
+    ///
+    /// # Errors
+    /// What kept it from being printed.
+    pub(super) fn story(&self) -> io::Result<Story> {
+        let mut inner = self.inner();
+        match inner.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(inner.story.clone()),
+        }
+    }
+}
+
+impl Inner {
+    fn print(&mut self, what: impl FnOnce(&mut Printer) -> io::Result<()>) {
+        if let Some(Err(error)) = self.printer.as_mut().map(what) {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
