@@ -10,6 +10,7 @@ use axum::body::Body;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::unusable_files;
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 
@@ -299,49 +300,10 @@ fn a_bad_value_is_named() {
     );
 }
 
-/// Files that a configuration names and that cannot be used: which key the error is about, and what
-/// it says. A check finds them, so that nothing binds and nothing is made.
 #[test]
 fn a_file_that_cannot_be_used_is_named_by_its_key() {
-    const TLS: &str = "[tls]\ncertificate = \"C\"\nkey = \"K\"\n";
-    let tls = |certificate: &str, key: &str| TLS.replace('C', certificate).replace('K', key);
-    let store = |path: &str| format!("[store]\npath = \"{path}\"\n");
-    let roots = |path: &str| format!("[outbound]\nroots = \"{path}\"\n");
-    let rows = [
-        (tls("nope.pem", "a.key"), "tls.certificate", "nope.pem"),
-        (tls("text", "a.key"), "tls.certificate", "no certificate in PEM"),
-        (tls("block.pem", "nope.key"), "tls.key", "nope.key"),
-        (tls("block.pem", "text"), "tls.key", "no private key in PEM"),
-        (tls("block.pem", "block.key"), "tls", "cannot be used"),
-        (roots("nope.pem"), "outbound.roots", "nope.pem"),
-        (roots("text"), "outbound.roots", "text"),
-        (store("no/such/server.db"), "store.path", "there is no directory"),
-        (store("."), "store.path", "not a file"),
-        (store("text"), "store.path", "not a store"),
-    ];
-    for (index, (table, key, reason)) in rows.into_iter().enumerate() {
-        let name = format!("file-{index}");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(&name);
-        let text = match table.split_once(']').unwrap().0 {
-            "[tls" => SMALL.replace("plain_http = true", ""),
-            "[store" => SMALL.replace("memory_store = true", ""),
-            _ => SMALL.to_owned(),
-        };
-        let config = load_text(&name, &(text + &table)).unwrap();
-        std::fs::write(folder.join("text"), "only text").unwrap();
-        for (file, label) in [("block.pem", "CERTIFICATE"), ("block.key", "PRIVATE KEY")] {
-            let block = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-            std::fs::write(folder.join(file), block).unwrap();
-        }
-        only_for_its_owner(&folder.join("block.key"));
-        only_for_its_owner(&folder.join("text"));
-        let before = std::fs::read_dir(&folder).unwrap().count();
-        let error = check(&config).unwrap_err();
-        assert!(error.file.starts_with(&folder), "{error}");
-        assert_eq!(error.key, key, "{table}: {error}");
-        assert!(error.reason.contains(reason), "{table}: {error}");
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), before, "{table}");
-    }
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts");
+    unusable_files::are_named_by_key(&parent, SMALL, load_text, check);
 }
 
 #[test]

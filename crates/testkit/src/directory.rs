@@ -51,12 +51,12 @@ impl Drop for Directory {
 }
 
 #[cfg(unix)]
-fn only_for_its_owner(path: &Path) -> io::Result<()> {
+pub(crate) fn only_for_its_owner(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
-fn only_for_its_owner(_: &Path) -> io::Result<()> {
+pub(crate) fn only_for_its_owner(_: &Path) -> io::Result<()> {
     Ok(())
 }
