@@ -163,14 +163,36 @@ pub fn admit_subject(
     }
 }
 
-/// Who acts in the token to be issued: the actor token's actor, or a client that is not the one the
-/// subject token was issued to, in front of those who acted before.
+/// Who acts in the token to be issued: whoever newly does, in front of those who acted before. The
+/// limits hold whether somebody is added or not: they may have been others when the subject token
+/// was issued.
 fn acting(
     request: &ExchangeRequest,
     facts: &Facts<'_>,
 ) -> Result<Option<ActorChain>, ExchangeError> {
+    let chain = match (facts.subject.act().cloned(), newly_acting(request, facts)?) {
+        (before, None) => before,
+        // Who acts already does not take over from itself.
+        (Some(chain), Some(actor)) if *chain.current() == actor => Some(chain),
+        (Some(chain), Some(actor)) => Some(chain.delegated_to(actor).map_err(ExchangeError::Act)?),
+        (None, Some(actor)) => Some(ActorChain::new(actor)),
+    };
+    let Some(chain) = chain else { return Ok(None) };
+    if chain.depth() > facts.policy.server.max_actors {
+        return Err(ExchangeError::Act(ActError::Depth));
+    }
+    if chain.to_claim().to_string().len() > MAX_ACT {
+        return Err(ExchangeError::ActSize);
+    }
+    Ok(Some(chain))
+}
+
+/// The actor token's actor, or a client that is not the one the subject token was issued to.
+fn newly_acting(
+    request: &ExchangeRequest,
+    facts: &Facts<'_>,
+) -> Result<Option<Actor>, ExchangeError> {
     let client = facts.client.id();
-    let before = facts.subject.act().cloned();
     let own = facts.subject.client_id() == client.as_str();
     let actor = match facts.actor {
         Some(_) if !facts.policy.client.may_act => {
@@ -179,31 +201,21 @@ fn acting(
         Some(verified) => verified.actor().clone(),
         // The subject token was issued to this very client: nobody new acts.
         None if own => match request.wanted {
-            Wanted::ClaimsToken => return Ok(before),
-            _ if facts.policy.client.may_impersonate || before.is_some() => return Ok(before),
+            Wanted::ClaimsToken => return Ok(None),
+            _ if facts.policy.client.may_impersonate || facts.subject.act().is_some() => {
+                return Ok(None);
+            }
             _ => client_as_actor(client),
         },
         None => client_as_actor(client),
     };
     // RFC 8693 §4.4: where the claim is there, nobody else becomes the actor.
-    if let Some(may_act) = facts.subject.may_act()
-        && !may_act.names(&actor, facts.subject.issuer())
-    {
-        return Err(ExchangeError::MayAct);
+    match facts.subject.may_act() {
+        Some(may_act) if !may_act.names(&actor, facts.subject.issuer()) => {
+            Err(ExchangeError::MayAct)
+        }
+        _ => Ok(Some(actor)),
     }
-    let chain = match before {
-        // Who acts already does not take over from itself.
-        Some(chain) if *chain.current() == actor => chain,
-        Some(chain) => chain.delegated_to(actor).map_err(ExchangeError::Act)?,
-        None => ActorChain::new(actor),
-    };
-    if chain.depth() > facts.policy.server.max_actors {
-        return Err(ExchangeError::Act(ActError::Depth));
-    }
-    if chain.to_claim().to_string().len() > MAX_ACT {
-        return Err(ExchangeError::ActSize);
-    }
-    Ok(Some(chain))
 }
 
 /// Asks the delegation policy about what would be granted, if somebody acts or takes the subject's

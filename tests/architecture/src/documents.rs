@@ -111,6 +111,18 @@ fn every_attack_class_names_a_test_or_a_plan() {
 }
 
 #[test]
+fn every_test_that_the_security_tests_name_exists() {
+    let text = read("docs/SECURITY-TESTS.md");
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    let named: Vec<_> = rows.flat_map(pointers).collect();
+    assert!(named.len() > 300, "the pointers were not found");
+    for (path, name) in named {
+        let found = file(&path).is_some_and(|text| has_test(&text, &name));
+        assert!(found, "docs/SECURITY-TESTS.md: no test {name} in {path}");
+    }
+}
+
+#[test]
 fn conformance_points_at_code_and_tests_that_exist() {
     let document = "docs/CONFORMANCE.md";
     let rows: Vec<_> = rows(document)

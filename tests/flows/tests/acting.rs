@@ -173,3 +173,11 @@ pub(crate) fn jti() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("jti-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// Actors within actors, the last one outermost.
+pub(crate) fn chain(depth: usize) -> Value {
+    (0..depth).fold(Value::Null, |inner, n| match inner {
+        Value::Null => json!({ "sub": n.to_string() }),
+        inner => json!({ "sub": n.to_string(), "act": inner }),
+    })
+}

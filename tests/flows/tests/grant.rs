@@ -1,6 +1,7 @@
 //! The UMA token endpoint: GRANT-1 to GRANT-9, 11, 13 to 15, 20 and 21.
 
 mod claims;
+mod narrowing;
 mod policy;
 mod requests;
 mod tickets;

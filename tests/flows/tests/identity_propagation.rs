@@ -20,7 +20,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::acting::{
-    API, Acting, CLIENT, LETTERS, LETTERS_HOST, NEXT, THIRD, deployment, document, signed,
+    API, Acting, CLIENT, LETTERS, LETTERS_HOST, NEXT, THIRD, chain, deployment, document, signed,
 };
 use crate::bed::{ACCESS_TOKEN, Reply, bearer, check_not_stored, claims_of};
 
@@ -284,13 +284,6 @@ async fn f004_10_subject_tokens_that_prove_nothing() {
     let other = ("client_id", json!(names::OTHER_CLIENT));
     let named = token(&[other, ("may_act", json!({ "sub": CLIENT }))]);
     check("named by may_act", &acting.exchange(&[("subject_token", &named)]).await, 200, "");
-}
-
-fn chain(depth: usize) -> Value {
-    (0..depth).fold(Value::Null, |inner, n| match inner {
-        Value::Null => json!({ "sub": n.to_string() }),
-        inner => json!({ "sub": n.to_string(), "act": inner }),
-    })
 }
 
 #[tokio::test]

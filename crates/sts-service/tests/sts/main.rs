@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod acting;
 mod authorization;
 mod discovery;
 mod elsewhere;
 mod exchange;
 mod keys;
+mod paths;
 mod propagation;
 mod support;
 mod token;

@@ -3,133 +3,14 @@
 use std::sync::Arc;
 
 use countersign_identity_propagation::identity_token;
-use countersign_jwt::{Algorithm, Sign as _, SigningKey};
+use countersign_jwt::{Algorithm, SigningKey};
 use countersign_types::secret::AccessToken;
 use countersign_types::{Issuer, ResourceIdentifier, Timestamp};
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
+use crate::acting::*;
 use crate::support::*;
-
-const MAIL: &str = "https://svc.mail.example/client";
-const JWKS: &str = "https://svc.mail.example/jwks";
-const NEXT: &str = "https://next.mail.example/client";
-const RP: &str = "https://rp.bob.example";
-const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// A service that publishes its keys under its own URL, in a world with a provider.
-struct Case {
-    world: World,
-    key: Arc<SigningKey>,
-    subject_token: String,
-}
-
-/// A token to be signed by the client: type, if any, and claims.
-type Made = (Option<&'static str>, Value);
-
-impl Case {
-    async fn new() -> Self {
-        let world = World::new();
-        let key = Arc::new(SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap());
-        publish(&world, MAIL, &key);
-        let case = Self { world, key, subject_token: String::new() };
-        let subject_token = case.subject(&[]);
-        Self { subject_token, ..case }
-    }
-
-    /// An access token of Alice for this client, as the authorization code grant issues it.
-    fn subject(&self, change: &[(&str, Value)]) -> String {
-        let mut claims = json!({
-            "iss": STS, "sub": "sub-of-alice", "aud": STS, "client_id": MAIL, "jti": "at-1",
-            "iat": NOW, "exp": NOW + 200, "scope": "openid email get",
-            "email": "alice@alice.example", "email_verified": true,
-        });
-        apply(&mut claims, change);
-        sign("at+jwt", &claims)
-    }
-
-    fn assertion(&self, change: &[(&str, Value)]) -> Made {
-        let now = self.now();
-        let mut claims = json!({ "iss": MAIL, "sub": MAIL, "aud": STS, "jti": jti(),
-            "iat": now, "exp": now + 60 });
-        apply(&mut claims, change);
-        (Some("client-authentication+jwt"), claims)
-    }
-
-    /// An actor token in the drawing's form, or as changed.
-    fn actor(&self, change: &[(&str, Value)]) -> Made {
-        let now = self.now();
-        let mut claims = json!({ "iss": MAIL, "sub": MAIL, "aud": RP, "jti": jti(),
-            "iat": now, "nbf": now, "exp": now + 60 });
-        apply(&mut claims, change);
-        (Some("actor+jwt"), claims)
-    }
-
-    fn now(&self) -> i64 {
-        countersign_types::Clock::now(self.world.clock.as_ref()).as_unix()
-    }
-
-    fn sign(&self, made: &Made) -> String {
-        signed(&self.key, made)
-    }
-
-    /// The exchange of the flow's step 3, changed; an empty value takes a parameter away.
-    async fn exchange(&self, change: &[(&str, &str)]) -> Answer {
-        let assertion = self.sign(&self.assertion(&[]));
-        let actor = self.sign(&self.actor(&[]));
-        let good = [
-            ("grant_type", EXCHANGE),
-            ("requested_token_type", JWT),
-            ("subject_token", self.subject_token.as_str()),
-            ("subject_token_type", ACCESS_TOKEN),
-            ("actor_token", actor.as_str()),
-            ("actor_token_type", JWT),
-            ("client_assertion", assertion.as_str()),
-            ("client_assertion_type", ASSERTION),
-        ];
-        self.world.send(form_request("/token", changed(&good, change))).await
-    }
-}
-
-/// Signs with or without `typ`.
-fn signed(key: &SigningKey, (typ, claims): &Made) -> String {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    if let Some(typ) = typ {
-        return countersign_jwt::sign(typ, key, claims).unwrap();
-    }
-    let header = json!({ "alg": key.algorithm().name(), "kid": key.key_id() });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", part(&header), part(claims));
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).unwrap()))
-}
-
-/// Sets claims; `null` takes one away.
-fn apply(claims: &mut Value, change: &[(&str, Value)]) {
-    for (name, value) in change {
-        claims[*name] = value.clone();
-    }
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-}
-
-fn jti() -> String {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string()
-}
-
-fn publish(world: &World, id: &str, key: &SigningKey) {
-    let document = json!({ "client_id": id, "client_name": "Mail",
-        "token_endpoint_auth_method": "private_key_jwt",
-        "jwks": { "keys": [key.public().to_jwk()] } });
-    world.documents.set(id, Ok(document));
-}
-
-#[track_caller]
-fn check(name: &str, answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.error(), (status, code.to_owned()), "{name}: {}", answer.text);
-    assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
-    assert_eq!(answer.json().get("access_token"), None, "{name}");
-}
 
 /// F004-1: the drawing's form, then the strict one.
 #[tokio::test]
@@ -452,13 +333,6 @@ async fn f004_10_subject_tokens_that_prove_nothing() {
         let answer = case.exchange(&[("subject_token_type", &kind)]).await;
         check(&kind, &answer, 400, "invalid_request");
     }
-}
-
-fn chain(depth: usize) -> Value {
-    (0..depth).fold(Value::Null, |inner, n| match inner {
-        Value::Null => json!({ "sub": n.to_string() }),
-        inner => json!({ "sub": n.to_string(), "act": inner }),
-    })
 }
 
 /// F004-11: an access token instead, with the actor in it and, by policy, the person's address.

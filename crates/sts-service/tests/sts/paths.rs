@@ -1,0 +1,474 @@
+//! T1 to T10 and T13 to T15 on every path that exchanges: no product of an exchange comes by a way
+//! on which somebody forgot a check of another.
+
+use countersign_jwt::{Algorithm, SigningKey};
+use countersign_token_exchange::ServerPolicy;
+use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
+use countersign_types::{Issuer, ResourceIdentifier};
+use serde_json::{Value, json};
+
+use crate::acting::*;
+use crate::support::*;
+
+const PROFILED: &str = "The API";
+const EVIL: &str = "https://rp.evil.example";
+
+/// A way through the exchange: what is asked for, and whether somebody acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    ClaimsToken,
+    ClaimsTokenByActor,
+    /// The drawing's form: the actor token names the target.
+    IdentityToken,
+    /// The strict form: the request does.
+    IdentityTokenStrict,
+    AccessToken,
+    AccessTokenByActor,
+    /// An access token that whoever it is for exchanges once more.
+    Onward,
+    /// What a target's profile makes of a JWT that nothing else explains.
+    Profile,
+}
+
+const PATHS: [Path; 8] = [
+    Path::ClaimsToken,
+    Path::ClaimsTokenByActor,
+    Path::IdentityToken,
+    Path::IdentityTokenStrict,
+    Path::AccessToken,
+    Path::AccessTokenByActor,
+    Path::Onward,
+    Path::Profile,
+];
+
+type Claim<'a> = (&'a str, Value);
+type Param<'a> = (&'static str, &'a str);
+
+/// What differs from a request that succeeds.
+#[derive(Clone, Copy, Default)]
+struct Change<'a> {
+    subject: &'a [Claim<'a>],
+    actor: &'a [Claim<'a>],
+    params: &'a [Param<'a>],
+}
+
+impl Path {
+    /// Whom the actor token is made out to, if there is one.
+    const fn actor(self) -> Option<&'static str> {
+        match self {
+            Self::ClaimsToken | Self::AccessToken | Self::Profile => None,
+            Self::IdentityToken => Some(RP),
+            Self::AccessTokenByActor => Some(RS),
+            Self::ClaimsTokenByActor | Self::IdentityTokenStrict | Self::Onward => Some(STS),
+        }
+    }
+
+    const fn params(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::ClaimsToken | Self::ClaimsTokenByActor => {
+                &[("audience", UMA), ("resource", RS), ("ticket_challenge", CHALLENGE)]
+            }
+            Self::IdentityToken => &[],
+            Self::IdentityTokenStrict => &[("resource", RP)],
+            Self::AccessToken => &[("requested_token_type", ACCESS_TOKEN), ("resource", RS)],
+            Self::AccessTokenByActor => &[("requested_token_type", ACCESS_TOKEN)],
+            Self::Onward => {
+                &[("requested_token_type", ACCESS_TOKEN), ("resource", NEXT), ("resource", STS)]
+            }
+            Self::Profile => &[("resource", PROFILED)],
+        }
+    }
+
+    /// Which parameter names whom the token is for: a claims token is for an authorization server.
+    const fn target(self) -> &'static str {
+        match self {
+            Self::ClaimsToken | Self::ClaimsTokenByActor => "audience",
+            _ => "resource",
+        }
+    }
+
+    /// Whether the token that is issued carries scope.
+    const fn is_scoped(self) -> bool {
+        matches!(self, Self::AccessToken | Self::AccessTokenByActor | Self::Onward | Self::Profile)
+    }
+
+    async fn exchange(self, case: &Case, change: Change<'_>) -> Answer {
+        let mut subject = vec![("scope", json!("openid email get claims-provider"))];
+        subject.extend_from_slice(change.subject);
+        let subject = case.subject(&subject);
+        let actor = self.actor().map(|aud| {
+            let mut claims = vec![("aud", json!(aud))];
+            claims.extend_from_slice(change.actor);
+            case.sign(&case.actor(&claims))
+        });
+        let mut params = vec![("subject_token", subject.as_str())];
+        match &actor {
+            Some(actor) => params.push(("actor_token", actor)),
+            None => params.extend([("actor_token", ""), ("actor_token_type", "")]),
+        }
+        let stays = |param: &&(&str, &str)| change.params.iter().all(|(name, _)| *name != param.0);
+        params.extend(self.params().iter().copied());
+        let mut params: Vec<_> = params.iter().filter(stays).copied().collect();
+        params.extend(change.params);
+        case.exchange(&params).await
+    }
+
+    /// Checks that a request is refused, with everything else in order.
+    async fn refuses(self, name: &str, case: &Case, change: Change<'_>, code: &str) {
+        let answer = self.exchange(case, change).await;
+        check(&format!("{self:?}: {name}"), &answer, 400, code);
+    }
+
+    /// The claims of what is issued.
+    async fn issues(self, name: &str, case: &Case, change: Change<'_>) -> Value {
+        let answer = self.exchange(case, change).await;
+        assert_eq!(answer.status.as_u16(), 200, "{self:?}: {name}: {}", answer.text);
+        let body = answer.json();
+        // T14: nothing that outlives the exchange by itself.
+        assert_eq!(body.get("refresh_token"), None, "{self:?}: {name}");
+        Value::Object(claims(body["access_token"].as_str().unwrap()).as_map().clone())
+    }
+}
+
+fn policy() -> ServerPolicy {
+    let mut policy = server_policy();
+    policy.targets.push(RegisteredTarget {
+        name: PROFILED.to_owned(),
+        audience: Issuer::parse(RS).unwrap(),
+        resource: ResourceIdentifier::parse(RS).unwrap(),
+        jwt_profile: Some(JwtProfile::AccessToken),
+    });
+    policy
+}
+
+async fn case() -> Case {
+    Case::with(policy()).await
+}
+
+/// T14, and that every path is one: without it, the refusals below would say nothing.
+#[tokio::test]
+async fn t14_every_path_issues_its_token_and_no_refresh_token() {
+    let case = case().await;
+    for path in PATHS {
+        let claims = path.issues("good", &case, Change::default()).await;
+        assert_eq!(claims["iss"], STS, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn t1_a_token_of_another_client_is_exchanged_by_nobody() {
+    let case = case().await;
+    for path in PATHS {
+        for (name, subject) in [
+            ("another's", vec![("client_id", json!("rqp-client"))]),
+            ("another's, for another", {
+                vec![("client_id", json!("rqp-client")), ("aud", json!([STS, NEXT]))]
+            }),
+            ("for itself, of a client", vec![("sub", json!("rqp-client"))]),
+        ] {
+            path.refuses(
+                name,
+                &case,
+                Change { subject: &subject, ..Change::default() },
+                "invalid_request",
+            )
+            .await;
+        }
+        // Named as an audience, the client is whom the token is for.
+        let subject = [("client_id", json!("rqp-client")), ("aud", json!([STS, MAIL]))];
+        path.issues("for this one", &case, Change { subject: &subject, ..Change::default() }).await;
+    }
+}
+
+#[tokio::test]
+async fn t2_no_target_hides_among_others() {
+    let mut policy = policy();
+    policy.denied.push("https://denied.bob.example".parse().unwrap());
+    let case = Case::with(policy).await;
+    for path in PATHS {
+        // What has no profile cannot even be asked for in that way.
+        let code = if path == Path::Profile { "invalid_request" } else { "invalid_target" };
+        let made_out_to = |target: &'static str| match path.actor() {
+            Some(STS) | None => vec![],
+            Some(_) => vec![("aud", json!(target))],
+        };
+        for target in [EVIL, "https://rp.bob.example.evil.example", "https://bob.example"] {
+            let actor = made_out_to(target);
+            let params = [(path.target(), target)];
+            let change = Change { actor: &actor, params: &params, ..Change::default() };
+            path.refuses(target, &case, change, code).await;
+        }
+        let denied = "https://denied.bob.example";
+        let actor = made_out_to(denied);
+        let params = [("resource", denied)];
+        let change = Change { actor: &actor, params: &params, ..Change::default() };
+        path.refuses("denied", &case, change, code).await;
+
+        let mut good: Vec<_> = path.params().to_vec();
+        good.retain(|(name, _)| *name == "resource");
+        if good.is_empty() {
+            good.push(("resource", path.actor().unwrap_or_default()));
+        }
+        for other in [EVIL, "https://other.bob.example"] {
+            for at in [0, good.len()] {
+                let mut params = good.clone();
+                params.insert(at, ("resource", other));
+                let change = Change { params: &params, ..Change::default() };
+                path.refuses("one of several", &case, change, code).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn t3_a_subject_token_is_of_the_type_it_is_said_to_be() {
+    let case = case().await;
+    let id_token = sign(
+        "JWT",
+        &json!({ "iss": STS, "sub": "sub-of-alice", "aud": MAIL,
+        "exp": NOW + 100, "iat": NOW, "jti": "i", "client_id": MAIL }),
+    );
+    let tokens = [
+        ("an ID token", id_token),
+        ("an actor token", case.sign(&case.actor(&[("aud", json!(STS))]))),
+        ("a client assertion", case.sign(&case.assertion(&[]))),
+        ("opaque", "opaque".to_owned()),
+        ("nothing", String::new()),
+    ];
+    for path in PATHS {
+        for (name, token) in &tokens {
+            let params = [("subject_token", token.as_str())];
+            let change = Change { params: &params, ..Change::default() };
+            path.refuses(name, &case, change, "invalid_request").await;
+        }
+        for kind in ["jwt", "id_token", "refresh_token", "saml1", "saml2", "nonsense"] {
+            let kind = format!("urn:ietf:params:oauth:token-type:{kind}");
+            let params = [("subject_token_type", kind.as_str())];
+            let change = Change { params: &params, ..Change::default() };
+            path.refuses(&kind, &case, change, "invalid_request").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn t4_nothing_outlives_its_subject_token() {
+    let case = case().await;
+    // A login whose code was shown twice: its access token is revoked.
+    let world = &case.world;
+    let code = world.code("alice", &[]).await;
+    let revoked = world.redeem(&code).await.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".to_owned()));
+    let revoked = claims(&revoked).jwt_id().unwrap().to_owned();
+    for path in PATHS {
+        let subject = [("exp", json!(NOW + 50))];
+        let issued =
+            path.issues("short", &case, Change { subject: &subject, ..Change::default() }).await;
+        assert_eq!(issued["exp"], NOW + 50, "{path:?}");
+        for (name, claim) in [
+            ("over", ("exp", json!(NOW))),
+            ("revoked", ("jti", json!(revoked))),
+            ("out of a revoked one", ("origin_jti", json!(revoked))),
+            ("of somebody who is gone", ("sub", json!("nobody"))),
+        ] {
+            let change = Change { subject: &[claim], ..Change::default() };
+            path.refuses(name, &case, change, "invalid_request").await;
+        }
+    }
+}
+
+/// Who acts in what is issued by a path, with `before` as the actors of the subject token.
+fn expected(path: Path, before: &Value) -> Value {
+    let adds = match path {
+        // The person's own word, or one that somebody spoke before.
+        Path::ClaimsToken => false,
+        Path::AccessToken | Path::Profile => before.is_null(),
+        _ => true,
+    };
+    let mut mine = json!({ "sub": MAIL, "client_id": MAIL });
+    if !adds {
+        return before.clone();
+    }
+    if !before.is_null() {
+        mine["act"] = before.clone();
+    }
+    mine
+}
+
+#[tokio::test]
+async fn t5_actors_come_from_evidence_alone() {
+    let case = case().await;
+    let forged = json!({ "sub": "https://forged.example" });
+    for path in PATHS {
+        let params = [("act", "{\"sub\":\"https://forged.example\"}"), ("actor", "forged")];
+        let actor = [("act", forged.clone()), ("may_act", forged.clone())];
+        let change = Change { actor: &actor, params: &params, ..Change::default() };
+        let issued = path.issues("forged", &case, change).await;
+        assert_eq!(issued["act"], expected(path, &Value::Null), "{path:?}");
+
+        let subject = [("iss", json!("https://sts.evil.example")), ("act", forged.clone())];
+        let change = Change { subject: &subject, ..Change::default() };
+        path.refuses("a foreign issuer's", &case, change, "invalid_request").await;
+        for malformed in [json!("x"), json!([]), json!({}), json!({ "sub": 1 })] {
+            let subject = [("act", malformed)];
+            let change = Change { subject: &subject, ..Change::default() };
+            path.refuses("malformed", &case, change, "invalid_request").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn t6_nobody_else_becomes_the_actor_where_may_act_says_who() {
+    let case = case().await;
+    for path in PATHS {
+        for (may_act, allowed) in [
+            (json!({ "sub": NEXT }), false),
+            (json!({ "sub": MAIL, "iss": "https://sts.evil.example" }), false),
+            (json!({ "sub": MAIL }), true),
+        ] {
+            // Where nobody becomes the actor, there is nobody to be named.
+            let allowed = allowed || path == Path::ClaimsToken;
+            let subject = [("may_act", may_act)];
+            let change = Change { subject: &subject, ..Change::default() };
+            if allowed {
+                path.issues("named", &case, change).await;
+            } else {
+                path.refuses("another", &case, change, "invalid_request").await;
+            }
+        }
+        let subject = [("may_act", json!("everybody"))];
+        let change = Change { subject: &subject, ..Change::default() };
+        path.refuses("malformed", &case, change, "invalid_request").await;
+    }
+}
+
+#[tokio::test]
+async fn t7_former_actors_are_history() {
+    let case = case().await;
+    let before = json!({ "sub": NEXT, "act": { "sub": MAIL } });
+    for path in PATHS {
+        let subject = [("client_id", json!("rqp-client")), ("act", before.clone())];
+        let change = Change { subject: &subject, ..Change::default() };
+        path.refuses("an actor of another's token", &case, change, "invalid_request").await;
+
+        let subject = [("act", before.clone())];
+        let change = Change { subject: &subject, ..Change::default() };
+        let issued = path.issues("kept", &case, change).await;
+        assert_eq!(issued["act"], expected(path, &before), "{path:?}");
+        // Whoever acts already is not nested in itself.
+        let subject = [("act", json!({ "sub": MAIL, "client_id": MAIL }))];
+        let change = Change { subject: &subject, ..Change::default() };
+        let issued = path.issues("once", &case, change).await;
+        assert_eq!(issued["act"], subject[0].1, "{path:?}");
+    }
+}
+
+#[tokio::test]
+async fn t8_chains_have_an_end() {
+    let narrow = ServerPolicy { max_actors: 2, ..policy() };
+    let (case, narrow) = (case().await, Case::with(narrow).await);
+    for path in PATHS {
+        let adds = usize::from(expected(path, &json!({})) != json!({}));
+        for (case, most) in [(&case, 5), (&narrow, 2)] {
+            let longest = [("act", chain(most - adds))];
+            path.issues("longest", case, Change { subject: &longest, ..Change::default() }).await;
+            let longer = [("act", chain(most - adds + 1))];
+            let change = Change { subject: &longer, ..Change::default() };
+            path.refuses("longer", case, change, "invalid_request").await;
+        }
+        let large = [("act", json!({ "sub": "x".repeat(5_000) }))];
+        let change = Change { subject: &large, ..Change::default() };
+        path.refuses("large", &case, change, "invalid_request").await;
+    }
+}
+
+#[tokio::test]
+async fn t9_an_actor_token_is_its_clients_own() {
+    let case = case().await;
+    let other = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
+    publish(&case.world, NEXT, &other);
+    for path in PATHS {
+        let Some(aud) = path.actor() else { continue };
+        let who = [("iss", json!(NEXT)), ("sub", json!(NEXT)), ("aud", json!(aud))];
+        for (name, token) in [
+            ("another client's", signed(&other, &case.actor(&who))),
+            ("another client's name", case.sign(&case.actor(&who))),
+            ("another client's key", signed(&other, &case.actor(&[("aud", json!(aud))]))),
+        ] {
+            let params = [("actor_token", token.as_str())];
+            let change = Change { params: &params, ..Change::default() };
+            path.refuses(name, &case, change, "invalid_request").await;
+        }
+        // O10: and it is good once.
+        let used = case.sign(&case.actor(&[("aud", json!(aud))]));
+        let params = [("actor_token", used.as_str())];
+        let change = Change { params: &params, ..Change::default() };
+        path.issues("new", &case, change).await;
+        path.refuses("used", &case, change, "invalid_request").await;
+    }
+}
+
+#[tokio::test]
+async fn t10_nobody_takes_the_persons_place() {
+    let case = case().await;
+    for path in PATHS {
+        let issued = path.issues("good", &case, Change::default()).await;
+        assert_eq!(issued["act"], expected(path, &Value::Null), "{path:?}");
+        // Without its actor token, a path is another one or none.
+        if let Path::IdentityToken | Path::IdentityTokenStrict = path {
+            let params = [("actor_token", ""), ("actor_token_type", ""), ("resource", RP)];
+            let change = Change { params: &params, ..Change::default() };
+            path.refuses("no actor token", &case, change, "invalid_request").await;
+        }
+        // A claims token is the person's word: they have to have let this client speak for them.
+        if let Path::ClaimsToken | Path::ClaimsTokenByActor = path {
+            let subject = [("scope", json!("openid email get"))];
+            let change = Change { subject: &subject, ..Change::default() };
+            path.refuses("no consent", &case, change, "invalid_request").await;
+        }
+        if path.is_scoped() {
+            continue;
+        }
+        for claim in
+            [("email", Value::Null), ("email_verified", json!(false)), ("sub", json!(MAIL))]
+        {
+            let change = Change { subject: &[claim], ..Change::default() };
+            path.refuses("no person", &case, change, "invalid_request").await;
+        }
+        let params = [("email_address", "bob@alice.example")];
+        let change = Change { params: &params, ..Change::default() };
+        path.refuses("another person", &case, change, "invalid_request").await;
+    }
+}
+
+/// Where a key is not proved, what it binds is of no use; nothing is issued without the binding.
+#[tokio::test]
+async fn t13_a_binding_is_not_dropped() {
+    let case = case().await;
+    for path in PATHS {
+        for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!("x")] {
+            let subject = [("cnf", cnf)];
+            let change = Change { subject: &subject, ..Change::default() };
+            path.refuses("bound", &case, change, "invalid_request").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn t15_scopes_are_compared_as_they_are_on_every_path() {
+    let case = case().await;
+    for path in PATHS {
+        for scope in ["*", "GET", "get  email", "get\temail", "put", "get put"] {
+            let params = [("scope", scope)];
+            let change = Change { params: &params, ..Change::default() };
+            path.refuses(scope, &case, change, "invalid_scope").await;
+        }
+        let params = [("scope", "get")];
+        let change = Change { params: &params, ..Change::default() };
+        if path.is_scoped() {
+            let issued = path.issues("narrower", &case, change).await;
+            assert_eq!(issued["scope"], "get", "{path:?}");
+        } else {
+            path.refuses("it carries none", &case, change, "invalid_scope").await;
+        }
+    }
+}
