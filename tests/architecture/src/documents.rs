@@ -151,6 +151,7 @@ fn links_between_documents_lead_somewhere() {
         "SECURITY.md",
         "docs/ARCHITECTURE.md",
         "docs/CONFORMANCE.md",
+        "docs/IDENTITY-PROPAGATION.md",
         "docs/PROFILE.md",
         "docs/SECURITY-TESTS.md",
         "tests/model/README.md",
@@ -183,18 +184,45 @@ fn the_profile_shows_the_vectors_that_the_tests_check() {
     }
 
     let tokens = vectors("crates/claims-token/tests/vectors/claims_token.json");
-    let shown = &tokens["accepted"][0];
-    let blocks: Vec<_> = profile.split("```").skip(1).step_by(2).collect();
-    let has_json = |wanted: &serde_json::Value| {
-        let texts = blocks.iter().filter_map(|block| block.strip_prefix("json\n"));
-        texts
-            .filter_map(|text| serde_json::from_str(text).ok())
-            .any(|it: serde_json::Value| it == *wanted)
-    };
-    assert!(has_json(&shown["header"]));
-    assert!(has_json(&shown["claims"]));
-    assert!(has_json(&tokens["jwks"]["keys"][0]));
-    let token = shown["token"].as_str().unwrap();
-    let joined = blocks.iter().map(|block| block.replace('\n', "").replacen("text", "", 1));
-    assert!(joined.into_iter().any(|block| block == token), "PROFILE.md shows another token");
+    let blocks = blocks(&profile);
+    shows(&blocks, &tokens["accepted"][0]);
+    assert!(has_json(&blocks, &tokens["jwks"]["keys"][0]));
+}
+
+#[test]
+fn the_profile_of_identity_propagation_shows_its_vectors() {
+    let profile = read("docs/IDENTITY-PROPAGATION.md");
+    let path = "crates/identity-propagation/tests/vectors/identity_propagation.json";
+    let vectors: serde_json::Value = serde_json::from_str(&read(path)).unwrap();
+    let (actors, presentations) = (&vectors["actor_tokens"], &vectors["presentations"]);
+    let blocks = blocks(&profile);
+    shows(&blocks, &actors["accepted"][0]);
+    shows(&blocks, &presentations["accepted"][0]["identity_token"]);
+    shows(&blocks, &presentations["accepted"][0]["client_proof"]);
+    let refused = |of: &serde_json::Value| of["refused"].as_array().unwrap().len();
+    let (actors, presentations) = (refused(actors), refused(presentations));
+    let said = format!("{actors} actor tokens and {presentations} presentations that are refused");
+    assert!(profile.contains(&said), "IDENTITY-PROPAGATION.md does not say: {said}");
+}
+
+/// What a document has between fences, with the name of its language.
+fn blocks(document: &str) -> Vec<&str> {
+    document.split("```").skip(1).step_by(2).collect()
+}
+
+fn has_json(blocks: &[&str], wanted: &serde_json::Value) -> bool {
+    let texts = blocks.iter().filter_map(|block| block.strip_prefix("json\n"));
+    texts
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .any(|it: serde_json::Value| it == *wanted)
+}
+
+/// Header, claims and token of a vector are among the blocks.
+#[track_caller]
+fn shows(blocks: &[&str], vector: &serde_json::Value) {
+    assert!(has_json(blocks, &vector["header"]), "{}", vector["header"]);
+    assert!(has_json(blocks, &vector["claims"]), "{}", vector["claims"]);
+    let token = vector["token"].as_str().unwrap();
+    let mut joined = blocks.iter().map(|block| block.replace('\n', "").replacen("text", "", 1));
+    assert!(joined.any(|block| block == token), "another token is shown than {token}");
 }
