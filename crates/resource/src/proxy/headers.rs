@@ -12,8 +12,8 @@ use crate::caller::VerifiedCaller;
 use crate::identity_propagation::CLIENT_PROOF;
 
 /// In which headers the service behind is told who calls. A header of one of these names that comes
-/// from outside never reaches it, in any spelling that a service might take for the same (`_` for
-/// `-`).
+/// from outside never reaches it, in any spelling that a service might take for the same: some turn
+/// whatever is no letter or digit into `_` or `-` (`.`, as PHP does, or `_`).
 ///
 /// A value is visible ASCII; anything else in it, and `%`, is percent-encoded as UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub(super) fn prepare(
     let own: Vec<String> = names.all().iter().map(|name| folded(name)).collect();
     let foreign = |name: &HeaderName| {
         let folded = folded(name);
-        [AUTHORIZATION, CLIENT_PROOF, EXPECT, FORWARDED].contains(name)
+        [AUTHORIZATION, CLIENT_PROOF, EXPECT, FORWARDED].iter().any(|known| *known == *folded)
             || own.contains(&folded)
             || OVERRIDES.contains(&folded.as_str())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
@@ -148,7 +148,7 @@ pub(super) fn strip_connection(headers: &mut HeaderMap) {
 
 /// A name as services that turn headers into variables see it.
 fn folded(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+    name.as_str().replace(|character: char| !character.is_ascii_alphanumeric(), "-")
 }
 
 /// Host and port of an identifier, as `Host` has them.
@@ -204,6 +204,9 @@ mod tests {
             ("x_caller_subject", "mallory"),
             ("X-Caller-Scope", "admin"),
             ("x-caller_actor", "mallory"),
+            ("X.Caller.Subject", "mallory"),
+            ("x!caller~subject", "mallory"),
+            ("x-caller.issuer", "mallory"),
             ("accept", "text/plain"),
         ];
         let headers = prepared(&sent, Some(&caller("alice")));
@@ -232,6 +235,11 @@ mod tests {
         let sent = [
             ("x-http-method-override", "DELETE"),
             ("x_http_method_override", "DELETE"),
+            ("x.http.method.override", "DELETE"),
+            ("X.Forwarded.For", "127.0.0.1"),
+            ("x!forwarded+for", "127.0.0.1"),
+            ("x.real.ip", "127.0.0.1"),
+            ("client_assertion", "unverified"),
             ("x-original-url", "/admin"),
             ("x-rewrite-url", "/admin"),
             ("x-forwarded-for", "127.0.0.1"),
