@@ -1,11 +1,14 @@
 //! Which request needs what: method and path, and nothing is served that is not named.
 
+mod twins;
+
 use std::collections::BTreeMap;
 
 use countersign_types::ScopeSet;
 use countersign_types::scope::ScopeError;
 use http::Method;
 
+use self::twins::Twins;
 use crate::path::StrictPath;
 
 /// What callers of one method and path have to bring.
@@ -85,7 +88,11 @@ impl Requirement {
 /// A rule is a method and a path: `GET /albums/{id}`. `{id}` stands for one segment, `{*rest}` at the
 /// end for one or more; a path written out comes before one with a placeholder. `GET` stands for
 /// `HEAD`, too ([RFC 9110 §9.3.2]). Paths are compared decoded, in the one spelling that
-/// [`StrictPath`] lets through, so that a rule cannot be written around.
+/// [`StrictPath`] lets through.
+///
+/// Nor can a rule be written around by what some services overlook. `/admin/` and `/ADMIN` are not
+/// the `/admin` of a rule, and a wider rule like `GET /{*rest}` does not speak of them either: they
+/// are 404. `/admin/{*rest}` speaks of what is below `/admin`, not of `/admin` itself.
 ///
 /// ```
 /// use countersign_resource::routes::{Found, Routes};
@@ -107,9 +114,17 @@ impl Requirement {
 /// [RFC 9110 §9.3.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
 #[derive(Clone, Debug)]
 pub struct Routes {
-    tree: matchit::Router<Vec<(Method, Need)>>,
+    tree: matchit::Router<Rules>,
+    twins: Twins,
     // INVARIANT: every need that `tree` holds, in the order they were written.
     needs: Vec<(String, Need)>,
+}
+
+/// The rules of one path.
+#[derive(Clone, Debug)]
+struct Rules {
+    path: String,
+    by_method: Vec<(Method, Need)>,
 }
 
 /// Rules as they are written, until [`RoutesBuilder::build`] has read them.
@@ -148,7 +163,8 @@ pub enum RoutesError {
     /// name of a placeholder.
     #[error("the action of {0:?} is none")]
     Action(String),
-    /// One method and path twice, or two placeholders in one place.
+    /// One method and path twice, or two placeholders in one place; paths that differ in case or by a
+    /// slash at the end are one here.
     #[error("{0:?} says again what another rule says")]
     Twice(String),
 }
@@ -179,7 +195,10 @@ impl Routes {
     #[must_use]
     pub fn find(&self, method: &Method, path: &StrictPath) -> Found<'_> {
         let Ok(matched) = self.tree.at(path.as_str()) else { return Found::Nothing };
-        let rules = matched.value;
+        let Rules { path: rule, by_method: rules } = matched.value;
+        if !self.twins.are_of(rule, path.as_str()) {
+            return Found::Nothing;
+        }
         let of = |method: &Method| rules.iter().find(|(known, _)| known == method);
         let read = || (*method == Method::HEAD).then(|| of(&Method::GET)).flatten();
         match of(method).or_else(read) {
@@ -290,14 +309,16 @@ impl RoutesBuilder {
                 None => paths.push((path, vec![(method, need)])),
             }
         }
-        let mut tree = matchit::Router::new();
-        for (path, rules) in paths {
-            tree.insert(&path, rules).map_err(|error| match error {
+        let (mut tree, mut twins) = (matchit::Router::new(), Twins::default());
+        for (path, by_method) in paths {
+            let refused = |error| match error {
                 matchit::InsertError::Conflict { .. } => RoutesError::Twice(path.clone()),
                 _ => RoutesError::Path(path.clone()),
-            })?;
+            };
+            tree.insert(&path, Rules { path: path.clone(), by_method }).map_err(refused)?;
+            twins.insert(&path).map_err(refused)?;
         }
-        Ok(Routes { tree, needs })
+        Ok(Routes { tree, twins, needs })
     }
 }
 
@@ -420,6 +441,59 @@ mod tests {
         check("HEAD /health/", "404");
         check("POST /files/a", "405 GET HEAD");
         check("get /me", "405 GET HEAD");
+    }
+
+    /// To services that overlook case or a slash at the end, these are the path of the narrow rule.
+    #[test]
+    fn h11_a_wide_rule_does_not_speak_of_the_twins_of_a_narrow_one() {
+        let table = Routes::new()
+            .open("GET /{*rest}")
+            .require("GET /admin", "admin")
+            .require("GET /Staff/", "staff")
+            .require("GET /users/{id}/keys", "keys")
+            .require("GET /vault/{*rest}", "vault")
+            .open("GET /\u{c4}rger")
+            .build()
+            .unwrap();
+        let found = |path: &str| {
+            let path = StrictPath::parse(&StrictPath::encode(path)).unwrap();
+            match table.find(&Method::GET, &path) {
+                Found::Need(Need::Open) => "open".to_owned(),
+                Found::Need(Need::Caller(requirement)) => requirement.scopes.to_string(),
+                other => format!("{other:?}"),
+            }
+        };
+        for (path, expected) in [
+            ("/admin", "admin"),
+            ("/Staff/", "staff"),
+            ("/users/Bob/keys", "keys"),
+            ("/vault/A/", "vault"),
+            ("/\u{c4}rger", "open"),
+            ("/other", "open"),
+            ("/Other/", "open"),
+            ("/users/7/", "open"),
+            ("/vault", "open"),
+        ] {
+            assert_eq!(found(path), expected, "{path}");
+        }
+        for path in [
+            "/admin/",
+            "/ADMIN",
+            "/Admin/",
+            "/Staff",
+            "/staff/",
+            "/users/7/keys/",
+            "/Users/7/keys",
+            "/users/7/KEYS",
+            "/VAULT/a",
+            "/\u{e4}rger",
+        ] {
+            assert_eq!(found(path), "Nothing", "{path}");
+        }
+        let twice = Routes::new().open("GET /A/{id}").require("GET /a/{*rest}", "read").build();
+        assert!(matches!(twice, Err(RoutesError::Twice(_))), "{twice:?}");
+        let both = Routes::new().open("GET /docs").open("GET /docs/").open("POST /{a}/x");
+        assert!(both.open("GET /{b}/y").build().is_ok());
     }
 
     #[test]
