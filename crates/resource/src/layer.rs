@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ScopeSet, Wire, WireError};
 use http::header::{ALLOW, AUTHORIZATION, RETRY_AFTER};
@@ -71,7 +72,8 @@ impl UmaLayer {
     }
 
     /// With a limit on the permission tickets that one source is given; a request that a ticket
-    /// would be the answer to gets 429 instead. Requests are told apart by the [`Source`] among
+    /// would be the answer to gets 429 instead. As many tokens of one source may turn out not to
+    /// suffice, before the authorization server is asked about no more of them. Requests are told apart by the [`Source`] among
     /// their extensions, which is the server's to put there.
     #[must_use]
     pub fn with_limit(mut self, limit: TicketLimit) -> Self {
@@ -201,12 +203,21 @@ impl UmaLayer {
             error.log(resource);
             error.own().map_or(Answer::Unreachable, Answer::Own)
         };
+        let source = parts.extensions.get::<Source>().copied();
+        let guesses = self.limit.as_deref().map(TicketLimit::guesses);
+        let guessed = guesses.zip(token.as_ref().map(AccessToken::digest));
+        if let Some((guesses, token)) = &guessed {
+            guesses.may_ask(source, token, self.server.now()).map_err(Answer::TooMany)?;
+        }
         let admitted = self.server.admit(token.as_ref(), resource, scopes).await;
-        if let Some(caller) = admitted.map_err(unreachable)? {
+        let admitted = admitted.map_err(unreachable)?;
+        if let Some((guesses, token)) = &guessed {
+            guesses.note(source, token, admitted.is_some(), self.server.now());
+        }
+        if let Some(caller) = admitted {
             return Ok(caller);
         }
         if let Some(limit) = &self.limit {
-            let source = parts.extensions.get::<Source>().copied();
             limit.take(source, self.server.now()).map_err(Answer::TooMany)?;
         }
         let challenge = self.server.challenge(resource, scopes).await;

@@ -17,7 +17,7 @@
 //! | [`challenge`] | the answer to a caller without sufficient authorization (UMA 2.0 Grant §3.2) |
 //! | [`registration`] | resource descriptions, and the memory of their identifiers (UMA 2.0 Federated Authorization §3) |
 //! | [`server`] | the conversation with the authorization server: PAT, registration, permission tickets, introspection (UMA 2.0 Federated Authorization §1.3, §3-5), and this server's own metadata ([RFC 9728]) |
-//! | [`limit`] | how many permission tickets one source is given |
+//! | [`limit`] | how many permission tickets one source is given, and how many tokens it may have asked about in vain |
 //! | [`layer`] | UMA as a tower layer with rules of its own |
 //!
 //! # Bearer tokens
@@ -85,7 +85,8 @@
 //!
 //! - A token in the query is refused ([RFC 9700 §4.3.2]), although RFC 6750 §2.3 describes it.
 //! - A source that is given too many permission tickets gets 429 ([RFC 6585 §4]), which UMA does not
-//!   mention, where the embedder sets such a limit.
+//!   mention, where the embedder sets such a limit; so does one whose tokens turn out to be none too
+//!   often, where tokens are introspected.
 //! - The introspection response must carry `aud` with this server's resource identifier, which
 //!   RFC 7662 §2.2 leaves optional: without it a token for one resource server would open another.
 //!
@@ -136,7 +137,7 @@ pub use error::ConversationError;
 pub use identity_propagation::IdentityPropagation;
 pub use introspect::Introspection;
 pub use layer::{Access, Rules, Uma, UmaLayer};
-pub use limit::TicketLimit;
+pub use limit::{GuessLimit, TicketLimit};
 pub use path::StrictPath;
 pub use policy::AccessPolicy;
 pub use protect::{Mode, ProtectLayer};

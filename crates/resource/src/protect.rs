@@ -15,10 +15,11 @@
 //! | with credentials that prove nothing here | 401 `invalid_token` |
 //! | that would need more scopes | 403 `insufficient_scope` |
 //! | that this server's own policy does not permit | 403 `access_denied`, without a challenge: no other token would help |
+//! | of a source that had too many tokens asked about in vain | 429 ([`limit`](crate::limit)) |
 //! | while the issuer's keys or its answer cannot be had | 503 |
 //!
 //! Every challenge points to this server's metadata ([RFC 9728 §5.1]). Where UMA protects the
-//! resource, its own answers take the place of the last four ([`challenge`](crate::challenge)).
+//! resource, its own answers take the place of the last five ([`challenge`](crate::challenge)).
 //!
 //! [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
 //! [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1

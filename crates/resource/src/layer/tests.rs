@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use countersign_types::secret::AccessToken;
 use countersign_types::wire::is_description;
 use countersign_types::{Lifetime, auth_param};
 
@@ -225,10 +224,15 @@ async fn tickets_are_limited_by_source_and_tokens_are_not() {
         request.extensions_mut().insert(Source::from(source.parse::<IpAddr>().unwrap()));
         layer.layer(Inner).call(request).await.unwrap()
     };
-    let tickets = || pretend.state().tickets;
+    let asked = || {
+        let state = pretend.state();
+        let questions = state.log.iter().filter(|line| line.contains("/introspect")).count();
+        (state.tickets, questions)
+    };
+    assert_eq!(send("192.0.2.1", "rpt").await.status(), 200);
     assert_eq!(send("192.0.2.1", "").await.status(), 401);
     assert_eq!(send("192.0.2.1", "garbage").await.status(), 401);
-    let before = tickets();
+    let (tickets, _) = asked();
     for token in ["", "garbage"] {
         let refused = send("192.0.2.1", token).await;
         assert_eq!(refused.status(), 429);
@@ -236,9 +240,35 @@ async fn tickets_are_limited_by_source_and_tokens_are_not() {
         assert_eq!(refused.headers()["cache-control"], "no-store");
         assert!(!refused.headers().contains_key("www-authenticate"));
     }
-    assert_eq!(tickets(), before, "the authorization server is not asked");
-    assert_eq!(send("192.0.2.1", "rpt").await.status(), 200);
+    let (after, questions) = asked();
+    assert_eq!(after, tickets, "the authorization server is asked for no ticket");
+    pretend.grant("new", &["get"]);
+    for token in ["garbage", "new"] {
+        assert_eq!(send("192.0.2.1", token).await.status(), 429);
+    }
+    assert_eq!(asked(), (tickets, questions), "and about no token, after so many");
+    assert_eq!(send("192.0.2.1", "rpt").await.status(), 200, "it was good before");
     assert_eq!(send("192.0.2.2", "").await.status(), 401);
+    assert_eq!(send("192.0.2.2", "new").await.status(), 200);
+    pretend.state().tokens.clear();
+    assert_eq!(send("192.0.2.1", "rpt").await.status(), 429, "a revocation bites all the same");
     pretend.advance(60);
     assert_eq!(send("192.0.2.1", "").await.status(), 401);
+}
+
+#[tokio::test]
+async fn who_has_had_their_tickets_gets_in_with_what_came_of_one() {
+    let pretend = granted().await;
+    let limit = TicketLimit::new(NonZeroU32::MIN);
+    let layer = UmaLayer::new(pretend.resource_server(), Arc::new(OnePath)).with_limit(limit);
+    for (token, status) in [("", 401), ("", 429), ("rpt", 200)] {
+        let mut request = Request::get("/rs-api").body(()).unwrap();
+        if !token.is_empty() {
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        let source = Source::from("192.0.2.1".parse::<IpAddr>().unwrap());
+        request.extensions_mut().insert(source);
+        assert_eq!(layer.layer(Inner).call(request).await.unwrap().status(), status, "{token}");
+    }
 }

@@ -32,7 +32,7 @@ pub(super) enum Answer {
     UmaUnreachable,
     /// This server's own failure.
     Own(Wire),
-    TooManyTickets(TooMany),
+    TooMany(TooMany),
 }
 
 /// The metadata of this server, and what every challenge says of it.
@@ -121,7 +121,7 @@ impl Answer {
             Self::InsufficientScope(scopes) => challenged(&INSUFFICIENT_SCOPE, Some(&scopes)),
             Self::Uma(challenge) => uma(&challenge, document),
             Self::UmaUnreachable => unreachable(),
-            Self::TooManyTickets(error) => {
+            Self::TooMany(error) => {
                 let mut response = error.wire().response().map(R::from);
                 response.headers_mut().insert(RETRY_AFTER, error.retry_after.as_secs().into());
                 response

@@ -10,12 +10,12 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::answer::Answer;
-use crate::access_token::{AccessTokens, IntrospectedTokens};
+use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
 use crate::bearer::{self, BearerError};
 use crate::caller::{Content, VerifiedCaller};
 use crate::error::ConversationError;
 use crate::identity_propagation::{CLIENT_PROOF, IdentityPropagation, client_proof_of};
-use crate::limit::{Source, TicketLimit};
+use crate::limit::{GuessLimit, Source, TicketLimit};
 use crate::routes::{Need, Requirement, Routes};
 use crate::server::ResourceServer;
 
@@ -27,7 +27,7 @@ pub struct Mode(Kind);
 #[derive(Clone)]
 enum Kind {
     AccessTokens(Arc<AccessTokens>),
-    Introspected(Arc<IntrospectedTokens>),
+    Introspected(Arc<IntrospectedTokens>, Arc<GuessLimit>),
     Identity(Arc<IdentityPropagation>),
     Uma(Arc<ResourceServer>, Option<Arc<TicketLimit>>),
 }
@@ -40,7 +40,7 @@ impl From<AccessTokens> for Mode {
 
 impl From<IntrospectedTokens> for Mode {
     fn from(tokens: IntrospectedTokens) -> Self {
-        Self(Kind::Introspected(Arc::new(tokens)))
+        Self(Kind::Introspected(Arc::new(tokens), Arc::default()))
     }
 }
 
@@ -67,6 +67,18 @@ impl Mode {
         self
     }
 
+    /// With another limit on the tokens that one source may have asked about in vain. A request of a
+    /// source beyond it gets 429 in the place of an answer about its token, unless the token was good
+    /// before. Sources are told apart by the [`Source`] among a request's extensions, which is the
+    /// server's to put there. Other modes ask nobody about single tokens, or have their own limit.
+    #[must_use]
+    pub fn with_guess_limit(mut self, limit: GuessLimit) -> Self {
+        if let Kind::Introspected(_, own) = &mut self.0 {
+            *own = Arc::new(limit);
+        }
+        self
+    }
+
     /// What this server publishes about itself. [RFC 9728 §2]
     ///
     /// [RFC 9728 §2]: https://www.rfc-editor.org/rfc/rfc9728#section-2
@@ -82,7 +94,7 @@ impl Mode {
             Kind::AccessTokens(tokens) => {
                 of(tokens.identifier(), tokens.issuers().cloned().collect())
             }
-            Kind::Introspected(tokens) => of(tokens.identifier(), vec![tokens.issuer().clone()]),
+            Kind::Introspected(tokens, _) => of(tokens.identifier(), vec![tokens.issuer().clone()]),
             // Whoever a person's domain names: there is no list of them.
             Kind::Identity(identities) => of(identities.identifier(), Vec::new()),
             Kind::Uma(server, _) => server.metadata(),
@@ -92,7 +104,7 @@ impl Mode {
     /// Whether a need can be asked of anybody in this way.
     pub(super) fn can_ask(&self, need: &Need) -> bool {
         match (&self.0, need) {
-            (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(_), _) => true,
+            (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(..), _) => true,
             // An identity token says who is calling, and grants nothing.
             (Kind::Identity(_), Need::Caller(requirement)) => requirement.scopes.is_empty(),
             (Kind::Uma(server, _), Need::Caller(requirement)) => {
@@ -118,8 +130,8 @@ impl Mode {
             (Kind::AccessTokens(tokens), Some(token)) => {
                 tokens.verify(&token).await.map_err(|error| refused(&error))?
             }
-            (Kind::Introspected(tokens), Some(token)) => {
-                tokens.verify(&token).await.map_err(|error| refused(&error))?
+            (Kind::Introspected(tokens, limit), Some(token)) => {
+                by_introspection(tokens, limit, parts, &token).await?
             }
             (Kind::Identity(identities), Some(token)) => {
                 let proof = client_proof_of(&parts.headers);
@@ -146,7 +158,7 @@ impl Mode {
     pub(super) fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::AccessTokens(tokens) => tokens.now(),
-            Kind::Introspected(tokens) => tokens.now(),
+            Kind::Introspected(tokens, _) => tokens.now(),
             Kind::Identity(identities) => identities.now(),
             Kind::Uma(server, _) => server.now(),
         }
@@ -170,6 +182,24 @@ fn refused(error: &(dyn WireError + 'static)) -> Answer {
     Answer::Token(wire)
 }
 
+/// The caller of a token that its issuer stands by. The issuer is asked for no more guesses of one
+/// source than that is allowed.
+async fn by_introspection(
+    tokens: &IntrospectedTokens,
+    limit: &GuessLimit,
+    parts: &Parts,
+    token: &AccessToken,
+) -> Result<VerifiedCaller, Answer> {
+    let (source, digest) = (parts.extensions.get::<Source>().copied(), token.digest());
+    limit.may_ask(source, &digest, tokens.now()).map_err(Answer::TooMany)?;
+    let outcome = tokens.verify(token).await;
+    // Where the issuer did not answer, nothing is known of the token.
+    if !outcome.as_ref().is_err_and(AccessTokenError::is_unavailable) {
+        limit.note(source, &digest, outcome.is_ok(), tokens.now());
+    }
+    outcome.map_err(|error| refused(&error))
+}
+
 /// The caller of a UMA-protected resource, or the challenge. [UMA 2.0 Grant §3.5]
 ///
 /// [UMA 2.0 Grant §3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#check-rpt
@@ -185,8 +215,17 @@ async fn by_permission(
         error.log(resource);
         error.own().map_or(Answer::UmaUnreachable, Answer::Own)
     };
+    let source = parts.extensions.get::<Source>().copied();
+    let guessed = limit.map(TicketLimit::guesses).zip(token.map(AccessToken::digest));
+    if let Some((guesses, token)) = &guessed {
+        guesses.may_ask(source, token, server.now()).map_err(Answer::TooMany)?;
+    }
     let admitted = server.admit(token, resource, &requirement.scopes).await;
-    if let Some(caller) = admitted.map_err(unreachable)? {
+    let admitted = admitted.map_err(unreachable)?;
+    if let Some((guesses, token)) = &guessed {
+        guesses.note(source, token, admitted.is_some(), server.now());
+    }
+    if let Some(caller) = admitted {
         return Ok(VerifiedCaller::new(Content {
             issuer: server.identity().authorization_server.clone(),
             subject: caller.subject().map(str::to_owned),
@@ -202,8 +241,7 @@ async fn by_permission(
         }));
     }
     if let Some(limit) = limit {
-        let source = parts.extensions.get::<Source>().copied();
-        limit.take(source, server.now()).map_err(Answer::TooManyTickets)?;
+        limit.take(source, server.now()).map_err(Answer::TooMany)?;
     }
     let challenge = server.challenge(resource, &requirement.scopes).await;
     Err(challenge.map_or_else(unreachable, Answer::Uma))

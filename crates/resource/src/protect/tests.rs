@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::VerifiedCaller;
+use crate::limit::{GuessLimit, Source};
 use crate::pretend::{NAME, Pretend};
 use crate::pretend_issuer::{API, ISSUER, PretendIssuer};
 
@@ -180,6 +181,44 @@ async fn introspected_tokens_behind_the_same_lines() {
     assert_eq!(response.body(), b"alice at /v1/albums/7");
     assert_eq!(send(&layer, "DELETE /v1/albums/7", &["Bearer opaque"]).await.status(), 403);
     assert_eq!(send(&layer, "GET /v1/me", &["Bearer other"]).await.status(), 401);
+}
+
+/// A token that nobody has heard of costs its issuer a question: a source has so many, and no more.
+#[tokio::test]
+async fn guesses_of_one_source_reach_nobody_beyond_its_share() {
+    let issuer = PretendIssuer::new();
+    let answer = crate::pretend_issuer::claims(json!({"active": true}));
+    issuer.state().tokens.insert("opaque".to_owned(), answer.clone());
+    issuer.state().tokens.insert("another".to_owned(), answer);
+    let limit = GuessLimit::new(std::num::NonZeroU32::new(2).unwrap());
+    let mode = Mode::from(issuer.introspected_tokens()).with_guess_limit(limit);
+    let layer = ProtectLayer::new(mode, routes()).unwrap();
+    let send = async |source: &str, token: &str| {
+        let request = Request::get("/v1/me").header(AUTHORIZATION, format!("Bearer {token}"));
+        let mut request = request.body(()).unwrap();
+        let source = source.parse::<std::net::IpAddr>().unwrap();
+        request.extensions_mut().insert(Source::from(source));
+        layer.layer(Inner).call(request).await.unwrap()
+    };
+    assert_eq!(send("192.0.2.1", "opaque").await.status(), 200);
+    issuer.state().down = true;
+    assert_eq!(send("192.0.2.1", "guess").await.status(), 503, "which says nothing of the token");
+    issuer.state().down = false;
+    for guess in ["guess-1", "guess-2"] {
+        assert_eq!(send("192.0.2.1", guess).await.status(), 401);
+    }
+    let before = issuer.asked("/introspect");
+    let refused = send("192.0.2.1", "guess-3").await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "60");
+    assert!(!refused.headers().contains_key("www-authenticate"));
+    assert_eq!(send("192.0.2.1", "another").await.status(), 429, "not known to be good");
+    assert_eq!(issuer.asked("/introspect"), before, "the issuer is not asked");
+    assert_eq!(send("192.0.2.1", "opaque").await.status(), 200, "it was good before");
+    assert_eq!(send("192.0.2.2", "another").await.status(), 200, "another source");
+    assert_eq!(send("192.0.2.1", "another").await.status(), 200, "it has proved good by now");
+    issuer.advance(60);
+    assert_eq!(send("192.0.2.1", "guess-3").await.status(), 401);
 }
 
 #[tokio::test]
