@@ -34,7 +34,7 @@ pub enum ClientError {
     Challenge(#[from] ChallengeError),
     /// A server's metadata could not be had or is about another issuer. A resource server that
     /// names an authorization server whose metadata lies is stopped here.
-    #[error("the metadata of {issuer} is refused")]
+    #[error("the metadata of {issuer} cannot be used")]
     Metadata {
         /// The server.
         issuer: Issuer,
@@ -44,7 +44,7 @@ pub enum ClientError {
     },
     /// The resource server's metadata is malformed, or could not be had and is not known to be
     /// absent: whom it lists as its authorization servers cannot be told.
-    #[error("the resource server's metadata at {document} is refused")]
+    #[error("the resource server's metadata at {document} cannot be used")]
     ResourceMetadata {
         /// Where the document is.
         document: EndpointUrl,
