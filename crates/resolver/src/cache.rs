@@ -31,11 +31,18 @@ pub(crate) trait Failure: Clone {
     }
 }
 
+/// What was found is kept apart from what was only asked about: strangers choose what is asked, and
+/// what they make up does not push out what is there.
 pub(crate) struct Cache<K, V, E> {
-    slots: moka::sync::Cache<K, Arc<Slot<V, E>>>,
+    /// Slots that have had a value.
+    found: Slots<K, V, E>,
+    /// Slots that have not.
+    asked: Slots<K, V, E>,
     clock: Arc<dyn Clock>,
     times: Times,
 }
+
+type Slots<K, V, E> = moka::sync::Cache<K, Arc<Slot<V, E>>>;
 
 struct Slot<V, E> {
     state: Mutex<State<V, E>>,
@@ -59,11 +66,16 @@ where
     E: Failure + Send + Sync + 'static,
 {
     pub(crate) fn new(capacity: u64, clock: Arc<dyn Clock>, times: Times) -> Self {
-        let slots = moka::sync::Cache::builder()
-            .max_capacity(capacity)
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self { slots, clock, times }
+        let slots = || {
+            let slots = moka::sync::Cache::builder().max_capacity(capacity);
+            slots.eviction_policy(EvictionPolicy::lru()).build()
+        };
+        Self { found: slots(), asked: slots(), clock, times }
+    }
+
+    /// Whether `key` has had a value, and not too long ago for this cache to know.
+    pub(crate) fn has_found(&self, key: &K) -> bool {
+        self.found.contains_key(key)
     }
 
     /// The value of `key`, loaded if need be. A fresh value that is not `wanted` is loaded again,
@@ -78,7 +90,7 @@ where
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
     {
-        let slot = self.slots.get_with_by_ref(key, Slot::empty);
+        let slot = self.slot(key);
         let now = self.clock.now();
         let in_flight = slot.loading.try_lock().is_err();
         let seen = {
@@ -107,17 +119,28 @@ where
             }
         }
         let loaded = load().await;
-        slot.state().note(loaded, now, &self.times)
+        let is_found = loaded.is_ok();
+        let outcome = slot.state().note(loaded, now, &self.times);
+        if is_found {
+            // In this order, so that nobody finds it in neither place.
+            self.found.insert(key.clone(), Arc::clone(&slot));
+            self.asked.invalidate(key);
+        }
+        outcome
     }
 
-    #[cfg(test)]
-    pub(crate) fn sync(&self) {
-        self.slots.run_pending_tasks();
+    fn slot(&self, key: &K) -> Arc<Slot<V, E>> {
+        self.found.get(key).unwrap_or_else(|| {
+            let slot = self.asked.get_with_by_ref(key, Slot::empty);
+            self.found.get(key).unwrap_or(slot)
+        })
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> u64 {
-        self.slots.entry_count()
+        self.found.run_pending_tasks();
+        self.asked.run_pending_tasks();
+        self.found.entry_count() + self.asked.entry_count()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which issuer speaks for an e-mail address.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request};
@@ -9,6 +10,7 @@ use countersign_types::identifier::IdentifierError;
 use countersign_types::{Clock, EmailAddress, EndpointUrl, Issuer, Lifetime};
 use serde::Deserialize;
 
+use crate::budget::Budget;
 use crate::cache::{Cache, Failure};
 use crate::metadata::{MetadataConfig, ServerMetadataCache, ServerMetadataError, is_not_found};
 
@@ -19,6 +21,8 @@ const FALLBACK: [DocumentKind; 4] = [
     DocumentKind::ClaimsProvider,
     DocumentKind::WideEcosystemClaimsProvider,
 ];
+
+const NEW_PER_DOMAIN: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// How long the outcome of a discovery is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -33,6 +37,9 @@ pub struct IssuerConfig {
     pub negative: Lifetime,
     /// So many addresses are kept: 10 000.
     pub capacity: u64,
+    /// So many addresses of one domain are asked about within a minute, beside those that an issuer is
+    /// known for: 300. Addresses come in tokens that anybody can make up.
+    pub new_per_domain: NonZeroU32,
     /// The same for the issuers' metadata.
     pub metadata: MetadataConfig,
 }
@@ -45,6 +52,7 @@ impl Default for IssuerConfig {
             stale: metadata.stale,
             negative: metadata.negative,
             capacity: 10_000,
+            new_per_domain: NEW_PER_DOMAIN,
             metadata,
         }
     }
@@ -79,6 +87,12 @@ pub enum DiscoveryError {
     /// The address makes no WebFinger query.
     #[error("there is no URL for the address")]
     Url(#[from] IdentifierError),
+    /// Too many addresses of the domain were asked about: this one was not.
+    #[error("too many addresses of {domain} to be asked about for now")]
+    TooMany {
+        /// The domain.
+        domain: String,
+    },
     /// The domain's WebFinger did not answer, or not with a descriptor.
     #[error("the domain's WebFinger did not answer")]
     WebFinger(#[source] Arc<FetchError>),
@@ -112,6 +126,7 @@ impl DiscoveryError {
         match self {
             Self::WebFinger(error) => error.is_temporary(),
             Self::Metadata { source, .. } => source.is_temporary(),
+            Self::TooMany { .. } => true,
             Self::Url(_) | Self::Descriptor(_) | Self::NoIssuer | Self::NoKeys { .. } => false,
         }
     }
@@ -134,12 +149,15 @@ impl Failure for DiscoveryError {
 ///
 /// Whatever else happens on the way ends the search: an attacker who can disturb a connection must
 /// not choose which of the two ways is gone. Outcomes are cached by full address, since an issuer
-/// can be per person, metadata by issuer.
+/// can be per person, metadata by issuer. How many new addresses of one domain are asked about has a
+/// limit ([`IssuerConfig::new_per_domain`]): whoever makes addresses up does not make this server
+/// flood a domain with questions.
 ///
 /// [OpenID Discovery §2]: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
 pub struct IssuerResolver {
     fetch: Arc<dyn Fetch>,
     named: Cache<EmailAddress, Named, DiscoveryError>,
+    budget: Budget,
     metadata: ServerMetadataCache,
 }
 
@@ -172,6 +190,7 @@ impl IssuerResolver {
         .times();
         Self {
             named: Cache::new(config.capacity, Arc::clone(&clock), times),
+            budget: Budget::new(config.new_per_domain, Arc::clone(&clock)),
             metadata: ServerMetadataCache::new(Arc::clone(&fetch), clock, &config.metadata),
             fetch,
         }
@@ -194,9 +213,13 @@ impl IssuerResolver {
     }
 
     async fn ask(&self, address: &EmailAddress) -> Result<Named, DiscoveryError> {
+        let domain = address.domain();
+        if !self.named.has_found(address) && !self.budget.take(domain) {
+            return Err(DiscoveryError::TooMany { domain: domain.to_owned() });
+        }
         match self.ask_webfinger(address).await? {
             Some(issuer) => Ok(Named { issuer, via: Via::WebFinger }),
-            None => self.try_domain(address.domain()).await,
+            None => self.try_domain(domain).await,
         }
     }
 

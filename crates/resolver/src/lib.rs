@@ -79,6 +79,7 @@ pub mod keys;
 pub mod metadata;
 pub mod url_clients;
 
+mod budget;
 mod cache;
 #[cfg(test)]
 mod world;

@@ -263,6 +263,42 @@ async fn caches_are_bounded() {
     for number in 0..100 {
         let _ = resolver.resolve(&address(&format!("a{number}@alice.example"))).await;
     }
-    resolver.named.sync();
-    assert!(resolver.named.len() <= 8);
+    assert!(resolver.named.len() <= 16);
+}
+
+/// Whoever makes addresses up costs others neither what is known of theirs, nor their domain its peace.
+#[tokio::test]
+async fn made_up_addresses_are_asked_about_so_often_and_push_nothing_out() {
+    let world = World::new();
+    world.set(&webfinger(ALICE), link(STS)).set(STS_OPENID, document(STS));
+    let config = IssuerConfig {
+        capacity: 5,
+        new_per_domain: NonZeroU32::new(20).unwrap(),
+        ..IssuerConfig::default()
+    };
+    let resolver = IssuerResolver::new(world.clone(), world.clone(), &config);
+    let of = async |person: &str| resolver.resolve(&address(person)).await;
+    assert!(of(ALICE).await.is_ok());
+    let asked = |domain: &str| {
+        let query = format!("https://{domain}/.well-known/webfinger");
+        world.asked().iter().filter(|url| url.starts_with(&query)).count()
+    };
+    for number in 0..30 {
+        let error = of(&format!("x{number}@victim.example")).await.unwrap_err();
+        assert_eq!(matches!(error, DiscoveryError::TooMany { .. }), number >= 20, "{error:?}");
+        assert_eq!(error.is_temporary(), number >= 20, "{error:?}");
+        // An address that is found out not to be one counts like any other.
+        assert!(of(&format!("x{number}@alice.example")).await.is_err());
+    }
+    assert_eq!((asked("victim.example"), asked("alice.example")), (20, 20));
+    resolver.named.len();
+    assert!(of(ALICE).await.is_ok(), "she is known");
+    assert_eq!(asked("alice.example"), 20, "and was not pushed out");
+    world.pass(301);
+    let before = asked("alice.example");
+    for number in 0..20 {
+        assert!(of(&format!("y{number}@alice.example")).await.is_err());
+    }
+    assert!(of(ALICE).await.is_ok(), "whom an issuer is known for is asked about all the same");
+    assert_eq!(asked("alice.example"), before + 21);
 }
