@@ -68,7 +68,16 @@ fn check(name: &str, reply: &Reply, status: u16, error: &str) {
     assert_eq!(reply.headers.contains_key("www-authenticate"), status == 401, "{name}");
 }
 
-struct Row(&'static str, fn(&mut Exchange), u16, &'static str);
+type Change = fn(&mut Exchange);
+
+/// A change to the exchange, and what comes of it.
+struct Row(&'static str, Change, u16, &'static str);
+
+/// Changes that all come to the same.
+async fn run_all(status: u16, error: &'static str, rows: &[(&'static str, Change)]) {
+    let rows = rows.iter().map(|(name, change)| Row(name, *change, status, error));
+    run(&rows.collect::<Vec<_>>()).await;
+}
 
 async fn run(rows: &[Row]) {
     let bed = Bed::start().await;
@@ -117,188 +126,97 @@ async fn sts_1_happy() {
 
 #[tokio::test]
 async fn sts_1_other_forms_of_the_same_request() {
-    run(&[
-        Row(
-            "STS-1 a registered name stands for audience and resource",
-            |e| {
+    run_all(
+        200,
+        "",
+        &[
+            ("STS-1 a registered name stands for audience and resource", |e| {
                 e.form.drop("audience");
                 e.form.set("resource", names::RS_API_NAME);
-            },
-            200,
-            "",
-        ),
-        Row(
-            "STS-1 challenge under its older name",
-            |e| {
+            }),
+            ("STS-1 challenge under its older name", |e| {
                 let challenge = challenge_of("a ticket");
                 e.form.drop("ticket_challenge");
                 e.form.set("ticket_digest", &challenge);
-            },
-            200,
-            "",
-        ),
-        Row(
-            "STS-1 both names, one value",
-            |e| e.form.set("ticket_digest", &challenge_of("a ticket")),
-            200,
-            "",
-        ),
-        Row("STS-1 method named", |e| e.form.set("ticket_challenge_method", "S256"), 200, ""),
-        Row(
-            "STS-1 public client",
-            |e| {
+            }),
+            ("STS-1 both names, one value", |e| {
+                e.form.set("ticket_digest", &challenge_of("a ticket"))
+            }),
+            ("STS-1 method named", |e| e.form.set("ticket_challenge_method", "S256")),
+            ("STS-1 public client", |e| {
                 e.form.credentials = Credentials::Public(names::RQP_PUBLIC);
                 e.claim("client_id", names::RQP_PUBLIC);
-            },
-            200,
-            "",
-        ),
-        Row("STS-1 an unknown parameter is ignored", |e| e.form.set("x", "y"), 200, ""),
-    ])
+            }),
+            ("STS-1 an unknown parameter is ignored", |e| e.form.set("x", "y")),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn sts_2_ticket_challenges_that_are_none() {
-    run(&[
-        Row(
-            "STS-2 42 characters",
-            |e| e.form.set("ticket_challenge", &challenge_of("x")[1..]),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 padded",
-            |e| e.form.set("ticket_challenge", &(challenge_of("x") + "=")),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 not base64url",
-            |e| {
+    run_all(
+        400,
+        "invalid_request",
+        &[
+            ("STS-2 42 characters", |e| e.form.set("ticket_challenge", &challenge_of("x")[1..])),
+            ("STS-2 padded", |e| e.form.set("ticket_challenge", &(challenge_of("x") + "="))),
+            ("STS-2 not base64url", |e| {
                 e.form
                     .set("ticket_challenge", &challenge_of("x").replace(['-', '_', 'a', 'B'], "+"))
-            },
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 hexadecimal",
-            |e| e.form.set("ticket_challenge", &"0123456789abcdef".repeat(4)),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 sent twice",
-            |e| e.form.add("ticket_challenge", &challenge_of("a ticket")),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 method plain",
-            |e| e.form.set("ticket_challenge_method", "plain"),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 method S512",
-            |e| e.form.set("ticket_challenge_method", "S512"),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-2 two names, two values",
-            |e| e.form.set("ticket_digest", &challenge_of("another")),
-            400,
-            "invalid_request",
-        ),
-    ])
+            }),
+            ("STS-2 hexadecimal", |e| {
+                e.form.set("ticket_challenge", &"0123456789abcdef".repeat(4))
+            }),
+            ("STS-2 sent twice", |e| e.form.add("ticket_challenge", &challenge_of("a ticket"))),
+            ("STS-2 method plain", |e| e.form.set("ticket_challenge_method", "plain")),
+            ("STS-2 method S512", |e| e.form.set("ticket_challenge_method", "S512")),
+            ("STS-2 two names, two values", |e| {
+                e.form.set("ticket_digest", &challenge_of("another"))
+            }),
+        ],
+    )
     .await;
 }
 
 #[tokio::test]
 async fn sts_3_subject_tokens_that_are_refused() {
-    run(&[
-        Row(
-            "STS-3 expired",
-            |e| {
+    run_all(
+        400,
+        "invalid_request",
+        &[
+            ("STS-3 expired", |e| {
                 let at = e.now - 61;
                 e.claim("exp", at);
-            },
-            400,
-            "invalid_request",
-        ),
-        Row("STS-3 foreign issuer", |e| e.claim("iss", names::EVIL_STS), 400, "invalid_request"),
-        Row("STS-3 foreign key", |e| e.key = keys::ES256_B, 400, "invalid_request"),
-        Row("STS-3 another audience", |e| e.claim("aud", names::RS), 400, "invalid_request"),
-        Row("STS-3 typ of an ID token", |e| e.typ = "JWT", 400, "invalid_request"),
-        Row("STS-3 typ of a claims token", |e| e.typ = "uma-claims+jwt", 400, "invalid_request"),
-        Row(
-            "STS-3 no token at all",
-            |e| e.form.set("subject_token", "garbage"),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 subject_token missing",
-            |e| e.form.set("subject_token", ""),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 subject_token_type missing",
-            |e| e.form.drop("subject_token_type"),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 subject_token_type that is not the token's",
-            |e| e.form.set("subject_token_type", "urn:ietf:params:oauth:token-type:saml2"),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 of another client (profile §5.3)",
-            |e| e.claim("client_id", names::OTHER_CLIENT),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 presented by another client (profile §5.3)",
-            |e| e.form.credentials = Credentials::Basic(names::OTHER_CLIENT, names::OTHER_SECRET),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 without scope claims-provider",
-            |e| e.claim("scope", "openid email"),
-            400,
-            "invalid_request",
-        ),
-        Row("STS-3 without any scope", |e| e.drop_claim("scope"), 400, "invalid_request"),
-        Row(
-            "STS-3 e-mail absent",
-            |e| {
+            }),
+            ("STS-3 foreign issuer", |e| e.claim("iss", names::EVIL_STS)),
+            ("STS-3 foreign key", |e| e.key = keys::ES256_B),
+            ("STS-3 another audience", |e| e.claim("aud", names::RS)),
+            ("STS-3 typ of an ID token", |e| e.typ = "JWT"),
+            ("STS-3 typ of a claims token", |e| e.typ = "uma-claims+jwt"),
+            ("STS-3 no token at all", |e| e.form.set("subject_token", "garbage")),
+            ("STS-3 subject_token missing", |e| e.form.set("subject_token", "")),
+            ("STS-3 subject_token_type missing", |e| e.form.drop("subject_token_type")),
+            ("STS-3 subject_token_type that is not the token's", |e| {
+                e.form.set("subject_token_type", "urn:ietf:params:oauth:token-type:saml2")
+            }),
+            ("STS-3 of another client (profile §5.3)", |e| {
+                e.claim("client_id", names::OTHER_CLIENT)
+            }),
+            ("STS-3 presented by another client (profile §5.3)", |e| {
+                e.form.credentials = Credentials::Basic(names::OTHER_CLIENT, names::OTHER_SECRET)
+            }),
+            ("STS-3 without scope claims-provider", |e| e.claim("scope", "openid email")),
+            ("STS-3 without any scope", |e| e.drop_claim("scope")),
+            ("STS-3 e-mail absent", |e| {
                 e.drop_claim("email");
                 e.drop_claim("email_verified");
-            },
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 e-mail unverified",
-            |e| e.claim("email_verified", false),
-            400,
-            "invalid_request",
-        ),
-        Row(
-            "STS-3 nothing said about verification",
-            |e| e.drop_claim("email_verified"),
-            400,
-            "invalid_request",
-        ),
-        Row("STS-3 a person who is gone", |e| e.claim("sub", "nobody"), 400, "invalid_request"),
-    ])
+            }),
+            ("STS-3 e-mail unverified", |e| e.claim("email_verified", false)),
+            ("STS-3 nothing said about verification", |e| e.drop_claim("email_verified")),
+            ("STS-3 a person who is gone", |e| e.claim("sub", "nobody")),
+        ],
+    )
     .await;
 }
 
@@ -365,58 +283,26 @@ async fn sts_3_a_person_without_a_verified_address() {
 
 #[tokio::test]
 async fn sts_4_targets_that_are_refused() {
-    run(&[
-        Row(
-            "STS-4 resource with a fragment",
-            |e| e.form.set("resource", "https://rs.bob.example/#x"),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 resource neither URI nor registered",
-            |e| e.form.set("resource", "Another API"),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 resource not https",
-            |e| e.form.set("resource", "http://rs.bob.example"),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 resource denied",
-            |e| e.form.set("resource", names::DENIED_RS),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 audience denied",
-            |e| e.form.set("audience", names::DENIED_RS),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 audience no issuer",
-            |e| e.form.set("audience", "uma.bob.example"),
-            400,
-            "invalid_target",
-        ),
-        Row("STS-4 audience missing", |e| e.form.drop("audience"), 400, "invalid_target"),
-        Row("STS-4 resource missing", |e| e.form.drop("resource"), 400, "invalid_target"),
-        Row(
-            "STS-4 audience given twice",
-            |e| e.form.add("audience", names::EVIL_UMA),
-            400,
-            "invalid_target",
-        ),
-        Row(
-            "STS-4 resource given twice",
-            |e| e.form.add("resource", names::EVIL_RS),
-            400,
-            "invalid_target",
-        ),
-    ])
+    run_all(
+        400,
+        "invalid_target",
+        &[
+            ("STS-4 resource with a fragment", |e| {
+                e.form.set("resource", "https://rs.bob.example/#x")
+            }),
+            ("STS-4 resource neither URI nor registered", |e| {
+                e.form.set("resource", "Another API")
+            }),
+            ("STS-4 resource not https", |e| e.form.set("resource", "http://rs.bob.example")),
+            ("STS-4 resource denied", |e| e.form.set("resource", names::DENIED_RS)),
+            ("STS-4 audience denied", |e| e.form.set("audience", names::DENIED_RS)),
+            ("STS-4 audience no issuer", |e| e.form.set("audience", "uma.bob.example")),
+            ("STS-4 audience missing", |e| e.form.drop("audience")),
+            ("STS-4 resource missing", |e| e.form.drop("resource")),
+            ("STS-4 audience given twice", |e| e.form.add("audience", names::EVIL_UMA)),
+            ("STS-4 resource given twice", |e| e.form.add("resource", names::EVIL_RS)),
+        ],
+    )
     .await;
 }
 

@@ -241,6 +241,25 @@ async fn a7_keys_rotate() {
     }
 }
 
+/// OpenID Registration §2: a client that binds itself to an algorithm is not whoever holds its key of
+/// another one.
+#[tokio::test]
+async fn a7_a_client_that_names_its_algorithm_signs_with_no_other() {
+    for server in BOTH {
+        for (named, known) in [("ES256", true), ("Ed25519", false)] {
+            let acting = Acting::start().await;
+            let other = SigningKey::generate(Algorithm::Ed25519, Some("k2")).unwrap();
+            let mut document = document(CLIENT, &acting.key);
+            let keys = json!({ "keys": [acting.key.public().to_jwk(), other.public().to_jwk()] });
+            let algorithm = ("token_endpoint_auth_signing_alg", json!(named));
+            apply(&mut document, &[algorithm, ("jwks", keys)]);
+            acting.publish(CLIENT, &document);
+            let reply = server.known(&acting).await;
+            if known { accepted(named, &reply) } else { unknown(named, &reply) }
+        }
+    }
+}
+
 fn key(kid: &str) -> std::sync::Arc<SigningKey> {
     std::sync::Arc::new(SigningKey::generate(Algorithm::Es256, Some(kid)).unwrap())
 }
