@@ -20,7 +20,7 @@ use countersign_store::{Engine, SqliteEngine};
 
 use crate::config::{Config, OwnContent, Serves};
 use crate::kept::Kept;
-use crate::protect::{Protected, Protection, ProtectionError};
+use crate::protect::{Audits, Protected, Protection, ProtectionError};
 use crate::site::Site;
 
 /// Why a configuration that could be read cannot be served.
@@ -45,6 +45,18 @@ pub enum ComposeError {
 /// # Errors
 /// [`ComposeError`].
 pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> {
+    compose_with(config, seams, &Audits::default())
+}
+
+/// As [`compose`], where somebody is told of what a protection decides.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn compose_with(
+    config: Config,
+    seams: &Seams,
+    audits: &Audits,
+) -> Result<Composed, ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
     let kept = Kept::new(engine(config.serving.store.as_deref(), seams)?);
     match config.serves {
@@ -53,7 +65,7 @@ pub fn compose(config: Config, seams: &Seams) -> Result<Composed, ComposeError> 
             Ok(composed)
         }
         Serves::Service(protection) => {
-            let protected = protection.compose(fetch, &kept, seams)?;
+            let protected = protection.compose(fetch, &kept, seams, audits)?;
             Ok(composed(protected, config.serving.listen, transport))
         }
     }
@@ -124,7 +136,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     }
     if let Serves::Service(protection) = &config.serves {
         let protection = Protection::clone(protection);
-        let composed = protection.compose(fetch, &Kept::new(None), &Seams::system());
+        let composed =
+            protection.compose(fetch, &Kept::new(None), &Seams::system(), &Audits::default());
         composed.map_err(|error| ConfigError::because(file, key_of(&error), &error))?;
     }
     Ok(())

@@ -34,5 +34,5 @@ pub mod site;
 mod compose;
 mod kept;
 
-pub use compose::{ComposeError, app, check, compose};
+pub use compose::{ComposeError, app, check, compose, compose_with};
 pub use config::{Config, OwnContent, Serves, load};

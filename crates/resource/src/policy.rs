@@ -11,6 +11,7 @@
 mod cedar;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use countersign_types::Timestamp;
 use http::Method;
@@ -56,6 +57,35 @@ pub struct Verdict {
 pub trait AccessPolicy: Send + Sync {
     /// Answers a question.
     fn assess(&self, request: &AccessRequest<'_>) -> Verdict;
+}
+
+/// Is told of every decision of a policy, before its answer leaves.
+pub trait Audit: Send + Sync {
+    /// Records a decision.
+    fn record(&self, request: &AccessRequest<'_>, verdict: &Verdict);
+}
+
+/// A policy whose every decision somebody is told of.
+#[derive(Clone)]
+pub struct Audited {
+    policy: Arc<dyn AccessPolicy>,
+    audit: Arc<dyn Audit>,
+}
+
+impl Audited {
+    /// Tells `audit` what `policy` decides.
+    #[must_use]
+    pub fn new(policy: Arc<dyn AccessPolicy>, audit: Arc<dyn Audit>) -> Self {
+        Self { policy, audit }
+    }
+}
+
+impl AccessPolicy for Audited {
+    fn assess(&self, request: &AccessRequest<'_>) -> Verdict {
+        let verdict = self.policy.assess(request);
+        self.audit.record(request, &verdict);
+        verdict
+    }
 }
 
 /// Asks, and logs the answer: who wanted to do what, and by which rules they may or may not. A token

@@ -16,7 +16,7 @@ use countersign_resource::routes::{RoutesBuilder, RoutesError};
 use countersign_types::{Issuer, ResourceIdentifier};
 use http::HeaderName;
 
-use super::{Callers, MAX_BODY, Protection, ProtectionError};
+use super::{Audits, Callers, MAX_BODY, Protection, ProtectionError};
 use crate::compose::composed;
 use crate::kept::Kept;
 
@@ -148,7 +148,7 @@ impl Protect {
             max_body: self.max_body,
         };
         let fetch = Arc::new(HttpFetch::new(&outbound)?);
-        let protected = protection.compose(fetch, &Kept::new(None), seams)?;
+        let protected = protection.compose(fetch, &Kept::new(None), seams, &Audits::default())?;
         Ok(composed(protected, self.listen, transport))
     }
 

@@ -13,8 +13,8 @@ use countersign_fetch::Fetch;
 use countersign_host::Seams;
 use countersign_host::server::Limits;
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
-use countersign_resource::identity_propagation::Domains;
-use countersign_resource::policy::{self, CedarAccess};
+use countersign_resource::identity_propagation::{self, Domains};
+use countersign_resource::policy::{self, AccessPolicy, Audited, CedarAccess};
 use countersign_resource::protect::ProtectError;
 use countersign_resource::proxy::{CallerHeaders, ProxyLimits, Upstream};
 use countersign_resource::{
@@ -77,6 +77,15 @@ pub enum Callers {
     },
 }
 
+/// Who is told of what a protection decides, beside the log; by default nobody.
+#[derive(Clone, Default)]
+pub struct Audits {
+    /// Of every presentation of an identity token, with its checks.
+    pub presentations: Option<Arc<dyn identity_propagation::Audit>>,
+    /// Of every decision of the policy, with its rules.
+    pub decisions: Option<Arc<dyn policy::Audit>>,
+}
+
 /// Why a protection cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -109,16 +118,21 @@ impl Protection {
         fetch: Arc<dyn Fetch>,
         kept: &Kept,
         seams: &Seams,
+        audits: &Audits,
     ) -> Result<Protected, ProtectionError> {
         let rules = if self.policies.is_empty() {
             None
         } else {
             Some(Arc::new(PolicyFiles::open(policy::schema(&self.routes), self.policies)?))
         };
-        let (mode, server) = mode(self.callers, &self.identifier, fetch, kept, seams)?;
+        let (mode, server) = mode(self.callers, &self.identifier, fetch, kept, seams, audits)?;
         let layer = match &rules {
             Some(rules) => {
-                let policy = Arc::new(CedarAccess::new(Arc::clone(rules)));
+                let mut policy: Arc<dyn AccessPolicy> =
+                    Arc::new(CedarAccess::new(Arc::clone(rules)));
+                if let Some(audit) = &audits.decisions {
+                    policy = Arc::new(Audited::new(policy, Arc::clone(audit)));
+                }
                 ProtectLayer::with_policy(mode, self.routes, policy)?
             }
             None => ProtectLayer::new(mode, self.routes)?,
@@ -141,6 +155,7 @@ fn mode(
     fetch: Arc<dyn Fetch>,
     kept: &Kept,
     seams: &Seams,
+    audits: &Audits,
 ) -> Result<(Mode, Option<Arc<ResourceServer>>), ProtectionError> {
     let (clock, random) = (Arc::clone(&seams.clock), Arc::clone(&seams.random));
     let identifier = identifier.clone();
@@ -157,7 +172,12 @@ fn mode(
         }
         Callers::IdentityPropagation(domains) => {
             let proofs = kept.used_proofs(seams);
-            (IdentityPropagation::new(identifier, domains, fetch, clock, proofs).into(), None)
+            let mut identities =
+                IdentityPropagation::new(identifier, domains, fetch, clock, proofs);
+            if let Some(audit) = &audits.presentations {
+                identities = identities.with_audit(Arc::clone(audit));
+            }
+            (identities.into(), None)
         }
         Callers::Uma { identity, resources, tickets_per_source } => {
             let config = MetadataConfig::default();
