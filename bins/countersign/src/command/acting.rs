@@ -56,6 +56,16 @@ impl ActingArgs {
         }
     }
 
+    /// Who the person is, a session or nobody's token says for itself.
+    pub(crate) fn refuse_email(&self) -> Result<(), Failure> {
+        match &self.email {
+            None => Ok(()),
+            Some(_) => Err(Failure::usage(
+                "--email says who a subject token given in a file is about, for an identity token",
+            )),
+        }
+    }
+
     /// The person and their access token: of the file, else of the session.
     pub(crate) fn subject(
         &self,
@@ -65,6 +75,7 @@ impl ActingArgs {
         now: Timestamp,
     ) -> Result<Subject, Failure> {
         let Some(file) = file else {
+            self.refuse_email()?;
             let sessions = Sessions::load(&session::path(global.session.as_deref())?)?;
             return Ok(sessions.live(provider, now)?.subject());
         };

@@ -144,10 +144,7 @@ impl Servers {
 }
 
 /// An outbound client that trusts the throw-away authority and follows the map.
-pub(super) fn fetch(
-    authority: &Authority,
-    connect_to: &[String],
-) -> Result<Arc<dyn Fetch>, Failure> {
+fn fetch(authority: &Authority, connect_to: &[String]) -> Result<Arc<dyn Fetch>, Failure> {
     let connect_to = ConnectTo::parse(connect_to.iter().map(String::as_str))?;
     let config = FetchConfig::default()
         .with_roots(Roots::File(authority.root()))

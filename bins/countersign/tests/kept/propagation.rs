@@ -45,6 +45,7 @@ fn f004_1_a_service_acts_for_a_person() {
     );
     request(&mail, &["--audience", "https://rp.bob.example"], 0);
     request(&mail, &["--audience", "https://other.example"], 2);
+    request(&mail, &["--email", "alice@alice.example"], 2);
     let args = ["request", "--identity-propagation", "--client", &mail];
     kept.check(&[&args[..], &["https://rp.bob.example/none"]].concat(), 1);
     // Nobody listens there.

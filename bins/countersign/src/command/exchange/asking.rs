@@ -56,6 +56,7 @@ impl Asking {
             let file = args.subject_token.as_deref();
             return args.acting.subject(global, file, &self.issuer, now);
         }
+        args.acting.refuse_email()?;
         match &args.subject_token {
             Some(path) => {
                 Ok(Subject { access_token: token(path)?, person: Person::Subject(String::new()) })

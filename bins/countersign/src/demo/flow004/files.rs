@@ -10,6 +10,7 @@ use super::world::Ports;
 use crate::private_file;
 
 pub(super) const STS: &str = "sts.toml";
+pub(super) const RP: &str = "resource-server.toml";
 pub(super) const DELEGATION: &str = "delegation.cedar";
 pub(super) const ACCESS: &str = "access.cedar";
 pub(super) const CLIENT: &str = "client.toml";
@@ -28,10 +29,13 @@ pub(super) fn write(folder: &Path, ports: Ports, password: &str, hash: &str) -> 
     let fill = |text: &str| {
         text.replace("@CONNECT_TO@", &connect_to)
             .replace("@STS_PORT@", &ports.sts.to_string())
+            .replace("@RP_PORT@", &ports.rp.to_string())
+            .replace("@LETTERS_PORT@", &ports.letters.to_string())
             .replace("@PASSWORD_HASH@", hash)
     };
     for (name, text) in [
         (STS, STS_TOML),
+        (RP, RP_TOML),
         (DELEGATION, DELEGATION_CEDAR),
         (ACCESS, ACCESS_CEDAR),
         (CLIENT, CLIENT_TOML),
@@ -141,6 +145,40 @@ when {
 @id("nobody comes through more than two services")
 forbid (principal, action, resource)
 when { context.depth > 2 };
+"#;
+
+const RP_TOML: &str = r#"# Bob's relying party: in front of a service that knows nothing of tokens.
+listen = "127.0.0.1:@RP_PORT@"
+identifier = "https://rp.bob.example"
+
+[tls]
+certificate = "rp.bob.example.pem"
+key = "rp.bob.example.key.pem"
+
+[store]
+path = "resource-server.db"
+
+[outbound]
+roots = "ca.pem"
+
+[protect]
+service = "http://127.0.0.1:@LETTERS_PORT@"
+policies = ["access.cedar"]
+
+# People of every domain, on the word of whom the domain names.
+[protect.callers.identity_propagation]
+any_domain = true
+
+[[protect.rules]]
+rule = "GET /letters"
+action = "read"
+
+[[protect.rules]]
+rule = "POST /letters"
+action = "write"
+
+[danger]
+connect_to = @CONNECT_TO@
 "#;
 
 const CLIENT_TOML: &str = r#"# Alice's terminal.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_client::propagation::{PropagationEvent, PropagationObserver};
 use countersign_resource::identity_propagation::{Audit as PresentationAudit, PresentationRecord};
-use countersign_resource::policy::{AccessPolicy, AccessRequest, Verdict};
+use countersign_resource::policy::{AccessRequest, Audit as AccessAudit, Verdict};
 use countersign_sts_service::audit::{Audit as ExchangeAudit, ExchangeRecord};
 
 use super::arrows::{Access, Arrows, CLIENT, Expected, LAST};
@@ -172,18 +172,10 @@ impl PresentationAudit for Narrator {
     }
 }
 
-/// The RP's policy, overheard.
-pub(super) struct Overheard {
-    pub(super) policy: Arc<dyn AccessPolicy>,
-    pub(super) narrator: Arc<Narrator>,
-}
-
-impl AccessPolicy for Overheard {
-    fn assess(&self, request: &AccessRequest<'_>) -> Verdict {
-        let verdict = self.policy.assess(request);
+impl AccessAudit for Narrator {
+    fn record(&self, request: &AccessRequest<'_>, verdict: &Verdict) {
         let Verdict { permitted, rules } = verdict.clone();
         let access = Access { action: request.action.to_owned(), permitted, rules };
-        self.narrator.heard().access = Some(access);
-        verdict
+        self.heard().access = Some(access);
     }
 }

@@ -1,5 +1,5 @@
-//! Flow 004's parties: the provider's program from its configuration files, the relying party's layer
-//! with its policy, and two services with nothing but their documents; each on its own TLS origin.
+//! Flow 004's parties: the provider's and the relying party's programs from their configuration files,
+//! and two services with nothing but their documents; each on its own TLS origin.
 
 use std::io;
 use std::net::TcpListener;
@@ -7,24 +7,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use countersign_cedar::PolicyFiles;
-use countersign_host::Seams;
+use countersign_host::{Seams, server};
 use countersign_jwt::Algorithm;
-use countersign_resource::identity_propagation::{Domains, MemoryProofs};
-use countersign_resource::policy::{CedarAccess, schema};
-use countersign_resource::{IdentityPropagation, ProtectLayer, Routes, VerifiedCaller};
+use countersign_resource_server::protect::Audits;
 use countersign_sts_service::PasswordHash;
 use countersign_types::secret::Password;
-use countersign_types::{ClientId, RedirectUri, ResourceIdentifier, random};
-use http::{StatusCode, header};
+use countersign_types::{ClientId, RedirectUri, random};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::arrows::Expected;
 use super::files;
-use super::narrator::{Narrator, Overheard};
+use super::narrator::Narrator;
 use crate::command::client::router;
 use crate::demo::authority::Authority;
 use crate::demo::servers::{self, Failure, Servers, leads_to, listen};
@@ -48,6 +45,8 @@ pub(super) struct Ports {
     pub(super) mail: u16,
     pub(super) news: u16,
     pub(super) rp: u16,
+    /// The service behind the relying party's layer, in clear.
+    pub(super) letters: u16,
 }
 
 impl Ports {
@@ -68,7 +67,7 @@ impl Ports {
 pub(super) struct Grounds {
     folder: PrivateFolder,
     ports: Ports,
-    listeners: [TcpListener; 4],
+    listeners: [TcpListener; 5],
     authority: Authority,
     password: String,
     seams: Seams,
@@ -90,10 +89,16 @@ impl Grounds {
     pub(super) fn prepare() -> Result<Self, Failure> {
         let seams = Seams::system();
         let folder = servers::folder(&seams)?;
-        let listeners = [listen()?, listen()?, listen()?, listen()?];
+        let listeners = [listen()?, listen()?, listen()?, listen()?, listen()?];
         let port = |listener: &TcpListener| Ok::<_, io::Error>(listener.local_addr()?.port());
-        let [sts, mail, news, rp] = &listeners;
-        let ports = Ports { sts: port(sts)?, mail: port(mail)?, news: port(news)?, rp: port(rp)? };
+        let [sts, mail, news, rp, letters] = &listeners;
+        let ports = Ports {
+            sts: port(sts)?,
+            mail: port(mail)?,
+            news: port(news)?,
+            rp: port(rp)?,
+            letters: port(letters)?,
+        };
         let authority = Authority::new(folder.path())?;
         authority.issue(&["sts.alice.example", "alice.example"])?;
         for name in ["mail.example", "news.example", "rp.bob.example"] {
@@ -153,7 +158,10 @@ impl World {
         Ok(world)
     }
 
-    fn serve_all(&mut self, [sts, mail, news, rp]: [TcpListener; 4]) -> Result<(), Failure> {
+    fn serve_all(
+        &mut self,
+        [sts, mail, news, rp, letters]: [TcpListener; 5],
+    ) -> Result<(), Failure> {
         let config = countersign_sts::load(&self.servers.folder().join(files::STS))?;
         let audit = Arc::clone(&self.narrator);
         let composed = countersign_sts::compose(config, self.servers.seams(), audit)?;
@@ -162,31 +170,26 @@ impl World {
         self.servers.serve(mail, "mail.example", document)?;
         let document = router(&self.news).map_err(|failure| failure.line())?;
         self.servers.serve(news, "news.example", document)?;
-        let relying_party = self.relying_party()?;
-        self.servers.serve(rp, "rp.bob.example", relying_party)
+        self.serve_letters(letters);
+        let config = countersign_resource_server::load(&self.servers.folder().join(files::RP))?;
+        let audits = Audits {
+            presentations: Some(Arc::clone(&self.narrator) as _),
+            decisions: Some(Arc::clone(&self.narrator) as _),
+        };
+        let composed =
+            countersign_resource_server::compose_with(config, self.servers.seams(), &audits)?;
+        self.servers.serve(rp, "rp.bob.example", composed.router())
     }
 
-    /// Bob's letters behind the layer, which decides with the policy of a file.
-    fn relying_party(&self) -> Result<Router, Failure> {
-        let clock = self.servers.clock();
-        // A client of its own: what a relying party looks up is not the client's conversation.
-        let fetch = servers::fetch(self.servers.authority(), &self.ports.connect_to())?;
-        let proofs = Arc::new(MemoryProofs::new(Arc::clone(&clock)));
-        let identifier = ResourceIdentifier::parse(RP)?;
-        let identities = IdentityPropagation::new(identifier, Domains::any(), fetch, clock, proofs)
-            .with_audit(Arc::clone(&self.narrator) as _);
-        let routes = Routes::new()
-            .by_policy("GET /letters", "read")
-            .by_policy("POST /letters", "write")
-            .build()?;
-        let file = self.servers.folder().join(files::ACCESS);
-        let rules = PolicyFiles::open(schema(&routes), [file])?;
-        let policy = Arc::new(CedarAccess::new(Arc::new(rules)));
-        let policy = Overheard { policy, narrator: Arc::clone(&self.narrator) };
-        let layer = ProtectLayer::with_policy(identities, routes, Arc::new(policy))?;
+    /// Bob's letters: a service that knows nothing of tokens, on a loopback port of its own.
+    fn serve_letters(&mut self, listener: TcpListener) {
         let letters = Arc::new(Mutex::new(files::letters()));
         let api = Router::new().route("/letters", get(read).post(write)).with_state(letters);
-        Ok(api.layer(layer))
+        let stopped = self.servers.stopped();
+        let transport = server::danger::plain_http();
+        self.servers.spawn(async move {
+            server::serve(listener, transport, api, stopped).await.map_err(Failure::from)
+        });
     }
 
     pub(super) const fn ports(&self) -> Ports {
@@ -209,14 +212,15 @@ async fn read(State(letters): State<Letters>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], Value::from(letters).to_string())
 }
 
-/// Who writes is who the layer says it is.
+/// Who writes is whom the layer in front says it is: nobody else can set that header.
 async fn write(
     State(letters): State<Letters>,
-    Extension(caller): Extension<VerifiedCaller>,
+    headers: HeaderMap,
     text: String,
 ) -> impl IntoResponse {
+    let from = headers.get("x-caller-subject").and_then(|value| value.to_str().ok());
     let mut letters = letters.lock().unwrap_or_else(PoisonError::into_inner);
-    letters.push(json!({ "from": caller.subject(), "text": text }));
+    letters.push(json!({ "from": from, "text": text }));
     let location = format!("/letters/{}", letters.len());
     (StatusCode::CREATED, [(header::LOCATION, location)])
 }
