@@ -6,4 +6,4 @@ mod service;
 
 pub use self::flags::{FlagsError, Protect};
 pub(crate) use self::service::Protected;
-pub use self::service::{Audits, Callers, MAX_BODY, Protection, ProtectionError};
+pub use self::service::{Audits, BoundTokens, Callers, MAX_BODY, Protection, ProtectionError};

@@ -5,6 +5,7 @@
 //! | [`method`] | `token_endpoint_auth_method` names ([RFC 7591 §2], [OpenID Connect Core §9]) |
 //! | [`authenticate`](mod@authenticate) | reading and judging a client's credentials: [RFC 6749 §2.3, §3.2.1], [RFC 7521 §4.2], [RFC 7523 §3] with the tighter rules of its revision (rfc7523bis) |
 //! | [`assertion`](mod@assertion) | minting and judging a client assertion |
+//! | [`dpop`] | the proof of a key that tokens are bound to, made and judged ([RFC 9449 §4]) |
 //! | [`present`] | the client's side: a proof as header or parameters |
 //!
 //! Authentication takes three steps, because the registration in the middle and the replay check
@@ -68,12 +69,14 @@
 //! [RFC 6749 §2.3, §3.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.3
 //! [RFC 7521 §4.2]: https://www.rfc-editor.org/rfc/rfc7521#section-4.2
 //! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
+//! [RFC 9449 §4]: https://www.rfc-editor.org/rfc/rfc9449#section-4
 //! [RFC 7591 §2]: https://www.rfc-editor.org/rfc/rfc7591#section-2
 //! [RFC 8705]: https://www.rfc-editor.org/rfc/rfc8705
 //! [RFC 9110 §15.5.2]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
 
 pub mod assertion;
 pub mod authenticate;
+pub mod dpop;
 pub mod method;
 pub mod present;
 

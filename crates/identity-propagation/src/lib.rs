@@ -76,8 +76,8 @@
 //! # What is left out
 //!
 //! The decision to issue (`countersign-token-exchange`), finding issuers and keys
-//! (`countersign-resolver`), the proof of a key that a token is bound to (DPoP): a bound token is
-//! understood, and refused where only a client proof is looked at.
+//! (`countersign-resolver`), judging the proof of a key that a token is bound to (`countersign-client-auth`): a bound
+//! token is refused where only a client proof is looked at, and taken by [`presentation::bound`].
 //!
 //! # Deviations
 //!

@@ -9,6 +9,7 @@
 //! entitled to the address and the keys that the client publishes, and only what both signed, and
 //! what was never seen before, becomes a [`PropagatedIdentity`].
 
+use countersign_client_auth::dpop::ProvedKey;
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{ClaimError, Claims, KeySet};
 use countersign_types::digest::Digest;
@@ -116,6 +117,12 @@ pub enum PresentationError {
     /// The identity token is bound to a key, which a client proof does not prove.
     #[error("the identity token asks for a proof of its key")]
     Bound,
+    /// The identity token is bound to no key, and came as if it were.
+    #[error("the identity token is bound to no key")]
+    Unbound,
+    /// The key that was proved is not the one that the identity token is bound to.
+    #[error("the identity token is bound to another key")]
+    Key,
     /// There is no client proof.
     #[error("there is no client proof")]
     ProofMissing,
@@ -130,7 +137,7 @@ impl PresentationError {
     pub const fn step(&self) -> Step {
         match self {
             Self::Identity(error) => identity_step(error),
-            Self::Bound => Step::Binding,
+            Self::Bound | Self::Unbound | Self::Key => Step::Binding,
             Self::ProofMissing => Step::Proof,
             Self::Proof(ProofError::Ath) => Step::Ath,
             Self::Proof(ProofError::Signature(_)) => Step::ClientSignature,
@@ -181,6 +188,25 @@ pub fn check(
     let proof = client_proof.ok_or(PresentationError::ProofMissing)?;
     let proof = client_proof::check(proof, identity.client(), audience, identity_token, now)?;
     Ok(CheckedPresentation { identity, proof })
+}
+
+/// The outcome for an identity token that is bound to a key, given the key that was proved beside it
+/// ([RFC 9449 §7.1]): the proof stands for the client's own, since its issuer bound the token to a key
+/// of the client that it names.
+///
+/// # Errors
+/// [`PresentationError::Unbound`], [`PresentationError::Key`].
+///
+/// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
+pub fn bound(
+    identity: VerifiedIdentityToken,
+    proved: ProvedKey,
+) -> Result<PropagatedIdentity, PresentationError> {
+    match identity.confirmation() {
+        None => Err(PresentationError::Unbound),
+        Some(bound) if *bound != proved.confirmation() => Err(PresentationError::Key),
+        Some(_) => Ok(PropagatedIdentity(identity)),
+    }
 }
 
 /// A presentation that wants nothing but keys: whose they have to be, it says itself.

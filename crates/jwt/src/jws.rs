@@ -1,7 +1,8 @@
 //! The compact serialization, written and read. [RFC 7515 §7.1], [RFC 7519 §7]
 //!
 //! Nothing in a header chooses a key: `jwk`, `jku`, `x5u` and `x5c` are not read, so that nothing
-//! is fetched or trusted on their word ([RFC 8725 §3.10]). `crit` is refused, since no extension is
+//! is fetched or trusted on their word ([RFC 8725 §3.10]). Proofs of a key are another matter:
+//! [`own_key`](crate::own_key). `crit` is refused, since no extension is
 //! understood ([RFC 7515 §4.1.11]), and so is `b64`, which no JWT may use ([RFC 7797 §7]).
 //!
 //! [RFC 7515 §4.1.11]: https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
@@ -52,7 +53,8 @@ pub(crate) fn is_media_type(text: &str) -> bool {
 /// [`SignError::Claims`] if the claims are not an object, [`SignError::Unreadable`] if this crate
 /// would not read the token, [`SignError::TooLong`] beyond [`MAX_TOKEN`], [`SignError::Engine`].
 pub fn sign<C: Serialize>(typ: &str, key: &dyn Sign, claims: &C) -> Result<String, SignError> {
-    let members = Members { alg: key.algorithm().name(), typ: Some(typ), kid: key.key_id() };
+    let members =
+        Members { alg: key.algorithm().name(), typ: Some(typ), kid: key.key_id(), jwk: None };
     write(&members, |payload| write_claims(payload, claims), |input| key.sign(input))
 }
 
@@ -64,6 +66,9 @@ pub(crate) struct Members<'a> {
     pub(crate) typ: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kid: Option<&'a str>,
+    /// Of a token that brings its own key: see [`own_key`](crate::own_key).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jwk: Option<&'a serde_json::Value>,
 }
 
 /// Writes claims as the payload of a token.
@@ -137,7 +142,7 @@ impl Header {
         self.names_eddsa
     }
 
-    fn read(members: &Object) -> Result<Self, Malformed> {
+    pub(crate) fn read(members: &Object) -> Result<Self, Malformed> {
         let Named { alg, typ, kid } = Named::read(members)?;
         let names_eddsa = alg == EDDSA;
         let algorithm = if names_eddsa {

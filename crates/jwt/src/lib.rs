@@ -101,6 +101,7 @@ pub mod jwks;
 pub mod jws;
 pub mod mac;
 mod object;
+pub mod own_key;
 pub mod policy;
 pub mod refusal;
 pub mod ring;

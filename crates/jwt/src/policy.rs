@@ -23,7 +23,7 @@ pub enum Typ<'a> {
 }
 
 impl Typ<'_> {
-    fn accepts(self, typ: Option<&str>) -> bool {
+    pub(crate) fn accepts(self, typ: Option<&str>) -> bool {
         let (names, optional) = match &self {
             Self::Is(name) => (std::slice::from_ref(name), false),
             Self::IsOrAbsent(name) => (std::slice::from_ref(name), true),

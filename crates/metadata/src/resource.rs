@@ -57,6 +57,9 @@ pub struct ProtectedResourceMetadata {
     /// How a bearer token may be sent: `header`, `body`, `query`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bearer_methods_supported: Vec<String>,
+    /// The algorithms of the DPoP proofs that are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dpop_signing_alg_values_supported: Vec<String>,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
@@ -72,6 +75,7 @@ impl ProtectedResourceMetadata {
             jwks_uri: None,
             scopes_supported: Vec::new(),
             bearer_methods_supported: Vec::new(),
+            dpop_signing_alg_values_supported: Vec::new(),
             resource_name: None,
         }
     }

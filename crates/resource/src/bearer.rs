@@ -3,6 +3,7 @@
 //!
 //! [RFC 6750 §2]: https://www.rfc-editor.org/rfc/rfc6750#section-2
 
+use countersign_client_auth::dpop::SCHEME;
 use countersign_types::secret::AccessToken;
 use countersign_types::{Wire, WireError, wire::ErrorCode};
 use http::header::AUTHORIZATION;
@@ -57,6 +58,39 @@ impl WireError for BearerError {
 /// # Errors
 /// Every [`BearerError`].
 pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessToken>, BearerError> {
+    match credentials(headers, query)? {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => checked(token).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// How a token was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    /// [RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
+    Dpop,
+}
+
+/// The token of a request and how it was sent, where both schemes are understood.
+pub(crate) fn parse_either(
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<Option<(Scheme, AccessToken)>, BearerError> {
+    let Some((scheme, token)) = credentials(headers, query)? else { return Ok(None) };
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case("Bearer") => Scheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case(SCHEME) => Scheme::Dpop,
+        _ => return Ok(None),
+    };
+    Ok(Some((scheme, checked(token)?)))
+}
+
+/// The one `Authorization` of a request, in its two parts.
+fn credentials<'a>(
+    headers: &'a HeaderMap,
+    query: Option<&str>,
+) -> Result<Option<(&'a str, &'a str)>, BearerError> {
     let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     if parameters.any(|(name, _)| name == "access_token") {
         return Err(BearerError::Query);
@@ -67,15 +101,12 @@ pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessTo
         return Err(BearerError::TwoCredentials);
     }
     let text = first.to_str().map_err(|_| BearerError::Malformed)?.trim_end_matches([' ', '\t']);
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Ok(None);
-    }
+    Ok(Some(text.split_once(' ').unwrap_or((text, ""))))
+}
+
+fn checked(token: &str) -> Result<AccessToken, BearerError> {
     let token = token.trim_start_matches(' ');
-    if !is_b64token(token) {
-        return Err(BearerError::Malformed);
-    }
-    Ok(Some(AccessToken::new(token)))
+    if is_b64token(token) { Ok(AccessToken::new(token)) } else { Err(BearerError::Malformed) }
 }
 
 /// RFC 6750 §2.1.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_jwt::Claims;
 use countersign_jwt::act::ActorChain;
+use countersign_jwt::cnf::Confirmation;
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 
 use crate::introspect::Permission;
@@ -33,6 +34,8 @@ pub(crate) struct Content {
     pub(crate) permissions: Vec<Permission>,
     pub(crate) token_id: Option<String>,
     pub(crate) expires: Option<Timestamp>,
+    /// The key that the token is bound to.
+    pub(crate) confirmation: Option<Confirmation>,
     pub(crate) claims: Claims,
     /// The octets of what the claims were read from.
     pub(crate) size: usize,
@@ -110,6 +113,15 @@ impl VerifiedCaller {
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         self.0.expires
+    }
+
+    /// The key that the token is bound to, and that the caller proved ([RFC 9449 §6]); a token without
+    /// one is good in whoever's hands it is.
+    ///
+    /// [RFC 9449 §6]: https://www.rfc-editor.org/rfc/rfc9449#section-6
+    #[must_use]
+    pub fn confirmation(&self) -> Option<Confirmation> {
+        self.0.confirmation
     }
 
     /// Everything the issuer says, for what has no method here: `email`, `roles`, `auth_time`.

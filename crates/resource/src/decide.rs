@@ -87,6 +87,9 @@ pub enum Insufficient {
     /// Its own times exclude now.
     #[error("the token is outside its time")]
     Time,
+    /// It is bound to a key, of which nothing here asks for a proof.
+    #[error("the token is bound to a key")]
+    Bound,
     /// It lacks the resource or one of the scopes.
     #[error("the token lacks the permission")]
     Permission,
@@ -109,6 +112,9 @@ pub fn decide(
     }
     if rpt.issuer.as_ref().is_some_and(|issuer| issuer != expected.issuer.as_str()) {
         return Err(Insufficient::Issuer);
+    }
+    if rpt.bound {
+        return Err(Insufficient::Bound);
     }
     if !holds(rpt.not_before, rpt.expires, now) {
         return Err(Insufficient::Time);
@@ -160,6 +166,7 @@ mod tests {
             client_id: Some("rqp-client".to_owned()),
             expires: Some(NOW.after(Lifetime::from_secs(300))),
             not_before: None,
+            bound: false,
             permissions: vec![permission("r1", "get"), permission("r2", "get put")],
         }
     }
@@ -195,7 +202,7 @@ mod tests {
     #[test]
     fn rs_2_rs_4_what_does_not_suffice() {
         type Change = fn(&mut Rpt);
-        let rows: [(&str, Change, Insufficient); 9] = [
+        let rows: [(&str, Change, Insufficient); 10] = [
             (
                 "another resource server's",
                 |r| r.audience = vec!["https://rs.eve.example".into()],
@@ -218,6 +225,7 @@ mod tests {
                 |r| r.not_before = Some(NOW.after(Lifetime::from_secs(61))),
                 Insufficient::Time,
             ),
+            ("bound to a key", |r| r.bound = true, Insufficient::Bound),
             ("no permissions", |r| r.permissions.clear(), Insufficient::Permission),
             (
                 "other resource",

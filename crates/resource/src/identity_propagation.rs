@@ -15,10 +15,13 @@ mod proofs;
 
 use std::sync::Arc;
 
+use countersign_client_auth::dpop::Presented;
 use countersign_fetch::Fetch;
-use countersign_identity_propagation::presentation;
-use countersign_identity_propagation::{PropagatedIdentity, client_proof};
+use countersign_identity_propagation::{
+    PresentationError, PropagatedIdentity, client_proof, identity_token, presentation,
+};
 use countersign_jwt::KeySet;
+use countersign_jwt::cnf::Confirmation;
 use countersign_metadata::DocumentKind;
 use countersign_resolver::{
     ClientDocuments, ClientDocumentsConfig, IssuerConfig, IssuerResolver, KeysConfig,
@@ -35,6 +38,7 @@ pub use self::domains::{Domains, Entitled};
 pub use self::error::IdentityError;
 pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
 use crate::caller::{Content, VerifiedCaller};
+use crate::dpop::{Dpop, TakeError};
 
 /// The header that carries the client proof.
 pub const CLIENT_PROOF: HeaderName = HeaderName::from_static(client_proof::HEADER);
@@ -132,7 +136,41 @@ impl IdentityPropagation {
         let (key, until) = presented.once();
         let is_new = self.used.insert_new(key, until).await?;
         let identity = presented.if_new(is_new)?;
-        Ok(caller_of(&identity, identity_token.expose().len()))
+        Ok(caller_of(&identity, None, identity_token.expose().len()))
+    }
+
+    /// As [`verify`](Self::verify), for an identity token that is bound to a key, with the proof of a
+    /// key beside it. Both are untrusted.
+    pub(crate) async fn verify_bound(
+        &self,
+        identity_token: &AccessToken,
+        proof: Presented,
+        dpop: &Dpop,
+    ) -> Result<VerifiedCaller, IdentityError> {
+        let now = self.clock.now();
+        let checked = identity_token::check(identity_token, &self.identifier, now)
+            .map_err(PresentationError::from)?;
+        let bound = checked.confirmation().copied().ok_or(PresentationError::Unbound)?;
+        if !proof.is_of(bound) {
+            return Err(PresentationError::Key.into());
+        }
+        let (entitled, keys_at) = self.entitled(checked.email()).await?;
+        if checked.issuer() != &entitled {
+            return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
+        }
+        let issuer_keys = self.issuer_keys.keys_with(&keys_at, checked.key_id()).await?;
+        let verified = checked.verify(&issuer_keys, &entitled).map_err(PresentationError::from)?;
+        let proved = dpop.take(proof).await.map_err(|error| match error {
+            TakeError::Used(error) => IdentityError::UsedProofs(error),
+            TakeError::Proof(error) => IdentityError::Dpop(error),
+        })?;
+        let identity = presentation::bound(verified, proved)?;
+        Ok(caller_of(&identity, Some(bound), identity_token.expose().len()))
+    }
+
+    /// How proofs of keys are judged here: what was used is noted where client proofs are.
+    pub(crate) fn dpop(&self) -> Dpop {
+        Dpop::new(Arc::clone(&self.used))
     }
 
     /// Whose word counts for an address, and where its keys are.
@@ -156,7 +194,11 @@ impl IdentityPropagation {
     }
 }
 
-fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
+fn caller_of(
+    identity: &PropagatedIdentity,
+    confirmation: Option<Confirmation>,
+    size: usize,
+) -> VerifiedCaller {
     let claims = identity.claims();
     VerifiedCaller::new(Content {
         issuer: identity.issuer().clone(),
@@ -168,6 +210,7 @@ fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
         permissions: Vec::new(),
         token_id: claims.str("jti").ok().flatten().map(str::to_owned),
         expires: Some(identity.expires()),
+        confirmation,
         claims: claims.clone(),
         size,
     })

@@ -32,6 +32,8 @@ pub struct Rpt {
     pub expires: Option<Timestamp>,
     /// `nbf`.
     pub not_before: Option<Timestamp>,
+    /// Whether `cnf` is there: the token is bound to a key, whichever.
+    pub bound: bool,
     /// `permissions`; empty for a token that is none of ours.
     pub permissions: Vec<Permission>,
 }
@@ -66,6 +68,7 @@ struct ResponseBody {
     client_id: Option<String>,
     exp: Option<i64>,
     nbf: Option<i64>,
+    cnf: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     permissions: Vec<PermissionBody>,
 }
@@ -108,6 +111,7 @@ impl Introspection {
             client_id: body.client_id,
             expires: body.exp.map(Timestamp::from_unix),
             not_before: body.nbf.map(Timestamp::from_unix),
+            bound: body.cnf.is_some(),
             permissions: body.permissions.into_iter().map(Permission::from).collect(),
         }))
     }

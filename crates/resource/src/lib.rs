@@ -9,6 +9,7 @@
 //! | [`policy`] | what this server decides by itself: who may do what, when; with the feature `cedar`, in Cedar |
 //! | [`access_token`] | access tokens, verified here ([RFC 9068 §4]) or by asking their issuer ([RFC 7662]) |
 //! | [`identity_propagation`] | a person of another domain and the service that acts for them, by identity token and client proof |
+//! | [`dpop`] | tokens that are bound to a key, and the proof of it ([RFC 9449 §7, §9]) |
 //! | [`caller`] | who is calling, established: what a handler finds |
 //! | [`revocation`] | what this server no longer accepts, whoever signed it |
 //! | [`bearer`] | the token of a request, from the header alone ([RFC 6750 §2.1, §3.1]) |
@@ -76,7 +77,8 @@
 //!
 //! - RPTs validated without asking: each is introspected at every use, so that a revocation bites at
 //!   once.
-//! - Access tokens that are bound to a key (`cnf`), and encrypted ones: they are refused.
+//! - Encrypted access tokens, and RPTs that are bound to a key (`cnf`): they are refused. So are access tokens that
+//!   are bound to one, unless [`Mode::with_dpop`] says where used proofs are noted.
 //! - PATs that a person grants (UMA 2.0 Federated Authorization §1.3 leaves the grant open): the
 //!   PAT comes from the client credentials grant, for resources whose owner is an organisation.
 //! - A token in the request body ([RFC 6750 §2.2]): it is not looked for.
@@ -101,6 +103,7 @@
 //! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 //! [RFC 9110 §7.6]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6
 //! [RFC 9700 §4.3.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.3.2
+//! [RFC 9449 §7, §9]: https://www.rfc-editor.org/rfc/rfc9449#section-7
 //! [RFC 9728]: https://www.rfc-editor.org/rfc/rfc9728
 
 pub mod access_token;
@@ -109,6 +112,7 @@ pub mod bearer;
 pub mod caller;
 pub mod challenge;
 pub mod decide;
+pub mod dpop;
 pub mod error;
 mod gate;
 pub mod identity_propagation;
@@ -133,6 +137,7 @@ pub use access_token::{AccessTokens, IntrospectedTokens, Introspector};
 pub use caller::VerifiedCaller;
 pub use challenge::UmaChallenge;
 pub use decide::{Caller, decide};
+pub use dpop::Dpop;
 pub use error::ConversationError;
 pub use identity_propagation::IdentityPropagation;
 pub use introspect::Introspection;

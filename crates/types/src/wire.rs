@@ -50,6 +50,10 @@ error_codes! {
     INVALID_TOKEN = "invalid_token";
     /// RFC 6750 §3.1.
     INSUFFICIENT_SCOPE = "insufficient_scope";
+    /// RFC 9449 §5, §7.1.
+    INVALID_DPOP_PROOF = "invalid_dpop_proof";
+    /// RFC 9449 §8, §9.
+    USE_DPOP_NONCE = "use_dpop_nonce";
     /// OpenID Connect Core §3.1.2.6.
     LOGIN_REQUIRED = "login_required";
     /// OpenID Connect Core §3.1.2.6.

@@ -7,7 +7,7 @@
 //! | `resource_server.rs` | RS-1 to RS-6 |
 //! | `identity_propagation.rs` | F004-1 to F004-3 and F004-6 to F004-12 through the STS and to the relying party, PARTY-8 |
 //! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
-//! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-3, PARTY-7 |
+//! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-2, PARTY-3, PARTY-6, PARTY-7 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `relay.rs` | the relay attacks, and metadata that lies |

@@ -5,7 +5,12 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::http::HeaderMap;
-use countersign_testkit::{Deployment, Party, names};
+use countersign_client_auth::dpop;
+use countersign_jwt::SigningKey;
+use countersign_jwt::own_key::sign_with_own_key;
+use countersign_testkit::{Deployment, Party, keys, names};
+use countersign_types::auth_param;
+use countersign_types::digest::Digest;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -31,7 +36,7 @@ struct Protected {
 }
 
 /// The example of the configuration in the place of what the deployment wrote.
-fn at_home(written: &mut Table, service: SocketAddr) {
+fn at_home(written: &mut Table, service: SocketAddr, nonces: bool) {
     let mut example = example("resource-server", "example-protect.toml");
     for key in ["listen", "tls", "store", "outbound", "danger"] {
         example.remove(key);
@@ -41,6 +46,7 @@ fn at_home(written: &mut Table, service: SocketAddr) {
     }
     let protect = example["protect"].as_table_mut().unwrap();
     protect.insert("service".to_owned(), format!("http://{service}").into());
+    protect.insert("dpop_nonces".to_owned(), nonces.into());
     protect.insert("policies".to_owned(), vec![POLICY].into());
     let callers = &mut protect["callers"]["identity_propagation"];
     callers["domains"] = vec!["one.example", "two.example"].into();
@@ -50,13 +56,17 @@ fn at_home(written: &mut Table, service: SocketAddr) {
 
 impl Protected {
     async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    async fn start_with(nonces: bool) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let service = listener.local_addr().unwrap();
         let router = Router::new().fallback(letters);
         tokio::spawn(async move { axum::serve(listener, router).await });
         let mut deployment = Deployment::builder()
             .without(Party::ResourceServer)
-            .with(Party::ResourceServer, move |rs| at_home(rs, service))
+            .with(Party::ResourceServer, move |rs| at_home(rs, service, nonces))
             .start()
             .await;
         let rules =
@@ -92,6 +102,135 @@ impl Protected {
         let method = method.parse::<Method>().unwrap();
         self.bed.request(method, &format!("{}{path}", names::RS), &headers, "").await
     }
+}
+
+/// A request with a token that is bound to a key, and a DPoP proof.
+struct Bound {
+    key: SigningKey,
+    token: String,
+}
+
+impl Bound {
+    fn new(protected: &Protected) -> Self {
+        let key = keys::signing(keys::ES256_C);
+        let cnf = dpop::confirmation(&key).to_claim();
+        let now = protected.bed.now();
+        let changes = json!({ "cnf": cnf, "iat": now, "nbf": now, "exp": now + 300 });
+        let token = protected.strangers.token(&changes);
+        Self { key, token }
+    }
+
+    fn proof(&self, protected: &Protected, key: &SigningKey, changes: &Value) -> String {
+        let mut claims = json!({
+            "jti": "1", "htm": "GET", "htu": format!("{}/me", names::RS),
+            "iat": protected.bed.now(),
+            "ath": Digest::of(self.token.as_bytes()).to_base64url(),
+        });
+        claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        sign_with_own_key("dpop+jwt", key, &claims).unwrap()
+    }
+
+    async fn send(&self, protected: &Protected, scheme: &str, headers: &[(&str, &str)]) -> Reply {
+        let authorization = format!("{scheme} {}", self.token);
+        let mut all = vec![("authorization", authorization.as_str())];
+        all.extend(headers);
+        protected.bed.get(&format!("{}/me?page=2", names::RS), &all).await
+    }
+
+    #[track_caller]
+    fn refused(name: &str, reply: &Reply, error: &str) {
+        assert_eq!(reply.status, 401, "{name}: {reply:?}");
+        let challenge = auth_param::parse(reply.header("www-authenticate")).unwrap().remove(0);
+        assert!(challenge.is("DPoP"), "{name}");
+        assert_eq!(challenge.param("error"), Some(error), "{name}");
+        assert!(challenge.param("algs").unwrap().split(' ').any(|alg| alg == "ES256"), "{name}");
+        let metadata = "https://rs.bob.example/.well-known/oauth-protected-resource";
+        assert_eq!(challenge.param("resource_metadata"), Some(metadata), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn party_6_o24_a_bound_token_takes_a_proof_of_its_key() {
+    let protected = Protected::start().await;
+    let bound = Bound::new(&protected);
+    let stranger = keys::signing(keys::ES256_B);
+    let (none, now) = (json!({}), protected.bed.now());
+    let invalid_proof = "invalid_dpop_proof";
+    for (name, key, changes, error) in [
+        ("another method", &bound.key, json!({ "htm": "POST" }), invalid_proof),
+        ("another URL", &bound.key, json!({ "htu": format!("{}/you", names::RS) }), invalid_proof),
+        ("another host", &bound.key, json!({ "htu": "https://rs.eve.example/me" }), invalid_proof),
+        (
+            "another token",
+            &bound.key,
+            json!({ "ath": Digest::of(b"x").to_base64url() }),
+            invalid_proof,
+        ),
+        ("too old", &bound.key, json!({ "iat": now - 120 }), invalid_proof),
+        ("of the future", &bound.key, json!({ "iat": now + 61 }), invalid_proof),
+        ("another key", &stranger, none.clone(), "invalid_token"),
+    ] {
+        let proof = bound.proof(&protected, key, &changes);
+        let reply = bound.send(&protected, "DPoP", &[("dpop", &proof)]).await;
+        Bound::refused(name, &reply, error);
+    }
+    let proof = bound.proof(&protected, &bound.key, &none);
+    Bound::refused("no proof", &bound.send(&protected, "DPoP", &[]).await, invalid_proof);
+    let twice = [("dpop", proof.as_str()), ("dpop", proof.as_str())];
+    Bound::refused("two proofs", &bound.send(&protected, "DPoP", &twice).await, invalid_proof);
+    Bound::refused("as a bearer", &bound.send(&protected, "Bearer", &[]).await, "invalid_token");
+    let client = protected.strangers.proof("client-proof+jwt", &bound.token, &none);
+    let beside = [("client-assertion", client.as_str())];
+    let reply = bound.send(&protected, "Bearer", &beside).await;
+    Bound::refused("as a bearer with a client proof", &reply, "invalid_token");
+    let both = [("dpop", proof.as_str())];
+    assert_eq!(bound.send(&protected, "Bearer", &both).await.status, 400, "half and half");
+
+    let unbound =
+        Bound { token: protected.strangers.token(&none), key: keys::signing(keys::ES256_C) };
+    let its = unbound.proof(&protected, &unbound.key, &json!({ "jti": "unbound" }));
+    let reply = unbound.send(&protected, "DPoP", &[("dpop", &its)]).await;
+    Bound::refused("a token without a key", &reply, "invalid_token");
+
+    let reply = bound.send(&protected, "DPoP", &[("dpop", &proof)]).await;
+    assert_eq!(
+        (reply.status, reply.body),
+        (200, format!("alice@one.example through {CLIENT}").into())
+    );
+    let reply = bound.send(&protected, "DPoP", &[("dpop", &proof)]).await;
+    Bound::refused("shown again", &reply, invalid_proof);
+    let fresh = bound.proof(&protected, &bound.key, &json!({ "jti": "2" }));
+    assert_eq!(bound.send(&protected, "dpop", &[("dpop", &fresh)]).await.status, 200);
+
+    let nobody = protected.bed.get(&format!("{}/me", names::RS), &[]).await;
+    let schemes: Vec<_> = nobody.headers.get_all("www-authenticate").iter().collect();
+    assert!(schemes[0].to_str().unwrap().starts_with("Bearer "), "PARTY-1");
+    assert!(schemes[1].to_str().unwrap().starts_with("DPoP "));
+    let metadata = format!("{}/.well-known/oauth-protected-resource", names::RS);
+    let metadata = protected.bed.get(&metadata, &[]).await.json();
+    assert!(
+        metadata["dpop_signing_alg_values_supported"].as_array().unwrap().contains(&json!("ES256"))
+    );
+}
+
+#[tokio::test]
+async fn party_6_a_stale_nonce_is_answered_with_a_fresh_one() {
+    let protected = Protected::start_with(true).await;
+    let bound = Bound::new(&protected);
+    let asked = bound.proof(&protected, &bound.key, &json!({}));
+    let reply = bound.send(&protected, "DPoP", &[("dpop", &asked)]).await;
+    Bound::refused("no nonce", &reply, "use_dpop_nonce");
+    let nonce = reply.header("dpop-nonce").to_owned();
+    let with =
+        |jti: &str| bound.proof(&protected, &bound.key, &json!({ "jti": jti, "nonce": nonce }));
+    assert_eq!(bound.send(&protected, "DPoP", &[("dpop", &with("2"))]).await.status, 200);
+    protected.bed.advance(700);
+    let later = Bound::new(&protected);
+    let stale = later.proof(&protected, &later.key, &json!({ "jti": "3", "nonce": nonce }));
+    let reply = later.send(&protected, "DPoP", &[("dpop", &stale)]).await;
+    Bound::refused("a stale nonce", &reply, "use_dpop_nonce");
+    assert_ne!(reply.header("dpop-nonce"), nonce);
+    assert_eq!(reply.header("dpop-nonce").len(), nonce.len());
 }
 
 #[tokio::test]

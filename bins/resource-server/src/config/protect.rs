@@ -14,7 +14,7 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use super::{AuthorizationServer, proof};
-use crate::protect::{Callers, MAX_BODY, Protection};
+use crate::protect::{BoundTokens, Callers, MAX_BODY, Protection};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +26,8 @@ pub(super) struct ProtectConfig {
     headers: Headers,
     #[serde(default)]
     max_body: Option<NonZeroUsize>,
+    #[serde(default)]
+    dpop_nonces: bool,
     callers: CallersConfig,
     rules: Vec<Rule>,
 }
@@ -133,6 +135,11 @@ impl ProtectConfig {
             service,
             identifier: identifier.clone(),
             callers: self.callers.resolve(path, identifier, tickets_per_source)?,
+            bound_tokens: if self.dpop_nonces {
+                BoundTokens::TakenWithNonce
+            } else {
+                BoundTokens::Taken
+            },
             routes,
             policies,
             headers: self.headers.resolve(path)?,

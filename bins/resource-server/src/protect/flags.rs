@@ -16,7 +16,7 @@ use countersign_resource::routes::{RoutesBuilder, RoutesError};
 use countersign_types::{Issuer, ResourceIdentifier};
 use http::HeaderName;
 
-use super::{Audits, Callers, MAX_BODY, Protection, ProtectionError};
+use super::{Audits, BoundTokens, Callers, MAX_BODY, Protection, ProtectionError};
 use crate::compose::composed;
 use crate::kept::Kept;
 
@@ -142,6 +142,8 @@ impl Protect {
             service: self.protect.ok_or(missing("what is to be protected? --protect"))?,
             identifier: self.identifier.ok_or(missing("who is this? --identifier"))?,
             callers: Callers::AccessTokens(self.issuer),
+            // There is no store to note in which proofs were used.
+            bound_tokens: BoundTokens::Refused,
             routes: routes(&self.open, &self.require, &self.permit).build()?,
             policies: self.policy,
             headers: caller_headers(self.caller_header),

@@ -18,7 +18,7 @@ use countersign_resource::policy::{self, AccessPolicy, Audited, CedarAccess};
 use countersign_resource::protect::ProtectError;
 use countersign_resource::proxy::{CallerHeaders, ProxyLimits, Upstream};
 use countersign_resource::{
-    AccessTokens, Identity, IdentityPropagation, IntrospectedTokens, Introspector, Mode,
+    AccessTokens, Dpop, Identity, IdentityPropagation, IntrospectedTokens, Introspector, Mode,
     ProtectLayer, Proxy, ResourceDescription, ResourceServer, Routes, TicketLimit, server as uma,
 };
 use countersign_types::{Issuer, Lifetime, ResourceIdentifier};
@@ -42,6 +42,8 @@ pub struct Protection {
     pub identifier: ResourceIdentifier,
     /// How callers prove who they are.
     pub callers: Callers,
+    /// What becomes of tokens that are bound to a key.
+    pub bound_tokens: BoundTokens,
     /// What a request needs.
     pub routes: Routes,
     /// The files of the policy that actions are decided by; none if no route names an action.
@@ -50,6 +52,17 @@ pub struct Protection {
     pub headers: CallerHeaders,
     /// The longest request body, in octets.
     pub max_body: NonZeroUsize,
+}
+
+/// What becomes of tokens that are bound to a key (DPoP). With UMA there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BoundTokens {
+    /// Access tokens are refused, identity tokens taken: their proofs are noted anyway.
+    Refused,
+    /// They are taken with a proof of the key.
+    Taken,
+    /// And the proof has to carry a nonce of this server.
+    TakenWithNonce,
 }
 
 /// How callers prove who they are.
@@ -126,6 +139,14 @@ impl Protection {
             Some(Arc::new(PolicyFiles::open(policy::schema(&self.routes), self.policies)?))
         };
         let (mode, server) = mode(self.callers, &self.identifier, fetch, kept, seams, audits)?;
+        let dpop = || Dpop::new(kept.used_proofs(seams));
+        let mode = match self.bound_tokens {
+            BoundTokens::Refused => mode,
+            BoundTokens::Taken => mode.with_dpop(dpop()),
+            BoundTokens::TakenWithNonce => {
+                mode.with_dpop(dpop().with_nonces(Arc::clone(&seams.random)))
+            }
+        };
         let layer = match &rules {
             Some(rules) => {
                 let mut policy: Arc<dyn AccessPolicy> =

@@ -15,7 +15,7 @@ pub fn sign_payload(
     key: &dyn Sign,
     payload: &[u8],
 ) -> Result<String, SignError> {
-    let members = Members { alg: key.algorithm().name(), typ, kid: key.key_id() };
+    let members = Members { alg: key.algorithm().name(), typ, kid: key.key_id(), jwk: None };
     let copy = |buffer: &mut Vec<u8>| {
         buffer.extend_from_slice(payload);
         Ok(())

@@ -179,7 +179,8 @@ impl HmacKey {
         if !self.operations.sign {
             return Err(SignError::Use);
         }
-        let header = Header { alg: self.algorithm.name(), typ: Some(typ), kid: self.kid() };
+        let header =
+            Header { alg: self.algorithm.name(), typ: Some(typ), kid: self.kid(), jwk: None };
         let mac = |input: &[u8]| Ok(hmac::sign(&self.key, input));
         write(&header, |payload| write_claims(payload, claims), mac)
     }

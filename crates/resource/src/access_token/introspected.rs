@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_client_auth::Proof;
+use countersign_client_auth::dpop::SCHEME;
 use countersign_fetch::{Fetch, Limits, Request};
+use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Claims, json};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_types::digest::Digest;
@@ -118,11 +120,23 @@ impl IntrospectedTokens {
         self.clock.now()
     }
 
-    /// Says who calls with a token. The token is untrusted.
+    /// Says who calls with a token that needs no other proof. The token is untrusted.
     ///
     /// # Errors
-    /// Any [`AccessTokenError`].
+    /// Any [`AccessTokenError`]; a token that is bound to a key is refused.
     pub async fn verify(&self, token: &AccessToken) -> Result<VerifiedCaller, AccessTokenError> {
+        let caller = self.named(token).await?;
+        if caller.confirmation().is_some() {
+            return Err(AccessTokenError::Bound);
+        }
+        Ok(caller)
+    }
+
+    /// Says whom a token names; if it is bound to a key, it has to be proved yet.
+    pub(crate) async fn named(
+        &self,
+        token: &AccessToken,
+    ) -> Result<VerifiedCaller, AccessTokenError> {
         let now = self.clock.now();
         let digest = token.digest();
         let caller = match self.remembered(&digest, now) {
@@ -209,12 +223,13 @@ impl IntrospectedTokens {
         if claims.bool("active")? != Some(true) {
             return Err(AccessTokenError::Inactive);
         }
-        if claims.has("cnf") {
-            return Err(AccessTokenError::Bound);
-        }
-        let is_bearer =
-            claims.str("token_type")?.is_none_or(|kind| kind.eq_ignore_ascii_case("Bearer"));
-        if !is_bearer {
+        // RFC 9449 §6.2: a binding is there, or the token is a bearer token.
+        let bound = Confirmation::of(&claims).map_err(|_| AccessTokenError::Bound)?;
+        let is_usable = claims.str("token_type")?.is_none_or(|kind| {
+            kind.eq_ignore_ascii_case("Bearer")
+                || (bound.is_some() && kind.eq_ignore_ascii_case(SCHEME))
+        });
+        if !is_usable {
             return Err(AccessTokenError::TokenType);
         }
         if claims.str("iss")?.is_some_and(|issuer| issuer != self.trusted.issuer.as_str()) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use countersign_claims_token::VerifiedEmail;
 use countersign_fetch::Fetch;
 use countersign_jwt::act::ActorChain;
+use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Claims, KeySet, Policy, Typ, Unverified};
 use countersign_resolver::{KeysConfig, MetadataConfig, RemoteKeys, ServerMetadataCache};
 use countersign_types::digest::Digest;
@@ -123,11 +124,23 @@ impl AccessTokens {
         self.clock.now()
     }
 
-    /// Says who calls with a token. The token is untrusted.
+    /// Says who calls with a token that needs no other proof. The token is untrusted.
     ///
     /// # Errors
-    /// Any [`AccessTokenError`].
+    /// Any [`AccessTokenError`]; a token that is bound to a key is refused.
     pub async fn verify(&self, token: &AccessToken) -> Result<VerifiedCaller, AccessTokenError> {
+        let caller = self.named(token).await?;
+        if caller.confirmation().is_some() {
+            return Err(AccessTokenError::Bound);
+        }
+        Ok(caller)
+    }
+
+    /// Says whom a token names; if it is bound to a key, it has to be proved yet.
+    pub(crate) async fn named(
+        &self,
+        token: &AccessToken,
+    ) -> Result<VerifiedCaller, AccessTokenError> {
         let now = self.clock.now();
         let digest = token.digest();
         if let Some(caller) = self.seen_before(&digest, now).await? {
@@ -170,7 +183,7 @@ impl AccessTokens {
         let unverified = Unverified::parse(token.expose())?;
         let trusted = self.trusted(unverified.claims().issuer()?)?;
         let checked = unverified.check(&self.policy(&trusted.issuer), now)?;
-        if checked.claims().has("cnf") {
+        if Confirmation::of(checked.claims()).is_err() {
             return Err(AccessTokenError::Bound);
         }
         let kid = checked.header().kid().map(str::to_owned);
@@ -227,7 +240,9 @@ pub(super) fn caller_of(
         serde_json::from_value::<Vec<Permission>>(value.clone())
             .map_err(|_| countersign_jwt::ClaimError::WrongType("permissions"))
     });
+    let confirmation = Confirmation::of(&claims).map_err(|_| AccessTokenError::Bound)?;
     let content = Content {
+        confirmation,
         subject: text("sub")?,
         email: VerifiedEmail::from_claims(&claims).ok().map(|email| email.address().clone()),
         client_id: text("client_id")?,

@@ -1,5 +1,6 @@
 //! Why an identity is not accepted.
 
+use countersign_client_auth::dpop::DpopError;
 use countersign_identity_propagation::PresentationError;
 use countersign_identity_propagation::presentation::Step;
 use countersign_resolver::client::ClientError;
@@ -45,6 +46,9 @@ pub enum IdentityError {
     /// The client's document or its keys cannot be had.
     #[error("no keys of the client")]
     Client(#[from] ClientError),
+    /// The proof of the key that the token is bound to was used before.
+    #[error("the proof of the key is refused")]
+    Dpop(#[source] DpopError),
     /// Whether the client proof is new cannot be told: our own failure.
     #[error("the memory of used proofs failed")]
     UsedProofs(#[from] ProofsError),
@@ -63,6 +67,7 @@ impl IdentityError {
             | Self::NoKeys => Some(Step::Issuer),
             Self::IssuerKeys(_) => Some(Step::IssuerSignature),
             Self::Client(_) => Some(Step::ClientSignature),
+            Self::Dpop(_) => Some(Step::Once),
             Self::UsedProofs(_) => None,
         }
     }
@@ -72,6 +77,10 @@ impl WireError for IdentityError {
     fn wire(&self) -> Wire {
         match self {
             Self::UsedProofs(_) => Wire::unavailable(),
+            Self::Dpop(error) => {
+                let wire = error.wire();
+                Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description)
+            }
             Self::Presentation(_)
             | Self::Domain { .. }
             | Self::Discovery(_)

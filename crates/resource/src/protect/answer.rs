@@ -1,5 +1,6 @@
 //! What those are told who are not let in.
 
+use countersign_client_auth::dpop::{NONCE_HEADER, SCHEME};
 use countersign_metadata::{ProtectedResourceMetadata, publish, resource};
 use countersign_types::auth_param::{AuthParamError, quoted};
 use countersign_types::wire::ErrorCode;
@@ -10,6 +11,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use super::ProtectError;
 use crate::bearer::BearerError;
 use crate::challenge::{UmaChallenge, empty, unreachable};
+use crate::dpop::Dpop;
 use crate::layer::Refused;
 use crate::limit::TooMany;
 use crate::path::StrictPath;
@@ -27,6 +29,12 @@ pub(super) enum Answer {
     NoCredentials,
     /// The token is not accepted, or nobody can say what it is worth.
     Token(Wire),
+    /// The token asks for another proof than the one that came with it, or for a better one.
+    Dpop {
+        wire: Wire,
+        /// The nonce to come back with.
+        nonce: Option<String>,
+    },
     InsufficientScope(ScopeSet),
     Uma(UmaChallenge),
     UmaUnreachable,
@@ -40,8 +48,10 @@ pub(super) struct Document {
     url: String,
     path: StrictPath,
     json: serde_json::Value,
-    /// `Bearer` with the parameters that every challenge has.
+    /// The parameters that every challenge has.
     challenge: String,
+    /// Whether tokens that are bound to a key are taken.
+    takes_bound: bool,
 }
 
 impl Document {
@@ -49,10 +59,11 @@ impl Document {
         let url = resource::well_known(&metadata.resource)?;
         let realm = metadata.resource_name.as_deref().unwrap_or(metadata.resource.as_str());
         let challenge =
-            format!("Bearer realm={}, resource_metadata={}", quoted(realm)?, quoted(url.as_str())?);
+            format!("realm={}, resource_metadata={}", quoted(realm)?, quoted(url.as_str())?);
         Ok(Self {
             path: StrictPath::parse(url.as_url().path())?,
             url: url.as_str().to_owned(),
+            takes_bound: !metadata.dpop_signing_alg_values_supported.is_empty(),
             json: serde_json::to_value(metadata).unwrap_or_default(),
             challenge,
         })
@@ -68,9 +79,26 @@ impl Document {
 
     /// The value of `WWW-Authenticate`. [RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)
     fn challenge(&self, error: Option<&Wire>, scopes: Option<&ScopeSet>) -> HeaderValue {
-        let mut text = self.challenge.clone();
+        let scopes = scopes.map(|scopes| ("scope", scopes.to_string()));
+        self.challenge_of("Bearer", error, scopes)
+    }
+
+    /// The same for a token that is bound to a key. [RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
+    fn dpop_challenge(&self, error: Option<&Wire>) -> HeaderValue {
+        let algorithms = Dpop::algorithms().collect::<Vec<_>>().join(" ");
+        self.challenge_of(SCHEME, error, Some(("algs", algorithms)))
+    }
+
+    fn challenge_of(
+        &self,
+        scheme: &'static str,
+        error: Option<&Wire>,
+        more: Option<(&str, String)>,
+    ) -> HeaderValue {
+        let mut text = format!("{scheme} {}", self.challenge);
         let mut add = |name: &str, value: Result<String, AuthParamError>| {
-            // INVARIANT: codes, descriptions and scopes are of the characters a quoted string has.
+            // INVARIANT: codes, descriptions, scopes and algorithms are of the characters a quoted
+            // string has.
             if let Ok(value) = value {
                 text.push_str(&format!(", {name}={value}"));
             }
@@ -79,10 +107,10 @@ impl Document {
             add("error", quoted(error.code.as_str()));
             add("error_description", quoted(error.description));
         }
-        if let Some(scopes) = scopes {
-            add("scope", quoted(&scopes.to_string()));
+        if let Some((name, value)) = more {
+            add(name, quoted(&value));
         }
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(scheme))
     }
 }
 
@@ -114,6 +142,18 @@ impl Answer {
                 let mut response = empty(StatusCode::UNAUTHORIZED);
                 let challenge = document.challenge(None, None);
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                if document.takes_bound {
+                    let challenge = document.dpop_challenge(None);
+                    response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+                }
+                response
+            }
+            Self::Dpop { wire, nonce } => {
+                let mut response = wire.response().map(R::from);
+                let headers = response.headers_mut();
+                headers.insert(WWW_AUTHENTICATE, document.dpop_challenge(Some(&wire)));
+                let nonce = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok());
+                headers.extend(nonce.map(|nonce| (NONCE_HEADER, nonce)));
                 response
             }
             Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => challenged(&wire, None),

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
+use countersign_client_auth::dpop::{self, DpopError};
+use countersign_identity_propagation::PresentationError;
 use countersign_metadata::ProtectedResourceMetadata;
 use countersign_types::secret::AccessToken;
-use countersign_types::{Issuer, ResourceIdentifier, Timestamp, WireError};
-use http::HeaderMap;
+use countersign_types::wire::ErrorCode;
+use countersign_types::{Issuer, ResourceIdentifier, Timestamp, Wire, WireError};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use super::answer::Answer;
 use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
-use crate::bearer::{self, BearerError};
+use crate::bearer::{self, BearerError, Scheme};
 use crate::caller::{Content, VerifiedCaller};
+use crate::dpop::{Dpop, TakeError};
 use crate::error::ConversationError;
-use crate::identity_propagation::{CLIENT_PROOF, IdentityPropagation, client_proof_of};
+use crate::identity_propagation::{
+    CLIENT_PROOF, IdentityError, IdentityPropagation, client_proof_of,
+};
 use crate::limit::{GuessLimit, Source, TicketLimit};
 use crate::routes::{Need, Requirement, Routes};
 use crate::server::ResourceServer;
@@ -22,7 +28,11 @@ use crate::server::ResourceServer;
 /// How callers prove who they are. Made from what does the work:
 /// `ProtectLayer::new(AccessTokens::new(…), routes)`.
 #[derive(Clone)]
-pub struct Mode(Kind);
+pub struct Mode {
+    kind: Kind,
+    /// How proofs of keys are judged; without it, tokens that are bound to one are refused.
+    dpop: Option<Dpop>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -34,25 +44,26 @@ enum Kind {
 
 impl From<AccessTokens> for Mode {
     fn from(tokens: AccessTokens) -> Self {
-        Self(Kind::AccessTokens(Arc::new(tokens)))
+        Self { kind: Kind::AccessTokens(Arc::new(tokens)), dpop: None }
     }
 }
 
 impl From<IntrospectedTokens> for Mode {
     fn from(tokens: IntrospectedTokens) -> Self {
-        Self(Kind::Introspected(Arc::new(tokens), Arc::default()))
+        Self { kind: Kind::Introspected(Arc::new(tokens), Arc::default()), dpop: None }
     }
 }
 
 impl From<IdentityPropagation> for Mode {
     fn from(identities: IdentityPropagation) -> Self {
-        Self(Kind::Identity(Arc::new(identities)))
+        let dpop = Some(identities.dpop());
+        Self { kind: Kind::Identity(Arc::new(identities)), dpop }
     }
 }
 
 impl From<Arc<ResourceServer>> for Mode {
     fn from(server: Arc<ResourceServer>) -> Self {
-        Self(Kind::Uma(server, None))
+        Self { kind: Kind::Uma(server, None), dpop: None }
     }
 }
 
@@ -61,7 +72,7 @@ impl Mode {
     /// [`UmaLayer::with_limit`](crate::layer::UmaLayer::with_limit). Other modes give no tickets.
     #[must_use]
     pub fn with_ticket_limit(mut self, limit: TicketLimit) -> Self {
-        if let Kind::Uma(_, own) = &mut self.0 {
+        if let Kind::Uma(_, own) = &mut self.kind {
             *own = Some(Arc::new(limit));
         }
         self
@@ -73,8 +84,20 @@ impl Mode {
     /// server's to put there. Other modes ask nobody about single tokens, or have their own limit.
     #[must_use]
     pub fn with_guess_limit(mut self, limit: GuessLimit) -> Self {
-        if let Kind::Introspected(_, own) = &mut self.0 {
+        if let Kind::Introspected(_, own) = &mut self.kind {
             *own = Arc::new(limit);
+        }
+        self
+    }
+
+    /// Takes access tokens that are bound to a key, with a proof of it ([RFC 9449 §7]), or identity
+    /// tokens by another memory of used proofs than that of client proofs. RPTs are bearer tokens.
+    ///
+    /// [RFC 9449 §7]: https://www.rfc-editor.org/rfc/rfc9449#section-7
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: Dpop) -> Self {
+        if !matches!(self.kind, Kind::Uma(..)) {
+            self.dpop = Some(dpop);
         }
         self
     }
@@ -88,9 +111,13 @@ impl Mode {
             metadata.authorization_servers = issuers;
             metadata.scopes_supported = routes.scopes().iter().cloned().collect();
             metadata.bearer_methods_supported = vec!["header".to_owned()];
+            if self.dpop.is_some() {
+                metadata.dpop_signing_alg_values_supported =
+                    Dpop::algorithms().map(str::to_owned).collect();
+            }
             metadata
         };
-        match &self.0 {
+        match &self.kind {
             Kind::AccessTokens(tokens) => {
                 of(tokens.identifier(), tokens.issuers().cloned().collect())
             }
@@ -103,7 +130,7 @@ impl Mode {
 
     /// Whether a need can be asked of anybody in this way.
     pub(super) fn can_ask(&self, need: &Need) -> bool {
-        match (&self.0, need) {
+        match (&self.kind, need) {
             (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(..), _) => true,
             // An identity token says who is calling, and grants nothing.
             (Kind::Identity(_), Need::Caller(requirement)) => requirement.scopes.is_empty(),
@@ -119,26 +146,23 @@ impl Mode {
         parts: &Parts,
         requirement: &Requirement,
     ) -> Result<VerifiedCaller, Answer> {
-        let token =
-            bearer::parse(&parts.headers, parts.uri.query()).map_err(Answer::Credentials)?;
-        let caller = match (&self.0, token) {
-            (Kind::Uma(server, limit), token) => {
-                let limit = limit.as_deref();
-                return by_permission(server, limit, parts, token.as_ref(), requirement).await;
+        if let Kind::Uma(server, limit) = &self.kind {
+            let token = bearer::parse(&parts.headers, parts.uri.query());
+            let token = token.map_err(Answer::Credentials)?;
+            return by_permission(server, limit.as_deref(), parts, token.as_ref(), requirement)
+                .await;
+        }
+        let sent = bearer::parse_either(&parts.headers, parts.uri.query());
+        let (scheme, token) = sent.map_err(Answer::Credentials)?.ok_or(Answer::NoCredentials)?;
+        let dpop = self.dpop.as_ref();
+        let caller = match (scheme, dpop) {
+            // What is not understood is no credential.
+            (Scheme::Dpop, None) => return Err(Answer::NoCredentials),
+            (Scheme::Dpop, Some(dpop)) => self.by_key(dpop, parts, &token).await?,
+            (Scheme::Bearer, _) if dpop.is_some() && parts.headers.contains_key(dpop::HEADER) => {
+                return Err(Answer::Credentials(BearerError::TwoCredentials));
             }
-            (_, None) => return Err(Answer::NoCredentials),
-            (Kind::AccessTokens(tokens), Some(token)) => {
-                tokens.verify(&token).await.map_err(|error| refused(&error))?
-            }
-            (Kind::Introspected(tokens, limit), Some(token)) => {
-                by_introspection(tokens, limit, parts, &token).await?
-            }
-            (Kind::Identity(identities), Some(token)) => {
-                let proof = client_proof_of(&parts.headers);
-                let proof = proof.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
-                let caller = identities.verify(&token, proof.as_ref()).await;
-                caller.map_err(|error| refused(&error))?
-            }
+            (Scheme::Bearer, _) => self.by_bearer(parts, &token).await?,
         };
         if requirement.scopes.is_subset(caller.scopes()) {
             return Ok(caller);
@@ -154,9 +178,96 @@ impl Mode {
         Err(Answer::InsufficientScope(requirement.scopes.clone()))
     }
 
+    /// The caller of a token that is good in whoever's hands it is, or of one whose client proves itself
+    /// beside it.
+    async fn by_bearer(
+        &self,
+        parts: &Parts,
+        token: &AccessToken,
+    ) -> Result<VerifiedCaller, Answer> {
+        let bound = |error: &(dyn WireError + 'static), is_bound: bool| match (is_bound, &self.dpop)
+        {
+            (true, Some(_)) => not_this_way(error),
+            _ => refused(error),
+        };
+        match &self.kind {
+            Kind::AccessTokens(tokens) => tokens
+                .verify(token)
+                .await
+                .map_err(|error| bound(&error, matches!(error, AccessTokenError::Bound))),
+            Kind::Introspected(tokens, limit) => match asked(tokens, limit, parts, token).await? {
+                Ok(caller) if caller.confirmation().is_none() => Ok(caller),
+                Ok(_) => Err(bound(&AccessTokenError::Bound, true)),
+                Err(error) => Err(bound(&error, matches!(error, AccessTokenError::Bound))),
+            },
+            Kind::Identity(identities) => {
+                let proof = client_proof_of(&parts.headers);
+                let proof = proof.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
+                identities.verify(token, proof.as_ref()).await.map_err(|error| {
+                    let is_bound =
+                        matches!(error, IdentityError::Presentation(PresentationError::Bound));
+                    bound(&error, is_bound)
+                })
+            }
+            Kind::Uma(..) => Err(Answer::NoCredentials),
+        }
+    }
+
+    /// The caller of a token that is bound to a key, who proves it. [RFC 9449 §7.1]
+    ///
+    /// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
+    async fn by_key(
+        &self,
+        dpop: &Dpop,
+        parts: &Parts,
+        token: &AccessToken,
+    ) -> Result<VerifiedCaller, Answer> {
+        let now = self.now();
+        let proof = dpop.present(parts, self.identifier(), token, now);
+        let proof = proof.map_err(|error| {
+            let nonce = matches!(error, DpopError::Nonce).then(|| dpop.nonce(now)).flatten();
+            bad_proof(&error, nonce)
+        })?;
+        let caller = match &self.kind {
+            Kind::AccessTokens(tokens) => tokens.named(token).await,
+            Kind::Introspected(tokens, limit) => asked(tokens, limit, parts, token).await?,
+            Kind::Identity(identities) => {
+                let caller = identities.verify_bound(token, proof, dpop).await;
+                return caller.map_err(|error| match &error {
+                    IdentityError::Dpop(replayed) => bad_proof(replayed, None),
+                    error if error.wire().status.is_server_error() => refused(error),
+                    error => not_this_way(error),
+                });
+            }
+            Kind::Uma(..) => return Err(Answer::NoCredentials),
+        };
+        let caller = caller.map_err(|error| match error.wire().status.is_server_error() {
+            true => refused(&error),
+            false => not_this_way(&error),
+        })?;
+        if !caller.confirmation().is_some_and(|bound| proof.is_of(bound)) {
+            return Err(not_this_way(&AccessTokenError::Bound));
+        }
+        match dpop.take(proof).await {
+            Ok(_) => Ok(caller),
+            Err(TakeError::Proof(error)) => Err(bad_proof(&error, None)),
+            Err(TakeError::Used(error)) => Err(refused(&IdentityError::UsedProofs(error))),
+        }
+    }
+
+    /// This server, as tokens name it.
+    fn identifier(&self) -> &ResourceIdentifier {
+        match &self.kind {
+            Kind::AccessTokens(tokens) => tokens.identifier(),
+            Kind::Introspected(tokens, _) => tokens.identifier(),
+            Kind::Identity(identities) => identities.identifier(),
+            Kind::Uma(server, _) => &server.identity().identifier,
+        }
+    }
+
     /// The time, by the clock that tokens are judged by.
     pub(super) fn now(&self) -> Timestamp {
-        match &self.0 {
+        match &self.kind {
             Kind::AccessTokens(tokens) => tokens.now(),
             Kind::Introspected(tokens, _) => tokens.now(),
             Kind::Identity(identities) => identities.now(),
@@ -168,6 +279,7 @@ impl Mode {
     pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
         headers.remove(CLIENT_PROOF);
+        headers.remove(dpop::HEADER);
     }
 }
 
@@ -182,22 +294,40 @@ fn refused(error: &(dyn WireError + 'static)) -> Answer {
     Answer::Token(wire)
 }
 
-/// The caller of a token that its issuer stands by. The issuer is asked for no more guesses of one
-/// source than that is allowed.
-async fn by_introspection(
+/// Whom a token names, by its issuer's word. The issuer is asked for no more guesses of one source than
+/// is allowed.
+async fn asked(
     tokens: &IntrospectedTokens,
     limit: &GuessLimit,
     parts: &Parts,
     token: &AccessToken,
-) -> Result<VerifiedCaller, Answer> {
+) -> Result<Result<VerifiedCaller, AccessTokenError>, Answer> {
     let (source, digest) = (parts.extensions.get::<Source>().copied(), token.digest());
     limit.may_ask(source, &digest, tokens.now()).map_err(Answer::TooMany)?;
-    let outcome = tokens.verify(token).await;
+    let outcome = tokens.named(token).await;
     // Where the issuer did not answer, nothing is known of the token.
     if !outcome.as_ref().is_err_and(AccessTokenError::is_unavailable) {
         limit.note(source, &digest, outcome.is_ok(), tokens.now());
     }
-    outcome.map_err(|error| refused(&error))
+    Ok(outcome)
+}
+
+/// The token asks for another proof than the one that came with it. [RFC 9449 §7.1, §7.2]
+///
+/// [RFC 9449 §7.1, §7.2]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
+fn not_this_way(error: &(dyn std::error::Error + 'static)) -> Answer {
+    tracing::info!(error, "refused: the token is not accepted");
+    let description = "the token is not accepted here, or not with this proof";
+    let wire = Wire::new(ErrorCode::INVALID_TOKEN, StatusCode::UNAUTHORIZED, description);
+    Answer::Dpop { wire, nonce: None }
+}
+
+fn bad_proof(error: &DpopError, nonce: Option<String>) -> Answer {
+    let cause: &dyn std::error::Error = error;
+    tracing::info!(error = cause, "refused: the proof of the key is not accepted");
+    let wire = error.wire();
+    let wire = Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description);
+    Answer::Dpop { wire, nonce }
 }
 
 /// The caller of a UMA-protected resource, or the challenge. [UMA 2.0 Grant §3.5]
@@ -236,6 +366,7 @@ async fn by_permission(
             permissions: caller.permissions().to_vec(),
             token_id: None,
             expires: caller.expires(),
+            confirmation: None,
             claims: countersign_jwt::Claims::default(),
             size: 0,
         }));

@@ -357,3 +357,85 @@ async fn party_7_the_policy_has_the_last_word_behind_uma() {
     assert_eq!(send(&layer, "PUT /rs-api", &[]).await.status(), 401);
     assert_eq!(asked.0.lock().unwrap().len(), 3);
 }
+
+#[tokio::test]
+async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
+    use countersign_client_auth::dpop::{self, Target};
+    use countersign_jwt::{Algorithm, SigningKey};
+
+    let issuer = PretendIssuer::new();
+    let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let cnf = dpop::confirmation(&key).to_claim();
+    let bound = AccessToken::new(issuer.token(json!({ "cnf": cnf.clone() })));
+    let plain = AccessToken::new(issuer.token(json!({})));
+    let answer =
+        crate::pretend_issuer::claims(json!({ "active": true, "token_type": "DPoP", "cnf": cnf }));
+    issuer.state().tokens.insert("opaque".to_owned(), answer);
+    let opaque = AccessToken::new("opaque");
+    let used = || Arc::new(crate::identity_propagation::MemoryProofs::new(issuer.clone()));
+    let here = countersign_types::EndpointUrl::parse(&format!("{API}/me")).unwrap();
+    let now = countersign_types::Timestamp::from_unix(crate::pretend_issuer::NOW);
+    let random = CountingRandom(std::sync::atomic::AtomicU8::new(0));
+    let made = |key: &SigningKey, token: &AccessToken| {
+        let target = Target { method: &http::Method::GET, url: &here };
+        dpop::proof(key, target, Some(token), None, now, &random).unwrap()
+    };
+    let ask = async |layer: &ProtectLayer,
+                     scheme: &str,
+                     token: &AccessToken,
+                     proof: Option<&AccessToken>| {
+        let authorization = format!("{scheme} {}", token.expose());
+        let mut request = Request::get("/v1/me").header(AUTHORIZATION, authorization);
+        if let Some(proof) = proof {
+            request = request.header("dpop", proof.expose());
+        }
+        layer.layer(Inner).call(request.body(()).unwrap()).await.unwrap()
+    };
+    let local = Mode::from(issuer.access_tokens()).with_dpop(crate::Dpop::new(used()));
+    let asking = Mode::from(issuer.introspected_tokens()).with_dpop(crate::Dpop::new(used()));
+    for (name, mode, token) in [("local", local, &bound), ("introspected", asking, &opaque)] {
+        let layer = ProtectLayer::new(mode, routes()).unwrap();
+        for (case, scheme, proof, error) in [
+            ("as a bearer", "Bearer", None, "invalid_token"),
+            ("no proof", "DPoP", None, "invalid_dpop_proof"),
+            ("of another key", "DPoP", Some(made(&other, token)), "invalid_token"),
+            ("for another token", "DPoP", Some(made(&key, &plain)), "invalid_dpop_proof"),
+        ] {
+            let response = ask(&layer, scheme, token, proof.as_ref()).await;
+            let challenge = challenge(&response);
+            assert_eq!(response.status(), 401, "{name} {case}");
+            assert!(challenge.is("DPoP"), "{name} {case}");
+            assert_eq!(challenge.param("error"), Some(error), "{name} {case}");
+        }
+        let proof = made(&key, token);
+        assert_eq!(ask(&layer, "DPoP", token, Some(&proof)).await.status(), 200, "{name}");
+        let again = ask(&layer, "DPoP", token, Some(&proof)).await;
+        assert_eq!(challenge(&again).param("error"), Some("invalid_dpop_proof"), "{name}");
+    }
+    let layer = ProtectLayer::new(
+        Mode::from(issuer.access_tokens()).with_dpop(crate::Dpop::new(used())),
+        routes(),
+    )
+    .unwrap();
+    let proof = made(&key, &plain);
+    let response = ask(&layer, "DPoP", &plain, Some(&proof)).await;
+    assert_eq!(challenge(&response).param("error"), Some("invalid_token"), "a token without a key");
+    assert_eq!(ask(&layer, "Bearer", &plain, None).await.status(), 200);
+    assert_eq!(ask(&layer, "Bearer", &plain, Some(&proof)).await.status(), 400, "half and half");
+    let without = ProtectLayer::new(issuer.access_tokens(), routes()).unwrap();
+    for scheme in ["Bearer", "DPoP"] {
+        let response = ask(&without, scheme, &bound, Some(&made(&key, &bound))).await;
+        assert_eq!(response.status(), 401, "nobody notes proofs here: {scheme}");
+        assert!(challenge(&response).is("Bearer"));
+    }
+}
+
+/// Another value at every call.
+struct CountingRandom(std::sync::atomic::AtomicU8);
+
+impl countersign_types::random::Random for CountingRandom {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+    }
+}

@@ -1,5 +1,6 @@
 //! Which headers go on, and which are the proxy's own to set.
 
+use countersign_client_auth::dpop;
 use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::header::{
     AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
@@ -111,7 +112,9 @@ pub(super) fn prepare(
     let own: Vec<String> = names.all().iter().map(|name| folded(name)).collect();
     let foreign = |name: &HeaderName| {
         let folded = folded(name);
-        [AUTHORIZATION, CLIENT_PROOF, EXPECT, FORWARDED].iter().any(|known| *known == *folded)
+        [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED]
+            .iter()
+            .any(|known| *known == *folded)
             || own.contains(&folded)
             || OVERRIDES.contains(&folded.as_str())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
@@ -182,6 +185,7 @@ mod tests {
             permissions: Vec::new(),
             token_id: None,
             expires: None,
+            confirmation: None,
             claims: Claims::default(),
             size: 0,
         })
@@ -250,6 +254,7 @@ mod tests {
             // Where everybody may, nobody has looked at them.
             ("authorization", "Bearer unverified"),
             ("client-assertion", "unverified"),
+            ("dpop", "unverified"),
             ("x-real-ip", "127.0.0.1"),
             ("remote-user", "mallory"),
             ("host", "evil.example"),

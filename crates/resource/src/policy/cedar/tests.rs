@@ -124,6 +124,7 @@ fn assess(policy: &CedarAccess, case: &Case) -> Verdict {
         permissions: Vec::new(),
         token_id: None,
         expires: None,
+        confirmation: None,
         claims: Claims::from_map(case.claims.as_object().unwrap().clone()),
         size: 0,
     });

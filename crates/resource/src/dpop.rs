@@ -1,0 +1,172 @@
+//! Tokens that are bound to a key, and the proof of it. [RFC 9449 §7]
+//!
+//! Which proof is demanded follows the token: one that is bound to a key (`cnf`) opens nothing without
+//! a proof of it, made for this very request and token and good once; one that is not is no DPoP token.
+//!
+//! [RFC 9449 §7]: https://www.rfc-editor.org/rfc/rfc9449#section-7
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use countersign_client_auth::dpop::{self, DpopError, Expected, Presented, ProvedKey, Target};
+use countersign_types::random::{self, Random};
+use countersign_types::secret::AccessToken;
+use countersign_types::{EndpointUrl, Lifetime, ResourceIdentifier, Timestamp};
+use http::request::Parts;
+
+use crate::identity_propagation::{ProofsError, UsedProofs};
+use crate::path::StrictPath;
+
+/// A nonce is given out for so long, and accepted for as long again.
+pub const NONCE_LIFETIME: Lifetime = Lifetime::from_secs(300);
+
+/// Judges proofs of the keys that tokens are bound to.
+#[derive(Clone)]
+pub struct Dpop {
+    used: Arc<dyn UsedProofs>,
+    nonces: Option<Arc<Nonces>>,
+}
+
+impl Dpop {
+    /// Takes each proof once.
+    #[must_use]
+    pub const fn new(used: Arc<dyn UsedProofs>) -> Self {
+        Self { used, nonces: None }
+    }
+
+    /// Asks for a nonce of this server in every proof, so that none can be made ahead of its time.
+    /// [RFC 9449 §9]
+    ///
+    /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
+    #[must_use]
+    pub fn with_nonces(mut self, random: Arc<dyn Random>) -> Self {
+        self.nonces = Some(Arc::new(Nonces { random, given: Mutex::default() }));
+        self
+    }
+
+    /// The algorithms that a proof may be signed with, as challenges and metadata name them.
+    pub(crate) fn algorithms() -> impl Iterator<Item = &'static str> {
+        dpop::ALGORITHMS.iter().map(|algorithm| algorithm.name())
+    }
+
+    /// The nonce to go on with, if this server asks for one.
+    pub(crate) fn nonce(&self, now: Timestamp) -> Option<String> {
+        self.nonces.as_ref().map(|nonces| nonces.now(now).0)
+    }
+
+    /// Judges the proof of a request, at the URL that this server is known by: what the request says
+    /// of its own host does not count.
+    pub(crate) fn present(
+        &self,
+        parts: &Parts,
+        here: &ResourceIdentifier,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Presented, DpopError> {
+        let proof = dpop::presented(&parts.headers)?.ok_or(DpopError::Missing)?;
+        let url = url_of(parts, here).ok_or(DpopError::Request)?;
+        let nonces = self.nonces.as_ref().map(|nonces| {
+            let (current, former) = nonces.now(now);
+            std::iter::once(current).chain(former).collect::<Vec<_>>()
+        });
+        let target = Target { method: &parts.method, url: &url };
+        let expected = Expected { target, token: Some(token), nonces: nonces.as_deref(), now };
+        dpop::verify(&proof, &expected)
+    }
+
+    /// Takes the proof, which nobody can show again.
+    pub(crate) async fn take(&self, presented: Presented) -> Result<ProvedKey, TakeError> {
+        let (key, until) = presented.once();
+        let is_new = self.used.insert_new(key, until).await?;
+        Ok(presented.if_new(is_new)?)
+    }
+}
+
+/// Why a proof that is good was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    #[error("the memory of used proofs failed")]
+    Used(#[from] ProofsError),
+    #[error(transparent)]
+    Proof(#[from] DpopError),
+}
+
+/// Where a request is, by this server's own name: [`StrictPath`] has let one spelling through.
+fn url_of(parts: &Parts, here: &ResourceIdentifier) -> Option<EndpointUrl> {
+    let path = StrictPath::parse(parts.uri.path()).ok()?;
+    let here = EndpointUrl::parse(here.as_str()).ok()?;
+    let origin = here.as_url().origin().ascii_serialization();
+    EndpointUrl::parse(&format!("{origin}{}", path.to_encoded())).ok()
+}
+
+/// Nonces that are random, and the same for everybody for a while: they need no memory of clients, and
+/// a restart only makes clients ask again.
+struct Nonces {
+    random: Arc<dyn Random>,
+    given: Mutex<Option<Given>>,
+}
+
+struct Given {
+    current: String,
+    former: Option<String>,
+    since: Timestamp,
+}
+
+impl Nonces {
+    /// The nonce of now, and the one before if it still counts.
+    fn now(&self, now: Timestamp) -> (String, Option<String>) {
+        // Whole after every statement, so a panic elsewhere does not spoil it.
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || random::identifier(self.random.as_ref());
+        let next = match given.take() {
+            Some(given) if now < given.since => {
+                // The clock was set back: what was given out is of the future.
+                Given { current: fresh(), former: Some(given.current), since: now }
+            }
+            Some(given) => {
+                let age = now.since(given.since).as_secs() / NONCE_LIFETIME.as_secs();
+                match age {
+                    0 => given,
+                    1 => Given { current: fresh(), former: Some(given.current), since: now },
+                    _ => Given { current: fresh(), former: None, since: now },
+                }
+            }
+            None => Given { current: fresh(), former: None, since: now },
+        };
+        let answer = (next.current.clone(), next.former.clone());
+        *given = Some(next);
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::*;
+
+    struct Counting(AtomicU8);
+
+    impl Random for Counting {
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(self.0.fetch_add(1, Ordering::SeqCst));
+        }
+    }
+
+    #[test]
+    fn rfc_9449_section_9_a_nonce_has_its_time() {
+        let random = Arc::new(Counting(AtomicU8::new(0)));
+        let nonces = Nonces { random, given: Mutex::default() };
+        let at = |seconds: i64| nonces.now(Timestamp::from_unix(seconds));
+        let (first, none) = at(0);
+        assert_eq!(none, None);
+        assert_eq!(at(299), (first.clone(), None));
+        let (second, former) = at(300);
+        assert_ne!(second, first);
+        assert_eq!(former, Some(first));
+        let (third, former) = at(599);
+        assert_eq!((&third, former.is_some()), (&second, true));
+        let (fourth, former) = at(1300);
+        assert_eq!((fourth == third, former), (false, None));
+        assert_eq!(at(5).1, Some(fourth), "the clock was set back");
+    }
+}
