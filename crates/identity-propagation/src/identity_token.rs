@@ -299,9 +299,10 @@ fn policy(audience: &ResourceIdentifier) -> Policy<'_> {
         .audience_sole(audience.as_str())
         .max_lifetime(MAX_LIFETIME)
         .leeway(LEEWAY)
+        // With the other times, so that a record of the checks keeps to their order.
+        .require("nbf")
         .require("iss")
         .require("sub")
-        .require("nbf")
 }
 
 #[cfg(test)]

@@ -26,13 +26,14 @@ use crate::identity_token::{
 /// A failed check says that those before it passed, which is what a decision log prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// The identity token is a JWS of the right `typ` and `alg`.
+    /// The identity token is a JWS of the right `typ` and `alg`, and `iss`, `sub` and `jti` are texts if
+    /// they are there.
     TokenType,
     /// Its `aud` is this relying party alone.
     Audience,
     /// Its `exp`, `nbf` and `iat` hold now, and its life is short.
     Lifetime,
-    /// Its `iss` is an issuer and its `sub` an address.
+    /// Its `iss` is an issuer and its `sub` an address, which `email` does not contradict.
     Subject,
     /// Its `act` names a client by URL, and `client_id` no other.
     Actor,
@@ -134,7 +135,7 @@ pub enum PresentationError {
 impl PresentationError {
     /// The step that failed; those before it in [`Step::ALL`] passed.
     #[must_use]
-    pub const fn step(&self) -> Step {
+    pub fn step(&self) -> Step {
         match self {
             Self::Identity(error) => identity_step(error),
             Self::Bound | Self::Unbound | Self::Key => Step::Binding,
@@ -147,12 +148,10 @@ impl PresentationError {
     }
 }
 
-const fn identity_step(error: &IdentityTokenError) -> Step {
+fn identity_step(error: &IdentityTokenError) -> Step {
     match error {
-        IdentityTokenError::Malformed(_)
-        | IdentityTokenError::Claim(ClaimError::Typ | ClaimError::Algorithm(_)) => Step::TokenType,
-        IdentityTokenError::Claim(ClaimError::Audience) => Step::Audience,
-        IdentityTokenError::Claim(_) => Step::Lifetime,
+        IdentityTokenError::Malformed(_) => Step::TokenType,
+        IdentityTokenError::Claim(error) => claim_step(error),
         IdentityTokenError::IssuerForm(_)
         | IdentityTokenError::Subject(_)
         | IdentityTokenError::Ambiguous
@@ -164,6 +163,33 @@ const fn identity_step(error: &IdentityTokenError) -> Step {
         IdentityTokenError::Confirmation => Step::Binding,
         IdentityTokenError::Issuer => Step::Issuer,
         IdentityTokenError::Signature(_) => Step::IssuerSignature,
+    }
+}
+
+/// In the order of the checks: what a policy asks of the types of claims comes before `aud` and the
+/// times, what it requires to be there after them, and what the claims say last.
+fn claim_step(error: &ClaimError) -> Step {
+    match error {
+        ClaimError::Typ
+        | ClaimError::Algorithm(_)
+        | ClaimError::WrongType("iss" | "sub" | "jti") => Step::TokenType,
+        ClaimError::Audience | ClaimError::Missing("aud") | ClaimError::WrongType("aud") => {
+            Step::Audience
+        }
+        ClaimError::Issuer
+        | ClaimError::Subject
+        | ClaimError::Missing("iss" | "sub")
+        | ClaimError::WrongType("email" | "email_verified") => Step::Subject,
+        ClaimError::WrongType("client_id") => Step::Actor,
+        ClaimError::Missing(_)
+        | ClaimError::WrongType(_)
+        | ClaimError::Expired
+        | ClaimError::NotYetValid
+        | ClaimError::IssuedInFuture
+        | ClaimError::LifetimeTooLong
+        | ClaimError::TooOld => Step::Lifetime,
+        // A claim error of a later day: the first step claims that nothing else passed.
+        _ => Step::TokenType,
     }
 }
 

@@ -63,6 +63,11 @@ const ROWS: &[Row] = &[
     ("an access token", |c| c.show(retyped(c, "at+jwt")), Step::TokenType),
     ("an ID token", |c| c.show(retyped(c, "JWT")), Step::TokenType),
     ("a claims token", |c| c.show(retyped(c, "uma-claims+jwt")), Step::TokenType),
+    ("iss as a list", |c| c.show(mutated(c, &[("iss", json!(["a"]))])), Step::TokenType),
+    ("sub as a number", |c| c.show(mutated(c, &[("sub", json!(7))])), Step::TokenType),
+    ("jti as a number", |c| c.show(mutated(c, &[("jti", json!(7))])), Step::TokenType),
+    ("aud as a number", |c| c.show(mutated(c, &[("aud", json!(7))])), Step::Audience),
+    ("no aud", |c| c.show(mutated(c, &[("aud", json!(null))])), Step::Audience),
     (
         "for another relying party",
         |c| {
@@ -77,7 +82,13 @@ const ROWS: &[Row] = &[
         },
         Step::Lifetime,
     ),
+    ("exp as a text", |c| c.show(mutated(c, &[("exp", json!("soon"))])), Step::Lifetime),
+    ("no nbf", |c| c.show(mutated(c, &[("nbf", json!(null))])), Step::Lifetime),
+    ("no iss", |c| c.show(mutated(c, &[("iss", json!(null))])), Step::Subject),
+    ("no sub", |c| c.show(mutated(c, &[("sub", json!(null))])), Step::Subject),
+    ("email as a number", |c| c.show(mutated(c, &[("email", json!(7))])), Step::Subject),
     ("no address", |c| c.show(mutated(c, &[("sub", json!("alice"))])), Step::Subject),
+    ("client_id as a number", |c| c.show(mutated(c, &[("client_id", json!(7))])), Step::Actor),
     ("nobody acts", |c| c.show(mutated(c, &[("act", json!(null))])), Step::Actor),
     (
         "a local actor",
@@ -168,6 +179,24 @@ fn each_step_refuses_what_it_is_there_for() {
     for step in Step::ALL {
         assert!(ROWS.iter().any(|(_, _, refused)| refused == step), "nothing refused by {step:?}");
         assert!(!step.name().is_empty() && !step.section().is_empty());
+    }
+}
+
+/// A record of decisions says that what comes before the step that failed was checked and passed.
+#[test]
+fn of_two_faults_the_earlier_step_is_named() {
+    for (first, (earlier, make_first, step)) in ROWS.iter().enumerate() {
+        for (later, make_later, other) in ROWS.iter().skip(first + 1) {
+            assert!(step <= other, "the rows are in the order of the steps");
+            let mut case = Case::good();
+            make_later(&mut case);
+            // A proof or a key is not changed by what changes the token before it.
+            if *step < Step::Proof {
+                make_first(&mut case);
+                let error = case.present().map(drop).expect_err(earlier);
+                assert_eq!(error.step(), *step, "{earlier}, {later}: {error:?}");
+            }
+        }
     }
 }
 
