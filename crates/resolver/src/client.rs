@@ -63,6 +63,18 @@ pub enum ClientError {
     Keys(#[source] KeysError),
 }
 
+impl ClientError {
+    /// Whether the same question may be answered later: nothing authenticated has been said.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_temporary(),
+            Self::Keys(error) => error.is_temporary(),
+            Self::Url(_) | Self::Document(_) => false,
+        }
+    }
+}
+
 impl Failure for ClientError {
     /// CIMD §4.4: neither an error nor a document that is refused is cached.
     fn is_temporary(&self) -> bool {

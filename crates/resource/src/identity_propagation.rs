@@ -33,7 +33,8 @@ use countersign_types::{
 };
 use http::{HeaderMap, HeaderName};
 
-pub use self::audit::{Audit, Check, PresentationRecord};
+use self::audit::Beside;
+pub use self::audit::{Audit, Check, Claimed, Outcome, PresentationRecord};
 pub use self::domains::{Domains, Entitled};
 pub use self::error::IdentityError;
 pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
@@ -81,7 +82,7 @@ impl IdentityPropagation {
         }
     }
 
-    /// Who is told of every decided presentation, with its checks; by default nobody.
+    /// Who is told what came of every presentation, with its checks; by default nobody.
     #[must_use]
     pub fn with_audit(mut self, audit: Arc<dyn Audit>) -> Self {
         self.audit = Some(audit);
@@ -108,12 +109,19 @@ impl IdentityPropagation {
         client_proof: Option<&AccessToken>,
     ) -> Result<VerifiedCaller, IdentityError> {
         let outcome = self.decided(identity_token, client_proof).await;
-        let failed = outcome.as_ref().err().map(IdentityError::step);
-        // Where our own memory failed, nothing was decided.
-        if let (Some(audit), None | Some(Some(_))) = (&self.audit, failed) {
-            audit.record(&PresentationRecord::of(failed.flatten()));
-        }
+        self.record(identity_token, Beside::ClientProof, &outcome);
         outcome
+    }
+
+    fn record(
+        &self,
+        identity_token: &AccessToken,
+        beside: Beside,
+        outcome: &Result<VerifiedCaller, IdentityError>,
+    ) {
+        if let Some(audit) = &self.audit {
+            audit.record(&PresentationRecord::of(identity_token, beside, outcome.as_ref().err()));
+        }
     }
 
     async fn decided(
@@ -142,6 +150,17 @@ impl IdentityPropagation {
     /// As [`verify`](Self::verify), for an identity token that is bound to a key, with the proof of a
     /// key beside it. Both are untrusted.
     pub(crate) async fn verify_bound(
+        &self,
+        identity_token: &AccessToken,
+        proof: Presented,
+        dpop: &Dpop,
+    ) -> Result<VerifiedCaller, IdentityError> {
+        let outcome = self.decided_bound(identity_token, proof, dpop).await;
+        self.record(identity_token, Beside::Key, &outcome);
+        outcome
+    }
+
+    async fn decided_bound(
         &self,
         identity_token: &AccessToken,
         proof: Presented,

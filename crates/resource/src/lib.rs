@@ -111,6 +111,7 @@ mod attempt;
 pub mod bearer;
 pub mod caller;
 pub mod challenge;
+mod claimed;
 pub mod decide;
 pub mod dpop;
 pub mod error;

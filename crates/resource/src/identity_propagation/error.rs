@@ -1,6 +1,9 @@
 //! Why an identity is not accepted.
 
+use std::sync::Arc;
+
 use countersign_client_auth::dpop::DpopError;
+use countersign_fetch::FetchError;
 use countersign_identity_propagation::PresentationError;
 use countersign_identity_propagation::presentation::Step;
 use countersign_resolver::client::ClientError;
@@ -11,8 +14,9 @@ use http::StatusCode;
 
 use super::proofs::ProofsError;
 
-/// Why an identity is not accepted. The caller is told `invalid_token` and nothing more: every URL
-/// that was fetched is one that the caller, or whoever vouches for them, chose.
+/// Why an identity is not accepted. The caller is told `invalid_token`, or 503 where nothing is known,
+/// and nothing more: every URL that was fetched is one that the caller, or whoever vouches for them,
+/// chose.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -55,28 +59,57 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    /// The step that failed; those before it passed. `None` where the failure is our own.
+    /// The step at which it ended; those before it passed.
     #[must_use]
-    pub const fn step(&self) -> Option<Step> {
+    pub fn step(&self) -> Step {
         match self {
-            Self::Presentation(error) => Some(error.step()),
+            Self::Presentation(error) => error.step(),
             Self::Domain { .. }
             | Self::Discovery(_)
             | Self::NotEntitled { .. }
             | Self::Metadata(_)
-            | Self::NoKeys => Some(Step::Issuer),
-            Self::IssuerKeys(_) => Some(Step::IssuerSignature),
-            Self::Client(_) => Some(Step::ClientSignature),
-            Self::Dpop(_) => Some(Step::Once),
-            Self::UsedProofs(_) => None,
+            | Self::NoKeys => Step::Issuer,
+            Self::IssuerKeys(_) => Step::IssuerSignature,
+            Self::Client(_) => Step::ClientSignature,
+            Self::Dpop(_) | Self::UsedProofs(_) => Step::Once,
+        }
+    }
+
+    /// Whether nothing is known about the caller: somebody could not be asked, or not yet, or this
+    /// server's own memory failed.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        match self {
+            Self::UsedProofs(_) => true,
+            Self::Discovery(error) => error.is_temporary() || is_out_of_reach(error),
+            Self::Metadata(error) => error.is_temporary() || is_out_of_reach(error),
+            Self::IssuerKeys(error) => error.is_temporary() || is_out_of_reach(error),
+            Self::Client(error) => error.is_temporary() || is_out_of_reach(error),
+            Self::Presentation(_)
+            | Self::Domain { .. }
+            | Self::NotEntitled { .. }
+            | Self::NoKeys
+            | Self::Dpop(_) => false,
         }
     }
 }
 
+/// Whether a host was not asked because of its address. Strangers choose the hosts: told apart from one
+/// that has no address, it would say which names this server's network knows.
+fn is_out_of_reach(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let fetch = cause.downcast_ref::<Arc<FetchError>>();
+        fetch.is_some_and(|fetch| matches!(**fetch, FetchError::Refused { .. }))
+    })
+}
+
 impl WireError for IdentityError {
     fn wire(&self) -> Wire {
+        if self.is_undecided() {
+            return Wire::unavailable();
+        }
         match self {
-            Self::UsedProofs(_) => Wire::unavailable(),
             Self::Dpop(error) => {
                 let wire = error.wire();
                 Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description)
@@ -88,7 +121,8 @@ impl WireError for IdentityError {
             | Self::Metadata(_)
             | Self::NoKeys
             | Self::IssuerKeys(_)
-            | Self::Client(_) => Wire::new(
+            | Self::Client(_)
+            | Self::UsedProofs(_) => Wire::new(
                 ErrorCode::INVALID_TOKEN,
                 StatusCode::UNAUTHORIZED,
                 "the identity token or its client proof is not accepted here",

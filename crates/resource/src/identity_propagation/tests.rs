@@ -23,6 +23,8 @@ const OTHER: &str = "https://other.example/client";
 struct World {
     pages: Mutex<BTreeMap<String, Value>>,
     log: Mutex<Vec<String>>,
+    /// URLs that are answered so instead.
+    failing: Mutex<BTreeMap<String, fn() -> FetchError>>,
     now: AtomicI64,
     sts: SigningKey,
     client: SigningKey,
@@ -35,6 +37,7 @@ impl World {
         let world = Self {
             pages: Mutex::default(),
             log: Mutex::default(),
+            failing: Mutex::default(),
             now: AtomicI64::new(NOW),
             sts: key(),
             client: key(),
@@ -130,7 +133,11 @@ impl Fetch for World {
         url.set_query(None);
         self.log.lock().unwrap().push(url.to_string());
         let page = self.pages.lock().unwrap().get(url.as_str()).cloned();
+        let failure = self.failing.lock().unwrap().get(url.as_str()).map(|failure| failure());
         Box::pin(async move {
+            if let Some(failure) = failure {
+                return Err(failure);
+            }
             let page = page.ok_or(FetchError::Status(StatusCode::NOT_FOUND))?;
             Ok(Response::new(Bytes::from(page.to_string())))
         })
@@ -441,7 +448,12 @@ async fn every_decision_is_recorded_with_its_checks() {
     let token = world.identity(&json!({}));
     let proof = world.good_proof(&token);
     verify(&rp, &token, Some(&proof)).await.unwrap();
-    let all = recorder.0.lock().unwrap().remove(0).checks;
+    let record = recorder.0.lock().unwrap().remove(0);
+    let text = |text: &str| Some(text.to_owned());
+    let claimed = (record.claimed.issuer, record.claimed.subject, record.claimed.client_id);
+    assert_eq!(claimed, (text(STS), text("alice@alice.example"), text(CLIENT)));
+    assert_eq!((record.outcome, record.claimed.actor), (Outcome::Accepted, text(CLIENT)));
+    let all = record.checks;
     assert_eq!(all.len(), presentation::Step::ALL.len());
     assert!(all.iter().all(|check| check.passed && !check.section.is_empty()));
     let foreign = world.identity(&json!({"iss": EVIL_STS}));
@@ -451,9 +463,72 @@ async fn every_decision_is_recorded_with_its_checks() {
         (&foreign, Some(&*world.good_proof(&foreign)), presentation::Step::Issuer),
     ] {
         refused(stopped_by.name(), verify(&rp, token, proof).await);
-        let checks = recorder.0.lock().unwrap().remove(0).checks;
-        let (last, before) = checks.split_last().unwrap();
+        let record = recorder.0.lock().unwrap().remove(0);
+        assert_eq!(record.outcome, Outcome::Refused);
+        assert_eq!(record.claimed.subject, text("alice@alice.example"));
+        let (last, before) = record.checks.split_last().unwrap();
         assert_eq!((last.name, last.passed), (stopped_by.name(), false));
         assert!(before.iter().all(|check| check.passed));
     }
+}
+
+/// I9: who is not answered knows nothing, and says so. The same presentation is good afterwards.
+#[tokio::test]
+async fn an_outage_is_no_verdict() {
+    #[derive(Default)]
+    struct Last(Mutex<Option<PresentationRecord>>);
+    impl Audit for Last {
+        fn record(&self, record: &PresentationRecord) {
+            *self.0.lock().unwrap() = Some(record.clone());
+        }
+    }
+    let failures: [fn() -> FetchError; 3] = [
+        || FetchError::Timeout,
+        || FetchError::Status(StatusCode::SERVICE_UNAVAILABLE),
+        // Not told from a host that has no address.
+        || FetchError::Refused { host: "db.internal".to_owned() },
+    ];
+    let (webfinger, metadata, keys) = (
+        "https://alice.example/.well-known/webfinger",
+        format!("{STS}/.well-known/openid-configuration"),
+        format!("{STS}/jwks"),
+    );
+    for failure in failures {
+        for (url, step) in [
+            (webfinger, presentation::Step::Issuer),
+            (&metadata, presentation::Step::Issuer),
+            (&keys, presentation::Step::IssuerSignature),
+            (CLIENT, presentation::Step::ClientSignature),
+        ] {
+            let world = World::new();
+            let last = Arc::new(Last::default());
+            let rp = world.relying_party(Domains::any()).with_audit(last.clone());
+            let token = world.identity(&json!({}));
+            let proof = world.good_proof(&token);
+            world.failing.lock().unwrap().insert(url.to_owned(), failure);
+            let error = verify(&rp, &token, Some(&proof)).await.unwrap_err();
+            assert_eq!(error.wire().status, 503, "{url}: {error:?}");
+            let record = last.0.lock().unwrap().take().unwrap();
+            assert_eq!(record.outcome, Outcome::Undecided, "{url}");
+            assert!(record.checks.iter().all(|check| check.passed && check.name != step.name()));
+            world.failing.lock().unwrap().clear();
+            world.now.fetch_add(30, Ordering::SeqCst);
+            assert!(verify(&rp, &token, Some(&proof)).await.is_ok(), "{url}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn made_up_addresses_flood_no_domain() {
+    let world = World::new();
+    let rp = world.relying_party(Domains::any());
+    let stranger = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    for number in 0..310 {
+        let sub = json!({"sub": format!("x{number}@victim.example")});
+        let token = world.identity(&sub);
+        let proof = world.proof("client-proof+jwt", &stranger, &token, &json!({}));
+        let error = verify(&rp, &token, Some(&proof)).await.unwrap_err();
+        assert_eq!(error.wire().status, if number < 300 { 401 } else { 503 }, "{number}");
+    }
+    assert_eq!(world.fetched("victim.example/.well-known/webfinger"), 300);
 }
