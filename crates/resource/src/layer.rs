@@ -181,7 +181,20 @@ impl UmaLayer {
             Access::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
             Access::Protected { resource, scopes } => {
                 let caller = self.authorize(&parts, &resource, &scopes).await?;
-                if !self.rules.admits(&caller, &parts.method, &path) {
+                let is_admitted = self.rules.admits(&caller, &parts.method, &path);
+                let outcome =
+                    if is_admitted { "admitted" } else { "refused by this server's rules" };
+                tracing::info!(
+                    subject = caller.subject(),
+                    client_id = caller.client_id(),
+                    method = %parts.method,
+                    path = path.as_str(),
+                    resource,
+                    needed = %scopes,
+                    proved_by = "requesting party token",
+                    "{outcome}",
+                );
+                if !is_admitted {
                     return Err(Answer::Refused(Refused::Rules));
                 }
                 parts.headers.remove(AUTHORIZATION);

@@ -18,6 +18,8 @@
 //! | of a source that had too many tokens asked about in vain | 429 ([`limit`](crate::limit)) |
 //! | while the issuer's keys or its answer cannot be had | 503 |
 //!
+//! Every decision is one line of the log, with who asked for what and by what they were let in or not.
+//!
 //! Every challenge points to this server's metadata ([RFC 9728 §5.1]). Where UMA protects the
 //! resource, its own answers take the place of the last five ([`challenge`](crate::challenge)).
 //!
@@ -25,6 +27,7 @@
 //! [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
 
 mod answer;
+mod log;
 mod mode;
 
 use std::sync::Arc;
@@ -34,6 +37,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::Instrument as _;
 
 use self::answer::{Answer, Document};
 pub use self::mode::Mode;
@@ -223,9 +227,17 @@ impl Protection {
             Found::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
             Found::Need(Need::Open) => {}
             Found::Need(Need::Caller(requirement)) => {
-                let caller = self.mode.authorize(&parts, requirement).await?;
+                let rule = self.routes.rule(&path).unwrap_or_default();
+                let span = log::span(&parts, &path, rule, requirement);
+                let caller = self.mode.authorize(&parts, requirement).instrument(span.clone());
+                let caller = caller.await;
+                let caller =
+                    caller.inspect_err(|answer| span.in_scope(|| log::turned_away(answer)));
+                let caller = caller?;
                 if let Some(action) = &requirement.action {
                     self.ask(action, requirement.resource.as_deref(), &caller, &parts, &path)?;
+                } else {
+                    span.in_scope(|| log::admitted(&caller, self.mode.proves_by()));
                 }
                 if token_goes_on {
                     let token = bearer::parse(&parts.headers, parts.uri.query());

@@ -207,6 +207,11 @@ impl Routes {
         }
     }
 
+    /// The path of the rules that speak of a path, as it is written.
+    pub(crate) fn rule(&self, path: &StrictPath) -> Option<&str> {
+        self.tree.at(path.as_str()).ok().map(|matched| matched.value.path.as_str())
+    }
+
     /// What a path has in the placeholders of its rule, by their names. The values are the caller's.
     #[must_use]
     pub fn placeholders(&self, path: &StrictPath) -> BTreeMap<String, String> {

@@ -217,7 +217,7 @@ impl ResourceServer {
         match decide(&introspection, &required, expected, self.seams.clock.now()) {
             Ok(caller) => Ok(Some(caller)),
             Err(reason) => {
-                tracing::debug!(resource, %reason, "token does not suffice");
+                tracing::info!(resource, %reason, "refused: the token does not suffice");
                 Ok(None)
             }
         }

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use super::answer::Answer;
+use super::log;
 use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
 use crate::bearer::{self, BearerError, Scheme};
 use crate::caller::{Content, VerifiedCaller};
@@ -167,14 +168,7 @@ impl Mode {
         if requirement.scopes.is_subset(caller.scopes()) {
             return Ok(caller);
         }
-        tracing::info!(
-            issuer = %caller.issuer(),
-            subject = caller.subject(),
-            client_id = caller.client_id(),
-            scopes = %caller.scopes(),
-            needed = %requirement.scopes,
-            "refused: the token lacks a scope",
-        );
+        log::lacks_a_scope(&caller);
         Err(Answer::InsufficientScope(requirement.scopes.clone()))
     }
 
@@ -187,8 +181,8 @@ impl Mode {
     ) -> Result<VerifiedCaller, Answer> {
         let bound = |error: &(dyn WireError + 'static), is_bound: bool| match (is_bound, &self.dpop)
         {
-            (true, Some(_)) => not_this_way(error),
-            _ => refused(error),
+            (true, Some(_)) => not_this_way(token, error, None),
+            _ => refused(token, error, None),
         };
         match &self.kind {
             Kind::AccessTokens(tokens) => tokens
@@ -204,9 +198,13 @@ impl Mode {
                 let proof = client_proof_of(&parts.headers);
                 let proof = proof.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
                 identities.verify(token, proof.as_ref()).await.map_err(|error| {
-                    let is_bound =
-                        matches!(error, IdentityError::Presentation(PresentationError::Bound));
-                    bound(&error, is_bound)
+                    let check = Some(error.step().name());
+                    match (&error, &self.dpop) {
+                        (IdentityError::Presentation(PresentationError::Bound), Some(_)) => {
+                            not_this_way(token, &error, check)
+                        }
+                        _ => refused(token, &error, check),
+                    }
                 })
             }
             Kind::Uma(..) => Err(Answer::NoCredentials),
@@ -226,32 +224,35 @@ impl Mode {
         let proof = dpop.present(parts, self.identifier(), token, now);
         let proof = proof.map_err(|error| {
             let nonce = matches!(error, DpopError::Nonce).then(|| dpop.nonce(now)).flatten();
-            bad_proof(&error, nonce)
+            bad_proof(token, &error, nonce)
         })?;
         let caller = match &self.kind {
             Kind::AccessTokens(tokens) => tokens.named(token).await,
             Kind::Introspected(tokens, limit) => asked(tokens, limit, parts, token).await?,
             Kind::Identity(identities) => {
+                let check = |error: &IdentityError| Some(error.step().name());
                 let caller = identities.verify_bound(token, proof, dpop).await;
                 return caller.map_err(|error| match &error {
-                    IdentityError::Dpop(replayed) => bad_proof(replayed, None),
-                    error if error.wire().status.is_server_error() => refused(error),
-                    error => not_this_way(error),
+                    IdentityError::Dpop(replayed) => bad_proof(token, replayed, None),
+                    error if error.is_undecided() => refused(token, error, check(error)),
+                    error => not_this_way(token, error, check(error)),
                 });
             }
             Kind::Uma(..) => return Err(Answer::NoCredentials),
         };
         let caller = caller.map_err(|error| match error.wire().status.is_server_error() {
-            true => refused(&error),
-            false => not_this_way(&error),
+            true => refused(token, &error, None),
+            false => not_this_way(token, &error, None),
         })?;
         if !caller.confirmation().is_some_and(|bound| proof.is_of(bound)) {
-            return Err(not_this_way(&AccessTokenError::Bound));
+            return Err(not_this_way(token, &AccessTokenError::Bound, None));
         }
         match dpop.take(proof).await {
             Ok(_) => Ok(caller),
-            Err(TakeError::Proof(error)) => Err(bad_proof(&error, None)),
-            Err(TakeError::Used(error)) => Err(refused(&IdentityError::UsedProofs(error))),
+            Err(TakeError::Proof(error)) => Err(bad_proof(token, &error, None)),
+            Err(TakeError::Used(error)) => {
+                Err(refused(token, &IdentityError::UsedProofs(error), None))
+            }
         }
     }
 
@@ -275,6 +276,16 @@ impl Mode {
         }
     }
 
+    /// What a caller has proved themselves with.
+    pub(super) const fn proves_by(&self) -> &'static str {
+        match &self.kind {
+            Kind::AccessTokens(_) => "access token",
+            Kind::Introspected(..) => "access token, by its issuer's word",
+            Kind::Identity(_) => "identity token and proof",
+            Kind::Uma(..) => "requesting party token",
+        }
+    }
+
     /// Takes out what a caller proved themselves with: the service behind has no use for it.
     pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
         headers.remove(AUTHORIZATION);
@@ -283,15 +294,13 @@ impl Mode {
     }
 }
 
-fn refused(error: &(dyn WireError + 'static)) -> Answer {
-    let wire = error.wire();
-    let cause: &dyn std::error::Error = error;
-    if wire.status.is_server_error() {
-        tracing::warn!(error = cause, "nothing can be said about a token");
-    } else {
-        tracing::info!(error = cause, "refused: the token is not accepted");
-    }
-    Answer::Token(wire)
+fn refused(
+    token: &AccessToken,
+    error: &(dyn WireError + 'static),
+    check: Option<&'static str>,
+) -> Answer {
+    log::not_accepted(token, error, check);
+    Answer::Token(error.wire())
 }
 
 /// Whom a token names, by its issuer's word. The issuer is asked for no more guesses of one source than
@@ -315,16 +324,19 @@ async fn asked(
 /// The token asks for another proof than the one that came with it. [RFC 9449 §7.1, §7.2]
 ///
 /// [RFC 9449 §7.1, §7.2]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
-fn not_this_way(error: &(dyn std::error::Error + 'static)) -> Answer {
-    tracing::info!(error, "refused: the token is not accepted");
+fn not_this_way(
+    token: &AccessToken,
+    error: &(dyn WireError + 'static),
+    check: Option<&'static str>,
+) -> Answer {
+    log::not_accepted(token, error, check);
     let description = "the token is not accepted here, or not with this proof";
     let wire = Wire::new(ErrorCode::INVALID_TOKEN, StatusCode::UNAUTHORIZED, description);
     Answer::Dpop { wire, nonce: None }
 }
 
-fn bad_proof(error: &DpopError, nonce: Option<String>) -> Answer {
-    let cause: &dyn std::error::Error = error;
-    tracing::info!(error = cause, "refused: the proof of the key is not accepted");
+fn bad_proof(token: &AccessToken, error: &DpopError, nonce: Option<String>) -> Answer {
+    log::not_accepted(token, error, Some("the proof of the key"));
     let wire = error.wire();
     let wire = Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description);
     Answer::Dpop { wire, nonce }
@@ -354,6 +366,9 @@ async fn by_permission(
     let admitted = admitted.map_err(unreachable)?;
     if let Some((guesses, token)) = &guessed {
         guesses.note(source, token, admitted.is_some(), server.now());
+    }
+    if token.is_none() {
+        log::turned_away(&Answer::NoCredentials);
     }
     if let Some(caller) = admitted {
         return Ok(VerifiedCaller::new(Content {
