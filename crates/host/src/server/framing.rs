@@ -83,11 +83,12 @@ impl Framing {
                     at += usize::try_from(here).unwrap_or(rest.len());
                 }
                 Place::Head => {
-                    let octet = rest.first().copied().unwrap_or_default();
-                    let after = self.head.take(octet).map_err(|Refused| Violation { at })?;
+                    let run = self.head.take_run(rest);
+                    at += run;
+                    let Some(octet) = rest.get(run) else { return Ok(()) };
+                    let after = self.head.take(*octet).map_err(|Refused| Violation { at })?;
                     if let Some(place) = after {
                         self.place = place;
-                        self.head = Head::default();
                     }
                     at += 1;
                 }
@@ -101,6 +102,17 @@ impl Framing {
 struct Refused;
 
 impl Head {
+    /// Takes the octets that neither end a line nor are refused for themselves; how many there were.
+    fn take_run(&mut self, octets: &[u8]) -> usize {
+        if self.line.is_ending {
+            return 0;
+        }
+        let ends = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
+        let run = octets.iter().position(ends).unwrap_or(octets.len());
+        self.line.push(octets.get(..run).unwrap_or_default());
+        run
+    }
+
     /// Takes one octet; what follows the head, once it is complete.
     fn take(&mut self, octet: u8) -> Result<Option<Place>, Refused> {
         match (octet, self.line.is_ending) {
@@ -112,23 +124,33 @@ impl Head {
                 Ok(None)
             }
             (octet, false) => {
-                self.line.push(octet);
+                self.line.push(&[octet]);
                 Ok(None)
             }
         }
     }
 
     fn end_line(&mut self) -> Result<Option<Place>, Refused> {
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
+        let after = self.line(&line);
+        // Its memory serves the next line.
+        line.clear();
+        self.line = line;
+        after
+    }
+
+    fn line(&mut self, line: &Line) -> Result<Option<Place>, Refused> {
         if line.length == 0 {
             // Empty lines before a request are allowed (RFC 9112 §2.2).
-            return Ok(self.is_started.then(|| self.body()));
+            let after = self.is_started.then(|| self.body());
+            (self.is_started, self.content_length, self.is_chunked) = (false, None, false);
+            return Ok(after);
         }
         if !self.is_started {
             self.is_started = true;
             return Ok(None);
         }
-        self.field(&line)?;
+        self.field(line)?;
         Ok(None)
     }
 
@@ -168,11 +190,15 @@ impl Head {
 }
 
 impl Line {
-    fn push(&mut self, octet: u8) {
-        if self.start.len() < KEPT {
-            self.start.push(octet);
-        }
-        self.length = self.length.saturating_add(1);
+    fn push(&mut self, octets: &[u8]) {
+        let room = KEPT.saturating_sub(self.start.len());
+        self.start.extend(octets.iter().take(room));
+        self.length = self.length.saturating_add(octets.len());
+    }
+
+    fn clear(&mut self) {
+        self.start.clear();
+        (self.length, self.is_ending) = (0, false);
     }
 
     const fn is_whole(&self) -> bool {
