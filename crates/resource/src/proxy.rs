@@ -33,7 +33,7 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{ResourceIdentifier, Wire};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -43,6 +43,7 @@ use tower_service::Service;
 pub use self::body::ProxyBody;
 use self::body::{Incoming, Outgoing, Progress, TooSlow};
 pub use self::headers::CallerHeaders;
+use self::headers::OwnHeaders;
 use crate::caller::VerifiedCaller;
 use crate::path::StrictPath;
 
@@ -125,9 +126,7 @@ pub struct Proxy(Arc<Inner>);
 struct Inner {
     client: Client<HttpConnector, Outgoing>,
     upstream: Upstream,
-    /// Who this is to the outside: the service's links have to work there.
-    public: HeaderValue,
-    callers: CallerHeaders,
+    headers: OwnHeaders,
     limits: ProxyLimits,
 }
 
@@ -147,8 +146,8 @@ impl Proxy {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits.idle)
             .build(connector);
-        let public = headers::authority_of(identifier);
-        Self(Arc::new(Inner { client, upstream, public, callers, limits }))
+        let headers = OwnHeaders::new(callers, identifier);
+        Self(Arc::new(Inner { client, upstream, headers, limits }))
     }
 }
 
@@ -222,7 +221,7 @@ impl Inner {
             .path_and_query(PathAndQuery::try_from(target).map_err(http::Error::from)?)
             .build()?;
         let caller = parts.extensions.remove::<VerifiedCaller>();
-        headers::prepare(&mut parts.headers, caller.as_ref(), &self.callers, &self.public);
+        headers::prepare(&mut parts.headers, caller.as_ref(), &self.headers);
         parts.uri = uri;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();

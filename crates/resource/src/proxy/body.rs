@@ -61,7 +61,8 @@ impl Progress {
 
 /// The body of a request to the service behind.
 pub(super) struct Outgoing {
-    inner: UnsyncBoxBody<Bytes, RequestBody>,
+    /// None where there is nothing to send.
+    inner: Option<UnsyncBoxBody<Bytes, RequestBody>>,
     progress: Progress,
 }
 
@@ -76,8 +77,8 @@ impl Outgoing {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let inner = body.map_err(|error| RequestBody(error.into())).boxed_unsync();
-        Self { inner, progress }
+        let boxed = |body: B| body.map_err(|error| RequestBody(error.into())).boxed_unsync();
+        Self { inner: (!body.is_end_stream()).then(|| boxed(body)), progress }
     }
 }
 
@@ -89,7 +90,8 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBody>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let polled = Pin::new(inner).poll_frame(cx);
         if polled.is_ready() {
             self.progress.note();
         }
@@ -97,11 +99,11 @@ impl Body for Outgoing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -166,11 +168,18 @@ impl Body for Incoming {
 }
 
 /// The body of an answer that comes through a [`Proxy`](super::Proxy), piece by piece.
-pub struct ProxyBody(UnsyncBoxBody<Bytes, BoxError>);
+pub struct ProxyBody(Answered);
+
+enum Answered {
+    /// By the service behind.
+    There(Incoming),
+    /// Here.
+    Here(Full<Bytes>),
+}
 
 impl ProxyBody {
-    pub(super) fn new(body: Incoming) -> Self {
-        Self(body.boxed_unsync())
+    pub(super) const fn new(body: Incoming) -> Self {
+        Self(Answered::There(body))
     }
 }
 
@@ -182,7 +191,7 @@ impl Default for ProxyBody {
 
 impl From<Vec<u8>> for ProxyBody {
     fn from(octets: Vec<u8>) -> Self {
-        Self(Full::from(octets).map_err(|never| match never {}).boxed_unsync())
+        Self(Answered::Here(Full::from(octets)))
     }
 }
 
@@ -194,14 +203,23 @@ impl Body for ProxyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
+        match &mut self.0 {
+            Answered::There(body) => Pin::new(body).poll_frame(cx),
+            Answered::Here(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match &self.0 {
+            Answered::There(body) => body.is_end_stream(),
+            Answered::Here(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match &self.0 {
+            Answered::There(body) => body.size_hint(),
+            Answered::Here(body) => body.size_hint(),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Which headers go on, and which are the proxy's own to set.
 
+use std::borrow::Cow;
+
 use countersign_client_auth::dpop;
 use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::header::{
@@ -47,8 +49,10 @@ impl Default for CallerHeaders {
 }
 
 impl CallerHeaders {
-    const fn all(&self) -> [&HeaderName; 5] {
+    /// Their names as services may see them.
+    fn folded(&self) -> [String; 5] {
         [&self.subject, &self.issuer, &self.client_id, &self.actor, &self.scope]
+            .map(|name| folded(name).into_owned())
     }
 
     fn set(&self, headers: &mut HeaderMap, caller: &VerifiedCaller) {
@@ -68,6 +72,20 @@ impl CallerHeaders {
                 headers.insert(name, value);
             }
         }
+    }
+}
+
+/// What a proxy sets, and what it takes out for that.
+pub(super) struct OwnHeaders {
+    callers: CallerHeaders,
+    folded: [String; 5],
+    /// Who this is to the outside: the service's links have to work there.
+    public: HeaderValue,
+}
+
+impl OwnHeaders {
+    pub(super) fn new(callers: CallerHeaders, identifier: &ResourceIdentifier) -> Self {
+        Self { folded: callers.folded(), callers, public: authority_of(identifier) }
     }
 }
 
@@ -102,33 +120,27 @@ const OVERRIDES: [&str; 10] = [
 const OVERRIDING_FAMILIES: [&str; 2] = ["x-forwarded-", "x-auth-request-"];
 
 /// Makes the headers of a request those of the request to the service behind.
-pub(super) fn prepare(
-    headers: &mut HeaderMap,
-    caller: Option<&VerifiedCaller>,
-    names: &CallerHeaders,
-    public: &HeaderValue,
-) {
+pub(super) fn prepare(headers: &mut HeaderMap, caller: Option<&VerifiedCaller>, own: &OwnHeaders) {
     strip_connection(headers);
-    let own: Vec<String> = names.all().iter().map(|name| folded(name)).collect();
     let foreign = |name: &HeaderName| {
         let folded = folded(name);
         [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED]
             .iter()
             .any(|known| *known == *folded)
-            || own.contains(&folded)
-            || OVERRIDES.contains(&folded.as_str())
+            || own.folded.iter().any(|own| *own == folded)
+            || OVERRIDES.contains(&folded.as_ref())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
     };
     let dropped: Vec<_> = headers.keys().filter(|name| foreign(name)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
-    headers.insert(HOST, public.clone());
-    headers.insert("x-forwarded-host", public.clone());
+    headers.insert(HOST, own.public.clone());
+    headers.insert("x-forwarded-host", own.public.clone());
     headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     headers.append(VIA, HeaderValue::from_static("1.1 countersign"));
     if let Some(caller) = caller {
-        names.set(headers, caller);
+        own.callers.set(headers, caller);
     }
 }
 
@@ -150,12 +162,18 @@ pub(super) fn strip_connection(headers: &mut HeaderMap) {
 }
 
 /// A name as services that turn headers into variables see it.
-fn folded(name: &HeaderName) -> String {
-    name.as_str().replace(|character: char| !character.is_ascii_alphanumeric(), "-")
+fn folded(name: &HeaderName) -> Cow<'_, str> {
+    let is_other = |character: char| !character.is_ascii_alphanumeric() && character != '-';
+    let name = name.as_str();
+    if name.contains(is_other) {
+        Cow::Owned(name.replace(is_other, "-"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Host and port of an identifier, as `Host` has them.
-pub(super) fn authority_of(identifier: &ResourceIdentifier) -> HeaderValue {
+fn authority_of(identifier: &ResourceIdentifier) -> HeaderValue {
     let url = EndpointUrl::parse(identifier.as_str()).ok();
     let authority = url.and_then(|url| {
         let host = url.as_url().host_str()?.to_owned();
@@ -196,8 +214,8 @@ mod tests {
         for (name, value) in sent {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let public = HeaderValue::from_static("api.bob.example");
-        prepare(&mut headers, caller, &CallerHeaders::default(), &public);
+        let identifier = ResourceIdentifier::parse("https://api.bob.example").unwrap();
+        prepare(&mut headers, caller, &OwnHeaders::new(CallerHeaders::default(), &identifier));
         headers
     }
 
