@@ -43,6 +43,13 @@ pub fn json(path: &str, token: &str, document: &serde_json::Value) -> Vec<u8> {
     post(path, "application/json", &authorization, &document.to_string())
 }
 
+/// A GET with a bearer token, as octets.
+#[must_use]
+pub fn get(path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
+}
+
 fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-type: {content_type}\r\n\
