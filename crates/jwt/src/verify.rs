@@ -67,7 +67,7 @@ impl Checked {
     }
 
     /// Verifies the signature with a key of the set: that of the `kid` the token names, or, if it
-    /// names none, each of its algorithm up to [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES).
+    /// names none, each of its algorithm up to [`MAX_CANDIDATES`].
     ///
     /// # Errors
     /// [`VerifyError::UnknownKey`] if the set has no such key, [`VerifyError::Signature`],
@@ -178,7 +178,7 @@ pub enum VerifyError {
     #[error("bad signature")]
     Signature,
     /// The token names no `kid`, and is of none of the
-    /// [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES) keys that were tried. Others were not.
+    /// [`MAX_CANDIDATES`] keys that were tried. Others were not.
     #[error("the token names no kid, and more keys could have made it than are tried")]
     TooManyKeys,
     /// `key_ops` reserve the key, a shared one, for making MACs. [RFC 7517 §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)

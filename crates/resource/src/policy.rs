@@ -5,7 +5,7 @@
 //! there, whatever the caller proved themselves with. It is asked at every request, and every answer is
 //! logged with the rules it rests on.
 //!
-//! With the feature `cedar` such a policy is written in Cedar: see [`CedarAccess`].
+//! With the feature `cedar` such a policy is written in Cedar: see `CedarAccess`.
 
 #[cfg(feature = "cedar")]
 mod cedar;
