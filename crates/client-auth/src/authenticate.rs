@@ -287,6 +287,10 @@ const fn done(id: ClientId, method: Method) -> Authentication {
     Authentication::Done(AuthenticatedClient { id, method })
 }
 
+/// What the secret of a client that does not exist is compared with. Never a match: see the
+/// second operand below.
+const NOBODY: SecretDigest = SecretDigest(Digest::from_octets([0; 32]));
+
 /// Hashes and compares in every case, so that a client that does not exist takes as long as one
 /// whose secret is wrong.
 fn secret_matches(
@@ -294,10 +298,9 @@ fn secret_matches(
     method: Method,
     secret: &ClientSecret,
 ) -> bool {
-    let nobody = SecretDigest(Digest::of(b""));
     let (digest, allowed) = match credentials {
         Some(Credentials::Secret(digest, methods)) => (digest, methods.contains(&method)),
-        _ => (&nobody, false),
+        _ => (&NOBODY, false),
     };
     digest.matches(secret) & allowed
 }

@@ -5,7 +5,7 @@
 //!
 //! [RFC 6749 §3.1, §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use http::StatusCode;
 use zeroize::Zeroizing;
@@ -25,7 +25,17 @@ pub const MAX_PARAMS: usize = 64;
 /// assert!(Params::parse(b"scope=a&scope=b", &[]).is_err());
 /// # Ok::<(), countersign_types::params::ParamsError>(())
 /// ```
-pub struct Params(Vec<(String, Zeroizing<String>)>);
+pub struct Params {
+    /// Names and values one after the other, decoded. It never grows: no copy of a secret is left.
+    text: Zeroizing<String>,
+    pairs: Vec<Pair>,
+}
+
+/// Where a parameter stands in the text.
+struct Pair {
+    name: Range<usize>,
+    value: Range<usize>,
+}
 
 /// Why parameters were refused: `invalid_request`, [RFC 6749 §5.2].
 ///
@@ -67,20 +77,48 @@ impl Params {
     /// [`ParamsError::NotAForm`] for bytes that are not UTF-8 after decoding, or too many of them.
     pub fn parse(form: &[u8], repeatable: &[&str]) -> Result<Self, ParamsError> {
         let form = std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
-        let mut params: Vec<(String, Zeroizing<String>)> = Vec::new();
+        // Nothing gets longer by being decoded.
+        let text = Zeroizing::new(String::with_capacity(form.len()));
+        let mut params = Self { text, pairs: Vec::with_capacity(16) };
         for (count, pair) in form.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count == MAX_PARAMS {
                 return Err(ParamsError::NotAForm);
             }
-            let (name, value) = decode(pair)?;
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let pair = Pair { name: params.append(name)?, value: params.append(value)? };
             // A repeated parameter is refused even where one of the values is empty.
-            let repeated = params.iter().any(|(known, _)| *known == name);
-            if repeated && !repeatable.contains(&name.as_ref()) {
-                return Err(ParamsError::Repeated(name.into_owned()));
+            let name = params.piece(&pair.name);
+            let is_repeated = params.pairs.iter().any(|known| params.piece(&known.name) == name);
+            if is_repeated && !repeatable.contains(&name) {
+                return Err(ParamsError::Repeated(name.to_owned()));
             }
-            params.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+            params.pairs.push(pair);
         }
-        Ok(Self(params))
+        Ok(params)
+    }
+
+    /// Decodes a name or a value, and says where it stands then.
+    fn append(&mut self, encoded: &str) -> Result<Range<usize>, ParamsError> {
+        let start = self.text.len();
+        // Tokens and tickets, the longest of them, have nothing to decode.
+        if encoded.bytes().any(|octet| matches!(octet, b'%' | b'+')) {
+            let decoded = decode(encoded.as_bytes());
+            // Two parameters that differ on the wire must not become equal here, so what is not
+            // UTF-8 is refused and not replaced.
+            let decoded = std::str::from_utf8(&decoded).map_err(|_| ParamsError::NotAForm)?;
+            self.text.push_str(decoded);
+        } else {
+            self.text.push_str(encoded);
+        }
+        Ok(start..self.text.len())
+    }
+
+    fn piece(&self, place: &Range<usize>) -> &str {
+        self.text.get(place.clone()).unwrap_or_default()
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|pair| (self.piece(&pair.name), self.piece(&pair.value)))
     }
 
     /// The first value of `name`, if it is there and not empty.
@@ -91,10 +129,9 @@ impl Params {
 
     /// All values of `name` that are not empty, in order.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(known, value)| known == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+        self.pairs()
+            .filter(move |(known, value)| *known == name && !value.is_empty())
+            .map(|pair| pair.1)
     }
 
     /// The value of `name`.
@@ -108,42 +145,30 @@ impl Params {
 
 impl std::fmt::Debug for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.pairs().map(|(name, _)| name)).finish()
     }
 }
 
-/// One parameter. Tokens and tickets, the longest of them, have nothing to decode.
-fn decode(pair: &str) -> Result<(Cow<'_, str>, Cow<'_, str>), ParamsError> {
-    if !pair.as_bytes().contains(&b'%') && !pair.as_bytes().contains(&b'+') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        return Ok((name.into(), value.into()));
+/// Undoes form encoding. As the URL standard has it, a `%` that no two digits follow stands for
+/// itself.
+fn decode(encoded: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
+    let mut rest = encoded;
+    while let [octet, behind @ ..] = rest {
+        rest = behind;
+        decoded.push(match (octet, behind) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, behind @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = behind;
+                    high * 16 + low
+                }
+                _ => b'%',
+            },
+            (octet, _) => *octet,
+        });
     }
-    if !percent_decodes_to_utf8(pair.as_bytes()) {
-        return Err(ParamsError::NotAForm);
-    }
-    form_urlencoded::parse(pair.as_bytes()).next().ok_or(ParamsError::NotAForm)
-}
-
-/// `form_urlencoded` replaces what is not UTF-8; two parameters that differ on the wire must not
-/// become equal here, so such text is refused beforehand.
-fn percent_decodes_to_utf8(form: &[u8]) -> bool {
-    let mut decoded = Vec::with_capacity(form.len());
-    let mut bytes = form.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut ahead = bytes.clone();
-        let pair = (ahead.next().and_then(hex), ahead.next().and_then(hex));
-        if let (Some(high), Some(low)) = pair {
-            decoded.push(high * 16 + low);
-            bytes = ahead;
-        } else {
-            decoded.push(byte);
-        }
-    }
-    std::str::from_utf8(&decoded).is_ok()
+    decoded
 }
 
 const fn hex(byte: u8) -> Option<u8> {
@@ -211,7 +236,7 @@ mod tests {
             let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
             if let Ok(params) = Params::parse(form.as_bytes(), &names) {
                 let found: Vec<_> =
-                    params.0.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+                    params.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 proptest::prop_assert_eq!(found, expected);
             }
         }

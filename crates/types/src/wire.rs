@@ -8,6 +8,7 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
 
 /// A registered error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,9 +163,11 @@ pub trait WireError: std::error::Error {
 
 /// A JSON response that is not to be stored: every token, introspection and error response.
 /// [RFC 6749 §5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)
+///
+/// `body` has text for the keys of its objects, as all of JSON has: then there is JSON for it.
 #[must_use]
-pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Vec<u8>> {
-    let mut response = Response::new(body.to_string().into_bytes());
+pub fn json_response<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response<Vec<u8>> {
+    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

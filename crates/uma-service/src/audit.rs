@@ -73,18 +73,21 @@ impl AssessmentRecord {
         self.protection = Some(process.protection().clone());
     }
 
-    pub(crate) fn ended(&mut self, ended: &Ended) {
-        self.checks.clone_from(&ended.checks);
-        self.person.clone_from(&ended.person);
-        match &ended.outcome {
-            Outcome::Granted(rpt) => {
-                self.permissions.clone_from(&rpt.permissions);
-                self.answer = Answer::Granted;
-            }
-            Outcome::NeedInfo(_) => self.answer = Answer::NeedInfo,
-            // A refusal is recorded with its error code, by the one place that records failures.
-            _ => {}
+    /// Takes note of how an assessment ended, all but what was granted: that is noted once its
+    /// token may leave. A refusal is recorded with its error code, by the one place that records
+    /// failures.
+    pub(crate) fn ended(&mut self, ended: Ended) -> Outcome {
+        self.checks = ended.checks;
+        self.person = ended.person;
+        if matches!(ended.outcome, Outcome::NeedInfo(_)) {
+            self.answer = Answer::NeedInfo;
         }
+        ended.outcome
+    }
+
+    pub(crate) fn granted(&mut self, permissions: Vec<Permission>) {
+        self.permissions = permissions;
+        self.answer = Answer::Granted;
     }
 }
 

@@ -14,7 +14,7 @@ use axum::routing::MethodRouter;
 use countersign_types::wire::json_response;
 use http::header::ALLOW;
 use http::{HeaderValue, StatusCode};
-use serde_json::Value;
+use serde::Serialize;
 
 pub(crate) use self::introspection::introspect;
 pub(crate) use self::metadata::metadata;
@@ -44,6 +44,6 @@ pub(crate) fn allowing(allow: &'static str, failure: Failure) -> Response {
 }
 
 /// A JSON response that is not to be stored.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response {
     json_response(status, body).map(Body::from)
 }

@@ -44,6 +44,9 @@ use crate::process::{Presented, Process, TicketError};
 use crate::protection::{ResourceParameter, ResourceServer};
 use crate::rpt::{self, Rpt};
 
+/// Room for every check there is: those of [`Step`], and those of a claims token.
+const ALL_CHECKS: usize = 12 + read::Step::ALL.len();
+
 /// What an authorization server decides once, for all assessments.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -212,10 +215,9 @@ impl<'a> Assessment<'a> {
         facts: Facts<'a>,
     ) -> Result<Self, Box<Ended>> {
         let method = facts.client.method().as_str();
-        let mut checks = vec![
-            Step::Syntax.passed(""),
-            Step::Client.passed(format!("{} by {method}", facts.client.id())),
-        ];
+        let mut checks = Vec::with_capacity(ALL_CHECKS);
+        checks.push(Step::Syntax.passed(""));
+        checks.push(Step::Client.passed(format!("{} by {method}", facts.client.id())));
         let registration_stands = facts.resource_server.protection == *process.protection();
         if !registration_stands || facts.registered.is_empty() {
             checks.push(Step::Ticket.failed(TicketError::NoResource.to_string()));

@@ -13,7 +13,8 @@ use countersign_types::{
     Params, ResourceIdentifier, ScopeSet, Timestamp, TokenType, Wire, WireError,
 };
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::check::{Check, Step};
 use crate::policy::RequiredClaim;
@@ -93,12 +94,20 @@ pub fn parse(params: &Params) -> Result<TokenRequest, GrantError> {
 ///
 /// [UG §3.3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.5
 #[must_use]
-pub fn respond(rpt: &Rpt, token: &AccessToken, now: Timestamp) -> Value {
-    json!({
-        "access_token": token.expose(),
-        "token_type": "Bearer",
-        "expires_in": rpt.expires.since(now).as_secs(),
-    })
+pub fn respond<'a>(rpt: &Rpt, token: &'a AccessToken, now: Timestamp) -> TokenResponse<'a> {
+    TokenResponse {
+        access_token: token.expose(),
+        token_type: "Bearer",
+        expires_in: rpt.expires.since(now).as_secs(),
+    }
+}
+
+/// What [`respond`] gives: serialised, the body of the response. It holds the RPT itself.
+#[derive(Serialize)]
+pub struct TokenResponse<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u32,
 }
 
 /// The `need_info` response: 403, the rotated ticket, the claims that are missing. [UG §3.3.6]
@@ -350,7 +359,7 @@ mod tests {
         assert_eq!(response.status(), 403);
         assert_eq!(response.headers()["cache-control"], "no-store");
         assert_eq!(
-            serde_json::from_slice::<Value>(response.body()).unwrap(),
+            serde_json::from_slice::<serde_json::Value>(response.body()).unwrap(),
             json!({
                 "error": "need_info", "error_description": "claims are needed", "ticket": "t2",
                 "required_claims": [{

@@ -42,11 +42,17 @@ impl Person {
         }
     }
 
-    /// The person without the claims that are not `wanted`.
+    /// The person, with none of the claims but those that are `wanted`.
     #[must_use]
-    pub fn with_only(mut self, wanted: &BTreeSet<String>) -> Self {
-        self.claims.retain(|name, _| wanted.contains(name));
-        self
+    pub fn with_only(&self, wanted: &BTreeSet<String>) -> Self {
+        let claims = self.claims.iter().filter(|(name, _)| wanted.contains(*name));
+        Self {
+            iss: self.iss.clone(),
+            sub: self.sub.clone(),
+            email: self.email.clone(),
+            present: self.present,
+            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        }
     }
 
     /// Whether both are the same person: issuer, subject and address are equal.

@@ -82,7 +82,6 @@ async fn uma_ticket(
 /// How a request that failed is recorded. The checks of an assessment stand as they are; a request
 /// that did not come so far gets those it passed.
 fn note_failure(record: &mut AssessmentRecord, failure: &Failure) {
-    record.permissions.clear();
     record.answer = match failure {
         Failure::Store(_) | Failure::Unanswerable => Answer::Failed,
         refused => Answer::Refused(refused.wire().code),
@@ -109,22 +108,22 @@ async fn assess(
     let scopes = registration.uma_grant.as_ref().ok_or(GrantError::Client)?;
 
     let process = take(uma, &request, &client, now, record).await?;
-    let server = uma.resource_server(&process.protection().resource_server).await?;
+    let holder = uma.seams.clients.find(&process.protection().resource_server).await?;
+    let server = holder.as_ref().and_then(|client| client.resource_server.as_ref());
     let server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
     let registered = uma.registered(process.protection(), process.permissions()).await?;
     let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
     let facts = Facts {
         client: &client,
         client_scopes: scopes,
-        resource_server: &server,
+        resource_server: server,
         registered: &registered,
         settings: &uma.settings,
         now,
     };
     let ended = conclude(uma, Assessment::begin(presented, request, facts)).await;
-    record.ended(&ended);
-    match ended.outcome {
-        Outcome::Granted(rpt) => issue(uma, rpt, now).await,
+    match record.ended(*ended) {
+        Outcome::Granted(rpt) => issue(uma, rpt, now, record).await,
         Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
@@ -182,12 +181,21 @@ async fn conclude(uma: &Uma, assessment: Assessment<'_>) -> Box<Ended> {
 }
 
 /// Issues the RPT: durable before it leaves.
-async fn issue(uma: &Uma, rpt: Rpt, now: Timestamp) -> Result<Response, Failure> {
+async fn issue(
+    uma: &Uma,
+    rpt: Rpt,
+    now: Timestamp,
+    record: &mut AssessmentRecord,
+) -> Result<Response, Failure> {
     let token = uma.tokens.generate(&*uma.seams.random, now);
-    let response = grant::respond(&rpt, &token, now);
+    let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
     let expires = rpt.expires;
-    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
-    Ok(json(StatusCode::OK, &response))
+    let stored = StoredToken::Rpt(Box::new(rpt));
+    uma.tokens.insert(&token, &stored, expires).await?;
+    if let StoredToken::Rpt(rpt) = stored {
+        record.granted(rpt.permissions);
+    }
+    Ok(response)
 }
 
 /// Keeps the process under a fresh ticket, which only its client can present.

@@ -68,7 +68,7 @@ impl AwaitingPolicy<'_> {
                 audience: core.audience,
                 client: core.process.client().clone(),
                 person: person
-                    .clone()
+                    .as_ref()
                     .map(|person| person.with_only(&policy.claims(core.process.protection()))),
                 basis: Basis::of(revision, &tally.granted, core.facts.registered),
                 permissions: tally.granted,

@@ -127,11 +127,14 @@ impl<'a> AwaitingKeys<'a> {
             core.checks.push(Step::Confirmation.failed("cnf is not supported"));
             return Err(core.need_claims("the claims token is bound to a key", None));
         }
-        // The claim was compared with the resource server's identifiers by `read::check`.
-        if let Ok(Some(Ok(named))) =
-            verified.claims().str("resource").map(|text| text.map(ResourceIdentifier::parse))
+        // One of the resource server's identifiers, as `read::check` found out.
+        if let Ok(Some(named)) = verified.claims().str("resource")
+            && named != core.audience.as_str()
         {
-            core.audience = named;
+            let mut own = core.facts.resource_server.resource_identifiers.iter();
+            if let Some(named) = own.find(|own| own.as_str() == named) {
+                core.audience = named.clone();
+            }
         }
         let person = Person::from_verified(&verified);
         if core.process.kept().is_some_and(|kept| !kept.person.is_same(&person)) {
