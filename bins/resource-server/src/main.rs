@@ -12,6 +12,11 @@ use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
 use countersign_resource_server::protect::Protect;
 use countersign_resource_server::{ComposeError, Config};
+use mimalloc::MiMalloc;
+
+/// A request makes and drops many small values on one thread, and some on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 struct ResourceServer;
 

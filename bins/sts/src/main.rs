@@ -15,7 +15,12 @@ use countersign_sts::{ComposeError, Config};
 use countersign_sts_service::passwords::MAX_PASSWORD;
 use countersign_sts_service::{LogAudit, PasswordHash};
 use countersign_types::secret::Password;
+use mimalloc::MiMalloc;
 use zeroize::Zeroizing;
+
+/// A request makes and drops many small values on one thread, and some on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 struct Sts;
 

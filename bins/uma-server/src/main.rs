@@ -11,6 +11,11 @@ use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
 use countersign_uma_server::{ComposeError, Config};
 use countersign_uma_service::LogAudit;
+use mimalloc::MiMalloc;
+
+/// A request makes and drops many small values on one thread, and some on another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 struct UmaServer;
 
