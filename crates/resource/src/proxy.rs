@@ -31,9 +31,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ResourceIdentifier, Wire};
+use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -195,7 +196,11 @@ impl Inner {
         B::Error: Into<BoxError>,
     {
         let progress = Progress::default();
-        let head = self.outbound(parts)?;
+        let mut head = self.outbound(parts)?;
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // Of a GET or HEAD with a body whose length nobody knows, the client would send none.
+            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let request = Request::from_parts(head, Outgoing::new(body, progress.clone()));
         let answer = progress.within(self.limits.answer, self.client.request(request)).await;
         let answer = answer.map_err(|TooSlow| Failure::TooSlow)?;

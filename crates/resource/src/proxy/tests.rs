@@ -267,3 +267,27 @@ async fn a_body_that_fails_is_the_callers() {
     let whole = Limited::new(Full::from(vec![0; 1000]), 1000);
     assert_eq!(proxy.call(judged(whole)).await.unwrap().status(), 200);
 }
+
+/// RFC 9110 §9.3.1: what a body of a GET means is for the service behind to say.
+#[tokio::test]
+async fn a_body_goes_on_with_whatever_method_it_came() {
+    let echo = async |request: Request<axum::body::Body>| {
+        let method = request.method().to_string();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        format!("{method} {}", String::from_utf8_lossy(&body))
+    };
+    let mut proxy = proxy_to(serve(Router::new().fallback(echo)).await, ProxyLimits::default());
+    for method in ["GET", "DELETE", "POST"] {
+        let mut pieces = vec![Bytes::from_static(b"o"), Bytes::from_static(b"tw")];
+        let body = Pieces(move |_: &mut Context<'_>| Poll::Ready(pieces.pop().map(Ok)));
+        let mut request = judged(body);
+        *request.method_mut() = method.parse().unwrap();
+        let response = proxy.call(request).await.unwrap();
+        let said = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(said, format!("{method} two"));
+    }
+    let mut request = judged(Empty::<Bytes>::new());
+    *request.method_mut() = http::Method::GET;
+    let response = proxy.call(request).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "GET ");
+}
