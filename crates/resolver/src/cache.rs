@@ -40,6 +40,7 @@ pub(crate) struct Cache<K, V, E> {
     asked: Slots<K, V, E>,
     clock: Arc<dyn Clock>,
     times: Times,
+    same: fn(&V, &V) -> bool,
 }
 
 type Slots<K, V, E> = moka::sync::Cache<K, Arc<Slot<V, E>>>;
@@ -70,7 +71,13 @@ where
             let slots = moka::sync::Cache::builder().max_capacity(capacity);
             slots.eviction_policy(EvictionPolicy::lru()).build()
         };
-        Self { found: slots(), asked: slots(), clock, times }
+        Self { found: slots(), asked: slots(), clock, times, same: |_, _| false }
+    }
+
+    /// A value that is loaded again and is the `same` stays the one there is, so that what rests on it
+    /// by identity lasts.
+    pub(crate) fn with_same(self, same: fn(&V, &V) -> bool) -> Self {
+        Self { same, ..self }
     }
 
     /// Whether `key` has had a value, and not too long ago for this cache to know.
@@ -120,7 +127,7 @@ where
         }
         let loaded = load().await;
         let is_found = loaded.is_ok();
-        let outcome = slot.state().note(loaded, now, &self.times);
+        let outcome = slot.state().note(loaded, now, &self.times, self.same);
         if is_found {
             // In this order, so that nobody finds it in neither place.
             self.found.insert(key.clone(), Arc::clone(&slot));
@@ -186,11 +193,18 @@ impl<V, E: Failure> State<V, E> {
     }
 
     /// Notes what was loaded, and says what it comes to.
-    fn note(&mut self, loaded: Result<V, E>, now: Timestamp, times: &Times) -> Result<Arc<V>, E> {
+    fn note(
+        &mut self,
+        loaded: Result<V, E>,
+        now: Timestamp,
+        times: &Times,
+        same: fn(&V, &V) -> bool,
+    ) -> Result<Arc<V>, E> {
         self.loads = self.loads.wrapping_add(1);
         match loaded {
             Ok(value) => {
-                let value = Arc::new(value);
+                let old = self.value.take().map(|(old, _)| old).filter(|old| same(old, &value));
+                let value = old.unwrap_or_else(|| Arc::new(value));
                 self.value = Some((Arc::clone(&value), now));
                 self.failure = None;
                 Ok(value)

@@ -68,7 +68,8 @@ impl Failure for KeysError {
     }
 }
 
-/// The JWK sets behind URLs, cached.
+/// The JWK sets behind URLs, cached. A set that is fetched again and has not changed is the same
+/// [`Arc`].
 ///
 /// A set is fetched once for all who wait for it. A token whose `kid` is not in a set makes it
 /// fetched again ([OpenID Core §10.1.1]), at a bounded rate however many such tokens come. A fetch
@@ -91,7 +92,8 @@ impl RemoteKeys {
             negative: Lifetime::from_secs(0),
             retry: config.refetch,
         };
-        Self { fetch, read: read_tolerantly, sets: Cache::new(config.capacity, clock, times) }
+        let sets = Cache::new(config.capacity, clock, times).with_same(is_same);
+        Self { fetch, read: read_tolerantly, sets }
     }
 
     /// An empty cache of the sets of clients: one with a private key in it is refused whole.
@@ -139,6 +141,10 @@ impl RemoteKeys {
             self.fetch.fetch(request).await.map_err(|error| KeysError::Fetch(Arc::new(error)))?;
         (self.read)(response.body())
     }
+}
+
+fn is_same(old: &KeySet, new: &KeySet) -> bool {
+    old.to_json() == new.to_json()
 }
 
 fn read_tolerantly(text: &[u8]) -> Result<KeySet, KeysError> {

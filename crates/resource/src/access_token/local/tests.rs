@@ -251,3 +251,20 @@ async fn the_issuer_is_asked_for_its_keys_once() {
     }
     assert_eq!((issuer.asked("/jwks"), issuer.asked("/.well-known/")), (1, 1));
 }
+
+/// One unsigned token with a made-up `kid` has the set fetched again: what was verified with it stays.
+#[tokio::test]
+async fn an_unknown_kid_costs_no_verified_token_its_place() {
+    let issuer = PretendIssuer::new();
+    let tokens = issuer.access_tokens();
+    let token = issuer.token(json!({}));
+    assert!(verify(&tokens, &token).await.is_ok());
+    issuer.advance(60);
+    let stranger = SigningKey::generate(Algorithm::Es256, Some("made-up")).unwrap();
+    assert!(verify(&tokens, &issuer.token_of("at+jwt", &stranger, json!({}))).await.is_err());
+    assert_eq!(issuer.asked("/jwks"), 2);
+    let seen = tokens.seen.get(&AccessToken::new(token).digest()).unwrap();
+    let RestsOn::Keys { keys, kid } = &seen.rests_on else { panic!("it rests on keys") };
+    let current = tokens.keys_of(&tokens.issuers[0], kid.as_deref()).await.unwrap();
+    assert!(Arc::ptr_eq(keys, &current), "the set has not changed");
+}
