@@ -41,28 +41,40 @@ const MAX_PROOFS: usize = 500_000;
 /// Used proofs in memory, for one process. A restart forgets them, so that a proof of the last two
 /// minutes could be shown again: keep them in a store where that matters.
 pub struct MemoryProofs {
-    used: Mutex<HashMap<Digest, Timestamp>>,
+    used: Mutex<Used>,
+    max: usize,
     clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct Used {
+    until: HashMap<Digest, Timestamp>,
+    purged: Option<Timestamp>,
 }
 
 impl MemoryProofs {
     /// No proof was used.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { used: Mutex::default(), clock }
+        Self { used: Mutex::default(), max: MAX_PROOFS, clock }
     }
 
     fn insert(&self, key: Digest, until: Timestamp) -> Result<bool, ProofsError> {
         // No code panics while it holds this lock, and every state in between is a valid one.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= MAX_PROOFS {
+        if used.until.len() >= self.max {
+            // At most once a second: looking at all of them for each request would be the next thing to
+            // flood.
             let now = self.clock.now();
-            used.retain(|_, until| now < *until);
+            if used.purged != Some(now) {
+                used.until.retain(|_, until| now < *until);
+                used.purged = Some(now);
+            }
+            if used.until.len() >= self.max {
+                return Err(ProofsError::new("too many proofs within their life"));
+            }
         }
-        if used.len() >= MAX_PROOFS {
-            return Err(ProofsError::new("too many proofs within their life"));
-        }
-        Ok(used.insert(key, until).is_none())
+        Ok(used.until.insert(key, until).is_none())
     }
 }
 
@@ -73,5 +85,46 @@ impl UsedProofs for MemoryProofs {
         until: Timestamp,
     ) -> BoxFuture<'_, Result<bool, ProofsError>> {
         Box::pin(std::future::ready(self.insert(key, until)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Watch(AtomicI64);
+
+    impl Clock for Watch {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn a_full_memory_refuses_and_looks_for_room_once_a_second() {
+        let watch = Arc::new(Watch::default());
+        let proofs = MemoryProofs { max: 3, ..MemoryProofs::new(watch.clone()) };
+        let insert = |text: &str, until| {
+            proofs.insert(Digest::of(text.as_bytes()), Timestamp::from_unix(until))
+        };
+        for text in ["a", "b"] {
+            assert!(insert(text, 10).unwrap());
+        }
+        assert!(insert("c", 2).unwrap());
+        assert!(insert("d", 10).is_err());
+        watch.0.store(2, Ordering::SeqCst);
+        assert!(insert("d", 10).unwrap(), "c has ended");
+        // What ends now is found in the next second.
+        proofs.used.lock().unwrap().until.insert(Digest::of(b"b"), Timestamp::from_unix(1));
+        assert!(insert("e", 10).is_err());
+        watch.0.store(3, Ordering::SeqCst);
+        assert!(insert("e", 10).unwrap());
+        assert!(
+            insert("a", 10).is_err(),
+            "and never takes a proof for new that it has no room for"
+        );
     }
 }
