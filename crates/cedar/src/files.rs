@@ -71,6 +71,9 @@ impl PolicyFiles {
     ///
     /// To be called from time to time: a bad file is reported once, not at every call.
     ///
+    /// Replace a file by renaming a new one over it. Of one that is saved in place half may be there when
+    /// it is read, and a part of the rules is a set, too, perhaps without the one that forbids.
+    ///
     /// # Errors
     /// Any [`PolicyFileError`]; it has been logged, and the old set stays in use.
     pub fn refresh(&self) -> Result<bool, PolicyFileError> {
