@@ -79,7 +79,9 @@ impl VerifiedCaller {
     }
 
     /// The subject's e-mail address, if the issuer says that it has verified it; of an identity token,
-    /// whose issuer speaks for the address's domain, always.
+    /// whose issuer speaks for the address's domain, always. An access token's issuer may be any that is
+    /// trusted: where there are several, its word for an address is worth what [`issuer`](Self::issuer)
+    /// is.
     #[must_use]
     pub fn email(&self) -> Option<&EmailAddress> {
         self.0.email.as_ref()

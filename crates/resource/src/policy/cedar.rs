@@ -31,6 +31,10 @@ pub fn schema(routes: &Routes) -> String {
 
 /// Decides by the rules of files, which are read again on demand.
 ///
+/// An address (`email`, `domain`) is as good as the issuer that vouches for it. An identity token's
+/// issuer is entitled to the domain; of an access token it is any issuer that is trusted here, so that a
+/// rule that speaks of the address names the issuer, too, as the first one here does.
+///
 /// ```
 /// # use std::sync::Arc;
 /// use countersign_cedar::PolicyFiles;
@@ -43,8 +47,8 @@ pub fn schema(routes: &Routes) -> String {
 ///     @id("people read their own albums")
 ///     permit (principal is Person, action == Action::"read", resource)
 ///     when {
-///         principal has email && resource.hasTag("owner") &&
-///         resource.getTag("owner") == principal.email
+///         principal.issuer == "https://sts.bob.example" && principal has email &&
+///         resource.hasTag("owner") && resource.getTag("owner") == principal.email
 ///     };
 /// "#)?;
 /// let rules = Arc::new(PolicyFiles::open(schema(&routes), [file.clone()])?);

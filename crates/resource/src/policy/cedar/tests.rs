@@ -17,7 +17,8 @@ const RULES: &str = r#"
     @id("owners read")
     permit (principal is Person, action == Action::"albums.read", resource)
     when {
-        principal has email && resource.hasTag("owner") && resource.getTag("owner") == principal.email
+        principal.issuer == "https://as.bob.example" && principal has email &&
+        resource.hasTag("owner") && resource.getTag("owner") == principal.email
     };
 
     @id("people of alice.example read public albums by day")
@@ -168,6 +169,12 @@ fn party_7_rules_speak_of_caller_chain_resource_action_and_circumstances() {
         (
             "somebody else's",
             Case { attributes: &[("owner", "bob@b.example")], ..alice() },
+            false,
+            &[],
+        ),
+        (
+            "of another issuer that claims the address",
+            Case { issuer: "https://as.evil.example", ..alice() },
             false,
             &[],
         ),
