@@ -35,7 +35,7 @@ use http::{HeaderMap, HeaderName};
 
 use self::audit::Beside;
 pub use self::audit::{Audit, Check, Claimed, Outcome, PresentationRecord};
-pub use self::domains::{Domains, Entitled};
+pub use self::domains::{DomainError, Domains, Entitled};
 pub use self::error::IdentityError;
 pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
 use crate::caller::{Content, VerifiedCaller};
@@ -52,6 +52,7 @@ pub struct IdentityPropagation {
     metadata: ServerMetadataCache,
     issuer_keys: RemoteKeys,
     clients: ClientDocuments,
+    fetch: Arc<dyn Fetch>,
     used: Arc<dyn UsedProofs>,
     clock: Arc<dyn Clock>,
     audit: Option<Arc<dyn Audit>>,
@@ -76,6 +77,7 @@ impl IdentityPropagation {
             clients: ClientDocuments::new(f4, c4, &ClientDocumentsConfig::default()),
             identifier,
             domains,
+            fetch,
             used,
             clock,
             audit: None,
@@ -86,6 +88,15 @@ impl IdentityPropagation {
     #[must_use]
     pub fn with_audit(mut self, audit: Arc<dyn Audit>) -> Self {
         self.audit = Some(audit);
+        self
+    }
+
+    /// Looks clients up by these rules: whether a URL without a path is a client's, and how long what it
+    /// publishes is kept.
+    #[must_use]
+    pub fn with_client_documents(mut self, config: &ClientDocumentsConfig) -> Self {
+        let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
+        self.clients = ClientDocuments::new(fetch, clock, config);
         self
     }
 

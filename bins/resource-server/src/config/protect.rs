@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use countersign_host::config::{self, ConfigError};
-use countersign_resource::identity_propagation::Domains;
+use countersign_resource::identity_propagation::{DomainError, Domains};
 use countersign_resource::proxy::{CallerHeaders, Upstream};
 use countersign_resource::routes::{Action, Requirement, RoutesBuilder};
 use countersign_resource::{Identity, Introspector, ResourceDescription, Routes};
@@ -203,8 +203,9 @@ impl CallersConfig {
                 Ok(Callers::Introspected { introspector, max_age })
             }
             (None, None, Some(propagation), None) => match propagation.domains() {
-                Some(domains) => Ok(Callers::IdentityPropagation(domains)),
-                None => refuse(
+                Ok(Some(domains)) => Ok(Callers::IdentityPropagation(domains)),
+                Err(error) => refuse(".identity_propagation", &error.to_string()),
+                Ok(None) => refuse(
                     ".identity_propagation",
                     "says either any_domain = true or whose people are taken, by domains and issuers",
                 ),
@@ -234,19 +235,18 @@ impl CallersConfig {
 
 impl Propagation {
     /// `None` if it is not said whose people are taken, or said twice.
-    fn domains(self) -> Option<Domains> {
+    fn domains(self) -> Result<Option<Domains>, DomainError> {
         let named = !self.domains.is_empty() || !self.issuers.is_empty();
         let domains = match (self.any_domain, named) {
-            (false, false) => return None,
-            (true, _) if !self.domains.is_empty() => return None,
+            (false, false) => return Ok(None),
+            (true, _) if !self.domains.is_empty() => return Ok(None),
             (true, _) => Domains::any(),
-            (false, true) => Domains::only(&self.domains),
+            (false, true) => Domains::only(&self.domains)?,
         };
-        let domains = self
-            .issuers
-            .into_iter()
-            .fold(domains, |domains, (domain, issuer)| domains.with(&domain, issuer));
-        Some(self.refused.iter().fold(domains, |domains, domain| domains.without(domain)))
+        let mut issuers = self.issuers.into_iter();
+        let domains =
+            issuers.try_fold(domains, |domains, (domain, issuer)| domains.with(&domain, issuer))?;
+        self.refused.iter().try_fold(domains, |domains, domain| domains.without(domain)).map(Some)
     }
 }
 

@@ -96,6 +96,7 @@ fn what_means_nothing_is_refused_by_key() {
     assert!(load_text("protect-good", &good).is_ok());
     let both = format!("{TOKENS}{PROPAGATION}");
     let twice = PROPAGATION.replace("domains", "any_domain = true\ndomains");
+    let spelt = PROPAGATION.replace("domains", "refused = [\"evil.example.\"]\ndomains");
     let nobody = PROPAGATION.replace("domains = [\"a.example\"]\n", "");
     for (name, text, key) in [
         ("beside content", good.replace("[danger]", "realm = \"x\"\n[danger]"), "protect"),
@@ -122,6 +123,7 @@ fn what_means_nothing_is_refused_by_key() {
             "protect.callers.access_tokens.issuers",
         ),
         ("whose people", small(&nobody, &rule("")), "protect.callers.identity_propagation"),
+        ("no domain", small(&spelt, &rule("")), "protect.callers.identity_propagation"),
         ("said twice", small(&twice, &rule("")), "protect.callers.identity_propagation"),
         (
             "a header that is none",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_types::Issuer;
+use countersign_types::email::canonical_domain;
 
 /// Whose word counts for the addresses of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +19,14 @@ pub enum Entitled<'a> {
 /// ```
 /// use countersign_resource::identity_propagation::{Domains, Entitled};
 /// use countersign_types::Issuer;
+use countersign_types::email::canonical_domain;
 ///
 /// let partner = Issuer::parse("https://login.partner.example")?;
-/// let domains = Domains::only(["alice.example"]).with("partner.example", partner.clone());
+/// let domains = Domains::only(["alice.example"])?.with("partner.example", partner.clone())?;
 /// assert_eq!(domains.entitled("alice.example"), Some(Entitled::Discovered));
 /// assert_eq!(domains.entitled("partner.example"), Some(Entitled::Only(&partner)));
 /// assert_eq!(domains.entitled("mail.alice.example"), None);
-/// assert_eq!(Domains::any().without("evil.example").entitled("evil.example"), None);
+/// assert_eq!(Domains::any().without("b\u{fc}cher.example")?.entitled("xn--bcher-kva.example"), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -33,6 +35,11 @@ pub struct Domains {
     named: BTreeMap<String, Option<Issuer>>,
     refused: BTreeSet<String>,
 }
+
+/// A text is no domain that an e-mail address could have, in any spelling.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is no domain of an e-mail address")]
+pub struct DomainError(String);
 
 impl Domains {
     /// Every domain: whoever it names speaks for its addresses.
@@ -43,34 +50,40 @@ impl Domains {
 
     /// These domains and no others: whoever each names speaks for its addresses. A sub-domain is
     /// another domain.
-    #[must_use]
-    pub fn only<I>(domains: I) -> Self
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn only<I>(domains: I) -> Result<Self, DomainError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let named = domains.into_iter().map(|domain| (folded(domain.as_ref()), None)).collect();
-        Self { any: false, named, refused: BTreeSet::new() }
+        let named = domains.into_iter().map(|domain| Ok((canonical(domain.as_ref())?, None)));
+        Ok(Self { any: false, named: named.collect::<Result<_, _>>()?, refused: BTreeSet::new() })
     }
 
     /// This domain, too, whose people this issuer speaks for; the domain is not asked.
-    #[must_use]
-    pub fn with(mut self, domain: &str, issuer: Issuer) -> Self {
-        self.named.insert(folded(domain), Some(issuer));
-        self
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn with(mut self, domain: &str, issuer: Issuer) -> Result<Self, DomainError> {
+        self.named.insert(canonical(domain)?, Some(issuer));
+        Ok(self)
     }
 
     /// Not this domain, whatever else is said of it.
-    #[must_use]
-    pub fn without(mut self, domain: &str) -> Self {
-        self.refused.insert(folded(domain));
-        self
+    ///
+    /// # Errors
+    /// [`DomainError`].
+    pub fn without(mut self, domain: &str) -> Result<Self, DomainError> {
+        self.refused.insert(canonical(domain)?);
+        Ok(self)
     }
 
     /// Whose word counts for the addresses of a domain; `None` if nobody's.
     #[must_use]
     pub fn entitled(&self, domain: &str) -> Option<Entitled<'_>> {
-        let domain = folded(domain);
+        let domain = canonical_domain(domain)?;
         if self.refused.contains(&domain) {
             return None;
         }
@@ -82,7 +95,33 @@ impl Domains {
     }
 }
 
-/// Domains are compared as addresses have them: in lower case.
-fn folded(domain: &str) -> String {
-    domain.to_ascii_lowercase()
+/// Domains are compared as addresses have them: in lower-case A-labels.
+fn canonical(domain: &str) -> Result<String, DomainError> {
+    canonical_domain(domain).ok_or_else(|| DomainError(domain.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_one_in_every_spelling_or_an_error() {
+        let address = "xn--bcher-kva.example";
+        for spelling in ["b\u{fc}cher.example", "B\u{dc}CHER.Example", "XN--BCHER-KVA.example"] {
+            let issuer = Issuer::parse("https://login.example").unwrap();
+            assert_eq!(Domains::any().without(spelling).unwrap().entitled(address), None);
+            let only = Domains::only([spelling]).unwrap();
+            assert_eq!(only.entitled(address), Some(Entitled::Discovered), "{spelling}");
+            let with = Domains::any().with(spelling, issuer.clone()).unwrap();
+            assert_eq!(with.entitled(address), Some(Entitled::Only(&issuer)), "{spelling}");
+        }
+        let issuer = || Issuer::parse("https://login.example").unwrap();
+        for none in
+            ["evil.example.", ".evil.example", "*.evil.example", "evil", "", "@evil.example"]
+        {
+            assert!(Domains::any().without(none).is_err(), "{none}");
+            assert!(Domains::only([none]).is_err(), "{none}");
+            assert!(Domains::any().with(none, issuer()).is_err(), "{none}");
+        }
+    }
 }

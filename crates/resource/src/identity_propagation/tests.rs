@@ -273,7 +273,7 @@ async fn o11_a_forged_proof_does_not_use_up_the_genuine_one() {
 #[tokio::test]
 async fn nothing_is_fetched_for_what_can_be_refused_without() {
     let world = World::new();
-    let rp = world.relying_party(Domains::any().without("evil.example"));
+    let rp = world.relying_party(Domains::any().without("evil.example").unwrap());
     let token = world.identity(&json!({"aud": "https://rp.eve.example"}));
     refused("audience", verify(&rp, &token, Some(&world.good_proof(&token))).await);
     let token = world.identity(&json!({}));
@@ -316,15 +316,15 @@ async fn what_was_found_is_found_once() {
 async fn each_domain_has_its_policy() {
     let world = World::new();
     let token = world.identity(&json!({}));
-    let only = |domains: &[&str]| world.relying_party(Domains::only(domains));
+    let only = |domains: &[&str]| world.relying_party(Domains::only(domains).unwrap());
     let proof = world.good_proof(&token);
     refused("not listed", verify(&only(&["carol.example"]), &token, Some(&proof)).await);
-    refused("its parent", verify(&only(&["example"]), &token, Some(&proof)).await);
+    refused("below it", verify(&only(&["mail.alice.example"]), &token, Some(&proof)).await);
     assert!(verify(&only(&["Alice.Example"]), &token, Some(&proof)).await.is_ok());
 
     let named = |issuer: &str| {
         let issuer = Issuer::parse(issuer).unwrap();
-        world.relying_party(Domains::only([""; 0]).with("alice.example", issuer))
+        world.relying_party(Domains::only([""; 0]).unwrap().with("alice.example", issuer).unwrap())
     };
     assert!(verify(&named(STS), &token, Some(&proof)).await.is_ok());
     refused("another is named", verify(&named(EVIL_STS), &token, Some(&proof)).await);
@@ -531,4 +531,20 @@ async fn made_up_addresses_flood_no_domain() {
         assert_eq!(error.wire().status, if number < 300 { 401 } else { 503 }, "{number}");
     }
     assert_eq!(world.fetched("victim.example/.well-known/webfinger"), 300);
+}
+
+/// A7: where an issuer takes clients of hosts, so can those that believe it.
+#[tokio::test]
+async fn a_client_of_a_host_is_taken_where_that_is_configured() {
+    const HOST: &str = "https://mail.example";
+    let world = World::new();
+    world.publish(&format!("{HOST}/"), document(HOST, &world.client));
+    let token = world.identity(&json!({"client_id": HOST, "act": {"sub": HOST}}));
+    let own = json!({"iss": HOST, "sub": HOST});
+    let proof = world.proof("client-proof+jwt", &world.client, &token, &own);
+    let strict = world.relying_party(Domains::any());
+    refused("not configured", verify(&strict, &token, Some(&proof)).await);
+    let config = ClientDocumentsConfig::default().with_host_only(true);
+    let rp = world.relying_party(Domains::any()).with_client_documents(&config);
+    assert_eq!(verify(&rp, &token, Some(&proof)).await.unwrap().client_id(), Some(HOST));
 }
