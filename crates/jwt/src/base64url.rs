@@ -27,8 +27,25 @@ pub(crate) fn encode_onto(octets: &[u8], out: &mut String) {
     ENGINE.encode_string(octets, out);
 }
 
+/// As [`encode_onto`], for a text that is made of octets and becomes one at its end.
+pub(crate) fn encode_octets_onto(octets: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + octets.len().div_ceil(3) * 4, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    // INVARIANT: there is room for what is written, padded or not.
+    let written = ENGINE.encode_slice(octets, room).unwrap_or_default();
+    out.truncate(start + written);
+}
+
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    ENGINE.decode(text).ok()
+    // Room that has to be zeros from the start is dearer to allocate.
+    let mut octets = Vec::with_capacity(base64::decoded_len_estimate(text.len()));
+    decode_onto(text, &mut octets).then_some(octets)
+}
+
+/// Whether the text could be decoded; what it stands for is then behind what was in `out`.
+pub(crate) fn decode_onto(text: &str, out: &mut Vec<u8>) -> bool {
+    ENGINE.decode_vec(text, out).is_ok()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl Claims {
         Self(Source::Received(object, OnceLock::new()))
     }
 
+    #[inline]
     fn entry(&self, name: &str) -> Option<Entry<'_>> {
         match &self.0 {
             Source::Received(object, _) => object.get(name),
@@ -49,7 +50,7 @@ impl Claims {
     /// Whether a claim is there and not `null`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        !matches!(self.entry(name), None | Some(Entry::Value(Value::Null)))
+        !matches!(self.entry(name), None | Some(Entry::Null))
     }
 
     /// A string claim.
@@ -60,7 +61,7 @@ impl Claims {
         match self.entry(name) {
             None => Ok(None),
             Some(Entry::Text(text)) => Ok(Some(text)),
-            Some(Entry::Value(_)) => Err(ClaimError::WrongType(name)),
+            Some(_) => Err(ClaimError::WrongType(name)),
         }
     }
 
@@ -83,7 +84,7 @@ impl Claims {
     pub fn timestamp(&self, name: &'static str) -> Result<Option<Timestamp>, ClaimError> {
         let number = match self.entry(name) {
             None => return Ok(None),
-            Some(Entry::Value(Value::Number(number))) => number,
+            Some(Entry::Number(number)) => number,
             Some(_) => return Err(ClaimError::WrongType(name)),
         };
         // The cast saturates, and so stays out of range where the number is.
@@ -110,7 +111,7 @@ impl Claims {
     pub fn bool(&self, name: &'static str) -> Result<Option<bool>, ClaimError> {
         match self.entry(name) {
             None => Ok(None),
-            Some(Entry::Value(Value::Bool(value))) => Ok(Some(*value)),
+            Some(Entry::Bool(value)) => Ok(Some(value)),
             Some(_) => Err(ClaimError::WrongType(name)),
         }
     }
@@ -122,7 +123,7 @@ impl Claims {
     pub fn object(&self, name: &'static str) -> Result<Option<&Map<String, Value>>, ClaimError> {
         match self.entry(name) {
             None => Ok(None),
-            Some(Entry::Value(Value::Object(members))) => Ok(Some(members)),
+            Some(Entry::Nested(Value::Object(members))) => Ok(Some(members)),
             Some(_) => Err(ClaimError::WrongType(name)),
         }
     }
@@ -136,7 +137,7 @@ impl Claims {
         let values = match self.entry(name) {
             None => return Ok(Vec::new()),
             Some(Entry::Text(text)) => vec![text],
-            Some(Entry::Value(Value::Array(values))) => values
+            Some(Entry::Nested(Value::Array(values))) => values
                 .iter()
                 .map(|value| value.as_str().ok_or_else(wrong))
                 .collect::<Result<Vec<_>, _>>()?,
@@ -199,8 +200,8 @@ impl Claims {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self.entry(name)? {
-            Entry::Value(value) => Some(value),
-            Entry::Text(_) => self.as_map().get(name),
+            Entry::Nested(value) => Some(value),
+            _ => self.as_map().get(name),
         }
     }
 

@@ -81,6 +81,7 @@ pub(crate) fn read<'t, S: DeserializeSeed<'t>>(
 }
 
 /// A number by which most different names of members differ, made of their ends and lengths.
+#[inline]
 pub(crate) fn fingerprint(name: &str) -> u32 {
     let name = name.as_bytes();
     let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {

@@ -92,21 +92,22 @@ pub(crate) fn write<S: AsRef<[u8]>>(
     let mut buffer = Vec::with_capacity(1024);
     check_names(members.typ, members.kid)?;
     serde_json::to_writer(&mut buffer, members).map_err(|_| SignError::Claims)?;
-    let mut token = String::with_capacity(1024);
-    base64url::encode_onto(&buffer, &mut token);
-    token.push('.');
+    let mut token = Vec::with_capacity(1024);
+    base64url::encode_octets_onto(&buffer, &mut token);
+    token.push(b'.');
     buffer.clear();
     payload(&mut buffer)?;
     if buffer.len() > MAX_TOKEN {
         return Err(SignError::TooLong);
     }
-    base64url::encode_onto(&buffer, &mut token);
-    let signature = sign(token.as_bytes())?;
+    base64url::encode_octets_onto(&buffer, &mut token);
+    let signature = sign(&token)?;
     if signature.as_ref().is_empty() {
         return Err(SignError::Engine);
     }
-    token.push('.');
-    base64url::encode_onto(signature.as_ref(), &mut token);
+    token.push(b'.');
+    base64url::encode_octets_onto(signature.as_ref(), &mut token);
+    let token = String::from_utf8(token).map_err(|_| SignError::Engine)?;
     if token.len() > MAX_TOKEN { Err(SignError::TooLong) } else { Ok(token) }
 }
 
@@ -196,7 +197,7 @@ fn member<'a>(members: &'a Object, name: &'static str) -> Result<Option<&'a str>
     match members.get(name) {
         None => Ok(None),
         Some(Entry::Text(text)) => Ok(Some(text)),
-        Some(Entry::Value(_)) => Err(Malformed::Member(name)),
+        Some(_) => Err(Malformed::Member(name)),
     }
 }
 
@@ -234,24 +235,40 @@ pub enum Malformed {
 pub(crate) struct Parts {
     pub(crate) header: Header,
     pub(crate) claims: Claims,
-    pub(crate) signing_input: String,
-    pub(crate) signature: Vec<u8>,
+    pub(crate) signed: Signed,
 }
 
 /// Reads a compact JWS whose payload is a set of claims.
 pub(crate) fn read(token: &str) -> Result<Parts, Malformed> {
-    let compact = Compact::split(token)?;
+    let compact = Compact::find(token)?;
+    // What decodes is of the alphabet, so it is looked at where something was not read: to say of
+    // what is no compact JWS that it is none, and not what came of decoding it.
+    read_parts(&compact).map_err(|fault| Compact::split(token).err().unwrap_or(fault))
+}
+
+fn read_parts(compact: &Compact<'_>) -> Result<Parts, Malformed> {
     if compact.payload.is_empty() {
         return Err(Malformed::Compact);
     }
     let header = Header::read(&compact.header()?)?;
-    let signature = compact.signature()?;
-    Ok(Parts {
-        header,
-        claims: compact.claims()?,
-        signature,
-        signing_input: compact.signing_input.to_owned(),
-    })
+    let signed = compact.signed()?;
+    Ok(Parts { header, claims: compact.claims()?, signed })
+}
+
+/// What was signed, and what is to be the signature of it.
+pub(crate) struct Signed {
+    /// One behind the other.
+    octets: Vec<u8>,
+    /// Where the signature starts.
+    signature: usize,
+}
+
+impl Signed {
+    /// The signing input and the signature.
+    pub(crate) fn parts(&self) -> (&[u8], &[u8]) {
+        // INVARIANT: there are more octets than those before the signature.
+        self.octets.split_at_checked(self.signature).unwrap_or_default()
+    }
 }
 
 /// The parts of a compact JWS as they stand in its text.
@@ -266,15 +283,22 @@ pub(crate) struct Compact<'t> {
 impl<'t> Compact<'t> {
     /// Finds the parts. Size, alphabet and number of parts are looked at before anything is decoded.
     pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
+        let compact = Self::find(token)?;
+        let is_compact = is_compact(token) && !compact.signature.contains('.');
+        if is_compact { Ok(compact) } else { Err(Malformed::Compact) }
+    }
+
+    /// Finds the parts of a text that is not too long. What is behind the second dot is taken for
+    /// the signature, whatever it is, and nothing is said of the alphabet.
+    fn find(token: &'t str) -> Result<Self, Malformed> {
         if token.len() > MAX_TOKEN {
             return Err(Malformed::TooLong);
         }
-        if !is_compact(token) {
-            return Err(Malformed::Compact);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(Malformed::Compact)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(Malformed::Compact)?;
-        if header.is_empty() || payload.contains('.') {
+        let (header, rest) = token.split_once('.').ok_or(Malformed::Compact)?;
+        let (payload, signature) = rest.split_once('.').ok_or(Malformed::Compact)?;
+        let signing_input = token.get(..header.len() + 1 + payload.len());
+        let signing_input = signing_input.ok_or(Malformed::Compact)?;
+        if header.is_empty() {
             return Err(Malformed::Compact);
         }
         Ok(Self { signing_input, header, payload, signature })
@@ -288,6 +312,20 @@ impl<'t> Compact<'t> {
     /// without one names `none`, and this is what such a token is to be refused for.
     pub(crate) fn signature(&self) -> Result<Vec<u8>, Malformed> {
         if self.signature.is_empty() { Err(Malformed::Compact) } else { decode(self.signature) }
+    }
+
+    /// As [`signature`](Self::signature), with what was signed.
+    pub(crate) fn signed(&self) -> Result<Signed, Malformed> {
+        if self.signature.is_empty() {
+            return Err(Malformed::Compact);
+        }
+        let signature = self.signing_input.len();
+        let mut octets = Vec::with_capacity(signature + self.signature.len());
+        octets.extend_from_slice(self.signing_input.as_bytes());
+        if !base64url::decode_onto(self.signature, &mut octets) {
+            return Err(Malformed::Base64);
+        }
+        Ok(Signed { octets, signature })
     }
 
     pub(crate) fn claims(&self) -> Result<Claims, Malformed> {

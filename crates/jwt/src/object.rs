@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::json::{self, JsonError, Node, fingerprint};
 
@@ -36,9 +36,10 @@ struct Member {
 
 #[derive(Clone)]
 enum Content {
+    Null,
+    Bool(bool),
+    Number(Number),
     Text(Text),
-    /// Null, a boolean or a number.
-    Plain(Value),
     Nested(Box<Nested>),
 }
 
@@ -66,17 +67,22 @@ enum Text {
 /// A member's value.
 #[derive(Clone, Copy)]
 pub(crate) enum Entry<'a> {
-    /// A string.
+    Null,
+    Bool(bool),
+    Number(&'a Number),
     Text(&'a str),
-    /// Anything else.
-    Value(&'a Value),
+    /// An array or object.
+    Nested(&'a Value),
 }
 
 impl<'a> Entry<'a> {
     pub(crate) fn of(value: &'a Value) -> Self {
         match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => Self::Number(number),
             Value::String(text) => Self::Text(text),
-            value => Self::Value(value),
+            Value::Array(_) | Value::Object(_) => Self::Nested(value),
         }
     }
 }
@@ -93,14 +99,20 @@ impl Object {
         Ok(Self { text, members })
     }
 
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Entry<'_>> {
-        let print = fingerprint(name);
+        self.find(fingerprint(name), name)
+    }
+
+    fn find(&self, print: u32, name: &str) -> Option<Entry<'_>> {
         let named = |member: &&Member| member.print == print && member.name.of(&self.text) == name;
         Some(match &self.members.iter().find(named)?.content {
+            Content::Null => Entry::Null,
+            Content::Bool(value) => Entry::Bool(*value),
+            Content::Number(number) => Entry::Number(number),
             Content::Text(text) => Entry::Text(text.of(&self.text)),
-            Content::Plain(value) => Entry::Value(value),
             Content::Nested(nested) => {
-                Entry::Value(nested.tree.get_or_init(|| nested.parts.to_tree(&self.text)))
+                Entry::Nested(nested.tree.get_or_init(|| nested.parts.to_tree(&self.text)))
             }
         })
     }
@@ -118,8 +130,10 @@ fn to_map(members: &[Member], base: &str) -> Map<String, Value> {
 impl Content {
     fn to_tree(&self, base: &str) -> Value {
         match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Number(number) => Value::Number(number.clone()),
             Self::Text(text) => Value::from(text.of(base)),
-            Self::Plain(value) => value.clone(),
             Self::Nested(nested) => {
                 nested.tree.get().cloned().unwrap_or_else(|| nested.parts.to_tree(base))
             }
@@ -144,21 +158,8 @@ impl Parts {
 
 /// Whether two of the members have one name.
 fn have_twins(members: &[Member], base: &str) -> bool {
-    if members.len() > MANY {
-        let names = members.iter().map(|member| member.name.of(base));
-        return names.collect::<HashSet<_>>().len() < members.len();
-    }
-    let mut rest = members;
-    while let [member, others @ ..] = rest {
-        let twin = |other: &Member| {
-            other.print == member.print && other.name.of(base) == member.name.of(base)
-        };
-        if others.iter().any(twin) {
-            return true;
-        }
-        rest = others;
-    }
-    false
+    let names = members.iter().map(|member| member.name.of(base));
+    names.collect::<HashSet<_>>().len() < members.len()
 }
 
 impl Text {
@@ -201,11 +202,23 @@ impl Place<'_> {
         mut members: Vec<Member>,
     ) -> Result<Vec<Member>, A::Error> {
         let inner = self.inner()?;
+        // A bit for each fingerprint: a name whose bit is not there yet is compared with no other.
+        let mut seen = 0_u64;
         while let Some((print, name)) = object.next_key_seed(NameAt(inner))? {
+            let bit = 1 << (print % u64::BITS);
+            if seen & bit != 0 && members.len() < MANY {
+                let twin = |other: &Member| {
+                    other.print == print && other.name.of(self.base) == name.of(self.base)
+                };
+                if members.iter().any(twin) {
+                    return Err(self.node.refuse(JsonError::DuplicateMember));
+                }
+            }
+            seen |= bit;
             let content = object.next_value_seed(ContentAt(inner))?;
             members.push(Member { print, name, content });
         }
-        if have_twins(&members, self.base) {
+        if members.len() > MANY && have_twins(&members, self.base) {
             return Err(self.node.refuse(JsonError::DuplicateMember));
         }
         Ok(members)
@@ -232,7 +245,7 @@ impl<'de> Visitor<'de> for Outermost<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
         // A member takes some 25 octets of text; a header has three of them, claims a dozen.
-        let some = Vec::with_capacity((self.0.base.len() / 25).clamp(4, 24));
+        let some = Vec::with_capacity((self.0.base.len() / 25).clamp(4, 20));
         self.0.read_members(object, some)
     }
 }
@@ -293,24 +306,25 @@ impl<'de> Visitor<'de> for ContentAt<'_> {
         Ok(Content::Text(Text::Unescaped(text.into())))
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Content, E> {
-        self.0.node.visit_unit().map(Content::Plain)
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::Null)
     }
 
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Content, E> {
-        self.0.node.visit_bool(value).map(Content::Plain)
+    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
+        Ok(Content::Bool(value))
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Content, E> {
-        self.0.node.visit_i64(value).map(Content::Plain)
+    fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
+        Ok(Content::Number(value.into()))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Content, E> {
-        self.0.node.visit_u64(value).map(Content::Plain)
+    fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
+        Ok(Content::Number(value.into()))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
-        self.0.node.visit_f64(value).map(Content::Plain)
+        let number = Number::from_f64(value).ok_or_else(|| E::custom(JsonError::Syntax))?;
+        Ok(Content::Number(number))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Content, A::Error> {

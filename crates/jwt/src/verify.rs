@@ -13,7 +13,7 @@ use countersign_types::Timestamp;
 use crate::alg::{BadSignature, Verify};
 use crate::claims::{ClaimError, Claims};
 use crate::jwks::{KeySet, MAX_CANDIDATES};
-use crate::jws::{self, Header, Malformed, Parts};
+use crate::jws::{self, Header, Malformed, Parts, Signed};
 use crate::policy::Policy;
 
 /// A token that can be read. Nothing about it is known to be true.
@@ -73,7 +73,7 @@ impl Checked {
     /// [`VerifyError::UnknownKey`] if the set has no such key, [`VerifyError::Signature`],
     /// [`VerifyError::TooManyKeys`].
     pub fn verify(self, keys: &KeySet) -> Result<Verified, VerifyError> {
-        verify_by_set(&self.0.header, keys, self.0.signing_input.as_bytes(), &self.0.signature)?;
+        verify_by_set(&self.0.header, keys, &self.0.signed)?;
         Ok(Verified(self.0))
     }
 
@@ -83,7 +83,7 @@ impl Checked {
     /// [`VerifyError::UnknownKey`] if the key is for another algorithm or the token names another
     /// `kid`, [`VerifyError::Signature`].
     pub fn verify_with(self, key: &dyn Verify) -> Result<Verified, VerifyError> {
-        verify_with_key(&self.0.header, key, self.0.signing_input.as_bytes(), &self.0.signature)?;
+        verify_with_key(&self.0.header, key, &self.0.signed)?;
         Ok(Verified(self.0))
     }
 }
@@ -93,9 +93,9 @@ impl Checked {
 pub(crate) fn verify_by_set(
     header: &Header,
     keys: &KeySet,
-    input: &[u8],
-    signature: &[u8],
+    signed: &Signed,
 ) -> Result<(), VerifyError> {
+    let (input, signature) = signed.parts();
     let mut outcome = VerifyError::UnknownKey;
     let mut tried = 0;
     for key in keys.candidates(header.algorithm(), header.kid()) {
@@ -118,9 +118,9 @@ pub(crate) fn verify_by_set(
 pub(crate) fn verify_with_key(
     header: &Header,
     key: &dyn Verify,
-    input: &[u8],
-    signature: &[u8],
+    signed: &Signed,
 ) -> Result<(), VerifyError> {
+    let (input, signature) = signed.parts();
     let named = header.kid();
     let other_kid = named.is_some() && key.key_id().is_some() && named != key.key_id();
     if key.algorithm() != header.algorithm() || other_kid {

@@ -108,7 +108,7 @@ impl Header {
 }
 
 fn agreement(members: &Object) -> Result<Agreement, Malformed> {
-    let Some(Entry::Value(epk @ Value::Object(_))) = members.get("epk") else {
+    let Some(Entry::Nested(epk @ Value::Object(_))) = members.get("epk") else {
         return Err(Malformed::Member("epk"));
     };
     let (curve, epk) = ephemeral_key(epk).map_err(|_| Malformed::EphemeralKey)?;
@@ -119,7 +119,7 @@ fn text<'a>(members: &'a Object, name: &'static str) -> Result<Option<&'a str>, 
     match members.get(name) {
         None => Ok(None),
         Some(Entry::Text(text)) => Ok(Some(text)),
-        Some(Entry::Value(_)) => Err(Malformed::Member(name)),
+        Some(_) => Err(Malformed::Member(name)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A JWS whose payload is any octets: no claims, so no policy, only a signature.
 
-use super::{Compact, Header, Malformed, Members, decode, write};
+use super::{Compact, Header, Malformed, Members, Signed, decode, write};
 use crate::alg::{Algorithm, Sign, SignError, Verify};
 use crate::jwks::KeySet;
 use crate::verify::{VerifyError, verify_by_set, verify_with_key};
@@ -42,8 +42,7 @@ pub fn sign_payload(
 pub struct UnverifiedJws {
     header: Header,
     payload: Vec<u8>,
-    signing_input: String,
-    signature: Vec<u8>,
+    signed: Signed,
 }
 
 impl UnverifiedJws {
@@ -66,13 +65,8 @@ impl UnverifiedJws {
     pub fn parse_accepting_eddsa_name(token: &str) -> Result<Self, Malformed> {
         let compact = Compact::split(token)?;
         let header = Header::read(&compact.header()?)?;
-        let signature = compact.signature()?;
-        Ok(Self {
-            header,
-            payload: decode(compact.payload)?,
-            signature,
-            signing_input: compact.signing_input.to_owned(),
-        })
+        let signed = compact.signed()?;
+        Ok(Self { header, payload: decode(compact.payload)?, signed })
     }
 
     /// The header. Untrusted.
@@ -92,7 +86,7 @@ impl UnverifiedJws {
     /// # Errors
     /// [`VerifyError`].
     pub fn verify(self, keys: &KeySet) -> Result<VerifiedJws, VerifyError> {
-        verify_by_set(&self.header, keys, self.signing_input.as_bytes(), &self.signature)?;
+        verify_by_set(&self.header, keys, &self.signed)?;
         Ok(VerifiedJws { header: self.header, payload: self.payload })
     }
 
@@ -101,7 +95,7 @@ impl UnverifiedJws {
     /// # Errors
     /// [`VerifyError`].
     pub fn verify_with(self, key: &dyn Verify) -> Result<VerifiedJws, VerifyError> {
-        verify_with_key(&self.header, key, self.signing_input.as_bytes(), &self.signature)?;
+        verify_with_key(&self.header, key, &self.signed)?;
         Ok(VerifiedJws { header: self.header, payload: self.payload })
     }
 }

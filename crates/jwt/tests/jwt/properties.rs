@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use countersign_jwt::jws::UnverifiedJws;
+use countersign_jwt::jws::{Malformed, UnverifiedJws};
 use countersign_jwt::mac::{HmacKey, HmacKeys, MacAlgorithm};
 use countersign_jwt::{
     Algorithm, KeySet, Policy, PublicKey, Sign as _, SigningKey, Typ, Unverified, sign,
@@ -88,6 +88,31 @@ proptest! {
             prop_assert!(read.verify(&key_set()).is_err());
         }
         prop_assert!(SHARED.verify_payload(&token).is_err());
+    }
+
+    /// A text that is no compact JWS is refused for that, whatever its parts are when decoded.
+    #[test]
+    fn what_is_no_compact_jws_is_that_before_all_else(
+        header in prop::sample::select(vec!["", "AAAA", "e30", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJFUzI1NiJ9"]),
+        payload in prop::sample::select(vec!["", "A", "AAAA", "W10", "e30"]),
+        signature in prop::sample::select(vec!["A", "AB", "AAAA"]),
+        at in any::<prop::sample::Index>(),
+        more in "[-.=+ A\u{e9}]{0,2}",
+    ) {
+        let mut text = format!("{header}.{payload}.{signature}");
+        text.insert_str(at.index(text.len() + 1), &more);
+        let of_alphabet = |part: &str| {
+            part.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
+        };
+        let parts: Vec<&str> = text.split('.').collect();
+        let is_compact = parts.iter().all(|part| of_alphabet(part))
+            && matches!(parts[..], [header, payload, _] if !header.is_empty() && !payload.is_empty());
+        let refused = Unverified::parse(&text).err();
+        if !is_compact {
+            prop_assert_eq!(refused, Some(Malformed::Compact), "{}", text);
+        } else if !parts[2].is_empty() {
+            prop_assert_ne!(refused, Some(Malformed::Compact), "{}", text);
+        }
     }
 
     /// Any number that JSON can write, as a date: an answer, never a panic.
