@@ -47,10 +47,10 @@ struct Watch {
     names: [u32; NAMES],
     /// How many there are.
     len: usize,
-    /// Where the names of the innermost object start.
-    start: usize,
-    /// Where those of the objects around it do, by depth.
-    starts: [usize; MAX_DEPTH],
+    /// The innermost object.
+    object: Open,
+    /// Those around it, by depth.
+    outer: [Open; MAX_DEPTH],
     /// Whether a name is being written.
     in_name: bool,
     /// That of the name that is being written; 0 before its first octet.
@@ -59,6 +59,15 @@ struct Watch {
     unsure: bool,
     /// The rule that ended the writing.
     fault: Option<JsonError>,
+}
+
+/// An object that is open.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// Where its names start.
+    start: usize,
+    /// A bit for each of them: a name whose bit is not there yet is compared with no other.
+    seen: u64,
 }
 
 impl Watch {
@@ -74,8 +83,12 @@ impl Watch {
 
     /// Takes down the name that was written. Of two with one fingerprint the reader has to tell.
     fn remember(&mut self) {
-        let siblings = self.names.get(self.start..self.len).unwrap_or_default();
-        let is_new = !siblings.contains(&self.name);
+        let bit = 1 << (self.name % u64::BITS);
+        let is_new = self.object.seen & bit == 0 || {
+            let siblings = self.names.get(self.object.start..self.len).unwrap_or_default();
+            !siblings.contains(&self.name)
+        };
+        self.object.seen |= bit;
         match self.names.get_mut(self.len) {
             // A name of no octets, or one that is not written as a text is, has none.
             Some(place) if is_new && self.name != 0 => {
@@ -100,16 +113,16 @@ impl Formatter for &mut Watch {
 
     fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.enter()?;
-        if let Some(place) = self.starts.get_mut(self.depth - 1) {
-            *place = std::mem::replace(&mut self.start, self.len);
+        if let Some(place) = self.outer.get_mut(self.depth - 1) {
+            *place = std::mem::replace(&mut self.object, Open { start: self.len, seen: 0 });
         }
         CompactFormatter.begin_object(writer)
     }
 
     fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.depth -= 1;
-        self.len = self.start;
-        self.start = self.starts.get(self.depth).copied().unwrap_or_default();
+        self.len = self.object.start;
+        self.object = self.outer.get(self.depth).copied().unwrap_or_default();
         CompactFormatter.end_object(writer)
     }
 
