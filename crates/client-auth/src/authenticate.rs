@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use countersign_jwt::{ClaimError, KeySet, Malformed, Unverified, VerifyError};
+use countersign_jwt::{Checked, ClaimError, KeySet, Malformed, Unverified, VerifyError};
 use countersign_types::digest::Digest;
 use countersign_types::secret::ClientSecret;
 use countersign_types::wire::ErrorCode;
@@ -119,16 +119,6 @@ impl Presented {
         &self.client_id
     }
 
-    /// The key that a client assertion claims to be signed with. Nothing has been proved yet: it
-    /// serves to find the registration with its newest keys.
-    #[must_use]
-    pub fn key_id(&self) -> Option<&str> {
-        match &self.credential {
-            Credential::Assertion(token) => token.header().kid(),
-            Credential::None | Credential::Secret(..) => None,
-        }
-    }
-
     /// The method the request uses.
     #[must_use]
     pub const fn method(&self) -> Method {
@@ -136,6 +126,73 @@ impl Presented {
             Credential::None => Method::None,
             Credential::Secret(method, _) => *method,
             Credential::Assertion(_) => Method::PrivateKeyJwt,
+        }
+    }
+
+    /// Checks all that needs neither registration nor key. What a client assertion claims is judged
+    /// here, so that nobody goes to find a client, perhaps at a URL of a stranger's choice, for one
+    /// that no key could make good.
+    ///
+    /// # Errors
+    /// [`ClientAuthError::Claims`].
+    pub fn check(
+        self,
+        issuer: &Issuer,
+        now: Timestamp,
+    ) -> Result<CheckedCredentials, ClientAuthError> {
+        let Self { client_id, credential } = self;
+        let credential = match credential {
+            Credential::None => CheckedCredential::None,
+            Credential::Secret(method, secret) => CheckedCredential::Secret(method, secret),
+            Credential::Assertion(token) => {
+                let checked = assertion::check(*token, &client_id, issuer, now)
+                    .map_err(ClientAuthError::Claims)?;
+                CheckedCredential::Assertion(Box::new(checked))
+            }
+        };
+        Ok(CheckedCredentials { client_id, credential })
+    }
+}
+
+/// Credentials that are in order as far as that can be told without knowing the client.
+#[derive(Debug)]
+pub struct CheckedCredentials {
+    client_id: ClientId,
+    credential: CheckedCredential,
+}
+
+#[derive(Debug)]
+enum CheckedCredential {
+    None,
+    Secret(Method, ClientSecret),
+    Assertion(Box<Checked>),
+}
+
+impl CheckedCredentials {
+    /// The client the request says it comes from. Nothing has been proved yet: it serves to find
+    /// the registration.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// The key that a client assertion claims to be signed with. Nothing has been proved yet: it
+    /// serves to find the registration with its newest keys.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        match &self.credential {
+            CheckedCredential::Assertion(token) => token.header().kid(),
+            CheckedCredential::None | CheckedCredential::Secret(..) => None,
+        }
+    }
+
+    /// The method the request uses.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        match &self.credential {
+            CheckedCredential::None => Method::None,
+            CheckedCredential::Secret(method, _) => *method,
+            CheckedCredential::Assertion(_) => Method::PrivateKeyJwt,
         }
     }
 }
@@ -251,34 +308,32 @@ pub enum Authentication {
 /// not registered for; [`ClientAuthError::Claims`] and [`ClientAuthError::Signature`] for an
 /// assertion. All of them look the same on the wire.
 pub fn authenticate(
-    presented: Presented,
+    credentials: CheckedCredentials,
     registered: Option<&RegisteredClient>,
-    issuer: &Issuer,
-    now: Timestamp,
 ) -> Result<Authentication, ClientAuthError> {
-    let Presented { client_id, credential } = presented;
-    let credentials =
+    let CheckedCredentials { client_id, credential } = credentials;
+    let known =
         registered.filter(|client| client.id == client_id).map(|client| &client.credentials);
     match credential {
-        Credential::None => match credentials {
+        CheckedCredential::None => match known {
             Some(Credentials::Public) => Ok(done(client_id, Method::None)),
             _ => Err(ClientAuthError::Failed),
         },
-        Credential::Secret(method, secret) => {
-            if secret_matches(credentials, method, &secret) {
+        CheckedCredential::Secret(method, secret) => {
+            if secret_matches(known, method, &secret) {
                 Ok(done(client_id, method))
             } else {
                 Err(ClientAuthError::Failed)
             }
         }
-        Credential::Assertion(token) => {
+        CheckedCredential::Assertion(token) => {
             // An unknown client is treated like one whose key set lacks the assertion's key.
             let none = KeySet::default();
-            let keys = match credentials {
+            let keys = match known {
                 Some(Credentials::Keys(keys)) => keys,
                 _ => &none,
             };
-            verify_assertion(*token, client_id, keys, issuer, now).map(Authentication::OnceOnly)
+            verify_assertion(*token, client_id, keys).map(Authentication::OnceOnly)
         }
     }
 }
@@ -306,14 +361,10 @@ fn secret_matches(
 }
 
 fn verify_assertion(
-    token: Unverified,
+    checked: Checked,
     client_id: ClientId,
     keys: &KeySet,
-    issuer: &Issuer,
-    now: Timestamp,
 ) -> Result<ReplayCheck, ClientAuthError> {
-    let checked =
-        assertion::check(token, &client_id, issuer, now).map_err(ClientAuthError::Claims)?;
     let verified = checked.verify(keys).map_err(ClientAuthError::Signature)?;
     let claims = verified.claims();
     let jti = claims.jwt_id().map_err(ClientAuthError::Claims)?;

@@ -8,13 +8,14 @@
 //! | [`dpop`] | the proof of a key that tokens are bound to, made and judged ([RFC 9449 §4]) |
 //! | [`present`] | the client's side: a proof as header or parameters |
 //!
-//! Authentication takes three steps, because the registration in the middle and the replay check
-//! at the end have to wait for a store:
+//! Authentication takes four steps, because the registration in the middle and the replay check
+//! at the end have to wait for a store or for somebody else's server:
 //!
 //! 1. [`parse`] reads the one method the request uses. Two methods are an `invalid_request`.
-//! 2. [`authenticate()`] judges it against the [`RegisteredClient`], or against none. An unknown
+//! 2. [`Presented::check`] judges all that needs no registration. What fails here is worth no search.
+//! 3. [`authenticate()`] judges it against the [`RegisteredClient`], or against none. An unknown
 //!    client and a wrong secret get the same answer for the same work.
-//! 3. A client assertion is good once: [`Authentication::OnceOnly`] is settled by inserting its
+//! 4. A client assertion is good once: [`Authentication::OnceOnly`] is settled by inserting its
 //!    [`ReplayCheck::key`] into a store, after the signature was verified, so that nobody can burn
 //!    the `jti` of another's assertion.
 //!
@@ -44,8 +45,9 @@
 //! let mut headers = http::HeaderMap::new();
 //! headers.extend(presentation.authorization.map(|value| (http::header::AUTHORIZATION, value)));
 //! let presented = parse(&headers, &Params::parse(b"grant_type=client_credentials", &[])?)?;
-//! let registered = Some(&client).filter(|known| known.id == *presented.client_id());
-//! match authenticate(presented, registered, &issuer, now)? {
+//! let credentials = presented.check(&issuer, now)?;
+//! let registered = Some(&client).filter(|known| known.id == *credentials.client_id());
+//! match authenticate(credentials, registered)? {
 //!     Authentication::Done(client) => assert!(client.is_confidential()),
 //!     Authentication::OnceOnly(_) => unreachable!("a secret may be shown again"),
 //! }
@@ -82,8 +84,8 @@ pub mod present;
 
 pub use assertion::assertion;
 pub use authenticate::{
-    AuthenticatedClient, Authentication, ClientAuthError, Credentials, GuessableSecret, Presented,
-    RegisteredClient, ReplayCheck, SecretDigest, authenticate, parse,
+    AuthenticatedClient, Authentication, CheckedCredentials, ClientAuthError, Credentials,
+    GuessableSecret, Presented, RegisteredClient, ReplayCheck, SecretDigest, authenticate, parse,
 };
 pub use method::Method;
 pub use present::{Presentation, Proof};

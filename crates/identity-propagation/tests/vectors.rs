@@ -66,7 +66,8 @@ impl World {
         let form = Params::parse(form.as_bytes(), &[]).expect("a form");
         let registered = RegisteredClient { id, credentials: Credentials::secret(digest) };
         let presented = parse(&http::HeaderMap::new(), &form).expect("credentials");
-        let done = authenticate(presented, Some(&registered), &self.issuer, self.now);
+        let credentials = presented.check(&self.issuer, self.now).expect("credentials");
+        let done = authenticate(credentials, Some(&registered));
         match done.expect("a client") {
             Authentication::Done(client) => client,
             Authentication::OnceOnly(_) => panic!("a secret is used more than once"),

@@ -1,4 +1,4 @@
-//! How much strangers may have asked about one domain.
+//! How much strangers may have asked about one domain, or at one host.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};

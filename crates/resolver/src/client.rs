@@ -1,14 +1,16 @@
 //! What clients publish about themselves. CIMD is draft-ietf-oauth-client-id-metadata-document-01.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request};
 use countersign_jwt::KeySet;
 use countersign_metadata::client::{ClientDocumentError, ClientIdUrlError};
 use countersign_metadata::{ClientIdUrl, ClientKeys, ClientMetadata};
-use countersign_types::{ClientId, Clock, Lifetime};
+use countersign_types::{ClientId, Clock, EndpointUrl, Lifetime};
 use serde::Deserialize;
 
+use crate::budget::Budget;
 use crate::cache::{Cache, Failure, Times};
 use crate::keys::{KeysConfig, KeysError, RemoteKeys};
 
@@ -25,9 +27,14 @@ pub struct ClientDocumentsConfig {
     pub refetch: Lifetime,
     /// So many documents, and so many key sets, are kept: 1000.
     pub capacity: u64,
+    /// So many clients of one host that are not known yet are asked for in a minute: 300. A client
+    /// that was known and whose document is gone has as many attempts of its own.
+    pub new_per_host: NonZeroU32,
     /// Whether a URL without a path is a client identifier, too. CIMD §3 says no.
     pub host_only: bool,
 }
+
+const NEW_PER_HOST: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 impl ClientDocumentsConfig {
     /// Whether a URL without a path is a client identifier, too.
@@ -41,7 +48,7 @@ impl ClientDocumentsConfig {
 impl Default for ClientDocumentsConfig {
     fn default() -> Self {
         let KeysConfig { fresh, stale, refetch, capacity } = KeysConfig::default();
-        Self { fresh, stale, refetch, capacity, host_only: false }
+        Self { fresh, stale, refetch, capacity, new_per_host: NEW_PER_HOST, host_only: false }
     }
 }
 
@@ -52,6 +59,12 @@ pub enum ClientError {
     /// The identifier is not the URL of a document.
     #[error("the client identifier is not the URL of a document")]
     Url(#[from] ClientIdUrlError),
+    /// Too many clients of the host were asked for: this one was not.
+    #[error("too many clients of {host} to be asked for for now")]
+    TooMany {
+        /// The host.
+        host: String,
+    },
     /// The document could not be fetched.
     #[error("the client's document could not be fetched")]
     Fetch(#[source] Arc<FetchError>),
@@ -68,6 +81,7 @@ impl ClientError {
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
+            Self::TooMany { .. } => true,
             Self::Fetch(error) => error.is_temporary(),
             Self::Keys(error) => error.is_temporary(),
             Self::Url(_) | Self::Document(_) => false,
@@ -83,7 +97,11 @@ impl Failure for ClientError {
 
     /// A document that is gone, or has become another's, ends what was known.
     fn keeps_old(&self) -> bool {
-        matches!(self, Self::Fetch(error) if error.is_temporary())
+        match self {
+            Self::TooMany { .. } => true,
+            Self::Fetch(error) => error.is_temporary(),
+            Self::Url(_) | Self::Document(_) | Self::Keys(_) => false,
+        }
     }
 }
 
@@ -100,11 +118,13 @@ pub struct ResolvedClient {
 ///
 /// A document is fetched from the URL that the client identifier is: `200` only, no redirect, 5 KB,
 /// public addresses (CIMD §4, §6.5, §6.6). A signature by a `kid` that is not known makes it, or the
-/// set it points to, fetched again at a bounded rate.
+/// set it points to, fetched again at a bounded rate. So are those that are not there:
+/// [`ClientDocumentsConfig::new_per_host`].
 pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,
     documents: Cache<ClientId, (Arc<ClientMetadata>, Arc<KeySet>), ClientError>,
     keys: RemoteKeys,
+    budget: Budget,
     host_only: bool,
 }
 
@@ -116,12 +136,14 @@ impl ClientDocuments {
         clock: Arc<dyn Clock>,
         config: &ClientDocumentsConfig,
     ) -> Self {
-        let ClientDocumentsConfig { fresh, stale, refetch, capacity, host_only } = *config;
+        let ClientDocumentsConfig { fresh, stale, refetch, capacity, new_per_host, host_only } =
+            *config;
         let times = Times { fresh, stale, negative: Lifetime::from_secs(0), retry: refetch };
         let keys = KeysConfig { fresh, stale, refetch, capacity };
         Self {
             keys: RemoteKeys::of_clients(Arc::clone(&fetch), Arc::clone(&clock), &keys),
             fetch,
+            budget: Budget::new(new_per_host, Arc::clone(&clock)),
             documents: Cache::new(capacity, clock, times),
             host_only,
         }
@@ -171,8 +193,20 @@ impl ClientDocuments {
         Ok((Arc::new(metadata), Arc::new(keys)))
     }
 
+    /// Errors are not cached (CIMD §4.4), so that each request for a client that is not there would
+    /// be one to its host. The clients that are known have nothing to do with those made up.
+    fn spend(&self, id: &ClientId, document: &EndpointUrl) -> Result<(), ClientError> {
+        let host = document.as_url().host_str().unwrap_or_default();
+        let of = if self.documents.has_found(id) { id.as_str() } else { host };
+        if self.budget.take(of) {
+            return Ok(());
+        }
+        Err(ClientError::TooMany { host: host.to_owned() })
+    }
+
     async fn fetch_document(&self, url: &ClientIdUrl) -> Result<ClientMetadata, ClientError> {
         let document = url.document().map_err(ClientIdUrlError::from)?;
+        self.spend(url.client_id(), &document)?;
         let request = Request::get(document, Limits::client_document());
         let response =
             self.fetch.fetch(request).await.map_err(|e| ClientError::Fetch(Arc::new(e)))?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_client_auth::{Credentials, RegisteredClient};
+use countersign_client_auth::{CheckedCredentials, Credentials, Method, RegisteredClient};
 use countersign_jwt::KeySet;
 use countersign_metadata::{ClientKeys, ClientMetadata};
 use countersign_types::{ClientId, UrlPattern};
@@ -74,6 +74,25 @@ impl<T> UrlClientRules<T> {
         };
         let registered = RegisteredClient { id: metadata.client_id.clone(), credentials };
         Some(UrlClient { registered, metadata, terms: &rule.terms })
+    }
+
+    /// The client that presents these credentials, which prove nothing yet. Nothing is fetched for
+    /// those that no document can make good: a client known by its URL has no secret, and nothing to
+    /// show is enough where a rule admits public clients.
+    pub async fn find_presenting(
+        &self,
+        credentials: &CheckedCredentials,
+    ) -> Option<UrlClient<'_, T>> {
+        let id = credentials.client_id();
+        let may_be_right = match credentials.method() {
+            Method::PrivateKeyJwt => true,
+            Method::None => self.rule(id)?.public,
+            Method::ClientSecretBasic | Method::ClientSecretPost => false,
+        };
+        if !may_be_right {
+            return None;
+        }
+        self.find(id, credentials.key_id()).await
     }
 }
 

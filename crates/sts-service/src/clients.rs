@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_client_auth::RegisteredClient;
+use countersign_client_auth::{CheckedCredentials, RegisteredClient};
 use countersign_jwt::Algorithm;
 use countersign_oidc::Registration;
 use countersign_store::StoreError;
@@ -60,6 +60,15 @@ pub trait Clients: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
         let _ = kid;
         self.find(id)
+    }
+
+    /// The same, for a client that presents these credentials, which prove nothing yet. Where it is
+    /// fetched what is known of a client, nothing is for credentials that could not be right by it.
+    fn find_presenting<'a>(
+        &'a self,
+        credentials: &'a CheckedCredentials,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        self.find_with_key(credentials.client_id(), credentials.key_id())
     }
 
     /// Whether clients are found by the URL of their document, which the metadata tells.

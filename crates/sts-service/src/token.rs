@@ -103,10 +103,10 @@ async fn authenticate(
     params: &Params,
     now: Timestamp,
 ) -> Result<(AuthenticatedClient, Arc<Client>), TokenError> {
-    let presented = client_auth::parse(headers, params)?;
-    let known = sts.clients.find_with_key(presented.client_id(), presented.key_id()).await?;
+    let credentials = client_auth::parse(headers, params)?.check(sts.issuer(), now)?;
+    let known = sts.clients.find_presenting(&credentials).await?;
     let registered = known.as_ref().map(|client| &client.registered);
-    let client = match client_auth::authenticate(presented, registered, sts.issuer(), now)? {
+    let client = match client_auth::authenticate(credentials, registered)? {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(check) => {
             let new = sts.replay.insert_new(check.key(), check.expires()).await?;

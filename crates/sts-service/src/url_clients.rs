@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_client_auth::Credentials;
+use countersign_client_auth::{CheckedCredentials, Credentials};
 use countersign_jwt::Algorithm;
 use countersign_metadata::ClientMetadata;
 use countersign_oidc::code;
@@ -68,6 +68,19 @@ impl Clients for UrlClients {
         kid: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
         Box::pin(self.look_up(id, kid))
+    }
+
+    fn find_presenting<'a>(
+        &'a self,
+        credentials: &'a CheckedCredentials,
+    ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
+        Box::pin(async {
+            if let Some(client) = self.registered.find_presenting(credentials).await? {
+                return Ok(Some(client));
+            }
+            let found = self.rules.find_presenting(credentials).await;
+            Ok(found.map(|found| Arc::new(client(found))))
+        })
     }
 
     fn reads_documents(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_client_auth::RegisteredClient;
+use countersign_client_auth::{CheckedCredentials, RegisteredClient};
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_types::{ClientId, ScopeSet};
@@ -33,18 +33,17 @@ pub trait Clients: Send + Sync {
         id: &'a ClientId,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
 
-    /// The same, for a client that signed something with the key `kid`, which is untrusted, too:
-    /// where keys are fetched, they are fetched again if this one is not among them.
+    /// The same, for a client that presents these credentials, which prove nothing yet. Where it is
+    /// fetched what is known of a client, nothing is for credentials that could not be right by it,
+    /// and keys are fetched again if the one that signed is not among them.
     ///
     /// # Errors
     /// As [`find`](Self::find).
-    fn find_with_key<'a>(
+    fn find_presenting<'a>(
         &'a self,
-        id: &'a ClientId,
-        kid: Option<&'a str>,
+        credentials: &'a CheckedCredentials,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
-        let _ = kid;
-        self.find(id)
+        self.find(credentials.client_id())
     }
 
     /// Whether a client may still use the UMA grant. It is asked whenever one of its tokens is

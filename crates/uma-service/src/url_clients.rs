@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use countersign_client_auth::CheckedCredentials;
 use countersign_resolver::{UrlClient, UrlClientRules};
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
@@ -31,17 +32,6 @@ impl UrlClients {
     pub fn new(registered: Arc<dyn Clients>, rules: UrlClientRules<UrlClientTerms>) -> Self {
         Self { registered, rules }
     }
-
-    async fn look_up(
-        &self,
-        id: &ClientId,
-        kid: Option<&str>,
-    ) -> Result<Option<Arc<Client>>, StoreError> {
-        if let Some(client) = self.registered.find_with_key(id, kid).await? {
-            return Ok(Some(client));
-        }
-        Ok(self.rules.find(id, kid).await.map(|found| Arc::new(client(found))))
-    }
 }
 
 impl Clients for UrlClients {
@@ -49,15 +39,25 @@ impl Clients for UrlClients {
         &'a self,
         id: &'a ClientId,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
-        Box::pin(self.look_up(id, None))
+        Box::pin(async {
+            if let Some(client) = self.registered.find(id).await? {
+                return Ok(Some(client));
+            }
+            Ok(self.rules.find(id, None).await.map(|found| Arc::new(client(found))))
+        })
     }
 
-    fn find_with_key<'a>(
+    fn find_presenting<'a>(
         &'a self,
-        id: &'a ClientId,
-        kid: Option<&'a str>,
+        credentials: &'a CheckedCredentials,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
-        Box::pin(self.look_up(id, kid))
+        Box::pin(async {
+            if let Some(client) = self.registered.find_presenting(credentials).await? {
+                return Ok(Some(client));
+            }
+            let found = self.rules.find_presenting(credentials).await;
+            Ok(found.map(|found| Arc::new(client(found))))
+        })
     }
 
     /// A rule is a registration: while it stands, its clients' tokens do, whether their documents

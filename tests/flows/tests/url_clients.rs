@@ -6,7 +6,7 @@ use countersign_testkit::{Page, Party, names};
 use serde_json::{Value, json};
 
 use crate::acting::{ASSERTION_TYPE, Acting, CLIENT, THIRD, apply, deployment, document};
-use crate::bed::{Reply, check_not_stored};
+use crate::bed::{Credentials, Form, Reply, check_not_stored};
 
 /// The two doors at which a client proves itself.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl Server {
             Self::Sts => acting.exchange(&[("client_assertion", assertion)]).await,
             Self::Uma => {
                 let mut attempt = acting.bed.attempt().await;
-                attempt.form.credentials = crate::bed::Credentials::None;
+                attempt.form.credentials = Credentials::None;
                 attempt.form.set("client_assertion", assertion);
                 attempt.form.set("client_assertion_type", ASSERTION_TYPE);
                 acting.bed.redeem(&attempt).await
@@ -170,6 +170,35 @@ async fn n6_a_stranger_makes_nobody_fetch() {
     assert!(acting.bed.deployment.web().received().is_empty());
 }
 
+/// What no document could make good is refused before anybody's is asked for.
+#[tokio::test]
+async fn n6_a_request_that_no_document_can_help_makes_nobody_fetch() {
+    let acting = Acting::start().await;
+    for server in BOTH {
+        let other = if matches!(server, Server::Sts) { names::UMA } else { names::STS };
+        let issuer = server.issuer();
+        for (name, assertion) in [
+            ("for another server", acting.assertion(other, &[])),
+            ("expired", acting.assertion(issuer, &[("exp", json!(1))])),
+            ("of another issuer", acting.assertion(issuer, &[("iss", json!(THIRD))])),
+            ("without jti", acting.assertion(issuer, &[("jti", json!(null))])),
+            ("of another type", (Some("client-proof+jwt"), acting.assertion(issuer, &[]).1)),
+        ] {
+            unknown(name, &server.ask(&acting, &acting.sign(&assertion)).await);
+        }
+        let form = [("grant_type", "client_credentials"), ("client_id", CLIENT)];
+        let endpoint = match server {
+            Server::Sts => acting.bed.sts("token_endpoint").await,
+            Server::Uma => acting.bed.uma("token_endpoint").await,
+        };
+        for credentials in [Credentials::None, Credentials::Basic(CLIENT, "a secret")] {
+            let reply = acting.bed.post(&endpoint, &Form::new(&form, credentials)).await;
+            unknown("without a key", &reply);
+        }
+    }
+    assert_eq!(asked(&acting), 0);
+}
+
 /// A rule may speak of everybody. What is no place for a document is not asked then, either.
 #[tokio::test]
 async fn n6_identifiers_that_are_no_place_for_a_document() {
@@ -290,7 +319,7 @@ async fn a16_a_claims_token_of_a_url_client_is_pushed_by_that_client() {
     let ticket = acting.bed.ticket().await;
     let mut attempt = acting.bed.attempt_with(&ticket);
     attempt.claim("client_id", CLIENT);
-    attempt.form.credentials = crate::bed::Credentials::None;
+    attempt.form.credentials = Credentials::None;
     let assertion = acting.sign(&acting.assertion(names::UMA, &[]));
     attempt.form.set("client_assertion", &assertion);
     attempt.form.set("client_assertion_type", ASSERTION_TYPE);

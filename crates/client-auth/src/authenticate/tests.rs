@@ -93,7 +93,7 @@ fn check(
     params: &Params,
     registered: Option<&RegisteredClient>,
 ) -> Result<Authentication, ClientAuthError> {
-    authenticate(parse(headers, params)?, registered, &issuer(), now())
+    authenticate(parse(headers, params)?.check(&issuer(), now())?, registered)
 }
 
 #[track_caller]

@@ -99,8 +99,8 @@ impl World {
         let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
         let registered =
             RegisteredClient { id: id.clone(), credentials: Credentials::Keys(keys.clone()) };
-        let presented = parse(&request.headers, &params).unwrap();
-        let client = match authenticate(presented, Some(&registered), &issuer, now).unwrap() {
+        let credentials = parse(&request.headers, &params).unwrap().check(&issuer, now).unwrap();
+        let client = match authenticate(credentials, Some(&registered)).unwrap() {
             Authentication::OnceOnly(check) => check.confirm(true).unwrap(),
             Authentication::Done(_) => panic!("a client assertion is used once"),
         };

@@ -21,7 +21,7 @@ fn authenticated(world: &World) -> AuthenticatedClient {
         credentials: Credentials::Keys(world.client_keys()),
     };
     let presented = parse(&http::HeaderMap::new(), &params).unwrap();
-    match authenticate(presented, Some(&registered), &world.sts, NOW).unwrap() {
+    match authenticate(presented.check(&world.sts, NOW).unwrap(), Some(&registered)).unwrap() {
         Authentication::OnceOnly(check) => check.confirm(true).unwrap(),
         Authentication::Done(client) => client,
     }

@@ -155,3 +155,38 @@ async fn only_the_url_of_a_document_is_looked_up() {
     let documents = ClientDocuments::new(fetch, clock, &config);
     assert!(documents.resolve(&ClientId::parse(host).unwrap(), Some("a")).await.is_ok());
 }
+
+#[tokio::test]
+async fn clients_that_are_made_up_have_their_host_asked_so_often_and_no_more() {
+    let world = World::new();
+    world.set(ID, inline(&["a"]));
+    let (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>) = (world.clone(), world.clone());
+    let few = NonZeroU32::new(20).unwrap();
+    let config = ClientDocumentsConfig { new_per_host: few, ..ClientDocumentsConfig::default() };
+    let documents = ClientDocuments::new(fetch, clock, &config);
+    assert!(knows(&documents, "a").await);
+    let made_up = async |host: &str| {
+        for number in 0..100 {
+            let id = ClientId::parse(&format!("https://{host}/{number}")).unwrap();
+            assert!(documents.resolve(&id, Some("a")).await.is_err());
+        }
+    };
+    made_up("mail.example").await;
+    assert_eq!(world.count(), 20, "the genuine one among them");
+    made_up("other.example").await;
+    assert_eq!(world.count(), 40, "each host has its own share");
+
+    world.set(ID, inline(&["a", "b"]));
+    assert!(knows(&documents, "b").await, "a client that is known is none of them");
+    world.pass(301);
+    made_up("mail.example").await;
+    world.set(ID, Answer::Status(404));
+    let before = world.count();
+    for _ in 0..100 {
+        assert!(!knows(&documents, "a").await);
+    }
+    assert_eq!(world.count(), before + 20, "one that is gone has a share of its own");
+    world.pass(60);
+    world.set(ID, inline(&["a"]));
+    assert!(knows(&documents, "a").await);
+}

@@ -148,6 +148,35 @@ async fn f004_4_a_stranger_makes_nobody_fetch() {
     assert_eq!(case.world.documents.asked.load(std::sync::atomic::Ordering::Relaxed), 0);
 }
 
+/// N6: nobody's document is fetched for a request that it could not help.
+#[tokio::test]
+async fn f004_4_a_request_that_no_document_can_help_makes_nobody_fetch() {
+    let case = Case::new().await;
+    for (name, change) in [
+        ("another server", ("aud", json!(UMA))),
+        ("expired", ("exp", json!(NOW - 61))),
+        ("another issuer", ("iss", json!(NEXT))),
+        ("no jti", ("jti", json!(null))),
+    ] {
+        let assertion = case.sign(&case.assertion(&[change]));
+        let answer = case.exchange(&[("client_assertion", &assertion)]).await;
+        check(name, &answer, 401, "invalid_client");
+    }
+    let typed = case.sign(&(Some("actor+jwt"), case.assertion(&[]).1));
+    check("typ", &case.exchange(&[("client_assertion", &typed)]).await, 401, "invalid_client");
+    for (name, secret) in [("a secret", "s"), ("nothing", "")] {
+        let change = [
+            ("client_id", MAIL),
+            ("client_secret", secret),
+            ("client_assertion", ""),
+            ("client_assertion_type", ""),
+        ];
+        check(name, &case.exchange(&change).await, 401, "invalid_client");
+    }
+    assert_eq!(case.world.documents.asked.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(case.exchange(&[]).await.status.as_u16(), 200);
+}
+
 /// F004-5: keys rotate, behind the document and behind its `jwks_uri`.
 #[tokio::test]
 async fn f004_5_a_new_key_is_found() {

@@ -57,7 +57,7 @@ pub(super) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     let params = Params::parse(form.as_bytes(), &[]).unwrap();
     let presented = countersign_client_auth::parse(&headers, &params).unwrap();
     let registered = RegisteredClient { id, credentials };
-    match authenticate(presented, Some(&registered), &issuer, NOW).unwrap() {
+    match authenticate(presented.check(&issuer, NOW).unwrap(), Some(&registered)).unwrap() {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(_) => panic!("not a client assertion"),
     }

@@ -214,11 +214,10 @@ async fn authenticate(
     now: Timestamp,
 ) -> Result<(AuthenticatedClient, Arc<Client>), Failure> {
     let presented = countersign_client_auth::parse(headers, params)?;
-    let clients = &uma.seams.clients;
-    let registration = clients.find_with_key(presented.client_id(), presented.key_id()).await?;
+    let credentials = presented.check(&uma.settings.issuer, now)?;
+    let registration = uma.seams.clients.find_presenting(&credentials).await?;
     let registered = registration.as_ref().map(|client| &client.registered);
-    let issuer = &uma.settings.issuer;
-    let client = match countersign_client_auth::authenticate(presented, registered, issuer, now)? {
+    let client = match countersign_client_auth::authenticate(credentials, registered)? {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(check) => {
             let new = uma.replay.insert_new(check.key(), check.expires()).await?;

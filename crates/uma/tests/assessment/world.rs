@@ -54,7 +54,7 @@ pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     let presented = countersign_client_auth::parse(&http::HeaderMap::new(), &params).unwrap();
     let issuer = Issuer::parse(AS).unwrap();
     let now = Timestamp::from_unix(NOW);
-    match authenticate(presented, Some(&registered), &issuer, now).unwrap() {
+    match authenticate(presented.check(&issuer, now).unwrap(), Some(&registered)).unwrap() {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(_) => panic!("not an assertion"),
     }
