@@ -30,7 +30,7 @@ use crate::error::TokenError;
 use crate::exchange;
 use crate::users::User;
 
-const CLIENT_CREDENTIALS: &str = "client_credentials";
+pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// Scopes that speak of a person. A client alone is none.
 const PERSONAL: &[&str] = &["openid", "profile", "email", CLAIMS_PROVIDER];

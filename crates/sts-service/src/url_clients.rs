@@ -10,10 +10,11 @@ use countersign_oidc::code;
 use countersign_resolver::{UrlClient, UrlClientRules};
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_token_exchange::ClientPolicy;
+use countersign_token_exchange::{ClientPolicy, request};
 use countersign_types::{ClientId, EndpointUrl, RedirectUri, ScopeSet};
 
 use crate::clients::{Client, Clients};
+use crate::token::CLIENT_CREDENTIALS;
 
 /// What clients that a rule speaks of may do here.
 #[derive(Clone, Debug)]
@@ -109,8 +110,11 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
             && !redirect_uris.is_empty(),
         redirect_uris,
         scopes: terms.scopes.clone(),
-        client_credentials: terms.client_credentials && confidential,
-        exchange: terms.exchange.clone(),
+        client_credentials: terms.client_credentials && confidential && asks(CLIENT_CREDENTIALS),
+        exchange: ClientPolicy {
+            may_exchange: terms.exchange.may_exchange && asks(request::GRANT_TYPE),
+            ..terms.exchange.clone()
+        },
         id_token_algorithm: Algorithm::Rs256,
     }
 }

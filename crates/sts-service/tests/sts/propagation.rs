@@ -177,6 +177,43 @@ async fn f004_4_a_request_that_no_document_can_help_makes_nobody_fetch() {
     assert_eq!(case.exchange(&[]).await.status.as_u16(), 200);
 }
 
+/// A client that says which grants it uses gets no other by a rule. [CIMD §4.1, RFC 7591 §2]
+#[tokio::test]
+async fn a_client_uses_the_grants_that_its_document_names() {
+    let own = "client_credentials";
+    for (named, exchange, credentials) in [
+        (json!(null), 200, 200),
+        (json!([EXCHANGE, own]), 200, 200),
+        (json!([EXCHANGE]), 200, 400),
+        (json!([own]), 400, 200),
+        (json!(["authorization_code"]), 400, 400),
+    ] {
+        let case = Case::new().await;
+        let mut document = json!({ "client_id": MAIL,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": { "keys": [case.key.public().to_jwk()] } });
+        apply(&mut document, &[("grant_types", named.clone())]);
+        case.world.documents.set(MAIL, Ok(document));
+        let assertion = case.sign(&case.assertion(&[]));
+        let form = [
+            ("grant_type", own),
+            ("client_assertion", assertion.as_str()),
+            ("client_assertion_type", ASSERTION),
+        ];
+        let mut answers = vec![(exchange, case.exchange(&[]).await)];
+        answers.push((
+            credentials,
+            case.world.send(form_request("/token", changed(&form, &[]))).await,
+        ));
+        for (status, answer) in answers {
+            match status {
+                200 => assert_eq!(answer.status.as_u16(), 200, "{named}: {}", answer.text),
+                _ => check(&named.to_string(), &answer, 400, "unauthorized_client"),
+            }
+        }
+    }
+}
+
 /// F004-5: keys rotate, behind the document and behind its `jwks_uri`.
 #[tokio::test]
 async fn f004_5_a_new_key_is_found() {
