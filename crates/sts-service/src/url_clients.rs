@@ -12,9 +12,14 @@ use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::{ClientPolicy, request};
 use countersign_types::{ClientId, EndpointUrl, RedirectUri, ScopeSet};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
 use crate::clients::{Client, Clients};
 use crate::token::CLIENT_CREDENTIALS;
+
+/// So many characters of a client's name are shown.
+const MAX_NAME: usize = 64;
 
 /// What clients that a rule speaks of may do here.
 #[derive(Clone, Debug)]
@@ -128,12 +133,60 @@ fn own_redirect_uris(metadata: &ClientMetadata) -> Vec<RedirectUri> {
     uris.filter(|uri| own.is_some() && origin(uri.as_str()) == own).cloned().collect()
 }
 
-/// The host is what a person can check; the name is what the client says (CIMD §6.4).
+/// The host is what a person can check, so that it comes first; the name is what the client says
+/// (CIMD §6.4).
 fn shown(metadata: &ClientMetadata) -> String {
     let url = EndpointUrl::parse(metadata.client_id.as_str()).ok();
     let host = url.as_ref().and_then(|url| url.as_url().host_str()).unwrap_or_default();
-    match &metadata.client_name {
-        Some(name) => format!("{name} ({host})"),
-        None => host.to_owned(),
+    match metadata.client_name.as_deref().map(legible) {
+        Some(name) if !name.is_empty() => format!("{host} ({name})"),
+        _ => host.to_owned(),
+    }
+}
+
+/// A name without what nobody sees: controls, marks that turn the direction of a line around the
+/// host, characters that fonts leave out. White space is one space, and so much is enough.
+fn legible(name: &str) -> String {
+    let category = CodePointMapData::<GeneralCategory>::new();
+    let unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let seen: String = name
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !GeneralCategoryGroup::Other.contains(category.get(*c)) && !unseen.contains(*c))
+        .collect();
+    let name = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_metadata::{ClientIdUrl, ClientKeys};
+
+    use super::*;
+
+    #[test]
+    fn a_name_says_nothing_about_the_host() {
+        let long = "x".repeat(MAX_NAME);
+        for (name, expected) in [
+            ("Mail", "mail.example (Mail)"),
+            ("Post für Ålice, 日本語 हिन्दी", "mail.example (Post für Ålice, 日本語 हिन्दी)"),
+            ("\u{202e}elpmaxe.knab\u{202c}", "mail.example (elpmaxe.knab)"),
+            ("a\u{2066}b\u{2069}c\u{200f}d\u{61c}", "mail.example (abcd)"),
+            ("a\u{0}\u{7}\u{85}b\r\n\t c\u{2028}d", "mail.example (a b c d)"),
+            ("a\u{200b}\u{feff}\u{ad}\u{115f}\u{3164}\u{e0041}b", "mail.example (ab)"),
+            ("\u{e000}\u{10ffff}\u{200d} \u{3000}", "mail.example"),
+            ("", "mail.example"),
+            (&long, &format!("mail.example ({long})")),
+            (&format!("{long}y"), &format!("mail.example ({long}…)")),
+        ] {
+            let id = ClientId::parse("https://mail.example/client").unwrap();
+            let url = ClientIdUrl::of(&id).unwrap();
+            let mut metadata = ClientMetadata::new(&url, ClientKeys::None);
+            metadata.client_name = Some(name.to_owned());
+            assert_eq!(shown(&metadata), expected, "{name:?}");
+        }
     }
 }
