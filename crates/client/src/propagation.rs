@@ -28,13 +28,13 @@ use countersign_types::{
 };
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use oauth2::basic::BasicClient;
 use oauth2::{TokenResponse as _, TokenUrl};
 
 pub use self::error::PropagationError;
 pub use self::event::{PropagationEvent, PropagationObserver};
-use self::kept::{Kept, Tokens};
+use self::kept::{Kept, Tokens, Used};
 use crate::discover;
 use crate::error::ClientError;
 use crate::exchange::ExchangeToken as _;
@@ -138,7 +138,9 @@ impl IdentityPropagator {
     /// The relying party is the one of the URL: the resource identifier that its own metadata gives
     /// and that covers the URL, else the URL's origin. Where it answers that it is another, by the
     /// metadata that its challenge points to ([RFC 9728 §5.1]), the request is sent once more, to that
-    /// one. Redirects are not followed.
+    /// one. Where it answers `401` to an identity token that was kept, that one is forgotten and the
+    /// request sent once more, with a new one: a key or what the party knows of the person may have
+    /// changed. Redirects are not followed.
     ///
     /// [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
     ///
@@ -177,15 +179,20 @@ impl IdentityPropagator {
         if head.headers.contains_key(AUTHORIZATION) || head.headers.contains_key(&proof_header) {
             return Err(PropagationError::Request("it has credentials of its own"));
         }
-        let target = self.relying_party(&url).await?;
-        let mut response = self.send(subject, &target, &url, &head, &body).await?;
+        let mut target = self.relying_party(&url).await?;
+        let (mut response, mut used) = self.send(subject, &target, &url, &head, &body).await?;
         let named = match self.relying_party {
             None => discover::challenged(&self.resources, &url, &response).await,
             Some(_) => None,
         };
         if let Some(other) = named.filter(|other| *other != target) {
             self.checked("resource of the challenge covers the URL", "RFC 9728 §3.3", &other);
-            response = self.send(subject, &other, &url, &head, &body).await?;
+            (response, used) = self.send(subject, &other, &url, &head, &body).await?;
+            target = other;
+        }
+        if self.forgets(&used, &response) && used.was_kept {
+            (response, used) = self.send(subject, &target, &url, &head, &body).await?;
+            self.forgets(&used, &response);
         }
         self.observe(&PropagationEvent::Answered { status: response.status() });
         Ok(response)
@@ -208,6 +215,15 @@ impl IdentityPropagator {
         Ok(target)
     }
 
+    /// A token that was refused is not shown again. Whether it was.
+    fn forgets(&self, used: &Used, response: &Response<Bytes>) -> bool {
+        let is_refused = response.status() == StatusCode::UNAUTHORIZED;
+        if is_refused {
+            self.kept.forget(&used.key, &used.token);
+        }
+        is_refused
+    }
+
     /// Steps 1 to 8.
     async fn send(
         &self,
@@ -216,11 +232,12 @@ impl IdentityPropagator {
         url: &EndpointUrl,
         head: &Parts,
         body: &Bytes,
-    ) -> Result<Response<Bytes>, PropagationError> {
-        let identity_token = &match subject {
+    ) -> Result<(Response<Bytes>, Used), PropagationError> {
+        let used = match subject {
             Some(subject) => self.identity_token_for(subject, target).await?,
-            None => self.identity_token(target).await?,
+            None => self.identity_token_for(&self.session().await?, target).await?,
         };
+        let identity_token = &used.token;
         let ActingClient { client_id, key } = &self.client;
         let (now, random) = (self.clock.now(), self.random.as_ref());
         let client_proof =
@@ -235,7 +252,8 @@ impl IdentityPropagator {
         let outbound = outbound
             .with_header(AUTHORIZATION, sensitive(&bearer)?)
             .with_header(HeaderName::from_static(HEADER), sensitive(client_proof.expose())?);
-        self.fetch.fetch(outbound).await.map_err(PropagationError::Fetch)
+        let response = self.fetch.fetch(outbound).await.map_err(PropagationError::Fetch)?;
+        Ok((response, used))
     }
 
     /// An identity token for a relying party, kept until shortly before it ends.
@@ -246,23 +264,27 @@ impl IdentityPropagator {
         &self,
         target: &ResourceIdentifier,
     ) -> Result<AccessToken, PropagationError> {
-        let subject = self.subject.subject_token().await.map_err(PropagationError::SubjectToken)?;
-        self.identity_token_for(&subject, target).await
+        let used = self.identity_token_for(&self.session().await?, target).await?;
+        Ok(used.token)
+    }
+
+    async fn session(&self) -> Result<Subject, PropagationError> {
+        self.subject.subject_token().await.map_err(PropagationError::SubjectToken)
     }
 
     async fn identity_token_for(
         &self,
         subject: &Subject,
         target: &ResourceIdentifier,
-    ) -> Result<AccessToken, PropagationError> {
+    ) -> Result<Used, PropagationError> {
         let person = match &subject.person {
             Person::Email(email) | Person::SubjectAndEmail(_, email) => email,
             Person::Subject(_) => return Err(PropagationError::NoEmail),
         };
         let now = self.clock.now();
         let key = (target.clone(), subject.access_token.digest());
-        if let Some(kept) = self.kept.get(&key, person, now) {
-            return Ok(kept);
+        if let Some(token) = self.kept.get(&key, person, now) {
+            return Ok(Used { token, key, was_kept: true });
         }
         let (token, lifetime) = self.exchange(&subject.access_token, target, now).await?;
         let expected = ExpectedByClient {
@@ -283,8 +305,9 @@ impl IdentityPropagator {
         let client_id = &self.client.client_id;
         self.checked("act.sub and client_id are this client", "RFC 8693 §4.1, §4.3", client_id);
         let until = now.after(lifetime).before(MARGIN);
-        self.kept.keep(key, Kept { token: token.clone(), person: person.clone(), until }, now);
-        Ok(token)
+        let kept = Kept { token: token.clone(), person: person.clone(), until };
+        self.kept.keep(key.clone(), kept, now);
+        Ok(Used { token, key, was_kept: false })
     }
 
     async fn exchange(

@@ -22,6 +22,14 @@ pub(super) struct Kept {
     pub(super) until: Timestamp,
 }
 
+/// An identity token on its way to a relying party.
+pub(super) struct Used {
+    pub(super) token: AccessToken,
+    pub(super) key: Key,
+    /// It was used before: the relying party may have changed its mind about it.
+    pub(super) was_kept: bool,
+}
+
 /// The tokens that are kept.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<Key, Kept>>);
@@ -37,6 +45,14 @@ impl Tokens {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = all.get(key).filter(|kept| kept.person == *person && now < kept.until);
         kept.map(|kept| kept.token.clone())
+    }
+
+    /// Keeps this one no longer. Another that came in its place meanwhile stays.
+    pub(super) fn forget(&self, key: &Key, token: &AccessToken) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.get(key).is_some_and(|kept| kept.token.ct_eq(token.expose())) {
+            all.remove(key);
+        }
     }
 
     /// Keeps a token. What has ended goes, and what ends first makes room.

@@ -37,6 +37,8 @@ struct World {
     rp_metadata: Option<Value>,
     token_response: Value,
     lie: Lie,
+    /// So many requests to the relying party are refused.
+    refused: AtomicU8,
     /// Who the relying party is, and where it says so.
     identifier: &'static str,
     challenge: String,
@@ -55,6 +57,7 @@ impl World {
                 "issued_token_type": TokenType::JWT.as_str(), "token_type": "N_A", "expires_in": 300,
             }),
             lie: |_| {},
+            refused: AtomicU8::new(0),
             identifier: RP,
             challenge: format!("{RP}{WELL_KNOWN}"),
         }
@@ -132,6 +135,12 @@ impl World {
         let bearer = header(AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer ")).unwrap();
         let proof = AccessToken::new(header(HeaderName::from_static(HEADER)).unwrap());
         let audience = ResourceIdentifier::parse(self.identifier).unwrap();
+        let less = |refused: u8| refused.checked_sub(1);
+        if self.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            return response;
+        }
         let made_out_to = countersign_jwt::Unverified::parse(bearer).unwrap();
         if made_out_to.claims().audience().unwrap() != [self.identifier] {
             let mut response = Response::new(Bytes::new());
@@ -252,6 +261,29 @@ async fn a_token_is_renewed_before_it_ends() {
         world.seconds.fetch_add(seconds, Ordering::Relaxed);
         propagator.request(get(&format!("{RP}/api"))).await.unwrap();
         assert_eq!(world.sent_to(&format!("{STS}/token")).len(), exchanges, "{seconds}");
+    }
+}
+
+/// What a relying party knows of keys, clients and people changes while a token lives.
+#[tokio::test]
+async fn a_token_that_is_refused_is_not_shown_again() {
+    let world = Arc::new(World::new());
+    let propagator = propagator(&world);
+    let exchanges = || world.sent_to(&format!("{STS}/token")).len();
+    // (requests refused from now on, status, exchanges so far, requests so far)
+    for (refused, status, exchanged, sent) in [
+        (0, 200, 1, 1),
+        (1, 200, 2, 3),
+        (0, 200, 2, 4),
+        (2, 401, 3, 6),
+        // What was refused at once is not tried again with another.
+        (1, 401, 4, 7),
+        (0, 200, 5, 8),
+    ] {
+        world.refused.store(refused, Ordering::Relaxed);
+        let response = propagator.request(get(&format!("{RP}/api"))).await.unwrap();
+        let seen = (response.status().as_u16(), exchanges(), world.sent_to(RP).len());
+        assert_eq!(seen, (status, exchanged, sent));
     }
 }
 
