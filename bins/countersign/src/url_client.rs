@@ -10,6 +10,7 @@
 //! A key is in what is published before `client.json` counts the time since then, so that a crash in
 //! between publishes too much and never too little.
 
+mod published;
 mod rotation;
 
 use std::fs;
@@ -26,6 +27,7 @@ use countersign_types::{ClientId, EndpointUrl, Lifetime, RedirectUri, Timestamp}
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use self::published::Published;
 use self::rotation::Role;
 pub(crate) use self::rotation::{Rotation, RotationError};
 use crate::failure::{Code, Failure};
@@ -208,7 +210,7 @@ impl UrlClient {
     }
 
     /// The client ID metadata document.
-    pub(crate) fn document(&self) -> Result<Value, Failure> {
+    fn document(&self) -> Result<Value, Failure> {
         let Description { client_name, redirect_uris, jwks_uri, .. } = &self.state.client;
         let keys = match jwks_uri {
             Some(url) => ClientKeys::JwksUri(url.clone()),
@@ -222,7 +224,7 @@ impl UrlClient {
     }
 
     /// The key set that the document points to, if it does.
-    pub(crate) fn key_set(&self) -> Result<Option<Value>, Failure> {
+    fn key_set(&self) -> Result<Option<Value>, Failure> {
         let pointed = self.state.client.jwks_uri.is_some();
         if pointed { Ok(Some(self.ring()?.published().to_json())) } else { Ok(None) }
     }
@@ -284,6 +286,11 @@ impl UrlClient {
             .map_err(|error| Failure::internal("the client's state", error))?;
         private_file::write(&path, format!("{text}\n").as_bytes())
             .map_err(|error| unwritten(&path, error))
+    }
+
+    /// What is published, as it lies there.
+    pub(crate) fn published(&self) -> Result<Published, Failure> {
+        Published::read(&self.directory)
     }
 
     /// The file to publish at the client's URL.

@@ -117,6 +117,9 @@ fn get(address: &str, method: &str, path: &str) -> (u16, String) {
 fn a_document_and_its_key_set_are_served_and_nothing_else() {
     let home = Home::new("client-serve");
     init(&home, &["--jwks-uri", "https://mail.example/keys/set"]);
+    // Whoever serves needs no key.
+    std::fs::remove_dir_all(home.0.join("mail/keys")).expect("removed");
+    std::fs::remove_file(home.0.join("mail/client.json")).expect("removed");
     let args =
         ["client", "serve", "--dir", "mail", "--listen", "127.0.0.1:0", "--danger-plain-http"];
     let mut child = home.command(&args).spawn().expect("it starts");

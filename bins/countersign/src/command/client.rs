@@ -147,7 +147,7 @@ fn show(directory: &Path, out: Output) -> Result<(), Failure> {
     let mut json = files(&client);
     if let Some(members) = json.as_object_mut() {
         members.insert("keys".to_owned(), json!(client.rotation()));
-        members.insert("document".to_owned(), client.document()?);
+        members.insert("document".to_owned(), client.published()?.document);
     }
     out.result(&text, &json)
 }

@@ -125,3 +125,29 @@ fn private_files_are_their_owners_alone() {
     }
     assert_eq!(mode(&client.document_file()) & 0o044, 0o044, "a server has to read it");
 }
+
+#[test]
+fn what_nobody_would_take_is_not_served() {
+    let folder = scratch("served");
+    let jwks_uri = EndpointUrl::parse("https://mail.example/jwks").unwrap();
+    let described = Description { jwks_uri: Some(jwks_uri), ..description(Algorithm::Es256) };
+    let client = UrlClient::create(folder.path(), described, at(0)).unwrap();
+    let (document, set) = (client.document_file(), client.key_set_file().unwrap());
+    let private = fs::read_to_string(key_file(folder.path(), &signer(&client))).unwrap();
+    for (path, text) in [
+        (&set, format!("{{\"keys\":[{private}]}}")),
+        (&set, "{}".to_owned()),
+        (&document, format!("{{\"client_id\":\"{ID}\",\"jwks\":{{\"keys\":[{private}]}}}}")),
+        (
+            &document,
+            "{\"client_id\":\"mail\",\"jwks_uri\":\"https://mail.example/jwks\"}".to_owned(),
+        ),
+        (&document, "{".to_owned()),
+    ] {
+        let good = fs::read(path).unwrap();
+        fs::write(path, &text).unwrap();
+        assert_eq!(client.published().unwrap_err().code(), Code::Configuration, "{text}");
+        fs::write(path, good).unwrap();
+        assert!(client.published().is_ok(), "{text}");
+    }
+}

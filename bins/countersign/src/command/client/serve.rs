@@ -21,12 +21,13 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use serde_json::Value;
 
 use crate::failure::{Code, Failure};
-use crate::url_client::UrlClient;
+use crate::url_client::{Published, UrlClient};
 
 const EXAMPLES: &str = "\
 The document is served at the path of the client identifier, and the key set at that of jwks_uri if it
-is on the same origin; nothing else is. Files are read again every minute, and on SIGHUP: after
-`client rotate` the next key is there by itself.
+is on the same origin; nothing else is. Only document.json and jwks.json are read: copied elsewhere,
+they are served without a private key on the machine. They are read again every minute, and on SIGHUP:
+after `client rotate` the next key is there by itself.
 
 Examples:
   countersign client serve --dir mail --listen 0.0.0.0:443 --certificate mail.pem --key mail.key.pem";
@@ -104,7 +105,7 @@ fn composed(
 
 /// A router with the document of a client and its key set.
 pub(crate) fn router(client: &UrlClient) -> Result<Router, Failure> {
-    let pages = Pages::of(client)?;
+    let pages = Pages::of(client.published()?)?;
     Ok(Router::new().fallback(answer).with_state(Arc::new(pages)))
 }
 
@@ -116,16 +117,16 @@ struct Pages {
 
 impl Pages {
     fn new(directory: &Path) -> Result<Self, Failure> {
-        Self::of(&UrlClient::load(directory)?)
+        Self::of(Published::read(directory)?)
     }
 
-    fn of(client: &UrlClient) -> Result<Self, Failure> {
-        let client_id = client.description().client_id.to_string();
-        Ok(Self { client_id, documents: RwLock::new(documents(client)?) })
+    fn of(published: Published) -> Result<Self, Failure> {
+        let client_id = published.client_id.to_string();
+        Ok(Self { client_id, documents: RwLock::new(documents(published)?) })
     }
 
     fn read_again(&self, directory: &Path) {
-        match UrlClient::load(directory).and_then(|client| documents(&client)) {
+        match Published::read(directory).and_then(documents) {
             Ok(documents) => {
                 *self.documents.write().unwrap_or_else(PoisonError::into_inner) = documents;
             }
@@ -140,14 +141,14 @@ impl Pages {
     }
 }
 
-fn documents(client: &UrlClient) -> Result<BTreeMap<String, Value>, Failure> {
-    let description = client.description();
-    let own = EndpointUrl::parse(description.client_id.as_str())
+fn documents(published: Published) -> Result<BTreeMap<String, Value>, Failure> {
+    let Published { client_id, document, key_set } = published;
+    let own = EndpointUrl::parse(client_id.as_str())
         .map_err(|error| Failure::of(Code::Configuration, error))?;
-    let mut documents = BTreeMap::from([(own.as_url().path().to_owned(), client.document()?)]);
+    let mut documents = BTreeMap::from([(own.as_url().path().to_owned(), document)]);
     let origin = ResourceIdentifier::origin_of(&own);
-    if let (Some(url), Some(set)) = (&description.jwks_uri, client.key_set()?)
-        && ResourceIdentifier::origin_of(url) == origin
+    if let Some((url, set)) = key_set
+        && ResourceIdentifier::origin_of(&url) == origin
     {
         documents.insert(url.as_url().path().to_owned(), set);
     }
