@@ -157,16 +157,16 @@ impl Minted {
 /// A type of token that the project names in its sources is a row of the table.
 #[test]
 fn every_type_of_token_is_in_the_table() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut named = BTreeSet::new();
-    let mut folders = vec![crates];
+    let mut folders = vec![root.join("crates"), root.join("bins")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();
             let name = entry.file_name().into_string().unwrap();
             if path.is_dir() && !matches!(name.as_str(), "tests" | "benches" | "examples") {
                 folders.push(path);
-            } else if name.ends_with(".rs") {
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
                 named.extend(types_in(&std::fs::read_to_string(path).unwrap()));
             }
         }
@@ -178,9 +178,28 @@ fn every_type_of_token_is_in_the_table() {
     assert!(missing.is_empty(), "give them a row: {missing:?}");
 }
 
-/// The values of the constants for `typ` in a source.
-fn types_in(source: &str) -> impl Iterator<Item = String> {
-    let constant =
-        |line: &&str| line.contains("const ") && line.contains("TYP") && line.contains("+jwt\"");
-    source.lines().filter(constant).filter_map(|line| Some(line.split('"').nth(1)?.to_owned()))
+/// What a source, its comments and the tests at its end aside, names as a `typ`: texts that end as
+/// such names do, wherever they are, and constants that are called so.
+fn types_in(source: &str) -> BTreeSet<String> {
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut types = BTreeSet::new();
+    for line in lines {
+        let is_constant = line.contains("const ") && line.contains("TYP: ");
+        let texts = line.split('"').skip(1).step_by(2);
+        let named = texts.filter(|text| is_constant || text.ends_with("+jwt"));
+        types.extend(named.map(str::to_owned));
+    }
+    types
+}
+
+#[test]
+fn a_type_is_found_wherever_it_is_named() {
+    let source = "//! let token = sign(\"none+jwt\", &key, &claims);\n\
+        pub const TYP: &str = \"a+jwt\";\nconst B_TYP: &str = \"JWT\";\n\
+        let token = sign(\"c+jwt\", key, &json!({ \"iss\": \"x\" }));\n\
+        const POLICY: Typ<'static> = Typ::Is(\"d+jwt\");\n\
+        #[cfg(test)]\nmod tests {\n    const TYP: &str = \"none+jwt\";\n}\n";
+    let found: Vec<_> = types_in(source).into_iter().collect();
+    assert_eq!(found, ["JWT", "a+jwt", "c+jwt", "d+jwt"]);
 }
