@@ -3,6 +3,7 @@
 //! [RFC 9068 §2]: https://www.rfc-editor.org/rfc/rfc9068#section-2
 
 use countersign_jwt::act::ActorChain;
+use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Sign, SignError, sign};
 use countersign_token_exchange::subject::TYP;
 use countersign_types::secret::AccessToken;
@@ -36,6 +37,9 @@ pub(crate) struct AccessTokenClaims<'a> {
     /// The token that a chain of exchanges began with; its name is `subject::ORIGIN_JTI`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) origin_jti: Option<&'a str>,
+    /// The key that the token is bound to. [RFC 9449 §6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_claim")]
+    pub(crate) cnf: Option<Confirmation>,
     /// Claims about the person, of names that mean nothing else here.
     #[serde(flatten)]
     pub(crate) user_claims: Map<String, Value>,
@@ -52,6 +56,15 @@ fn one_or_many<S: Serializer>(values: &&[String], serializer: S) -> Result<S::Ok
         [only] => serializer.serialize_str(only),
         many => many.serialize(serializer),
     }
+}
+
+fn as_claim<S: Serializer>(cnf: &Option<Confirmation>, serializer: S) -> Result<S::Ok, S::Error> {
+    cnf.map(|cnf| cnf.to_claim()).serialize(serializer)
+}
+
+/// The `token_type` of an access token. [RFC 9449 §5](https://www.rfc-editor.org/rfc/rfc9449#section-5)
+pub(crate) const fn token_type(cnf: Option<Confirmation>) -> &'static str {
+    if cnf.is_some() { "DPoP" } else { "Bearer" }
 }
 
 fn as_text<S: Serializer>(scope: &&ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {

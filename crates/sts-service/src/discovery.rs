@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use countersign_client_auth::Method;
+use countersign_client_auth::{Method, dpop};
 use countersign_jwt::Algorithm;
 use countersign_metadata::ServerMetadata;
 use countersign_oidc::{code, pkce};
@@ -76,6 +76,8 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     ]);
     metadata.token_endpoint_auth_signing_alg_values_supported =
         Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+    metadata.dpop_signing_alg_values_supported =
+        dpop::ALGORITHMS.iter().map(|algorithm| algorithm.name().to_owned()).collect();
     metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);
     metadata.authorization_response_iss_parameter_supported = true;
     metadata.client_id_metadata_document_supported = sts.clients.reads_documents();

@@ -5,6 +5,7 @@
 use axum::extract::rejection::BytesRejection;
 use countersign_claims_token::MintError;
 use countersign_client_auth::ClientAuthError;
+use countersign_client_auth::dpop::DpopError;
 use countersign_jwt::SignError;
 use countersign_oidc::RedeemError;
 use countersign_store::StoreError;
@@ -25,6 +26,8 @@ pub(crate) enum TokenError {
     Query,
     #[error("the client was not authenticated")]
     ClientAuth(#[from] ClientAuthError),
+    #[error("the DPoP proof was not accepted")]
+    Dpop(#[from] DpopError),
     #[error("the grant type is not supported")]
     UnsupportedGrantType,
     #[error("client {0} may not use this grant")]
@@ -74,6 +77,7 @@ impl WireError for TokenError {
                 bad(ErrorCode::INVALID_REQUEST, "parameters belong in the body of the request")
             }
             Self::ClientAuth(error) => error.wire(),
+            Self::Dpop(error) => error.wire(),
             Self::UnsupportedGrantType => {
                 bad(ErrorCode::UNSUPPORTED_GRANT_TYPE, "the grant type is not supported")
             }

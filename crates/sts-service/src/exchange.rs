@@ -7,6 +7,7 @@ use countersign_claims_token::{ClaimsToken, VerifiedEmail};
 use countersign_client_auth::{AuthenticatedClient, Credentials};
 use countersign_identity_propagation::actor_token::{ActorError, Expected, VerifiedActor};
 use countersign_identity_propagation::{IdentityToken, actor_token};
+use countersign_jwt::cnf::Confirmation;
 use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
@@ -29,6 +30,7 @@ pub(crate) async fn exchange(
     params: &Params,
     client: &AuthenticatedClient,
     registered: &Client,
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     let mut record = ExchangeRecord {
@@ -58,7 +60,7 @@ pub(crate) async fn exchange(
         client: &registered.exchange,
         delegation: sts.delegation.as_ref(),
     };
-    let decided = decided(sts, &request, client, policy, &mut record, now).await;
+    let decided = decided(sts, &request, client, policy, (&mut record, proved), now).await;
     let failed = match &decided {
         Ok(_) => None,
         Err(TokenError::Exchange(error)) => {
@@ -81,17 +83,17 @@ async fn decided(
     request: &ExchangeRequest,
     client: &AuthenticatedClient,
     policy: ExchangePolicy<'_>,
-    record: &mut ExchangeRecord,
+    (record, proved): (&mut ExchangeRecord, Option<Confirmation>),
     now: Timestamp,
 ) -> Result<(String, TokenResponse), TokenError> {
     decide::admit(client, policy)?;
-    let subject = subject(sts, &request.subject_token, now).await?;
+    let subject = subject(sts, &request.subject_token, proved, now).await?;
     record.subject = Some(subject.subject().to_owned());
     record.email =
         VerifiedEmail::from_claims(subject.claims()).ok().map(|email| email.address().clone());
     decide::admit_subject(client, &subject, policy)?;
     let actor = actor(sts, request, client, policy, now).await?;
-    let facts = Facts { client, subject: &subject, actor: actor.as_ref(), policy, now };
+    let facts = Facts { client, subject: &subject, actor: actor.as_ref(), proved, policy, now };
     let grant = decide::decide(request, &facts)?;
     record.rules.clone_from(&grant.rules);
     let jti = random::identifier(sts.random.as_ref());
@@ -100,10 +102,15 @@ async fn decided(
 }
 
 /// Establishes on whose behalf the request is made: a live token of a subject that still exists.
-async fn subject(sts: &Sts, token: &AccessToken, now: Timestamp) -> Result<Subject, TokenError> {
+async fn subject(
+    sts: &Sts,
+    token: &AccessToken,
+    proved: Option<Confirmation>,
+    now: Timestamp,
+) -> Result<Subject, TokenError> {
     let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
-    let presented =
-        subject::verify(token, sts.keys().published(), sts.issuer(), now).map_err(rejected)?;
+    let presented = subject::verify(token, sts.keys().published(), sts.issuer(), proved, now)
+        .map_err(rejected)?;
     let mut revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
     if let Some(origin) = presented.origin_jwt_id() {
         revoked |= sts.revoked.is_revoked(origin, now).await?;
@@ -173,7 +180,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 jti: jti.to_owned(),
                 act: act.clone(),
                 client_id: grant.client_id.clone(),
-                cnf: None,
+                cnf: grant.confirmation,
             };
             Ok(token.mint(sts.keys().es256())?)
         }
@@ -194,6 +201,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 email_verified: email.map(|_| true),
                 act: grant.act.as_ref(),
                 origin_jti: origin_jti.as_deref(),
+                cnf: grant.confirmation,
                 user_claims: Map::new(),
             };
             Ok(claims.mint(sts.keys().es256())?)

@@ -8,7 +8,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use countersign_client_auth::dpop::{self, Expected, Target};
 use countersign_client_auth::{self as client_auth, AuthenticatedClient, Authentication};
+use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::code::{self, Redeemed};
 use countersign_oidc::{IdToken, RedeemError};
 use countersign_store::Taken;
@@ -20,10 +22,10 @@ use countersign_types::{
     ClientId, Lifetime, Params, ResourceIdentifier, ScopeSet, Timestamp, WireError as _, random,
 };
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, json};
 
-use crate::access_token::AccessTokenClaims;
+use crate::access_token::{AccessTokenClaims, token_type};
 use crate::app::Sts;
 use crate::clients::Client;
 use crate::error::TokenError;
@@ -79,10 +81,15 @@ async fn respond(
     let params = Params::parse(body, request::REPEATABLE)?;
     let grant_type = params.require("grant_type")?;
     let (client, registered) = authenticate(sts, headers, &params, now).await?;
+    let proved = proved_key(sts, headers, now).await?;
     match grant_type {
-        code::GRANT_TYPE => authorization_code(sts, &params, &client, &registered, now).await,
-        CLIENT_CREDENTIALS => client_credentials(sts, &params, &client, &registered, now),
-        request::GRANT_TYPE => exchange::exchange(sts, &params, &client, &registered, now).await,
+        code::GRANT_TYPE => {
+            authorization_code(sts, &params, &client, &registered, proved, now).await
+        }
+        CLIENT_CREDENTIALS => client_credentials(sts, &params, &client, &registered, proved, now),
+        request::GRANT_TYPE => {
+            exchange::exchange(sts, &params, &client, &registered, proved, now).await
+        }
         _ => Err(TokenError::UnsupportedGrantType),
     }
 }
@@ -118,6 +125,22 @@ async fn authenticate(
     Ok((client, known))
 }
 
+/// The key that the request proves, if it proves one: what is issued is bound to it. [RFC 9449 §5]
+///
+/// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+async fn proved_key(
+    sts: &Sts,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Option<Confirmation>, TokenError> {
+    let Some(proof) = dpop::presented(headers)? else { return Ok(None) };
+    let target = Target { method: &Method::POST, url: &sts.endpoints.token };
+    let presented = dpop::verify(&proof, &Expected { target, token: None, nonces: None, now })?;
+    let (key, until) = presented.once();
+    let new = sts.replay.insert_new(key, until).await?;
+    Ok(Some(presented.if_new(new)?.confirmation()))
+}
+
 /// Redeems an authorization code. A code shown again revokes what it gave. [RFC 6749 §4.1.2]
 ///
 /// [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
@@ -126,6 +149,7 @@ async fn authorization_code(
     params: &Params,
     client: &AuthenticatedClient,
     registered: &Client,
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     if !registered.authorization_code {
@@ -148,15 +172,15 @@ async fn authorization_code(
     };
     let redeemed = code::redeem(grant, &redemption, client.id(), now)?;
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
-    tokens(sts, &redeemed, &user, client.id(), registered, now)
+    tokens(sts, &redeemed, &user, (client.id(), registered), proved, now)
 }
 
 fn tokens(
     sts: &Sts,
     redeemed: &Redeemed,
     user: &User,
-    client_id: &ClientId,
-    registered: &Client,
+    (client_id, registered): (&ClientId, &Client),
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     let (scope, keys) = (&redeemed.scope, sts.keys());
@@ -181,13 +205,14 @@ fn tokens(
         email_verified: email.map(|_| true),
         act: None,
         origin_jti: None,
+        cnf: proved,
         user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },
     }
     .mint(keys.es256())?;
 
     let mut body = json!({
         "access_token": access_token.expose(),
-        "token_type": "Bearer",
+        "token_type": token_type(proved),
         "expires_in": expires.since(now).as_secs(),
         "scope": scope.to_string(),
     });
@@ -224,6 +249,7 @@ fn client_credentials(
     params: &Params,
     client: &AuthenticatedClient,
     registered: &Client,
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     // RFC 6749 §4.4: the grant MUST only be used by confidential clients.
@@ -257,12 +283,13 @@ fn client_credentials(
         email_verified: None,
         act: None,
         origin_jti: None,
+        cnf: proved,
         user_claims: Map::new(),
     }
     .mint(sts.keys().es256())?;
     let body = json!({
         "access_token": access_token.expose(),
-        "token_type": "Bearer",
+        "token_type": token_type(proved),
         "expires_in": expires.since(now).as_secs(),
         "scope": scope.to_string(),
     });

@@ -7,6 +7,7 @@ use countersign_claims_token::claims::RESERVED;
 use countersign_client_auth::AuthenticatedClient;
 use countersign_identity_propagation::actor_token::VerifiedActor;
 use countersign_jwt::act::{ActError, Actor, ActorChain};
+use countersign_jwt::cnf::Confirmation;
 use countersign_permission_ticket::TicketChallenge;
 use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
 use serde_json::{Map, Value};
@@ -31,6 +32,10 @@ pub struct Facts<'a> {
     /// Who acts, if the request carried an actor token; only an actor token of this very client makes
     /// one.
     pub actor: Option<&'a VerifiedActor>,
+    /// The key that whoever asks has proved: what is issued is bound to it. [RFC 9449 §5]
+    ///
+    /// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+    pub proved: Option<Confirmation>,
     /// The rules.
     pub policy: ExchangePolicy<'a>,
     /// The time of the request.
@@ -48,6 +53,8 @@ pub struct Grant {
     pub issued_at: Timestamp,
     /// When it ends, never later than the subject token.
     pub expires: Timestamp,
+    /// The key that it is bound to.
+    pub confirmation: Option<Confirmation>,
     /// Who acts for the subject.
     pub act: Option<ActorChain>,
     /// How the person signed in, as the subject token says.
@@ -258,6 +265,10 @@ fn claims_token(
     act: Option<ActorChain>,
 ) -> Result<Grant, ExchangeError> {
     let subject = facts.subject;
+    // Nobody could ask for the proof: its reader would have to refuse it.
+    if facts.proved.is_some() {
+        return Err(ExchangeError::BindingMisplaced);
+    }
     if !subject.scope().contains(CLAIMS_PROVIDER) {
         return Err(ExchangeError::Consent);
     }
@@ -359,6 +370,7 @@ fn grant(
         client_id: facts.client.id().clone(),
         issued_at: facts.now,
         expires,
+        confirmation: facts.proved,
         amr: if act.is_none() { amr(facts.subject) } else { Vec::new() },
         act,
         product,

@@ -198,6 +198,9 @@ pub enum ExchangeError {
     /// More than [`crate::request::MAX_TARGETS`] targets of one kind.
     #[error("too many targets")]
     TooManyTargets,
+    /// A DPoP proof beside a request for a token that nobody could ask the proof of.
+    #[error("a claims token cannot be bound to a key")]
+    BindingMisplaced,
     /// The client may not exchange tokens.
     #[error("client {0} may not exchange tokens")]
     Client(ClientId),
@@ -287,7 +290,8 @@ impl ExchangeError {
             | Self::RequestedTokenType { .. }
             | Self::NoProfile
             | Self::ScopeSyntax(_)
-            | Self::TooManyTargets => Step::Request,
+            | Self::TooManyTargets
+            | Self::BindingMisplaced => Step::Request,
             Self::Client(_) | Self::PublicClient(_) => Step::Client,
             Self::SubjectToken(_) => Step::SubjectToken,
             Self::SubjectClient(_) => Step::SubjectClient,
@@ -324,6 +328,7 @@ impl WireError for ExchangeError {
                 invalid_request("the requested token is not issued here")
             }
             Self::NoProfile => invalid_request("nothing says which kind of jwt is wanted"),
+            Self::BindingMisplaced => invalid_request("a claims token is not bound to a key here"),
             Self::SubjectToken(_) | Self::SubjectClient(_) => {
                 invalid_request("subject_token is not acceptable")
             }

@@ -28,8 +28,11 @@ pub const DELEGATION_RULES: &str = "delegation_rules";
 pub fn respond(grant: &Grant, token: &AccessToken) -> Response<Vec<u8>> {
     let (issued, token_type) = match (&grant.product, grant.as_jwt) {
         (Product::ClaimsToken { .. } | Product::IdentityToken { .. }, _) => (TokenType::JWT, "N_A"),
-        (Product::AccessToken { .. }, true) => (TokenType::JWT, "Bearer"),
-        (Product::AccessToken { .. }, false) => (TokenType::ACCESS_TOKEN, "Bearer"),
+        (Product::AccessToken { .. }, as_jwt) => {
+            let issued = if as_jwt { TokenType::JWT } else { TokenType::ACCESS_TOKEN };
+            // RFC 9449 §5.
+            (issued, if grant.confirmation.is_some() { "DPoP" } else { "Bearer" })
+        }
     };
     let mut body = json!({
         "access_token": token.expose(),

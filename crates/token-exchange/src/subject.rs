@@ -35,7 +35,7 @@ pub enum SubjectError {
     /// `act` or `may_act` is malformed.
     #[error("act or may_act is refused")]
     Act(#[from] ActError),
-    /// It is bound to a key, which nobody proved here.
+    /// It is bound to a key, and the request proves none or another.
     #[error("the token is bound to a key")]
     Bound,
     /// `scope` is malformed.
@@ -69,7 +69,8 @@ pub struct Subject {
     claims: Claims,
 }
 
-/// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4]
+/// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4] One that is
+/// bound to a key takes the proof of that key: `proved`.
 ///
 /// # Errors
 /// Any [`SubjectError`] but `Revoked`.
@@ -79,6 +80,7 @@ pub fn verify(
     token: &AccessToken,
     keys: &KeySet,
     issuer: &Issuer,
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<PresentedSubject, SubjectError> {
     let policy = Policy::new(Typ::Is(TYP))
@@ -93,9 +95,11 @@ pub fn verify(
         .require("jti");
     let token = Unverified::parse(token.expose())?.check(&policy, now)?;
     let claims = token.verify(keys)?.into_claims();
-    // What is issued on a bound token would have to be bound as well, and so would the request.
-    if !matches!(Confirmation::of(&claims), Ok(None)) {
-        return Err(SubjectError::Bound);
+    // What is issued is bound to the key that is proved, and so to that of the subject token.
+    match Confirmation::of(&claims) {
+        Ok(None) => {}
+        Ok(bound) if bound == proved => {}
+        Ok(Some(_)) | Err(_) => return Err(SubjectError::Bound),
     }
     let act = claims.get("act").map(ActorChain::from_claim).transpose()?;
     let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_jwt::own_key::sign_with_own_key;
 use countersign_jwt::{Sign as _, SigningKey};
 use countersign_testkit::deployment::Builder;
 use countersign_testkit::{Deployment, Page, Party, keys, names};
@@ -113,6 +114,15 @@ impl Acting {
 
     /// The exchange of step 3 with some parameters changed; an empty value takes one away.
     pub(crate) async fn exchange(&self, changes: &[(&str, &str)]) -> Reply {
+        self.exchange_with(None, changes).await
+    }
+
+    /// The same, beside a DPoP proof.
+    pub(crate) async fn exchange_with(
+        &self,
+        proof: Option<&str>,
+        changes: &[(&str, &str)],
+    ) -> Reply {
         let mut form = Form::new(&[], Credentials::None);
         for (name, value) in [
             ("grant_type", TOKEN_EXCHANGE),
@@ -132,6 +142,7 @@ impl Acting {
         for (name, value) in changes.iter().filter(|(_, value)| !value.is_empty()) {
             form.add(name, value);
         }
+        form.proof = proof.map(str::to_owned);
         self.bed.post(&self.bed.sts("token_endpoint").await, &form).await
     }
 
@@ -155,8 +166,21 @@ pub(crate) fn signed(key: &SigningKey, (typ, claims): &Made) -> String {
         return countersign_jwt::sign(typ, key, claims).unwrap();
     }
     let header = json!({ "alg": key.algorithm().name(), "kid": key.key_id() });
+    signed_under(key, &header, claims)
+}
+
+/// Signs with or without `typ`, and brings the key along.
+pub(crate) fn signed_with_own_key(key: &SigningKey, (typ, claims): &Made) -> String {
+    if let Some(typ) = typ {
+        return sign_with_own_key(typ, key, claims).unwrap();
+    }
+    let header = json!({ "alg": key.algorithm().name(), "jwk": key.public().to_jwk() });
+    signed_under(key, &header, claims)
+}
+
+fn signed_under(key: &SigningKey, header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", part(&header), part(claims));
+    let input = format!("{}.{}", part(header), part(claims));
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).unwrap()))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use countersign_client_auth::dpop;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_permission_ticket::TicketChallenge;
 use countersign_testkit::{Deployment, keys, names};
@@ -74,12 +75,14 @@ pub(crate) enum Credentials {
 pub(crate) struct Form {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) credentials: Credentials,
+    /// A DPoP proof beside it.
+    pub(crate) proof: Option<String>,
 }
 
 impl Form {
     pub(crate) fn new(params: &[(&str, &str)], credentials: Credentials) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self { params: params.iter().map(owned).collect(), credentials }
+        Self { params: params.iter().map(owned).collect(), credentials, proof: None }
     }
 
     /// Sets a parameter, in the place of what was there.
@@ -169,6 +172,9 @@ impl Bed {
         }
         let url = EndpointUrl::parse(url).expect("a URL");
         let mut request = Request::post_form(url, &params, Limits::resource());
+        if let Some(proof) = &form.proof {
+            headers.insert(dpop::HEADER, proof.parse().unwrap());
+        }
         request.headers.extend(headers);
         self.send(request).await
     }

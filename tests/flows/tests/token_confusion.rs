@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use self::doors::{Answer, Door, World};
 use self::kinds::Kind;
-use crate::acting::{apply, signed};
+use crate::acting::{apply, signed, signed_with_own_key};
 
 /// `+` where a token is at home, `.` where it is refused. The places:
 ///
@@ -31,6 +31,7 @@ use crate::acting::{apply, signed};
 /// | `actr` | `actor_token` at the STS |
 /// | `sts` | `client_assertion` at the STS |
 /// | `uma` | `client_assertion` at the UMA server |
+/// | `dpop` | `DPoP` at the STS |
 /// | `clm` | `claim_token` at the UMA server |
 /// | `tick` | `ticket` at the UMA server |
 /// | `pat` | `Authorization` at the protection API |
@@ -43,26 +44,26 @@ use crate::acting::{apply, signed};
 /// | `gotC` | the claims token that a client is given by its STS |
 /// | `gotI` | the identity token that a client is given by its STS |
 const TABLE: &str = "\
-token                     subj othr actr sts  uma  clm  tick pat  intr rpt  api  id   prf  oidc gotC gotI
-client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .
-client proof              .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .
-actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
-actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
-access token              +    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-delegated access token    +    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-claims token              .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    .
-identity token            .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    +
-ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
-DPoP proof                .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-RPT                       .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
-PAT                       .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
-permission ticket         .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .
-ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    +    .    .
+token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  oidc gotC gotI
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    +
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
+DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    +    .    .
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,11 +147,12 @@ impl Minted {
     /// either is no JWT.
     fn dressed(&self, open: &doors::Open, typ: Option<&'static str>) -> Option<String> {
         let (claims, (asked, key)) = (self.claims.as_ref()?, open.right.as_ref()?);
+        let sign = if open.takes_own_key { signed_with_own_key } else { signed };
         let mut claims = claims.clone();
         let asked = asked.as_object().unwrap().iter();
         let asked: Vec<_> = asked.map(|(name, value)| (name.as_str(), value.clone())).collect();
         apply(&mut claims, &asked);
-        Some(signed(key, &(typ, claims)))
+        Some(sign(key, &(typ, claims)))
     }
 }
 

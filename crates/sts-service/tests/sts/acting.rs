@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_jwt::own_key::sign_with_own_key;
 use countersign_jwt::{Algorithm, Sign as _, SigningKey};
 use countersign_token_exchange::ServerPolicy;
 use http::header::CACHE_CONTROL;
@@ -77,6 +78,11 @@ impl Case {
 
     /// The exchange of the flow's step 3, changed; an empty value takes a parameter away.
     pub(crate) async fn exchange(&self, change: &[(&str, &str)]) -> Answer {
+        self.exchange_with(&[], change).await
+    }
+
+    /// The same, beside these DPoP proofs.
+    pub(crate) async fn exchange_with(&self, proofs: &[&str], change: &[(&str, &str)]) -> Answer {
         let assertion = self.sign(&self.assertion(&[]));
         let actor = self.sign(&self.actor(&[]));
         let good = [
@@ -89,7 +95,11 @@ impl Case {
             ("client_assertion", assertion.as_str()),
             ("client_assertion_type", ASSERTION),
         ];
-        self.world.send(form_request("/token", changed(&good, change))).await
+        let mut request = form_request("/token", changed(&good, change));
+        for proof in proofs {
+            request.headers_mut().append("dpop", proof.parse().unwrap());
+        }
+        self.world.send(request).await
     }
 }
 
@@ -139,4 +149,12 @@ pub(crate) fn chain(depth: usize) -> Value {
         Value::Null => json!({ "sub": n.to_string() }),
         inner => json!({ "sub": n.to_string(), "act": inner }),
     })
+}
+
+/// A DPoP proof for the token endpoint, changed.
+pub(crate) fn dpop_proof(key: &SigningKey, jti: &str, change: &[(&str, Value)]) -> String {
+    let mut claims =
+        json!({ "jti": jti, "htm": "POST", "htu": format!("{STS}/token"), "iat": NOW });
+    apply(&mut claims, change);
+    sign_with_own_key("dpop+jwt", key, &claims).unwrap()
 }

@@ -50,6 +50,8 @@ struct Change<'a> {
     subject: &'a [Claim<'a>],
     actor: &'a [Claim<'a>],
     params: &'a [Param<'a>],
+    /// DPoP proofs, of which a request has none by itself.
+    proofs: &'a [&'a str],
 }
 
 impl Path {
@@ -110,7 +112,7 @@ impl Path {
         params.extend(self.params().iter().copied());
         let mut params: Vec<_> = params.iter().filter(stays).copied().collect();
         params.extend(change.params);
-        case.exchange(&params).await
+        case.exchange_with(change.proofs, &params).await
     }
 
     /// Checks that a request is refused, with everything else in order.
@@ -440,11 +442,32 @@ async fn t10_nobody_takes_the_persons_place() {
     }
 }
 
-/// Where a key is not proved, what it binds is of no use; nothing is issued without the binding.
+/// What a key binds is of no use where that key is not proved, and what is issued is bound to it; where
+/// nobody could ask for the proof, nothing is issued.
 #[tokio::test]
 async fn t13_a_binding_is_not_dropped() {
     let case = case().await;
+    let [key, other] = [(); 2].map(|()| SigningKey::generate(Algorithm::Es256, None).unwrap());
+    let cnf = json!({ "jkt": key.public().thumbprint().to_base64url() });
     for path in PATHS {
+        let bound = [("cnf", cnf.clone())];
+        let change = Change { subject: &bound, ..Change::default() };
+        path.refuses("no proof", &case, change, "invalid_request").await;
+        let proof = dpop_proof(&other, &jti(), &[]);
+        let change = Change { subject: &bound, proofs: &[&proof], ..Change::default() };
+        path.refuses("another key", &case, change, "invalid_request").await;
+        for (name, subject) in [("bound", &bound[..]), ("not bound before", &[])] {
+            let proof = dpop_proof(&key, &jti(), &[]);
+            let change = Change { subject, proofs: &[&proof], ..Change::default() };
+            if let Path::ClaimsToken | Path::ClaimsTokenByActor = path {
+                path.refuses(name, &case, change, "invalid_request").await;
+            } else {
+                let issued = path.issues(name, &case, change).await;
+                assert_eq!(issued["cnf"], cnf, "{path:?}: {name}");
+            }
+            path.refuses("used", &case, change, "invalid_dpop_proof").await;
+        }
+        assert_eq!(path.issues("plain", &case, Change::default()).await.get("cnf"), None);
         for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!("x")] {
             let subject = [("cnf", cnf)];
             let change = Change { subject: &subject, ..Change::default() };

@@ -551,3 +551,58 @@ async fn the_metadata_says_that_documents_are_read() {
     let metadata = World::new().get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata["client_id_metadata_document_supported"], true);
 }
+
+/// F004-11, T13, RFC 9449 §5: what is issued is bound to the key that the request proves.
+#[tokio::test]
+async fn rfc_9449_section_5_a_key_that_is_proved_binds_what_is_issued() {
+    let case = Case::new().await;
+    let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let cnf = json!({ "jkt": key.public().thumbprint().to_base64url() });
+    let identity = case.exchange_with(&[&dpop_proof(&key, "1", &[])], &[]).await.json();
+    assert_eq!(identity["token_type"], "N_A");
+    assert_eq!(claims(identity["access_token"].as_str().unwrap()).get("cnf"), Some(&cnf));
+    let actor = || case.sign(&case.actor(&[("aud", json!(RS))]));
+    let (first, second) = (actor(), actor());
+    let access = [("requested_token_type", ACCESS_TOKEN), ("actor_token", first.as_str())];
+    let access = case.exchange_with(&[&dpop_proof(&key, "2", &[])], &access).await.json();
+    assert_eq!(access["token_type"], "DPoP", "{access}");
+    assert_eq!(claims(access["access_token"].as_str().unwrap()).get("cnf"), Some(&cnf));
+    let plain = [("requested_token_type", ACCESS_TOKEN), ("actor_token", second.as_str())];
+    let plain = case.exchange(&plain).await.json();
+    assert_eq!(plain["token_type"], "Bearer");
+    assert_eq!(claims(plain["access_token"].as_str().unwrap()).get("cnf"), None);
+
+    // A bound subject takes the proof of its key, and gives what is bound to it.
+    let bound = case.subject(&[("cnf", cnf.clone())]);
+    let with = [("subject_token", bound.as_str())];
+    let answer = case.exchange_with(&[&dpop_proof(&key, "3", &[])], &with).await.json();
+    assert_eq!(claims(answer["access_token"].as_str().unwrap()).get("cnf"), Some(&cnf), "T13");
+    check("no proof", &case.exchange(&with).await, 400, "invalid_request");
+    let answer = case.exchange_with(&[&dpop_proof(&other, "4", &[])], &with).await;
+    check("another key", &answer, 400, "invalid_request");
+
+    let used = dpop_proof(&key, "1", &[]);
+    let good = dpop_proof(&key, "5", &[]);
+    let another = |jti: &str, name: &str, value: Value| dpop_proof(&key, jti, &[(name, value)]);
+    let method = another("6", "htm", json!("GET"));
+    let url = another("7", "htu", json!(STS));
+    let old = another("8", "iat", json!(NOW - 120));
+    let claims = json!({ "jti": "9", "htm": "POST", "htu": format!("{STS}/token"), "iat": NOW });
+    let keyless = case.sign(&(Some("dpop+jwt"), claims));
+    for (name, proofs) in [
+        ("used before", vec![used.as_str()]),
+        ("two", vec![good.as_str(), good.as_str()]),
+        ("another method", vec![method.as_str()]),
+        ("another URL", vec![url.as_str()]),
+        ("too old", vec![old.as_str()]),
+        ("without its key", vec![keyless.as_str()]),
+        ("no proof at all", vec!["x"]),
+    ] {
+        let answer = case.exchange_with(&proofs, &[]).await;
+        check(name, &answer, 400, "invalid_dpop_proof");
+    }
+    let metadata = case.world.get("/.well-known/openid-configuration").await.json();
+    let algorithms = metadata["dpop_signing_alg_values_supported"].as_array().unwrap();
+    assert!(algorithms.contains(&json!("ES256")) && !algorithms.contains(&json!("none")));
+}

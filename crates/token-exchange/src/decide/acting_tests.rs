@@ -95,6 +95,7 @@ impl Case {
             client: &client,
             subject: &subject_of(&self.claims),
             actor: actor.as_ref(),
+            proved: None,
             policy: ExchangePolicy {
                 server: &self.server,
                 client: &self.policy,

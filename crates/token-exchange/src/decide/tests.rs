@@ -78,7 +78,7 @@ pub(super) fn subject_of(claims: &Map<String, Value>) -> Subject {
     let token = AccessToken::new(sign(subject::TYP, &*KEY, claims).unwrap());
     let keys = KeySet::from_keys(vec![KEY.public().clone()]).unwrap();
     let issuer = Issuer::parse(STS).unwrap();
-    subject::verify(&token, &keys, &issuer, NOW).unwrap().unless_revoked(false).unwrap()
+    subject::verify(&token, &keys, &issuer, None, NOW).unwrap().unless_revoked(false).unwrap()
 }
 
 pub(super) fn server() -> ServerPolicy {
@@ -145,6 +145,7 @@ impl Case {
             client: &client(self.client.0, self.client.1),
             subject: &subject_of(&self.claims),
             actor: None,
+            proved: None,
             policy: ExchangePolicy {
                 server: &self.server,
                 client: &self.policy,
@@ -437,7 +438,7 @@ fn a_subject_token_is_a_live_access_token_of_this_server() {
             claims[*name] = value.clone();
         }
         let token = AccessToken::new(sign(typ, &*KEY, &claims).unwrap());
-        subject::verify(&token, &keys, &issuer, NOW)
+        subject::verify(&token, &keys, &issuer, None, NOW)
     };
     assert!(verify("at+jwt", &[]).is_ok());
     assert!(verify("at+jwt", &[]).unwrap().unless_revoked(true).is_err());
@@ -455,8 +456,8 @@ fn a_subject_token_is_a_live_access_token_of_this_server() {
     }
     let other = SigningKey::generate(Algorithm::Es256, KEY.public().kid()).unwrap();
     let forged = AccessToken::new(sign("at+jwt", &other, &claims()).unwrap());
-    assert!(subject::verify(&forged, &keys, &issuer, NOW).is_err());
-    assert!(subject::verify(&AccessToken::new("opaque"), &keys, &issuer, NOW).is_err());
+    assert!(subject::verify(&forged, &keys, &issuer, None, NOW).is_err());
+    assert!(subject::verify(&AccessToken::new("opaque"), &keys, &issuer, None, NOW).is_err());
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) enum Door {
     Actor,
     StsAssertion,
     UmaAssertion,
+    Dpop,
     ClaimToken,
     Ticket,
     Pat,
@@ -53,12 +54,13 @@ pub(super) enum Door {
 }
 
 impl Door {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Subject,
         Self::SubjectOtherwise,
         Self::Actor,
         Self::StsAssertion,
         Self::UmaAssertion,
+        Self::Dpop,
         Self::ClaimToken,
         Self::Ticket,
         Self::Pat,
@@ -79,6 +81,7 @@ impl Door {
             Self::Actor => "actr",
             Self::StsAssertion => "sts",
             Self::UmaAssertion => "uma",
+            Self::Dpop => "dpop",
             Self::ClaimToken => "clm",
             Self::Ticket => "tick",
             Self::Pat => "pat",
@@ -99,6 +102,7 @@ impl Door {
             Self::Subject | Self::SubjectOtherwise | Self::Api => Some("at+jwt"),
             Self::Actor => Some("actor+jwt"),
             Self::StsAssertion | Self::UmaAssertion => Some("client-authentication+jwt"),
+            Self::Dpop => Some("dpop+jwt"),
             Self::ClaimToken | Self::ReceivedClaims => Some("uma-claims+jwt"),
             Self::Identity | Self::ReceivedIdentity => Some("identity-propagation+jwt"),
             Self::Proof => Some("client-proof+jwt"),
@@ -113,6 +117,8 @@ impl Door {
 pub(super) struct Open {
     /// What a JWT has to say there, and whose signature it needs.
     pub(super) right: Option<(Value, Arc<SigningKey>)>,
+    /// Whether a JWT there brings the key that signed it.
+    pub(super) takes_own_key: bool,
     /// The ticket of this visit.
     pub(super) ticket: Option<String>,
     login: Option<(RelyingParty, Pending, String)>,
@@ -223,6 +229,11 @@ impl World {
             Door::Actor => Some((with(&own(LETTERS), &json!({ "nbf": now })), client())),
             Door::StsAssertion => Some((own(names::STS), client())),
             Door::UmaAssertion => Some((own(names::UMA), client())),
+            Door::Dpop => {
+                open.takes_own_key = true;
+                let endpoint = bed.sts("token_endpoint").await;
+                Some((with(&fresh, &json!({ "htm": "POST", "htu": endpoint })), client()))
+            }
             Door::ClaimToken => {
                 let ticket = bed.ticket().await;
                 let right = with(&fresh, &bed.claims(&ticket));
@@ -280,6 +291,10 @@ impl World {
                 attempt.form.set("client_assertion", token);
                 attempt.form.set("client_assertion_type", ASSERTION_TYPE);
                 judge(&bed.redeem(&attempt).await, 200, (401, "invalid_client"))
+            }
+            Door::Dpop => {
+                let reply = acting.exchange_with(Some(token), &[]).await;
+                judge(&reply, 200, (400, "invalid_dpop_proof"))
             }
             Door::ClaimToken => {
                 let mut attempt = bed.attempt_with(open.ticket.as_deref().unwrap_or_default());

@@ -1,9 +1,11 @@
 //! The rows: every kind of token that is minted here, and kinds that others mint.
 
+use countersign_client_auth::dpop::{self, Target};
 use countersign_identity_propagation::{MadeOutTo, actor_token, client_proof};
 use countersign_testkit::names;
 use countersign_types::secret::AccessToken;
-use countersign_types::{ClientId, Clock as _, Issuer, ResourceIdentifier};
+use countersign_types::{ClientId, Clock as _, EndpointUrl, Issuer, ResourceIdentifier};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::Minted;
@@ -144,8 +146,14 @@ impl World {
                 Some(ticket) => ticket.clone(),
                 None => self.acting.bed.ticket().await,
             },
-            Kind::DpopProof
-            | Kind::IdJag
+            Kind::DpopProof => {
+                let endpoint = EndpointUrl::parse(&self.acting.bed.sts("token_endpoint").await);
+                let target = Target { method: &Method::POST, url: &endpoint.unwrap() };
+                let (now, random) = (self.now(), &*self.seams().random);
+                let proof = dpop::proof(&self.acting.key, target, None, None, now, random);
+                proof.unwrap().expose().to_owned()
+            }
+            Kind::IdJag
             | Kind::LogoutToken
             | Kind::RequestObject
             | Kind::IntrospectionResponse
@@ -207,7 +215,6 @@ impl World {
 fn elsewhere(kind: Kind) -> Value {
     let event = "http://schemas.openid.net/event/backchannel-logout";
     match kind {
-        Kind::DpopProof => json!({ "htm": "POST", "htu": format!("{}/token", names::STS) }),
         Kind::IdJag => json!({ "client_id": CLIENT, "scope": "get", "resource": names::RS }),
         Kind::LogoutToken => json!({ "events": { event: {} }, "sid": "a session" }),
         Kind::RequestObject => json!({ "response_type": "code", "client_id": CLIENT }),
