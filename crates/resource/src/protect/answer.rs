@@ -9,7 +9,7 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::ProtectError;
-use crate::bearer::BearerError;
+use crate::bearer::{BearerError, Scheme};
 use crate::challenge::{UmaChallenge, empty, unreachable};
 use crate::dpop::Dpop;
 use crate::layer::Refused;
@@ -35,7 +35,8 @@ pub(super) enum Answer {
         /// The nonce to come back with.
         nonce: Option<String>,
     },
-    InsufficientScope(ScopeSet),
+    /// What the rule asks for, and the scheme of the token that does not have it.
+    InsufficientScope(ScopeSet, Scheme),
     Uma(UmaChallenge),
     UmaUnreachable,
     /// This server's own failure.
@@ -84,16 +85,17 @@ impl Document {
     }
 
     /// The same for a token that is bound to a key. [RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
-    fn dpop_challenge(&self, error: Option<&Wire>) -> HeaderValue {
+    fn dpop_challenge(&self, error: Option<&Wire>, scopes: Option<&ScopeSet>) -> HeaderValue {
+        let scopes = scopes.map(|scopes| ("scope", scopes.to_string()));
         let algorithms = Dpop::algorithms().collect::<Vec<_>>().join(" ");
-        self.challenge_of(SCHEME, error, Some(("algs", algorithms)))
+        self.challenge_of(SCHEME, error, scopes.into_iter().chain([("algs", algorithms)]))
     }
 
     fn challenge_of(
         &self,
         scheme: &'static str,
         error: Option<&Wire>,
-        more: Option<(&str, String)>,
+        more: impl IntoIterator<Item = (&'static str, String)>,
     ) -> HeaderValue {
         let mut text = format!("{scheme} {}", self.challenge);
         let mut add = |name: &str, value: Result<String, AuthParamError>| {
@@ -107,7 +109,7 @@ impl Document {
             add("error", quoted(error.code.as_str()));
             add("error_description", quoted(error.description));
         }
-        if let Some((name, value)) = more {
+        for (name, value) in more {
             add(name, quoted(&value));
         }
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(scheme))
@@ -143,7 +145,7 @@ impl Answer {
                 let challenge = document.challenge(None, None);
                 response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
                 if document.takes_bound {
-                    let challenge = document.dpop_challenge(None);
+                    let challenge = document.dpop_challenge(None, None);
                     response.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
                 response
@@ -151,14 +153,22 @@ impl Answer {
             Self::Dpop { wire, nonce } => {
                 let mut response = wire.response().map(R::from);
                 let headers = response.headers_mut();
-                headers.insert(WWW_AUTHENTICATE, document.dpop_challenge(Some(&wire)));
+                headers.insert(WWW_AUTHENTICATE, document.dpop_challenge(Some(&wire), None));
                 let nonce = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok());
                 headers.extend(nonce.map(|nonce| (NONCE_HEADER, nonce)));
                 response
             }
             Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => challenged(&wire, None),
             Self::Token(wire) | Self::Own(wire) => wire.response().map(R::from),
-            Self::InsufficientScope(scopes) => challenged(&INSUFFICIENT_SCOPE, Some(&scopes)),
+            Self::InsufficientScope(scopes, Scheme::Bearer) => {
+                challenged(&INSUFFICIENT_SCOPE, Some(&scopes))
+            }
+            Self::InsufficientScope(scopes, Scheme::Dpop) => {
+                let mut response = INSUFFICIENT_SCOPE.response().map(R::from);
+                let challenge = document.dpop_challenge(Some(&INSUFFICIENT_SCOPE), Some(&scopes));
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                response
+            }
             Self::Uma(challenge) => uma(&challenge, document),
             Self::UmaUnreachable => unreachable(),
             Self::TooMany(error) => {

@@ -169,7 +169,7 @@ impl Mode {
             return Ok(caller);
         }
         log::lacks_a_scope(&caller);
-        Err(Answer::InsufficientScope(requirement.scopes.clone()))
+        Err(Answer::InsufficientScope(requirement.scopes.clone(), scheme))
     }
 
     /// The caller of a token that is good in whoever's hands it is, or of one whose client proves itself

@@ -375,6 +375,7 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
     let opaque = AccessToken::new("opaque");
     let used = || Arc::new(crate::identity_propagation::MemoryProofs::new(issuer.clone()));
     let here = countersign_types::EndpointUrl::parse(&format!("{API}/me")).unwrap();
+    let album = countersign_types::EndpointUrl::parse(&format!("{API}/albums/7")).unwrap();
     let now = countersign_types::Timestamp::from_unix(crate::pretend_issuer::NOW);
     let random = CountingRandom(std::sync::atomic::AtomicU8::new(0));
     let made = |key: &SigningKey, token: &AccessToken| {
@@ -412,6 +413,20 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
         assert_eq!(ask(&layer, "DPoP", token, Some(&proof)).await.status(), 200, "{name}");
         let again = ask(&layer, "DPoP", token, Some(&proof)).await;
         assert_eq!(challenge(&again).param("error"), Some("invalid_dpop_proof"), "{name}");
+
+        // It lacks the scope of this rule: the answer is about the way in which it came.
+        let target = Target { method: &http::Method::DELETE, url: &album };
+        let proof = dpop::proof(&key, target, Some(token), None, now, &random).unwrap();
+        let request = Request::delete("/v1/albums/7").header("dpop", proof.expose());
+        let request = request.header(AUTHORIZATION, format!("DPoP {}", token.expose()));
+        let response = layer.layer(Inner).call(request.body(()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 403, "{name}");
+        assert_eq!(response.headers().get_all("www-authenticate").iter().count(), 1, "{name}");
+        let challenge = challenge(&response);
+        assert!(challenge.is("DPoP"), "{name}");
+        assert_eq!(challenge.param("error"), Some("insufficient_scope"), "{name}");
+        assert_eq!(challenge.param("scope"), Some("admin"), "{name}");
+        assert!(challenge.param("algs").is_some_and(|algs| algs.contains("ES256")), "{name}");
     }
     let layer = ProtectLayer::new(
         Mode::from(issuer.access_tokens()).with_dpop(crate::Dpop::new(used())),
@@ -422,6 +437,9 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
     let response = ask(&layer, "DPoP", &plain, Some(&proof)).await;
     assert_eq!(challenge(&response).param("error"), Some("invalid_token"), "a token without a key");
     assert_eq!(ask(&layer, "Bearer", &plain, None).await.status(), 200);
+    let bearer = format!("Bearer {}", plain.expose());
+    let response = send(&layer, "DELETE /v1/albums/7", &[&bearer]).await;
+    assert!(challenge(&response).is("Bearer"), "a proof would not help");
     assert_eq!(ask(&layer, "Bearer", &plain, Some(&proof)).await.status(), 400, "half and half");
     let without = ProtectLayer::new(issuer.access_tokens(), routes()).unwrap();
     for scheme in ["Bearer", "DPoP"] {
