@@ -80,7 +80,8 @@ impl KeySet {
     }
 
     /// The keys that a signature of this algorithm may be checked with: those of the `kid` if the
-    /// token names one, else all of that algorithm, up to [`MAX_CANDIDATES`].
+    /// token names one, else all of that algorithm, up to [`MAX_CANDIDATES`]. Verification knows the
+    /// signature's length as well, and passes over keys that make none so long.
     pub fn find(
         &self,
         algorithm: Algorithm,

@@ -240,13 +240,7 @@ pub(crate) struct Parts {
 
 /// Reads a compact JWS whose payload is a set of claims.
 pub(crate) fn read(token: &str) -> Result<Parts, Malformed> {
-    let compact = Compact::find(token)?;
-    // What decodes is of the alphabet, so it is looked at where something was not read: to say of
-    // what is no compact JWS that it is none, and not what came of decoding it.
-    read_parts(&compact).map_err(|fault| Compact::split(token).err().unwrap_or(fault))
-}
-
-fn read_parts(compact: &Compact<'_>) -> Result<Parts, Malformed> {
+    let compact = Compact::split(token)?;
     if compact.payload.is_empty() {
         return Err(Malformed::Compact);
     }
@@ -283,14 +277,6 @@ pub(crate) struct Compact<'t> {
 impl<'t> Compact<'t> {
     /// Finds the parts. Size, alphabet and number of parts are looked at before anything is decoded.
     pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
-        let compact = Self::find(token)?;
-        let is_compact = is_compact(token) && !compact.signature.contains('.');
-        if is_compact { Ok(compact) } else { Err(Malformed::Compact) }
-    }
-
-    /// Finds the parts of a text that is not too long. What is behind the second dot is taken for
-    /// the signature, whatever it is, and nothing is said of the alphabet.
-    fn find(token: &'t str) -> Result<Self, Malformed> {
         if token.len() > MAX_TOKEN {
             return Err(Malformed::TooLong);
         }
@@ -298,7 +284,7 @@ impl<'t> Compact<'t> {
         let (payload, signature) = rest.split_once('.').ok_or(Malformed::Compact)?;
         let signing_input = token.get(..header.len() + 1 + payload.len());
         let signing_input = signing_input.ok_or(Malformed::Compact)?;
-        if header.is_empty() {
+        if header.is_empty() || signature.contains('.') || !is_compact(token) {
             return Err(Malformed::Compact);
         }
         Ok(Self { signing_input, header, payload, signature })

@@ -11,6 +11,7 @@
 //! | [`claims`] | typed access to claims | [RFC 7519 §4] |
 //! | [`policy`] | what a token has to say to be accepted | [RFC 7519 §4.1], [RFC 8725 §3] |
 //! | [`verify`](mod@verify) | the states from text to verified claims | [RFC 7519 §7.2] |
+//! | [`own_key`] | tokens that bring their key, to prove that somebody has it | [RFC 9449 §4.2] |
 //! | [`json`] | JSON with one reading | [RFC 8725 §2.6] |
 //! | [`act`] | who acts for the subject, and for whom before | [RFC 8693 §4.1] |
 //! | [`cnf`] | the key a token is bound to | [RFC 7800 §3.1] |
@@ -79,6 +80,7 @@
 //! [RFC 7519 §7.2]: https://www.rfc-editor.org/rfc/rfc7519#section-7.2
 //! [RFC 7638]: https://www.rfc-editor.org/rfc/rfc7638
 //! [RFC 7800 §3.1]: https://www.rfc-editor.org/rfc/rfc7800#section-3.1
+//! [RFC 9449 §4.2]: https://www.rfc-editor.org/rfc/rfc9449#section-4.2
 //! [RFC 8037 §3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
 //! [RFC 8693 §4.1]: https://www.rfc-editor.org/rfc/rfc8693#section-4.1
 //! [RFC 8725 §2.6]: https://www.rfc-editor.org/rfc/rfc8725#section-2.6

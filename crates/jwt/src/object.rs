@@ -164,9 +164,11 @@ fn have_twins(members: &[Member], base: &str) -> bool {
 
 impl Text {
     fn place(part: &str, base: &str) -> Self {
-        let start = part.as_ptr().addr() - base.as_ptr().addr();
-        match (u32::try_from(start), u32::try_from(part.len())) {
-            (Ok(start), Ok(len)) => Self::Place { start, len },
+        // serde_json borrows from the text it reads, but for the names it makes up itself.
+        let start = part.as_ptr().addr().checked_sub(base.as_ptr().addr());
+        let start = start.filter(|start| start + part.len() <= base.len());
+        match (start.map(u32::try_from), u32::try_from(part.len())) {
+            (Some(Ok(start)), Ok(len)) => Self::Place { start, len },
             _ => Self::Unescaped(part.into()),
         }
     }

@@ -14,6 +14,7 @@ use crate::jwe::{self, DecryptError, NestedError};
 use crate::jwk::KeyError;
 use crate::jwks::{KeySetError, SkipReason};
 use crate::jws::Malformed;
+use crate::own_key::OwnKeyError;
 use crate::verify::{TokenError, VerifyError};
 
 macro_rules! refusals {
@@ -239,6 +240,13 @@ codes! {
         TokenError::Malformed(error) => error.into(),
         TokenError::Claim(error) => error.into(),
         TokenError::Verify(error) => error.into(),
+    };
+    OwnKeyError: |error| match error {
+        OwnKeyError::Malformed(error) => error.into(),
+        OwnKeyError::Typ => Self::WrongType,
+        OwnKeyError::Algorithm(_) => Self::AlgorithmNotAllowed,
+        OwnKeyError::Key(error) => error.into(),
+        OwnKeyError::Signature(error) => error.into(),
     };
 }
 

@@ -197,6 +197,22 @@ fn sets_and_malformed_questions() {
     table.yes("named", json!({ "jwks": { "keys": keys }, "token": token }), b"x");
     let four = [strangers(4), vec![other]].concat();
     table.no("four", json!({ "jwks": { "keys": four }, "token": nameless }), "bad_signature");
+    // Of those that could not, none is counted: another name of the algorithm, another length.
+    let edwards = SigningKey::generate(Algorithm::Ed25519, None).unwrap();
+    let old = signed(&edwards, &json!({ "alg": "EdDSA" }), b"x");
+    let named = |_| {
+        let key = SigningKey::generate(Algorithm::Ed25519, None).unwrap();
+        with(&key.public().to_jwk(), "alg", json!("Ed25519"))
+    };
+    let mut keys: Vec<Value> = (0..4).map(named).collect();
+    keys.push(with(&edwards.public().to_jwk(), "alg", json!("EdDSA")));
+    table.yes("fifth", json!({ "jwks": { "keys": keys }, "token": old }), b"x");
+    // What is no MAC is none of the fifth key, either.
+    let secret = |_| parse(HmacKey::generate(MacAlgorithm::Hs256, None).unwrap().to_jwk());
+    let keys: Vec<Value> = (0..5).map(secret).collect();
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+    let unused_bits = format!("{header}.e30.AB");
+    table.no("MAC", json!({ "jwks": { "keys": keys }, "token": unused_bits }), "not_base64url");
     let set = json!({ "keys": [private(&key)] });
     table.yes("private", json!({ "jwks": set, "token": token }), b"x");
     table.no("empty", json!({ "jwks": { "keys": [] }, "token": token }), "unknown_key");

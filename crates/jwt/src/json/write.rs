@@ -55,6 +55,8 @@ struct Watch {
     in_name: bool,
     /// That of the name that is being written; 0 before its first octet.
     name: u32,
+    /// Whether a piece of that name is written already.
+    has_piece: bool,
     /// Whether only the reader can tell if the text has one reading.
     unsure: bool,
     /// The rule that ended the writing.
@@ -132,6 +134,7 @@ impl Formatter for &mut Watch {
         first: bool,
     ) -> io::Result<()> {
         self.in_name = true;
+        self.has_piece = false;
         self.name = 0;
         CompactFormatter.begin_object_key(writer, first)
     }
@@ -148,6 +151,9 @@ impl Formatter for &mut Watch {
         fragment: &str,
     ) -> io::Result<()> {
         if self.in_name {
+            // A name that comes in pieces, as `collect_str` writes it, has no fingerprint.
+            self.unsure |= self.has_piece;
+            self.has_piece = true;
             self.name = fingerprint(fragment);
         }
         CompactFormatter.write_string_fragment(writer, fragment)

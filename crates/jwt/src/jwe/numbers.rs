@@ -50,11 +50,11 @@ impl Numbers {
             Self::Shared(key) => Self::Shared(key.clone()),
             Self::Members(members) => {
                 let is_public = |name: &str| [EC, OKP, RSA].iter().any(|it| it.0.contains(&name));
-                let mut public = members.clone();
-                if let Some(members) = public.as_object_mut() {
-                    members.retain(|name, _| is_public(name));
-                }
-                Self::Members(public)
+                let members = members.as_object().into_iter().flatten();
+                // What is private is not even copied.
+                let public = members.filter(|(name, _)| is_public(name));
+                let public = public.map(|(name, value)| (name.clone(), value.clone()));
+                Self::Members(public.collect::<Map<_, _>>().into())
             }
         }
     }

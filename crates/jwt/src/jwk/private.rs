@@ -159,7 +159,7 @@ impl SigningKey {
     /// [`KeyError::Invalid`] if the engine does not give the private numbers out.
     pub fn to_jwk(&self) -> Result<Zeroizing<String>, KeyError> {
         let public = self.public.to_jwk().to_string();
-        let mut jwk = Zeroizing::new(String::with_capacity(4096));
+        let mut jwk = Zeroizing::new(String::with_capacity(8 * 1024));
         jwk.push_str(public.strip_suffix('}').unwrap_or(&public));
         let mut add = |name: &str, octets: &[u8]| {
             jwk.push_str(",\"");

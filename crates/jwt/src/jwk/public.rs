@@ -147,7 +147,8 @@ impl PublicKey {
     /// [RFC 7518 §3.4]: https://www.rfc-editor.org/rfc/rfc7518#section-3.4
     /// [RFC 8017 §8.1.2, §8.2.2]: https://www.rfc-editor.org/rfc/rfc8017#section-8.1.2
     /// [RFC 8032 §5.1.6]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6
-    pub(crate) fn signature_len(&self) -> usize {
+    #[must_use]
+    pub fn signature_len(&self) -> usize {
         match &self.0.material {
             Material::Rsa { n, .. } => n.len(),
             Material::Ec { curve, .. } | Material::Okp { curve, .. } => 2 * curve.octets(),

@@ -42,6 +42,8 @@ impl HmacKeys {
         let fits = |key: &&HmacKey| {
             key.algorithm() == algorithm && (header.kid.is_none() || key.kid() == header.kid)
         };
+        // What is no MAC at all is nobody's, however many keys there are.
+        compact.signature()?;
         let mut outcome = VerifyError::UnknownKey.into();
         let mut tried = 0;
         for key in self.0.iter().filter(fits) {

@@ -148,6 +148,43 @@ fn a_member_twice() {
     assert!(Unverified::parse(&sign("JWT", es256, &numbered(8)).unwrap()).is_ok());
 }
 
+/// A member whose name is written piece by piece, as `collect_str` does it, and then `sub`.
+struct InPieces(&'static [&'static str]);
+
+impl std::fmt::Display for InPieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+impl Serialize for InPieces {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+
+        struct Name<'a>(&'a InPieces);
+        impl Serialize for Name<'_> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self.0)
+            }
+        }
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry(&Name(self), "mallory")?;
+        members.serialize_entry("sub", "alice")?;
+        members.end()
+    }
+}
+
+#[test]
+fn a_member_twice_and_once_in_pieces() {
+    let es256 = key(Algorithm::Es256);
+    for pieces in [&["s", "ub"][..], &["", "sub"], &["sub", ""], &["sub"]] {
+        let outcome = sign("JWT", es256, &InPieces(pieces));
+        refused(outcome, Malformed::Payload(JsonError::DuplicateMember));
+    }
+    let token = sign("JWT", es256, &InPieces(&["s", "u", "b", "s"])).unwrap();
+    assert!(Unverified::parse(&token).is_ok());
+}
+
 /// Of a text that is written as it stands, the names and depth are the reader's to judge.
 #[test]
 fn claims_that_are_json_already() {

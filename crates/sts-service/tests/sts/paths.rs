@@ -456,7 +456,7 @@ async fn t13_a_binding_is_not_dropped() {
         let proof = dpop_proof(&other, &jti(), &[]);
         let change = Change { subject: &bound, proofs: &[&proof], ..Change::default() };
         path.refuses("another key", &case, change, "invalid_request").await;
-        for (name, subject) in [("bound", &bound[..]), ("not bound before", &[])] {
+        for (name, subject) in [("bound", &bound[..]), ("not bound before", &[][..])] {
             let proof = dpop_proof(&key, &jti(), &[]);
             let change = Change { subject, proofs: &[&proof], ..Change::default() };
             if let Path::ClaimsToken | Path::ClaimsTokenByActor = path {

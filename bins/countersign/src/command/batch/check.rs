@@ -1,6 +1,7 @@
 //! `countersign jwk check`, of a file and of lines.
 
 use countersign_jwt::jwe::{ContentEncryption, DecryptionKey, EncryptionKey, KeyManagement};
+use countersign_jwt::jwk::Wiped;
 use countersign_jwt::jwks::RawKey;
 use countersign_jwt::mac::{HmacKey, MacAlgorithm};
 use countersign_jwt::{KeyError, PublicKey, SigningKey};
@@ -116,7 +117,7 @@ fn decrypts(key: RawKey<'_>, is_shared: bool) -> Result<Key, KeyError> {
     };
     match read(jwk) {
         Err(KeyError::Use) if names_operations(jwk) => {
-            let public = if is_shared { jwk.clone() } else { key.public_half() };
+            let public = Wiped::new(if is_shared { jwk.clone() } else { key.public_half() });
             match agreed {
                 Some(agreed) => EncryptionKey::from_jwk_for(&public, agreed)?,
                 None => EncryptionKey::from_jwk(&public)?,

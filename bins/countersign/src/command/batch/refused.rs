@@ -39,6 +39,10 @@ impl Refused {
         self.code == Refusal::KeyUse.code()
     }
 
+    pub(super) fn is_bad_signature(&self) -> bool {
+        self.code == Refusal::BadSignature.code()
+    }
+
     pub(super) fn code(&self) -> &str {
         self.code
     }

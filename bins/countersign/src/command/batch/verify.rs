@@ -80,7 +80,7 @@ impl Keys {
         let mut tried = 0;
         for key in keys.iter().flatten().filter(suits) {
             if tried == MAX_CANDIDATES {
-                if key.is_for(alg) {
+                if key.is_for(alg) && key.could_have_made(token) {
                     return Err(Refused::of(&VerifyError::TooManyKeys));
                 }
                 continue;
@@ -92,13 +92,13 @@ impl Keys {
                         outcome = Err(refused);
                     }
                 }
-                done => {
-                    tried += 1;
-                    outcome = done;
-                    if outcome.is_ok() {
-                        break;
-                    }
+                Err(refused) if refused.is_bad_signature() => {
+                    tried += usize::from(key.could_have_made(token));
+                    outcome = Err(refused);
                 }
+                // It is the token that is refused, and would be with any other key for it.
+                done if done.is_ok() || key.is_for(alg) => return done,
+                done => outcome = done,
             }
         }
         outcome
@@ -160,6 +160,15 @@ impl Key {
                 old || own.name() == alg
             }
             Self::Shared(key) => key.algorithm().name() == alg,
+        }
+    }
+
+    /// Whether the signature is as long as one of this key.
+    fn could_have_made(&self, token: &str) -> bool {
+        let signature = token.rsplit('.').next().unwrap_or_default();
+        match self {
+            Self::Public { key, .. } => key.signature_len() == signature.len() * 3 / 4,
+            Self::Shared(_) => true,
         }
     }
 
