@@ -19,7 +19,6 @@ pub enum Entitled<'a> {
 /// ```
 /// use countersign_resource::identity_propagation::{Domains, Entitled};
 /// use countersign_types::Issuer;
-use countersign_types::email::canonical_domain;
 ///
 /// let partner = Issuer::parse("https://login.partner.example")?;
 /// let domains = Domains::only(["alice.example"])?.with("partner.example", partner.clone())?;
