@@ -189,7 +189,10 @@ pub struct Expected<'a> {
 pub fn verify(proof: &AccessToken, expected: &Expected<'_>) -> Result<Presented, DpopError> {
     let (key, claims) = verify_by_own_key(proof.expose(), Typ::Is(TYP), ALGORITHMS)?;
     let jti = claims.jwt_id()?;
-    let url = EndpointUrl::parse(claims.required_str("htu")?).map_err(|_| DpopError::Request)?;
+    // An endpoint of ours is written with its scheme in lower case; a proof may say it otherwise.
+    let (scheme, rest) = claims.required_str("htu")?.split_once(':').ok_or(DpopError::Request)?;
+    let htu = format!("{}:{rest}", scheme.to_ascii_lowercase());
+    let url = EndpointUrl::parse(&htu).map_err(|_| DpopError::Request)?;
     if claims.required_str("htm")? != expected.target.method.as_str()
         || comparable(&url) != comparable(expected.target.url)
     {

@@ -142,7 +142,7 @@ impl IdentityPropagation {
     ) -> Result<VerifiedCaller, IdentityError> {
         let now = self.clock.now();
         let checked = presentation::check(identity_token, client_proof, &self.identifier, now)?;
-        let (entitled, keys_at) = self.entitled(checked.email()).await?;
+        let (entitled, keys_at) = self.entitled(checked.email(), checked.issuer()).await?;
         // An issuer that is not the entitled one is refused before anybody's keys are fetched.
         if checked.issuer() != &entitled {
             return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
@@ -184,7 +184,7 @@ impl IdentityPropagation {
         if !proof.is_of(bound) {
             return Err(PresentationError::Key.into());
         }
-        let (entitled, keys_at) = self.entitled(checked.email()).await?;
+        let (entitled, keys_at) = self.entitled(checked.email(), checked.issuer()).await?;
         if checked.issuer() != &entitled {
             return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
         }
@@ -203,16 +203,21 @@ impl IdentityPropagation {
         Dpop::new(Arc::clone(&self.used))
     }
 
-    /// Whose word counts for an address, and where its keys are.
+    /// Whose word counts for an address, and where its keys are. Where the configuration says whose,
+    /// nobody is asked for a token of another.
     async fn entitled(
         &self,
         address: &EmailAddress,
+        claimed: &Issuer,
     ) -> Result<(Issuer, EndpointUrl), IdentityError> {
         let domain = address.domain();
         match self.domains.entitled(domain) {
             Some(Entitled::Discovered) => {
                 let found = self.discovery.resolve(address).await?;
                 Ok((found.issuer, found.jwks_uri))
+            }
+            Some(Entitled::Only(issuer)) if issuer != claimed => {
+                Err(IdentityError::NotEntitled { domain: domain.to_owned() })
             }
             Some(Entitled::Only(issuer)) => {
                 let metadata = self.metadata.get(DocumentKind::OpenId, issuer).await?;
