@@ -6,7 +6,7 @@
 //! | [`actor_token`](mod@actor_token) | actor token, `actor+jwt` | client → security token service | [RFC 8693 §2.1, §4.1] |
 //! | [`identity_token`] | identity token, `identity-propagation+jwt` | security token service → relying party | [RFC 8693 §4.1, §4.3] |
 //! | [`client_proof`](mod@client_proof) | client proof, `client-proof+jwt` | client → relying party | [RFC 7523 §3], [RFC 9449 §4.2] |
-//! | [`presentation`] | identity token and client proof | what the relying party checks | [RFC 8725 §3] |
+//! | [`presentation`] | identity token and its proofs | what the relying party checks | [RFC 8725 §3] |
 //!
 //! A client is a service with a URL as its identifier, under which it publishes its keys. It tells
 //! the person's security token service that it acts (actor token), gets an identity token for one
@@ -61,14 +61,14 @@
 //! let proof = client_proof(&client_key, &client, &rp, &token, now, &Zero)?;
 //!
 //! // The relying party.
-//! let checked = presentation::check(&token, Some(&proof), &rp, now)?;
+//! let checked = presentation::check(&token, Some(&proof), &rp, now)?; // and a DPoP proof, with `cnf`
 //! assert_eq!(checked.email().domain(), "alice.example");
 //! assert_eq!(checked.client(), &client);
 //! let issuer_keys = KeySet::from_keys(vec![sts_key.public().clone()])?; // by discovery
 //! let client_keys = KeySet::from_keys(vec![client_key.public().clone()])?; // from the client's URL
 //! let presented = checked.verify(&sts, &issuer_keys, &client_keys)?;
 //! let (_key, _until) = presented.once(); // into the store of used proofs
-//! let caller: PropagatedIdentity = presented.if_new(true)?;
+//! let caller: PropagatedIdentity = presented.if_new(true, None)?;
 //! assert_eq!(caller.email(), &alice);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -76,8 +76,8 @@
 //! # What is left out
 //!
 //! The decision to issue (`countersign-token-exchange`), finding issuers and keys
-//! (`countersign-resolver`), judging the proof of a key that a token is bound to (`countersign-client-auth`): a bound
-//! token is refused where only a client proof is looked at, and taken by [`presentation::bound`].
+//! (`countersign-resolver`), judging the proof of a key that a token is bound to (`countersign-client-auth`): it comes
+//! in as one of the [`presentation::Proofs`].
 //!
 //! # Deviations
 //!

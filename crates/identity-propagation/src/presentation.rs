@@ -1,16 +1,21 @@
-//! What a relying party checks of an identity token and the client proof beside it.
+//! What a relying party checks of an identity token and the proofs beside it.
 //!
 //! ```text
-//! (identity token, client proof) --check--> CheckedPresentation --verify(keys)--> Presented --if_new--> PropagatedIdentity
+//! (identity token, proofs) --check--> CheckedPresentation --verify(keys)--> Presented --if_new--> PropagatedIdentity
 //! ```
+//!
+//! A client proof is beside every identity token. Beside one that is bound to a key (`cnf`) there is the
+//! DPoP proof of that key as well, never in its place: the issuer chooses `cnf`, and only the keys
+//! that a client publishes say that it is this client.
 //!
 //! Everything that either can be refused for without a key comes first: nobody makes a relying
 //! party fetch a URL by sending it a made-up token. Then the caller finds the issuer that is
 //! entitled to the address and the keys that the client publishes, and only what both signed, and
 //! what was never seen before, becomes a [`PropagatedIdentity`].
 
-use countersign_client_auth::dpop::ProvedKey;
+use countersign_client_auth::dpop::{self, DpopError, ProvedKey};
 use countersign_jwt::act::ActorChain;
+use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{ClaimError, Claims, KeySet};
 use countersign_types::digest::Digest;
 use countersign_types::secret::AccessToken;
@@ -37,7 +42,8 @@ pub enum Step {
     Subject,
     /// Its `act` names a client by URL, and `client_id` no other.
     Actor,
-    /// It asks for the kind of proof that is there.
+    /// If it is bound to a key by `cnf`, and only then, there is a DPoP proof, of that key, for this
+    /// request and this token.
     Binding,
     /// There is a client proof, of the right `typ`, by the actor, for this relying party, now.
     Proof,
@@ -49,7 +55,7 @@ pub enum Step {
     IssuerSignature,
     /// The client signed the proof.
     ClientSignature,
-    /// The proof was never seen before.
+    /// No proof was ever seen before.
     Once,
 }
 
@@ -79,13 +85,13 @@ impl Step {
             Self::Lifetime => "exp, nbf and iat hold now",
             Self::Subject => "iss is an issuer and sub an e-mail address",
             Self::Actor => "act.sub is a client's URL",
-            Self::Binding => "the proof is of the kind that the token asks for",
+            Self::Binding => "the key that cnf names, if any, is proved",
             Self::Proof => "the client proof is the actor's, for this relying party, now",
             Self::Ath => "ath = base64url(SHA-256(identity_token))",
             Self::Issuer => "iss is entitled to the e-mail domain",
             Self::IssuerSignature => "the issuer's signature",
             Self::ClientSignature => "the client's signature, by the keys it publishes",
-            Self::Once => "the client proof is new",
+            Self::Once => "each proof is new",
         }
     }
 
@@ -98,12 +104,12 @@ impl Step {
             Self::Lifetime => "RFC 7519 §4.1.4-4.1.6",
             Self::Subject => "RFC 8725 §3.8",
             Self::Actor => "RFC 8693 §4.1, §4.3",
-            Self::Binding => "RFC 7800 §3.1",
+            Self::Binding => "RFC 7800 §3.1, RFC 9449 §4.3, §7.1",
             Self::Proof => "RFC 7523 §3, RFC 8725 §3.12",
             Self::Ath => "RFC 9449 §4.2",
             Self::Issuer => "OpenID Connect Discovery §2, §4.3",
             Self::IssuerSignature | Self::ClientSignature => "RFC 7515 §5.2",
-            Self::Once => "RFC 7523 §3",
+            Self::Once => "RFC 7523 §3, RFC 9449 §11.1",
         }
     }
 }
@@ -115,12 +121,15 @@ pub enum PresentationError {
     /// The identity token is refused.
     #[error("the identity token is refused")]
     Identity(#[from] IdentityTokenError),
-    /// The identity token is bound to a key, which a client proof does not prove.
+    /// The identity token is bound to a key, and came as if it were not.
     #[error("the identity token asks for a proof of its key")]
     Bound,
     /// The identity token is bound to no key, and came as if it were.
     #[error("the identity token is bound to no key")]
     Unbound,
+    /// The proof of the key is refused.
+    #[error("the proof of the key is refused")]
+    KeyProof(#[from] DpopError),
     /// The key that was proved is not the one that the identity token is bound to.
     #[error("the identity token is bound to another key")]
     Key,
@@ -138,7 +147,8 @@ impl PresentationError {
     pub fn step(&self) -> Step {
         match self {
             Self::Identity(error) => identity_step(error),
-            Self::Bound | Self::Unbound | Self::Key => Step::Binding,
+            Self::KeyProof(DpopError::Replayed) => Step::Once,
+            Self::Bound | Self::Unbound | Self::KeyProof(_) | Self::Key => Step::Binding,
             Self::ProofMissing => Step::Proof,
             Self::Proof(ProofError::Ath) => Step::Ath,
             Self::Proof(ProofError::Signature(_)) => Step::ClientSignature,
@@ -193,45 +203,58 @@ fn claim_step(error: &ClaimError) -> Step {
     }
 }
 
-/// Does every check that needs no key.
+/// What a request brings beside an identity token. What is demanded of it, the token says.
+#[derive(Debug)]
+pub struct Proofs<'a> {
+    /// The client proof, untrusted.
+    pub client: Option<&'a AccessToken>,
+    /// The DPoP proof, as it was judged for this request and this token ([`dpop::verify`]); `None` where
+    /// the token came as a bearer token.
+    pub key: Option<Result<dpop::Presented, DpopError>>,
+}
+
+impl<'a> From<Option<&'a AccessToken>> for Proofs<'a> {
+    /// What there is beside a bearer token: a client proof alone.
+    fn from(client: Option<&'a AccessToken>) -> Self {
+        Self { client, key: None }
+    }
+}
+
+/// Does every check that needs no key but that of a DPoP proof, which brings its own.
 ///
-/// `audience` is the relying party's own resource identifier. A token that is bound to a key is
-/// refused here with [`PresentationError::Bound`]: it is for whoever verifies the proof of that key
-/// to take it, by [`identity_token::check`].
+/// `audience` is the relying party's own resource identifier.
 ///
 /// # Errors
 /// Any [`PresentationError`] but those of an entitled issuer, a signature and a replay.
-pub fn check(
+pub fn check<'a>(
     identity_token: &AccessToken,
-    client_proof: Option<&AccessToken>,
+    proofs: impl Into<Proofs<'a>>,
     audience: &ResourceIdentifier,
     now: Timestamp,
 ) -> Result<CheckedPresentation, PresentationError> {
+    let Proofs { client, key } = proofs.into();
     let identity = identity_token::check(identity_token, audience, now)?;
-    if identity.confirmation().is_some() {
-        return Err(PresentationError::Bound);
-    }
-    let proof = client_proof.ok_or(PresentationError::ProofMissing)?;
+    let key = binding(identity.confirmation(), key)?;
+    let proof = client.ok_or(PresentationError::ProofMissing)?;
     let proof = client_proof::check(proof, identity.client(), audience, identity_token, now)?;
-    Ok(CheckedPresentation { identity, proof })
+    Ok(CheckedPresentation { identity, key, proof })
 }
 
-/// The outcome for an identity token that is bound to a key, given the key that was proved beside it
-/// ([RFC 9449 §7.1]): the proof stands for the client's own, since its issuer bound the token to a key
-/// of the client that it names.
-///
-/// # Errors
-/// [`PresentationError::Unbound`], [`PresentationError::Key`].
+/// The proof of the key that a token is bound to, if it is bound to one. [RFC 9449 §7.1]
 ///
 /// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
-pub fn bound(
-    identity: VerifiedIdentityToken,
-    proved: ProvedKey,
-) -> Result<PropagatedIdentity, PresentationError> {
-    match identity.confirmation() {
-        None => Err(PresentationError::Unbound),
-        Some(bound) if *bound != proved.confirmation() => Err(PresentationError::Key),
-        Some(_) => Ok(PropagatedIdentity(identity)),
+fn binding(
+    bound: Option<&Confirmation>,
+    shown: Option<Result<dpop::Presented, DpopError>>,
+) -> Result<Option<dpop::Presented>, PresentationError> {
+    match (bound, shown) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(PresentationError::Unbound),
+        (Some(_), None) => Err(PresentationError::Bound),
+        (Some(bound), Some(shown)) => {
+            let shown = shown?;
+            if shown.is_of(*bound) { Ok(Some(shown)) } else { Err(PresentationError::Key) }
+        }
     }
 }
 
@@ -239,6 +262,7 @@ pub fn bound(
 #[derive(Debug)]
 pub struct CheckedPresentation {
     identity: CheckedIdentityToken,
+    key: Option<dpop::Presented>,
     proof: CheckedProof,
 }
 
@@ -299,7 +323,7 @@ impl CheckedPresentation {
         issuer_keys: &KeySet,
     ) -> Result<VouchedPresentation, PresentationError> {
         let identity = self.identity.verify(issuer_keys, entitled)?;
-        Ok(VouchedPresentation { identity, proof: self.proof })
+        Ok(VouchedPresentation { identity, key: self.key, proof: self.proof })
     }
 }
 
@@ -307,6 +331,7 @@ impl CheckedPresentation {
 #[derive(Debug)]
 pub struct VouchedPresentation {
     identity: VerifiedIdentityToken,
+    key: Option<dpop::Presented>,
     proof: CheckedProof,
 }
 
@@ -329,30 +354,55 @@ impl VouchedPresentation {
     /// [`ProofError::Signature`].
     pub fn verify_client(self, client_keys: &KeySet) -> Result<Presented, PresentationError> {
         let proof = self.proof.verify(client_keys)?;
-        Ok(Presented { identity: self.identity, proof })
+        Ok(Presented { identity: self.identity, key: self.key, proof })
     }
 }
 
-/// A presentation that both parties signed; whether its proof was used before is not known yet.
+/// A presentation that both parties signed; whether its proofs were used before is not known yet.
+///
+/// What was used is marked in one order: first the [proof of the key](Self::key_proof), if there is
+/// one, then the [client proof](Self::once). So of two that share a proof, however close, one gets
+/// through.
 #[derive(Debug)]
-#[must_use = "nobody is identified before the proof is known to be new"]
+#[must_use = "nobody is identified before the proofs are known to be new"]
 pub struct Presented {
     identity: VerifiedIdentityToken,
+    key: Option<dpop::Presented>,
     proof: PresentedProof,
 }
 
 impl Presented {
-    /// What must be new, and until when it is to be remembered.
+    /// The proof of the key that the identity token is bound to, which must be new; `None` if it is
+    /// bound to none.
+    #[must_use]
+    pub const fn key_proof(&self) -> Option<dpop::Presented> {
+        self.key
+    }
+
+    /// The client proof: what must be new, and until when it is to be remembered.
     #[must_use]
     pub const fn once(&self) -> (Digest, Timestamp) {
         self.proof.once()
     }
 
-    /// The outcome, given whether the store saw [`Presented::once`] for the first time.
+    /// The outcome, given whether the store saw [`Presented::once`] for the first time, and the key that
+    /// [`Presented::key_proof`] proved, if there is one.
     ///
     /// # Errors
+    /// [`PresentationError::Bound`], [`PresentationError::Unbound`], [`PresentationError::Key`],
     /// [`ProofError::Replayed`].
-    pub fn if_new(self, new: bool) -> Result<PropagatedIdentity, PresentationError> {
+    pub fn if_new(
+        self,
+        new: bool,
+        proved: Option<ProvedKey>,
+    ) -> Result<PropagatedIdentity, PresentationError> {
+        match (self.identity.confirmation(), proved) {
+            (None, None) => {}
+            (None, Some(_)) => return Err(PresentationError::Unbound),
+            (Some(_), None) => return Err(PresentationError::Bound),
+            (Some(bound), Some(proved)) if *bound == proved.confirmation() => {}
+            (Some(_), Some(_)) => return Err(PresentationError::Key),
+        }
         let _proof = self.proof.if_new(new)?;
         Ok(PropagatedIdentity(self.identity))
     }
@@ -386,6 +436,12 @@ impl PropagatedIdentity {
     #[must_use]
     pub const fn act(&self) -> &ActorChain {
         self.0.act()
+    }
+
+    /// The key that the identity token is bound to, which was proved as well.
+    #[must_use]
+    pub const fn confirmation(&self) -> Option<&Confirmation> {
+        self.0.confirmation()
     }
 
     /// When the identity token ends.

@@ -91,7 +91,7 @@ impl World {
         let proof = (!proof.is_null()).then(|| token(proof));
         presentation::check(&token(identity), proof.as_ref(), &self.audience, self.now)?
             .verify(&self.issuer, &self.issuer_keys, &self.client_keys)?
-            .if_new(true)
+            .if_new(true, None)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Identity propagation: a person of another domain, and the service that acts for them.
 //!
 //! The caller is a service with a URL of its own. It shows an *identity token*, which the person's own
-//! provider made out to this server, and a *client proof* for that very token, good once. This server
-//! has heard of neither: whose word counts for the person's address it learns from the address's
+//! provider made out to this server, and a *client proof* for that very token, good once; beside a token
+//! that is bound to a key, a DPoP proof of that key as well. This server has heard of neither: whose word counts for the person's address it learns from the address's
 //! domain, and the client's keys from the client's URL.
 //!
 //! Nothing is fetched for a token that could be refused without it; the client's URL is fetched only
@@ -15,36 +15,35 @@ mod proofs;
 
 use std::sync::Arc;
 
-use countersign_client_auth::dpop::Presented;
 use countersign_fetch::Fetch;
+use countersign_identity_propagation::presentation::Proofs;
 use countersign_identity_propagation::{
-    PresentationError, PropagatedIdentity, client_proof, identity_token, presentation,
+    PresentationError, PropagatedIdentity, client_proof, presentation,
 };
 use countersign_jwt::KeySet;
-use countersign_jwt::cnf::Confirmation;
 use countersign_metadata::DocumentKind;
 use countersign_resolver::{
     ClientDocuments, ClientDocumentsConfig, IssuerConfig, IssuerResolver, KeysConfig,
     MetadataConfig, RemoteKeys, ServerMetadataCache,
 };
+use countersign_types::digest::Digest;
 use countersign_types::secret::AccessToken;
 use countersign_types::{
     Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
 };
 use http::{HeaderMap, HeaderName};
 
-use self::audit::Beside;
 pub use self::audit::{Audit, Check, Claimed, Outcome, PresentationRecord};
 pub use self::domains::{DomainError, Domains, Entitled};
 pub use self::error::IdentityError;
 pub use self::proofs::{MemoryProofs, ProofsError, UsedProofs};
 use crate::caller::{Content, VerifiedCaller};
-use crate::dpop::{Dpop, TakeError};
+use crate::dpop::Dpop;
 
 /// The header that carries the client proof.
 pub const CLIENT_PROOF: HeaderName = HeaderName::from_static(client_proof::HEADER);
 
-/// Verifies identity tokens with their client proofs.
+/// Verifies identity tokens with their proofs.
 pub struct IdentityPropagation {
     identifier: ResourceIdentifier,
     domains: Domains,
@@ -110,95 +109,67 @@ impl IdentityPropagation {
         self.clock.now()
     }
 
-    /// Says who calls, and through whom. Both tokens are untrusted.
+    /// Says who calls, and through whom. The token and the proofs are untrusted.
     ///
     /// # Errors
     /// Any [`IdentityError`].
-    pub async fn verify(
+    pub async fn verify<'a>(
         &self,
         identity_token: &AccessToken,
-        client_proof: Option<&AccessToken>,
+        proofs: impl Into<Proofs<'a>>,
     ) -> Result<VerifiedCaller, IdentityError> {
-        let outcome = self.decided(identity_token, client_proof).await;
-        self.record(identity_token, Beside::ClientProof, &outcome);
+        let outcome = self.decided(identity_token, proofs.into()).await;
+        if let Some(audit) = &self.audit {
+            let error = outcome.as_ref().err();
+            audit.record(&PresentationRecord::of(identity_token, error));
+        }
         outcome
     }
 
-    fn record(
-        &self,
-        identity_token: &AccessToken,
-        beside: Beside,
-        outcome: &Result<VerifiedCaller, IdentityError>,
-    ) {
-        if let Some(audit) = &self.audit {
-            audit.record(&PresentationRecord::of(identity_token, beside, outcome.as_ref().err()));
-        }
-    }
-
+    /// The steps of the profile's section 7, in their order.
     async fn decided(
         &self,
         identity_token: &AccessToken,
-        client_proof: Option<&AccessToken>,
+        proofs: Proofs<'_>,
     ) -> Result<VerifiedCaller, IdentityError> {
         let now = self.clock.now();
-        let checked = presentation::check(identity_token, client_proof, &self.identifier, now)?;
+        // `TokenType` to `Ath`: all that needs nobody else.
+        let checked = presentation::check(identity_token, proofs, &self.identifier, now)?;
+
+        // `Issuer`: one that is not entitled is refused before anybody's keys are fetched.
         let (entitled, keys_at) = self.entitled(checked.email(), checked.issuer()).await?;
-        // An issuer that is not the entitled one is refused before anybody's keys are fetched.
         if checked.issuer() != &entitled {
             return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
         }
+
+        // `IssuerSignature`
         let issuer_keys = self.issuer_keys.keys_with(&keys_at, checked.issuer_key_id()).await?;
         let vouched = checked.verify_issuer(&entitled, &issuer_keys)?;
+
+        // `ClientSignature`
         let client_keys: Arc<KeySet> =
             self.clients.resolve(vouched.client(), vouched.client_key_id()).await?.keys;
         let presented = vouched.verify_client(&client_keys)?;
-        let (key, until) = presented.once();
-        let is_new = self.used.insert_new(key, until).await?;
-        let identity = presented.if_new(is_new)?;
-        Ok(caller_of(&identity, None, identity_token.expose().len()))
+
+        // `Once`: nothing is used up by what any other step refuses.
+        let proved = match presented.key_proof() {
+            Some(proof) => {
+                let is_new = self.is_new(proof.once()).await?;
+                Some(proof.if_new(is_new).map_err(PresentationError::from)?)
+            }
+            None => None,
+        };
+        let is_new = self.is_new(presented.once()).await?;
+        let identity = presented.if_new(is_new, proved)?;
+        Ok(caller_of(&identity, identity_token.expose().len()))
     }
 
-    /// As [`verify`](Self::verify), for an identity token that is bound to a key, with the proof of a
-    /// key beside it. Both are untrusted.
-    pub(crate) async fn verify_bound(
-        &self,
-        identity_token: &AccessToken,
-        proof: Presented,
-        dpop: &Dpop,
-    ) -> Result<VerifiedCaller, IdentityError> {
-        let outcome = self.decided_bound(identity_token, proof, dpop).await;
-        self.record(identity_token, Beside::Key, &outcome);
-        outcome
+    /// Whether a proof was never seen; from now on it was.
+    async fn is_new(&self, (key, until): (Digest, Timestamp)) -> Result<bool, ProofsError> {
+        self.used.insert_new(key, until).await
     }
 
-    async fn decided_bound(
-        &self,
-        identity_token: &AccessToken,
-        proof: Presented,
-        dpop: &Dpop,
-    ) -> Result<VerifiedCaller, IdentityError> {
-        let now = self.clock.now();
-        let checked = identity_token::check(identity_token, &self.identifier, now)
-            .map_err(PresentationError::from)?;
-        let bound = checked.confirmation().copied().ok_or(PresentationError::Unbound)?;
-        if !proof.is_of(bound) {
-            return Err(PresentationError::Key.into());
-        }
-        let (entitled, keys_at) = self.entitled(checked.email(), checked.issuer()).await?;
-        if checked.issuer() != &entitled {
-            return Err(IdentityError::NotEntitled { domain: checked.email().domain().to_owned() });
-        }
-        let issuer_keys = self.issuer_keys.keys_with(&keys_at, checked.key_id()).await?;
-        let verified = checked.verify(&issuer_keys, &entitled).map_err(PresentationError::from)?;
-        let proved = dpop.take(proof).await.map_err(|error| match error {
-            TakeError::Used(error) => IdentityError::UsedProofs(error),
-            TakeError::Proof(error) => IdentityError::Dpop(error),
-        })?;
-        let identity = presentation::bound(verified, proved)?;
-        Ok(caller_of(&identity, Some(bound), identity_token.expose().len()))
-    }
-
-    /// How proofs of keys are judged here: what was used is noted where client proofs are.
+    /// How proofs of keys are judged here: without nonces.
     pub(crate) fn dpop(&self) -> Dpop {
         Dpop::new(Arc::clone(&self.used))
     }
@@ -229,11 +200,7 @@ impl IdentityPropagation {
     }
 }
 
-fn caller_of(
-    identity: &PropagatedIdentity,
-    confirmation: Option<Confirmation>,
-    size: usize,
-) -> VerifiedCaller {
+fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
     let claims = identity.claims();
     VerifiedCaller::new(Content {
         issuer: identity.issuer().clone(),
@@ -245,7 +212,7 @@ fn caller_of(
         permissions: Vec::new(),
         token_id: claims.str("jti").ok().flatten().map(str::to_owned),
         expires: Some(identity.expires()),
-        confirmation,
+        confirmation: identity.confirmation().copied(),
         claims: claims.clone(),
         size,
     })

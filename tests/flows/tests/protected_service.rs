@@ -2,12 +2,13 @@
 //! people of other domains, and the policy in Cedar.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::http::HeaderMap;
 use countersign_client_auth::dpop;
-use countersign_jwt::SigningKey;
 use countersign_jwt::own_key::sign_with_own_key;
+use countersign_jwt::{SigningKey, sign};
 use countersign_testkit::{Deployment, Party, keys, names};
 use countersign_types::auth_param;
 use countersign_types::digest::Digest;
@@ -104,10 +105,11 @@ impl Protected {
     }
 }
 
-/// A request with a token that is bound to a key, and a DPoP proof.
+/// A request with a token that is bound to a key, a client proof of its own, and a DPoP proof.
 struct Bound {
     key: SigningKey,
     token: String,
+    sent: AtomicU32,
 }
 
 impl Bound {
@@ -117,7 +119,14 @@ impl Bound {
         let now = protected.bed.now();
         let changes = json!({ "cnf": cnf, "iat": now, "nbf": now, "exp": now + 300 });
         let token = protected.strangers.token(&changes);
-        Self { key, token }
+        Self { key, token, sent: AtomicU32::default() }
+    }
+
+    /// The client's own proof, another one at every call.
+    fn client_proof(&self, protected: &Protected) -> String {
+        let (number, now) = (self.sent.fetch_add(1, Ordering::Relaxed), protected.bed.now());
+        let fresh = json!({ "jti": format!("client-{number}"), "iat": now, "exp": now + 60 });
+        protected.strangers.proof("client-proof+jwt", &self.token, &fresh)
     }
 
     fn proof(&self, protected: &Protected, key: &SigningKey, changes: &Value) -> String {
@@ -131,6 +140,17 @@ impl Bound {
     }
 
     async fn send(&self, protected: &Protected, scheme: &str, headers: &[(&str, &str)]) -> Reply {
+        let own = self.client_proof(protected);
+        let headers = [&[("client-assertion", own.as_str())], headers].concat();
+        self.send_only(protected, scheme, &headers).await
+    }
+
+    async fn send_only(
+        &self,
+        protected: &Protected,
+        scheme: &str,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let authorization = format!("{scheme} {}", self.token);
         let mut all = vec![("authorization", authorization.as_str())];
         all.extend(headers);
@@ -179,18 +199,16 @@ async fn party_6_o24_a_bound_token_takes_a_proof_of_its_key() {
     let twice = [("dpop", proof.as_str()), ("dpop", proof.as_str())];
     Bound::refused("two proofs", &bound.send(&protected, "DPoP", &twice).await, invalid_proof);
     Bound::refused("as a bearer", &bound.send(&protected, "Bearer", &[]).await, "invalid_token");
-    let client = protected.strangers.proof("client-proof+jwt", &bound.token, &none);
-    let beside = [("client-assertion", client.as_str())];
-    let reply = bound.send(&protected, "Bearer", &beside).await;
-    Bound::refused("as a bearer with a client proof", &reply, "invalid_token");
     let both = [("dpop", proof.as_str())];
     assert_eq!(bound.send(&protected, "Bearer", &both).await.status, 400, "half and half");
 
-    let unbound =
-        Bound { token: protected.strangers.token(&none), key: keys::signing(keys::ES256_C) };
+    let unbound = Bound { token: protected.strangers.token(&none), ..Bound::new(&protected) };
     let its = unbound.proof(&protected, &unbound.key, &json!({ "jti": "unbound" }));
     let reply = unbound.send(&protected, "DPoP", &[("dpop", &its)]).await;
     Bound::refused("a token without a key", &reply, "invalid_token");
+
+    let of_no_client = bound.send_only(&protected, "DPoP", &[("dpop", &proof)]).await;
+    Bound::refused("no client proof", &of_no_client, "invalid_token");
 
     let reply = bound.send(&protected, "DPoP", &[("dpop", &proof)]).await;
     assert_eq!(
@@ -211,6 +229,37 @@ async fn party_6_o24_a_bound_token_takes_a_proof_of_its_key() {
     assert!(
         metadata["dpop_signing_alg_values_supported"].as_array().unwrap().contains(&json!("ES256"))
     );
+}
+
+/// R2 of the models: the issuer of one.example is entitled to its own people. It names the client as who
+/// acts, and a key of its own in `cnf`.
+#[tokio::test]
+async fn party_6_an_entitled_issuer_impersonates_no_client() {
+    let protected = Protected::start().await;
+    let bound = Bound::new(&protected);
+    let fresh = |jti: &str| bound.proof(&protected, &bound.key, &json!({ "jti": jti }));
+    let now = protected.bed.now();
+    let claims = json!({
+        "iss": CLIENT, "sub": CLIENT, "aud": names::RS, "jti": "own", "iat": now, "exp": now + 60,
+        "ath": Digest::of(bound.token.as_bytes()).to_base64url(),
+    });
+    let by_its_key = sign("client-proof+jwt", &bound.key, &claims).unwrap();
+    let by_the_issuers = sign("client-proof+jwt", &protected.strangers.sts, &claims).unwrap();
+    let of_another = protected.strangers.proof("client-proof+jwt", "another token", &json!({}));
+    for (name, client_proof) in [
+        ("none", None),
+        ("by the key of cnf", Some(&by_its_key)),
+        ("by the issuer's key", Some(&by_the_issuers)),
+        ("of another token", Some(&of_another)),
+    ] {
+        let dpop = fresh(name);
+        let mut headers = vec![("dpop", dpop.as_str())];
+        headers.extend(client_proof.map(|proof| ("client-assertion", proof.as_str())));
+        let reply = bound.send_only(&protected, "DPoP", &headers).await;
+        Bound::refused(name, &reply, "invalid_token");
+    }
+    let reply = bound.send(&protected, "DPoP", &[("dpop", &fresh("client"))]).await;
+    assert_eq!(reply.status, 200, "the client itself");
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ impl World {
         let keys = |key: &SigningKey| KeySet::from_keys(vec![key.public().clone()]).unwrap();
         let issuer = Issuer::parse(STS).unwrap();
         let caller = checked.unwrap().verify(&issuer, &keys(&self.sts_key), &keys(&self.key));
-        assert_eq!(caller.unwrap().if_new(true).unwrap().email(), &alice());
+        assert_eq!(caller.unwrap().if_new(true, None).unwrap().email(), &alice());
         let mut response = json_response(&json!({ "hello": "alice" }));
         if request.method == http::Method::POST {
             *response.status_mut() = StatusCode::CREATED;

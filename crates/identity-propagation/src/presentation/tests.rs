@@ -1,20 +1,24 @@
-use countersign_jwt::cnf::Confirmation;
+use countersign_client_auth::dpop::{Expected, Target};
 use countersign_jwt::{Algorithm, SigningKey};
-use countersign_types::Lifetime;
+use countersign_types::{EndpointUrl, Lifetime};
+use http::Method;
 use serde_json::json;
 
 use super::*;
 use crate::IdentityToken;
-use crate::testing::{NOW, World, changed, keys};
+use crate::testing::{NOW, World, Zero, changed, keys};
 
 /// What is presented, to whom, and what was found: each part to be changed by a row.
 struct Case {
     world: World,
     identity: AccessToken,
+    /// The DPoP proof, where the token came with that scheme.
+    key_proof: Option<AccessToken>,
     proof: Option<AccessToken>,
     entitled: Issuer,
     issuer_keys: KeySet,
     client_keys: KeySet,
+    new_key_proof: bool,
     new: bool,
 }
 
@@ -25,18 +29,53 @@ impl Case {
         Self {
             proof: Some(world.proof_of(&identity)),
             identity,
+            key_proof: None,
             entitled: world.sts.clone(),
             issuer_keys: world.sts_keys(),
             client_keys: world.client_keys(),
+            new_key_proof: true,
             new: true,
             world,
         }
     }
 
+    /// The same with a token that is bound to a key, which is proved.
+    fn bound() -> (Self, SigningKey) {
+        let (mut case, key) = (Self::good(), fresh());
+        case.bind(&key);
+        case.prove(&key);
+        (case, key)
+    }
+
+    fn bind(&mut self, key: &SigningKey) {
+        let cnf = Some(dpop::confirmation(key));
+        self.show(
+            IdentityToken { cnf, ..self.world.identity() }.mint(&self.world.sts_key).unwrap(),
+        );
+    }
+
+    /// Adds the proof of a key, made for the token that is shown.
+    fn prove(&mut self, key: &SigningKey) {
+        let target = Target { method: &Method::GET, url: &letters() };
+        let proof = dpop::proof(key, target, Some(&self.identity), None, NOW, &Zero);
+        self.key_proof = Some(proof.unwrap());
+    }
+
+    fn presented(&self) -> Result<Presented, PresentationError> {
+        let judged = self.key_proof.as_ref().map(|proof| {
+            let target = Target { method: &Method::GET, url: &letters() };
+            let token = Some(&self.identity);
+            dpop::verify(proof, &Expected { target, token, nonces: None, now: NOW })
+        });
+        let proofs = Proofs { client: self.proof.as_ref(), key: judged };
+        let checked = check(&self.identity, proofs, &self.world.rp, NOW)?;
+        checked.verify(&self.entitled, &self.issuer_keys, &self.client_keys)
+    }
+
     fn present(&self) -> Result<PropagatedIdentity, PresentationError> {
-        check(&self.identity, self.proof.as_ref(), &self.world.rp, NOW)?
-            .verify(&self.entitled, &self.issuer_keys, &self.client_keys)?
-            .if_new(self.new)
+        let presented = self.presented()?;
+        let proved = presented.key_proof().map(|proof| proof.if_new(self.new_key_proof));
+        presented.if_new(self.new, proved.transpose()?)
     }
 
     /// Another identity token, with a proof that goes with it.
@@ -55,6 +94,31 @@ fn the_whole_of_the_checks_makes_a_caller() {
     assert_eq!(caller.issuer(), &case.world.sts);
     assert_eq!(caller.act().depth(), 1);
     assert_eq!(caller.expires(), NOW.after(IdentityToken::LIFETIME));
+}
+
+/// Whoever issues the token chooses `cnf`: its key says nothing about the client.
+#[test]
+fn a_bound_token_takes_the_proof_of_its_key_and_that_of_the_client() {
+    let (case, key) = Case::bound();
+    let caller = case.present().unwrap();
+    assert_eq!(caller.confirmation(), Some(&dpop::confirmation(&key)));
+    let (mut case, _) = Case::bound();
+    case.proof = None;
+    assert_eq!(case.present().unwrap_err().step(), Step::Proof);
+    let (mut case, key) = Case::bound();
+    let own = changed(&case.world.proof_of(&case.identity), Some(client_proof::TYP), &key, &[]);
+    case.proof = Some(own);
+    assert_eq!(case.present().unwrap_err().step(), Step::ClientSignature);
+}
+
+#[test]
+fn nobody_is_identified_by_a_key_that_the_token_is_not_bound_to() {
+    let ((case, _), (other, _)) = (Case::bound(), Case::bound());
+    let proved = || other.presented().unwrap().key_proof().unwrap().if_new(true).ok();
+    let ended = |case: &Case, proved| case.presented().unwrap().if_new(true, proved).unwrap_err();
+    assert!(matches!(ended(&case, None), PresentationError::Bound));
+    assert!(matches!(ended(&case, proved()), PresentationError::Key));
+    assert!(matches!(ended(&Case::good(), proved()), PresentationError::Unbound));
 }
 
 type Row = (&'static str, fn(&mut Case), Step);
@@ -97,11 +161,22 @@ const ROWS: &[Row] = &[
         },
         Step::Actor,
     ),
+    ("bound to a key that nobody proves", |c| c.bind(&fresh()), Step::Binding),
+    ("bound to no key, and one is proved", |c| c.prove(&fresh()), Step::Binding),
     (
-        "bound to a key",
+        "bound to another key",
         |c| {
-            let cnf = Some(Confirmation::Jkt(Digest::of(b"key")));
-            c.show(IdentityToken { cnf, ..c.world.identity() }.mint(&c.world.sts_key).unwrap());
+            c.bind(&fresh());
+            c.prove(&fresh());
+        },
+        Step::Binding,
+    ),
+    (
+        "the proof of its key goes with another token",
+        |c| {
+            let key = fresh();
+            c.prove(&key);
+            c.bind(&key);
         },
         Step::Binding,
     ),
@@ -148,7 +223,21 @@ const ROWS: &[Row] = &[
     ("another issuer's key", |c| c.issuer_keys = keys(&fresh()), Step::IssuerSignature),
     ("another client's key", |c| c.client_keys = keys(&fresh()), Step::ClientSignature),
     ("shown before", |c| c.new = false, Step::Once),
+    (
+        "the proof of its key was shown before",
+        |c| {
+            let key = fresh();
+            c.bind(&key);
+            c.prove(&key);
+            c.new_key_proof = false;
+        },
+        Step::Once,
+    ),
 ];
+
+fn letters() -> EndpointUrl {
+    EndpointUrl::parse("https://rp.bob.example/letters").unwrap()
+}
 
 fn fresh() -> SigningKey {
     SigningKey::generate(Algorithm::Es256, None).unwrap()

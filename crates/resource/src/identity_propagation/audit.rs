@@ -28,7 +28,7 @@ pub enum Outcome {
     Undecided,
 }
 
-/// What came of one presentation of an identity token and a proof. It holds neither.
+/// What came of one presentation of an identity token and its proofs. It holds none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresentationRecord {
@@ -42,29 +42,9 @@ pub struct PresentationRecord {
     pub checks: Vec<Check>,
 }
 
-/// What has to be proved beside an identity token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
-    /// That the client signed a proof for it.
-    ClientProof,
-    /// The key that it is bound to.
-    Key,
-}
-
-impl Beside {
-    fn asks(self, step: Step) -> bool {
-        let of_a_client_proof = [Step::Proof, Step::Ath, Step::ClientSignature];
-        self == Self::ClientProof || !of_a_client_proof.contains(&step)
-    }
-}
-
 impl PresentationRecord {
     /// The record of a presentation that ended with this error, or without one.
-    pub(super) fn of(
-        identity_token: &AccessToken,
-        beside: Beside,
-        error: Option<&IdentityError>,
-    ) -> Self {
+    pub(super) fn of(identity_token: &AccessToken, error: Option<&IdentityError>) -> Self {
         let outcome = match error {
             None => Outcome::Accepted,
             Some(error) if error.is_undecided() => Outcome::Undecided,
@@ -74,7 +54,7 @@ impl PresentationRecord {
         let check =
             |step: Step, passed| Check { name: step.name(), section: step.section(), passed };
         let passed = Step::ALL.iter().filter(|step| ended.is_none_or(|ended| **step < ended));
-        let passed = passed.filter(|step| beside.asks(**step)).map(|step| check(*step, true));
+        let passed = passed.map(|step| check(*step, true));
         let failed = ended.filter(|_| outcome == Outcome::Refused).map(|step| check(step, false));
         let checks = passed.chain(failed).collect();
         Self { outcome, claimed: Claimed::by(identity_token), checks }

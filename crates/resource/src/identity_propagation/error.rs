@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use countersign_client_auth::dpop::DpopError;
 use countersign_fetch::FetchError;
 use countersign_identity_propagation::PresentationError;
 use countersign_identity_propagation::presentation::Step;
@@ -14,13 +13,13 @@ use http::StatusCode;
 
 use super::proofs::ProofsError;
 
-/// Why an identity is not accepted. The caller is told `invalid_token`, or 503 where nothing is known,
-/// and nothing more: every URL that was fetched is one that the caller, or whoever vouches for them,
+/// Why an identity is not accepted. The caller is told `invalid_token`, what is wrong with a DPoP proof,
+/// or 503 where nothing is known, and nothing more: every URL that was fetched is one that the caller, or whoever vouches for them,
 /// chose.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The identity token or the client proof is refused.
+    /// The identity token or one of its proofs is refused.
     #[error("the presentation is refused")]
     Presentation(#[from] PresentationError),
     /// Nobody of this domain is taken.
@@ -50,10 +49,7 @@ pub enum IdentityError {
     /// The client's document or its keys cannot be had.
     #[error("no keys of the client")]
     Client(#[from] ClientError),
-    /// The proof of the key that the token is bound to was used before.
-    #[error("the proof of the key is refused")]
-    Dpop(#[source] DpopError),
-    /// Whether the client proof is new cannot be told: our own failure.
+    /// Whether the proofs are new cannot be told: our own failure.
     #[error("the memory of used proofs failed")]
     UsedProofs(#[from] ProofsError),
 }
@@ -71,7 +67,7 @@ impl IdentityError {
             | Self::NoKeys => Step::Issuer,
             Self::IssuerKeys(_) => Step::IssuerSignature,
             Self::Client(_) => Step::ClientSignature,
-            Self::Dpop(_) | Self::UsedProofs(_) => Step::Once,
+            Self::UsedProofs(_) => Step::Once,
         }
     }
 
@@ -88,8 +84,7 @@ impl IdentityError {
             Self::Presentation(_)
             | Self::Domain { .. }
             | Self::NotEntitled { .. }
-            | Self::NoKeys
-            | Self::Dpop(_) => false,
+            | Self::NoKeys => false,
         }
     }
 }
@@ -110,7 +105,7 @@ impl WireError for IdentityError {
             return Wire::unavailable();
         }
         match self {
-            Self::Dpop(error) => {
+            Self::Presentation(PresentationError::KeyProof(error)) => {
                 let wire = error.wire();
                 Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description)
             }

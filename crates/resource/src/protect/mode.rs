@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign_client_auth::dpop::{self, DpopError};
+use countersign_client_auth::dpop::{self, DpopError, Presented};
 use countersign_identity_propagation::PresentationError;
+use countersign_identity_propagation::presentation::Proofs;
 use countersign_metadata::ProtectedResourceMetadata;
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
@@ -91,8 +92,9 @@ impl Mode {
         self
     }
 
-    /// Takes access tokens that are bound to a key, with a proof of it ([RFC 9449 §7]), or identity
-    /// tokens by another memory of used proofs than that of client proofs. RPTs are bearer tokens.
+    /// Takes access tokens that are bound to a key, with a proof of it ([RFC 9449 §7]). Identity tokens
+    /// are taken anyway, and their proofs noted where client proofs are: of them, it says only whether
+    /// they carry a nonce. RPTs are bearer tokens.
     ///
     /// [RFC 9449 §7]: https://www.rfc-editor.org/rfc/rfc9449#section-7
     #[must_use]
@@ -194,19 +196,7 @@ impl Mode {
                 Ok(_) => Err(bound(&AccessTokenError::Bound, true)),
                 Err(error) => Err(bound(&error, matches!(error, AccessTokenError::Bound))),
             },
-            Kind::Identity(identities) => {
-                let proof = client_proof_of(&parts.headers);
-                let proof = proof.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
-                identities.verify(token, proof.as_ref()).await.map_err(|error| {
-                    let check = Some(error.step().name());
-                    match (&error, &self.dpop) {
-                        (IdentityError::Presentation(PresentationError::Bound), Some(_)) => {
-                            not_this_way(token, &error, check)
-                        }
-                        _ => refused(token, &error, check),
-                    }
-                })
-            }
+            Kind::Identity(identities) => self.by_identity(identities, parts, token, None).await,
             Kind::Uma(..) => Err(Answer::NoCredentials),
         }
     }
@@ -220,25 +210,15 @@ impl Mode {
         parts: &Parts,
         token: &AccessToken,
     ) -> Result<VerifiedCaller, Answer> {
-        let now = self.now();
-        let proof = dpop.present(parts, self.identifier(), token, now);
-        let proof = proof.map_err(|error| {
-            let nonce = matches!(error, DpopError::Nonce).then(|| dpop.nonce(now)).flatten();
-            bad_proof(token, &error, nonce)
-        })?;
+        let proof = dpop.present(parts, self.identifier(), token, self.now());
+        if let Kind::Identity(identities) = &self.kind {
+            return self.by_identity(identities, parts, token, Some(proof)).await;
+        }
+        let proof = proof.map_err(|error| self.bad_proof(token, &error))?;
         let caller = match &self.kind {
             Kind::AccessTokens(tokens) => tokens.named(token).await,
             Kind::Introspected(tokens, limit) => asked(tokens, limit, parts, token).await?,
-            Kind::Identity(identities) => {
-                let check = |error: &IdentityError| Some(error.step().name());
-                let caller = identities.verify_bound(token, proof, dpop).await;
-                return caller.map_err(|error| match &error {
-                    IdentityError::Dpop(replayed) => bad_proof(token, replayed, None),
-                    error if error.is_undecided() => refused(token, error, check(error)),
-                    error => not_this_way(token, error, check(error)),
-                });
-            }
-            Kind::Uma(..) => return Err(Answer::NoCredentials),
+            Kind::Identity(_) | Kind::Uma(..) => return Err(Answer::NoCredentials),
         };
         let caller = caller.map_err(|error| match error.wire().status.is_server_error() {
             true => refused(token, &error, None),
@@ -249,11 +229,49 @@ impl Mode {
         }
         match dpop.take(proof).await {
             Ok(_) => Ok(caller),
-            Err(TakeError::Proof(error)) => Err(bad_proof(token, &error, None)),
+            Err(TakeError::Proof(error)) => Err(self.bad_proof(token, &error)),
             Err(TakeError::Used(error)) => {
                 Err(refused(token, &IdentityError::UsedProofs(error), None))
             }
         }
+    }
+
+    /// The person that an identity token names, and the client that proves itself beside it; with the
+    /// DPoP proof, where the token came with that scheme.
+    async fn by_identity(
+        &self,
+        identities: &IdentityPropagation,
+        parts: &Parts,
+        token: &AccessToken,
+        key: Option<Result<Presented, DpopError>>,
+    ) -> Result<VerifiedCaller, Answer> {
+        let client = client_proof_of(&parts.headers);
+        let client = client.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
+        let is_dpop = key.is_some();
+        let caller = identities.verify(token, Proofs { client: client.as_ref(), key }).await;
+        caller.map_err(|error| {
+            let check = Some(error.step().name());
+            match &error {
+                _ if error.is_undecided() => refused(token, &error, check),
+                IdentityError::Presentation(PresentationError::KeyProof(proof)) => {
+                    self.bad_proof(token, proof)
+                }
+                IdentityError::Presentation(PresentationError::Bound) => {
+                    not_this_way(token, &error, check)
+                }
+                _ if is_dpop => not_this_way(token, &error, check),
+                _ => refused(token, &error, check),
+            }
+        })
+    }
+
+    /// The answer to a DPoP proof that is refused, with the nonce that it lacks.
+    fn bad_proof(&self, token: &AccessToken, error: &DpopError) -> Answer {
+        log::not_accepted(token, error, Some("the proof of the key"));
+        let wire = error.wire();
+        let wire = Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description);
+        let dpop = self.dpop.as_ref().filter(|_| matches!(error, DpopError::Nonce));
+        Answer::Dpop { wire, nonce: dpop.and_then(|dpop| dpop.nonce(self.now())) }
     }
 
     /// This server, as tokens name it.
@@ -333,13 +351,6 @@ fn not_this_way(
     let description = "the token is not accepted here, or not with this proof";
     let wire = Wire::new(ErrorCode::INVALID_TOKEN, StatusCode::UNAUTHORIZED, description);
     Answer::Dpop { wire, nonce: None }
-}
-
-fn bad_proof(token: &AccessToken, error: &DpopError, nonce: Option<String>) -> Answer {
-    log::not_accepted(token, error, Some("the proof of the key"));
-    let wire = error.wire();
-    let wire = Wire::new(wire.code, StatusCode::UNAUTHORIZED, wire.description);
-    Answer::Dpop { wire, nonce }
 }
 
 /// The caller of a UMA-protected resource, or the challenge. [UMA 2.0 Grant §3.5]
