@@ -82,8 +82,7 @@ pub(crate) fn read<'t, S: DeserializeSeed<'t>>(
 
 /// A number by which most different names of members differ, made of their ends and lengths.
 #[inline]
-pub(crate) fn fingerprint(name: &str) -> u32 {
-    let name = name.as_bytes();
+pub(crate) fn fingerprint(name: &[u8]) -> u32 {
     let ends = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
         u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23)
     } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {

@@ -91,7 +91,7 @@ pub(crate) fn write<S: AsRef<[u8]>>(
 ) -> Result<String, SignError> {
     let mut buffer = Vec::with_capacity(1024);
     check_names(members.typ, members.kid)?;
-    serde_json::to_writer(&mut buffer, members).map_err(|_| SignError::Claims)?;
+    json::write(&mut buffer, members).map_err(|_| SignError::Claims)?;
     let mut token = Vec::with_capacity(1024);
     base64url::encode_octets_onto(&buffer, &mut token);
     token.push(b'.');

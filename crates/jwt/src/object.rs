@@ -101,7 +101,7 @@ impl Object {
 
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Entry<'_>> {
-        self.find(fingerprint(name), name)
+        self.find(fingerprint(name.as_bytes()), name)
     }
 
     fn find(&self, print: u32, name: &str) -> Option<Entry<'_>> {
@@ -271,12 +271,12 @@ impl<'de> Visitor<'de> for NameAt<'_> {
     }
 
     fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok((fingerprint(text), Text::place(text, self.0.base)))
+        Ok((fingerprint(text.as_bytes()), Text::place(text, self.0.base)))
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
         self.0.node.check_unescaped(text)?;
-        Ok((fingerprint(text), Text::Unescaped(text.into())))
+        Ok((fingerprint(text.as_bytes()), Text::Unescaped(text.into())))
     }
 }
 

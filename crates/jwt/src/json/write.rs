@@ -1,205 +1,334 @@
 //! JSON as this crate's own readers take it, written.
 //!
 //! What a value serializes to is known only as it is written: names of a map and of what is
-//! flattened into it may meet, texts hold NUL. The rules of the reader are watched while
-//! `serde_json` writes, and only where that cannot tell is the text read again.
+//! flattened into it may meet, texts hold NUL. So the rules of the reader are kept while writing,
+//! and only where that cannot tell is the text read again. Texts that need no escapes, and those are
+//! most, are copied whole; the others and all numbers are written by `serde_json`.
 
-use std::io;
-
-use serde::Serialize;
-use serde_json::Serializer;
-use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
+use serde::ser::{self, Serialize, SerializeStruct as _, Serializer};
 
 use super::{JsonError, MAX_DEPTH, fingerprint, parse};
+
+mod serializer;
 
 /// How many names are remembered at once, of all objects that are open.
 const NAMES: usize = 32;
 
 /// Why nothing was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WriteError {
     /// The value does not serialize.
+    #[error("the value does not serialize")]
     Value,
     /// [`parse`] would refuse the text.
-    Unreadable(JsonError),
+    #[error("no reader would take the text")]
+    Unreadable(#[source] JsonError),
+}
+
+impl ser::Error for WriteError {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Self::Value
+    }
 }
 
 /// Writes a value in place of what `text` held.
 pub(crate) fn write<T: Serialize>(text: &mut Vec<u8>, value: &T) -> Result<(), WriteError> {
     text.clear();
-    let mut watch = Watch::default();
-    let written = value.serialize(&mut Serializer::with_formatter(&mut *text, &mut watch));
-    if written.is_err() {
-        return Err(watch.fault.map_or(WriteError::Value, WriteError::Unreadable));
-    }
-    if watch.unsure {
+    let mut writer =
+        Writer { text, depth: 0, names: [0; NAMES], len: 0, in_name: false, unsure: false };
+    value.serialize(&mut writer)?;
+    if writer.unsure {
         parse(text).map_err(WriteError::Unreadable)?;
     }
     Ok(())
 }
 
-/// What has been written so far, as far as the rules of the reader ask. It lives on the stack: that
-/// nothing is allocated keeps the watch at a fraction of the writing.
-#[derive(Default)]
-struct Watch {
+/// The text so far, and what the rules of the reader ask of it.
+struct Writer<'t> {
+    text: &'t mut Vec<u8>,
     depth: usize,
     /// [`fingerprint`] of each name of the objects that are open, the innermost last.
     names: [u32; NAMES],
     /// How many there are.
     len: usize,
-    /// The innermost object.
-    object: Open,
-    /// Those around it, by depth.
-    outer: [Open; MAX_DEPTH],
     /// Whether a name is being written.
     in_name: bool,
-    /// That of the name that is being written; 0 before its first octet.
-    name: u32,
-    /// Whether a piece of that name is written already.
-    has_piece: bool,
     /// Whether only the reader can tell if the text has one reading.
     unsure: bool,
-    /// The rule that ended the writing.
-    fault: Option<JsonError>,
 }
 
-/// An object that is open.
-#[derive(Clone, Copy, Default)]
-struct Open {
+impl<'t> Writer<'t> {
+    /// Writes what holds nothing, as `serde_json` does.
+    fn leaf<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        serde_json::to_writer(&mut *self.text, value).map_err(|_| WriteError::Value)
+    }
+
+    fn string(&mut self, value: &str) -> Result<(), WriteError> {
+        if !is_unescaped(value) {
+            return self.escaped(value);
+        }
+        self.text.push(b'"');
+        self.text.extend_from_slice(value.as_bytes());
+        self.text.push(b'"');
+        Ok(())
+    }
+
+    #[cold]
+    fn escaped(&mut self, value: &str) -> Result<(), WriteError> {
+        if value.contains('\0') {
+            return Err(WriteError::Unreadable(JsonError::Nul));
+        }
+        self.leaf(value)
+    }
+
+    /// Writes a number or boolean, which a name holds as a text.
+    fn scalar<T: Serialize>(&mut self, value: T) -> Result<(), WriteError> {
+        if !self.in_name {
+            return self.leaf(&value);
+        }
+        self.text.push(b'"');
+        self.leaf(&value)?;
+        self.text.push(b'"');
+        // What no number of JSON is, a name is not made of either.
+        if self.text.ends_with(b"null\"") { Err(WriteError::Value) } else { Ok(()) }
+    }
+
+    fn null(&mut self) -> Result<(), WriteError> {
+        if self.in_name {
+            return Err(WriteError::Value);
+        }
+        self.text.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn enter(&mut self, bracket: u8) -> Result<(), WriteError> {
+        if self.in_name {
+            return Err(WriteError::Value);
+        }
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(WriteError::Unreadable(JsonError::TooDeep));
+        }
+        self.text.push(bracket);
+        Ok(())
+    }
+
+    /// Enters the object around the value of an enum's variant.
+    fn enter_variant(&mut self, variant: &str) -> Result<&mut Self, WriteError> {
+        self.enter(b'{')?;
+        self.string(variant)?;
+        self.text.push(b':');
+        Ok(self)
+    }
+
+    /// Enters an array or object whose end is still to be written.
+    fn open(&mut self, bracket: u8, closing: &'static [u8]) -> Result<Open<'_, 't>, WriteError> {
+        self.enter(bracket)?;
+        let start = self.len;
+        Ok(Open { writer: self, closing, start, seen: 0 })
+    }
+}
+
+/// Whether a text stands in JSON as it is: without quotation marks, backslashes and control
+/// characters. [RFC 8259 §7](https://www.rfc-editor.org/rfc/rfc8259#section-7)
+fn is_unescaped(text: &str) -> bool {
+    const EACH: u64 = u64::MAX / 255;
+    // The highest bit of some octet, if one is below 0x20, or 0x22 (which is one below 0x21 with
+    // its second bit changed), or 0x5C.
+    let escapes = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let low = word ^ (EACH * 0x02);
+        let backslash = word ^ (EACH * 0x5C);
+        (low.wrapping_sub(EACH * 0x21) & !low | backslash.wrapping_sub(EACH) & !backslash)
+            & (EACH * 0x80)
+    };
+    let octets = text.as_bytes();
+    match octets.last_chunk() {
+        Some(last) => {
+            let (words, _) = octets.as_chunks();
+            words.iter().fold(escapes(last), |found, word| found | escapes(word)) == 0
+        }
+        None => octets.iter().all(|octet| !matches!(octet, 0..0x20 | b'"' | b'\\')),
+    }
+}
+
+/// An array or object that is open.
+struct Open<'w, 't> {
+    writer: &'w mut Writer<'t>,
+    /// What closes it, and what it is the value of: nothing if it is but a way to hand over a text.
+    closing: &'static [u8],
     /// Where its names start.
     start: usize,
     /// A bit for each of them: a name whose bit is not there yet is compared with no other.
     seen: u64,
 }
 
-impl Watch {
-    fn refuse(&mut self, fault: JsonError) -> io::Result<()> {
-        self.fault = Some(fault);
-        Err(io::ErrorKind::InvalidData.into())
-    }
-
-    fn enter(&mut self) -> io::Result<()> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH { self.refuse(JsonError::TooDeep) } else { Ok(()) }
-    }
-
-    /// Takes down the name that was written. Of two with one fingerprint the reader has to tell.
-    fn remember(&mut self) {
-        let bit = 1 << (self.name % u64::BITS);
-        let is_new = self.object.seen & bit == 0 || {
-            let siblings = self.names.get(self.object.start..self.len).unwrap_or_default();
-            !siblings.contains(&self.name)
-        };
-        self.object.seen |= bit;
-        match self.names.get_mut(self.len) {
-            // A name of no octets, or one that is not written as a text is, has none.
-            Some(place) if is_new && self.name != 0 => {
-                *place = self.name;
-                self.len += 1;
-            }
-            _ => self.unsure = true,
+impl Open<'_, '_> {
+    fn separate(&mut self) {
+        // No value ends with a bracket that opens one.
+        if !matches!(self.writer.text.last(), Some(b'[' | b'{')) {
+            self.writer.text.push(b',');
         }
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), WriteError> {
+        self.separate();
+        element.serialize(&mut *self.writer)
+    }
+
+    fn name<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), WriteError> {
+        self.separate();
+        let start = self.writer.text.len();
+        self.writer.in_name = true;
+        name.serialize(&mut *self.writer)?;
+        self.writer.in_name = false;
+        // Two names are one if they are written alike.
+        let written = self.writer.text.get(start + 1..).unwrap_or_default();
+        let name = fingerprint(written.strip_suffix(b"\"").unwrap_or_default());
+        self.remember(name);
+        Ok(())
+    }
+
+    /// Takes down the name that was written. Of two with one fingerprint, or too many of them, the
+    /// reader has to tell.
+    fn remember(&mut self, name: u32) {
+        let Writer { names, len, unsure, .. } = &mut *self.writer;
+        let bit = 1 << (name % u64::BITS);
+        let is_new = self.seen & bit == 0
+            || !names.get(self.start..*len).unwrap_or_default().contains(&name);
+        self.seen |= bit;
+        match names.get_mut(*len) {
+            Some(place) if is_new => {
+                *place = name;
+                *len += 1;
+            }
+            _ => *unsure = true,
+        }
+        self.writer.text.push(b':');
+    }
+
+    fn member<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), WriteError> {
+        if self.closing.is_empty() {
+            return self.writer.leaf(&AsItStands { name, value });
+        }
+        self.separate();
+        self.writer.string(name)?;
+        // Of one object all names are taken as they are, or all as they are written.
+        self.remember(fingerprint(name.as_bytes()));
+        value.serialize(&mut *self.writer)
+    }
+
+    fn close(self) -> Result<(), WriteError> {
+        self.writer.text.extend_from_slice(self.closing);
+        self.writer.depth -= self.closing.len();
+        self.writer.len = self.start;
+        Ok(())
     }
 }
 
-impl Formatter for &mut Watch {
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.enter()?;
-        CompactFormatter.begin_array(writer)
-    }
+/// A text of JSON, on its way to `serde_json`.
+struct AsItStands<'a, T: ?Sized> {
+    name: &'static str,
+    value: &'a T,
+}
 
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        CompactFormatter.end_array(writer)
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.enter()?;
-        if let Some(place) = self.outer.get_mut(self.depth - 1) {
-            *place = std::mem::replace(&mut self.object, Open { start: self.len, seen: 0 });
-        }
-        CompactFormatter.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        self.len = self.object.start;
-        self.object = self.outer.get(self.depth).copied().unwrap_or_default();
-        CompactFormatter.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.in_name = true;
-        self.has_piece = false;
-        self.name = 0;
-        CompactFormatter.begin_object_key(writer, first)
-    }
-
-    fn end_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.in_name = false;
-        self.remember();
-        CompactFormatter.end_object_key(writer)
-    }
-
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        if self.in_name {
-            // A name that comes in pieces, as `collect_str` writes it, has no fingerprint.
-            self.unsure |= self.has_piece;
-            self.has_piece = true;
-            self.name = fingerprint(fragment);
-        }
-        CompactFormatter.write_string_fragment(writer, fragment)
-    }
-
-    fn write_char_escape<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        escape: CharEscape,
-    ) -> io::Result<()> {
-        if matches!(escape, CharEscape::AsciiControl(0)) {
-            return self.refuse(JsonError::Nul);
-        }
-        self.unsure |= self.in_name;
-        CompactFormatter.write_char_escape(writer, escape)
-    }
-
-    fn write_number_str<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        number: &str,
-    ) -> io::Result<()> {
-        self.unsure = true;
-        CompactFormatter.write_number_str(writer, number)
-    }
-
-    fn write_raw_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        self.unsure = true;
-        CompactFormatter.write_raw_fragment(writer, fragment)
+impl<T: Serialize + ?Sized> Serialize for AsItStands<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = serializer.serialize_struct(self.name, 1)?;
+        text.serialize_field(self.name, self.value)?;
+        text.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Serialize;
+    use serde_json::value::RawValue;
+
     use super::*;
 
-    /// Numbers of any length are written so where another crate of the build wants them.
+    #[derive(Serialize)]
+    enum Kind {
+        Unit,
+        Newtype(Option<char>),
+        Tuple((), f32),
+        Struct { a: Unit, b: i128 },
+    }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct All<'a> {
+        kinds: [Kind; 5],
+        bools: BTreeMap<bool, &'a str>,
+        numbers: BTreeMap<i64, f64>,
+        #[serde(flatten)]
+        texts: BTreeMap<String, Option<(String, u8)>>,
+        raw: &'a RawValue,
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_serde_json_writes(
+            letter in any::<char>(),
+            text in "[ -~\\x00-\u{ff}]{0,20}",
+            names in prop::collection::btree_map("[ab\"\\\\\u{7f}\u{e9}\n]{0,17}", any::<Option<(String, u8)>>(), 0..40),
+            number in any::<i64>(),
+            real in any::<f64>(),
+        ) {
+            let raw = RawValue::from_string("[1.50]".to_owned()).unwrap();
+            let a_struct = Kind::Struct { a: Unit, b: number.into() };
+            let newtype = Kind::Newtype(Some(letter));
+            let kinds =
+                [Kind::Unit, newtype, Kind::Newtype(None), Kind::Tuple((), real as f32), a_struct];
+            let value = All {
+                kinds,
+                bools: [(number > 0, text.as_str())].into(),
+                numbers: [(number, real)].into(),
+                texts: names,
+                raw: &raw,
+            };
+            let expected = serde_json::to_vec(&value).unwrap();
+            let mut written = b"what was there".to_vec();
+            match write(&mut written, &value) {
+                Ok(()) => prop_assert_eq!(written, expected),
+                Err(error) => prop_assert_eq!(error, WriteError::Unreadable(parse(&expected).unwrap_err())),
+            }
+        }
+    }
+
     #[test]
-    fn a_number_that_is_a_text_is_left_to_the_reader() {
-        let (mut watch, mut text) = (Watch::default(), Vec::new());
-        (&mut watch).write_number_str(&mut text, "1e400").unwrap();
-        assert!(watch.unsure);
-        assert_eq!(text, b"1e400");
+    fn names_are_texts() {
+        #[track_caller]
+        fn refused(name: impl Serialize) {
+            assert_eq!(write(&mut Vec::new(), &Named(name)), Err(WriteError::Value));
+        }
+        refused(());
+        refused(None::<u8>);
+        refused([1]);
+        refused(f64::NAN);
+        refused(Kind::Newtype(None));
+        refused(Kind::Tuple((), 1.5));
+        refused(RawValue::from_string("\"a\"".to_owned()).unwrap());
+        let mut text = Vec::new();
+        write(&mut text, &Named(Some('\n'))).unwrap();
+        assert_eq!(text, br#"{"\n":null}"#);
+    }
+
+    /// An object with one member of this name.
+    struct Named<T>(T);
+
+    impl<T: Serialize> Serialize for Named<T> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map([(&self.0, ())])
+        }
     }
 }
