@@ -36,12 +36,22 @@ pub enum RecordTable {
     Resources,
     /// What a resource server registered where, so that it finds its ids again after a restart.
     Registrations,
+    /// What people allowed clients.
+    Grants,
+    /// What a refresh token stands for.
+    RefreshTokens,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 4] =
-        [Self::AccessTokens, Self::Revoked, Self::Resources, Self::Registrations];
+    pub const ALL: [Self; 6] = [
+        Self::AccessTokens,
+        Self::Revoked,
+        Self::Resources,
+        Self::Registrations,
+        Self::Grants,
+        Self::RefreshTokens,
+    ];
 }
 
 /// When an insertion may be acknowledged.

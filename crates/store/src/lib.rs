@@ -5,6 +5,8 @@
 //! |---|---|---|
 //! | [`tickets`] | permission tickets: single use, bound to their first presenter | UMA 2.0 Grant §3.3.1, §5.5 |
 //! | [`codes`] | authorization codes: single use, a second use is recognised | [RFC 6749 §4.1.2] |
+//! | [`grants`] | what people allowed clients: what derives from a grant ends with it | [RFC 6749 §1.3] |
+//! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
 //! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
 //! | [`revoked`] | self-contained tokens revoked before their time | [RFC 6749 §4.1.2] |
@@ -58,6 +60,8 @@
 //! an older copy of the file brings spent values back that were live when the copy was made:
 //! after a restore, let every ticket and code of before expire first.
 //!
+//! [RFC 6749 §1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-1.3
+//! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
 //! [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
 //! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
@@ -66,10 +70,12 @@ pub mod access_tokens;
 pub mod codes;
 pub mod engine;
 pub mod error;
+pub mod grants;
 mod horizon;
 pub mod memory;
 mod one_time;
 mod record;
+pub mod refresh_tokens;
 pub mod registrations;
 pub mod replay;
 pub mod resources;
@@ -81,8 +87,10 @@ pub use access_tokens::AccessTokens;
 pub use codes::Codes;
 pub use engine::Engine;
 pub use error::StoreError;
+pub use grants::Grants;
 pub use memory::MemoryEngine;
 pub use one_time::Taken;
+pub use refresh_tokens::RefreshTokens;
 pub use registrations::Registrations;
 pub use replay::Replay;
 pub use resources::Resources;

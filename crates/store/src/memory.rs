@@ -39,6 +39,8 @@ pub struct MemoryEngine {
     revoked: Sharded<Record>,
     resources: Sharded<Record>,
     registrations: Sharded<Record>,
+    grants: Sharded<Record>,
+    refresh_tokens: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -61,6 +63,8 @@ impl MemoryEngine {
             RecordTable::Revoked => &self.revoked,
             RecordTable::Resources => &self.resources,
             RecordTable::Registrations => &self.registrations,
+            RecordTable::Grants => &self.grants,
+            RecordTable::RefreshTokens => &self.refresh_tokens,
         }
     }
 }

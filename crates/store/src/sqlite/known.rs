@@ -48,6 +48,8 @@ pub(super) struct Known {
     revoked: Mutex<Table>,
     resources: Mutex<Table>,
     registrations: Mutex<Table>,
+    grants: Mutex<Table>,
+    refresh_tokens: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -126,6 +128,8 @@ impl Known {
             RecordTable::Revoked => &self.revoked,
             RecordTable::Resources => &self.resources,
             RecordTable::Registrations => &self.registrations,
+            RecordTable::Grants => &self.grants,
+            RecordTable::RefreshTokens => &self.refresh_tokens,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.
         table.lock().unwrap_or_else(PoisonError::into_inner)

@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 2] = [TABLES, HORIZON];
+const STEPS: [&str; 3] = [TABLES, HORIZON, GRANTS];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -63,6 +63,18 @@ CREATE INDEX registrations_expires ON registrations (expires) WHERE expires IS N
 /// One row: the moment that certainly lay in the past when it was written.
 const HORIZON: &str = "
 CREATE TABLE horizon (id INTEGER PRIMARY KEY CHECK (id = 0), past INTEGER NOT NULL) STRICT;
+";
+
+/// What people allowed, and what derives from it for longer than a code or an access token lives.
+const GRANTS: &str = "
+CREATE TABLE grants (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX grants_expires ON grants (expires) WHERE expires IS NOT NULL;
+CREATE TABLE refresh_tokens (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires) WHERE expires IS NOT NULL;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

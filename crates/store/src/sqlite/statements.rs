@@ -98,6 +98,8 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::Revoked => record_sql!("revoked"),
         RecordTable::Resources => record_sql!("resources"),
         RecordTable::Registrations => record_sql!("registrations"),
+        RecordTable::Grants => record_sql!("grants"),
+        RecordTable::RefreshTokens => record_sql!("refresh_tokens"),
     }
 }
 
@@ -110,14 +112,16 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 7] = purge_sql!(
+const PURGE: [&str; 9] = purge_sql!(
     "tickets",
     "codes",
     "replay",
     "access_tokens",
     "revoked",
     "resources",
-    "registrations"
+    "registrations",
+    "grants",
+    "refresh_tokens"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.

@@ -379,9 +379,17 @@ mod tests {
 
     fn prepared(connection: Connection) -> Connection {
         connection.execute_batch("CREATE TABLE t (v BLOB)").unwrap();
-        for table in
-            ["tickets", "codes", "replay", "access_tokens", "revoked", "resources", "registrations"]
-        {
+        for table in [
+            "tickets",
+            "codes",
+            "replay",
+            "access_tokens",
+            "revoked",
+            "resources",
+            "registrations",
+            "grants",
+            "refresh_tokens",
+        ] {
             connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
         }
         connection.execute_batch("CREATE TABLE horizon (id PRIMARY KEY, past)").unwrap();

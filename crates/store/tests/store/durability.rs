@@ -167,20 +167,24 @@ async fn r6_a_clock_that_jumps_makes_nothing_go_early() {
 }
 
 #[tokio::test]
-async fn what_was_in_the_file_before_the_horizon_was_kept_is_still_there() {
-    let directory = Directory::new();
-    let engine = open(&directory.file());
-    engine.put(RecordTable::Resources, b"r", b"resource".to_vec(), None).await.unwrap();
-    drop(engine);
-    // The file as the first version of the schema has it.
-    let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.execute_batch("DROP TABLE horizon; PRAGMA user_version = 1").unwrap();
-    drop(connection);
+async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
+    let without_grants = "DROP TABLE grants; DROP TABLE refresh_tokens;";
+    for (version, without) in [(1, "DROP TABLE horizon;"), (2, "")] {
+        let directory = Directory::new();
+        let engine = open(&directory.file());
+        engine.put(RecordTable::Resources, b"r", b"resource".to_vec(), None).await.unwrap();
+        drop(engine);
+        let connection = rusqlite::Connection::open(directory.file()).unwrap();
+        let older = format!("{without_grants}{without} PRAGMA user_version = {version}");
+        connection.execute_batch(&older).unwrap();
+        drop(connection);
 
-    let engine = open(&directory.file());
-    let resource = engine.get(RecordTable::Resources, b"r", at(1)).await.unwrap();
-    assert_eq!(resource.as_deref(), Some(b"resource".as_slice()));
-    assert!(engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap());
+        let engine = open(&directory.file());
+        let resource = engine.get(RecordTable::Resources, b"r", at(1)).await.unwrap();
+        assert_eq!(resource.as_deref(), Some(b"resource".as_slice()), "{version}");
+        assert!(engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap(), "{version}");
+        engine.put(RecordTable::Grants, b"g", b"grant".to_vec(), None).await.unwrap();
+    }
 }
 
 #[test]
@@ -224,14 +228,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let directory = Directory::new();
     drop(open(&directory.file()));
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.pragma_update(None, "user_version", 3).unwrap();
+    connection.pragma_update(None, "user_version", 4).unwrap();
     drop(connection);
     let before = std::fs::read(directory.file()).unwrap();
 
     let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
         panic!("opened")
     };
-    assert!(matches!(error, OpenError::NewerSchema { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 4, known: 3, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     assert_eq!(std::fs::read(directory.file()).unwrap(), before);
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::common::{at, on_both};
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Codes, Registrations, Replay, Resources, RevokedTokens, StoreError, Taken,
-    Tickets,
+    AccessTokens, Codes, Grants, RefreshTokens, Registrations, Replay, Resources, RevokedTokens,
+    StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
-use countersign_types::secret::{AccessToken, AuthorizationCode, TicketHandle};
+use countersign_types::secret::{AccessToken, AuthorizationCode, RefreshToken, TicketHandle};
 use countersign_types::{ClientId, Issuer};
 
 struct Sevens;
@@ -161,6 +161,47 @@ async fn a_revoked_jti_stays_revoked_until_its_token_is_dead() {
         revoked.revoke("jti", at(100)).await.unwrap();
         assert!(revoked.is_revoked("jti", at(99)).await.unwrap());
         assert!(!revoked.is_revoked("Jti", at(1)).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_is_one_persons_and_does_not_come_back() {
+    on_both(async |engine| {
+        let grants: Grants<String> = Grants::new(engine);
+        grants.insert("alice", "g1", &"read".into(), at(100)).await.unwrap();
+        grants.insert("alice", "g2", &"write".into(), at(100)).await.unwrap();
+        assert_eq!(grants.find("alice", "g1", at(99)).await.unwrap().as_deref(), Some("read"));
+        assert_eq!(grants.find("mallory", "g1", at(1)).await.unwrap(), None);
+        assert_eq!(grants.find("alice", "g", at(1)).await.unwrap(), None);
+        assert_eq!(grants.find("aliceg", "1", at(1)).await.unwrap(), None);
+
+        assert!(grants.replace("alice", "g1", &"used".into(), at(50)).await.unwrap());
+        assert_eq!(grants.find("alice", "g1", at(99)).await.unwrap().as_deref(), Some("used"));
+        assert_eq!(grants.find("alice", "g1", at(100)).await.unwrap(), None, "its end is its end");
+        assert!(!grants.replace("alice", "g1", &"late".into(), at(100)).await.unwrap());
+        assert!(!grants.remove("mallory", "g2").await.unwrap());
+        assert!(grants.remove("alice", "g2").await.unwrap());
+        assert!(!grants.replace("alice", "g2", &"again".into(), at(1)).await.unwrap());
+        assert_eq!(grants.find("alice", "g2", at(1)).await.unwrap(), None);
+        assert!(!grants.remove("alice", "g2").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_found_until_it_expires() {
+    on_both(async |engine| {
+        let tokens: RefreshTokens<String> = RefreshTokens::new(Arc::clone(&engine));
+        let one = RefreshToken::new("one");
+        tokens.insert(&one, &"grant".into(), at(100)).await.unwrap();
+        tokens.insert(&one, &"grant".into(), at(110)).await.unwrap();
+        assert_eq!(tokens.find(&one, at(109)).await.unwrap().as_deref(), Some("grant"));
+        assert_eq!(tokens.find(&one, at(110)).await.unwrap(), None);
+        assert_eq!(tokens.find(&RefreshToken::new("One"), at(1)).await.unwrap(), None);
+        let access_tokens: AccessTokens<String> = AccessTokens::new(engine);
+        let same = access_tokens.find(&AccessToken::new("one"), at(1)).await.unwrap();
+        assert_eq!(same, None, "one text, two things");
     })
     .await;
 }

@@ -1,0 +1,61 @@
+//! Refresh tokens. [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use countersign_types::Timestamp;
+use countersign_types::secret::RefreshToken;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::{Engine, RecordTable};
+use crate::error::StoreError;
+use crate::record;
+
+/// Refresh tokens under their digests, each with the record `R` of what it stands for.
+///
+/// A token that was replaced stays until it expires, so that it is recognised when it is shown
+/// again; that it is used once is for [`Replay`](crate::Replay) to see to.
+#[derive(Clone)]
+pub struct RefreshTokens<R> {
+    engine: Arc<dyn Engine>,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<R: Serialize + DeserializeOwned> RefreshTokens<R> {
+    /// Tokens kept in `engine`.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, record: PhantomData }
+    }
+
+    /// Keeps a token. Durable before it answers. To keep the same one once more, with the same
+    /// record, changes nothing but the moment of its end.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the token must then not be given out.
+    pub async fn insert(
+        &self,
+        token: &RefreshToken,
+        record: &R,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (digest, value) = (token.digest(), record::encode(record)?);
+        let key = digest.as_bytes();
+        self.engine.put(RecordTable::RefreshTokens, key, value, Some(expires)).await
+    }
+
+    /// What an untrusted token stands for, if it is live.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<R>, StoreError> {
+        let digest = token.digest();
+        let value = self.engine.get(RecordTable::RefreshTokens, digest.as_bytes(), now).await?;
+        value.map(|value| record::decode(&value)).transpose()
+    }
+}
