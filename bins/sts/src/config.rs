@@ -14,6 +14,7 @@ use countersign_host::serving::{Serving, ServingConfig};
 use countersign_identity_propagation::identity_token;
 use countersign_jwt::Algorithm;
 use countersign_jwt::act::MAX_DEPTH;
+use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
     Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientTerms, User,
@@ -30,6 +31,9 @@ use crate::keys::{self, KeyDirectory, Keys, Periods};
 
 /// A day: a longer life of any token is a mistake.
 const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
+
+/// A year: whoever was not asked again for so long has forgotten.
+const MAX_REFRESH: Lifetime = Lifetime::from_secs(366 * 86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
 const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
@@ -131,6 +135,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             scopes,
             access_token_lifetime: file.lifetimes.access_token,
             id_token_lifetime: file.lifetimes.id_token,
+            refresh_token_lifetime: file.lifetimes.refresh_token,
+            refresh_token_idle: file.lifetimes.refresh_token_idle,
         },
     })
 }
@@ -139,6 +145,8 @@ fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError
     for (key, lifetime, longest) in [
         ("access_token", lifetimes.access_token, MAX_LIFETIME),
         ("id_token", lifetimes.id_token, MAX_LIFETIME),
+        ("refresh_token", lifetimes.refresh_token, MAX_REFRESH),
+        ("refresh_token_idle", lifetimes.refresh_token_idle, lifetimes.refresh_token),
         ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
         ("identity_token", lifetimes.identity_token, identity_token::MAX_LIFETIME),
     ] {
@@ -327,8 +335,10 @@ fn url_clients(
         let exchange =
             exchange_policy(rule.exchange, &rule.scopes, may(GrantConfig::TokenExchange))
                 .ok_or_else(|| refuse("exchange", "token_exchange, but for no audience"))?;
+        check_refresh(&rule.grants, &rule.scopes).map_err(|reason| refuse("grants", reason))?;
         let terms = UrlClientTerms {
             authorization_code: may(GrantConfig::AuthorizationCode),
+            refresh_token: may(GrantConfig::RefreshToken),
             client_credentials: may(GrantConfig::ClientCredentials),
             exchange,
             scopes: rule.scopes,
@@ -360,6 +370,18 @@ fn exchange_policy(
         email_in_access_token: exchange.email_in_access_token,
         may_delegate_onward: exchange.delegate_onward,
     })
+}
+
+/// A refresh token is what the scope `offline_access` asks for, on a code. OpenID Connect Core §11.
+fn check_refresh(grants: &BTreeSet<GrantConfig>, scopes: &ScopeSet) -> Result<(), &'static str> {
+    let refreshes = grants.contains(&GrantConfig::RefreshToken);
+    if refreshes != scopes.contains(OFFLINE_ACCESS) {
+        return Err("refresh_token and the scope offline_access belong together");
+    }
+    if refreshes && !grants.contains(&GrantConfig::AuthorizationCode) {
+        return Err("refresh_token comes with authorization_code only");
+    }
+    Ok(())
 }
 
 /// A client's table in the file, for errors.
@@ -396,6 +418,8 @@ impl Place<'_> {
             let reason = "authorization_code and redirect_uris belong together";
             return Err(self.refuse("redirect_uris", reason));
         }
+        check_refresh(&client.grants, &client.scopes)
+            .map_err(|reason| self.refuse("grants", reason))?;
         let exchange =
             exchange_policy(client.exchange, &client.scopes, may(GrantConfig::TokenExchange))
                 .ok_or_else(|| self.refuse("exchange", "token_exchange, but for no audience"))?;
@@ -403,6 +427,7 @@ impl Place<'_> {
             name: client.name,
             redirect_uris: client.redirect_uris,
             authorization_code: client.grants.contains(&GrantConfig::AuthorizationCode),
+            refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
             exchange,
             scopes: client.scopes,

@@ -292,6 +292,27 @@ fn a_bad_value_is_named() {
         "300",
     );
     refused(
+        "refresh without the scope",
+        "\"token_exchange\"]",
+        "\"token_exchange\", \"refresh_token\"]",
+        "clients[0].grants",
+        "belong together",
+    );
+    refused(
+        "idle for longer than there is",
+        "[danger]",
+        "[lifetimes]\nrefresh_token = 3600\n\n[danger]",
+        "lifetimes.refresh_token_idle",
+        "3600",
+    );
+    refused(
+        "refresh for years",
+        "[danger]",
+        "[lifetimes]\nrefresh_token = 31622401\n\n[danger]",
+        "lifetimes.refresh_token",
+        "31622400",
+    );
+    refused(
         "reserved",
         "[danger]",
         "[exchange]\nuser_claims = [\"email\"]\n\n[danger]",

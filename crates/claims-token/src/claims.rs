@@ -36,6 +36,10 @@ pub const RESERVED: &[&str] = &[
     "nonce",
     "at_hash",
     "azp",
+    "auth_time",
+    "sid",
+    "origin_jti",
+    "grant_id",
 ];
 
 /// A claims token about to be signed.

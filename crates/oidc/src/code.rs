@@ -5,7 +5,7 @@
 use countersign_types::params::ParamsError;
 use countersign_types::secret::{AuthorizationCode, CodeVerifier};
 use countersign_types::wire::ErrorCode;
-use countersign_types::{ClientId, Lifetime, Params, ScopeSet, Timestamp, Wire, WireError};
+use countersign_types::{ClientId, Lifetime, Params, Timestamp, Wire, WireError};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +25,13 @@ pub const LIFETIME: Lifetime = Lifetime::from_secs(60);
 pub struct CodeGrant {
     /// The request that the person allowed.
     pub request: AuthorizationRequest,
-    /// When the code ends. The store keeps it longer, as long as an access token that came of it may
-    /// live, so that a code shown again is still recognised.
+    /// When the code ends. The store keeps it longer, as long as the grant, so that a code shown
+    /// again is still recognised.
     pub expires: Timestamp,
     /// The person.
     pub subject: String,
-    /// When the person signed in.
-    pub auth_time: Timestamp,
-    /// How. [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)
-    pub amr: Vec<String>,
-    /// The identifier of the access token that redemption issues, chosen beforehand so that a code
-    /// shown again can revoke it.
-    pub access_token_id: String,
-    /// When that access token will end at the latest.
-    pub access_token_expires: Timestamp,
+    /// The grant: what the person allowed, and what ends if the code is shown again.
+    pub grant_id: String,
 }
 
 /// A token request that redeems a code.
@@ -52,23 +45,15 @@ pub struct Redemption {
     pub code_verifier: CodeVerifier,
 }
 
-/// What a redeemed code allows.
+/// What a redeemed code gives tokens for.
 #[derive(Clone, Debug)]
 pub struct Redeemed {
     /// The person.
     pub subject: String,
-    /// What the person allowed.
-    pub scope: ScopeSet,
+    /// The grant.
+    pub grant_id: String,
     /// The client's nonce.
     pub nonce: Option<String>,
-    /// When the person signed in.
-    pub auth_time: Timestamp,
-    /// How.
-    pub amr: Vec<String>,
-    /// The identifier of the access token to issue.
-    pub access_token_id: String,
-    /// When it ends at the latest.
-    pub access_token_expires: Timestamp,
 }
 
 /// Why a code was not redeemed.
@@ -131,27 +116,21 @@ pub fn redeem(
     client: &ClientId,
     now: Timestamp,
 ) -> Result<Redeemed, RedeemError> {
-    let request = grant.request;
-    if request.client_id != *client || grant.expires <= now {
+    let CodeGrant { request, expires, subject, grant_id } = grant;
+    if request.client_id != *client || expires <= now {
         return Err(RedeemError::Unknown);
     }
     if request.redirect_uri != redemption.redirect_uri {
         return Err(RedeemError::RedirectUri);
     }
     request.code_challenge.verify(&redemption.code_verifier).map_err(RedeemError::Pkce)?;
-    Ok(Redeemed {
-        subject: grant.subject,
-        scope: request.scope,
-        nonce: request.nonce,
-        auth_time: grant.auth_time,
-        amr: grant.amr,
-        access_token_id: grant.access_token_id,
-        access_token_expires: grant.access_token_expires,
-    })
+    Ok(Redeemed { subject, grant_id, nonce: request.nonce })
 }
 
 #[cfg(test)]
 mod tests {
+    use countersign_types::ScopeSet;
+
     use super::*;
     use crate::pkce::CodeChallenge;
 
@@ -168,10 +147,7 @@ mod tests {
             },
             expires: Timestamp::from_unix(60),
             subject: "alice".into(),
-            auth_time: Timestamp::from_unix(0),
-            amr: vec!["pwd".into()],
-            access_token_id: "jti".into(),
-            access_token_expires: Timestamp::from_unix(300),
+            grant_id: "g".into(),
         }
     }
 
@@ -200,7 +176,10 @@ mod tests {
     #[test]
     fn a_code_is_redeemed_by_its_client_with_its_redirect_uri_and_verifier() {
         let redeemed_code = redeemed(&[], "app").unwrap();
-        assert_eq!(redeemed_code.subject, "alice");
+        assert_eq!(
+            (redeemed_code.subject.as_str(), redeemed_code.grant_id.as_str()),
+            ("alice", "g")
+        );
         assert_eq!(redeemed_code.nonce.as_deref(), Some("n"));
         let other = "w".repeat(43);
         for (change, client, code) in [

@@ -28,6 +28,8 @@ pub struct IdToken {
     pub iat: Timestamp,
     /// When the person signed in.
     pub auth_time: Timestamp,
+    /// The session that began then.
+    pub sid: String,
     /// The client's nonce, if it sent one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
@@ -106,6 +108,7 @@ mod tests {
             exp: Timestamp::from_unix(300),
             iat: Timestamp::from_unix(0),
             auth_time: Timestamp::from_unix(0),
+            sid: "s".into(),
             nonce: Some("n".into()),
             amr: vec!["pwd".into()],
             email: None,
@@ -117,7 +120,7 @@ mod tests {
         assert_eq!(token.header().typ(), Some("JWT"));
         let names = token.claims().as_map().keys().map(String::as_str).collect::<Vec<_>>();
         let mut expected =
-            ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash"];
+            ["iss", "sub", "aud", "exp", "iat", "auth_time", "sid", "nonce", "amr", "at_hash"];
         let mut names = names;
         names.sort_unstable();
         expected.sort_unstable();

@@ -1,9 +1,11 @@
-//! Authentication requests, ID Tokens and PKCE, as pure decisions.
+//! Authentication requests, grants, refresh tokens, ID Tokens and PKCE, as pure decisions.
 //!
 //! | module | what it holds | specification |
 //! |---|---|---|
 //! | [`authorize`] | the authorization request, and which answer goes where | [RFC 6749 §4.1.1, §4.1.2], [OpenID Connect Core §3.1.2], [RFC 9207] |
+//! | [`grant`] | what a person allowed a client: everything that is issued for it derives from it | [RFC 6749 §1.3] |
 //! | [`code`] | redemption of an authorization code | [RFC 6749 §4.1.3] |
+//! | [`refresh`] | refresh tokens: rotation, reuse, binding to a key | [RFC 6749 §6], [RFC 9700 §4.14.2], [RFC 9449 §5] |
 //! | [`pkce`] | proof keys, method `S256` | [RFC 7636] |
 //! | [`id_token`] | ID tokens with `at_hash` | [OpenID Connect Core §2, §3.1.3.6] |
 //!
@@ -53,21 +55,29 @@
 //! authorization and at the token endpoint; `scope` need not have `openid`, and then there is no ID
 //! token, as in plain OAuth.
 //!
+//! [RFC 6749 §1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-1.3
 //! [RFC 6749 §4.1.1, §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1
 //! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3
+//! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
+//! [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+//! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
 //! [OpenID Connect Core §2, §3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
 //! [OpenID Connect Core §3.1.2]: https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
 
 pub mod authorize;
 pub mod code;
+pub mod grant;
 pub mod id_token;
 pub mod pkce;
+pub mod refresh;
 
 pub use authorize::{
     AuthorizationError, AuthorizationRequest, ErrorResponse, PageError, Registration,
 };
 pub use code::{CodeGrant, RedeemError, Redemption};
+pub use grant::{Grant, SignIn};
 pub use id_token::IdToken;
 pub use pkce::CodeChallenge;
+pub use refresh::{RefreshError, RefreshRecord};

@@ -37,6 +37,9 @@ pub(crate) struct AccessTokenClaims<'a> {
     /// The token that a chain of exchanges began with; its name is `subject::ORIGIN_JTI`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) origin_jti: Option<&'a str>,
+    /// What the person allowed, which the token ends with; its name is `subject::GRANT_ID`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) grant_id: Option<&'a str>,
     /// The key that the token is bound to. [RFC 9449 §6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_claim")]
     pub(crate) cnf: Option<Confirmation>,

@@ -8,8 +8,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
-use countersign_oidc::CodeGrant;
-use countersign_store::{Codes, Engine, Replay, RevokedTokens};
+use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
+use countersign_store::{Codes, Engine, Grants, RefreshTokens, Replay, RevokedTokens};
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -41,6 +41,10 @@ pub struct Settings {
     pub access_token_lifetime: Lifetime,
     /// How long an ID token lives.
     pub id_token_lifetime: Lifetime,
+    /// How long a client may refresh what a person allowed it once.
+    pub refresh_token_lifetime: Lifetime,
+    /// After so long without that it may no more.
+    pub refresh_token_idle: Lifetime,
 }
 
 /// Everything that a service takes from outside.
@@ -60,7 +64,7 @@ pub struct Parts {
     pub clients: Arc<dyn Clients>,
     /// The people.
     pub users: Arc<dyn Users>,
-    /// Where codes, used assertions and revocations are kept.
+    /// Where grants, codes, refresh tokens, used assertions and revocations are kept.
     pub engine: Arc<dyn Engine>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -94,7 +98,9 @@ pub struct Sts {
     keys: CurrentKeys,
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) users: Arc<dyn Users>,
+    pub(crate) grants: Grants<Grant>,
     pub(crate) codes: Codes<CodeGrant>,
+    pub(crate) refresh_tokens: RefreshTokens<RefreshRecord>,
     pub(crate) replay: Replay,
     pub(crate) revoked: RevokedTokens,
     pub(crate) passwords: Passwords,
@@ -161,7 +167,9 @@ impl Sts {
         let nobody = PasswordHash::of(&Password::generate(random.as_ref()), random.as_ref())?;
         Ok(Self {
             endpoints: Endpoints::of(&policy.issuer)?,
+            grants: Grants::new(Arc::clone(&engine)),
             codes: Codes::new(Arc::clone(&engine)),
+            refresh_tokens: RefreshTokens::new(Arc::clone(&engine)),
             replay: Replay::new(Arc::clone(&engine)),
             revoked: RevokedTokens::new(engine),
             passwords: Passwords::new(nobody),

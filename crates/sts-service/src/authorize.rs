@@ -10,8 +10,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, RawQuery, State};
 use axum::response::Response;
+use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_oidc::{
-    AuthorizationError, AuthorizationRequest, CodeGrant, PageError, authorize, code,
+    AuthorizationError, AuthorizationRequest, CodeGrant, Grant, PageError, SignIn, authorize, code,
 };
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
@@ -22,10 +23,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::app::Sts;
 use crate::attempts::{self, Refused};
+use crate::client_request::is_form;
 use crate::form_token::{self, Browser};
 use crate::pages::{self, SignInPage};
 use crate::passwords::MAX_PASSWORD;
-use crate::token::is_form;
 use crate::users::User;
 
 /// The longest user name that is looked at.
@@ -277,29 +278,48 @@ async fn sign_in_page(
     response
 }
 
-/// Keeps a fresh code and gives the URL that carries it to the client.
+/// Keeps what the person allowed with a fresh code for it, and gives the URL that carries the code to
+/// the client.
 async fn issue_code(
     sts: &Sts,
     request: AuthorizationRequest,
     user: &User,
     now: Timestamp,
 ) -> Result<String, StoreError> {
-    let code = AuthorizationCode::generate(sts.random.as_ref());
+    let random = sts.random.as_ref();
+    let code = AuthorizationCode::generate(random);
     let location = request.success_location(code.expose(), sts.issuer());
-    let client_id = request.client_id.clone();
-    let expires = now.after(code::LIFETIME);
-    let grant = CodeGrant {
-        request,
-        expires,
-        subject: user.subject.clone(),
-        auth_time: now,
-        amr: vec!["pwd".to_owned()],
-        access_token_id: random::identifier(sts.random.as_ref()),
-        access_token_expires: expires.after(sts.settings.access_token_lifetime),
+    let code_expires = now.after(code::LIFETIME);
+    let lasts = if request.scope.contains(OFFLINE_ACCESS) {
+        now.after(sts.settings.refresh_token_lifetime)
+    } else {
+        now
     };
-    // Kept as long as the access token may live, so that a replay is noticed all that time.
-    sts.codes.issue(&code, &grant, &client_id, grant.access_token_expires).await?;
-    tracing::info!(%client_id, subject = %user.subject, "authorization code issued");
+    let grant = Grant {
+        id: random::identifier(random),
+        subject: user.subject.clone(),
+        client_id: request.client_id.clone(),
+        scope: request.scope.clone(),
+        sign_in: SignIn {
+            sid: random::identifier(random),
+            auth_time: now,
+            amr: vec!["pwd".to_owned()],
+        },
+        expires: lasts.max(code_expires.after(sts.settings.access_token_lifetime)),
+        renewal: None,
+    };
+    let kept = CodeGrant {
+        request,
+        expires: code_expires,
+        subject: user.subject.clone(),
+        grant_id: grant.id.clone(),
+    };
+    // The code is kept as long as the grant, so that a replay is noticed all that time.
+    tokio::try_join!(
+        sts.grants.insert(&grant.subject, &grant.id, &grant, grant.expires),
+        sts.codes.issue(&code, &kept, &grant.client_id, grant.expires),
+    )?;
+    tracing::info!(client_id = %grant.client_id, subject = %user.subject, "authorization code issued");
     Ok(location)
 }
 

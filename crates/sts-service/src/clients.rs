@@ -24,6 +24,8 @@ pub struct Client {
     pub scopes: ScopeSet,
     /// Whether it may use the authorization code grant.
     pub authorization_code: bool,
+    /// Whether it gets a refresh token for the scope `offline_access`.
+    pub refresh_token: bool,
     /// Whether it may use the client credentials grant.
     pub client_credentials: bool,
     /// What it may do with the token exchange grant.

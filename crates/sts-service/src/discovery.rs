@@ -14,7 +14,7 @@ use axum::response::Response;
 use countersign_client_auth::{Method, dpop};
 use countersign_jwt::Algorithm;
 use countersign_metadata::ServerMetadata;
-use countersign_oidc::{code, pkce};
+use countersign_oidc::{code, pkce, refresh};
 use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
 use countersign_token_exchange::request;
 use http::HeaderValue;
@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::app::Sts;
 use crate::pages;
+use crate::token::client_credentials;
 
 pub(crate) async fn metadata(State(sts): State<Arc<Sts>>) -> Response {
     document(&server_metadata(&sts))
@@ -56,7 +57,8 @@ pub(crate) async fn stylesheet() -> Response {
 fn server_metadata(sts: &Sts) -> ServerMetadata {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let endpoints = &sts.endpoints;
-    let mut claims = names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr"]);
+    let mut claims =
+        names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid"]);
     claims.extend(names(&["email", "email_verified", "name"]));
 
     let mut metadata = ServerMetadata::new(sts.issuer().clone());
@@ -66,8 +68,12 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.scopes_supported = sts.settings.scopes.iter().cloned().collect();
     metadata.response_types_supported = names(&["code"]);
     metadata.response_modes_supported = names(&["query"]);
-    metadata.grant_types_supported =
-        names(&[code::GRANT_TYPE, "client_credentials", request::GRANT_TYPE]);
+    metadata.grant_types_supported = names(&[
+        code::GRANT_TYPE,
+        refresh::GRANT_TYPE,
+        client_credentials::GRANT_TYPE,
+        request::GRANT_TYPE,
+    ]);
     metadata.token_endpoint_auth_methods_supported = names(&[
         Method::None.as_str(),
         Method::ClientSecretBasic.as_str(),

@@ -7,7 +7,7 @@ use countersign_claims_token::MintError;
 use countersign_client_auth::ClientAuthError;
 use countersign_client_auth::dpop::DpopError;
 use countersign_jwt::SignError;
-use countersign_oidc::RedeemError;
+use countersign_oidc::{RedeemError, RefreshError};
 use countersign_store::StoreError;
 use countersign_token_exchange::ExchangeError;
 use countersign_types::params::ParamsError;
@@ -38,6 +38,8 @@ pub(crate) enum TokenError {
     Target,
     #[error("the authorization code was not redeemed")]
     Redeem(#[from] RedeemError),
+    #[error("nothing was refreshed")]
+    Refresh(#[from] RefreshError),
     #[error("the token was not exchanged")]
     Exchange(#[from] ExchangeError),
     #[error("the store failed")]
@@ -87,6 +89,7 @@ impl WireError for TokenError {
             Self::Scope => bad(ErrorCode::INVALID_SCOPE, "the scope exceeds what may be granted"),
             Self::Target => bad(ErrorCode::INVALID_TARGET, "the target is not allowed"),
             Self::Redeem(error) => error.wire(),
+            Self::Refresh(error) => error.wire(),
             Self::Exchange(error) => error.wire(),
             Self::Store(error) => error.wire(),
             Self::Sign(_) | Self::Mint(_) => Wire::server_error(),

@@ -115,6 +115,9 @@ async fn subject(
     if let Some(origin) = presented.origin_jwt_id() {
         revoked |= sts.revoked.is_revoked(origin, now).await?;
     }
+    if let Some((person, grant)) = presented.grant() {
+        revoked |= sts.grants.find(person, grant, now).await?.is_none();
+    }
     let subject = presented.unless_revoked(revoked).map_err(rejected)?;
     let is_client = subject.subject() == subject.client_id();
     if !is_client && sts.users.by_subject(subject.subject()).await?.is_none() {
@@ -184,7 +187,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
             };
             Ok(token.mint(sts.keys().es256())?)
         }
-        Product::AccessToken { audiences, scope, email, origin_jti } => {
+        Product::AccessToken { audiences, scope, email, origin_jti, grant_id } => {
             let email = email.as_ref().map(VerifiedEmail::address);
             let claims = AccessTokenClaims {
                 iss: sts.issuer(),
@@ -201,6 +204,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 email_verified: email.map(|_| true),
                 act: grant.act.as_ref(),
                 origin_jti: origin_jti.as_deref(),
+                grant_id: grant_id.as_deref(),
                 cnf: grant.confirmation,
                 user_claims: Map::new(),
             };

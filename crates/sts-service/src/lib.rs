@@ -6,7 +6,7 @@
 //! | `/jwks` | public keys | [RFC 7517 §5] |
 //! | `/.well-known/webfinger` (at the e-mail domains) | who speaks for an address | [RFC 7033] |
 //! | `/authorize`, `/login` | the authorization code grant with PKCE and a sign-in page | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
-//! | `/token` | `authorization_code`, `client_credentials`, token exchange | [RFC 6749 §3.2], [RFC 8693] |
+//! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
 //!
 //! Each endpoint parses with a pure crate (`countersign-oidc`, `countersign-token-exchange`), gathers
 //! what the decision needs by waiting for a seam, decides with the pure crate again, and responds.
@@ -40,6 +40,8 @@
 //!         scopes: ScopeSet::parse("openid email profile claims-provider")?,
 //!         access_token_lifetime: Lifetime::from_secs(300),
 //!         id_token_lifetime: Lifetime::from_secs(300),
+//!         refresh_token_lifetime: Lifetime::from_secs(30 * 86_400),
+//!         refresh_token_idle: Lifetime::from_secs(7 * 86_400),
 //!     },
 //!     delegation: Arc::new(ByRegistration),
 //!     policy: ServerPolicy::new(Issuer::parse("https://sts.alice.example")?),
@@ -58,7 +60,7 @@
 //!
 //! # What is left out
 //!
-//! Sessions, consent that is remembered, UserInfo, refresh tokens, logout, dynamic registration: the
+//! Sessions, consent that is remembered, UserInfo, logout, dynamic registration: the
 //! metadata lists what is there. Every authorization request asks the person to sign in.
 //!
 //! # Deviations
@@ -66,7 +68,7 @@
 //! WebFinger answers for every address of a configured domain alike, so that it does not tell who
 //! has an account. PKCE is demanded of every client.
 //!
-//! [RFC 6749 §3.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
+//! [RFC 6749 §3.2, §6]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 //! [RFC 6749 §4.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1
 //! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
@@ -81,6 +83,7 @@ pub mod app;
 mod attempts;
 pub mod audit;
 mod authorize;
+mod client_request;
 pub mod clients;
 mod discovery;
 mod elsewhere;

@@ -50,6 +50,7 @@ pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope<'_>> {
         "openid" => Some("know which account you signed in with"),
         "profile" => Some("see your name"),
         "email" => Some("see your e-mail address"),
+        "offline_access" => Some("keep all of this while you are away"),
         "claims-provider" => {
             Some("speak for you elsewhere: tell the servers you visit who you are")
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_client_auth::{CheckedCredentials, Credentials};
 use countersign_jwt::Algorithm;
 use countersign_metadata::ClientMetadata;
-use countersign_oidc::code;
+use countersign_oidc::{code, refresh};
 use countersign_resolver::{UrlClient, UrlClientRules};
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
@@ -16,7 +16,7 @@ use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralC
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 use crate::clients::{Client, Clients};
-use crate::token::CLIENT_CREDENTIALS;
+use crate::token::client_credentials;
 
 /// So many characters of a client's name are shown.
 const MAX_NAME: usize = 64;
@@ -29,6 +29,8 @@ pub struct UrlClientTerms {
     /// Whether they may use the authorization code grant, with redirection URIs on the origin of
     /// their own identifier (CIMD §6.1).
     pub authorization_code: bool,
+    /// Whether they get a refresh token for the scope `offline_access`.
+    pub refresh_token: bool,
     /// Whether they may use the client credentials grant.
     pub client_credentials: bool,
     /// What they may do with the token exchange grant.
@@ -115,7 +117,10 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
             && !redirect_uris.is_empty(),
         redirect_uris,
         scopes: terms.scopes.clone(),
-        client_credentials: terms.client_credentials && confidential && asks(CLIENT_CREDENTIALS),
+        refresh_token: terms.refresh_token && asks(refresh::GRANT_TYPE),
+        client_credentials: terms.client_credentials
+            && confidential
+            && asks(client_credentials::GRANT_TYPE),
         exchange: ClientPolicy {
             may_exchange: terms.exchange.may_exchange && asks(request::GRANT_TYPE),
             ..terms.exchange.clone()

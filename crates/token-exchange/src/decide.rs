@@ -95,6 +95,8 @@ pub enum Product {
         email: Option<VerifiedEmail>,
         /// If this server is one of the audiences: the token that the chain of exchanges began with.
         origin_jti: Option<String>,
+        /// The grant that it all derives from.
+        grant_id: Option<String>,
     },
     /// An identity token.
     IdentityToken {
@@ -324,6 +326,7 @@ fn access_token(
         scope: narrowed.scope,
         email: VerifiedEmail::from_claims(facts.subject.claims()).ok().filter(|_| carries_email),
         origin_jti: (!onward.is_empty()).then(|| facts.subject.origin_jwt_id().to_owned()),
+        grant_id: facts.subject.grant_id().map(str::to_owned),
     };
     Ok(grant(facts, act, narrowed.expires, product, as_jwt))
 }

@@ -19,6 +19,10 @@ pub const TYP: &str = "at+jwt";
 /// private name of this server, which alone reads it.
 pub const ORIGIN_JTI: &str = "origin_jti";
 
+/// The claim that names what a person allowed a client: the token counts while that does. A private
+/// name of this server, too.
+pub const GRANT_ID: &str = "grant_id";
+
 /// Why a subject token was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -62,6 +66,7 @@ pub struct Subject {
     client_id: String,
     jti: String,
     origin_jti: Option<String>,
+    grant_id: Option<String>,
     expires: Timestamp,
     scope: ScopeSet,
     act: Option<ActorChain>,
@@ -110,6 +115,7 @@ pub fn verify(
         client_id: claims.required_str("client_id")?.to_owned(),
         jti: claims.required_str("jti")?.to_owned(),
         origin_jti: claims.str(ORIGIN_JTI)?.map(str::to_owned),
+        grant_id: claims.str(GRANT_ID)?.map(str::to_owned),
         expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
         scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
         act,
@@ -137,7 +143,14 @@ impl PresentedSubject {
         self.0.expires
     }
 
-    /// The subject, given what the store says about the revocation of the token and of its origin.
+    /// The person and the identifier of the grant that the token was issued for, if there is one.
+    #[must_use]
+    pub fn grant(&self) -> Option<(&str, &str)> {
+        self.0.grant_id.as_deref().map(|id| (self.0.sub.as_str(), id))
+    }
+
+    /// The subject, given what the store says about the revocation of the token, of its origin and
+    /// of its grant.
     ///
     /// # Errors
     /// [`SubjectError::Revoked`].
@@ -175,6 +188,12 @@ impl Subject {
     #[must_use]
     pub fn origin_jwt_id(&self) -> &str {
         self.origin_jti.as_deref().unwrap_or(&self.jti)
+    }
+
+    /// The grant that the token was issued for.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<&str> {
+        self.grant_id.as_deref()
     }
 
     /// When the token ends.

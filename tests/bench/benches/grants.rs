@@ -366,6 +366,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         redirect_uris: Vec::new(),
         scopes: scopes.clone(),
         authorization_code: false,
+        refresh_token: false,
         client_credentials: false,
         exchange: ClientPolicy {
             may_exchange: true,
@@ -391,6 +392,8 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
             scopes,
             access_token_lifetime: lifetime,
             id_token_lifetime: lifetime,
+            refresh_token_lifetime: lifetime,
+            refresh_token_idle: lifetime,
         },
         policy: ServerPolicy {
             public_clients: true,

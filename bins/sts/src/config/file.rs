@@ -77,6 +77,8 @@ pub(super) struct KeysConfig {
 pub(super) struct Lifetimes {
     pub(super) access_token: Lifetime,
     pub(super) id_token: Lifetime,
+    pub(super) refresh_token: Lifetime,
+    pub(super) refresh_token_idle: Lifetime,
     pub(super) claims_token: Lifetime,
     pub(super) identity_token: Lifetime,
 }
@@ -86,6 +88,8 @@ impl Default for Lifetimes {
         Self {
             access_token: Lifetime::from_secs(300),
             id_token: Lifetime::from_secs(300),
+            refresh_token: Lifetime::from_secs(30 * 86_400),
+            refresh_token_idle: Lifetime::from_secs(7 * 86_400),
             claims_token: Lifetime::from_secs(120),
             identity_token: Lifetime::from_secs(300),
         }
@@ -176,6 +180,7 @@ pub(super) struct ClientConfig {
 #[serde(rename_all = "snake_case")]
 pub(super) enum GrantConfig {
     AuthorizationCode,
+    RefreshToken,
     ClientCredentials,
     TokenExchange,
 }

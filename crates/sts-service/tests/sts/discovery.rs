@@ -32,7 +32,10 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
         ("code_challenge_methods_supported", json!(["S256"])),
         ("ticket_challenge_methods_supported", json!(["S256"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
-        ("grant_types_supported", json!(["authorization_code", "client_credentials", EXCHANGE])),
+        (
+            "grant_types_supported",
+            json!(["authorization_code", "refresh_token", "client_credentials", EXCHANGE]),
+        ),
     ] {
         assert_eq!(metadata[name], value, "{name}");
     }

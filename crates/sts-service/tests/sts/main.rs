@@ -10,5 +10,6 @@ mod exchange;
 mod keys;
 mod paths;
 mod propagation;
+mod refresh;
 mod support;
 mod token;

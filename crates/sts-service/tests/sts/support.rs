@@ -11,7 +11,7 @@ use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Limits};
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
 use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule, UrlClientRules};
-use countersign_store::MemoryEngine;
+use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{
     Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
     StaticUsers, Sts, UrlClientTerms, UrlClients, User, app,
@@ -30,6 +30,9 @@ use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
 pub(crate) const NOW: i64 = 1_800_000_000;
+/// How long a grant is refreshed, and how long it may rest, in seconds.
+pub(crate) const REFRESH: u32 = 5000;
+pub(crate) const IDLE: u32 = 1000;
 pub(crate) const STS: &str = "https://sts.alice.example";
 pub(crate) const UMA: &str = "https://uma.bob.example";
 pub(crate) const RS: &str = "https://rs.bob.example";
@@ -134,6 +137,38 @@ pub(crate) static SERVICE: LazyLock<SigningKey> =
 static HASH: LazyLock<PasswordHash> =
     LazyLock::new(|| PasswordHash::of(&Password::new(PASSWORD), &Counting::default()).unwrap());
 
+/// A directory with a store that goes away with the value.
+pub(crate) struct Directory(std::path::PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("countersign-sts-service-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn open(&self) -> Arc<dyn Engine> {
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        Arc::new(SqliteEngine::open(&self.0.join("sts.db"), clock).unwrap())
+    }
+
+    /// The files as a killed process leaves them.
+    pub(crate) fn copy_to(&self, other: &Self) {
+        for name in ["sts.db", "sts.db-wal"] {
+            std::fs::copy(self.0.join(name), other.0.join(name)).unwrap();
+        }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
 pub(crate) struct World {
     pub(crate) sts: Arc<Sts>,
     pub(crate) router: Router,
@@ -180,8 +215,9 @@ fn client(id: &str, credentials: Credentials) -> Client {
             RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
             RedirectUri::parse("http://[::1]/cb").unwrap(),
         ],
-        scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
+        scopes: ScopeSet::parse("openid email profile offline_access claims-provider get").unwrap(),
         authorization_code: true,
+        refresh_token: true,
         client_credentials: true,
         exchange: ClientPolicy {
             may_exchange: true,
@@ -253,6 +289,7 @@ fn url_clients(
         terms: UrlClientTerms {
             scopes: exchange.scopes.clone(),
             authorization_code: true,
+            refresh_token: true,
             client_credentials: true,
             exchange,
         },
@@ -300,6 +337,10 @@ impl World {
     }
 
     pub(crate) fn with(policy: ServerPolicy) -> Self {
+        Self::on(policy, Arc::new(MemoryEngine::new()))
+    }
+
+    pub(crate) fn on(policy: ServerPolicy, engine: Arc<dyn Engine>) -> Self {
         Log::open();
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let audit = Arc::new(Records::default());
@@ -307,6 +348,7 @@ impl World {
         let mut idle = client("idle", secret(SECRET));
         idle.exchange = ClientPolicy::default();
         idle.authorization_code = false;
+        idle.refresh_token = false;
         idle.client_credentials = false;
         let own_keys = KeySet::from_keys(vec![SERVICE.public().clone()]).unwrap();
         let mut service = client("service", Credentials::Keys(own_keys));
@@ -332,13 +374,15 @@ impl World {
                     scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
                     access_token_lifetime: Lifetime::from_secs(300),
                     id_token_lifetime: Lifetime::from_secs(300),
+                    refresh_token_lifetime: Lifetime::from_secs(REFRESH),
+                    refresh_token_idle: Lifetime::from_secs(IDLE),
                 },
                 policy,
                 delegation: Arc::new(ByRegistration),
                 keys: SigningRing::from_keys(keys).unwrap(),
                 clients: Arc::new(url_clients(StaticClients::new(clients), &documents, &clock)),
                 users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
-                engine: Arc::new(MemoryEngine::new()),
+                engine,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
                 random,
                 audit: Arc::clone(&audit) as Arc<dyn Audit>,

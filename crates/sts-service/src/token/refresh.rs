@@ -1,0 +1,102 @@
+//! Refreshing an access token. [RFC 6749 §6], [RFC 9700 §4.14.2]
+//!
+//! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
+//! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
+
+use countersign_oidc::refresh::{self, Admitted, Facts, RefreshRequest, Refreshed};
+use countersign_oidc::{Grant, RefreshError, RefreshRecord};
+use countersign_types::{Params, Timestamp};
+
+use super::issue::{self, Issued};
+use super::{Asker, TokenResponse};
+use crate::app::Sts;
+use crate::error::TokenError;
+
+/// Gives new tokens for a refresh token. One that was replaced ends the grant.
+pub(super) async fn refresh(
+    sts: &Sts,
+    params: &Params,
+    asker: Asker<'_>,
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    if !asker.registered.refresh_token {
+        return Err(TokenError::UnauthorizedClient(asker.id().clone()));
+    }
+    let request = refresh::parse(params)?;
+    let record = sts.refresh_tokens.find(&request.refresh_token, now).await?;
+    let record = record.ok_or(RefreshError::Unknown)?;
+    let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
+    let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
+    // Before the token is used up: who comes back finds it as it was.
+    let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
+
+    let refreshed = match renew(sts, request, record, grant, asker, now).await {
+        Err(TokenError::Refresh(RefreshError::Reused)) => {
+            sts.grants.remove(&subject, &grant_id).await?;
+            tracing::warn!(
+                target: "countersign::audit",
+                client_id = %asker.id(),
+                subject,
+                "a refresh token that was replaced was shown again: its grant has ended",
+            );
+            return Err(RefreshError::Reused.into());
+        }
+        renewed => renewed?,
+    };
+    let Refreshed { scope, grant, is_repeated, successor } = refreshed;
+    if is_repeated {
+        tracing::info!(
+            target: "countersign::audit",
+            client_id = %asker.id(),
+            subject,
+            "the same refresh token was given once more, to the key that it is bound to",
+        );
+    }
+    let issued = Issued { grant: &grant, scope: &scope, nonce: None, refresh_token: successor };
+    issue::tokens(sts, &user, asker, issued, now)
+}
+
+/// Decides, and keeps what was decided before anybody learns of it.
+async fn renew(
+    sts: &Sts,
+    request: RefreshRequest,
+    record: RefreshRecord,
+    grant: Grant,
+    asker: Asker<'_>,
+    now: Timestamp,
+) -> Result<Refreshed, TokenError> {
+    let refreshed = match refresh::admit(request, record, grant, &facts(sts, asker, now))? {
+        Admitted::Done(refreshed) => refreshed,
+        Admitted::OnceOnly(rotating) => {
+            let (key, until) = rotating.once();
+            let new = sts.replay.insert_new(key, until).await?;
+            rotating.if_new(new, sts.random.as_ref())?
+        }
+    };
+    let Refreshed { grant, is_repeated, successor, .. } = &refreshed;
+    let keep_grant = async {
+        if *is_repeated {
+            return Ok(true);
+        }
+        sts.grants.replace(&grant.subject, &grant.id, grant, now).await
+    };
+    let keep_successor = async {
+        match successor {
+            Some(next) => sts.refresh_tokens.insert(&next.token, &next.record, next.expires).await,
+            None => Ok(()),
+        }
+    };
+    let (is_live, ()) = tokio::try_join!(keep_grant, keep_successor)?;
+    if is_live { Ok(refreshed) } else { Err(RefreshError::Unknown.into()) }
+}
+
+pub(super) fn facts<'a>(sts: &Sts, asker: Asker<'a>, now: Timestamp) -> Facts<'a> {
+    Facts {
+        client: asker.id(),
+        is_public: !asker.client.is_confidential(),
+        allowed: &asker.registered.scopes,
+        proved: asker.proved,
+        idle: sts.settings.refresh_token_idle,
+        now,
+    }
+}
