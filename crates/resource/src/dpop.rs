@@ -90,12 +90,18 @@ pub(crate) enum TakeError {
     Proof(#[from] DpopError),
 }
 
-/// Where a request is, by this server's own name: [`StrictPath`] has let one spelling through.
+/// Where a request is, by this server's own name, with its path as it was sent ([RFC 9449 §4.3]), which
+/// has one spelling but for characters with a meaning of their own: `%40` is not `@`
+/// ([RFC 3986 §2.2]).
+///
+/// [RFC 3986 §2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-2.2
+/// [RFC 9449 §4.3]: https://www.rfc-editor.org/rfc/rfc9449#section-4.3
 fn url_of(parts: &Parts, here: &ResourceIdentifier) -> Option<EndpointUrl> {
-    let path = StrictPath::parse(parts.uri.path()).ok()?;
+    let path = parts.uri.path();
+    StrictPath::parse(path).ok()?;
     let here = EndpointUrl::parse(here.as_str()).ok()?;
     let origin = here.as_url().origin().ascii_serialization();
-    EndpointUrl::parse(&format!("{origin}{}", path.to_encoded())).ok()
+    EndpointUrl::parse(&format!("{origin}{path}")).ok()
 }
 
 /// Nonces that are random, and the same for everybody for a while: they need no memory of clients, and
@@ -142,7 +148,11 @@ impl Nonces {
 mod tests {
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use countersign_jwt::{Algorithm, SigningKey};
+
     use super::*;
+    use crate::identity_propagation::MemoryProofs;
+    use crate::pretend_issuer::PretendIssuer;
 
     struct Counting(AtomicU8);
 
@@ -168,5 +178,51 @@ mod tests {
         let (fourth, former) = at(1300);
         assert_eq!((fourth == third, former), (false, None));
         assert_eq!(at(5).1, Some(fourth), "the clock was set back");
+    }
+
+    /// What is encoded in the target of the request is encoded in `htu`. Encoded and plain, a character
+    /// that has a meaning of its own makes two URIs (RFC 3986 §2.2).
+    #[test]
+    fn rfc_9449_section_4_3_a_proof_is_for_the_uri_as_it_was_sent() {
+        let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
+        let (token, now) = (AccessToken::new("token"), Timestamp::from_unix(1_800_000_000));
+        let random = Counting(AtomicU8::new(0));
+        let here = ResourceIdentifier::parse("https://rp.bob.example").unwrap();
+        let used = Arc::new(MemoryProofs::new(PretendIssuer::new()));
+        let judged = |sent: &str, signed: &str| {
+            let url = EndpointUrl::parse(&format!("https://rp.bob.example{signed}")).unwrap();
+            let target = Target { method: &http::Method::GET, url: &url };
+            let proof = dpop::proof(&key, target, Some(&token), None, now, &random).unwrap();
+            let request = http::Request::get(sent).header(dpop::HEADER, proof.expose());
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            Dpop::new(used.clone()).present(&parts, &here, &token, now)
+        };
+        for (encoded, plain) in [
+            ("%40", "@"),
+            ("%3A", ":"),
+            ("%2B", "+"),
+            ("%2C", ","),
+            ("%3D", "="),
+            ("%26", "&"),
+            ("%24", "$"),
+            ("%21", "!"),
+            ("%27", "'"),
+            ("%28", "("),
+            ("%29", ")"),
+            ("%2A", "*"),
+        ] {
+            let [encoded, plain] =
+                [encoded, plain].map(|it| format!("/letters/alice{it}one.example/1"));
+            assert!(judged(&encoded, &encoded).is_ok(), "{encoded}");
+            assert!(judged(&encoded, &encoded.to_ascii_lowercase()).is_ok(), "{encoded}");
+            assert!(judged(&plain, &plain).is_ok(), "{plain}");
+            for (sent, signed) in [(&encoded, &plain), (&plain, &encoded)] {
+                let error = judged(sent, signed).unwrap_err();
+                assert!(matches!(error, DpopError::Request), "{sent} {signed}");
+            }
+        }
+        for path in ["/", "/summer%20trip", "/%C3%BC", "/a?page=2"] {
+            assert!(judged(path, path).is_ok(), "{path}");
+        }
     }
 }
