@@ -132,7 +132,11 @@ impl Nonces {
                 let age = now.since(given.since).as_secs() / NONCE_LIFETIME.as_secs();
                 match age {
                     0 => given,
-                    1 => Given { current: fresh(), former: Some(given.current), since: now },
+                    1 => Given {
+                        current: fresh(),
+                        former: Some(given.current),
+                        since: given.since.after(NONCE_LIFETIME),
+                    },
                     _ => Given { current: fresh(), former: None, since: now },
                 }
             }
@@ -178,6 +182,20 @@ mod tests {
         let (fourth, former) = at(1300);
         assert_eq!((fourth == third, former), (false, None));
         assert_eq!(at(5).1, Some(fourth), "the clock was set back");
+    }
+
+    /// However late somebody asks, a nonce is accepted for no longer than twice its time.
+    #[test]
+    fn rfc_9449_section_9_a_nonce_ends_in_its_time_when_few_ask() {
+        let random = Arc::new(Counting(AtomicU8::new(0)));
+        let nonces = Nonces { random, given: Mutex::default() };
+        let at = |seconds: i64| nonces.now(Timestamp::from_unix(seconds));
+        let (first, _) = at(0);
+        let (second, former) = at(599);
+        assert_eq!(former, Some(first.clone()));
+        let (third, former) = at(600);
+        assert_eq!(former, Some(second));
+        assert_ne!(third, first);
     }
 
     /// What is encoded in the target of the request is encoded in `htu`. Encoded and plain, a character
