@@ -1,15 +1,15 @@
-//! Which client proofs were used.
+//! Which proofs were used, of clients and of keys.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_types::digest::Digest;
-use countersign_types::{Clock, Timestamp};
+use countersign_types::{Clock, Lifetime, Timestamp};
 
 use crate::registration::BoxFuture;
 
-/// The memory of used client proofs.
+/// The memory of used proofs, of clients and of keys.
 ///
 /// One atomic step: of two calls with one key, however close, exactly one is told that it is new. The
 /// answer is given once it would outlive a restart, or the restart takes longer than a proof lives.
@@ -35,8 +35,13 @@ impl ProofsError {
     }
 }
 
-/// Client proofs live for a minute and their keys are 32 octets: so many are 64 MiB at most.
-const MAX_PROOFS: usize = 500_000;
+/// What has ended stays this much longer, as in the stores: a clock that is ahead for a while makes no
+/// proof new.
+const GRACE: Lifetime = Lifetime::from_secs(300);
+
+/// Proofs live for two minutes with the leeway, and their keys are 32 octets: so many are 64 MiB at
+/// most, even while the table grows.
+const MAX_PROOFS: usize = 900_000;
 
 /// Used proofs in memory, for one process. A restart forgets them, so that a proof of the last two
 /// minutes could be shown again: keep them in a store where that matters.
@@ -67,7 +72,7 @@ impl MemoryProofs {
             // flood.
             let now = self.clock.now();
             if used.purged != Some(now) {
-                used.until.retain(|_, until| now < *until);
+                used.until.retain(|_, until| now < until.after(GRACE));
                 used.purged = Some(now);
             }
             if used.until.len() >= self.max {
@@ -115,12 +120,15 @@ mod tests {
         }
         assert!(insert("c", 2).unwrap());
         assert!(insert("d", 10).is_err());
-        watch.0.store(2, Ordering::SeqCst);
-        assert!(insert("d", 10).unwrap(), "c has ended");
+        let set = |now| watch.0.store(now, Ordering::SeqCst);
+        set(1 + i64::from(GRACE.as_secs()));
+        assert!(insert("d", 10).is_err(), "a clock that is ahead for a while makes nothing new");
+        set(2 + i64::from(GRACE.as_secs()));
+        assert!(insert("d", 10).unwrap(), "c has ended for good");
         // What ends now is found in the next second.
         proofs.used.lock().unwrap().until.insert(Digest::of(b"b"), Timestamp::from_unix(1));
         assert!(insert("e", 10).is_err());
-        watch.0.store(3, Ordering::SeqCst);
+        set(3 + i64::from(GRACE.as_secs()));
         assert!(insert("e", 10).unwrap());
         assert!(
             insert("a", 10).is_err(),
