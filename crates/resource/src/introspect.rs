@@ -5,7 +5,8 @@
 //! [UMA 2.0 Federated Authorization §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#uma-bearer-token-profile
 
 use countersign_types::{ScopeSet, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// An introspection response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +69,20 @@ struct ResponseBody {
     client_id: Option<String>,
     exp: Option<i64>,
     nbf: Option<i64>,
-    cnf: Option<serde::de::IgnoredAny>,
+    #[serde(default, deserialize_with = "confirmation")]
+    cnf: Option<Map<String, Value>>,
     #[serde(default)]
     permissions: Vec<PermissionBody>,
+}
+
+/// A `cnf` that is there is an object ([RFC 7800 §3.1]): `null` is no word about a key, and not the
+/// absence of one.
+///
+/// [RFC 7800 §3.1]: https://www.rfc-editor.org/rfc/rfc7800#section-3.1
+fn confirmation<'de, D: Deserializer<'de>>(
+    reader: D,
+) -> Result<Option<Map<String, Value>>, D::Error> {
+    Map::deserialize(reader).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -163,6 +175,8 @@ mod tests {
             r#"{"active":true,"active":false}"#,
             r#"{"active":true,"exp":"never"}"#,
             r#"{"active":true,"aud":7}"#,
+            r#"{"active":true,"cnf":null}"#,
+            r#"{"active":true,"cnf":"jkt"}"#,
             r#"{"active":true,"permissions":{}}"#,
             r#"{"active":true,"permissions":[{"resource_id":"a"}]}"#,
             r#"{"active":true,"permissions":[{"resource_id":"a","resource_scopes":["b c"]}]}"#,
