@@ -25,8 +25,8 @@ pub enum BearerError {
     /// RFC 9700 §4.3.2 forbids it.
     #[error("a token in the query")]
     Query,
-    /// The scheme is `Bearer`, but no `b64token` follows.
-    #[error("a malformed bearer token")]
+    /// The scheme is `Bearer` or `DPoP`, but no `b64token` follows.
+    #[error("a malformed token")]
     Malformed,
 }
 
@@ -35,7 +35,7 @@ impl WireError for BearerError {
         let description = match self {
             Self::TwoCredentials => "more than one credential in the request",
             Self::Query => "an access token is accepted in the Authorization header only",
-            Self::Malformed => "the bearer token is malformed",
+            Self::Malformed => "the token is malformed",
         };
         Wire::new(ErrorCode::INVALID_REQUEST, StatusCode::BAD_REQUEST, description)
             .with_challenge("Bearer error=\"invalid_request\"")
@@ -64,6 +64,28 @@ pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessTo
     }
 }
 
+/// Credentials that were refused, and the scheme that they are of if that can be told: it is the
+/// challenge of that scheme that tells of the error. [RFC 9449 §7.2]
+///
+/// [RFC 9449 §7.2]: https://www.rfc-editor.org/rfc/rfc9449#section-7.2
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusedCredentials {
+    pub(crate) error: BearerError,
+    pub(crate) scheme: Option<Scheme>,
+}
+
+impl RefusedCredentials {
+    /// What is more than one credential is of no scheme.
+    pub(crate) const AMBIGUOUS: Self = Self { error: BearerError::TwoCredentials, scheme: None };
+}
+
+impl From<BearerError> for RefusedCredentials {
+    /// Of a request in which only bearer tokens are looked for.
+    fn from(error: BearerError) -> Self {
+        Self { error, scheme: Some(Scheme::Bearer) }
+    }
+}
+
 /// How a token was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
@@ -76,14 +98,21 @@ pub(crate) enum Scheme {
 pub(crate) fn parse_either(
     headers: &HeaderMap,
     query: Option<&str>,
-) -> Result<Option<(Scheme, AccessToken)>, BearerError> {
-    let Some((scheme, token)) = credentials(headers, query)? else { return Ok(None) };
+) -> Result<Option<(Scheme, AccessToken)>, RefusedCredentials> {
+    let found = credentials(headers, query).map_err(|error| {
+        // In the query alone it is a bearer token (RFC 6750 §2.3).
+        let is_bearer = error == BearerError::Query && !headers.contains_key(AUTHORIZATION);
+        RefusedCredentials { error, scheme: is_bearer.then_some(Scheme::Bearer) }
+    })?;
+    let Some((scheme, token)) = found else { return Ok(None) };
     let scheme = match scheme {
         _ if scheme.eq_ignore_ascii_case("Bearer") => Scheme::Bearer,
         _ if scheme.eq_ignore_ascii_case(SCHEME) => Scheme::Dpop,
         _ => return Ok(None),
     };
-    Ok(Some((scheme, checked(token)?)))
+    let token = checked(token);
+    let token = token.map_err(|error| RefusedCredentials { error, scheme: Some(scheme) })?;
+    Ok(Some((scheme, token)))
 }
 
 /// The one `Authorization` of a request, in its two parts.

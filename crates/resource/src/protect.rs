@@ -20,9 +20,12 @@
 //!
 //! Every decision is one line of the log, with who asked for what and by what they were let in or not.
 //!
-//! Every challenge points to this server's metadata ([RFC 9728 §5.1]). Where UMA protects the
-//! resource, its own answers take the place of the last five ([`challenge`](crate::challenge)).
+//! Every challenge points to this server's metadata ([RFC 9728 §5.1]). An error is told by the challenge of
+//! the scheme that the token came with, `Bearer` or `DPoP`, and by both where that cannot be told
+//! ([RFC 9449 §7.2]). Where UMA protects the resource, its own answers take the place of the last five
+//! ([`challenge`](crate::challenge)).
 //!
+//! [RFC 9449 §7.2]: https://www.rfc-editor.org/rfc/rfc9449#section-7.2
 //! [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
 //! [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
 
@@ -241,7 +244,7 @@ impl Protection {
                 }
                 if token_goes_on {
                     let token = bearer::parse(&parts.headers, parts.uri.query());
-                    let token = token.map_err(Answer::Credentials)?;
+                    let token = token.map_err(|error| Answer::Credentials(error.into()))?;
                     token.and_then(|token| parts.extensions.insert(token));
                 }
                 self.mode.strip_credentials(&mut parts.headers);

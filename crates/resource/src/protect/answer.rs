@@ -9,7 +9,7 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::ProtectError;
-use crate::bearer::{BearerError, Scheme};
+use crate::bearer::{RefusedCredentials, Scheme};
 use crate::challenge::{UmaChallenge, empty, unreachable};
 use crate::dpop::Dpop;
 use crate::layer::Refused;
@@ -25,7 +25,7 @@ pub(super) enum Answer {
     Refused(Refused),
     MethodNotAllowed(Vec<Method>),
     /// The credentials cannot be read.
-    Credentials(BearerError),
+    Credentials(RefusedCredentials),
     NoCredentials,
     /// The token is not accepted, or nobody can say what it is worth.
     Token(Wire),
@@ -78,17 +78,46 @@ impl Document {
         &self.path
     }
 
-    /// The value of `WWW-Authenticate`. [RFC 6750 §3](https://www.rfc-editor.org/rfc/rfc6750#section-3)
-    fn challenge(&self, error: Option<&Wire>, scopes: Option<&ScopeSet>) -> HeaderValue {
+    /// The value of `WWW-Authenticate` ([RFC 6750 §3], [RFC 9449 §7.1]).
+    ///
+    /// [RFC 6750 §3]: https://www.rfc-editor.org/rfc/rfc6750#section-3
+    /// [RFC 9449 §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-7.1
+    fn challenge(
+        &self,
+        scheme: Scheme,
+        error: Option<&Wire>,
+        scopes: Option<&ScopeSet>,
+    ) -> HeaderValue {
         let scopes = scopes.map(|scopes| ("scope", scopes.to_string()));
-        self.challenge_of("Bearer", error, scopes)
+        match scheme {
+            Scheme::Bearer => self.challenge_of("Bearer", error, scopes),
+            Scheme::Dpop => {
+                let algorithms = Dpop::algorithms().collect::<Vec<_>>().join(" ");
+                self.challenge_of(SCHEME, error, scopes.into_iter().chain([("algs", algorithms)]))
+            }
+        }
     }
 
-    /// The same for a token that is bound to a key. [RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
-    fn dpop_challenge(&self, error: Option<&Wire>, scopes: Option<&ScopeSet>) -> HeaderValue {
-        let scopes = scopes.map(|scopes| ("scope", scopes.to_string()));
-        let algorithms = Dpop::algorithms().collect::<Vec<_>>().join(" ");
-        self.challenge_of(SCHEME, error, scopes.into_iter().chain([("algs", algorithms)]))
+    /// The schemes that a token can come with.
+    const fn schemes(&self) -> &[Scheme] {
+        if self.takes_bound { &[Scheme::Bearer, Scheme::Dpop] } else { &[Scheme::Bearer] }
+    }
+
+    /// The response to an error, with its challenge in each of these schemes.
+    fn challenged<R: From<Vec<u8>>>(
+        &self,
+        schemes: &[Scheme],
+        error: &Wire,
+        scopes: Option<&ScopeSet>,
+    ) -> Response<R> {
+        let mut response = error.response().map(R::from);
+        // An error of credentials brings one, without the metadata.
+        response.headers_mut().remove(WWW_AUTHENTICATE);
+        for scheme in schemes {
+            let challenge = self.challenge(*scheme, Some(error), scopes);
+            response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
 
     fn challenge_of(
@@ -127,47 +156,37 @@ impl Answer {
         self,
         document: &Document,
     ) -> Response<R> {
-        let challenged = |wire: &Wire, scopes: Option<&ScopeSet>| {
-            let mut response = wire.response().map(R::from);
-            let challenge = document.challenge(Some(wire), scopes);
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-            response
-        };
         match self {
             Self::Metadata(Method::GET) => publish::response(&document.json).map(R::from),
             Self::Metadata(Method::HEAD) => publish::response(&document.json).map(|_| R::default()),
             Self::Metadata(_) => not_allowed(&[Method::GET, Method::HEAD]),
             Self::Refused(refused) => refused.wire().response().map(R::from),
             Self::MethodNotAllowed(allow) => not_allowed(&allow),
-            Self::Credentials(error) => challenged(&error.wire(), None),
+            Self::Credentials(RefusedCredentials { error, scheme }) => {
+                let own = scheme.filter(|scheme| document.schemes().contains(scheme));
+                let schemes = own.as_ref().map_or(document.schemes(), std::slice::from_ref);
+                document.challenged(schemes, &error.wire(), None)
+            }
             Self::NoCredentials => {
                 let mut response = empty(StatusCode::UNAUTHORIZED);
-                let challenge = document.challenge(None, None);
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-                if document.takes_bound {
-                    let challenge = document.dpop_challenge(None, None);
+                for scheme in document.schemes() {
+                    let challenge = document.challenge(*scheme, None, None);
                     response.headers_mut().append(WWW_AUTHENTICATE, challenge);
                 }
                 response
             }
             Self::Dpop { wire, nonce } => {
-                let mut response = wire.response().map(R::from);
-                let headers = response.headers_mut();
-                headers.insert(WWW_AUTHENTICATE, document.dpop_challenge(Some(&wire), None));
+                let mut response = document.challenged(&[Scheme::Dpop], &wire, None);
                 let nonce = nonce.and_then(|nonce| HeaderValue::try_from(nonce).ok());
-                headers.extend(nonce.map(|nonce| (NONCE_HEADER, nonce)));
+                response.headers_mut().extend(nonce.map(|nonce| (NONCE_HEADER, nonce)));
                 response
             }
-            Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => challenged(&wire, None),
+            Self::Token(wire) if wire.status == StatusCode::UNAUTHORIZED => {
+                document.challenged(&[Scheme::Bearer], &wire, None)
+            }
             Self::Token(wire) | Self::Own(wire) => wire.response().map(R::from),
-            Self::InsufficientScope(scopes, Scheme::Bearer) => {
-                challenged(&INSUFFICIENT_SCOPE, Some(&scopes))
-            }
-            Self::InsufficientScope(scopes, Scheme::Dpop) => {
-                let mut response = INSUFFICIENT_SCOPE.response().map(R::from);
-                let challenge = document.dpop_challenge(Some(&INSUFFICIENT_SCOPE), Some(&scopes));
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-                response
+            Self::InsufficientScope(scopes, scheme) => {
+                document.challenged(&[scheme], &INSUFFICIENT_SCOPE, Some(&scopes))
             }
             Self::Uma(challenge) => uma(&challenge, document),
             Self::UmaUnreachable => unreachable(),
@@ -184,7 +203,9 @@ impl Answer {
 fn uma<R: Default>(challenge: &UmaChallenge, document: &Document) -> Response<R> {
     match challenge.response() {
         Ok(mut response) => {
-            response.headers_mut().append(WWW_AUTHENTICATE, document.challenge(None, None));
+            response
+                .headers_mut()
+                .append(WWW_AUTHENTICATE, document.challenge(Scheme::Bearer, None, None));
             response
         }
         // A ticket that no header can carry is as good as none.

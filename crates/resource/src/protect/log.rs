@@ -9,6 +9,7 @@ use http::request::Parts;
 use tracing::Span;
 
 use super::answer::Answer;
+use crate::bearer::RefusedCredentials;
 use crate::caller::VerifiedCaller;
 use crate::claimed::Claimed;
 use crate::path::StrictPath;
@@ -85,7 +86,9 @@ pub(super) fn not_accepted(
 pub(super) fn turned_away(answer: &Answer) {
     match answer {
         Answer::NoCredentials => tracing::info!("refused: no credentials"),
-        Answer::Credentials(error) => tracing::info!(%error, "refused: malformed credentials"),
+        Answer::Credentials(RefusedCredentials { error, .. }) => {
+            tracing::info!(%error, "refused: malformed credentials");
+        }
         Answer::TooMany(error) => tracing::info!(%error, "refused: too many in vain"),
         _ => {}
     }

@@ -16,12 +16,12 @@ use http::{HeaderMap, StatusCode};
 use super::answer::Answer;
 use super::log;
 use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
-use crate::bearer::{self, BearerError, Scheme};
+use crate::bearer::{self, BearerError, RefusedCredentials, Scheme};
 use crate::caller::{Content, VerifiedCaller};
 use crate::dpop::{Dpop, TakeError};
 use crate::error::ConversationError;
 use crate::identity_propagation::{
-    CLIENT_PROOF, IdentityError, IdentityPropagation, client_proof_of,
+    CLIENT_PROOF, IdentityError, IdentityPropagation, TwoProofs, client_proof_of,
 };
 use crate::limit::{GuessLimit, Source, TicketLimit};
 use crate::routes::{Need, Requirement, Routes};
@@ -151,7 +151,7 @@ impl Mode {
     ) -> Result<VerifiedCaller, Answer> {
         if let Kind::Uma(server, limit) = &self.kind {
             let token = bearer::parse(&parts.headers, parts.uri.query());
-            let token = token.map_err(Answer::Credentials)?;
+            let token = token.map_err(|error| Answer::Credentials(error.into()))?;
             return by_permission(server, limit.as_deref(), parts, token.as_ref(), requirement)
                 .await;
         }
@@ -163,7 +163,7 @@ impl Mode {
             (Scheme::Dpop, None) => return Err(Answer::NoCredentials),
             (Scheme::Dpop, Some(dpop)) => self.by_key(dpop, parts, &token).await?,
             (Scheme::Bearer, _) if dpop.is_some() && parts.headers.contains_key(dpop::HEADER) => {
-                return Err(Answer::Credentials(BearerError::TwoCredentials));
+                return Err(Answer::Credentials(RefusedCredentials::AMBIGUOUS));
             }
             (Scheme::Bearer, _) => self.by_bearer(parts, &token).await?,
         };
@@ -246,8 +246,11 @@ impl Mode {
         key: Option<Result<Presented, DpopError>>,
     ) -> Result<VerifiedCaller, Answer> {
         let client = client_proof_of(&parts.headers);
-        let client = client.map_err(|_| Answer::Credentials(BearerError::TwoCredentials))?;
-        let is_dpop = key.is_some();
+        let scheme = if key.is_some() { Scheme::Dpop } else { Scheme::Bearer };
+        let client = client.map_err(|TwoProofs| {
+            let error = BearerError::TwoCredentials;
+            Answer::Credentials(RefusedCredentials { error, scheme: Some(scheme) })
+        })?;
         let caller = identities.verify(token, Proofs { client: client.as_ref(), key }).await;
         caller.map_err(|error| {
             let check = Some(error.step().name());
@@ -259,7 +262,7 @@ impl Mode {
                 IdentityError::Presentation(PresentationError::Bound) => {
                     not_this_way(token, &error, check)
                 }
-                _ if is_dpop => not_this_way(token, &error, check),
+                _ if scheme == Scheme::Dpop => not_this_way(token, &error, check),
                 _ => refused(token, &error, check),
             }
         })

@@ -449,6 +449,53 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
     }
 }
 
+/// The challenge that tells of the error is that of the scheme that was used; both, where nobody can say
+/// which it was.
+#[tokio::test]
+async fn rfc_9449_section_7_2_each_scheme_tells_its_own_errors() {
+    let issuer = PretendIssuer::new();
+    let used = Arc::new(crate::identity_propagation::MemoryProofs::new(issuer.clone()));
+    let mode = Mode::from(issuer.access_tokens()).with_dpop(crate::Dpop::new(used));
+    let bound = ProtectLayer::new(mode, routes()).unwrap();
+    let plain = layer(&issuer);
+    let proof = [("dpop", "a.b.c")];
+    let nothing: [(&str, &str); 0] = [];
+    type Row<'a> = (&'a str, &'a str, &'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let rows: [Row<'_>; 9] = [
+        ("a malformed bearer token", "/v1/me", &["Bearer a b"], &nothing, &["Bearer"]),
+        ("a malformed bound token", "/v1/me", &["DPoP a b"], &nothing, &["DPoP"]),
+        ("no token", "/v1/me", &["dpop"], &nothing, &["DPoP"]),
+        ("both schemes", "/v1/me", &["Bearer a", "DPoP a"], &nothing, &["Bearer", "DPoP"]),
+        ("one scheme twice", "/v1/me", &["DPoP a", "DPoP a"], &nothing, &["Bearer", "DPoP"]),
+        ("half and half", "/v1/me", &["Bearer a"], &proof, &["Bearer", "DPoP"]),
+        ("in the query", "/v1/me?access_token=a", &[], &nothing, &["Bearer"]),
+        ("in both", "/v1/me?access_token=a", &["DPoP a"], &proof, &["Bearer", "DPoP"]),
+        ("no text", "/v1/me", &["DPoP \u{e9}"], &nothing, &["Bearer", "DPoP"]),
+    ];
+    for (name, target, credentials, more, schemes) in rows {
+        for (layer, schemes) in [(&bound, schemes), (&plain, &["Bearer"][..])] {
+            let mut request = Request::get(target);
+            for value in credentials {
+                request = request.header(AUTHORIZATION, *value);
+            }
+            for (header, value) in more {
+                request = request.header(*header, *value);
+            }
+            let response = layer.layer(Inner).call(request.body(()).unwrap()).await.unwrap();
+            let told: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+            let told: Vec<_> = told
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect();
+            assert_eq!(told.len(), schemes.len(), "{name}: {told:?}");
+            for (challenge, scheme) in told.iter().zip(schemes) {
+                let challenge = auth_param::parse(challenge).unwrap().remove(0);
+                assert!(challenge.is(scheme), "{name}: {told:?}");
+            }
+        }
+    }
+}
+
 /// Another value at every call.
 struct CountingRandom(std::sync::atomic::AtomicU8);
 
