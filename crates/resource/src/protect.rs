@@ -161,6 +161,9 @@ impl ProtectLayer {
     /// elsewhere ([RFC 8693 §1.1]). Without this, the token ends here. It is of use only where the
     /// issuer has made it out to itself as well.
     ///
+    /// A token that is bound to a key ends here all the same: nobody takes it without a proof of the
+    /// key, which the caller keeps. A service that acts for its callers needs bearer tokens of them.
+    ///
     /// [RFC 8693 §1.1]: https://www.rfc-editor.org/rfc/rfc8693#section-1.1
     #[must_use]
     pub fn with_token(mut self) -> Self {

@@ -411,6 +411,9 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
         }
         let proof = made(&key, token);
         assert_eq!(ask(&layer, "DPoP", token, Some(&proof)).await.status(), 200, "{name}");
+        let goes_on = layer.clone().with_token();
+        let response = ask(&goes_on, "DPoP", token, Some(&made(&key, token))).await;
+        assert_eq!(response.body(), b"alice at /v1/me", "{name}: of no use without the key");
         let again = ask(&layer, "DPoP", token, Some(&proof)).await;
         assert_eq!(challenge(&again).param("error"), Some("invalid_dpop_proof"), "{name}");
 
