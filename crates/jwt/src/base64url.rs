@@ -48,6 +48,13 @@ pub(crate) fn decode_onto(text: &str, out: &mut Vec<u8>) -> bool {
     ENGINE.decode_vec(text, out).is_ok()
 }
 
+/// Whether a text is of the alphabet alone, canonical or not.
+pub(crate) fn is_of_alphabet(text: &str) -> bool {
+    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+    // Without an early end the compiler looks at many octets at once.
+    text.bytes().fold(true, |all, octet| all & is_letter(octet))
+}
+
 #[cfg(test)]
 mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

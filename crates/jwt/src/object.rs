@@ -2,34 +2,35 @@
 //!
 //! Reading a token into a tree of maps costs more than an RSA verification is meant to wait for:
 //! one allocation for every name and string. Here strings stay where they are in the text, and only
-//! those with escapes in them become values of their own. An object or array within is judged with
-//! the rest, and becomes a tree when somebody asks for it. The rules of [`json`](crate::json) hold
-//! all the same.
+//! those with escapes in them become values of their own. What is within an object or array stands
+//! in the same index, and becomes a tree when somebody asks for it. The rules of
+//! [`json`](crate::json) hold all the same.
 
-use std::cell::Cell;
-use std::collections::HashSet;
-use std::fmt;
 use std::sync::OnceLock;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::json::{self, JsonError, Node, fingerprint};
+use crate::json::{self, JsonError, fingerprint};
 
-/// From so many members on, comparing each with each costs more than hashing them.
-const MANY: usize = 24;
+mod read;
 
 /// A JSON object as it was received.
 #[derive(Clone)]
 pub(crate) struct Object {
     text: String,
+    /// As they stand in the text: each with what is within it behind it.
     members: Vec<Member>,
+    /// The trees of those that are arrays and objects, once somebody asked for one.
+    trees: OnceLock<Map<String, Value>>,
 }
 
+/// A member of an object, or an element of an array, whose name is empty.
 #[derive(Clone)]
 struct Member {
     /// [`fingerprint`] of the name.
     print: u32,
+    /// How many of those behind it are within it.
+    within: usize,
     name: Text,
     content: Content,
 }
@@ -40,21 +41,24 @@ enum Content {
     Bool(bool),
     Number(Number),
     Text(Text),
-    Nested(Box<Nested>),
+    Array,
+    Object,
 }
 
-/// An array or object.
-#[derive(Clone)]
-struct Nested {
-    parts: Parts,
-    /// The tree of it, once somebody asked for it.
-    tree: OnceLock<Value>,
-}
+/// The members of one object or the elements of one array, each with those within it.
+#[derive(Clone, Copy)]
+struct Level<'a>(&'a [Member]);
 
-#[derive(Clone)]
-enum Parts {
-    Array(Vec<Content>),
-    Object(Vec<Member>),
+impl<'a> Iterator for Level<'a> {
+    type Item = (&'a Member, Self);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (member, behind) = self.0.split_first()?;
+        let (within, behind) = behind.split_at_checked(member.within)?;
+        self.0 = behind;
+        Some((member, Self(within)))
+    }
 }
 
 /// A string: where it stands in the text, or, if escapes are written in it, what they stand for.
@@ -93,10 +97,8 @@ impl Object {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(json::parse(text.as_bytes()).err().unwrap_or(JsonError::NotAnObject));
         }
-        let fault = Cell::new(JsonError::Syntax);
-        let place = Place { node: Node::outermost(&fault), base: &text };
-        let members = json::read(&text, Outermost(place), &fault)?;
-        Ok(Self { text, members })
+        let members = read::members(&text)?;
+        Ok(Self { text, members, trees: OnceLock::new() })
     }
 
     #[inline]
@@ -105,64 +107,57 @@ impl Object {
     }
 
     fn find(&self, print: u32, name: &str) -> Option<Entry<'_>> {
-        let named = |member: &&Member| member.print == print && member.name.of(&self.text) == name;
-        Some(match &self.members.iter().find(named)?.content {
+        let named = |member: &Member| member.print == print && member.name.of(&self.text) == name;
+        let (member, _) = Level(&self.members).find(|(member, _)| named(member))?;
+        Some(match &member.content {
             Content::Null => Entry::Null,
             Content::Bool(value) => Entry::Bool(*value),
             Content::Number(number) => Entry::Number(number),
             Content::Text(text) => Entry::Text(text.of(&self.text)),
-            Content::Nested(nested) => {
-                Entry::Nested(nested.tree.get_or_init(|| nested.parts.to_tree(&self.text)))
-            }
+            Content::Array | Content::Object => Entry::Nested(self.trees().get(name)?),
+        })
+    }
+
+    fn trees(&self) -> &Map<String, Value> {
+        self.trees.get_or_init(|| {
+            let nested =
+                |member: &Member| matches!(member.content, Content::Array | Content::Object);
+            to_map(Level(&self.members).filter(|(member, _)| nested(member)), &self.text)
         })
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {
-        to_map(&self.members, &self.text)
+        to_map(Level(&self.members), &self.text)
     }
 }
 
-fn to_map(members: &[Member], base: &str) -> Map<String, Value> {
-    let owned = |it: &Member| (it.name.of(base).to_owned(), it.content.to_tree(base));
-    members.iter().map(owned).collect()
+fn to_map<'a>(
+    members: impl Iterator<Item = (&'a Member, Level<'a>)>,
+    base: &str,
+) -> Map<String, Value> {
+    members
+        .map(|(member, within)| (member.name.of(base).to_owned(), member.to_tree(within, base)))
+        .collect()
 }
 
-impl Content {
-    fn to_tree(&self, base: &str) -> Value {
-        match self {
-            Self::Null => Value::Null,
-            Self::Bool(value) => Value::Bool(*value),
-            Self::Number(number) => Value::Number(number.clone()),
-            Self::Text(text) => Value::from(text.of(base)),
-            Self::Nested(nested) => {
-                nested.tree.get().cloned().unwrap_or_else(|| nested.parts.to_tree(base))
+impl Member {
+    fn to_tree(&self, within: Level<'_>, base: &str) -> Value {
+        match &self.content {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(*value),
+            Content::Number(number) => Value::Number(number.clone()),
+            Content::Text(text) => Value::from(text.of(base)),
+            Content::Array => {
+                within.map(|(element, within)| element.to_tree(within, base)).collect()
             }
+            Content::Object => Value::Object(to_map(within, base)),
         }
     }
-}
-
-impl From<Parts> for Content {
-    fn from(parts: Parts) -> Self {
-        Self::Nested(Box::new(Nested { parts, tree: OnceLock::new() }))
-    }
-}
-
-impl Parts {
-    fn to_tree(&self, base: &str) -> Value {
-        match self {
-            Self::Array(contents) => contents.iter().map(|it| it.to_tree(base)).collect(),
-            Self::Object(members) => Value::Object(to_map(members, base)),
-        }
-    }
-}
-
-/// Whether two of the members have one name.
-fn have_twins(members: &[Member], base: &str) -> bool {
-    let names = members.iter().map(|member| member.name.of(base));
-    names.collect::<HashSet<_>>().len() < members.len()
 }
 
 impl Text {
+    const EMPTY: Self = Self::Place { start: 0, len: 0 };
+
     fn place(part: &str, base: &str) -> Self {
         // serde_json borrows from the text it reads, but for the names it makes up itself.
         let start = part.as_ptr().addr().checked_sub(base.as_ptr().addr());
@@ -185,168 +180,11 @@ impl Text {
     }
 }
 
-/// A place in the text `base`.
-#[derive(Clone, Copy)]
-struct Place<'b> {
-    node: Node<'b>,
-    base: &'b str,
-}
-
-impl Place<'_> {
-    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
-        Ok(Self { node: self.node.inner()?, ..self })
-    }
-
-    /// Reads the members of an object at this place after those that are there already.
-    fn read_members<'de, A: MapAccess<'de>>(
-        self,
-        mut object: A,
-        mut members: Vec<Member>,
-    ) -> Result<Vec<Member>, A::Error> {
-        let inner = self.inner()?;
-        // A bit for each fingerprint: a name whose bit is not there yet is compared with no other.
-        let mut seen = 0_u64;
-        while let Some((print, name)) = object.next_key_seed(NameAt(inner))? {
-            let bit = 1 << (print % u64::BITS);
-            if seen & bit != 0 && members.len() < MANY {
-                let twin = |other: &Member| {
-                    other.print == print && other.name.of(self.base) == name.of(self.base)
-                };
-                if members.iter().any(twin) {
-                    return Err(self.node.refuse(JsonError::DuplicateMember));
-                }
-            }
-            seen |= bit;
-            let content = object.next_value_seed(ContentAt(inner))?;
-            members.push(Member { print, name, content });
-        }
-        if members.len() > MANY && have_twins(&members, self.base) {
-            return Err(self.node.refuse(JsonError::DuplicateMember));
-        }
-        Ok(members)
-    }
-}
-
-/// Reads the outermost object.
-struct Outermost<'b>(Place<'b>);
-
-impl<'de> DeserializeSeed<'de> for Outermost<'_> {
-    type Value = Vec<Member>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Outermost<'_> {
-    type Value = Vec<Member>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
-        // A member takes some 25 octets of text; a header has three of them, claims a dozen.
-        let some = Vec::with_capacity((self.0.base.len() / 25).clamp(4, 20));
-        self.0.read_members(object, some)
-    }
-}
-
-/// Reads a member's name, with its fingerprint.
-struct NameAt<'b>(Place<'b>);
-
-impl<'de> DeserializeSeed<'de> for NameAt<'_> {
-    type Value = (u32, Text);
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NameAt<'_> {
-    type Value = (u32, Text);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member name")
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok((fingerprint(text.as_bytes()), Text::place(text, self.0.base)))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        self.0.node.check_unescaped(text)?;
-        Ok((fingerprint(text.as_bytes()), Text::Unescaped(text.into())))
-    }
-}
-
-/// Reads a member's value, or an element.
-#[derive(Clone, Copy)]
-struct ContentAt<'b>(Place<'b>);
-
-impl<'de> DeserializeSeed<'de> for ContentAt<'_> {
-    type Value = Content;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ContentAt<'_> {
-    type Value = Content;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<Content, E> {
-        Ok(Content::Text(Text::place(text, self.0.base)))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
-        self.0.node.check_unescaped(text)?;
-        Ok(Content::Text(Text::Unescaped(text.into())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Content, E> {
-        Ok(Content::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Content, E> {
-        Ok(Content::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Content, E> {
-        Ok(Content::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Content, E> {
-        Ok(Content::Number(value.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
-        let number = Number::from_f64(value).ok_or_else(|| E::custom(JsonError::Syntax))?;
-        Ok(Content::Number(number))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Content, A::Error> {
-        let inner = Self(self.0.inner()?);
-        let mut contents = Vec::new();
-        while let Some(content) = sequence.next_element_seed(inner)? {
-            contents.push(content);
-        }
-        Ok(Parts::Array(contents).into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Content, A::Error> {
-        self.0.read_members(object, Vec::new()).map(|members| Parts::Object(members).into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::read::MANY;
     use super::*;
 
     fn agrees(text: &[u8]) {

@@ -37,14 +37,15 @@ impl Encrypted {
         if token.len() > MAX_TOKEN {
             return Err(Malformed::TooLong);
         }
-        if !jws::is_compact(token) {
-            return Err(Malformed::Compact);
-        }
         let mut parts = token.split('.');
         let mut part = || parts.next().ok_or(Malformed::Compact);
         let (protected, encrypted_key, iv) = (part()?, part()?, part()?);
         let (ciphertext, tag) = (part()?, part()?);
-        if parts.next().is_some() || protected.is_empty() {
+        let all = [protected, encrypted_key, iv, ciphertext, tag];
+        if parts.next().is_some()
+            || protected.is_empty()
+            || !all.into_iter().all(base64url::is_of_alphabet)
+        {
             return Err(Malformed::Compact);
         }
         let decode = |part| base64url::decode(part).ok_or(Malformed::Base64);
