@@ -414,6 +414,9 @@ impl Place<'_> {
         if may(GrantConfig::ClientCredentials) && client.public {
             return Err(self.refuse("grants", "client_credentials is for confidential clients"));
         }
+        if client.public && !client.introspect.is_empty() {
+            return Err(self.refuse("introspect", "introspection is for confidential clients"));
+        }
         if may(GrantConfig::AuthorizationCode) == client.redirect_uris.is_empty() {
             let reason = "authorization_code and redirect_uris belong together";
             return Err(self.refuse("redirect_uris", reason));
@@ -430,6 +433,7 @@ impl Place<'_> {
             refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
             exchange,
+            introspects: client.introspect,
             scopes: client.scopes,
             id_token_algorithm: match client.id_token_alg {
                 IdTokenAlg::Rs256 => Algorithm::Rs256,

@@ -161,6 +161,12 @@ pub struct ServerMetadata {
     /// Client authentication methods at the revocation endpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// Algorithms of client assertions at the introspection endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// Algorithms of client assertions at the revocation endpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocation_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// Algorithms of DPoP proofs. RFC 9449 §5.1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dpop_signing_alg_values_supported: Vec<String>,
@@ -238,6 +244,8 @@ impl ServerMetadata {
             introspection_endpoint_auth_methods_supported: Vec::new(),
             revocation_endpoint: None,
             revocation_endpoint_auth_methods_supported: Vec::new(),
+            introspection_endpoint_auth_signing_alg_values_supported: Vec::new(),
+            revocation_endpoint_auth_signing_alg_values_supported: Vec::new(),
             dpop_signing_alg_values_supported: Vec::new(),
             code_challenge_methods_supported: Vec::new(),
             authorization_response_iss_parameter_supported: false,

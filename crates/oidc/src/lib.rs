@@ -8,6 +8,8 @@
 //! | [`refresh`] | refresh tokens: rotation, reuse, binding to a key | [RFC 6749 §6], [RFC 9700 §4.14.2], [RFC 9449 §5] |
 //! | [`pkce`] | proof keys, method `S256` | [RFC 7636] |
 //! | [`id_token`] | ID tokens with `at_hash` | [OpenID Connect Core §2, §3.1.3.6] |
+//! | [`userinfo`] | claims about a person, by scope | [OpenID Connect Core §5.3, §5.4] |
+//! | [`introspection`] | what a resource server is told of an access token | [RFC 7662 §2] |
 //!
 //! Nothing here waits, reads a clock or opens a socket; the codes live in a store and are spent
 //! there before [`code::redeem`] looks at what they stand for.
@@ -47,7 +49,7 @@
 //! # What is left out
 //!
 //! Response types other than `code`, request objects, sessions (every request asks the person to
-//! sign in, so `prompt=none` is always `login_required`), UserInfo, logout.
+//! sign in, so `prompt=none` is always `login_required`), logout.
 //!
 //! # Deviations
 //!
@@ -59,19 +61,23 @@
 //! [RFC 6749 §4.1.1, §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1
 //! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3
 //! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
+//! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
 //! [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
 //! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
 //! [OpenID Connect Core §2, §3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+//! [OpenID Connect Core §5.3, §5.4]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
 //! [OpenID Connect Core §3.1.2]: https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
 
 pub mod authorize;
 pub mod code;
 pub mod grant;
 pub mod id_token;
+pub mod introspection;
 pub mod pkce;
 pub mod refresh;
+pub mod userinfo;
 
 pub use authorize::{
     AuthorizationError, AuthorizationRequest, ErrorResponse, PageError, Registration,

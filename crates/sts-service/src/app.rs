@@ -23,7 +23,7 @@ use crate::form_token::FormTokens;
 use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::users::Users;
-use crate::{authorize, discovery, elsewhere, token};
+use crate::{authorize, discovery, elsewhere, introspection, revocation, token, userinfo};
 
 /// A larger request body is refused.
 const MAX_BODY: usize = 64 * 1024;
@@ -116,6 +116,9 @@ pub(crate) struct Endpoints {
     pub(crate) authorization: EndpointUrl,
     pub(crate) sign_in: EndpointUrl,
     pub(crate) token: EndpointUrl,
+    pub(crate) userinfo: EndpointUrl,
+    pub(crate) introspection: EndpointUrl,
+    pub(crate) revocation: EndpointUrl,
     pub(crate) jwks: EndpointUrl,
     pub(crate) stylesheet: EndpointUrl,
     openid_configuration: EndpointUrl,
@@ -130,6 +133,9 @@ impl Endpoints {
             authorization: under("/authorize")?,
             sign_in: under("/login")?,
             token: under("/token")?,
+            userinfo: under("/userinfo")?,
+            introspection: under("/introspect")?,
+            revocation: under("/revoke")?,
             jwks: under("/jwks")?,
             stylesheet: under("/style.css")?,
             openid_configuration: well_known(DocumentKind::OpenId, issuer)?,
@@ -229,6 +235,9 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(&path(&endpoints.sign_in), post(authorize::sign_in).fallback(elsewhere::page))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(&path(&endpoints.token), post(token::post))
+        .route(&path(&endpoints.userinfo), get(userinfo::get).post(userinfo::post))
+        .route(&path(&endpoints.introspection), post(introspection::post))
+        .route(&path(&endpoints.revocation), post(revocation::post))
         .fallback(elsewhere::no_such_endpoint)
         .method_not_allowed_fallback(elsewhere::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

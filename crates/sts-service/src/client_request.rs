@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::response::Response;
 use countersign_client_auth::{self as client_auth, AuthenticatedClient, Authentication};
 use countersign_types::params::ParamsError;
-use countersign_types::{Params, Timestamp};
+use countersign_types::{Params, Timestamp, WireError as _};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
@@ -68,4 +70,21 @@ pub(crate) async fn authenticate(
     // INVARIANT: who authenticated is registered.
     let known = known.ok_or_else(|| TokenError::UnauthorizedClient(client.id().clone()))?;
     Ok((client, known))
+}
+
+/// The answer to a request, with its line in the log if it was refused.
+pub(crate) fn answer(
+    answered: Result<http::Response<Vec<u8>>, TokenError>,
+    request: &'static str,
+) -> Response {
+    let response = answered.unwrap_or_else(|error| {
+        let cause = &error as &dyn std::error::Error;
+        if error.is_internal() {
+            tracing::error!(error = cause, "{request} failed");
+        } else {
+            tracing::info!(error = cause, code = %error.wire().code, "{request} refused");
+        }
+        error.response()
+    });
+    response.map(Body::from)
 }

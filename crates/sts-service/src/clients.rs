@@ -9,7 +9,7 @@ use countersign_oidc::Registration;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::ClientPolicy;
-use countersign_types::{ClientId, RedirectUri, ScopeSet};
+use countersign_types::{ClientId, RedirectUri, ScopeSet, UrlPattern};
 
 /// A registered client.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Client {
     pub client_credentials: bool,
     /// What it may do with the token exchange grant.
     pub exchange: ClientPolicy,
+    /// The audiences, beside itself, whose access tokens it may ask about.
+    pub introspects: Vec<UrlPattern>,
     /// What its ID tokens are signed with.
     pub id_token_algorithm: Algorithm,
 }
@@ -71,6 +73,11 @@ pub trait Clients: Send + Sync {
         credentials: &'a CheckedCredentials,
     ) -> BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>> {
         self.find_with_key(credentials.client_id(), credentials.key_id())
+    }
+
+    /// Whether there still is such a client, so that what it holds counts. Nothing is fetched for it.
+    fn is_known<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.find(id).await?.is_some()) })
     }
 
     /// Whether clients are found by the URL of their document, which the metadata tells.

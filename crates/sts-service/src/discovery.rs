@@ -59,7 +59,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     let endpoints = &sts.endpoints;
     let mut claims =
         names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid"]);
-    claims.extend(names(&["email", "email_verified", "name"]));
+    claims.extend(names(&["email", "email_verified", "name", "preferred_username"]));
 
     let mut metadata = ServerMetadata::new(sts.issuer().clone());
     metadata.authorization_endpoint = Some(endpoints.authorization.clone());
@@ -74,14 +74,25 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
         client_credentials::GRANT_TYPE,
         request::GRANT_TYPE,
     ]);
-    metadata.token_endpoint_auth_methods_supported = names(&[
-        Method::None.as_str(),
-        Method::ClientSecretBasic.as_str(),
-        Method::ClientSecretPost.as_str(),
-        Method::PrivateKeyJwt.as_str(),
-    ]);
-    metadata.token_endpoint_auth_signing_alg_values_supported =
-        Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+    let (public, proofs) = (
+        names(&[Method::None.as_str()]),
+        names(&[
+            Method::ClientSecretBasic.as_str(),
+            Method::ClientSecretPost.as_str(),
+            Method::PrivateKeyJwt.as_str(),
+        ]),
+    );
+    let methods = [public, proofs.clone()].concat();
+    let algorithms = names(&Algorithm::ALL.iter().map(|it| it.name()).collect::<Vec<_>>());
+    metadata.token_endpoint_auth_methods_supported.clone_from(&methods);
+    metadata.token_endpoint_auth_signing_alg_values_supported.clone_from(&algorithms);
+    metadata.userinfo_endpoint = Some(endpoints.userinfo.clone());
+    metadata.introspection_endpoint = Some(endpoints.introspection.clone());
+    metadata.introspection_endpoint_auth_methods_supported = proofs;
+    metadata.introspection_endpoint_auth_signing_alg_values_supported.clone_from(&algorithms);
+    metadata.revocation_endpoint = Some(endpoints.revocation.clone());
+    metadata.revocation_endpoint_auth_methods_supported = methods;
+    metadata.revocation_endpoint_auth_signing_alg_values_supported = algorithms;
     metadata.dpop_signing_alg_values_supported =
         dpop::ALGORITHMS.iter().map(|algorithm| algorithm.name().to_owned()).collect();
     metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);

@@ -1,4 +1,4 @@
-//! The errors of the token endpoint. [RFC 6749 §5.2]
+//! The errors of the endpoints that clients call by themselves. [RFC 6749 §5.2]
 //!
 //! [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
 
@@ -15,7 +15,7 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Wire, WireError};
 use http::StatusCode;
 
-/// Why a token request was refused or failed.
+/// Why a client's request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("the request body was not taken")]
@@ -32,6 +32,8 @@ pub(crate) enum TokenError {
     UnsupportedGrantType,
     #[error("client {0} may not use this grant")]
     UnauthorizedClient(ClientId),
+    #[error("the token was issued to another client")]
+    OtherClient,
     #[error("the scope is malformed or not allowed")]
     Scope,
     #[error("the target is malformed or not allowed")]
@@ -85,6 +87,10 @@ impl WireError for TokenError {
             }
             Self::UnauthorizedClient(_) => {
                 bad(ErrorCode::UNAUTHORIZED_CLIENT, "the client may not use this grant")
+            }
+            // RFC 7009 §2.1, with the code that RFC 6749 §5.2 has for it.
+            Self::OtherClient => {
+                bad(ErrorCode::INVALID_GRANT, "the token was issued to another client")
             }
             Self::Scope => bad(ErrorCode::INVALID_SCOPE, "the scope exceeds what may be granted"),
             Self::Target => bad(ErrorCode::INVALID_TARGET, "the target is not allowed"),

@@ -13,7 +13,7 @@ use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
 use countersign_token_exchange::{ExchangeError, ExchangeRequest, request, respond};
 use countersign_types::secret::AccessToken;
-use countersign_types::{Params, Timestamp, random};
+use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
 
 use crate::access_token::AccessTokenClaims;
@@ -21,6 +21,7 @@ use crate::app::Sts;
 use crate::audit::{self, ExchangeRecord};
 use crate::clients::Client;
 use crate::error::TokenError;
+use crate::live::{self, Derivation};
 use crate::token::TokenResponse;
 use crate::users::User;
 
@@ -111,19 +112,19 @@ async fn subject(
     let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
     let presented = subject::verify(token, sts.keys().published(), sts.issuer(), proved, now)
         .map_err(rejected)?;
-    let mut revoked = sts.revoked.is_revoked(presented.jwt_id(), now).await?;
-    if let Some(origin) = presented.origin_jwt_id() {
-        revoked |= sts.revoked.is_revoked(origin, now).await?;
-    }
-    if let Some((person, grant)) = presented.grant() {
-        revoked |= sts.grants.find(person, grant, now).await?.is_none();
-    }
-    let subject = presented.unless_revoked(revoked).map_err(rejected)?;
-    let is_client = subject.subject() == subject.client_id();
-    if !is_client && sts.users.by_subject(subject.subject()).await?.is_none() {
-        return Err(rejected(SubjectError::Revoked).into());
-    }
-    Ok(subject)
+    let derivation = Derivation {
+        jti: presented.jwt_id(),
+        origin: presented.origin_jwt_id(),
+        grant: presented.grant(),
+    };
+    let ended = derivation.has_ended(sts, now).await?;
+    let subject = presented.unless_revoked(ended).map_err(rejected)?;
+    let client = ClientId::parse(subject.client_id()).ok();
+    let remain = match &client {
+        Some(client) => live::parties_remain(sts, subject.subject(), client).await?,
+        None => false,
+    };
+    if remain { Ok(subject) } else { Err(rejected(SubjectError::Revoked).into()) }
 }
 
 /// Establishes who acts, if the request says so: only a client with keys of its own can.
@@ -203,7 +204,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 email,
                 email_verified: email.map(|_| true),
                 act: grant.act.as_ref(),
-                origin_jti: origin_jti.as_deref(),
+                origin_jti: Some(origin_jti),
                 grant_id: grant_id.as_deref(),
                 cnf: grant.confirmation,
                 user_claims: Map::new(),

@@ -7,6 +7,9 @@
 //! | `/.well-known/webfinger` (at the e-mail domains) | who speaks for an address | [RFC 7033] |
 //! | `/authorize`, `/login` | the authorization code grant with PKCE and a sign-in page | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
 //! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
+//! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
+//! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
+//! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
 //!
 //! Each endpoint parses with a pure crate (`countersign-oidc`, `countersign-token-exchange`), gathers
 //! what the decision needs by waiting for a seam, decides with the pure crate again, and responds.
@@ -60,7 +63,7 @@
 //!
 //! # What is left out
 //!
-//! Sessions, consent that is remembered, UserInfo, logout, dynamic registration: the
+//! Sessions, consent that is remembered, logout, dynamic registration: the
 //! metadata lists what is there. Every authorization request asks the person to sign in.
 //!
 //! # Deviations
@@ -70,12 +73,15 @@
 //!
 //! [RFC 6749 §3.2, §6]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 //! [RFC 6749 §4.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1
+//! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
 //! [RFC 7033]: https://www.rfc-editor.org/rfc/rfc7033
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
+//! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
+//! [OpenID Connect Core §5.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
 //! [OpenID Connect Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 mod access_token;
@@ -90,11 +96,15 @@ mod elsewhere;
 mod error;
 mod exchange;
 mod form_token;
+mod introspection;
 mod keys;
+mod live;
 mod pages;
 pub mod passwords;
+mod revocation;
 mod token;
 pub mod url_clients;
+mod userinfo;
 pub mod users;
 
 pub use app::{Parts, Settings, SetupError, Sts, app};

@@ -9,7 +9,7 @@ mod refresh;
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -18,7 +18,7 @@ use countersign_client_auth::dpop::{self, Expected, Target};
 use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::code;
 use countersign_token_exchange::request;
-use countersign_types::{ClientId, Timestamp, WireError as _};
+use countersign_types::{ClientId, Timestamp};
 use http::{HeaderMap, Method};
 
 use crate::app::Sts;
@@ -53,16 +53,7 @@ pub(crate) async fn post(
         Ok(body) => respond(&sts, query.as_deref(), &headers, &body).await,
         Err(rejection) => Err(rejection.into()),
     };
-    let response = answered.unwrap_or_else(|error| {
-        let cause = &error as &dyn std::error::Error;
-        if error.is_internal() {
-            tracing::error!(error = cause, "token request failed");
-        } else {
-            tracing::info!(error = cause, code = %error.wire().code, "token request refused");
-        }
-        error.response()
-    });
-    response.map(Body::from)
+    client_request::answer(answered, "token request")
 }
 
 async fn respond(

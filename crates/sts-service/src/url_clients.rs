@@ -91,6 +91,11 @@ impl Clients for UrlClients {
         })
     }
 
+    /// A client by its URL is known while a rule speaks of it.
+    fn is_known<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async { Ok(self.registered.is_known(id).await? || self.rules.rule(id).is_some()) })
+    }
+
     fn reads_documents(&self) -> bool {
         !self.rules.is_empty()
     }
@@ -125,6 +130,7 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
             may_exchange: terms.exchange.may_exchange && asks(request::GRANT_TYPE),
             ..terms.exchange.clone()
         },
+        introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
     }
 }

@@ -93,8 +93,8 @@ pub enum Product {
         scope: ScopeSet,
         /// The person's e-mail address, where the policy has the token carry it.
         email: Option<VerifiedEmail>,
-        /// If this server is one of the audiences: the token that the chain of exchanges began with.
-        origin_jti: Option<String>,
+        /// The token that the chain of exchanges began with.
+        origin_jti: String,
         /// The grant that it all derives from.
         grant_id: Option<String>,
     },
@@ -325,7 +325,7 @@ fn access_token(
         audiences,
         scope: narrowed.scope,
         email: VerifiedEmail::from_claims(facts.subject.claims()).ok().filter(|_| carries_email),
-        origin_jti: (!onward.is_empty()).then(|| facts.subject.origin_jwt_id().to_owned()),
+        origin_jti: facts.subject.origin_jwt_id().to_owned(),
         grant_id: facts.subject.grant_id().map(str::to_owned),
     };
     Ok(grant(facts, act, narrowed.expires, product, as_jwt))

@@ -367,6 +367,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         scopes: scopes.clone(),
         authorization_code: false,
         refresh_token: false,
+        introspects: Vec::new(),
         client_credentials: false,
         exchange: ClientPolicy {
             may_exchange: true,

@@ -39,7 +39,14 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
     ] {
         assert_eq!(metadata[name], value, "{name}");
     }
-    for name in ["userinfo_endpoint", "introspection_endpoint", "registration_endpoint"] {
+    for (name, path) in
+        [("userinfo", "userinfo"), ("introspection", "introspect"), ("revocation", "revoke")]
+    {
+        assert_eq!(metadata[format!("{name}_endpoint")], format!("{STS}/{path}"), "{name}");
+    }
+    let methods = &metadata["introspection_endpoint_auth_methods_supported"];
+    assert_eq!(methods, &json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
+    for name in ["registration_endpoint", "end_session_endpoint"] {
         assert_eq!(metadata.get(name), None, "{name}");
     }
     let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);

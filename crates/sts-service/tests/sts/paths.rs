@@ -261,6 +261,7 @@ async fn t4_nothing_outlives_its_subject_token() {
     let revoked = world.redeem(&code).await.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".to_owned()));
     let ended = claims(&revoked).get("grant_id").unwrap().clone();
+    let revoked = claims(&revoked_by_its_client(world).await).jwt_id().unwrap().to_owned();
     for path in PATHS {
         let subject = [("exp", json!(NOW + 50))];
         let issued =
@@ -269,12 +270,23 @@ async fn t4_nothing_outlives_its_subject_token() {
         for (name, claim) in [
             ("over", ("exp", json!(NOW))),
             ("of a grant that has ended", ("grant_id", ended.clone())),
+            ("revoked", ("jti", json!(revoked))),
+            ("out of a revoked one", ("origin_jti", json!(revoked))),
             ("of somebody who is gone", ("sub", json!("nobody"))),
         ] {
             let change = Change { subject: &[claim], ..Change::default() };
             path.refuses(name, &case, change, "invalid_request").await;
         }
     }
+}
+
+/// An access token that its client revoked.
+async fn revoked_by_its_client(world: &World) -> String {
+    let token = world.access_token("alice", "openid").await;
+    let me = [("client_id", "rqp-client"), ("client_secret", SECRET)];
+    let answer = world.post("/revoke", &[("token", &token), me[0], me[1]]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    token
 }
 
 /// Who acts in what is issued by a path, with `before` as the actors of the subject token.

@@ -421,7 +421,8 @@ async fn f004_11_an_access_token_names_who_acts() {
     assert_eq!(claims.str("aud").unwrap(), Some(RS));
     assert_eq!(claims.str("email").unwrap(), Some("alice@alice.example"));
     assert_eq!(claims.bool("email_verified").unwrap(), Some(true));
-    assert_eq!(claims.get(countersign_token_exchange::subject::ORIGIN_JTI), None);
+    let origin = claims.get(countersign_token_exchange::subject::ORIGIN_JTI);
+    assert_eq!(origin, Some(&json!("at-1")), "what ends it");
 }
 
 /// F004-12, T5, T7: user → service → next service, each by an exchange of its own.

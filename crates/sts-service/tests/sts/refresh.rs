@@ -9,21 +9,22 @@ use crate::acting::dpop_proof;
 use crate::support::*;
 
 /// Who refreshes: a confidential client, a public one, or a public one with a key.
-const CONFIDENTIAL: &[(&str, &str)] = &[("client_id", "rqp-client"), ("client_secret", SECRET)];
-const PUBLIC: &[(&str, &str)] = &[("client_id", "rqp-public")];
+pub(crate) const CONFIDENTIAL: &[(&str, &str)] =
+    &[("client_id", "rqp-client"), ("client_secret", SECRET)];
+pub(crate) const PUBLIC: &[(&str, &str)] = &[("client_id", "rqp-public")];
 
-const SCOPE: &str = "openid email offline_access claims-provider";
+pub(crate) const SCOPE: &str = "openid email offline_access claims-provider";
 
 fn key() -> SigningKey {
     SigningKey::generate(Algorithm::Es256, None).unwrap()
 }
 
-fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
     body[name].as_str().unwrap_or_default()
 }
 
 /// A token request of one of the clients, with a proof of its key where there is one.
-async fn ask(
+pub(crate) async fn ask(
     world: &World,
     who: &[(&str, &str)],
     proof: Option<&str>,
@@ -38,7 +39,7 @@ async fn ask(
     world.send(request.body(axum::body::Body::from(body)).unwrap()).await
 }
 
-async fn refresh(
+pub(crate) async fn refresh(
     world: &World,
     who: &[(&str, &str)],
     proof: Option<&str>,
@@ -50,7 +51,12 @@ async fn refresh(
 }
 
 /// The token response to a code of Alice's.
-async fn begin(world: &World, who: &[(&str, &str)], proof: Option<&str>, scope: &str) -> Value {
+pub(crate) async fn begin(
+    world: &World,
+    who: &[(&str, &str)],
+    proof: Option<&str>,
+    scope: &str,
+) -> Value {
     let code = world.code("alice", &[who[0], ("scope", scope)]).await;
     let fields = [
         ("grant_type", "authorization_code"),
@@ -64,7 +70,7 @@ async fn begin(world: &World, who: &[(&str, &str)], proof: Option<&str>, scope: 
 }
 
 /// Whether the access token of a response still counts: its client can exchange it.
-async fn is_live(world: &World, who: &[(&str, &str)], body: &Value) -> bool {
+pub(crate) async fn is_live(world: &World, who: &[(&str, &str)], body: &Value) -> bool {
     let good = crate::exchange::good(text(body, "access_token"));
     let not_who = good.into_iter().filter(|(name, _)| !name.starts_with("client_"));
     let answer = ask(world, who, None, &not_who.collect::<Vec<_>>()).await;

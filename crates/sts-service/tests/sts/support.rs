@@ -226,6 +226,7 @@ fn client(id: &str, credentials: Credentials) -> Client {
             scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
             ..ClientPolicy::default()
         },
+        introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
     }
 }
@@ -350,6 +351,10 @@ impl World {
         idle.authorization_code = false;
         idle.refresh_token = false;
         idle.client_credentials = false;
+        let mut rs = client("rs", secret(SECRET));
+        rs.introspects = vec![UrlPattern::parse(RS).unwrap()];
+        let mut own = client("own", secret(SECRET));
+        own.introspects = vec![UrlPattern::parse(STS).unwrap()];
         let own_keys = KeySet::from_keys(vec![SERVICE.public().clone()]).unwrap();
         let mut service = client("service", Credentials::Keys(own_keys));
         service.exchange.may_act = true;
@@ -360,6 +365,8 @@ impl World {
             client("rqp-public", Credentials::Public),
             client("other", secret(SECRET)),
             idle,
+            rs,
+            own,
         ];
         let keys = vec![
             SigningKey::from_json(ES256.to_jwk().unwrap().as_bytes()).unwrap(),

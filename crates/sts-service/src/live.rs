@@ -1,0 +1,102 @@
+//! Whether an access token of this server still counts.
+//!
+//! A token ends with its time, with itself, with the token that its chain of exchanges began with,
+//! with what the person allowed, with the person's account and with the client's registration. Each
+//! is asked anew wherever a token is shown, so that each end bites at once.
+
+use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
+use countersign_store::StoreError;
+use countersign_token_exchange::subject::{GRANT_ID, ORIGIN_JTI, TYP};
+use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
+
+use crate::app::Sts;
+
+/// Claims of an access token that this server alone reads.
+pub(crate) const PRIVATE: &[&str] = &[GRANT_ID, ORIGIN_JTI];
+
+/// An access token that this server signed and whose time has come and is not over, whoever it is for.
+pub(crate) struct IssuedToken {
+    pub(crate) claims: Claims,
+    pub(crate) subject: String,
+    pub(crate) client_id: ClientId,
+    pub(crate) jti: String,
+    pub(crate) scope: ScopeSet,
+    pub(crate) expires: Timestamp,
+}
+
+/// What a token derives from.
+pub(crate) struct Derivation<'a> {
+    /// The token itself.
+    pub(crate) jti: &'a str,
+    /// The token that its chain of exchanges began with.
+    pub(crate) origin: Option<&'a str>,
+    /// Who allowed it, and the grant.
+    pub(crate) grant: Option<(&'a str, &'a str)>,
+}
+
+impl IssuedToken {
+    /// The token behind an untrusted text; `None` if there is none.
+    pub(crate) fn verify(sts: &Sts, token: &AccessToken, now: Timestamp) -> Option<Self> {
+        let policy = Policy::new(Typ::Is(TYP))
+            .algorithms(&[Algorithm::Es256])
+            .issuer(sts.issuer().as_str())
+            // One clock made and reads this token: there is no skew to allow for.
+            .leeway(Lifetime::from_secs(0))
+            .require("sub")
+            .require("client_id")
+            .require("jti");
+        let token = Unverified::parse(token.expose()).ok()?.check(&policy, now).ok()?;
+        let claims = token.verify(sts.keys().published()).ok()?.into_claims();
+        Some(Self {
+            subject: claims.required_str("sub").ok()?.to_owned(),
+            client_id: ClientId::parse(claims.required_str("client_id").ok()?).ok()?,
+            jti: claims.required_str("jti").ok()?.to_owned(),
+            scope: ScopeSet::parse(claims.str("scope").ok()?.unwrap_or_default()).ok()?,
+            expires: claims.timestamp("exp").ok()??,
+            claims,
+        })
+    }
+
+    /// Whether nothing that the token derives from has ended.
+    pub(crate) async fn is_live(&self, sts: &Sts, now: Timestamp) -> Result<bool, StoreError> {
+        let text = |name| self.claims.str(name).ok().flatten();
+        let derivation = Derivation {
+            jti: &self.jti,
+            origin: text(ORIGIN_JTI),
+            grant: text(GRANT_ID).map(|id| (self.subject.as_str(), id)),
+        };
+        Ok(!derivation.has_ended(sts, now).await?
+            && parties_remain(sts, &self.subject, &self.client_id).await?)
+    }
+}
+
+impl Derivation<'_> {
+    /// Whether something of it was revoked.
+    pub(crate) async fn has_ended(&self, sts: &Sts, now: Timestamp) -> Result<bool, StoreError> {
+        if sts.revoked.is_revoked(self.jti, now).await? {
+            return Ok(true);
+        }
+        if let Some(origin) = self.origin
+            && sts.revoked.is_revoked(origin, now).await?
+        {
+            return Ok(true);
+        }
+        Ok(match self.grant {
+            Some((subject, id)) => sts.grants.find(subject, id, now).await?.is_none(),
+            None => false,
+        })
+    }
+}
+
+/// Whether the person still has an account and the client is still registered. A client that acts for
+/// itself is its own subject.
+pub(crate) async fn parties_remain(
+    sts: &Sts,
+    subject: &str,
+    client_id: &ClientId,
+) -> Result<bool, StoreError> {
+    let is_client = subject == client_id.as_str();
+    let has_account = is_client || sts.users.by_subject(subject).await?.is_some();
+    Ok(has_account && sts.clients.is_known(client_id).await?)
+}
