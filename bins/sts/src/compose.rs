@@ -9,10 +9,11 @@ use countersign_host::{Composed, ConfigError, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::{ClientDocuments, UrlClientRules};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, app};
+use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, Users, app};
 use countersign_token_exchange::{ByRegistration, DelegationPolicy};
 use countersign_types::Timestamp;
 
+use crate::accounts::People;
 use crate::config::Config;
 use crate::keys::{self, KeyFileError, Keys};
 
@@ -62,6 +63,10 @@ pub fn compose(
         let rules = UrlClientRules::new(documents, config.url_clients);
         clients = Arc::new(UrlClients::new(clients, rules));
     }
+    let users: Arc<dyn Users> = match config.accounts {
+        Some(accounts) => Arc::new(People::new(config.users, accounts)),
+        None => Arc::new(config.users),
+    };
     let file = config.serving.file;
     let opened = config.keys.open(seams);
     let (ring, directory) = opened.map_err(|error| keys_refused(&file, &error))?;
@@ -72,7 +77,7 @@ pub fn compose(
         delegation,
         keys: ring,
         clients,
-        users: Arc::new(config.users),
+        users,
         engine,
         clock: Arc::clone(&seams.clock),
         random: Arc::clone(&seams.random),
@@ -106,6 +111,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     fetch(file, &config.fetch)?;
     rules(config)?;
     config.keys.check().map_err(|error| keys_refused(file, &error))?;
+    if let Some(accounts) = &config.accounts {
+        let checked = accounts.check();
+        checked.map_err(|error| ConfigError::because(file, "accounts.directory", &error))?;
+    }
     if let Some(path) = &config.serving.store {
         let probed = SqliteEngine::probe(path);
         probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;

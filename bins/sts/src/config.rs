@@ -27,6 +27,7 @@ use self::file::{
     ClientConfig, ClientExchangeConfig, DelegationConfig, ExchangeConfig, File, GrantConfig,
     IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, UrlClientConfig, UserConfig,
 };
+use crate::accounts::{AccountError, Accounts};
 use crate::keys::{self, KeyDirectory, Keys, Periods};
 
 /// A day: a longer life of any token is a mistake.
@@ -66,6 +67,7 @@ pub struct Config {
     pub(crate) delegation: Option<Vec<PathBuf>>,
     pub(crate) fetch: FetchConfig,
     pub(crate) users: StaticUsers,
+    pub(crate) accounts: Option<Accounts>,
 }
 
 impl Config {
@@ -74,6 +76,20 @@ impl Config {
     pub fn hosts(&self) -> Vec<String> {
         let issuer = std::iter::once(self.policy.issuer.host());
         issuer.chain(self.settings.email_domains.iter().cloned()).collect()
+    }
+
+    /// The people who have a file each.
+    ///
+    /// # Errors
+    /// [`AccountError::NoDirectory`].
+    pub fn accounts(&self) -> Result<&Accounts, AccountError> {
+        self.accounts.as_ref().ok_or(AccountError::NoDirectory)
+    }
+
+    /// Whether somebody in the file itself signs in by this name.
+    #[must_use]
+    pub fn lists(&self, name: &str) -> bool {
+        self.users.is_known(name)
     }
 }
 
@@ -116,6 +132,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         serving,
         keys: signing_keys(path, &file.keys)?,
         users: users(path, file.users, &email_domains)?,
+        accounts: file.accounts.map(|accounts| {
+            let directory = config::relative_to(path, &accounts.directory);
+            Accounts::new(directory, email_domains.clone())
+        }),
         clients: clients(path, file.clients)?,
         url_clients: url_clients(path, file.url_clients)?,
         documents,

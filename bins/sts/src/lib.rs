@@ -20,10 +20,13 @@
 //! # }
 //! ```
 
+pub mod accounts;
 mod compose;
 mod config;
 mod keys;
+mod private_files;
 
+pub use accounts::{AccountError, Accounts};
 pub use compose::{ComposeError, announce_keys, check, compose};
 pub use config::{Config, load};
 pub use keys::KeyFileError;

@@ -1,9 +1,11 @@
 //! `sts CONFIG` serves; `sts check CONFIG` reads the configuration and says what is wrong with it;
-//! `sts rotate-keys CONFIG` makes the next signing keys; `sts hash-password` and `sts hash-secret`
+//! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts; `sts hash-password` and `sts hash-secret`
 //! make what a configuration holds of a password and of a client secret.
 
+mod password;
+mod user;
+
 use std::error::Error;
-use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,11 +14,8 @@ use clap::Subcommand;
 use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
 use countersign_sts::{ComposeError, Config};
-use countersign_sts_service::passwords::MAX_PASSWORD;
-use countersign_sts_service::{LogAudit, PasswordHash};
-use countersign_types::secret::Password;
+use countersign_sts_service::LogAudit;
 use mimalloc::MiMalloc;
-use zeroize::Zeroizing;
 
 /// A request makes and drops many small values on one thread, and some on another.
 #[global_allocator]
@@ -34,6 +33,14 @@ enum Command {
     RotateKeys {
         /// The configuration file
         config: PathBuf,
+    },
+    /// People who have a file each, in the configuration's accounts.directory
+    ///
+    /// A server that runs takes notice with the next request.
+    User {
+        /// What to do
+        #[command(subcommand)]
+        command: user::Command,
     },
     /// Read a password and print its argon2id hash, for [[users]]
     ///
@@ -82,8 +89,9 @@ impl Program for Sts {
                 Ok(config) => program::answer(next_keys(&config)),
                 Err(code) => code,
             },
-            Command::HashPassword => program::answer(password().and_then(|text| hashed(&text))),
+            Command::HashPassword => program::answer(password::hash().map(|hash| hash.to_string())),
             Command::HashSecret => program::hash_secret(),
+            Command::User { command } => user::run(command),
         }
     }
 }
@@ -102,37 +110,4 @@ fn next_keys(config: &Config) -> Result<String, Box<dyn Error>> {
         format!("{}: the next key signs in {seconds} seconds", algorithm.name())
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))
-}
-
-fn password() -> Result<Zeroizing<String>, Box<dyn Error>> {
-    if !io::stdin().is_terminal() {
-        return program::first_line(io::stdin().lock());
-    }
-    let password = Zeroizing::new(rpassword::prompt_password("Password: ")?);
-    let again = Zeroizing::new(rpassword::prompt_password("The same again: ")?);
-    if password != again {
-        return Err("these are two different passwords".into());
-    }
-    Ok(password)
-}
-
-fn hashed(password: &str) -> Result<String, Box<dyn Error>> {
-    if password.is_empty() || password.len() > MAX_PASSWORD {
-        return Err(format!("a password has 1 to {MAX_PASSWORD} octets").into());
-    }
-    let random = Seams::system().random;
-    Ok(PasswordHash::of(&Password::new(password), random.as_ref())?.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hash_is_one_that_the_configuration_takes() {
-        let hash = hashed("correct horse").unwrap();
-        assert!(PasswordHash::parse(&hash).is_ok(), "{hash}");
-        assert!(hashed("").is_err());
-        assert!(hashed(&"x".repeat(MAX_PASSWORD + 1)).is_err());
-    }
 }

@@ -65,6 +65,12 @@ impl StaticUsers {
         }
         known
     }
+
+    /// Whether one of them signs in by this name.
+    #[must_use]
+    pub fn is_known(&self, username: &str) -> bool {
+        self.by_username.contains_key(username)
+    }
 }
 
 impl Users for StaticUsers {

@@ -41,7 +41,9 @@ pub(super) struct File {
     pub(super) delegation: DelegationConfig,
     #[serde(default)]
     pub(super) danger: DangerConfig,
+    #[serde(default)]
     pub(super) users: Vec<UserConfig>,
+    pub(super) accounts: Option<AccountsConfig>,
     pub(super) clients: Vec<ClientConfig>,
     #[serde(default)]
     pub(super) url_clients: Vec<UrlClientConfig>,
@@ -140,6 +142,12 @@ pub(super) struct TargetConfig {
 #[serde(rename_all = "snake_case")]
 pub(super) enum JwtConfig {
     AccessToken,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccountsConfig {
+    pub(super) directory: PathBuf,
 }
 
 #[derive(Deserialize)]

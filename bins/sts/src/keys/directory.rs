@@ -5,18 +5,19 @@
 //! be done with a key follows from these moments and the time (module `schedule`); it is never
 //! renamed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_host::config::{self, SecretSource};
 use countersign_jwt::{Algorithm, SigningKey, SigningRing};
-use countersign_types::random::{self, Random};
+use countersign_types::random::Random;
 use countersign_types::{Lifetime, Timestamp};
 
 use super::schedule::{Periods, Plan, plan};
 use super::{KeyFileError, NEEDED};
+use crate::private_files;
 
 /// The server looks once a minute, so that a key is published so much later than it was made.
 const LOOKED_AT: Lifetime = Lifetime::from_secs(60);
@@ -174,55 +175,10 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Writes a file that only its owner can read, whole or not at all, and never over another.
+/// Writes a key, unless somebody made it meanwhile.
 fn write_new(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<()> {
-    let directory = path.parent().unwrap_or_else(|| Path::new("."));
-    make_directory(directory)?;
-    let draft = path.with_extension(random::identifier(random));
-    let written = write_draft(&draft, content).and_then(|()| match fs::hard_link(&draft, path) {
-        // Somebody made the key meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    fs::remove_file(&draft)?;
-    written?;
-    File::open(directory)?.sync_all()
-}
-
-fn write_draft(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
-}
-
-#[cfg(not(unix))]
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-/// Makes the directory, but not the one that it is in: a path that is mistyped would lead to new
-/// keys in a new place.
-#[cfg(unix)]
-fn make_directory(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    unless_there(fs::DirBuilder::new().mode(0o700).create(directory))
-}
-
-#[cfg(not(unix))]
-fn make_directory(directory: &Path) -> io::Result<()> {
-    unless_there(fs::create_dir(directory))
-}
-
-fn unless_there(made: io::Result<()>) -> io::Result<()> {
-    made.or_else(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Ok(()),
-        _ => Err(error),
-    })
+    private_files::make_directory(path.parent().unwrap_or_else(|| Path::new(".")))?;
+    private_files::write_new(path, content, random).map(drop)
 }
 
 #[cfg(test)]

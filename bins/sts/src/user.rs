@@ -1,0 +1,127 @@
+//! `sts user`: accounts made and changed while the server runs.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use countersign_host::{Seams, program};
+use countersign_sts::accounts::{Account, NewAccount};
+use countersign_sts::{AccountError, Config};
+use countersign_types::EmailAddress;
+
+use crate::{Sts, password};
+
+/// What to do with accounts.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make an account; the password is asked for, or is the first line of standard input
+    Add {
+        /// The configuration file
+        config: PathBuf,
+        /// What the person signs in by
+        username: String,
+        /// The person's name
+        #[arg(long)]
+        name: Option<String>,
+        /// The person's address, by which one signs in, too
+        #[arg(long, value_parser = EmailAddress::parse)]
+        email: Option<EmailAddress>,
+        /// You verified that the address is this person's: it may leave this server
+        #[arg(long, requires = "email")]
+        email_verified: bool,
+    },
+    /// Show the accounts: user name, subject, address, and whether they are disabled
+    List {
+        /// The configuration file
+        config: PathBuf,
+    },
+    /// Refuse a person from the next request on, with everything that was issued for them
+    Disable {
+        /// The configuration file
+        config: PathBuf,
+        /// What the person signs in by
+        username: String,
+    },
+    /// Take a person back who was disabled
+    Enable {
+        /// The configuration file
+        config: PathBuf,
+        /// What the person signs in by
+        username: String,
+    },
+    /// Give an account another password, asked for or the first line of standard input
+    Password {
+        /// The configuration file
+        config: PathBuf,
+        /// What the person signs in by
+        username: String,
+    },
+}
+
+impl Command {
+    const fn config(&self) -> &PathBuf {
+        match self {
+            Self::Add { config, .. }
+            | Self::List { config }
+            | Self::Disable { config, .. }
+            | Self::Enable { config, .. }
+            | Self::Password { config, .. } => config,
+        }
+    }
+}
+
+pub(crate) fn run(command: Command) -> ExitCode {
+    match program::usable::<Sts>(command.config()) {
+        Ok(config) => program::answer(done(command, &config)),
+        Err(code) => code,
+    }
+}
+
+fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
+    let accounts = config.accounts()?;
+    let random = Seams::system().random;
+    let disable = |username: &str, disabled| {
+        accounts.change(username, |account| account.disabled = disabled, random.as_ref())
+    };
+    let account = match command {
+        Command::List { .. } => {
+            let lines = accounts.list()?.iter().map(line).collect::<Vec<_>>();
+            return Ok(lines.join("\n"));
+        }
+        Command::Add { username, name, email, email_verified, .. } => {
+            let address = email.as_ref().map(EmailAddress::as_str);
+            if let Some(taken) =
+                std::iter::once(username.as_str()).chain(address).find(|name| config.lists(name))
+            {
+                return Err(AccountError::Taken(taken.to_owned()).into());
+            }
+            let password = password::hash()?;
+            let new = NewAccount { username, name, email, email_verified, password };
+            accounts.add(new, random.as_ref())?
+        }
+        Command::Disable { username, .. } => disable(&username, true)?,
+        Command::Enable { username, .. } => disable(&username, false)?,
+        Command::Password { username, .. } => {
+            let password = password::hash()?;
+            accounts.change(
+                &username,
+                |account| account.set_password(&password),
+                random.as_ref(),
+            )?
+        }
+    };
+    Ok(line(&account))
+}
+
+fn line(account: &Account) -> String {
+    let mut line = format!("{}  {}", account.username, account.subject);
+    if let Some(email) = &account.email {
+        let verified = if account.email_verified { "" } else { " (not verified)" };
+        line.push_str(&format!("  {}{verified}", email.as_str()));
+    }
+    if account.disabled {
+        line.push_str("  disabled");
+    }
+    line
+}

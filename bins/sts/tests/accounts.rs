@@ -1,0 +1,262 @@
+//! `sts user`: people come, go and return while the server runs (O13).
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use countersign_host::Seams;
+use countersign_sts::{check, compose, load};
+use countersign_sts_service::LogAudit;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, Request};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+const CONFIG: &str = r#"
+issuer = "https://sts.alice.example"
+name = "alice.example"
+email_domains = ["alice.example"]
+listen = "127.0.0.1:0"
+
+[keys]
+directory = "keys"
+
+[accounts]
+directory = "accounts"
+
+[[users]]
+username = "listed"
+subject = "1"
+password = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+[[clients]]
+id = "app"
+name = "App"
+public = true
+redirect_uris = ["https://app.example/cb"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "email", "offline_access"]
+
+[danger]
+plain_http = true
+memory_store = true
+"#;
+
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// A configuration and a server that has it.
+struct World {
+    file: PathBuf,
+    router: Router,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    fn header(&self, name: http::HeaderName) -> &str {
+        self.headers.get(name).unwrap().to_str().unwrap()
+    }
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts-accounts").join(name);
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
+        }
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("sts.toml");
+        fs::write(&file, CONFIG).unwrap();
+        let composed = compose(load(&file).unwrap(), &Seams::system(), Arc::new(LogAudit)).unwrap();
+        Self { router: composed.router(), file }
+    }
+
+    /// Runs `sts user`: whether it went well, and what it said.
+    fn user(&self, command: &str, arguments: &[&str], password: &str) -> (bool, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sts"))
+            .args(["user", command])
+            .arg(&self.file)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever refuses before it reads has closed its end.
+        drop(child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()));
+        let output = child.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    async fn post(&self, path: &str, cookie: &str, form: String) -> Answer {
+        let request = Request::post(path)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(COOKIE, cookie);
+        self.send(request.body(form.into()).unwrap()).await
+    }
+
+    /// Signs in: the token response, or the status of the page that says no.
+    async fn sign_in(&self, name: &str, password: &str) -> Result<Value, u16> {
+        let url = format!(
+            "/authorize?response_type=code&client_id=app&redirect_uri=https://app.example/cb\
+             &scope=openid%20email%20offline_access&code_challenge={CHALLENGE}\
+             &code_challenge_method=S256"
+        );
+        let page = self.send(Request::get(url).body(Body::empty()).unwrap()).await;
+        let (_, rest) = page.text.split_once("name=\"form_token\" value=\"").unwrap();
+        let token = rest.split('"').next().unwrap();
+        let cookie = page.header(SET_COOKIE).split(';').next().unwrap().to_owned();
+        let name = name.replace('@', "%40");
+        let form = format!("form_token={token}&username={name}&password={password}");
+        let answer = self.post("/login", &cookie, form).await;
+        if answer.status != 303 {
+            return Err(answer.status);
+        }
+        let (_, code) = answer.header(LOCATION).split_once("code=").unwrap();
+        let code = code.split('&').next().unwrap();
+        let form = format!(
+            "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}\
+             &redirect_uri=https://app.example/cb"
+        );
+        let answer = self.post("/token", "", form).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        Ok(answer.json())
+    }
+
+    async fn refresh(&self, tokens: &Value) -> Answer {
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let form = format!("grant_type=refresh_token&client_id=app&refresh_token={token}");
+        self.post("/token", "", form).await
+    }
+
+    async fn userinfo(&self, tokens: &Value) -> Answer {
+        let token = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let request = Request::get("/userinfo").header(AUTHORIZATION, token);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn o13_a_disabled_person_is_refused_at_once_and_everywhere() {
+    let world = World::new("disabled");
+    let bob = ["bob", "--name", "Bob", "--email", "bob@alice.example", "--email-verified"];
+    let (ok, said) = world.user("add", &bob, "correct-horse");
+    assert!(ok && said.starts_with("bob  ") && said.contains("bob@alice.example"), "{said}");
+
+    // The server was there before.
+    let tokens = world.sign_in("bob", "correct-horse").await.unwrap();
+    assert_eq!(world.userinfo(&tokens).await.json()["email"], "bob@alice.example");
+    let tokens = world.refresh(&tokens).await.json();
+    let by_address = world.sign_in("bob@alice.example", "correct-horse").await.unwrap();
+    assert_eq!(world.userinfo(&by_address).await.json(), world.userinfo(&tokens).await.json());
+    assert_eq!(world.sign_in("bob", "wrong").await.unwrap_err(), 403);
+
+    assert!(world.user("disable", &["bob"], "").1.ends_with("disabled\n"));
+    let refused = world.refresh(&tokens).await;
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &"invalid_grant".into()));
+    assert_eq!(world.userinfo(&tokens).await.status, 401);
+    for name in ["bob", "bob@alice.example"] {
+        assert_eq!(world.sign_in(name, "correct-horse").await.unwrap_err(), 403);
+    }
+    // Who comes back finds what was allowed before.
+    assert!(world.user("enable", &["bob@alice.example"], "").0);
+    assert_eq!(world.userinfo(&tokens).await.status, 200);
+    assert_eq!(world.refresh(&tokens).await.status, 200);
+
+    assert!(world.user("password", &["bob"], "another-horse").0);
+    assert_eq!(world.sign_in("bob", "correct-horse").await.unwrap_err(), 403);
+    assert!(world.sign_in("bob", "another-horse").await.is_ok());
+}
+
+#[test]
+fn what_cannot_be_an_account_is_refused() {
+    let world = World::new("refused");
+    assert!(world.user("add", &["carol", "--email", "carol@alice.example"], "a password").0);
+    for (name, arguments, reason) in [
+        ("taken", &["carol"][..], "taken"),
+        ("address taken", &["dave", "--email", "carol@alice.example"], "taken"),
+        ("name is an address", &["carol@alice.example"], "taken"),
+        ("listed", &["listed"], "taken"),
+        ("another domain", &["dave", "--email", "dave@bob.example"], "email_domains"),
+        ("verified what", &["dave", "--email-verified"], "--email"),
+        ("a path", &["../carol"], "no name"),
+        ("a dot", &[".carol"], "no name"),
+        ("nothing", &[""], "no name"),
+        ("a blank", &["c d"], "no name"),
+    ] {
+        let (ok, said) = world.user("add", arguments, "a password");
+        assert!(!ok && said.contains(reason), "{name}: {said}");
+    }
+    let (ok, said) = world.user("add", &["dave"], "");
+    assert!(!ok, "{said}");
+    for command in ["disable", "enable", "password"] {
+        let (ok, said) = world.user(command, &["dave"], "a password");
+        assert!(!ok && said.contains("dave"), "{command}: {said}");
+    }
+    let (ok, said) = world.user("list", &[], "");
+    assert!(ok && said.lines().count() == 1, "{said}");
+    assert!(said.contains("carol@alice.example (not verified)"), "{said}");
+}
+
+/// Nobody finds a file outside the directory, and a file that is none is named.
+#[tokio::test]
+async fn the_directory_is_read_with_care() {
+    let world = World::new("files");
+    assert!(world.user("add", &["erin"], "correct-horse").0);
+    for name in ["../names/erin", "/etc/passwd", ".", "erin/", "names"] {
+        assert_eq!(world.sign_in(name, "correct-horse").await.unwrap_err(), 403, "{name}");
+    }
+    let accounts = world.file.with_file_name("accounts");
+    let is_account = |path: &PathBuf| path.extension().is_some_and(|it| it == "json");
+    let account = fs::read_dir(&accounts).unwrap().map(|entry| entry.unwrap().path());
+    let account = account.filter(is_account).collect::<Vec<_>>();
+    let [account] = account.as_slice() else { panic!("{account:?}") };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        for path in [account, &accounts.join("names/erin")] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+    let good = fs::read_to_string(account).unwrap();
+    for (name, text) in [
+        ("not JSON", "{".to_owned()),
+        ("unknown member", good.replacen('{', "{\"admin\":true,", 1)),
+        ("weak", good.replace("m=19456", "m=8")),
+        ("another's", good.replace("\"subject\": \"", "\"subject\": \"x")),
+    ] {
+        fs::write(account, text).unwrap();
+        let error = check(&load(&world.file).unwrap()).unwrap_err();
+        assert_eq!(error.key, "accounts.directory", "{name}");
+        assert!(error.reason.contains(".json"), "{name}: {error}");
+        assert_eq!(world.sign_in("erin", "correct-horse").await.unwrap_err(), 503, "{name}");
+    }
+    fs::write(account, good).unwrap();
+    assert!(world.sign_in("erin", "correct-horse").await.is_ok());
+    assert!(check(&load(&world.file).unwrap()).is_ok());
+}
