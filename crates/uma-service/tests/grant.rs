@@ -109,6 +109,39 @@ async fn malformed_requests() {
     rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
 }
 
+/// RFC 9449 §5: what is issued beside a proof is bound to its key, and nothing is here. Who asks for that
+/// gets no bearer token, and keeps the ticket.
+#[tokio::test]
+async fn a_proof_of_a_key_is_refused_and_not_ignored() {
+    let world = World::new();
+    let ticket = world.ticket().await;
+    let token = world.sign(&world.claims(&ticket));
+    let client = [("client_id", "app"), ("client_secret", "app")];
+    let grant = [
+        ("grant_type", UMA_TICKET),
+        ("ticket", ticket.as_str()),
+        ("claim_token", &token),
+        ("claim_token_format", JWT),
+        ("resource", RS),
+    ];
+    let pat = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "rs"),
+        ("client_secret", "rs"),
+        ("scope", "uma_protection"),
+    ];
+    for form in [encode(&[&client[..], &grant].concat()), encode(&pat)] {
+        let request = Request::post("/token").header("dpop", "a.b.c");
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = world.send(request.body(Body::from(form)).unwrap()).await;
+        refused(&answer, 400, "invalid_request");
+        assert_eq!(answer.json()["error_description"], "tokens are not bound to a key here");
+    }
+    let record = world.recorded();
+    assert_eq!(record.answer, audit::Answer::Refused(ErrorCode::INVALID_REQUEST));
+    rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
+}
+
 #[tokio::test]
 async fn forms_only_and_in_the_body_only() {
     let world = World::new();

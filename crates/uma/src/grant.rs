@@ -197,6 +197,13 @@ pub enum GrantError {
     /// `claim_token` without `claim_token_format`, or the reverse: `invalid_request`.
     #[error("claim_token and claim_token_format come together")]
     HalfAClaimToken,
+    /// A DPoP proof came with the request, and no token is bound to a key here: `invalid_request`. An
+    /// answer without the binding that was asked for would be a bearer token ([RFC 9449 §5]); the proof
+    /// is not judged, so it is not `invalid_dpop_proof`.
+    ///
+    /// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+    #[error("a proof of a key came, and no token is bound to one here")]
+    Binding,
     /// The grant type is unknown here: `unsupported_grant_type`.
     #[error("the grant type is not supported")]
     GrantType,
@@ -238,6 +245,11 @@ impl WireError for GrantError {
                 ErrorCode::INVALID_REQUEST,
                 StatusCode::BAD_REQUEST,
                 "claim_token and claim_token_format come together",
+            ),
+            Self::Binding => (
+                ErrorCode::INVALID_REQUEST,
+                StatusCode::BAD_REQUEST,
+                "tokens are not bound to a key here",
             ),
             Self::GrantType => (
                 ErrorCode::UNSUPPORTED_GRANT_TYPE,
@@ -338,6 +350,7 @@ mod tests {
         for (error, code, status) in [
             (GrantError::Syntax(ParamsError::Missing("ticket")), "invalid_request", 400),
             (GrantError::HalfAClaimToken, "invalid_request", 400),
+            (GrantError::Binding, "invalid_request", 400),
             (GrantError::GrantType, "unsupported_grant_type", 400),
             (GrantError::Client, "unauthorized_client", 400),
             (GrantError::Ticket(TicketError::Spent), "invalid_grant", 400),

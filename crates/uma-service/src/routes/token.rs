@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError};
+use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError, dpop};
 use countersign_store::Taken;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{Params, Timestamp, WireError as _};
@@ -48,6 +48,7 @@ async fn client_credentials(
     params: &Params,
     now: Timestamp,
 ) -> Result<Response, Failure> {
+    no_proof(headers)?;
     let (client, registration) = authenticate(uma, headers, params, now).await?;
     // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
     let server = registration.resource_server.as_ref().filter(|_| client.is_confidential());
@@ -102,6 +103,7 @@ async fn assess(
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
+    no_proof(headers)?;
     let request = grant::parse(params)?;
     let (client, registration) = authenticate(uma, headers, params, now).await?;
     record.client = Some(client.id().clone());
@@ -128,6 +130,11 @@ async fn assess(
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
     }
+}
+
+/// Refuses the proof of a key that what is issued would have to be bound to, before anything is spent.
+fn no_proof(headers: &HeaderMap) -> Result<(), GrantError> {
+    if headers.contains_key(dpop::HEADER) { Err(GrantError::Binding) } else { Ok(()) }
 }
 
 /// Spends the ticket for this client: one atomic step, durable before anything is answered. An
