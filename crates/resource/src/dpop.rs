@@ -36,6 +36,9 @@ impl Dpop {
     /// Asks for a nonce of this server in every proof, so that none can be made ahead of its time.
     /// [RFC 9449 §9]
     ///
+    /// The nonces are this value's own, and its clones'. Two processes behind one name do not know each
+    /// other's: unless a client comes back to the same one, it is sent from nonce to nonce.
+    ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     #[must_use]
     pub fn with_nonces(mut self, random: Arc<dyn Random>) -> Self {

@@ -131,10 +131,16 @@ impl ProtectConfig {
             let reason = "policies and actions belong together: one asks what the other answers";
             return Err(ConfigError::new(path, "protect.policies", reason));
         }
+        let callers = self.callers.resolve(path, identifier, tickets_per_source)?;
+        if self.dpop_nonces && matches!(callers, Callers::Uma { .. }) {
+            let reason =
+                "requesting party tokens are bearer tokens: there is no proof to carry a nonce";
+            return Err(ConfigError::new(path, "protect.dpop_nonces", reason));
+        }
         Ok(Protection {
             service,
             identifier: identifier.clone(),
-            callers: self.callers.resolve(path, identifier, tickets_per_source)?,
+            callers,
             bound_tokens: if self.dpop_nonces {
                 BoundTokens::TakenWithNonce
             } else {

@@ -59,17 +59,22 @@ fn the_example_is_loaded_with_its_policy() {
     assert_eq!(check(&config).unwrap_err().key, "protect.policies");
 }
 
+/// Callers by UMA, and a rule for them.
+fn uma() -> (String, String) {
+    let callers = format!(
+        "[protect.callers.uma]\nrealm = \"Bob\"\nresources = [{{ name = \"A\", scopes = [\"read\"] }}]\n\
+         [protect.callers.uma.server]\nissuer = \"https://uma.bob.example\"\n{SERVER}"
+    );
+    (callers, rule("resource = \"A\"\nscopes = [\"read\"]"))
+}
+
 #[test]
 fn every_way_to_call_is_loaded() {
     let introspection = format!(
         "[protect.callers.introspection]\nmax_age = 5\n[protect.callers.introspection.server]\n\
          issuer = \"https://sts.bob.example\"\n{SERVER}"
     );
-    let uma = format!(
-        "[protect.callers.uma]\nrealm = \"Bob\"\nresources = [{{ name = \"A\", scopes = [\"read\"] }}]\n\
-         [protect.callers.uma.server]\nissuer = \"https://uma.bob.example\"\n{SERVER}"
-    );
-    let at = rule("resource = \"A\"\nscopes = [\"read\"]");
+    let (uma, at) = uma();
     let scoped = rule("scopes = [\"read\"]");
     for (name, callers, rule) in [
         ("tokens", TOKENS, &scoped),
@@ -98,6 +103,8 @@ fn what_means_nothing_is_refused_by_key() {
     let twice = PROPAGATION.replace("domains", "any_domain = true\ndomains");
     let spelt = PROPAGATION.replace("domains", "refused = [\"evil.example.\"]\ndomains");
     let nobody = PROPAGATION.replace("domains = [\"a.example\"]\n", "");
+    let (uma, at) = uma();
+    let nonces = small(&uma, &at).replace("[protect]\n", "[protect]\ndpop_nonces = true\n");
     for (name, text, key) in [
         ("beside content", good.replace("[danger]", "realm = \"x\"\n[danger]"), "protect"),
         ("elsewhere", good.replace("127.0.0.1:3000", "192.0.2.1:3000"), "protect.service"),
@@ -123,6 +130,7 @@ fn what_means_nothing_is_refused_by_key() {
             "protect.callers.access_tokens.issuers",
         ),
         ("whose people", small(&nobody, &rule("")), "protect.callers.identity_propagation"),
+        ("nonces where nobody proves a key", nonces, "protect.dpop_nonces"),
         ("no domain", small(&spelt, &rule("")), "protect.callers.identity_propagation"),
         ("said twice", small(&twice, &rule("")), "protect.callers.identity_propagation"),
         (
