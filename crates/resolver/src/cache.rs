@@ -31,6 +31,13 @@ pub(crate) trait Failure: Clone {
     }
 }
 
+/// How long outcomes count, and which values are one.
+struct Rule<V> {
+    clock: Arc<dyn Clock>,
+    times: Times,
+    same: fn(&V, &V) -> bool,
+}
+
 /// What was found is kept apart from what was only asked about: strangers choose what is asked, and
 /// what they make up does not push out what is there.
 pub(crate) struct Cache<K, V, E> {
@@ -38,9 +45,7 @@ pub(crate) struct Cache<K, V, E> {
     found: Slots<K, V, E>,
     /// Slots that have not.
     asked: Slots<K, V, E>,
-    clock: Arc<dyn Clock>,
-    times: Times,
-    same: fn(&V, &V) -> bool,
+    rule: Rule<V>,
 }
 
 type Slots<K, V, E> = moka::sync::Cache<K, Arc<Slot<V, E>>>;
@@ -71,13 +76,14 @@ where
             let slots = moka::sync::Cache::builder().max_capacity(capacity);
             slots.eviction_policy(EvictionPolicy::lru()).build()
         };
-        Self { found: slots(), asked: slots(), clock, times, same: |_, _| false }
+        Self { found: slots(), asked: slots(), rule: Rule { clock, times, same: |_, _| false } }
     }
 
     /// A value that is loaded again and is the `same` stays the one there is, so that what rests on it
     /// by identity lasts.
-    pub(crate) fn with_same(self, same: fn(&V, &V) -> bool) -> Self {
-        Self { same, ..self }
+    pub(crate) fn with_same(mut self, same: fn(&V, &V) -> bool) -> Self {
+        self.rule.same = same;
+        self
     }
 
     /// Whether `key` has had a value, and not too long ago for this cache to know.
@@ -98,47 +104,17 @@ where
         F: Future<Output = Result<V, E>>,
     {
         let slot = self.slot(key);
-        let now = self.clock.now();
-        let in_flight = slot.loading.try_lock().is_err();
-        let seen = {
-            let state = slot.state();
-            if let Some(answer) = state.answer(now, &self.times, &wanted, in_flight) {
-                return answer;
-            }
-            state.loads
-        };
-        let _loading = slot.loading.lock().await;
-        {
-            let mut state = slot.state();
-            let answer = if state.loads == seen {
-                // Whoever was loading has gone away; what this call came for may still be settled.
-                state.answer(now, &self.times, &wanted, false)
-            } else {
-                // Someone loaded it while this call waited: what came of that is the answer.
-                state.outcome(now, &self.times)
-            };
-            if let Some(answer) = answer {
-                return answer;
-            }
-            if state.fresh_value(now, &self.times).is_some() {
-                // Before loading, so that an abandoned attempt counts against the rate, too.
-                state.reloaded = Some(now);
-            }
-        }
-        let loaded = load().await;
-        let is_found = loaded.is_ok();
-        let outcome = slot.state().note(loaded, now, &self.times, self.same);
-        if is_found {
+        let note_found = || {
             // In this order, so that nobody finds it in neither place.
             self.found.insert(key.clone(), Arc::clone(&slot));
             self.asked.invalidate(key);
-        }
-        outcome
+        };
+        slot.get(&self.rule, wanted, load, note_found).await
     }
 
     fn slot(&self, key: &K) -> Arc<Slot<V, E>> {
         self.found.get(key).unwrap_or_else(|| {
-            let slot = self.asked.get_with_by_ref(key, Slot::empty);
+            let slot = self.asked.get_with_by_ref(key, || Arc::new(Slot::empty()));
             self.found.get(key).unwrap_or(slot)
         })
     }
@@ -151,15 +127,87 @@ where
     }
 }
 
+/// A cache of one thing that is known beforehand: nothing is looked up.
+pub(crate) struct One<V, E> {
+    slot: Slot<V, E>,
+    rule: Rule<V>,
+}
+
+impl<V, E: Failure> One<V, E> {
+    pub(crate) fn new(clock: Arc<dyn Clock>, times: Times, same: fn(&V, &V) -> bool) -> Self {
+        Self { slot: Slot::empty(), rule: Rule { clock, times, same } }
+    }
+
+    /// As [`Cache::get`].
+    pub(crate) async fn get<L, F>(&self, wanted: impl Fn(&V) -> bool, load: L) -> Result<Arc<V>, E>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        self.slot.get(&self.rule, wanted, load, || ()).await
+    }
+}
+
 impl<V, E> Slot<V, E> {
-    fn empty() -> Arc<Self> {
+    fn empty() -> Self {
         let state = State { value: None, failure: None, reloaded: None, loads: 0 };
-        Arc::new(Self { state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) })
+        Self { state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) }
     }
 
     /// No code panics while it holds this lock, and every state in between is a valid one.
     fn state(&self) -> MutexGuard<'_, State<V, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<V, E: Failure> Slot<V, E> {
+    /// The value, loaded if need be; whoever has loaded one notes that it was found.
+    async fn get<L, F>(
+        &self,
+        rule: &Rule<V>,
+        wanted: impl Fn(&V) -> bool,
+        load: L,
+        note_found: impl FnOnce(),
+    ) -> Result<Arc<V>, E>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        let Rule { clock, times, same } = rule;
+        let now = clock.now();
+        let in_flight = self.loading.try_lock().is_err();
+        let seen = {
+            let state = self.state();
+            if let Some(answer) = state.answer(now, times, &wanted, in_flight) {
+                return answer;
+            }
+            state.loads
+        };
+        let _loading = self.loading.lock().await;
+        {
+            let mut state = self.state();
+            let answer = if state.loads == seen {
+                // Whoever was loading has gone away; what this call came for may still be settled.
+                state.answer(now, times, &wanted, false)
+            } else {
+                // Someone loaded it while this call waited: what came of that is the answer.
+                state.outcome(now, times)
+            };
+            if let Some(answer) = answer {
+                return answer;
+            }
+            if state.fresh_value(now, times).is_some() {
+                // Before loading, so that an abandoned attempt counts against the rate, too.
+                state.reloaded = Some(now);
+            }
+        }
+        let loaded = load().await;
+        let is_found = loaded.is_ok();
+        let outcome = self.state().note(loaded, now, times, *same);
+        if is_found {
+            note_found();
+        }
+        outcome
     }
 }
 

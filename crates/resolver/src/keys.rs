@@ -27,6 +27,17 @@ pub struct KeysConfig {
     pub capacity: u64,
 }
 
+impl KeysConfig {
+    pub(crate) const fn times(&self) -> Times {
+        Times {
+            fresh: self.fresh,
+            stale: self.stale,
+            negative: Lifetime::from_secs(0),
+            retry: self.refetch,
+        }
+    }
+}
+
 impl Default for KeysConfig {
     fn default() -> Self {
         Self {
@@ -86,13 +97,7 @@ impl RemoteKeys {
     /// An empty cache.
     #[must_use]
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, config: &KeysConfig) -> Self {
-        let times = Times {
-            fresh: config.fresh,
-            stale: config.stale,
-            negative: Lifetime::from_secs(0),
-            retry: config.refetch,
-        };
-        let sets = Cache::new(config.capacity, clock, times).with_same(is_same);
+        let sets = Cache::new(config.capacity, clock, config.times()).with_same(is_same);
         Self { fetch, read: read_tolerantly, sets }
     }
 
@@ -124,30 +129,29 @@ impl RemoteKeys {
         kid: Option<&str>,
     ) -> Result<Arc<KeySet>, KeysError> {
         let has_key = |set: &KeySet| kid.is_none_or(|kid| set.contains_kid(kid));
-        self.sets.get(&url.to_string(), has_key, || self.load(url)).await
-    }
-
-    async fn load(&self, url: &EndpointUrl) -> Result<KeySet, KeysError> {
-        let loaded = self.fetch_set(url).await;
-        if let Err(error) = &loaded {
-            tracing::warn!(%url, error = error as &dyn std::error::Error, "no keys");
-        }
-        loaded
-    }
-
-    async fn fetch_set(&self, url: &EndpointUrl) -> Result<KeySet, KeysError> {
-        let request = Request::get(url.clone(), Limits::jwks());
-        let response =
-            self.fetch.fetch(request).await.map_err(|error| KeysError::Fetch(Arc::new(error)))?;
-        (self.read)(response.body())
+        self.sets.get(&url.to_string(), has_key, || load(&*self.fetch, url, self.read)).await
     }
 }
 
-fn is_same(old: &KeySet, new: &KeySet) -> bool {
+pub(crate) async fn load(
+    fetch: &dyn Fetch,
+    url: &EndpointUrl,
+    read: fn(&[u8]) -> Result<KeySet, KeysError>,
+) -> Result<KeySet, KeysError> {
+    let request = Request::get(url.clone(), Limits::jwks());
+    let fetched = fetch.fetch(request).await.map_err(|error| KeysError::Fetch(Arc::new(error)));
+    let loaded = fetched.and_then(|response| read(response.body()));
+    if let Err(error) = &loaded {
+        tracing::warn!(%url, error = error as &dyn std::error::Error, "no keys");
+    }
+    loaded
+}
+
+pub(crate) fn is_same(old: &KeySet, new: &KeySet) -> bool {
     old.to_json() == new.to_json()
 }
 
-fn read_tolerantly(text: &[u8]) -> Result<KeySet, KeysError> {
+pub(crate) fn read_tolerantly(text: &[u8]) -> Result<KeySet, KeysError> {
     let (set, skipped) = KeySet::parse_foreign(text).map_err(KeysError::Malformed)?;
     if !skipped.is_empty() {
         tracing::debug!(skipped = skipped.len(), "keys of a set were left out");

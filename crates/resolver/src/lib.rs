@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`RemoteKeys`] | the JWK set behind a `jwks_uri` | [RFC 7517 §5], [OpenID Core §10.1.1] |
 //! | [`ServerMetadataCache`] | an issuer's metadata | [RFC 8414 §3], [OpenID Discovery §4], UMA 2.0 Grant §2 |
+//! | [`IssuerCache`] | the metadata and the keys of one issuer that is trusted beforehand | the same |
 //! | [`ResourceMetadataCache`] | what a resource server publishes about itself | [RFC 9728 §3] |
 //! | [`ClientDocuments`] | what a client with a URL publishes about itself, and its keys | [CIMD §4] |
 //! | [`UrlClientRules`] | what such a client may do, where a server has a rule for it | [CIMD §5] |
@@ -75,6 +76,7 @@
 
 pub mod client;
 pub mod issuer;
+pub mod issuer_cache;
 pub mod keys;
 pub mod metadata;
 pub mod url_clients;
@@ -86,6 +88,7 @@ mod world;
 
 pub use client::{ClientDocuments, ClientDocumentsConfig, ClientError, ResolvedClient};
 pub use issuer::{DiscoveredIssuer, DiscoveryError, IssuerConfig, IssuerResolver, Via};
+pub use issuer_cache::IssuerCache;
 pub use keys::{KeysConfig, KeysError, RemoteKeys};
 pub use metadata::{
     MetadataConfig, ResourceMetadataCache, ResourceMetadataError, ServerMetadataCache,

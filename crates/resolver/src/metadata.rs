@@ -114,20 +114,20 @@ impl ServerMetadataCache {
         issuer: &Issuer,
     ) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
         let key = (kind, issuer.clone());
-        self.documents.get(&key, |_| true, || self.load(kind, issuer)).await
+        self.documents.get(&key, |_| true, || load(&*self.fetch, kind, issuer)).await
     }
+}
 
-    async fn load(
-        &self,
-        kind: DocumentKind,
-        issuer: &Issuer,
-    ) -> Result<ServerMetadata, ServerMetadataError> {
-        let request = Request::get(well_known(kind, issuer)?, Limits::metadata());
-        let response = self.fetch.fetch(request).await;
-        let response = response.map_err(|error| ServerMetadataError::Fetch(Arc::new(error)))?;
-        ServerMetadata::parse(response.body(), issuer)
-            .map_err(|error| ServerMetadataError::Document(Arc::new(error)))
-    }
+pub(crate) async fn load(
+    fetch: &dyn Fetch,
+    kind: DocumentKind,
+    issuer: &Issuer,
+) -> Result<ServerMetadata, ServerMetadataError> {
+    let request = Request::get(well_known(kind, issuer)?, Limits::metadata());
+    let response = fetch.fetch(request).await;
+    let response = response.map_err(|error| ServerMetadataError::Fetch(Arc::new(error)))?;
+    ServerMetadata::parse(response.body(), issuer)
+        .map_err(|error| ServerMetadataError::Document(Arc::new(error)))
 }
 
 impl std::fmt::Debug for ServerMetadataCache {

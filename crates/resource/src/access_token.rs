@@ -17,7 +17,6 @@ mod error;
 mod introspected;
 mod local;
 mod seen;
-mod trusted;
 
 pub use error::AccessTokenError;
 pub use introspected::{IntrospectedTokens, Introspector};

@@ -10,7 +10,7 @@ use countersign_client_auth::dpop::SCHEME;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Claims, json};
-use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_resolver::IssuerCache;
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
 use countersign_types::secret::AccessToken;
@@ -23,7 +23,6 @@ use http::{Response, StatusCode};
 use super::AccessTokenError;
 use super::local::caller_of;
 use super::seen::{RestsOn, Seen, Times, Verified};
-use super::trusted::Trusted;
 use crate::caller::VerifiedCaller;
 use crate::error::ConversationError;
 use crate::revocation::{NoRevocations, Revocations};
@@ -51,11 +50,10 @@ pub struct Introspector {
 /// remembered; it never is beyond the token's `exp`. That a token is not active is not remembered.
 pub struct IntrospectedTokens {
     identifier: ResourceIdentifier,
-    trusted: Trusted,
+    trusted: IssuerCache,
     client_id: ClientId,
     proof: Proof,
     fetch: Arc<dyn Fetch>,
-    metadata: ServerMetadataCache,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     revocations: Arc<dyn Revocations>,
@@ -73,14 +71,12 @@ impl IntrospectedTokens {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let metadata = MetadataConfig::default();
         let Introspector { issuer, client_id, proof } = introspector;
         Self {
             identifier,
-            trusted: Trusted::new(issuer),
+            trusted: IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock)),
             client_id,
             proof,
-            metadata: ServerMetadataCache::new(Arc::clone(&fetch), Arc::clone(&clock), &metadata),
             fetch,
             clock,
             random,
@@ -113,7 +109,7 @@ impl IntrospectedTokens {
     /// The issuer that is asked.
     #[must_use]
     pub const fn issuer(&self) -> &Issuer {
-        &self.trusted.issuer
+        self.trusted.issuer()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -197,7 +193,7 @@ impl IntrospectedTokens {
         let endpoint = self.endpoint().await?;
         let proof = self
             .proof
-            .present(&self.client_id, &self.trusted.issuer, now, self.random.as_ref())
+            .present(&self.client_id, self.trusted.issuer(), now, self.random.as_ref())
             .map_err(ConversationError::from)?;
         let mut params = vec![("token", token.expose()), ("token_type_hint", "access_token")];
         params.extend(proof.params.iter().map(|(name, value)| (*name, value.as_str())));
@@ -207,7 +203,7 @@ impl IntrospectedTokens {
     }
 
     async fn endpoint(&self) -> Result<EndpointUrl, AccessTokenError> {
-        let metadata = self.trusted.metadata(&self.metadata).await?;
+        let metadata = self.trusted.metadata().await?;
         let endpoint = metadata.introspection_endpoint.clone();
         endpoint.ok_or(AccessTokenError::NotPublished(ENDPOINT))
     }
@@ -232,7 +228,7 @@ impl IntrospectedTokens {
         if !is_usable {
             return Err(AccessTokenError::TokenType);
         }
-        if claims.str("iss")?.is_some_and(|issuer| issuer != self.trusted.issuer.as_str()) {
+        if claims.str("iss")?.is_some_and(|issuer| issuer != self.trusted.issuer().as_str()) {
             return Err(AccessTokenError::Issuer);
         }
         if !claims.audience()?.contains(&self.identifier.as_str()) {
@@ -246,7 +242,7 @@ impl IntrospectedTokens {
         if !times.hold(now) {
             return Err(AccessTokenError::Time);
         }
-        let caller = caller_of(claims, self.trusted.issuer.clone(), &times, size)?;
+        let caller = caller_of(claims, self.trusted.issuer().clone(), &times, size)?;
         Ok((caller, times))
     }
 }

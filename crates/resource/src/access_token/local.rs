@@ -9,14 +9,13 @@ use countersign_fetch::Fetch;
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Claims, KeySet, Policy, Typ, Unverified};
-use countersign_resolver::{KeysConfig, MetadataConfig, RemoteKeys, ServerMetadataCache};
+use countersign_resolver::IssuerCache;
 use countersign_types::digest::Digest;
 use countersign_types::secret::AccessToken;
 use countersign_types::{Clock, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
 
 use super::AccessTokenError;
 use super::seen::{RestsOn, Seen, Times, Verified};
-use super::trusted::Trusted;
 use crate::caller::{Content, VerifiedCaller};
 use crate::decide::LEEWAY;
 use crate::introspect::Permission;
@@ -59,9 +58,8 @@ const MEMORY: u64 = 16 * 1024 * 1024;
 /// [RFC 9068 §2.2]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2
 pub struct AccessTokens {
     identifier: ResourceIdentifier,
-    issuers: Vec<Trusted>,
-    metadata: ServerMetadataCache,
-    keys: RemoteKeys,
+    issuers: Vec<IssuerCache>,
+    fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
@@ -76,12 +74,10 @@ impl AccessTokens {
         fetch: Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let metadata = MetadataConfig::default();
         Self {
             identifier,
-            issuers: vec![Trusted::new(issuer)],
-            metadata: ServerMetadataCache::new(Arc::clone(&fetch), Arc::clone(&clock), &metadata),
-            keys: RemoteKeys::new(fetch, Arc::clone(&clock), &KeysConfig::default()),
+            issuers: vec![IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock))],
+            fetch,
             clock,
             revocations: Arc::new(NoRevocations),
             seen: Seen::new(MEMORY),
@@ -91,7 +87,8 @@ impl AccessTokens {
     /// Takes tokens of this issuer, too.
     #[must_use]
     pub fn also_of(mut self, issuer: Issuer) -> Self {
-        self.issuers.push(Trusted::new(issuer));
+        let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
+        self.issuers.push(IssuerCache::new(issuer, fetch, clock));
         self
     }
 
@@ -117,7 +114,7 @@ impl AccessTokens {
 
     /// The issuers whose tokens are taken.
     pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
-        self.issuers.iter().map(|trusted| &trusted.issuer)
+        self.issuers.iter().map(IssuerCache::issuer)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -182,7 +179,7 @@ impl AccessTokens {
     ) -> Result<VerifiedCaller, AccessTokenError> {
         let unverified = Unverified::parse(token.expose())?;
         let trusted = self.trusted(unverified.claims().issuer()?)?;
-        let checked = unverified.check(&self.policy(&trusted.issuer), now)?;
+        let checked = unverified.check(&self.policy(trusted.issuer()), now)?;
         if Confirmation::of(checked.claims()).is_err() {
             return Err(AccessTokenError::Bound);
         }
@@ -195,7 +192,7 @@ impl AccessTokens {
             expires: claims.timestamp("exp")?,
         };
         let size = token.expose().len();
-        let caller = caller_of(claims, trusted.issuer.clone(), &times, size)?;
+        let caller = caller_of(claims, trusted.issuer().clone(), &times, size)?;
         let rests_on = RestsOn::Keys { keys, kid };
         self.seen.keep(digest, Arc::new(Verified { caller: caller.clone(), times, rests_on }));
         Ok(caller)
@@ -209,20 +206,20 @@ impl AccessTokens {
         REQUIRED.into_iter().fold(policy, Policy::require)
     }
 
-    fn trusted(&self, issuer: &str) -> Result<&Trusted, AccessTokenError> {
-        let known = self.issuers.iter().find(|trusted| trusted.issuer.as_str() == issuer);
+    fn trusted(&self, issuer: &str) -> Result<&IssuerCache, AccessTokenError> {
+        let known = self.issuers.iter().find(|trusted| trusted.issuer().as_str() == issuer);
         known.ok_or(AccessTokenError::Issuer)
     }
 
     /// The key set that an issuer publishes now, as far as its caches know.
     async fn keys_of(
         &self,
-        trusted: &Trusted,
+        trusted: &IssuerCache,
         kid: Option<&str>,
     ) -> Result<Arc<KeySet>, AccessTokenError> {
-        let metadata = trusted.metadata(&self.metadata).await?;
+        let metadata = trusted.metadata().await?;
         let url = metadata.jwks_uri.as_ref().ok_or(AccessTokenError::NotPublished("jwks_uri"))?;
-        Ok(self.keys.keys_with(url, kid).await?)
+        Ok(trusted.keys_with(url, kid).await?)
     }
 }
 

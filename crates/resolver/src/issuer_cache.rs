@@ -1,0 +1,190 @@
+//! What one issuer publishes.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use countersign_fetch::Fetch;
+use countersign_jwt::KeySet;
+use countersign_metadata::{DocumentKind, ServerMetadata};
+use countersign_types::{Clock, EndpointUrl, Issuer};
+
+use crate::cache::One;
+use crate::keys::{self, KeysConfig, KeysError};
+use crate::metadata::{self, MetadataConfig, ServerMetadataError};
+
+/// The metadata and the keys of one issuer that is known beforehand, cached as
+/// [`ServerMetadataCache`](crate::ServerMetadataCache) and [`RemoteKeys`](crate::RemoteKeys) cache
+/// those of any. Nothing has to be looked up, so that they can be asked for at every request.
+pub struct IssuerCache {
+    issuer: Issuer,
+    fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
+    /// By [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
+    oauth: One<ServerMetadata, ServerMetadataError>,
+    /// By OpenID Connect Discovery §4.
+    openid: One<ServerMetadata, ServerMetadataError>,
+    /// Which document it publishes, once that is known.
+    document: OnceLock<DocumentKind>,
+    /// Where its metadata last said that its keys are, and what is there.
+    keys: Mutex<Option<Arc<KeysAt>>>,
+}
+
+struct KeysAt {
+    url: EndpointUrl,
+    set: One<KeySet, KeysError>,
+}
+
+impl IssuerCache {
+    /// An empty cache, with the default lifetimes.
+    #[must_use]
+    pub fn new(issuer: Issuer, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+        let times = MetadataConfig::default().times();
+        let document = || One::new(Arc::clone(&clock), times, |_, _| false);
+        let (oauth, openid) = (document(), document());
+        let (document, keys) = (OnceLock::new(), Mutex::default());
+        Self { issuer, fetch, clock, oauth, openid, document, keys }
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The issuer's metadata, its `issuer` compared octet by octet: by [RFC 8414 §3], or, where it
+    /// says that it has none of that name, by [OpenID Discovery §4].
+    ///
+    /// # Errors
+    /// Any [`ServerMetadataError`].
+    ///
+    /// [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+    /// [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
+    pub async fn metadata(&self) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
+        if let Some(kind) = self.document.get() {
+            return self.metadata_by(*kind).await;
+        }
+        let (kind, found) = match self.metadata_by(DocumentKind::OAuth).await {
+            Err(error) if error.is_absence() => {
+                (DocumentKind::OpenId, self.metadata_by(DocumentKind::OpenId).await)
+            }
+            found => (DocumentKind::OAuth, found),
+        };
+        if found.is_ok() {
+            self.document.get_or_init(|| kind);
+        }
+        found
+    }
+
+    async fn metadata_by(
+        &self,
+        kind: DocumentKind,
+    ) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
+        let document = if kind == DocumentKind::OpenId { &self.openid } else { &self.oauth };
+        document.get(|_| true, || metadata::load(&*self.fetch, kind, &self.issuer)).await
+    }
+
+    /// The set behind the `jwks_uri` of its metadata, fetched again if it has no key of this `kid`; it
+    /// may lack one then, too. The `kid` is untrusted. What was behind another URL is forgotten.
+    ///
+    /// # Errors
+    /// Any [`KeysError`].
+    pub async fn keys_with(
+        &self,
+        jwks_uri: &EndpointUrl,
+        kid: Option<&str>,
+    ) -> Result<Arc<KeySet>, KeysError> {
+        let has_key = |set: &KeySet| kid.is_none_or(|kid| set.contains_kid(kid));
+        let at = self.keys_at(jwks_uri);
+        let load = || keys::load(&*self.fetch, jwks_uri, keys::read_tolerantly);
+        at.set.get(has_key, load).await
+    }
+
+    fn keys_at(&self, url: &EndpointUrl) -> Arc<KeysAt> {
+        // Whole after every statement, so a panic elsewhere does not spoil it.
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*keys {
+            Some(at) if at.url == *url => Arc::clone(at),
+            _ => {
+                let times = KeysConfig::default().times();
+                let set = One::new(Arc::clone(&self.clock), times, keys::is_same);
+                Arc::clone(keys.insert(Arc::new(KeysAt { url: url.clone(), set })))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for IssuerCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuerCache").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_jwt::{Algorithm, SigningKey};
+
+    use super::*;
+    use crate::world::{Answer, World};
+
+    const ISSUER: &str = "https://as.example";
+    const DOCUMENT: &str = "https://as.example/.well-known/oauth-authorization-server";
+    const OPENID: &str = "https://as.example/.well-known/openid-configuration";
+
+    fn set_of(kid: &str) -> Answer {
+        let key = SigningKey::generate(Algorithm::Es256, Some(kid)).unwrap();
+        Answer::body(serde_json::json!({ "keys": [key.public().to_jwk()] }).to_string())
+    }
+
+    fn document(jwks_uri: &str) -> Answer {
+        let document = serde_json::json!({ "issuer": ISSUER, "jwks_uri": jwks_uri });
+        Answer::body(document.to_string())
+    }
+
+    fn cache(world: &Arc<World>) -> IssuerCache {
+        IssuerCache::new(Issuer::parse(ISSUER).unwrap(), world.clone(), world.clone())
+    }
+
+    /// The set that the issuer publishes, as far as the cache knows.
+    async fn keys(cache: &IssuerCache, kid: &str) -> Arc<KeySet> {
+        let metadata = cache.metadata().await.unwrap();
+        cache.keys_with(metadata.jwks_uri.as_ref().unwrap(), Some(kid)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_changes_is_known_as_soon_as_elsewhere() {
+        let world = World::new();
+        world
+            .set(DOCUMENT, document("https://as.example/a"))
+            .set("https://as.example/a", set_of("a"));
+        let cache = cache(&world);
+        let first = keys(&cache, "a").await;
+        world.pass(299);
+        assert!(Arc::ptr_eq(&first, &keys(&cache, "a").await));
+        assert_eq!(world.count(), 2, "each was fetched once");
+        world.pass(1);
+        assert!(Arc::ptr_eq(&first, &keys(&cache, "a").await), "fetched again, and the same");
+        assert_eq!(world.count(), 4);
+
+        world.set("https://as.example/a", set_of("b"));
+        let second = keys(&cache, "b").await;
+        assert!(second.contains_kid("b") && !second.contains_kid("a"));
+
+        world
+            .set(DOCUMENT, document("https://as.example/c"))
+            .set("https://as.example/c", set_of("c"));
+        world.pass(300);
+        assert!(keys(&cache, "c").await.contains_kid("c"), "the keys have moved");
+    }
+
+    #[tokio::test]
+    async fn the_other_document_counts_where_the_first_is_absent() {
+        for (first, found) in [(Answer::Status(404), true), (Answer::Status(500), false)] {
+            let world = World::new();
+            world.set(DOCUMENT, first).set(OPENID, document("https://as.example/a"));
+            let cache = cache(&world);
+            for _ in 0..2 {
+                assert_eq!(cache.metadata().await.is_ok(), found);
+            }
+            assert_eq!(world.asked().contains(&OPENID.to_owned()), found);
+        }
+    }
+}
