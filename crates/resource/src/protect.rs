@@ -228,12 +228,12 @@ impl Protection {
         if path == *self.document.path() {
             return Err(Answer::Metadata(parts.method));
         }
-        match self.routes.find(&parts.method, &path) {
+        let (found, rule) = self.routes.find_rule(&parts.method, &path);
+        match found {
             Found::Nothing => return Err(Answer::Refused(Refused::NotFound)),
             Found::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
             Found::Need(Need::Open) => {}
             Found::Need(Need::Caller(requirement)) => {
-                let rule = self.routes.rule(&path).unwrap_or_default();
                 let span = log::span(&parts, &path, rule, requirement);
                 let caller = self.mode.authorize(&parts, requirement).instrument(span.clone());
                 let caller = caller.await;

@@ -124,6 +124,8 @@ pub struct Routes {
 #[derive(Clone, Debug)]
 struct Rules {
     path: String,
+    /// What stands for the path and its twins.
+    twin: String,
     by_method: Vec<(Method, Need)>,
 }
 
@@ -194,22 +196,22 @@ impl Routes {
     /// What a request needs. Both arguments are the caller's.
     #[must_use]
     pub fn find(&self, method: &Method, path: &StrictPath) -> Found<'_> {
-        let Ok(matched) = self.tree.at(path.as_str()) else { return Found::Nothing };
-        let Rules { path: rule, by_method: rules } = matched.value;
-        if !self.twins.are_of(rule, path.as_str()) {
-            return Found::Nothing;
+        self.find_rule(method, path).0
+    }
+
+    /// The same, and the path of the rules that speak of the path, as it is written.
+    pub(crate) fn find_rule(&self, method: &Method, path: &StrictPath) -> (Found<'_>, &str) {
+        let Ok(matched) = self.tree.at(path.as_str()) else { return (Found::Nothing, "") };
+        let Rules { path: rule, twin, by_method: rules } = matched.value;
+        if !self.twins.are_of(twin, path.as_str()) {
+            return (Found::Nothing, rule);
         }
         let of = |method: &Method| rules.iter().find(|(known, _)| known == method);
         let read = || (*method == Method::HEAD).then(|| of(&Method::GET)).flatten();
         match of(method).or_else(read) {
-            Some((_, need)) => Found::Need(need),
-            None => Found::MethodNotAllowed(allowed(rules)),
+            Some((_, need)) => (Found::Need(need), rule),
+            None => (Found::MethodNotAllowed(allowed(rules)), rule),
         }
-    }
-
-    /// The path of the rules that speak of a path, as it is written.
-    pub(crate) fn rule(&self, path: &StrictPath) -> Option<&str> {
-        self.tree.at(path.as_str()).ok().map(|matched| matched.value.path.as_str())
     }
 
     /// What a path has in the placeholders of its rule, by their names. The values are the caller's.
@@ -320,8 +322,10 @@ impl RoutesBuilder {
                 matchit::InsertError::Conflict { .. } => RoutesError::Twice(path.clone()),
                 _ => RoutesError::Path(path.clone()),
             };
-            tree.insert(&path, Rules { path: path.clone(), by_method }).map_err(refused)?;
-            twins.insert(&path).map_err(refused)?;
+            let twin = twins::of_rule(&path);
+            let rules = Rules { path: path.clone(), twin: twin.clone(), by_method };
+            tree.insert(&path, rules).map_err(refused)?;
+            twins.insert(&twin).map_err(refused)?;
         }
         Ok(Routes { tree, twins, needs })
     }
