@@ -1,6 +1,6 @@
 //! Who is calling, established: what a handler behind the layer finds among a request's extensions.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use countersign_jwt::Claims;
 use countersign_jwt::act::ActorChain;
@@ -8,6 +8,7 @@ use countersign_jwt::cnf::Confirmation;
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 
 use crate::introspect::Permission;
+use crate::proxy::CallerValues;
 
 /// A caller whose credentials were verified and suffice for the request at hand. Only this crate
 /// makes one. A clone is cheap.
@@ -22,7 +23,13 @@ use crate::introspect::Permission;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct VerifiedCaller(Arc<Content>);
+pub struct VerifiedCaller(Arc<Known>);
+
+struct Known {
+    content: Content,
+    /// What services behind a proxy are told: written once for all requests of a token.
+    for_services: OnceLock<CallerValues>,
+}
 
 pub(crate) struct Content {
     pub(crate) issuer: Issuer,
@@ -43,31 +50,35 @@ pub(crate) struct Content {
 
 impl VerifiedCaller {
     pub(crate) fn new(content: Content) -> Self {
-        Self(Arc::new(content))
+        Self(Arc::new(Known { content, for_services: OnceLock::new() }))
+    }
+
+    pub(crate) fn for_services(&self) -> &CallerValues {
+        self.0.for_services.get_or_init(|| CallerValues::of(self))
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.0.size
+        self.0.content.size
     }
 
     /// Who says so: the issuer in whose name space [`subject`](Self::subject) and
     /// [`client_id`](Self::client_id) are.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
-        &self.0.issuer
+        &self.0.content.issuer
     }
 
     /// On whose behalf the request is made. A token of the client's own names the client here:
     /// see [`is_client`](Self::is_client).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.0.subject.as_deref()
+        self.0.content.subject.as_deref()
     }
 
     /// The client that obtained the token.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.0.client_id.as_deref()
+        self.0.content.client_id.as_deref()
     }
 
     /// Whether the client calls on its own behalf, and no person is involved
@@ -84,37 +95,37 @@ impl VerifiedCaller {
     /// is.
     #[must_use]
     pub fn email(&self) -> Option<&EmailAddress> {
-        self.0.email.as_ref()
+        self.0.content.email.as_ref()
     }
 
     /// Who acts for the subject, and who did before. Decisions rest on the current actor alone.
     #[must_use]
     pub fn actors(&self) -> Option<&ActorChain> {
-        self.0.actors.as_ref()
+        self.0.content.actors.as_ref()
     }
 
     /// What the token allows, which may be more than the request needed.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        &self.0.scopes
+        &self.0.content.scopes
     }
 
     /// Scopes by resource, where the authorization server grants them so.
     #[must_use]
     pub fn permissions(&self) -> &[Permission] {
-        &self.0.permissions
+        &self.0.content.permissions
     }
 
     /// The token's own identifier (`jti`), by which its issuer revokes it.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.0.token_id.as_deref()
+        self.0.content.token_id.as_deref()
     }
 
     /// When the token expires.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
-        self.0.expires
+        self.0.content.expires
     }
 
     /// The key that the token is bound to, and that the caller proved ([RFC 9449 §6]); a token without
@@ -123,13 +134,13 @@ impl VerifiedCaller {
     /// [RFC 9449 §6]: https://www.rfc-editor.org/rfc/rfc9449#section-6
     #[must_use]
     pub fn confirmation(&self) -> Option<Confirmation> {
-        self.0.confirmation
+        self.0.content.confirmation
     }
 
     /// Everything the issuer says, for what has no method here: `email`, `roles`, `auth_time`.
     #[must_use]
     pub fn claims(&self) -> &Claims {
-        &self.0.claims
+        &self.0.content.claims
     }
 }
 

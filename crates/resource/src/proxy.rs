@@ -17,6 +17,7 @@
 //! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 mod body;
+mod connections;
 mod headers;
 
 use std::convert::Infallible;
@@ -36,14 +37,14 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
 pub use self::body::ProxyBody;
 use self::body::{Incoming, Outgoing, Progress, TooSlow};
+use self::connections::Connections;
 pub use self::headers::CallerHeaders;
+pub(crate) use self::headers::CallerValues;
 use self::headers::OwnHeaders;
 use crate::caller::VerifiedCaller;
 use crate::path::StrictPath;
@@ -113,6 +114,16 @@ impl Upstream {
     }
 }
 
+impl From<Upstream> for Uri {
+    fn from(Upstream(authority): Upstream) -> Self {
+        let mut parts = http::uri::Parts::default();
+        (parts.scheme, parts.authority) = (Some(Scheme::HTTP), Some(authority));
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        // INVARIANT: a scheme, an authority and a path are a URL.
+        Self::from_parts(parts).unwrap_or_default()
+    }
+}
+
 impl std::fmt::Display for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "http://{}", self.0)
@@ -125,8 +136,7 @@ impl std::fmt::Display for Upstream {
 pub struct Proxy(Arc<Inner>);
 
 struct Inner {
-    client: Client<HttpConnector, Outgoing>,
-    upstream: Upstream,
+    connections: Connections,
     headers: OwnHeaders,
     limits: ProxyLimits,
 }
@@ -143,12 +153,9 @@ impl Proxy {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(limits.connect));
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(limits.idle)
-            .build(connector);
+        let connections = Connections::new(connector, upstream.into(), limits.idle);
         let headers = OwnHeaders::new(callers, identifier);
-        Self(Arc::new(Inner { client, upstream, headers, limits }))
+        Self(Arc::new(Inner { connections, headers, limits }))
     }
 }
 
@@ -202,32 +209,28 @@ impl Inner {
             head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         let request = Request::from_parts(head, Outgoing::new(body, progress.clone()));
-        let answer = progress.within(self.limits.answer, self.client.request(request)).await;
+        let answer = progress.within(self.limits.answer, self.connections.send(request)).await;
         let answer = answer.map_err(|TooSlow| Failure::TooSlow)?;
-        let (mut head, body) = answer.map_err(Failure::of)?.into_parts();
+        let (answer, connection) = answer.map_err(Failure::of)?;
+        let (mut head, body) = answer.into_parts();
         headers::strip_connection(&mut head.headers);
         // The version is each connection's own. [RFC 9110 §2.5]
         head.version = Version::HTTP_11;
-        let body = ProxyBody::new(Incoming::new(body, self.limits.pause));
+        let body = ProxyBody::new(Incoming::new(body, connection, self.limits.pause));
         Ok(Response::from_parts(head, body))
     }
 
     /// The head of the request to the service.
     fn outbound(&self, mut parts: Parts) -> Result<Parts, Failure> {
         let path = parts.extensions.get::<StrictPath>().ok_or(Failure::NotJudged)?;
-        let mut target = path.to_encoded();
-        if let Some(query) = parts.uri.query() {
-            target.push('?');
-            target.push_str(query);
-        }
-        let uri = Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(self.upstream.0.clone())
-            .path_and_query(PathAndQuery::try_from(target).map_err(http::Error::from)?)
-            .build()?;
+        let target = match parts.uri.query() {
+            Some(query) => format!("{}?{query}", path.to_encoded()),
+            None => path.to_encoded(),
+        };
+        let target = PathAndQuery::try_from(target).map_err(http::Error::from)?;
         let caller = parts.extensions.remove::<VerifiedCaller>();
         headers::prepare(&mut parts.headers, caller.as_ref(), &self.headers);
-        parts.uri = uri;
+        parts.uri = Uri::from(target);
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         Ok(parts)
@@ -235,11 +238,11 @@ impl Inner {
 }
 
 impl Failure {
-    fn of(error: hyper_util::client::legacy::Error) -> Self {
-        if body::is_of_the_request(&error) {
-            Self::Body(error.into())
+    fn of(error: BoxError) -> Self {
+        if body::is_of_the_request(error.as_ref()) {
+            Self::Body(error)
         } else {
-            Self::Upstream(error.into())
+            Self::Upstream(error)
         }
     }
 

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::BoxError;
+use super::connections::InUse;
 
 /// When a piece of the request's body was last sent on.
 #[derive(Clone)]
@@ -128,13 +129,41 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// takes what is there does not count.
 pub(super) struct Incoming {
     inner: hyper::body::Incoming,
+    /// What it comes by, until it is over.
+    connection: Option<InUse>,
     pause: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Incoming {
-    pub(super) const fn new(inner: hyper::body::Incoming, pause: Duration) -> Self {
-        Self { inner, pause, waiting: None }
+    pub(super) fn new(inner: hyper::body::Incoming, connection: InUse, pause: Duration) -> Self {
+        let mut new = Self { inner, connection: Some(connection), pause, waiting: None };
+        new.release_at_end(false);
+        new
+    }
+
+    /// What is there, or can be read now.
+    fn poll_inner(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let there = Pin::new(&mut self.inner).poll_frame(cx);
+        match &mut self.connection {
+            Some(connection) if there.is_pending() => {
+                connection.drive(cx);
+                Pin::new(&mut self.inner).poll_frame(cx)
+            }
+            _ => there,
+        }
+    }
+
+    fn release_at_end(&mut self, has_ended: bool) {
+        if !has_ended && !self.inner.is_end_stream() {
+            return;
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.release();
+        }
     }
 }
 
@@ -146,8 +175,9 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        if let Poll::Ready(frame) = self.poll_inner(cx) {
             self.waiting = None;
+            self.release_at_end(frame.is_none());
             return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
         }
         let pause = self.pause;

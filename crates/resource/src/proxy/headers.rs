@@ -56,22 +56,32 @@ impl CallerHeaders {
     }
 
     fn set(&self, headers: &mut HeaderMap, caller: &VerifiedCaller) {
+        let values = caller.for_services();
+        let names = [&self.subject, &self.issuer, &self.client_id, &self.actor, &self.scope];
+        for (name, value) in names.into_iter().zip(&values.0) {
+            if let Some(value) = value {
+                headers.insert(name, value.clone());
+            }
+        }
+    }
+}
+
+/// What a service behind is told of a caller, as headers have it: subject, issuer, client, actor, scope.
+pub(crate) struct CallerValues([Option<HeaderValue>; 5]);
+
+impl CallerValues {
+    pub(crate) fn of(caller: &VerifiedCaller) -> Self {
         let actor = caller.actors().map(|actors| actors.current().sub.as_str());
         let scope = caller.scopes().to_string();
         let values = [
-            (&self.subject, caller.subject()),
-            (&self.issuer, Some(caller.issuer().as_str())),
-            (&self.client_id, caller.client_id()),
-            (&self.actor, actor),
-            (&self.scope, Some(scope.as_str()).filter(|scope| !scope.is_empty())),
+            caller.subject(),
+            Some(caller.issuer().as_str()),
+            caller.client_id(),
+            actor,
+            Some(scope.as_str()).filter(|scope| !scope.is_empty()),
         ];
-        for (name, value) in values {
-            // INVARIANT: what is encoded is visible ASCII and blanks, which every header carries.
-            let value = value.and_then(|value| HeaderValue::try_from(encoded(value)).ok());
-            if let Some(value) = value {
-                headers.insert(name, value);
-            }
-        }
+        // INVARIANT: what is encoded is visible ASCII and blanks, which every header carries.
+        Self(values.map(|value| value.and_then(|value| HeaderValue::try_from(encoded(value)).ok())))
     }
 }
 
@@ -99,9 +109,20 @@ fn encoded(value: &str) -> String {
 /// Headers that belong to one connection. [RFC 9110 §7.6.1]
 ///
 /// [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
-const OF_A_CONNECTION: [HeaderName; 7] =
-    [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
-const OF_A_CONNECTION_BY_CUSTOM: [&str; 2] = ["keep-alive", "proxy-connection"];
+static OF_A_CONNECTION: [HeaderName; 9] = [
+    CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Headers that no service behind has a use for: where everybody may, nobody has looked at them.
+static SPENT: [HeaderName; 5] = [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED];
 
 /// Headers by which some services take another method, URL or caller than the one that was judged.
 const OVERRIDES: [&str; 10] = [
@@ -119,25 +140,25 @@ const OVERRIDES: [&str; 10] = [
 /// Families of them.
 const OVERRIDING_FAMILIES: [&str; 2] = ["x-forwarded-", "x-auth-request-"];
 
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// So many headers are put in, those of the caller among them.
+const ADDED: usize = 9;
+
 /// Makes the headers of a request those of the request to the service behind.
 pub(super) fn prepare(headers: &mut HeaderMap, caller: Option<&VerifiedCaller>, own: &OwnHeaders) {
-    strip_connection(headers);
     let foreign = |name: &HeaderName| {
         let folded = folded(name);
-        [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED]
-            .iter()
-            .any(|known| *known == *folded)
+        SPENT.iter().any(|known| *known == *folded)
             || own.folded.iter().any(|own| *own == folded)
             || OVERRIDES.contains(&folded.as_ref())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
     };
-    let dropped: Vec<_> = headers.keys().filter(|name| foreign(name)).cloned().collect();
-    for name in dropped {
-        headers.remove(name);
-    }
+    strip(headers, foreign);
+    headers.reserve(ADDED);
     headers.insert(HOST, own.public.clone());
-    headers.insert("x-forwarded-host", own.public.clone());
-    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    headers.insert(X_FORWARDED_HOST, own.public.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     headers.append(VIA, HeaderValue::from_static("1.1 countersign"));
     if let Some(caller) = caller {
         own.callers.set(headers, caller);
@@ -146,17 +167,20 @@ pub(super) fn prepare(headers: &mut HeaderMap, caller: Option<&VerifiedCaller>, 
 
 /// Takes out what belongs to the connection a message came by, and what it names as such.
 pub(super) fn strip_connection(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    strip(headers, |_| false);
+}
+
+/// The same, and what is `foreign`.
+fn strip(headers: &mut HeaderMap, foreign: impl Fn(&HeaderName) -> bool) {
+    let named = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&OF_A_CONNECTION) {
-        headers.remove(name);
-    }
-    for name in OF_A_CONNECTION_BY_CUSTOM {
+        .filter_map(|name| name.trim().parse().ok());
+    let present = headers.keys().filter(|name| OF_A_CONNECTION.contains(name) || foreign(name));
+    let dropped: Vec<HeaderName> = named.chain(present.cloned()).collect();
+    for name in dropped {
         headers.remove(name);
     }
 }

@@ -5,6 +5,8 @@ use axum::extract::ConnectInfo;
 use axum::{Router, routing};
 use http::header::AUTHORIZATION;
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

@@ -1,0 +1,201 @@
+//! The connections to the service behind: made when none is to spare, and used again.
+//!
+//! A connection has no task of its own. Whoever sends a request over it drives it, for the head of the
+//! answer and then for its body: what the service says passes from one socket to the other within one
+//! task, and no other has to be woken for it.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+use tower_service::Service as _;
+
+use super::BoxError;
+use super::body::Outgoing;
+
+/// The connections to one service.
+pub(super) struct Connections {
+    connector: HttpConnector,
+    service: Uri,
+    idle: Arc<Idle>,
+}
+
+impl Connections {
+    /// Idle ones are kept for so long.
+    pub(super) fn new(connector: HttpConnector, service: Uri, keep: Duration) -> Self {
+        let idle = Idle { keep, connections: Mutex::default() };
+        Self { connector, service, idle: Arc::new(idle) }
+    }
+
+    /// Sends a request and waits for the head of its answer; the rest comes by the connection.
+    ///
+    /// The service may have ended an idle connection meanwhile: a request that it has not seen any of
+    /// goes over another one.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Outgoing>,
+    ) -> Result<(Response<Incoming>, InUse), BoxError> {
+        while let Some(mut connection) = self.idle.take() {
+            match connection.send(request).await {
+                Ok(answer) => return Ok((answer, self.in_use(connection))),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let mut connection = self.connect().await?;
+        let answer = connection.send(request).await.map_err(TrySendError::into_error)?;
+        Ok((answer, self.in_use(connection)))
+    }
+
+    async fn connect(&self) -> Result<Box<Connection>, BoxError> {
+        let stream = self.connector.clone().call(self.service.clone()).await?;
+        let (sender, driver) = http1::handshake(stream).await?;
+        Ok(Box::new(Connection { sender, driver: Some(driver) }))
+    }
+
+    fn in_use(&self, connection: Box<Connection>) -> InUse {
+        InUse { connection, idle: Arc::clone(&self.idle) }
+    }
+}
+
+/// A connection, and what drives it.
+struct Connection {
+    sender: SendRequest<Outgoing>,
+    /// None once it has ended.
+    driver: Option<http1::Connection<TokioIo<TcpStream>, Outgoing>>,
+}
+
+impl Connection {
+    async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        poll_fn(|cx| {
+            self.drive(cx);
+            answer.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Reads and writes what can be.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let driver = self.driver.as_mut();
+        if driver.is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
+            // Why it ended is told to whom it concerns: by the answer, or by its body.
+            self.driver = None;
+        }
+    }
+}
+
+/// A connection that an answer comes by. Dropped before the answer is over, it is closed.
+pub(super) struct InUse {
+    connection: Box<Connection>,
+    idle: Arc<Idle>,
+}
+
+impl InUse {
+    /// Reads and writes what can be.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        self.connection.drive(cx);
+    }
+
+    /// The answer is over. Where its request is not, the rest still goes to the service, and nobody
+    /// waits for that.
+    pub(super) fn release(self) {
+        let Self { mut connection, idle } = self;
+        if connection.sender.is_ready() {
+            return idle.keep(connection);
+        }
+        if connection.driver.is_none() {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let ready = poll_fn(|cx| {
+                    connection.drive(cx);
+                    connection.sender.poll_ready(cx)
+                });
+                if ready.await.is_ok() {
+                    idle.keep(connection);
+                }
+            });
+        }
+    }
+}
+
+/// The connections without a request.
+struct Idle {
+    keep: Duration,
+    connections: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// In the order in which they became idle. The last is used first, so that others can end.
+    queue: VecDeque<(Instant, Box<Connection>)>,
+    /// There is a task that closes those that are not used.
+    is_watched: bool,
+}
+
+impl Idle {
+    /// No code panics while it holds this lock, and every state in between is a valid one.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Box<Connection>> {
+        let (since, connection) = self.kept().queue.pop_back()?;
+        (since.elapsed() < self.keep).then_some(connection)
+    }
+
+    fn keep(self: &Arc<Self>, connection: Box<Connection>) {
+        let mut kept = self.kept();
+        kept.queue.push_back((Instant::now(), connection));
+        if !kept.is_watched
+            && let Ok(runtime) = Handle::try_current()
+        {
+            kept.is_watched = true;
+            runtime.spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    /// Closes what was not used for too long, and says when there may be more of it.
+    fn close_old(&self) -> Option<Instant> {
+        let mut kept = self.kept();
+        let now = Instant::now();
+        while let Some((since, _)) = kept.queue.front() {
+            let end = *since + self.keep;
+            if now < end {
+                return Some(end);
+            }
+            kept.queue.pop_front();
+        }
+        kept.is_watched = false;
+        None
+    }
+}
+
+/// Closes connections that are not used, until there is none.
+async fn watch(idle: Weak<Idle>) {
+    while let Some(next) = idle.upgrade().and_then(|idle| idle.close_old()) {
+        sleep_until(next).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
