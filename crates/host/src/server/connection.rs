@@ -53,8 +53,7 @@ impl Shared {
     }
 
     fn request_id(&self) -> RequestId {
-        let number = self.next_id.fetch_add(1, Ordering::Relaxed);
-        RequestId::new(format!("{}-{number}", self.id_prefix))
+        RequestId::new(&self.id_prefix, self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 }
 

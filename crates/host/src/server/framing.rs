@@ -107,8 +107,7 @@ impl Head {
         if self.line.is_ending {
             return 0;
         }
-        let ends = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
-        let run = octets.iter().position(ends).unwrap_or(octets.len());
+        let run = run_of(octets);
         self.line.push(octets.get(..run).unwrap_or_default());
         run
     }
@@ -189,10 +188,22 @@ impl Head {
     }
 }
 
+/// So many octets are looked at together: the compiler makes a few comparisons of them all.
+const LANE: usize = 32;
+
+/// How many octets come before the first that ends a line or is refused for itself.
+fn run_of(octets: &[u8]) -> usize {
+    let ends = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
+    let is_plain = |lane: &&[u8]| !lane.iter().fold(false, |any, octet| any | ends(octet));
+    let plain = octets.chunks_exact(LANE).take_while(is_plain).count() * LANE;
+    let rest = octets.get(plain..).unwrap_or_default();
+    plain + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
 impl Line {
     fn push(&mut self, octets: &[u8]) {
         let room = KEPT.saturating_sub(self.start.len());
-        self.start.extend(octets.iter().take(room));
+        self.start.extend_from_slice(octets.get(..room).unwrap_or(octets));
         self.length = self.length.saturating_add(octets.len());
     }
 

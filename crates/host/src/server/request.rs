@@ -3,8 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -13,7 +12,7 @@ use axum::extract::ConnectInfo;
 use countersign_types::Wire;
 use countersign_types::wire::ErrorCode;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -25,23 +24,28 @@ use super::{Bodies, Limits};
 
 /// Names one request in the log: an extension of the request, and `x-request-id` of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId(HeaderValue);
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl RequestId {
-    pub(super) fn new(id: String) -> Self {
-        Self(id.into())
+    /// This start's prefix, of base64url, and the number of a request.
+    pub(super) fn new(prefix: &str, number: u64) -> Self {
+        // INVARIANT: both are visible ASCII.
+        let id = HeaderValue::try_from(format!("{prefix}-{number}"));
+        Self(id.unwrap_or(HeaderValue::from_static("")))
     }
 
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.to_str().unwrap_or_default()
     }
 }
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -77,9 +81,7 @@ pub(super) async fn answer(
         // INVARIANT: no request follows a chunked one on its connection; `framing` relies on it.
         response = closing(response);
     }
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert("x-request-id", id);
-    }
+    response.headers_mut().insert(X_REQUEST_ID, id.0);
     response
 }
 
@@ -91,6 +93,9 @@ async fn body_of(
     bodies: Bodies,
 ) -> Result<Request<Body>, Wire> {
     let (head, body) = request.into_parts();
+    if hyper::body::Body::is_end_stream(&body) {
+        return Ok(Request::from_parts(head, Body::empty()));
+    }
     let declared = hyper::body::Body::size_hint(&body).lower();
     if declared > limits.body_size as u64 {
         return Err(TOO_LARGE);
@@ -131,8 +136,8 @@ async fn handle(
 ) -> Response<Body> {
     request.extensions_mut().insert(caller.id);
     request.extensions_mut().insert(ConnectInfo(caller.peer));
-    let handling = Guarded(Box::pin(async move { router.call(request).await }));
-    match timeout(limits.handler, handling).await {
+    let handling = pin!(async move { router.call(request).await });
+    match timeout(limits.handler, Guarded(handling)).await {
         Ok(Some(Ok(response))) => response,
         // The hook of `logging` has said where.
         Ok(None) => refuse(&Wire::server_error()),
@@ -152,11 +157,11 @@ fn closing(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// A future whose panic is `None`. It is dropped then, and with it whatever it left half done:
-/// what outlives a request is behind locks that tolerate poison, or in the store.
-struct Guarded<F>(Pin<Box<F>>);
+/// A future whose panic is `None`. Nobody polls it again then, and whatever it left half done ends with
+/// it: what outlives a request is behind locks that tolerate poison, or in the store.
+struct Guarded<'a, F>(Pin<&'a mut F>);
 
-impl<F: Future> Future for Guarded<F> {
+impl<F: Future> Future for Guarded<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
