@@ -70,10 +70,15 @@ use countersign_bench_tests::{Effort, compare, print_machine};
 use countersign_resource::{ProtectLayer, Routes};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
+use mimalloc::MiMalloc;
 use tower_service::Service as _;
 
 use crate::issuer::Issuer;
 use crate::table::Measured;
+
+/// As in the program, for the bare proxy, too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
     let effort = Effort::of_process();
