@@ -141,8 +141,17 @@ fn checked(token: &str) -> Result<AccessToken, BearerError> {
 /// RFC 6750 §2.1.
 fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !body.is_empty() && token.len() <= MAX_LENGTH && body.bytes().all(allowed)
+    // No `||` and no end before the last octet, so that many are compared at once.
+    let allowed = |byte: u8| {
+        (byte | 0x20).is_ascii_lowercase()
+            | matches!(byte, b'-'..=b'9')
+            | (byte == b'+')
+            | (byte == b'_')
+            | (byte == b'~')
+    };
+    !body.is_empty()
+        && token.len() <= MAX_LENGTH
+        && body.bytes().fold(true, |all, byte| all & allowed(byte))
 }
 
 #[cfg(test)]
@@ -193,6 +202,15 @@ mod tests {
         check(&["Bearer a", "Basic YTpi"], None, Err(BearerError::TwoCredentials));
         check(&[], Some("access_token=a"), Err(BearerError::Query));
         check(&["Bearer a"], Some("x=1&%61ccess_token="), Err(BearerError::Query));
+    }
+
+    #[test]
+    fn rfc_6750_section_2_1_these_octets_and_no_others() {
+        for byte in 0..=127u8 {
+            let listed = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(is_b64token(std::str::from_utf8(&[b'a', byte, b'a']).unwrap()), listed);
+        }
+        assert!(!is_b64token("a\u{e4}a"));
     }
 
     #[test]

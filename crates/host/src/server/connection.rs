@@ -100,6 +100,8 @@ where
     let mut stopping = shared.stopping.clone();
 
     let ended = tokio::select! {
+        // Whichever is first: the connection comes to rest as often as its peer does.
+        biased;
         ended = connection.as_mut() => Some(ended),
         _ = stopping.wait_for(|stopping| *stopping) => None,
         () = tokio::time::sleep(limits.connection) => None,

@@ -188,14 +188,16 @@ impl Head {
     }
 }
 
-/// So many octets are looked at together: the compiler makes a few comparisons of them all.
+/// So many octets are looked at together: the compiler finds the least of them in a few instructions.
 const LANE: usize = 32;
 
 /// How many octets come before the first that ends a line or is refused for itself.
 fn run_of(octets: &[u8]) -> usize {
     let ends = |octet: &u8| matches!(octet, b'\r' | b'\n' | 0);
-    let is_plain = |lane: &&[u8]| !lane.iter().fold(false, |any, octet| any | ends(octet));
-    let plain = octets.chunks_exact(LANE).take_while(is_plain).count() * LANE;
+    let least = |lane: &[u8; LANE]| lane.iter().fold(u8::MAX, |least, octet| least.min(*octet));
+    // Most octets are greater than all of the three.
+    let (lanes, _) = octets.as_chunks::<LANE>();
+    let plain = lanes.iter().take_while(|lane| least(lane) > b'\r').count() * LANE;
     let rest = octets.get(plain..).unwrap_or_default();
     plain + rest.iter().position(ends).unwrap_or(rest.len())
 }

@@ -49,6 +49,7 @@ impl Progress {
         loop {
             let deadline = self.last() + limit;
             tokio::select! {
+                biased;
                 outcome = &mut future => return Ok(outcome),
                 () = sleep_until(deadline) => {
                     if self.last() + limit <= Instant::now() {
