@@ -14,7 +14,7 @@ async fn a_killed_server_keeps_its_word() {
     assert_eq!(report.violations, Vec::<String>::new());
     assert_eq!(report.kills, 8);
     // The load was one: there was something to lose.
-    assert!(report.resources > 0 && report.tickets > 0, "{report:?}");
+    assert!(report.resources > 0 && report.tickets > 0 && report.pats > 0, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,6 +67,23 @@ impl MemoryEngine {
             RecordTable::RefreshTokens => &self.refresh_tokens,
         }
     }
+
+    /// Shows the live records whose keys start with the prefix, in no order.
+    fn show(
+        &self,
+        table: RecordTable,
+        prefix: &[u8],
+        now: Timestamp,
+        mut show: impl FnMut(&[u8], &[u8]),
+    ) {
+        for shard in self.records(table).each() {
+            let from_prefix = shard.entries.range(prefix.to_vec()..);
+            let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
+            for (key, record) in matching.filter(|(_, record)| record.is_live(now)) {
+                show(key, &record.value);
+            }
+        }
+    }
 }
 
 impl OneTime for MemoryEngine {
@@ -177,12 +194,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         Box::pin(async move {
             let mut found = Vec::new();
-            for shard in self.records(table).each() {
-                let from_prefix = shard.entries.range(prefix.to_vec()..);
-                let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
-                let live = matching.filter(|(_, record)| record.is_live(now));
-                found.extend(live.map(|(key, record)| (key.clone(), record.value.clone())));
-            }
+            self.show(table, prefix, now, |key, value| found.push((key.to_vec(), value.to_vec())));
             found.sort();
             Ok(found)
         })
@@ -195,12 +207,9 @@ impl Records for MemoryEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<usize, StoreError>> {
         Box::pin(async move {
-            let of_shard = |shard: MutexGuard<'_, Shard<Record>>| {
-                let from_prefix = shard.entries.range(prefix.to_vec()..);
-                let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
-                matching.filter(|(_, record)| record.is_live(now)).count()
-            };
-            Ok(self.records(table).each().map(of_shard).sum())
+            let mut count = 0;
+            self.show(table, prefix, now, |_, _| count += 1);
+            Ok(count)
         })
     }
 

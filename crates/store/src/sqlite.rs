@@ -13,6 +13,9 @@
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
 //! | `get`, `list`, `count` | read from what is committed and synced |
 //!
+//! Records of access tokens are put into a journal, one row for all of a commit, and move to their
+//! table if they live long enough (module `journal`).
+//!
 //! What is in memory alone belongs to its engine, and an orderly end writes it. A file has one engine
 //! at a time (module `lock`).
 //!
@@ -23,11 +26,16 @@
 //! sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
 //! goes on; a restart recovers what is really there.
 
+mod committer;
+mod job;
+mod journal;
 mod known;
 mod lock;
 mod probe;
+mod puts;
 mod queue;
 mod recent;
+mod records;
 mod schema;
 mod statements;
 mod writer;
@@ -40,14 +48,12 @@ use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
 use rusqlite::Connection;
 
-use self::known::{Known, Look};
+use self::journal::Journal;
+use self::known::Known;
 use self::lock::Lock;
 use self::recent::Recent;
 use self::writer::Writer;
-use crate::engine::{
-    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
-    Spend,
-};
+use crate::engine::{BoxFuture, Durability, OneTime, OneTimeEntry, OneTimeTable, Spend};
 use crate::error::{Cause, StoreError};
 use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
@@ -109,12 +115,19 @@ pub enum OpenError {
 /// Dropping it waits for the writes that are queued, then closes the file.
 pub struct SqliteEngine {
     writer: Writer,
-    recent: Arc<Recent>,
-    known: Arc<Known>,
+    memory: Arc<Memory>,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
     /// The last to go: until then nobody else may open the file.
     _lock: Lock,
+}
+
+/// What is in memory: instead of the disk, or as well.
+#[derive(Default)]
+struct Memory {
+    recent: Recent,
+    journal: Journal,
+    known: Known,
 }
 
 impl SqliteEngine {
@@ -133,26 +146,30 @@ impl SqliteEngine {
     /// # Errors
     /// Any [`OpenError`].
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_with(path, clock, journal::ROOM)
+    }
+
+    /// The same with so many octets of room for the journal in memory.
+    fn open_with(path: &Path, clock: Arc<dyn Clock>, room: usize) -> Result<Self, OpenError> {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
         let readers = (0..READERS)
             .map(|_| schema::open_reader(path).map(Mutex::new))
             .collect::<Result<_, _>>()?;
-        let failed = |error: rusqlite::Error| OpenError::Database {
-            path: path.to_owned(),
-            source: Arc::new(error),
-        };
+        let unreadable = |source: Cause| OpenError::Database { path: path.to_owned(), source };
+        let failed = |error: rusqlite::Error| unreadable(Arc::new(error));
         let past = statements::horizon(&connection).map_err(failed)?;
         let horizon = Horizon::new(past, clock.now(), steady_now());
         let revoked = statements::revoked(&connection).map_err(failed)?;
-        let known = Arc::new(Known::with_revoked(revoked));
-        let recent = Arc::<Recent>::default();
-        let writer =
-            Writer::start(connection, clock, horizon, Arc::clone(&recent), Arc::clone(&known));
+        let journal = statements::journal(&connection).map_err(failed)?;
+        let journal = Journal::read(journal, room).map_err(|error| unreadable(Arc::new(error)))?;
+        let known = Known::with_revoked(revoked);
+        let memory = Arc::new(Memory { recent: Recent::default(), journal, known });
+        let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory));
         let writer = writer.map_err(OpenError::Thread)?;
         let next_reader = AtomicUsize::new(0);
-        Ok(Self { writer, recent, known, readers, next_reader, _lock: lock })
+        Ok(Self { writer, memory, readers, next_reader, _lock: lock })
     }
 
     /// Whether [`SqliteEngine::open`] can go well, as far as can be told without opening,
@@ -204,7 +221,7 @@ impl SqliteEngine {
         if self.read(|c| statements::exists(c, table, &key))? {
             return Ok(());
         }
-        match self.recent.insert((table, key), single, steady_now()) {
+        match self.memory.recent.insert((table, key), single, steady_now()) {
             Ok(()) => Ok(()),
             Err(single) => {
                 let insert = move |c: &Connection| statements::insert(c, table, &key, &single);
@@ -219,7 +236,7 @@ impl SqliteEngine {
         key: Digest,
         single: Single,
     ) -> Result<(), StoreError> {
-        let is_taken = self.recent.contains(&(table, key));
+        let is_taken = self.memory.recent.contains(&(table, key));
         let insert = move |c: &Connection| statements::insert(c, table, &key, &single);
         if is_taken || !self.writer.commit(insert).await? {
             return Err(StoreError::Exists);
@@ -272,90 +289,17 @@ impl OneTime for SqliteEngine {
             if self.has_stopped() {
                 return Err(StoreError::Stopped);
             }
-            if let Some(spend) = self.recent.spend(&(table, key), presenter, now) {
+            if let Some(spend) = self.memory.recent.spend(&(table, key), presenter, now) {
                 return Ok(spend);
             }
             // On the disk, or on its way there: on the writer's thread it is one or the other.
-            let (recent, presenter) = (Arc::clone(&self.recent), presenter.to_vec());
-            let spend = move |c: &Connection| match recent.spend(&(table, key), &presenter, now) {
-                Some(spend) => Ok(spend),
-                None => statements::spend(c, table, &key, &presenter, now),
-            };
+            let (memory, presenter) = (Arc::clone(&self.memory), presenter.to_vec());
+            let spend =
+                move |c: &Connection| match memory.recent.spend(&(table, key), &presenter, now) {
+                    Some(spend) => Ok(spend),
+                    None => statements::spend(c, table, &key, &presenter, now),
+                };
             self.writer.commit(spend).await
         })
-    }
-}
-
-impl Records for SqliteEngine {
-    fn put<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        value: Vec<u8>,
-        expires: Option<Timestamp>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let key = key.to_vec();
-        let record = key.clone();
-        let write = move |c: &Connection| statements::put(c, table, &key, &value, expires);
-        Box::pin(self.writer.commit_record(table, record, write))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        value: Vec<u8>,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        let key = key.to_vec();
-        let record = key.clone();
-        let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
-        Box::pin(self.writer.commit_record(table, record, write))
-    }
-
-    fn get<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(async move {
-            let changes = match self.known.look(table, key, now) {
-                Look::Known(value) => return Ok(value),
-                Look::Unknown(changes) => changes,
-            };
-            let Some(row) = self.read(|c| statements::row(c, table, key))? else { return Ok(None) };
-            self.known.learn(table, key, &row, changes);
-            Ok(row.is_live(now).then_some(row.value))
-        })
-    }
-
-    fn list<'a>(
-        &'a self,
-        table: RecordTable,
-        prefix: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
-        Box::pin(async move { self.read(|c| statements::list(c, table, prefix, now)) })
-    }
-
-    fn count<'a>(
-        &'a self,
-        table: RecordTable,
-        prefix: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        Box::pin(async move { self.read(|c| statements::count(c, table, prefix, now)) })
-    }
-
-    fn remove<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        let key = key.to_vec();
-        let record = key.clone();
-        let write = move |c: &Connection| statements::remove(c, table, &key);
-        Box::pin(self.writer.commit_record(table, record, write))
     }
 }

@@ -26,6 +26,9 @@ pub async fn all(
             history.spent += ticket.successes as usize;
         }
         known.extend(worker.resources.keys().cloned());
+        for pat in worker.known_pats() {
+            check_pat(server, pat, report).await;
+        }
         match worker.pat_to_check(server).await {
             Some(pat) => {
                 check_resources(server, &pat, worker, report).await;
@@ -53,6 +56,15 @@ async fn check_ticket(server: SocketAddr, ticket: &mut Ticket, report: &mut Repo
     }
     if ticket.successes > 1 {
         report.violations.push("a spent ticket came back".to_owned());
+    }
+}
+
+/// A PAT is good, whatever comes of what is asked with it.
+async fn check_pat(server: SocketAddr, pat: &str, report: &mut Report) {
+    report.pats += 1;
+    match get(server, pat, "/resources/none").await {
+        Ok(answer) if answer.status == StatusCode::NOT_FOUND => {}
+        other => report.violations.push(format!("an acknowledged PAT is not good: {other:?}")),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) const BASIC_CLIENT: &str =
 const RESOURCE_SERVER_SECRET: &str = "rs-secret-ZqT1cYb7mJx0Wn4uKd8vLh2sPf6gRa3e";
 const CLIENT_SECRET: &str = "client-secret-Hn5kQw9zTb3yXc7mVd1sLg4jPf8uRa2e";
 
-/// What every deployment has: a log that says which port the system chose, and a policy under which
+/// What every deployment has: a log that says which port the system chose, room for many PATs, and a policy under which
 /// no claims are never enough, so that a good ticket is always answered with `need_info`.
 const CONFIG: &str = r#"
 issuer = "https://uma.bob.example"
@@ -28,6 +28,9 @@ listen = "127.0.0.1:0"
 [log]
 format = "json"
 filter = "error,countersign_host::server=info"
+
+[limits]
+pats = 1000000
 
 [[resource_servers]]
 id = "rs"

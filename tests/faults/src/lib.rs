@@ -81,6 +81,8 @@ pub struct Report {
     pub resources: usize,
     /// Tickets that were presented with success.
     pub tickets: usize,
+    /// PATs that were looked for after a kill, as often as they were.
+    pub pats: usize,
     /// Requests without an answer, which may or may not have had an effect.
     pub unanswered: u64,
     /// The longest time from the start of the process to its first good answer.

@@ -19,6 +19,12 @@ const RESOURCES: usize = 20;
 /// A PAT is used so long, half of its life, and must be good all that time.
 const PAT_AGE: Duration = Duration::from_secs(300);
 
+/// Turns after which a client gets another PAT, so that some are issued right before a kill.
+const PAT_TURNS: u64 = 4;
+
+/// PATs a client keeps.
+const PATS: usize = 8;
+
 /// Times one process is carried on with a rotated ticket.
 const ROTATIONS: usize = 2;
 
@@ -36,7 +42,8 @@ const KEPT_AGE: Duration = Duration::from_millis(1500);
 pub struct Worker {
     number: u32,
     turn: u64,
-    pat: Option<(String, Instant)>,
+    /// As `Authorization` headers, the latest last.
+    pats: VecDeque<(String, Instant)>,
     kept: VecDeque<Kept>,
     /// What it was told of its resources.
     pub resources: Resources,
@@ -71,7 +78,7 @@ impl Worker {
         Self {
             number,
             turn: 0,
-            pat: None,
+            pats: VecDeque::new(),
             kept: VecDeque::new(),
             resources: Resources::new(),
             tickets: Vec::new(),
@@ -93,7 +100,10 @@ impl Worker {
     /// A resource, a ticket for it, and what can be done with both.
     async fn turn(&mut self, server: SocketAddr) -> Result<(), Gone> {
         self.turn += 1;
-        let pat = self.pat(server).await?;
+        let pat = match self.turn % PAT_TURNS {
+            0 => self.another_pat(server).await?,
+            _ => self.pat(server).await?,
+        };
         let id = self.register(server, &pat).await?;
         if self.turn.is_multiple_of(3) {
             self.replace(server, &pat, &id).await?;
@@ -113,26 +123,37 @@ impl Worker {
         Ok(())
     }
 
-    /// The PAT as an `Authorization` header, for the checks: one that was acknowledged before, if
-    /// its age does not excuse the server from knowing it.
+    /// Every PAT that was acknowledged and whose age does not excuse the server from knowing it.
+    pub(crate) fn known_pats(&self) -> impl Iterator<Item = &str> {
+        let young = |since: &Instant| since.elapsed() < PAT_AGE;
+        self.pats.iter().filter(move |(_, since)| young(since)).map(|(pat, _)| pat.as_str())
+    }
+
+    /// The PAT as an `Authorization` header, for the checks.
     pub(crate) async fn pat_to_check(&mut self, server: SocketAddr) -> Option<String> {
         self.pat(server).await.ok()
     }
 
     /// The PAT as an `Authorization` header.
     async fn pat(&mut self, server: SocketAddr) -> Result<String, Gone> {
-        if let Some((pat, since)) = &self.pat
-            && since.elapsed() < PAT_AGE
-        {
-            return Ok(pat.clone());
+        let latest = self.known_pats().last().map(ToOwned::to_owned);
+        match latest {
+            Some(pat) => Ok(pat),
+            None => self.another_pat(server).await,
         }
+    }
+
+    async fn another_pat(&mut self, server: SocketAddr) -> Result<String, Gone> {
         let form = "grant_type=client_credentials&scope=uma_protection";
         let answer = self.post_form(server, BASIC_RESOURCE_SERVER, form).await?;
         let Some(token) = self.expect(&answer, StatusCode::OK, "access_token") else {
             return Err(Gone);
         };
         let pat = format!("Bearer {token}");
-        self.pat = Some((pat.clone(), Instant::now()));
+        self.pats.push_back((pat.clone(), Instant::now()));
+        if self.pats.len() > PATS {
+            self.pats.pop_front();
+        }
         Ok(pat)
     }
 

@@ -64,9 +64,12 @@ async fn kill(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
 
 fn print(report: &Report) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let Report { kills, resources, tickets, unanswered, slowest_start, violations } = report;
+    let Report { kills, resources, tickets, pats, unanswered, slowest_start, violations } = report;
     writeln!(out, "{kills} kills, {unanswered} requests without an answer")?;
-    writeln!(out, "{resources} registrations acknowledged, {tickets} tickets spent")?;
+    writeln!(
+        out,
+        "{resources} registrations acknowledged, {tickets} tickets spent, {pats} PATs found"
+    )?;
     writeln!(out, "slowest start to the first good answer: {} ms", slowest_start.as_millis())?;
     for violation in violations {
         writeln!(out, "VIOLATION: {violation}")?;

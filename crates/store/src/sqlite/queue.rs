@@ -5,9 +5,12 @@
 //! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
 //! millisecond there would be a sync for every few writes otherwise.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use countersign_types::Timestamp;
+
+use super::puts::{Outcome, Puts};
 use crate::horizon::steady_now;
 
 /// Who follows this many others into one commit is likely to be followed by more.
@@ -19,6 +22,9 @@ const QUIET: Duration = Duration::from_micros(250);
 /// The longest that the first one is kept waiting for company.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// Octets of room for records that are kept for the next ones.
+const ROOM: usize = 1024 * 1024;
+
 /// The queue.
 pub(super) struct Queue<T> {
     line: Mutex<Line<T>>,
@@ -26,15 +32,39 @@ pub(super) struct Queue<T> {
 }
 
 struct Line<T> {
-    waiting: Vec<T>,
+    waiting: Batch<T>,
     is_closed: bool,
     /// The writer sleeps until it is woken.
     is_asleep: bool,
+    /// Room for octets of the next records.
+    room: Vec<u8>,
+}
+
+/// What is committed together.
+pub(super) struct Batch<T> {
+    /// Each a write of its own kind.
+    pub(super) jobs: Vec<T>,
+    /// Records for the journal.
+    pub(super) puts: Puts,
+}
+
+impl<T> Batch<T> {
+    /// How many callers there are.
+    pub(super) const fn len(&self) -> usize {
+        self.jobs.len() + self.puts.len()
+    }
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self { jobs: Vec::new(), puts: Puts::default() }
+    }
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        let line = Line { waiting: Vec::new(), is_closed: false, is_asleep: false };
+        let waiting = Batch::default();
+        let line = Line { waiting, is_closed: false, is_asleep: false, room: Vec::new() };
         Self { line: Mutex::new(line), arrival: Condvar::new() }
     }
 }
@@ -46,32 +76,61 @@ impl<T> Queue<T> {
         if line.is_closed {
             return Err(one);
         }
-        line.waiting.push(one);
+        line.waiting.jobs.push(one);
+        self.arrived(line);
+        Ok(())
+    }
+
+    /// Puts a record in, and gives what its caller waits for; `None` if the queue is closed.
+    pub(super) fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        expires: Option<Timestamp>,
+    ) -> Option<Arc<Outcome>> {
+        let mut line = self.lock();
+        if line.is_closed {
+            return None;
+        }
+        let outcome = line.waiting.puts.push(key, value, expires);
+        self.arrived(line);
+        Some(outcome)
+    }
+
+    fn arrived(&self, mut line: MutexGuard<'_, Line<T>>) {
         let is_asleep = std::mem::take(&mut line.is_asleep);
         drop(line);
         if is_asleep {
             self.arrival.notify_one();
         }
-        Ok(())
     }
 
-    /// Takes all that wait, at most so many. If none do, waits for the first one, or for so long;
-    /// then the answer is empty. `None` once the queue is closed and empty.
-    pub(super) fn take(&self, most: usize, longest: Duration) -> Option<Vec<T>> {
+    /// Takes all records that wait, and the jobs, at most so many. If nobody waits, waits for the
+    /// first one, or for so long; then the answer is empty. `None` once the queue is closed and
+    /// empty.
+    pub(super) fn take(&self, most: usize, longest: Duration) -> Option<Batch<T>> {
         let mut line = self.lock();
-        if line.waiting.is_empty() && !line.is_closed {
+        if line.waiting.len() == 0 && !line.is_closed {
             line.is_asleep = true;
             let asleep = |line: &mut Line<T>| line.is_asleep && !line.is_closed;
             let woken = self.arrival.wait_timeout_while(line, longest, asleep);
             (line, _) = woken.unwrap_or_else(PoisonError::into_inner);
             line.is_asleep = false;
         }
-        if line.waiting.is_empty() {
-            return (!line.is_closed).then(Vec::new);
+        if line.waiting.len() == 0 {
+            return (!line.is_closed).then(Batch::default);
         }
-        let taken = most.min(line.waiting.len());
-        let rest = line.waiting.split_off(taken);
-        Some(std::mem::replace(&mut line.waiting, rest))
+        let taken = most.min(line.waiting.jobs.len());
+        let jobs = line.waiting.jobs.split_off(taken);
+        let puts = Puts::with_room(std::mem::take(&mut line.room));
+        Some(std::mem::replace(&mut line.waiting, Batch { jobs, puts }))
+    }
+
+    /// Takes back the room that records took.
+    pub(super) fn give_back(&self, room: Vec<u8>) {
+        if room.capacity() <= ROOM {
+            self.lock().room = room;
+        }
     }
 
     /// After a commit of so many: if they were many, waits as long as more keep coming.
@@ -112,11 +171,14 @@ impl<T> Queue<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::error::StoreError;
 
     const LONG: Duration = Duration::from_secs(60);
+
+    fn jobs<T>(batch: Option<Batch<T>>) -> Option<Vec<T>> {
+        batch.map(|batch| batch.jobs)
+    }
 
     #[test]
     fn all_that_wait_come_together_and_in_order() {
@@ -124,15 +186,43 @@ mod tests {
         for number in 0..5 {
             queue.push(number).unwrap();
         }
-        assert_eq!(queue.take(3, LONG), Some(vec![0, 1, 2]));
+        assert_eq!(jobs(queue.take(3, LONG)), Some(vec![0, 1, 2]));
         queue.gather(COMPANY, 2);
-        assert_eq!(queue.take(3, LONG), Some(vec![3, 4]));
-        assert_eq!(queue.take(3, Duration::ZERO), Some(vec![]));
+        assert_eq!(jobs(queue.take(3, LONG)), Some(vec![3, 4]));
+        assert_eq!(jobs(queue.take(3, Duration::ZERO)), Some(vec![]));
         queue.push(5).unwrap();
         queue.close();
         assert_eq!(queue.push(6), Err(6));
-        assert_eq!(queue.take(3, LONG), Some(vec![5]));
-        assert_eq!(queue.take(3, LONG), None);
+        assert_eq!(jobs(queue.take(3, LONG)), Some(vec![5]));
+        assert_eq!(jobs(queue.take(3, LONG)), None);
+    }
+
+    #[test]
+    fn records_come_together_and_share_an_answer() {
+        let queue = Queue::<()>::default();
+        let one = queue.put(b"one", b"1", None).unwrap();
+        let two = queue.put(b"two", b"2", None).unwrap();
+        let mut batch = queue.take(1, LONG).unwrap();
+        assert_eq!(batch.len(), 2);
+        let three = queue.put(b"three", b"3", None).unwrap();
+        batch.puts.answer(Ok(()));
+        for answered in [&one, &two] {
+            assert!(matches!(answered.get(), Some(Ok(()))));
+        }
+        assert!(three.get().is_none());
+
+        // The next ones get the room and nothing of what was in it.
+        queue.give_back(std::mem::take(&mut batch.puts.octets));
+        let batch = queue.take(1, LONG).unwrap();
+        assert!(batch.puts.octets.ends_with(b"three3"));
+        assert!(queue.put(b"four", b"4", None).is_some());
+        let mut expected = Vec::new();
+        super::super::journal::put(&mut expected, b"four", b"4", None);
+        assert_eq!(queue.take(1, LONG).unwrap().puts.octets, expected);
+        drop(batch);
+        assert!(matches!(three.get(), Some(Err(StoreError::Stopped))));
+        queue.close();
+        assert!(queue.put(b"five", b"5", None).is_none());
     }
 
     #[test]
@@ -154,7 +244,7 @@ mod tests {
             queue.gather(last, 100);
             let batch = queue.take(100, LONG).unwrap();
             last = batch.len();
-            for (pusher, number) in batch {
+            for (pusher, number) in batch.jobs {
                 let pusher: usize = pusher;
                 taken[pusher].push(number);
             }
@@ -170,10 +260,10 @@ mod tests {
         let queue = Arc::new(Queue::default());
         let sleeper = {
             let queue = Arc::clone(&queue);
-            std::thread::spawn(move || (queue.take(9, LONG), queue.take(9, LONG)))
+            std::thread::spawn(move || (jobs(queue.take(9, LONG)), jobs(queue.take(9, LONG))))
         };
         queue.push(1).unwrap();
-        while !queue.lock().waiting.is_empty() {
+        while !queue.lock().waiting.jobs.is_empty() {
             std::thread::yield_now();
         }
         queue.close();

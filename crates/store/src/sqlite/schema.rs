@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 3] = [TABLES, HORIZON, GRANTS];
+const STEPS: [&str; 4] = [TABLES, HORIZON, GRANTS, JOURNAL];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -75,6 +75,11 @@ CREATE TABLE refresh_tokens (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires) WHERE expires IS NOT NULL;
+";
+
+/// Records of access tokens that were put lately, those of one commit in one row.
+const JOURNAL: &str = "
+CREATE TABLE journal (id INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

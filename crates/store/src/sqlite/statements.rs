@@ -78,7 +78,7 @@ macro_rules! record_sql {
             ),
             row: concat!("SELECT value, expires FROM ", $table, " WHERE key = ?1"),
             list: concat!(
-                "SELECT key, value, expires IS NULL OR expires > ?2 FROM ",
+                "SELECT key, expires IS NULL OR expires > ?2, value FROM ",
                 $table,
                 " WHERE key >= ?1 ORDER BY key"
             ),
@@ -233,18 +233,11 @@ pub(super) fn list(
     prefix: &[u8],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<KeyedValue>> {
-    let mut statement = connection.prepare_cached(record_sql(table).list)?;
-    let mut rows = statement.query(params![prefix, now.as_unix()])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let key: Vec<u8> = row.get(0)?;
-        if !key.starts_with(prefix) {
-            break;
-        }
-        if row.get(2)? {
-            found.push((key, row.get(1)?));
-        }
-    }
+    walk(connection, record_sql(table).list, prefix, now, |row| {
+        found.push((row.get(0)?, row.get(2)?));
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -255,16 +248,34 @@ pub(super) fn count(
     prefix: &[u8],
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
-    let mut statement = connection.prepare_cached(record_sql(table).count)?;
-    let mut rows = statement.query(params![prefix, now.as_unix()])?;
     let mut count = 0;
+    walk(connection, record_sql(table).count, prefix, now, |_| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Shows the live rows whose keys start with the prefix, in the order of the keys. The first column
+/// is the key, the second whether the row is live.
+fn walk(
+    connection: &Connection,
+    sql: &str,
+    prefix: &[u8],
+    now: Timestamp,
+    mut show: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![prefix, now.as_unix()])?;
     while let Some(row) = rows.next()? {
         if !row.get_ref(0)?.as_blob()?.starts_with(prefix) {
             break;
         }
-        count += usize::from(row.get::<_, bool>(1)?);
+        if row.get(1)? {
+            show(row)?;
+        }
     }
-    Ok(count)
+    Ok(())
 }
 
 pub(super) fn remove(
@@ -284,6 +295,28 @@ pub(super) fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result
         removed += statement.execute(params![now.as_unix(), PURGE_ROWS])? as u64;
     }
     Ok(removed)
+}
+
+/// A row of the journal.
+pub(super) fn add_to_journal(
+    connection: &Connection,
+    id: i64,
+    octets: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO journal (id, records) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
+}
+
+/// Every row of the journal, with its number and in the order of the numbers.
+pub(super) fn journal(connection: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    let mut statement = connection.prepare("SELECT id, records FROM journal ORDER BY id")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Removes the rows of the journal up to this one.
+pub(super) fn remove_from_journal(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM journal WHERE id <= ?1")?.execute([last]).map(drop)
 }
 
 /// The moment that lay in the past when it was kept; `None` in a new file.

@@ -47,6 +47,7 @@ async fn a_copy_of_the_files_taken_at_any_moment_has_what_was_acknowledged() {
     let engine = open(&directory.file());
     for round in 0..20_u8 {
         engine.put(RecordTable::Resources, &[round], vec![round], None).await.unwrap();
+        engine.put(RecordTable::AccessTokens, &[round], vec![round], None).await.unwrap();
         engine.insert(OneTimeTable::Tickets, entry(&[round]), Durability::Durable).await.unwrap();
         let key = Digest::of(&[round]);
         let first = engine.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
@@ -55,8 +56,10 @@ async fn a_copy_of_the_files_taken_at_any_moment_has_what_was_acknowledged() {
     copy(&directory, &killed);
     let recovered = open(&killed.file());
     for round in 0..20_u8 {
-        let value = recovered.get(RecordTable::Resources, &[round], at(1)).await.unwrap();
-        assert_eq!(value, Some(vec![round]));
+        for table in [RecordTable::Resources, RecordTable::AccessTokens] {
+            let value = recovered.get(table, &[round], at(1)).await.unwrap();
+            assert_eq!(value, Some(vec![round]));
+        }
         let key = Digest::of(&[round]);
         let again = recovered.spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
         assert_eq!(again, Spend::Again(vec![round]));
@@ -168,14 +171,19 @@ async fn r6_a_clock_that_jumps_makes_nothing_go_early() {
 
 #[tokio::test]
 async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
-    let without_grants = "DROP TABLE grants; DROP TABLE refresh_tokens;";
-    for (version, without) in [(1, "DROP TABLE horizon;"), (2, "")] {
+    // What each step of the schema made.
+    let steps = [
+        "DROP TABLE horizon;",
+        "DROP TABLE grants; DROP TABLE refresh_tokens;",
+        "DROP TABLE journal;",
+    ];
+    for (version, later) in (1..).zip((0..steps.len()).map(|done| steps[done..].concat())) {
         let directory = Directory::new();
         let engine = open(&directory.file());
         engine.put(RecordTable::Resources, b"r", b"resource".to_vec(), None).await.unwrap();
         drop(engine);
         let connection = rusqlite::Connection::open(directory.file()).unwrap();
-        let older = format!("{without_grants}{without} PRAGMA user_version = {version}");
+        let older = format!("{later} PRAGMA user_version = {version}");
         connection.execute_batch(&older).unwrap();
         drop(connection);
 
@@ -185,6 +193,35 @@ async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
         assert!(engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap(), "{version}");
         engine.put(RecordTable::Grants, b"g", b"grant".to_vec(), None).await.unwrap();
     }
+}
+
+/// Records of access tokens that an older version wrote are found, replaced and removed.
+#[tokio::test]
+async fn access_tokens_from_before_the_journal_are_still_good() {
+    let directory = Directory::new();
+    drop(open(&directory.file()));
+    // The file as the third version of the schema has it.
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection
+        .execute_batch(
+            "DROP TABLE journal; PRAGMA user_version = 3; \
+             INSERT INTO access_tokens (key, value, expires) VALUES \
+             (x'01', x'0a', 1000), (x'02', x'0b', NULL), (x'03', x'0c', 1000)",
+        )
+        .unwrap();
+    drop(connection);
+
+    let table = RecordTable::AccessTokens;
+    let engine = open(&directory.file());
+    let get = async |key: u8| engine.get(table, &[key], at(1)).await.unwrap();
+    assert_eq!(get(1).await, Some(vec![10]));
+    assert!(engine.replace(table, &[2], vec![20], at(1)).await.unwrap());
+    assert_eq!(get(2).await, Some(vec![20]));
+    engine.put(table, &[3], vec![30], Some(at(1000))).await.unwrap();
+    assert_eq!(get(3).await, Some(vec![30]));
+    assert!(engine.remove(table, &[3]).await.unwrap());
+    assert_eq!(get(3).await, None);
+    assert_eq!(engine.count(table, &[], at(1)).await.unwrap(), 2);
 }
 
 #[test]
@@ -228,14 +265,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let directory = Directory::new();
     drop(open(&directory.file()));
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.pragma_update(None, "user_version", 4).unwrap();
+    connection.pragma_update(None, "user_version", 5).unwrap();
     drop(connection);
     let before = std::fs::read(directory.file()).unwrap();
 
     let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
         panic!("opened")
     };
-    assert!(matches!(error, OpenError::NewerSchema { found: 4, known: 3, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 5, known: 4, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     assert_eq!(std::fs::read(directory.file()).unwrap(), before);
 }

@@ -1,0 +1,337 @@
+//! The journal behind its engine: with room for few records, so that they leave it all the time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+
+use countersign_types::Clock;
+use proptest::prelude::*;
+
+use super::*;
+use crate::MemoryEngine;
+use crate::engine::{Engine, KeyedValue, Records as _};
+use crate::error::StoreError;
+use crate::sqlite::{OpenError, SqliteEngine};
+
+const TABLE: RecordTable = JOURNALLED;
+const TABLE_NAME: &str = "access_tokens";
+
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+/// A clock that shows what it was set to.
+#[derive(Default)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        at(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A directory that goes away with the value.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("countersign-store-journal-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("store.db")
+    }
+
+    /// The files as a process leaves them that is killed now.
+    fn as_killed(&self) -> Self {
+        let copy = Self::new();
+        for suffix in ["", "-wal"] {
+            let name = |path: PathBuf| format!("{}{suffix}", path.display());
+            std::fs::copy(name(self.file()), name(copy.file())).unwrap();
+        }
+        copy
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn open(path: &Path, room: usize) -> Result<SqliteEngine, OpenError> {
+    SqliteEngine::open_with(path, Arc::<SetClock>::default(), room)
+}
+
+fn rows(path: &Path, table: &str) -> i64 {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    /// So many at the same time, under keys from this one on.
+    Put {
+        keys: std::ops::Range<u8>,
+        value: u8,
+        expires: Option<i64>,
+    },
+    Replace {
+        key: u8,
+        value: u8,
+    },
+    Remove {
+        key: u8,
+    },
+    /// Both at the same time as a record is put elsewhere.
+    RemoveAndPut {
+        key: u8,
+        put: u8,
+    },
+    Get {
+        key: u8,
+    },
+    List,
+    Advance(i64),
+    Reopen,
+    Kill,
+}
+
+/// Few keys, so that operations meet.
+fn operation() -> impl Strategy<Value = Operation> {
+    use Operation::*;
+    let key = || 0..6_u8;
+    prop_oneof![
+        6 => (key(), 1..4_u8, any::<u8>(), prop::option::of(0..40_i64)).prop_map(
+            |(first, many, value, expires)| Put { keys: first..first + many, value, expires }
+        ),
+        3 => (key(), any::<u8>()).prop_map(|(key, value)| Replace { key, value }),
+        3 => key().prop_map(|key| Remove { key }),
+        1 => (key(), 6..9_u8).prop_map(|(key, put)| RemoveAndPut { key, put }),
+        4 => key().prop_map(|key| Get { key }),
+        2 => Just(List),
+        2 => (0..8_i64).prop_map(Advance),
+        1 => Just(Reopen),
+        1 => Just(Kill),
+    ]
+}
+
+fn text<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> String {
+    format!("{answer:?}")
+}
+
+/// What an engine answers, as text.
+async fn answer(engine: &dyn Engine, operation: &Operation, now: i64) -> String {
+    let now = at(now);
+    match operation.clone() {
+        Operation::Put { keys, value, expires } => {
+            let put = |key: u8| async move {
+                engine.put(TABLE, &[key], vec![value, key], expires.map(at)).await
+            };
+            let [a, b, c] = [keys.start, keys.start + 1, keys.start + 2];
+            match keys.len() {
+                1 => text(&put(a).await),
+                2 => format!("{:?}", tokio::join!(put(a), put(b))),
+                _ => format!("{:?}", tokio::join!(put(a), put(b), put(c))),
+            }
+        }
+        Operation::Replace { key, value } => {
+            text(&engine.replace(TABLE, &[key], vec![value], now).await)
+        }
+        Operation::Remove { key } => text(&engine.remove(TABLE, &[key]).await),
+        Operation::RemoveAndPut { key, put } => {
+            let (key, other) = ([key], [key, put]);
+            let put = engine.put(TABLE, &other, vec![put], None);
+            format!("{:?}", tokio::join!(engine.remove(TABLE, &key), put))
+        }
+        Operation::Get { key } => text(&engine.get(TABLE, &[key], now).await),
+        Operation::List => {
+            let all = engine.list(TABLE, &[], now).await;
+            let under_3 = engine.list(TABLE, &[3], now).await;
+            format!("{all:?} {under_3:?} {:?}", engine.count(TABLE, &[], now).await)
+        }
+        Operation::Advance(_) | Operation::Reopen | Operation::Kill => String::new(),
+    }
+}
+
+async fn compare(operations: Vec<Operation>, room: usize) -> Result<(), TestCaseError> {
+    let mut directory = Directory::new();
+    let memory = MemoryEngine::new();
+    let mut sqlite = open(&directory.file(), room).unwrap();
+    let mut now = 0;
+    for operation in operations {
+        match operation {
+            Operation::Advance(seconds) => now += seconds,
+            Operation::Reopen => {
+                drop(sqlite);
+                sqlite = open(&directory.file(), room).unwrap();
+            }
+            Operation::Kill => {
+                let killed = directory.as_killed();
+                sqlite = open(&killed.file(), room).unwrap();
+                directory = killed;
+            }
+            _ => {}
+        }
+        let expected = answer(&memory, &operation, now).await;
+        let found = answer(&sqlite, &operation, now).await;
+        prop_assert_eq!(found, expected, "{:?} at {}", operation, now);
+    }
+    let listed: Vec<KeyedValue> = memory.list(TABLE, &[], at(now)).await.unwrap();
+    prop_assert_eq!(sqlite.list(TABLE, &[], at(now)).await.unwrap(), listed);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    /// Wherever a record stands, over ends and kills, the answers are those of memory.
+    #[test]
+    fn the_journal_and_its_table_answer_as_one(
+        operations in prop::collection::vec(operation(), 1..60),
+        room in prop::sample::select(vec![0, 300, 1500, ROOM]),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare(operations, room))?;
+    }
+}
+
+/// Whoever reads while records move to the table, and are changed there, misses none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_acknowledged_record_is_found_at_any_moment() {
+    let directory = Directory::new();
+    let engine = Arc::new(open(&directory.file(), 2000).unwrap());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let latest = Arc::new(AtomicU32::new(0));
+    engine.put(TABLE, b"changes", 0_u32.to_be_bytes().to_vec(), None).await.unwrap();
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (engine, is_over) = (Arc::clone(&engine), Arc::clone(&is_over));
+            let latest = Arc::clone(&latest);
+            tokio::spawn(async move {
+                let mut readings = 0_u32;
+                while !is_over.load(Ordering::Acquire) || readings == 0 {
+                    let least = latest.load(Ordering::Acquire);
+                    let found = engine.get(TABLE, b"changes", at(1)).await.unwrap().unwrap();
+                    let found = u32::from_be_bytes(found.try_into().unwrap());
+                    assert!(found >= least, "{found} after {least} was acknowledged");
+                    readings += 1;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for number in 1..=200_u32 {
+        let value = number.to_be_bytes().to_vec();
+        if number % 3 == 0 {
+            assert!(engine.replace(TABLE, b"changes", value, at(1)).await.unwrap());
+        } else {
+            engine.put(TABLE, b"changes", value, None).await.unwrap();
+        }
+        latest.store(number, Ordering::Release);
+        // What makes it leave.
+        let key = number.to_be_bytes();
+        engine.put(TABLE, &key, vec![0; 700], None).await.unwrap();
+        assert!(engine.get(TABLE, &key, at(1)).await.unwrap().is_some());
+    }
+    is_over.store(true, Ordering::Release);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert_eq!(engine.count(TABLE, &[], at(1)).await.unwrap(), 201);
+}
+
+#[tokio::test]
+async fn what_is_kept_in_memory_is_bounded_and_the_rest_is_in_the_table() {
+    let directory = Directory::new();
+    let (room, value) = (20_000, vec![0; 1000]);
+    let engine = open(&directory.file(), room).unwrap();
+    for number in 0..100_u8 {
+        engine.put(TABLE, &[number], value.clone(), None).await.unwrap();
+        let size = engine.memory.journal.lock().size;
+        assert!(size <= room + 1000 + 17 + BESIDES + 2, "{size}");
+    }
+    assert_eq!(engine.count(TABLE, &[], at(1)).await.unwrap(), 100);
+    drop(engine);
+    let (journal, table) =
+        (rows(&directory.file(), "journal"), rows(&directory.file(), TABLE_NAME));
+    assert_eq!(journal + table, 100);
+    assert!((10..20).contains(&journal), "{journal}");
+}
+
+/// What was read from the table is known, and not what the journal puts there later.
+#[tokio::test]
+async fn what_moves_to_the_table_is_read_there_anew() {
+    let directory = Directory::new();
+    let engine = open(&directory.file(), 0).unwrap();
+    for value in [b"old", b"new"] {
+        engine.put(TABLE, b"k", value.to_vec(), None).await.unwrap();
+        // The next commit makes it leave the journal.
+        engine.put(TABLE, b"other", Vec::new(), None).await.unwrap();
+        let found = engine.get(TABLE, b"k", at(1)).await.unwrap();
+        assert_eq!(found.as_deref(), Some(value.as_slice()));
+    }
+}
+
+/// A record that was revoked while it stood in the journal stays so, whenever its row leaves.
+#[tokio::test]
+async fn what_is_removed_does_not_come_back_from_its_row() {
+    let directory = Directory::new();
+    let engine = open(&directory.file(), ROOM).unwrap();
+    engine.put(TABLE, b"gone", b"v".to_vec(), None).await.unwrap();
+    engine.put(TABLE, b"stays", b"v".to_vec(), None).await.unwrap();
+    assert!(engine.remove(TABLE, b"gone").await.unwrap());
+    assert!(!engine.remove(TABLE, b"gone").await.unwrap());
+    let killed = directory.as_killed();
+    assert_eq!(rows(&killed.file(), "journal"), 3);
+    for room in [ROOM, 0, 0] {
+        let engine = open(&killed.file(), room).unwrap();
+        assert_eq!(engine.get(TABLE, b"gone", at(1)).await.unwrap(), None);
+        assert!(!engine.remove(TABLE, b"gone").await.unwrap());
+        assert!(engine.get(TABLE, b"stays", at(1)).await.unwrap().is_some());
+    }
+    assert_eq!(rows(&killed.file(), "journal"), 0);
+}
+
+#[tokio::test]
+async fn what_expired_leaves_the_journal_and_does_not_reach_the_table() {
+    let directory = Directory::new();
+    let clock = Arc::<SetClock>::default();
+    let engine = || SqliteEngine::open_with(&directory.file(), Arc::clone(&clock) as _, ROOM);
+    let first = engine().unwrap();
+    first.put(TABLE, b"dies", b"v".to_vec(), Some(at(1000))).await.unwrap();
+    first.put(TABLE, b"lives", b"v".to_vec(), Some(at(9000))).await.unwrap();
+    drop(first);
+    // No test waits: the file says that the time has passed, and the grace.
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    assert_eq!(connection.execute("UPDATE horizon SET past = 1300", []).unwrap(), 1);
+    drop(connection);
+    clock.0.store(1300, Ordering::Relaxed);
+
+    let second = engine().unwrap();
+    // Any commit is an occasion to look for what expired.
+    second.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+    assert_eq!(second.get(TABLE, b"dies", at(1)).await.unwrap(), None);
+    assert!(second.get(TABLE, b"lives", at(1)).await.unwrap().is_some());
+    drop(second);
+    assert_eq!(rows(&directory.file(), TABLE_NAME), 1);
+    assert_eq!(rows(&directory.file(), "journal"), 0);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_an_error_and_no_absence() {
+    let directory = Directory::new();
+    let engine = open(&directory.file(), ROOM).unwrap();
+    engine.put(TABLE, b"k", b"v".to_vec(), None).await.unwrap();
+    drop(engine);
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection.execute("UPDATE journal SET records = CAST(records || x'00' AS BLOB)", []).unwrap();
+    drop(connection);
+    let Err(error) = open(&directory.file(), ROOM) else { panic!("opened") };
+    assert!(matches!(error, OpenError::Database { .. }), "{error}");
+}

@@ -1,0 +1,126 @@
+//! Records at the engine: in the journal, in memory, in their tables.
+
+use std::collections::BTreeMap;
+
+use countersign_types::Timestamp;
+use rusqlite::Connection;
+
+use super::journal::JOURNALLED;
+use super::known::Look;
+use super::{SqliteEngine, statements};
+use crate::engine::{BoxFuture, KeyedValue, RecordTable, Records};
+use crate::error::StoreError;
+
+impl SqliteEngine {
+    fn list_now(
+        &self,
+        table: RecordTable,
+        prefix: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<KeyedValue>, StoreError> {
+        // Before the table is read, so that what moves there meanwhile is in one of them at least.
+        let within = || self.memory.journal.within(prefix);
+        let journalled = if table == JOURNALLED { within() } else { Vec::new() };
+        let found = self.read(|c| statements::list(c, table, prefix, now))?;
+        if journalled.is_empty() {
+            return Ok(found);
+        }
+        let mut found: BTreeMap<_, _> = found.into_iter().collect();
+        for (key, row) in journalled {
+            if row.is_live(now) {
+                found.insert(key, row.value);
+            } else {
+                found.remove(&key);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+impl Records for SqliteEngine {
+    fn put<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        if table == JOURNALLED {
+            return Box::pin(async move { self.writer.put(key, &value, expires).await });
+        }
+        let key = key.to_vec();
+        let record = key.clone();
+        let write = move |c: &Connection| statements::put(c, table, &key, &value, expires);
+        Box::pin(self.writer.commit_record(table, record, write))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let key = key.to_vec();
+        let record = key.clone();
+        let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
+        Box::pin(self.writer.commit_record(table, record, write))
+    }
+
+    fn get<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            if table == JOURNALLED
+                && let Some(row) = self.memory.journal.find(key)
+            {
+                return Ok(row.is_live(now).then_some(row.value));
+            }
+            let changes = match self.memory.known.look(table, key, now) {
+                Look::Known(value) => return Ok(value),
+                Look::Unknown(changes) => changes,
+            };
+            let Some(row) = self.read(|c| statements::row(c, table, key))? else { return Ok(None) };
+            self.memory.known.learn(table, key, &row, changes);
+            Ok(row.is_live(now).then_some(row.value))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        Box::pin(async move { self.list_now(table, prefix, now) })
+    }
+
+    fn count<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<usize, StoreError>> {
+        Box::pin(async move {
+            if table == JOURNALLED {
+                // Some may stand in the table and, with another value, in the journal.
+                return Ok(self.list_now(table, prefix, now)?.len());
+            }
+            self.read(|c| statements::count(c, table, prefix, now))
+        })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let key = key.to_vec();
+        let record = key.clone();
+        let write = move |c: &Connection| statements::remove(c, table, &key);
+        Box::pin(self.writer.commit_record(table, record, write))
+    }
+}

@@ -1,0 +1,170 @@
+use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
+
+use super::super::committer::Committer;
+use super::super::queue::Batch;
+use super::super::statements;
+use super::*;
+use crate::engine::{OneTimeTable, Spend};
+use crate::horizon::steady_now;
+use crate::one_time::Single;
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(0)
+    }
+}
+
+fn connection() -> Connection {
+    prepared(Connection::open_in_memory().unwrap())
+}
+
+fn prepared(connection: Connection) -> Connection {
+    connection.execute_batch("CREATE TABLE t (v BLOB)").unwrap();
+    for table in [
+        "tickets",
+        "codes",
+        "replay",
+        "access_tokens",
+        "revoked",
+        "resources",
+        "registrations",
+        "grants",
+        "refresh_tokens",
+    ] {
+        connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
+    }
+    connection.execute_batch("CREATE TABLE horizon (id PRIMARY KEY, past)").unwrap();
+    connection.execute_batch("CREATE TABLE journal (id, records)").unwrap();
+    connection
+}
+
+fn start(connection: Connection) -> Writer {
+    Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default()).unwrap()
+}
+
+fn horizon() -> Horizon {
+    Horizon::new(None, StoppedClock.now(), steady_now())
+}
+
+fn write(octets: usize) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> {
+    move |connection| connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [octets as i64])
+}
+
+fn count(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+}
+
+/// Whoever queued to spend a value while it was being written finds it, even if that write
+/// failed and the next one is the one both are in.
+#[test]
+fn a_value_is_on_the_disk_before_the_jobs_of_its_commit() {
+    let connection = connection();
+    connection
+        .execute_batch(
+            "DROP TABLE tickets; CREATE TABLE tickets (id INTEGER PRIMARY KEY, \
+             key BLOB UNIQUE, value BLOB, bound_to BLOB, spent INTEGER, expires INTEGER)",
+        )
+        .unwrap();
+    let memory = Arc::<Memory>::default();
+    let recent = &memory.recent;
+    let (clock, line) = (Arc::new(StoppedClock), Arc::default());
+    let mut committer = Committer::new(connection, clock, horizon(), Arc::clone(&memory), line);
+    let (table, key) = (OneTimeTable::Tickets, Digest::of(b"ticket"));
+    let expires = Timestamp::from_unix(100);
+    let single = Single { value: b"v".to_vec(), bound_to: None, spent: false, expires };
+    assert!(recent.insert((table, key), single, steady_now()).is_ok());
+    let due = recent.take_due(steady_now(), 1);
+    let (answer_to, mut answered) = oneshot::channel();
+    let spend =
+        move |c: &Connection| statements::spend(c, table, &key, b"client", Timestamp::from_unix(1));
+    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let job: Box<dyn Job> = Box::new(Write::new(spend, None, Some(answer_to), place));
+    let mut batch = Batch { jobs: vec![job], ..Batch::default() };
+    committer.commit(&mut batch, &due).unwrap();
+    committer.answer(batch, &Ok(()));
+    assert_eq!(answered.try_recv().unwrap().unwrap(), Spend::First(b"v".to_vec()));
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_commit_and_not_the_writer() {
+    let connection = connection();
+    let pages: i64 =
+        connection.pragma_update_and_check(None, "max_page_count", 40, |row| row.get(0)).unwrap();
+    assert_eq!(pages, 40);
+    let writer = start(connection);
+    let full = writer.commit(write(1024 * 1024)).await;
+    assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+    assert!(!writer.has_stopped());
+    assert_eq!(writer.commit(write(10)).await.unwrap(), 1);
+    assert_eq!(writer.commit(count).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_commit_answers_every_waiter_with_an_error_and_ends_writing() {
+    let mut connection = connection();
+    // The commit fails, as it does when the sync does.
+    connection.commit_hook(Some(|| true)).unwrap();
+    let writer = start(connection);
+    let (one, two, three) =
+        tokio::join!(writer.commit(write(1)), writer.commit(write(1)), writer.commit(write(1)));
+    for outcome in [one, two, three] {
+        let is_error = matches!(&outcome, Err(StoreError::Unavailable(_) | StoreError::Stopped));
+        assert!(is_error, "{outcome:?}");
+    }
+    assert!(writer.has_stopped());
+    let later = writer.commit(count).await;
+    assert!(matches!(later, Err(StoreError::Stopped)), "{later:?}");
+    let lazy = writer.enqueue(write(1)).await;
+    assert!(matches!(lazy, Err(StoreError::Stopped)), "{lazy:?}");
+    let put = writer.put(b"k", b"v", None).await;
+    assert!(matches!(put, Err(StoreError::Stopped)), "{put:?}");
+}
+
+#[tokio::test]
+async fn one_failed_write_takes_its_whole_commit_back() {
+    let connection = connection();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let hold = move |_: &Connection| Ok(gate.recv().is_ok());
+    let failing = |c: &Connection| c.execute("INSERT INTO no_such_table VALUES (1)", []);
+    let writer = start(connection);
+    // While the first write holds the thread, the other two gather into one commit.
+    let (_, good, put, bad, ()) = tokio::join!(
+        writer.commit(hold),
+        writer.commit(write(1)),
+        writer.put(b"k", b"v", None),
+        writer.commit(failing),
+        async { open.send(()).unwrap() }
+    );
+    assert!(matches!(good, Err(StoreError::Unavailable(_))), "{good:?}");
+    assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
+    assert!(writer.memory.journal.find(b"k").is_none());
+    assert!(matches!(bad, Err(StoreError::Unavailable(_))), "{bad:?}");
+    assert!(writer.has_stopped());
+}
+
+#[tokio::test]
+async fn a_panic_on_the_thread_is_an_error_for_every_caller() {
+    let writer = start(connection());
+    let panics = |_: &Connection| -> rusqlite::Result<()> { panic!("in a write") };
+    let (panicked, put) = tokio::join!(writer.commit(panics), writer.put(b"k", b"v", None));
+    assert!(matches!(panicked, Err(StoreError::Stopped)), "{panicked:?}");
+    assert!(matches!(put, Err(StoreError::Stopped)), "{put:?}");
+    let later = writer.commit(count).await;
+    assert!(matches!(later, Err(StoreError::Stopped)), "{later:?}");
+}
+
+#[tokio::test]
+async fn dropping_the_writer_finishes_what_is_queued() {
+    let directory = std::env::temp_dir();
+    let path = directory.join(format!("countersign-store-writer-{}", std::process::id()));
+    let writer = start(prepared(Connection::open(&path).unwrap()));
+    for _ in 0..100 {
+        writer.enqueue(write(1)).await.unwrap();
+    }
+    drop(writer);
+    assert_eq!(count(&Connection::open(&path).unwrap()).unwrap(), 100);
+    std::fs::remove_file(&path).unwrap();
+}
