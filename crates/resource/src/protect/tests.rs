@@ -508,13 +508,17 @@ impl countersign_types::random::Random for CountingRandom {
     }
 }
 
-/// What is logged while it lives, on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+thread_local! {
+    static LOGGED: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// What is logged on this thread. One subscriber serves the whole process: with one per test, an event that
+/// a test without any meets first stays unlogged for all.
+struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(octets));
         Ok(octets.len())
     }
 
@@ -524,16 +528,19 @@ impl std::io::Write for Log {
 }
 
 impl Log {
-    fn start(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
-        tracing::subscriber::set_default(subscriber.finish())
+    fn start() -> Self {
+        static STARTED: std::sync::Once = std::sync::Once::new();
+        STARTED.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Self);
+            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        });
+        LOGGED.take();
+        Self
     }
 
     /// The lines about decisions so far.
     fn take(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        let text = String::from_utf8(LOGGED.take()).unwrap();
         let decisions = ["admitted", "refused", "undecided", "permitted"];
         let is_decision = |line: &&str| decisions.iter().any(|word| line.contains(word));
         text.lines().filter(is_decision).map(str::to_owned).collect()
@@ -542,8 +549,7 @@ impl Log {
 
 #[tokio::test]
 async fn every_decision_is_one_line_that_says_who_what_where_and_by_what() {
-    let log = Log::default();
-    let _guard = log.start();
+    let log = Log::start();
     let issuer = PretendIssuer::new();
     let act = json!({"sub": "https://mail.example/app", "act": {"sub": "https://first.example"}});
     let alice = issuer.token(json!({ "act": act }));
@@ -596,8 +602,7 @@ async fn every_decision_is_one_line_that_says_who_what_where_and_by_what() {
 
 #[tokio::test]
 async fn what_uma_decides_is_in_the_log() {
-    let log = Log::default();
-    let _guard = log.start();
+    let log = Log::start();
     let pretend = Pretend::new();
     let server = pretend.resource_server();
     server.register().await.unwrap();
