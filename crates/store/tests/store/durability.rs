@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::common::{Directory, FixedClock, SetClock, at, open};
-use countersign_store::SqliteEngine;
 use countersign_store::engine::{
     Durability, OneTime as _, OneTimeEntry, OneTimeTable, RecordTable, Records as _, Spend,
 };
 use countersign_store::sqlite::OpenError;
+use countersign_store::{AccessTokens, Codes, SqliteEngine, Tickets};
+use countersign_types::ClientId;
 use countersign_types::digest::Digest;
+use countersign_types::secret::{AccessToken, AuthorizationCode, TicketHandle};
 
 fn entry(handle: &[u8]) -> OneTimeEntry {
     let key = Digest::of(handle);
@@ -101,6 +103,31 @@ async fn a_live_value_that_was_written_is_spent_on_the_disk() {
 
     let again = open(&spent.file()).spend(OneTimeTable::Tickets, key, b"c", at(1)).await.unwrap();
     assert_eq!(again, Spend::Again(b"old".to_vec()));
+}
+
+/// Whoever gets the files gets nothing that could be presented, wherever in them it stands.
+#[tokio::test]
+async fn the_files_hold_digests_and_no_handle() {
+    let directory = Directory::new();
+    let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+    let engine = Arc::new(engine);
+    let client = ClientId::parse("a client").unwrap();
+    let (ticket, code, token) = ("a ticket of ours", "a code of ours", "a token of ours");
+    let record = "what they stand for".to_owned();
+    let tickets: Tickets<String> = Tickets::new(Arc::clone(&engine) as _);
+    tickets.issue(&TicketHandle::new(ticket), &record, None, at(1000)).await.unwrap();
+    engine.write_recent().await.unwrap();
+    let codes: Codes<String> = Codes::new(Arc::clone(&engine) as _);
+    codes.issue(&AuthorizationCode::new(code), &record, &client, at(1000)).await.unwrap();
+    let tokens: AccessTokens<String> = AccessTokens::new(Arc::clone(&engine) as _);
+    tokens.insert(&AccessToken::new(token), &record, at(1000)).await.unwrap();
+
+    let files = ["", "-wal"].map(|suffix| format!("{}{suffix}", directory.file().display()));
+    let octets = files.map(|file| std::fs::read(file).unwrap()).concat();
+    let count = |text: &str| octets.windows(text.len()).filter(|o| *o == text.as_bytes()).count();
+    assert_eq!([ticket, code, token].map(count), [0; 3]);
+    // The records are there, so they were looked for in the right place.
+    assert!(count(&record) >= 3);
 }
 
 /// The files as a killed process leaves them.
