@@ -9,7 +9,9 @@ use countersign_host::{Composed, ConfigError, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::{ClientDocuments, UrlClientRules};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_sts_service::{Audit, Clients, Parts, SetupError, Sts, UrlClients, Users, app};
+use countersign_sts_service::{
+    Audit, Clients, Parts, SetupError, Sts, TrustedIssuers, UrlClients, Users, app,
+};
 use countersign_token_exchange::{ByRegistration, DelegationPolicy};
 use countersign_types::Timestamp;
 
@@ -67,11 +69,17 @@ pub fn compose(
         Some(accounts) => Arc::new(People::new(config.users, accounts)),
         None => Arc::new(config.users),
     };
+    let trusted_issuers = if config.trusted_issuers.is_empty() {
+        TrustedIssuers::default()
+    } else {
+        let fetch = fetch(&config.serving.file, &config.fetch)?;
+        TrustedIssuers::new(config.trusted_issuers, fetch, Arc::clone(&seams.clock))
+    };
     let file = config.serving.file;
     let opened = config.keys.open(seams);
     let (ring, directory) = opened.map_err(|error| keys_refused(&file, &error))?;
     let kids = keys::kids(&ring);
-    let sts = Arc::new(Sts::new(Parts {
+    let sts = Sts::new(Parts {
         settings: config.settings,
         policy: config.policy,
         delegation,
@@ -82,7 +90,8 @@ pub fn compose(
         clock: Arc::clone(&seams.clock),
         random: Arc::clone(&seams.random),
         audit,
-    })?);
+    })?;
+    let sts = Arc::new(sts.with_trusted_issuers(trusted_issuers));
     let mut composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.

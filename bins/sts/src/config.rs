@@ -1,6 +1,7 @@
 //! The configuration file, and what it comes to once it is read.
 
 mod file;
+mod trusted_issuers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,10 @@ use countersign_jwt::act::MAX_DEPTH;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientTerms, User,
+    Client, IssuerSetup, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientTerms, User,
 };
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
+use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
 use countersign_token_exchange::{ClientPolicy, ServerPolicy};
 use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, email};
 
@@ -27,6 +29,7 @@ use self::file::{
     ClientConfig, ClientExchangeConfig, DelegationConfig, ExchangeConfig, File, GrantConfig,
     IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, UrlClientConfig, UserConfig,
 };
+use self::trusted_issuers::{Own, trusted_issuers};
 use crate::accounts::{AccountError, Accounts};
 use crate::keys::{self, KeyDirectory, Keys, Periods};
 
@@ -52,6 +55,9 @@ const MAX_ANNOUNCE: u32 = 30 * 86_400;
 /// clocks that differ and servers that look once a minute.
 const RETAIN: Lifetime = Lifetime::from_secs(MAX_LIFETIME.as_secs() + 600);
 
+/// Why nothing here begins with [`SUBJECT_PREFIX`].
+const RESERVED_NAME: &str = "begins as the names of other issuers' people here do";
+
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read and digested.
 #[derive(Debug)]
@@ -66,6 +72,7 @@ pub struct Config {
     pub(crate) documents: ClientDocumentsConfig,
     pub(crate) delegation: Option<Vec<PathBuf>>,
     pub(crate) fetch: FetchConfig,
+    pub(crate) trusted_issuers: Vec<IssuerSetup>,
     pub(crate) users: StaticUsers,
     pub(crate) accounts: Option<Accounts>,
 }
@@ -128,6 +135,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let scopes =
         file.clients.iter().fold(ScopeSet::empty(), |all, client| all.union(&client.scopes));
+    let clients = clients(path, file.clients)?;
+    let own = Own { issuer: &file.issuer, email_domains: &email_domains, clients: &clients };
     Ok(Config {
         serving,
         keys: signing_keys(path, &file.keys)?,
@@ -136,7 +145,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             let directory = config::relative_to(path, &accounts.directory);
             Accounts::new(directory, email_domains.clone())
         }),
-        clients: clients(path, file.clients)?,
+        trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
+        clients: StaticClients::new(clients),
         url_clients: url_clients(path, file.url_clients)?,
         documents,
         delegation: file
@@ -299,6 +309,9 @@ fn users(
         if user.username.is_empty() || !names.insert(user.username.clone()) {
             return Err(refuse("username", "empty, or used before"));
         }
+        if user.subject.starts_with(SUBJECT_PREFIX) {
+            return Err(refuse("subject", RESERVED_NAME));
+        }
         if user.subject.is_empty() || !subjects.insert(user.subject.clone()) {
             return Err(refuse("subject", "empty, or used before"));
         }
@@ -329,16 +342,19 @@ fn users(
     Ok(StaticUsers::new(known))
 }
 
-fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<StaticClients, ConfigError> {
+fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<Vec<Client>, ConfigError> {
     let (mut known, mut ids) = (Vec::new(), BTreeSet::new());
     for (index, client) in clients.into_iter().enumerate() {
         let at = Place { path, index };
         if !ids.insert(client.id.clone()) {
             return Err(at.refuse("id", "used before"));
         }
+        if client.id.as_str().starts_with(SUBJECT_PREFIX) {
+            return Err(at.refuse("id", RESERVED_NAME));
+        }
         known.push(at.client(client)?);
     }
-    Ok(StaticClients::new(known))
+    Ok(known)
 }
 
 /// The rules for clients that are known by their URL.

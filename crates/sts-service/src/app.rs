@@ -19,6 +19,7 @@ use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
 use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::clients::Clients;
+use crate::foreign::TrustedIssuers;
 use crate::form_token::FormTokens;
 use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
@@ -93,6 +94,7 @@ pub enum SetupError {
 pub struct Sts {
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
+    pub(crate) trusted_issuers: TrustedIssuers,
     pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
     keys: CurrentKeys,
@@ -183,6 +185,7 @@ impl Sts {
             form_tokens: FormTokens::new(random.as_ref()),
             settings,
             policy,
+            trusted_issuers: TrustedIssuers::default(),
             delegation,
             keys: CurrentKeys::new(keys)?,
             clients,
@@ -191,6 +194,12 @@ impl Sts {
             random,
             audit,
         })
+    }
+
+    /// Exchanges tokens of these issuers, too.
+    #[must_use]
+    pub fn with_trusted_issuers(self, trusted_issuers: TrustedIssuers) -> Self {
+        Self { trusted_issuers, ..self }
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {

@@ -4,7 +4,7 @@ use countersign_client_auth::Method;
 use countersign_token_exchange::Step;
 use countersign_token_exchange::error::Phase;
 use countersign_token_exchange::request::Wanted;
-use countersign_types::{ClientId, EmailAddress};
+use countersign_types::{ClientId, EmailAddress, Issuer};
 
 /// One check of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct ExchangeRecord {
     pub client_method: Method,
     /// On whose behalf, once that is known.
     pub subject: Option<String>,
+    /// Whom the subject token names, and by which issuer, where that is another one.
+    pub foreign: Option<(Issuer, String)>,
     /// The person's verified address, if the token carries it.
     pub email: Option<EmailAddress>,
     /// For which audiences, as asked.
@@ -61,6 +63,8 @@ impl Audit for LogAudit {
             client_id = %record.client_id,
             client_method = record.client_method.as_str(),
             subject = record.subject.as_deref(),
+            subject_issuer = record.foreign.as_ref().map(|(issuer, _)| issuer.as_str()),
+            foreign_subject = record.foreign.as_ref().map(|(_, sub)| sub.as_str()),
             // Lists stay lists: what was asked for may hold blanks and commas.
             audiences = ?record.audiences,
             resources = ?record.resources,

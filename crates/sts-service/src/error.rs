@@ -15,6 +15,8 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Wire, WireError};
 use http::StatusCode;
 
+use crate::foreign::IssuerError;
+
 /// Why a client's request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
@@ -44,6 +46,8 @@ pub(crate) enum TokenError {
     Refresh(#[from] RefreshError),
     #[error("the token was not exchanged")]
     Exchange(#[from] ExchangeError),
+    #[error("the issuer of the subject token could not be asked")]
+    Issuer(#[from] IssuerError),
     #[error("the store failed")]
     Store(#[from] StoreError),
     #[error("a token was not signed")]
@@ -53,9 +57,9 @@ pub(crate) enum TokenError {
 }
 
 impl TokenError {
-    /// Whether the fault is ours.
+    /// Whether the fault is ours, or lies between us and whom we ask.
     pub(crate) const fn is_internal(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Sign(_) | Self::Mint(_))
+        matches!(self, Self::Issuer(_) | Self::Store(_) | Self::Sign(_) | Self::Mint(_))
     }
 
     /// The error response.
@@ -97,6 +101,8 @@ impl WireError for TokenError {
             Self::Redeem(error) => error.wire(),
             Self::Refresh(error) => error.wire(),
             Self::Exchange(error) => error.wire(),
+            // Nothing was said about the token.
+            Self::Issuer(_) => Wire::unavailable(),
             Self::Store(error) => error.wire(),
             Self::Sign(_) | Self::Mint(_) => Wire::server_error(),
         }

@@ -11,7 +11,7 @@ use countersign_jwt::cnf::Confirmation;
 use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
-use countersign_token_exchange::{ExchangeError, ExchangeRequest, request, respond};
+use countersign_token_exchange::{ExchangeError, ExchangeRequest, foreign, request, respond};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
@@ -38,6 +38,7 @@ pub(crate) async fn exchange(
         client_id: client.id().clone(),
         client_method: client.method(),
         subject: None,
+        foreign: None,
         email: None,
         audiences: Vec::new(),
         resources: Vec::new(),
@@ -70,7 +71,7 @@ pub(crate) async fn exchange(
             }
             Some(error.step())
         }
-        // The store failed: nothing was decided.
+        // The store or an issuer that was asked failed: nothing was decided.
         Err(_) => return decided.map(|(_, token)| token),
     };
     record.checks = audit::checks(Some(request.wanted), failed);
@@ -88,8 +89,15 @@ async fn decided(
     now: Timestamp,
 ) -> Result<(String, TokenResponse), TokenError> {
     decide::admit(client, policy)?;
-    let subject = subject(sts, &request.subject_token, proved, now).await?;
+    let subject = match foreign::identify(request, client, sts.trusted_issuers.policies())? {
+        Some(claimed) => {
+            sts.trusted_issuers.subject(sts, claimed, &request.subject_token, proved, now).await?
+        }
+        None => subject(sts, &request.subject_token, proved, now).await?,
+    };
     record.subject = Some(subject.subject().to_owned());
+    record.foreign =
+        subject.foreign_subject().map(|(issuer, sub)| (issuer.clone(), sub.to_owned()));
     record.email =
         VerifiedEmail::from_claims(subject.claims()).ok().map(|email| email.address().clone());
     decide::admit_subject(client, &subject, policy)?;
@@ -188,7 +196,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
             };
             Ok(token.mint(sts.keys().es256())?)
         }
-        Product::AccessToken { audiences, scope, email, origin_jti, grant_id } => {
+        Product::AccessToken { audiences, scope, email, user_claims, origin_jti, grant_id } => {
             let email = email.as_ref().map(VerifiedEmail::address);
             let claims = AccessTokenClaims {
                 iss: sts.issuer(),
@@ -207,7 +215,7 @@ fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> 
                 origin_jti: Some(origin_jti),
                 grant_id: grant_id.as_deref(),
                 cnf: grant.confirmation,
-                user_claims: Map::new(),
+                user_claims: user_claims.clone(),
             };
             Ok(claims.mint(sts.keys().es256())?)
         }

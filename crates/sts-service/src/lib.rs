@@ -18,7 +18,9 @@
 //! A token exchange with `ticket_challenge` gives a claims token: the person's verified address and
 //! the listed claims, bound to one UMA permission ticket, one authorization server and one resource
 //! server. The service never learns the ticket, only its hash. One with an `actor_token` gives an
-//! identity token: the person's verified address for one relying party, in the hands of one client.
+//! identity token: the person's verified address for one relying party, in the hands of one client. A
+//! token of an issuer that is trusted ([`TrustedIssuers`]) gives an access token: the person under a
+//! name of this service, with the roles and claims that the issuer is believed.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -95,6 +97,7 @@ mod discovery;
 mod elsewhere;
 mod error;
 mod exchange;
+pub mod foreign;
 mod form_token;
 mod introspection;
 mod keys;
@@ -110,6 +113,7 @@ pub mod users;
 pub use app::{Parts, Settings, SetupError, Sts, app};
 pub use audit::{Audit, ExchangeRecord, LogAudit};
 pub use clients::{Client, Clients, StaticClients};
+pub use foreign::{IssuerKeys, IssuerSetup, TrustedIssuers};
 pub use passwords::PasswordHash;
 pub use url_clients::{UrlClientTerms, UrlClients};
 pub use users::{StaticUsers, User, Users};

@@ -93,6 +93,8 @@ pub enum Product {
         scope: ScopeSet,
         /// The person's e-mail address, where the policy has the token carry it.
         email: Option<VerifiedEmail>,
+        /// Roles, and claims about the person, that an issuer of another subject token is believed.
+        user_claims: Map<String, Value>,
         /// The token that the chain of exchanges began with.
         origin_jti: String,
         /// The grant that it all derives from.
@@ -112,11 +114,12 @@ pub enum Product {
 /// Decides a token exchange. Same arguments, same answer.
 ///
 /// # Errors
-/// Every [`ExchangeError`] that [`crate::request::parse`], [`crate::subject::verify`] and
-/// the verification of an actor token do not report.
+/// Every [`ExchangeError`] that [`crate::request::parse`], [`crate::subject::verify`],
+/// [`crate::foreign`] and the verification of an actor token do not report.
 pub fn decide(request: &ExchangeRequest, facts: &Facts<'_>) -> Result<Grant, ExchangeError> {
     admit(facts.client, facts.policy)?;
     admit_subject(facts.client, facts.subject, facts.policy)?;
+    require_own_word(request.wanted, facts.subject)?;
     let act = acting(request, facts)?;
     let grant = match request.wanted {
         Wanted::ClaimsToken => claims_token(request, facts, act),
@@ -149,7 +152,8 @@ pub fn admit(
 
 /// Decides whether the client may exchange this subject token. A client that holds somebody's
 /// token may not speak for them unless the token was issued to it, or for it, or names it as an
-/// actor, or the two clients are a configured pair.
+/// actor, or the two clients are a configured pair. For a token of another issuer, that was established
+/// with the subject.
 ///
 /// # Errors
 /// [`ExchangeError::SubjectClient`].
@@ -159,7 +163,11 @@ pub fn admit_subject(
     policy: ExchangePolicy<'_>,
 ) -> Result<(), ExchangeError> {
     let id = client.id();
-    let own = subject.client_id() == id.as_str();
+    if let Some(foreign) = &subject.foreign {
+        let is_admitted = foreign.exchanged_by == *id;
+        return if is_admitted { Ok(()) } else { Err(ExchangeError::SubjectClient(id.clone())) };
+    }
+    let own = subject.is_issued_to(id);
     let addressed = subject.audience().iter().any(|audience| audience == id.as_str());
     let named = subject
         .may_act()
@@ -202,7 +210,8 @@ fn newly_acting(
     facts: &Facts<'_>,
 ) -> Result<Option<Actor>, ExchangeError> {
     let client = facts.client.id();
-    let own = facts.subject.client_id() == client.as_str();
+    let own = facts.subject.is_issued_to(client);
+    let (is_foreign, before) = (facts.subject.foreign.is_some(), facts.subject.act());
     let actor = match facts.actor {
         Some(_) if !facts.policy.client.may_act => {
             return Err(ExchangeError::ActorNotAllowed(client.clone()));
@@ -211,19 +220,47 @@ fn newly_acting(
         // The subject token was issued to this very client: nobody new acts.
         None if own => match request.wanted {
             Wanted::ClaimsToken => return Ok(None),
-            _ if facts.policy.client.may_impersonate || facts.subject.act().is_some() => {
+            _ if facts.policy.client.may_impersonate || before.is_some() => {
                 return Ok(None);
             }
             _ => client_as_actor(client),
         },
+        // Whoever another issuer's token says already acts does not speak here for itself, and whom it
+        // says may act has to be named.
+        None if is_foreign
+            && facts.policy.client.may_impersonate
+            && before.is_none()
+            && facts.subject.may_act().is_none() =>
+        {
+            return Ok(None);
+        }
         None => client_as_actor(client),
     };
     // RFC 8693 §4.4: where the claim is there, nobody else becomes the actor.
     match facts.subject.may_act() {
-        Some(may_act) if !may_act.names(&actor, facts.subject.issuer()) => {
+        Some(may_act) if !may_act.names(&known_as(&actor, facts), facts.subject.issuer()) => {
             Err(ExchangeError::MayAct)
         }
         _ => Ok(Some(actor)),
+    }
+}
+
+/// The actor as the issuer of the subject token would have to name it: its own clients by what it calls
+/// them, and those of this server by this server's name.
+fn known_as(actor: &Actor, facts: &Facts<'_>) -> Actor {
+    let own = facts.policy.server.issuer.as_str();
+    let iss = actor.iss.clone().or_else(|| facts.subject.foreign.as_ref().map(|_| own.to_owned()));
+    Actor { iss, ..actor.clone() }
+}
+
+/// A person's own word at other servers, and what names a person by an address alone, rests on an
+/// account of this server: there the person agreed, and there the address was verified.
+fn require_own_word(wanted: Wanted, subject: &Subject) -> Result<(), ExchangeError> {
+    match wanted {
+        Wanted::ClaimsToken | Wanted::IdentityToken if subject.foreign.is_some() => {
+            Err(ExchangeError::ForeignProduct)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -307,8 +344,10 @@ fn access_token(
     let audiences = narrow::access_token_targets(request, server, made_out_to(facts))?;
     let own = |target: &String| target == server.issuer.as_str();
     let (onward, others): (Vec<_>, Vec<_>) = audiences.iter().cloned().partition(own);
-    // For this server alone a token would be of use only for renewing itself.
-    if !onward.is_empty() && (others.is_empty() || !facts.policy.client.may_delegate_onward) {
+    // For this server alone a token would be of use only for renewing itself. And whom another issuer
+    // names has no account here that could end, so that nothing rests on one.
+    let may_go_on = facts.policy.client.may_delegate_onward && facts.subject.foreign.is_none();
+    if !onward.is_empty() && (others.is_empty() || !may_go_on) {
         return Err(ExchangeError::ResourceDenied(server.issuer.as_str().to_owned()));
     }
     let targets = Targets { audiences: others, resources: Vec::new() };
@@ -321,10 +360,12 @@ fn access_token(
     let who = (facts.subject, facts.client.id());
     let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
     let carries_email = facts.policy.client.email_in_access_token;
+    let foreign = facts.subject.foreign.as_ref();
     let product = Product::AccessToken {
         audiences,
         scope: narrowed.scope,
         email: VerifiedEmail::from_claims(facts.subject.claims()).ok().filter(|_| carries_email),
+        user_claims: foreign.map(|it| it.user_claims.clone()).unwrap_or_default(),
         origin_jti: facts.subject.origin_jwt_id().to_owned(),
         grant_id: facts.subject.grant_id().map(str::to_owned),
     };
@@ -433,7 +474,7 @@ fn client_as_actor(id: &ClientId) -> Actor {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(test)]
 mod acting_tests;

@@ -12,6 +12,7 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Wire, WireError};
 use http::StatusCode;
 
+use crate::foreign::ForeignError;
 use crate::request::Wanted;
 use crate::subject::SubjectError;
 
@@ -22,7 +23,7 @@ pub enum Step {
     Request,
     /// The client may exchange tokens.
     Client,
-    /// The subject token is a live access token of this server.
+    /// The subject token is a live one of this server or of an issuer that it trusts.
     SubjectToken,
     /// The client may exchange this subject token.
     SubjectClient,
@@ -124,7 +125,7 @@ impl Step {
         match self {
             Self::Request => "the request is well formed",
             Self::Client => "the client may exchange tokens",
-            Self::SubjectToken => "subject_token is a live access token of this server",
+            Self::SubjectToken => "subject_token is live, of this server or an issuer it trusts",
             Self::SubjectClient => "the client may exchange this subject_token",
             Self::Actor => "who acts may act",
             Self::Consent => "the person lets the client speak for them (scope claims-provider)",
@@ -142,7 +143,7 @@ impl Step {
         match self {
             Self::Request => "RFC 8693 §2.1",
             Self::Client => "RFC 6749 §5.2",
-            Self::SubjectToken => "RFC 9068 §4",
+            Self::SubjectToken => "RFC 8693 §2.1, RFC 9068 §4",
             Self::SubjectClient => "PROFILE §5.3, RFC 8693 §5",
             Self::Actor => "RFC 8693 §4.1, §4.4",
             Self::Consent => "PROFILE §5.3",
@@ -168,12 +169,15 @@ pub enum ExchangeError {
     /// `ticket_challenge` beside a token type that cannot carry it.
     #[error("ticket_challenge beside another token type than jwt")]
     ChallengeMisplaced,
-    /// A `subject_token_type` other than `…:access_token`.
+    /// A `subject_token_type` that is no subject token here.
     #[error("subject_token_type is not supported")]
     SubjectTokenType {
         /// Whether it is one of RFC 8693 §3.
         registered: bool,
     },
+    /// `subject_issuer` beside another token type than `…:access_token`.
+    #[error("subject_issuer beside another token type than access_token")]
+    SubjectIssuerMisplaced,
     /// An `actor_token_type` other than `…:jwt`.
     #[error("actor_token_type is not supported")]
     ActorTokenType {
@@ -210,6 +214,12 @@ pub enum ExchangeError {
     /// `subject_token` is no live access token of this server.
     #[error("subject_token rejected")]
     SubjectToken(#[from] SubjectError),
+    /// `subject_token` is no live token of an issuer that is trusted.
+    #[error("subject_token of another issuer rejected")]
+    ForeignToken(#[from] ForeignError),
+    /// Another issuer's word is no ground for what was asked for.
+    #[error("another issuer's subject_token gives access tokens alone")]
+    ForeignProduct,
     /// `subject_token` belongs to another client.
     #[error("client {0} may not exchange this subject_token")]
     SubjectClient(ClientId),
@@ -285,6 +295,7 @@ impl ExchangeError {
             | Self::Challenge(_)
             | Self::ChallengeMisplaced
             | Self::SubjectTokenType { .. }
+            | Self::SubjectIssuerMisplaced
             | Self::ActorTokenType { .. }
             | Self::ActorPair
             | Self::RequestedTokenType { .. }
@@ -293,7 +304,9 @@ impl ExchangeError {
             | Self::TooManyTargets
             | Self::BindingMisplaced => Step::Request,
             Self::Client(_) | Self::PublicClient(_) => Step::Client,
-            Self::SubjectToken(_) => Step::SubjectToken,
+            Self::SubjectToken(_) | Self::ForeignToken(_) | Self::ForeignProduct => {
+                Step::SubjectToken
+            }
             Self::SubjectClient(_) => Step::SubjectClient,
             Self::ActorToken(_)
             | Self::ActorNotAllowed(_)
@@ -329,7 +342,13 @@ impl WireError for ExchangeError {
             }
             Self::NoProfile => invalid_request("nothing says which kind of jwt is wanted"),
             Self::BindingMisplaced => invalid_request("a claims token is not bound to a key here"),
-            Self::SubjectToken(_) | Self::SubjectClient(_) => {
+            Self::SubjectIssuerMisplaced => {
+                invalid_request("subject_issuer needs subject_token_type access_token")
+            }
+            Self::ForeignProduct => {
+                invalid_request("subject_token of another issuer gives access tokens alone")
+            }
+            Self::SubjectToken(_) | Self::ForeignToken(_) | Self::SubjectClient(_) => {
                 invalid_request("subject_token is not acceptable")
             }
             Self::ActorTarget => (ErrorCode::INVALID_TARGET, "actor_token is for another target"),

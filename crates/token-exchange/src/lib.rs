@@ -3,7 +3,9 @@
 //! | module | what it holds | specification |
 //! |---|---|---|
 //! | [`request`] | what a client asks for; every token type is understood or refused | [RFC 8693 §2.1, §3] |
-//! | [`subject`] | what a subject token proves | [RFC 9068 §4] |
+//! | [`subject`] | what a subject token of this server proves | [RFC 9068 §4] |
+//! | [`foreign`] | what one of another issuer does | [RFC 7662 §2.2], [RFC 9068 §4], [OpenID Connect Core §3.1.3.7] |
+//! | [`trusted_issuer`] | which issuers are believed, and how far | |
 //! | [`policy`] | what the server and each client's registration allow | |
 //! | [`delegation`] | the policy seam: who may act for whom | [RFC 8693 §1.1] |
 //! | [`mod@decide`] | the decision, from evidence | [RFC 8693 §2.1, §4.1, §4.4] |
@@ -35,14 +37,19 @@
 //!
 //! # What is left out
 //!
-//! Subject tokens of other issuers and other types than this server's own access tokens, subject
-//! tokens that are bound to a key, refresh tokens out of an exchange. Each is refused with its own error.
+//! SAML assertions and refresh tokens as subject tokens, claims and identity tokens on another issuer's
+//! word, refresh tokens out of an exchange. Each is refused with its own error.
 //!
 //! # Deviations
 //!
 //! A request without any target is refused with `invalid_target`; [RFC 8693 §2.1] would let the
 //! server choose one.
 //!
+//! `subject_token_type` `…:access_token` says that this server issued the token (§3); beside the
+//! parameter `subject_issuer`, which is Keycloak's, it says that another did.
+//!
+//! [OpenID Connect Core §3.1.3.7]: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+//! [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 //! [RFC 8693 §2.1, §3]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
@@ -55,15 +62,19 @@
 pub mod decide;
 pub mod delegation;
 pub mod error;
+pub mod foreign;
 mod narrow;
 pub mod policy;
 pub mod request;
 pub mod response;
 pub mod subject;
+pub mod trusted_issuer;
 
 pub use decide::{Facts, Grant, Product, decide};
 pub use delegation::{ByRegistration, Delegation, DelegationPolicy, Verdict};
 pub use error::{ExchangeError, Step};
+pub use foreign::ForeignError;
 pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy};
 pub use request::ExchangeRequest;
 pub use response::{refuse, respond};
+pub use trusted_issuer::TrustedIssuer;

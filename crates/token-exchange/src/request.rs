@@ -35,11 +35,29 @@ pub enum Wanted {
     TargetProfile,
 }
 
+/// What a subject token is said to be. [RFC 8693 §3]
+///
+/// [RFC 8693 §3]: https://www.rfc-editor.org/rfc/rfc8693#section-3
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectTokenType {
+    /// `…:access_token`: an access token of this very server.
+    AccessToken,
+    /// `…:access_token` beside `subject_issuer`: an access token of the issuer of this alias, in the
+    /// dialect of Keycloak.
+    AccessTokenOf(String),
+    /// `…:jwt`: an access token of whom its `iss` names.
+    Jwt,
+    /// `…:id_token`: an ID token of whom its `iss` names.
+    IdToken,
+}
+
 /// A parsed token exchange request.
 #[derive(Debug)]
 pub struct ExchangeRequest {
-    /// The token of the party on whose behalf the request is made, an access token of this server.
+    /// The token of the party on whose behalf the request is made.
     pub subject_token: AccessToken,
+    /// What that token is said to be.
+    pub subject_token_type: SubjectTokenType,
     /// The client's own statement that it acts, a JWT.
     pub actor_token: Option<AccessToken>,
     /// What shall be issued.
@@ -60,6 +78,7 @@ pub struct ExchangeRequest {
 ///
 /// # Errors
 /// [`ExchangeError::Params`], [`ExchangeError::Challenge`], [`ExchangeError::SubjectTokenType`],
+/// [`ExchangeError::SubjectIssuerMisplaced`],
 /// [`ExchangeError::ActorTokenType`], [`ExchangeError::ActorPair`],
 /// [`ExchangeError::RequestedTokenType`], [`ExchangeError::ChallengeMisplaced`],
 /// [`ExchangeError::ScopeSyntax`], [`ExchangeError::TooManyTargets`].
@@ -67,12 +86,13 @@ pub struct ExchangeRequest {
 /// [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 pub fn parse(params: &Params) -> Result<ExchangeRequest, ExchangeError> {
     let subject_token = AccessToken::new(params.require("subject_token")?);
-    require_subject_type(params.require("subject_token_type")?)?;
+    let subject_token_type = subject_type(params)?;
     let actor_token = actor_token(params)?;
     let ticket_challenge = TicketChallenge::from_params(params)?;
     let requested = params.get("requested_token_type");
     Ok(ExchangeRequest {
         subject_token,
+        subject_token_type,
         wanted: wanted(requested, ticket_challenge.is_some(), actor_token.is_some())?,
         actor_token,
         resources: targets(params, "resource")?,
@@ -112,13 +132,22 @@ impl Registered {
     }
 }
 
-/// `…:access_token` says that this very server issued the token. The other registered types are
-/// understood and refused: a refresh token or an ID token is no subject token here (the one is for
-/// the token endpoint, the other for its client alone), and nobody's SAML or foreign JWT is trusted.
-fn require_subject_type(uri: &str) -> Result<(), ExchangeError> {
-    match Registered::parse(uri) {
-        Some(Registered::AccessToken) => Ok(()),
-        other => Err(ExchangeError::SubjectTokenType { registered: other.is_some() }),
+/// `…:access_token` says that this very server issued the token, unless `subject_issuer` says who else
+/// did; beside another type that parameter has no meaning. A refresh token is for the token endpoint
+/// alone, and nobody's SAML is read.
+fn subject_type(params: &Params) -> Result<SubjectTokenType, ExchangeError> {
+    let registered = Registered::parse(params.require("subject_token_type")?);
+    match (registered, params.get("subject_issuer")) {
+        (Some(Registered::AccessToken), None) => Ok(SubjectTokenType::AccessToken),
+        (Some(Registered::AccessToken), Some(alias)) => {
+            Ok(SubjectTokenType::AccessTokenOf(alias.to_owned()))
+        }
+        (Some(Registered::Jwt), None) => Ok(SubjectTokenType::Jwt),
+        (Some(Registered::IdToken), None) => Ok(SubjectTokenType::IdToken),
+        (Some(Registered::Jwt | Registered::IdToken), Some(_)) => {
+            Err(ExchangeError::SubjectIssuerMisplaced)
+        }
+        (other, _) => Err(ExchangeError::SubjectTokenType { registered: other.is_some() }),
     }
 }
 
@@ -207,20 +236,26 @@ mod tests {
             let uri = format!("urn:ietf:params:oauth:token-type:{name}");
             assert!(with(&[("requested_token_type", &uri)]).is_err(), "{name}");
         }
-        for (name, ours) in [
-            ("access_token", true),
-            ("refresh_token", false),
-            ("id_token", false),
-            ("saml1", false),
-            ("saml2", false),
-            ("jwt", false),
-            ("unknown", false),
+        for (name, of_an_alias, understood) in [
+            ("access_token", "", Some(SubjectTokenType::AccessToken)),
+            ("access_token", "idp", Some(SubjectTokenType::AccessTokenOf("idp".to_owned()))),
+            ("jwt", "", Some(SubjectTokenType::Jwt)),
+            ("jwt", "idp", None),
+            ("id_token", "", Some(SubjectTokenType::IdToken)),
+            ("id_token", "idp", None),
+            ("refresh_token", "", None),
+            ("refresh_token", "idp", None),
+            ("saml1", "", None),
+            ("saml2", "idp", None),
+            ("unknown", "", None),
         ] {
             let form = format!(
-                "subject_token=s&subject_token_type=urn:ietf:params:oauth:token-type:{name}"
+                "subject_token=s&subject_token_type=urn:ietf:params:oauth:token-type:{name}\
+                 &subject_issuer={of_an_alias}"
             );
             let params = Params::parse(form.as_bytes(), REPEATABLE).unwrap();
-            assert_eq!(parse(&params).is_ok(), ours, "{name}");
+            let read = parse(&params).ok().map(|request| request.subject_token_type);
+            assert_eq!(read, understood, "{name} {of_an_alias:?}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! On whose behalf a request is made: what a subject token proves. [RFC 8693 §2.1], [RFC 9068 §4]
+//! On whose behalf a request is made: what a subject token of this server proves, and what is known
+//! of whoever's token. [RFC 8693 §2.1], [RFC 9068 §4]
 //!
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 //! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4
@@ -10,7 +11,8 @@ use countersign_jwt::{
 };
 use countersign_types::scope::ScopeError;
 use countersign_types::secret::AccessToken;
-use countersign_types::{Issuer, Lifetime, ScopeSet, Timestamp};
+use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, Timestamp};
+use serde_json::{Map, Value};
 
 /// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
 pub const TYP: &str = "at+jwt";
@@ -57,21 +59,35 @@ pub enum SubjectError {
 #[derive(Debug)]
 pub struct PresentedSubject(Subject);
 
-/// A live access token of this server, whose audience includes this server.
+/// A live access token of this server, whose audience includes this server, or a live token of an
+/// issuer that is trusted, in the hands of a client that may exchange it ([`crate::foreign`]).
 #[derive(Debug)]
 pub struct Subject {
-    iss: String,
-    sub: String,
-    aud: Vec<String>,
-    client_id: String,
-    jti: String,
-    origin_jti: Option<String>,
-    grant_id: Option<String>,
-    expires: Timestamp,
-    scope: ScopeSet,
-    act: Option<ActorChain>,
-    may_act: Option<MayAct>,
-    claims: Claims,
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    pub(crate) aud: Vec<String>,
+    pub(crate) client_id: String,
+    pub(crate) jti: String,
+    pub(crate) origin_jti: Option<String>,
+    pub(crate) grant_id: Option<String>,
+    pub(crate) expires: Timestamp,
+    pub(crate) scope: ScopeSet,
+    pub(crate) act: Option<ActorChain>,
+    pub(crate) may_act: Option<MayAct>,
+    pub(crate) claims: Claims,
+    pub(crate) foreign: Option<Foreign>,
+}
+
+/// What there is to say of a subject that another issuer names.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    pub(crate) issuer: Issuer,
+    /// Who it is, in the name space of that issuer.
+    pub(crate) sub: String,
+    /// The client whose right to exchange the token was established.
+    pub(crate) exchanged_by: ClientId,
+    /// Roles of ours, and claims about the person that the issuer is believed.
+    pub(crate) user_claims: Map<String, Value>,
 }
 
 /// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4] One that is
@@ -121,6 +137,7 @@ pub fn verify(
         act,
         may_act,
         claims,
+        foreign: None,
     }))
 }
 
@@ -160,13 +177,13 @@ impl PresentedSubject {
 }
 
 impl Subject {
-    /// Who it is, in the name space of the issuer.
+    /// Who it is, in the name space of this server.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.sub
     }
 
-    /// The issuer, this server.
+    /// The issuer of the token.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.iss
@@ -178,10 +195,22 @@ impl Subject {
         &self.aud
     }
 
-    /// To whom the token was issued.
+    /// To whom the token was issued, in the name space of its issuer; empty if that does not say.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// Which other issuer the token is of, and whom it names in that one's name space.
+    #[must_use]
+    pub fn foreign_subject(&self) -> Option<(&Issuer, &str)> {
+        self.foreign.as_ref().map(|foreign| (&foreign.issuer, foreign.sub.as_str()))
+    }
+
+    /// Whether the token was issued to this client of this server.
+    #[must_use]
+    pub fn is_issued_to(&self, client: &ClientId) -> bool {
+        self.foreign.is_none() && self.client_id == client.as_str()
     }
 
     /// The identifier of the token that the chain of exchanges began with, this one or another.
@@ -220,7 +249,7 @@ impl Subject {
         self.may_act.as_ref()
     }
 
-    /// Every claim of the token.
+    /// Every claim of the token; of another issuer's, the address that the issuer speaks for.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims

@@ -17,6 +17,8 @@ use countersign_types::{
 };
 use serde::Deserialize;
 
+use super::trusted_issuers::TrustedIssuerConfig;
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +49,8 @@ pub(super) struct File {
     pub(super) clients: Vec<ClientConfig>,
     #[serde(default)]
     pub(super) url_clients: Vec<UrlClientConfig>,
+    #[serde(default)]
+    pub(super) trusted_issuers: Vec<TrustedIssuerConfig>,
 }
 
 #[derive(Default, Deserialize)]

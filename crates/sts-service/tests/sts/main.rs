@@ -7,6 +7,7 @@ mod authorization;
 mod discovery;
 mod elsewhere;
 mod exchange;
+mod foreign;
 mod introspection;
 mod keys;
 mod paths;

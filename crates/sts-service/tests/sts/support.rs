@@ -14,7 +14,7 @@ use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{
     Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
-    StaticUsers, Sts, UrlClientTerms, UrlClients, User, app,
+    StaticUsers, Sts, TrustedIssuers, UrlClientTerms, UrlClients, User, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy};
@@ -342,6 +342,15 @@ impl World {
     }
 
     pub(crate) fn on(policy: ServerPolicy, engine: Arc<dyn Engine>) -> Self {
+        Self::trusting(policy, engine, |_| TrustedIssuers::default())
+    }
+
+    /// A world that trusts other issuers, which know its clock.
+    pub(crate) fn trusting(
+        policy: ServerPolicy,
+        engine: Arc<dyn Engine>,
+        issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
+    ) -> Self {
         Log::open();
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
         let audit = Arc::new(Records::default());
@@ -373,6 +382,7 @@ impl World {
             SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
         ];
         let random = Arc::new(Counting::default());
+        let issuers = issuers(clock.clone());
         let sts = Arc::new(
             Sts::new(Parts {
                 settings: Settings {
@@ -394,7 +404,8 @@ impl World {
                 random,
                 audit: Arc::clone(&audit) as Arc<dyn Audit>,
             })
-            .unwrap(),
+            .unwrap()
+            .with_trusted_issuers(issuers),
         );
         Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents }
     }

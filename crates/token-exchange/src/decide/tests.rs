@@ -19,16 +19,16 @@ use crate::policy::{ClientPolicy, RegisteredTarget, ServerPolicy};
 use crate::request::{self, REPEATABLE};
 use crate::subject;
 
-pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
-pub(super) const STS: &str = "https://sts.alice.example";
-pub(super) const UMA: &str = "https://uma.bob.example";
-pub(super) const RS: &str = "https://rs.bob.example";
-pub(super) const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
+pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+pub(crate) const STS: &str = "https://sts.alice.example";
+pub(crate) const UMA: &str = "https://uma.bob.example";
+pub(crate) const RS: &str = "https://rs.bob.example";
+pub(crate) const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
 
 static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
 
-pub(super) struct Zero;
+pub(crate) struct Zero;
 
 impl countersign_types::random::Random for Zero {
     fn fill(&self, out: &mut [u8]) {
@@ -36,7 +36,7 @@ impl countersign_types::random::Random for Zero {
     }
 }
 
-pub(super) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
+pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     let id = ClientId::parse(id).unwrap();
     let secret = ClientSecret::new("a secret of the client");
     let (credentials, proof) = if confidential {
@@ -81,7 +81,7 @@ pub(super) fn subject_of(claims: &Map<String, Value>) -> Subject {
     subject::verify(&token, &keys, &issuer, None, NOW).unwrap().unless_revoked(false).unwrap()
 }
 
-pub(super) fn server() -> ServerPolicy {
+pub(crate) fn server() -> ServerPolicy {
     ServerPolicy {
         public_clients: true,
         targets: vec![RegisteredTarget {
@@ -96,7 +96,7 @@ pub(super) fn server() -> ServerPolicy {
     }
 }
 
-pub(super) fn client_policy() -> ClientPolicy {
+pub(crate) fn client_policy() -> ClientPolicy {
     ClientPolicy {
         may_exchange: true,
         claims_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],

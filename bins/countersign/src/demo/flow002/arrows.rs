@@ -25,7 +25,7 @@ const AT_THE_STS: [(&str, &[&str]); 2] = [
     (
         "1. evaluate the user_claims from access_token",
         &[
-            "subject_token is a live access token of this server",
+            "subject_token is live, of this server or an issuer it trusts",
             "the person lets the client speak for them (scope claims-provider)",
             "the person has a verified e-mail address",
         ],

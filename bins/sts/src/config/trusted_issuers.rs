@@ -1,0 +1,275 @@
+//! Other issuers whose tokens may be exchanged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use countersign_client_auth::{Credentials, Proof};
+use countersign_host::config::{self, ConfigError, SecretSource};
+use countersign_jwt::SigningKey;
+use countersign_sts_service::Client;
+use countersign_sts_service::foreign::{Introspection, IssuerKeys, IssuerSetup};
+use countersign_token_exchange::TrustedIssuer;
+use countersign_token_exchange::policy::CLAIMS_PROVIDER;
+use countersign_token_exchange::trusted_issuer::{
+    Accepted, AccessTokenForm, RoleMapping, RoleSource, may_be_released,
+};
+use countersign_types::secret::ClientSecret;
+use countersign_types::{ClientId, EndpointUrl, Issuer, ScopeSet, email};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An issuer as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrustedIssuerConfig {
+    alias: String,
+    issuer: Issuer,
+    jwks_uri: Option<EndpointUrl>,
+    keys: Option<PathBuf>,
+    #[serde(default)]
+    access_tokens: AccessTokensConfig,
+    introspection: Option<IntrospectionConfig>,
+    #[serde(default)]
+    user_info: bool,
+    #[serde(default)]
+    email_domains: Vec<String>,
+    #[serde(default)]
+    claims: BTreeSet<String>,
+    #[serde(default)]
+    scopes: ScopeSet,
+    #[serde(default)]
+    required: BTreeMap<String, Vec<Value>>,
+    exchanges: Vec<ExchangesConfig>,
+    #[serde(default)]
+    roles: Vec<RolesConfig>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+enum AccessTokensConfig {
+    #[default]
+    #[serde(rename = "at+jwt")]
+    Rfc9068,
+    #[serde(rename = "keycloak")]
+    Keycloak,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntrospectionConfig {
+    client_id: ClientId,
+    client_secret: Option<SecretSource>,
+    client_key: Option<SecretSource>,
+}
+
+/// Which of the issuer's tokens a client may exchange.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExchangesConfig {
+    client: ClientId,
+    #[serde(default)]
+    audiences: BTreeSet<String>,
+    #[serde(default)]
+    clients: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolesConfig {
+    from: String,
+    roles: BTreeMap<String, String>,
+}
+
+/// What of this server an issuer must not collide with.
+pub(super) struct Own<'a> {
+    pub(super) issuer: &'a Issuer,
+    pub(super) email_domains: &'a BTreeSet<String>,
+    pub(super) clients: &'a [Client],
+}
+
+/// Reads the issuers, and the secrets and keys that they name.
+pub(super) fn trusted_issuers(
+    path: &Path,
+    issuers: Vec<TrustedIssuerConfig>,
+    own: &Own<'_>,
+) -> Result<Vec<IssuerSetup>, ConfigError> {
+    let mut known: Vec<IssuerSetup> = Vec::new();
+    for (index, issuer) in issuers.into_iter().enumerate() {
+        let at = Place { path, key: format!("trusted_issuers[{index}]") };
+        let is_taken = |same: fn(&TrustedIssuer, &TrustedIssuerConfig) -> bool| {
+            known.iter().any(|setup| same(&setup.trusted, &issuer))
+        };
+        if issuer.alias.is_empty() || is_taken(|one, other| one.alias == other.alias) {
+            return Err(at.refuse("alias", "empty, or used before"));
+        }
+        if issuer.issuer == *own.issuer || is_taken(|one, other| one.issuer == other.issuer) {
+            return Err(at.refuse("issuer", "this server, or used before"));
+        }
+        known.push(at.setup(issuer, own)?);
+    }
+    Ok(known)
+}
+
+/// An issuer's table in the file, for errors.
+struct Place<'a> {
+    path: &'a Path,
+    key: String,
+}
+
+impl Place<'_> {
+    fn key(&self, member: &str) -> String {
+        format!("{}.{member}", self.key)
+    }
+
+    fn refuse(&self, member: &str, reason: &str) -> ConfigError {
+        ConfigError::new(self.path, self.key(member), reason)
+    }
+
+    fn setup(
+        &self,
+        issuer: TrustedIssuerConfig,
+        own: &Own<'_>,
+    ) -> Result<IssuerSetup, ConfigError> {
+        let keys = match (issuer.jwks_uri, issuer.keys) {
+            (None, None) => IssuerKeys::Published,
+            (Some(url), None) => IssuerKeys::At(url),
+            (None, Some(file)) => {
+                let keys = config::public_keys(self.path, &self.key("keys"), &file)?;
+                IssuerKeys::Given(Arc::new(keys))
+            }
+            (Some(_), Some(_)) => return Err(self.refuse("keys", "either jwks_uri or keys")),
+        };
+        if let Some(name) = issuer.claims.iter().find(|name| !may_be_released(name)) {
+            return Err(self.refuse("claims", &format!("{name} has a meaning of its own")));
+        }
+        if issuer.scopes.contains(CLAIMS_PROVIDER) {
+            return Err(self.refuse("scopes", "claims-provider is what a person here agrees to"));
+        }
+        let introspection = issuer.introspection.map(|table| self.introspection(table));
+        Ok(IssuerSetup {
+            keys,
+            introspection: introspection.transpose()?,
+            user_info: issuer.user_info,
+            trusted: TrustedIssuer {
+                alias: issuer.alias,
+                issuer: issuer.issuer,
+                access_tokens: match issuer.access_tokens {
+                    AccessTokensConfig::Rfc9068 => AccessTokenForm::Rfc9068,
+                    AccessTokensConfig::Keycloak => AccessTokenForm::Keycloak,
+                },
+                exchanges: self.exchanges(issuer.exchanges, own.clients)?,
+                required: self.required(issuer.required)?,
+                email_domains: self.email_domains(&issuer.email_domains, own.email_domains)?,
+                claims: issuer.claims,
+                roles: self.roles(issuer.roles)?,
+                scopes: issuer.scopes,
+            },
+        })
+    }
+
+    fn introspection(&self, table: IntrospectionConfig) -> Result<Introspection, ConfigError> {
+        let proof = match (&table.client_secret, &table.client_key) {
+            (Some(source), None) => {
+                let key = self.key("introspection.client_secret");
+                let secret = config::secret(self.path, &key, source)?;
+                Proof::SecretBasic(ClientSecret::new(secret.as_str()))
+            }
+            (None, Some(source)) => {
+                let key = self.key("introspection.client_key");
+                let jwk = config::secret(self.path, &key, source)?;
+                let signing = SigningKey::from_json(jwk.as_bytes())
+                    .map_err(|error| ConfigError::because(self.path, key, &error))?;
+                Proof::PrivateKeyJwt(Arc::new(signing))
+            }
+            _ => return Err(self.refuse("introspection", "either client_secret or client_key")),
+        };
+        Ok(Introspection { client_id: table.client_id, proof })
+    }
+
+    fn exchanges(
+        &self,
+        tables: Vec<ExchangesConfig>,
+        clients: &[Client],
+    ) -> Result<BTreeMap<ClientId, Accepted>, ConfigError> {
+        let mut exchanges = BTreeMap::new();
+        for (index, ExchangesConfig { client, audiences, clients: theirs }) in
+            tables.into_iter().enumerate()
+        {
+            let refuse = |reason| self.refuse(&format!("exchanges[{index}].client"), reason);
+            let known = clients.iter().find(|known| known.registered.id == client);
+            let may = known.is_some_and(|known| {
+                let is_public = matches!(known.registered.credentials, Credentials::Public);
+                known.exchange.may_exchange && !is_public
+            });
+            if !may {
+                return Err(refuse("no confidential client with the grant token_exchange"));
+            }
+            if exchanges.insert(client, Accepted { audiences, clients: theirs }).is_some() {
+                return Err(refuse("used before"));
+            }
+        }
+        if exchanges.is_empty() {
+            return Err(self.refuse("exchanges", "nobody may exchange its tokens"));
+        }
+        Ok(exchanges)
+    }
+
+    fn required(
+        &self,
+        required: BTreeMap<String, Vec<Value>>,
+    ) -> Result<BTreeMap<String, Vec<Value>>, ConfigError> {
+        let is_plain = |value: &Value| value.is_string() || value.is_boolean() || value.is_i64();
+        for (name, values) in &required {
+            if values.is_empty() || !values.iter().all(is_plain) {
+                let reason = "a list of texts, whole numbers, true and false, not empty";
+                return Err(self.refuse(&format!("required.{name}"), reason));
+            }
+        }
+        Ok(required)
+    }
+
+    fn email_domains(
+        &self,
+        domains: &[String],
+        own: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, ConfigError> {
+        let mut canonical = BTreeSet::new();
+        for (index, domain) in domains.iter().enumerate() {
+            let refuse = |reason| self.refuse(&format!("email_domains[{index}]"), reason);
+            let domain =
+                email::canonical_domain(domain).ok_or_else(|| refuse("not a domain name"))?;
+            if own.contains(&domain) {
+                return Err(refuse("this server speaks for it"));
+            }
+            canonical.insert(domain);
+        }
+        Ok(canonical)
+    }
+
+    fn roles(&self, tables: Vec<RolesConfig>) -> Result<Vec<RoleMapping>, ConfigError> {
+        let mut mappings = Vec::new();
+        for (index, RolesConfig { from, roles }) in tables.into_iter().enumerate() {
+            let refuse = |member, reason| self.refuse(&format!("roles[{index}].{member}"), reason);
+            if roles.is_empty() || roles.values().any(String::is_empty) {
+                return Err(refuse("roles", "which role is which of ours"));
+            }
+            let source = role_source(&from).ok_or_else(|| {
+                refuse("from", "a claim, realm_access.roles or resource_access.CLIENT.roles")
+            })?;
+            mappings.push(RoleMapping { source, roles });
+        }
+        Ok(mappings)
+    }
+}
+
+fn role_source(from: &str) -> Option<RoleSource> {
+    if from == "realm_access.roles" {
+        return Some(RoleSource::Realm);
+    }
+    if let Some(rest) = from.strip_prefix("resource_access") {
+        let client = rest.strip_prefix('.')?.strip_suffix(".roles")?;
+        return (!client.is_empty()).then(|| RoleSource::Client(client.to_owned()));
+    }
+    let is_claim = !from.is_empty() && from != "realm_access" && !from.starts_with("realm_access.");
+    is_claim.then(|| RoleSource::Claim(from.to_owned()))
+}

@@ -1,0 +1,221 @@
+//! Tokens of other issuers as subject tokens: whose, and what has to be asked about them.
+//! [RFC 8693 §2.1]
+//!
+//! What a token has to say is decided in `countersign-token-exchange`. Here its issuer is asked for
+//! its keys, for its word about an opaque token ([RFC 7662]) and for claims that the token lacks
+//! ([OpenID Connect Core §5.3]).
+//!
+//! [OpenID Connect Core §5.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
+//! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
+//! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+
+mod conversation;
+
+use std::sync::Arc;
+
+use countersign_client_auth::Proof;
+use countersign_fetch::{Fetch, FetchError};
+use countersign_jwt::cnf::Confirmation;
+use countersign_jwt::{KeySet, SignError};
+use countersign_resolver::{IssuerCache, KeysError, ServerMetadataError};
+use countersign_token_exchange::foreign::{CheckedJwt, Claimed, ForeignSubject};
+use countersign_token_exchange::subject::Subject;
+use countersign_token_exchange::{ExchangeError, ForeignError, TrustedIssuer};
+use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, Clock, EndpointUrl, Timestamp};
+use http::StatusCode;
+
+use crate::app::Sts;
+use crate::error::TokenError;
+
+/// An issuer that is trusted, and what is needed to ask it.
+#[derive(Debug)]
+pub struct IssuerSetup {
+    /// How far it is trusted.
+    pub trusted: TrustedIssuer,
+    /// Where its keys are.
+    pub keys: IssuerKeys,
+    /// As whom it is asked about opaque tokens; without it, they are refused.
+    pub introspection: Option<Introspection>,
+    /// Whether its UserInfo endpoint is asked for the claims that an access token lacks.
+    pub user_info: bool,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug)]
+pub enum IssuerKeys {
+    /// Where its metadata says.
+    Published,
+    /// Behind this URL.
+    At(EndpointUrl),
+    /// Here.
+    Given(Arc<KeySet>),
+}
+
+/// Who this server is at an issuer that it asks. [RFC 7662 §2.1]
+///
+/// [RFC 7662 §2.1]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// Its client id there.
+    pub client_id: ClientId,
+    /// What it proves itself with there.
+    pub proof: Proof,
+}
+
+/// The issuers whose tokens may be exchanged, and what is known of them. None by default.
+#[derive(Default)]
+pub struct TrustedIssuers(Option<Known>);
+
+struct Known {
+    issuers: Vec<Peer>,
+    fetch: Arc<dyn Fetch>,
+}
+
+struct Peer {
+    setup: IssuerSetup,
+    published: IssuerCache,
+}
+
+/// Why an issuer did not say what it has to. It is no statement about the token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// Its metadata cannot be had, or is another's.
+    #[error("no metadata of the issuer")]
+    Metadata(#[from] ServerMetadataError),
+    /// Its keys cannot be had.
+    #[error("no keys of the issuer")]
+    Keys(#[from] KeysError),
+    /// Its metadata lacks what is needed.
+    #[error("the issuer publishes no {0}")]
+    NotPublished(&'static str),
+    /// An endpoint did not answer.
+    #[error("no response from the {endpoint}")]
+    Fetch {
+        /// The endpoint, by its metadata name.
+        endpoint: &'static str,
+        /// What happened.
+        #[source]
+        source: FetchError,
+    },
+    /// An endpoint refused the request, or failed.
+    #[error("the {endpoint} answered {status}")]
+    Refused {
+        /// The endpoint, by its metadata name.
+        endpoint: &'static str,
+        /// The status.
+        status: StatusCode,
+    },
+    /// An answer is not what its specification says.
+    #[error("the {0} answered with something else")]
+    Malformed(&'static str),
+    /// No proof of who this server is could be made.
+    #[error("the client authentication could not be made")]
+    Proof(#[from] SignError),
+}
+
+impl TrustedIssuers {
+    /// These issuers, asked through `fetch`.
+    #[must_use]
+    pub fn new(
+        issuers: impl IntoIterator<Item = IssuerSetup>,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let peer = |setup: IssuerSetup| {
+            let issuer = setup.trusted.issuer.clone();
+            let published = IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock));
+            Peer { setup, published }
+        };
+        let issuers = issuers.into_iter().map(peer).collect();
+        Self(Some(Known { issuers, fetch }))
+    }
+
+    /// How far each is trusted.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &TrustedIssuer> {
+        self.0.iter().flat_map(|known| &known.issuers).map(|peer| &peer.setup.trusted)
+    }
+
+    /// Establishes on whose behalf a request with a token of another issuer is made.
+    pub(crate) async fn subject(
+        &self,
+        sts: &Sts,
+        claimed: Claimed<'_>,
+        token: &AccessToken,
+        proved: Option<Confirmation>,
+        now: Timestamp,
+    ) -> Result<Subject, TokenError> {
+        // Nobody was found in an empty list.
+        let known = self.0.as_ref().ok_or_else(|| rejected(ForeignError::Issuer))?;
+        let peer = known.peer(&claimed)?;
+        let mut subject = match claimed {
+            Claimed::Jwt(jwt) => {
+                let checked = jwt.check(sts.issuer(), now).map_err(rejected)?;
+                let keys = peer.keys_of(&checked).await?;
+                checked.verify(&keys).map_err(rejected)?
+            }
+            Claimed::Opaque(opaque) => {
+                let Some(introspection) = &peer.setup.introspection else {
+                    return Err(rejected(ForeignError::Opaque));
+                };
+                let answer = known.introspect(sts, peer, introspection, token, now).await?;
+                opaque.introspected(answer, sts.issuer(), now).map_err(rejected)?
+            }
+        };
+        if peer.setup.user_info && subject.opens_user_info() {
+            subject = known.with_user_info(peer, subject, token).await?;
+        }
+        subject.subject(proved).map_err(rejected)
+    }
+}
+
+impl Known {
+    fn peer(&self, claimed: &Claimed<'_>) -> Result<&Peer, TokenError> {
+        let trusted = match claimed {
+            Claimed::Jwt(jwt) => jwt.issuer(),
+            Claimed::Opaque(opaque) => opaque.issuer(),
+        };
+        let found = self.issuers.iter().find(|peer| peer.setup.trusted.issuer == trusted.issuer);
+        found.ok_or_else(|| rejected(ForeignError::Issuer))
+    }
+
+    async fn with_user_info<'a>(
+        &self,
+        peer: &Peer,
+        subject: ForeignSubject<'a>,
+        token: &AccessToken,
+    ) -> Result<ForeignSubject<'a>, TokenError> {
+        match self.user_info(peer, token).await? {
+            Some(user_info) => subject.with_user_info(user_info).map_err(rejected),
+            None => Err(rejected(ForeignError::Inactive)),
+        }
+    }
+}
+
+impl Peer {
+    /// The keys that may have signed the token.
+    async fn keys_of(&self, token: &CheckedJwt<'_>) -> Result<Arc<KeySet>, IssuerError> {
+        let published;
+        let url = match &self.setup.keys {
+            IssuerKeys::Given(keys) => return Ok(Arc::clone(keys)),
+            IssuerKeys::At(url) => url,
+            IssuerKeys::Published => {
+                published = self.published.metadata().await?;
+                published.jwks_uri.as_ref().ok_or(IssuerError::NotPublished("jwks_uri"))?
+            }
+        };
+        Ok(self.published.keys_with(url, token.key_id()).await?)
+    }
+}
+
+fn rejected(error: ForeignError) -> TokenError {
+    ExchangeError::from(error).into()
+}
+
+impl std::fmt::Debug for TrustedIssuers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let aliases = self.policies().map(|trusted| &trusted.alias).collect::<Vec<_>>();
+        f.debug_tuple("TrustedIssuers").field(&aliases).finish()
+    }
+}

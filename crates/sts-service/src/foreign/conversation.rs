@@ -1,0 +1,93 @@
+//! What is said to the issuer of a token: introspection and UserInfo.
+
+use bytes::Bytes;
+use countersign_fetch::{Limits, Request};
+use countersign_jwt::{Claims, json};
+use countersign_types::Timestamp;
+use countersign_types::secret::AccessToken;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::{Introspection, IssuerError, Known, Peer};
+use crate::app::Sts;
+
+const INTROSPECTION: &str = "introspection_endpoint";
+const USER_INFO: &str = "userinfo_endpoint";
+
+impl Known {
+    /// What the issuer says about a token. [RFC 7662 §2.1, §2.2]
+    ///
+    /// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
+    pub(super) async fn introspect(
+        &self,
+        sts: &Sts,
+        peer: &Peer,
+        introspection: &Introspection,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Claims, IssuerError> {
+        let metadata = peer.published.metadata().await?;
+        let endpoint = metadata.introspection_endpoint.clone();
+        let endpoint = endpoint.ok_or(IssuerError::NotPublished(INTROSPECTION))?;
+        let issuer = peer.published.issuer();
+        let Introspection { client_id, proof } = introspection;
+        let proof = proof.present(client_id, issuer, now, sts.random.as_ref())?;
+        let mut params = vec![("token", token.expose()), ("token_type_hint", "access_token")];
+        params.extend(proof.params.iter().map(|(name, value)| (*name, value.as_str())));
+        let mut request = Request::post_form(endpoint, &params, Limits::token_endpoint());
+        request.headers.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
+        let response = self.ask(INTROSPECTION, request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(IssuerError::Refused {
+                endpoint: INTROSPECTION,
+                status: response.status(),
+            });
+        }
+        let answer = read(INTROSPECTION, &response)?;
+        // `active` is required, and a boolean: what lacks it is no answer.
+        match answer.bool("active") {
+            Ok(Some(_)) => Ok(answer),
+            _ => Err(IssuerError::Malformed(INTROSPECTION)),
+        }
+    }
+
+    /// What the issuer tells whoever has an access token about the person; `None` if it does not take
+    /// the token. [OpenID Connect Core §5.3.1 to §5.3.3]
+    ///
+    /// [OpenID Connect Core §5.3.1 to §5.3.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+    pub(super) async fn user_info(
+        &self,
+        peer: &Peer,
+        token: &AccessToken,
+    ) -> Result<Option<Claims>, IssuerError> {
+        let metadata = peer.published.metadata().await?;
+        let endpoint = metadata.userinfo_endpoint.clone();
+        let endpoint = endpoint.ok_or(IssuerError::NotPublished(USER_INFO))?;
+        // An access token that fits into no header is none that the endpoint could take.
+        let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", token.expose())) else {
+            return Ok(None);
+        };
+        bearer.set_sensitive(true);
+        let request = Request::get(endpoint, Limits::token_endpoint());
+        let response = self.ask(USER_INFO, request.with_header(AUTHORIZATION, bearer)).await?;
+        match response.status() {
+            StatusCode::OK => read(USER_INFO, &response).map(Some),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(None),
+            status => Err(IssuerError::Refused { endpoint: USER_INFO, status }),
+        }
+    }
+
+    async fn ask(
+        &self,
+        endpoint: &'static str,
+        request: Request,
+    ) -> Result<Response<Bytes>, IssuerError> {
+        let response = self.fetch.fetch(request).await;
+        response.map_err(|source| IssuerError::Fetch { endpoint, source })
+    }
+}
+
+fn read(endpoint: &'static str, response: &Response<Bytes>) -> Result<Claims, IssuerError> {
+    let members = json::parse_object(response.body());
+    members.map(Claims::from_map).map_err(|_| IssuerError::Malformed(endpoint))
+}

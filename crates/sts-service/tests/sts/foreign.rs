@@ -1,0 +1,509 @@
+//! Flow 000: tokens of another issuer, which is a second service, exchanged by an API's own client.
+
+mod network;
+
+use std::sync::Arc;
+
+use countersign_client_auth::Proof;
+use countersign_jwt::{Algorithm, KeySet, SigningKey, Unverified};
+use countersign_store::MemoryEngine;
+use countersign_sts_service::foreign::Introspection;
+use countersign_sts_service::{IssuerKeys, IssuerSetup, TrustedIssuers};
+use countersign_token_exchange::ServerPolicy;
+use countersign_token_exchange::trusted_issuer::{
+    Accepted, AccessTokenForm, RoleMapping, RoleSource, TrustedIssuer,
+};
+use countersign_types::secret::ClientSecret;
+use countersign_types::{ClientId, Issuer, ScopeSet};
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use serde_json::{Value, json};
+
+use self::network::{Answer as Says, IDP, INTROSPECTION, JWKS, METADATA, Network, USER_INFO};
+use crate::support::*;
+
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const ALIAS: &str = "university";
+const THEIR_SCOPE: &str = "openid email profile";
+
+/// The service of an API, and the one where people sign in.
+struct Case {
+    idp: World,
+    world: World,
+    network: Arc<Network>,
+}
+
+fn trusted() -> IssuerSetup {
+    let accepted = Accepted { clients: ["rqp-client".to_owned()].into(), ..Accepted::default() };
+    IssuerSetup {
+        trusted: TrustedIssuer {
+            alias: ALIAS.to_owned(),
+            issuer: Issuer::parse(IDP).unwrap(),
+            access_tokens: AccessTokenForm::Rfc9068,
+            exchanges: [(ClientId::parse("rqp-client").unwrap(), accepted)].into(),
+            required: Default::default(),
+            email_domains: ["alice.example".to_owned()].into(),
+            claims: ["name".to_owned(), "department".to_owned()].into(),
+            roles: vec![RoleMapping {
+                source: RoleSource::Claim("groups".to_owned()),
+                roles: [("staff".to_owned(), "curator".to_owned())].into(),
+            }],
+            scopes: ScopeSet::parse("get").unwrap(),
+        },
+        keys: IssuerKeys::Published,
+        introspection: Some(Introspection {
+            client_id: ClientId::parse("internal").unwrap(),
+            proof: Proof::SecretBasic(ClientSecret::new("the secret of internal")),
+        }),
+        user_info: false,
+    }
+}
+
+impl Case {
+    fn new() -> Self {
+        Self::with(trusted())
+    }
+
+    fn with(setup: IssuerSetup) -> Self {
+        let idp = World::with(ServerPolicy::new(Issuer::parse(IDP).unwrap()));
+        let network = Network::before(idp.router.clone());
+        let fetch = network.clone();
+        let world = World::trusting(server_policy(), Arc::new(MemoryEngine::new()), |clock| {
+            TrustedIssuers::new([setup], fetch, clock)
+        });
+        Self { idp, world, network }
+    }
+
+    /// A request that succeeds with a good token, changed.
+    async fn exchange(&self, kind: &str, token: &str, change: &[(&str, &str)]) -> Answer {
+        let good = [
+            ("grant_type", EXCHANGE),
+            ("subject_token", token),
+            ("subject_token_type", kind),
+            ("requested_token_type", ACCESS_TOKEN),
+            ("audience", RS),
+            ("client_id", "rqp-client"),
+            ("client_secret", SECRET),
+        ];
+        self.world.send(form_request("/token", changed(&good, change))).await
+    }
+
+    async fn refuses(&self, name: &str, token: &str, change: &[(&str, &str)], code: &str) {
+        check(name, &self.exchange(JWT, token, change).await, (400, code));
+    }
+
+    /// The claims of what is issued.
+    async fn issues(&self, name: &str, token: &str, change: &[(&str, &str)]) -> Value {
+        issued(name, &self.exchange(JWT, token, change).await)
+    }
+}
+
+#[track_caller]
+fn issued(name: &str, answer: &Answer) -> Value {
+    assert_eq!(answer.status.as_u16(), 200, "{name}: {}", answer.text);
+    let body = answer.json();
+    // T14: nothing that outlives the exchange by itself.
+    assert_eq!(body.get("refresh_token"), None, "{name}");
+    Value::Object(claims(body["access_token"].as_str().unwrap()).as_map().clone())
+}
+
+#[track_caller]
+fn check(name: &str, answer: &Answer, expected: (u16, &str)) {
+    let (status, code) = answer.error();
+    assert_eq!((status, code.as_str()), expected, "{name}: {}", answer.text);
+    assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
+    assert_eq!(answer.json().get("access_token"), None, "{name}");
+}
+
+/// The claims of an access token of the other issuer as it mints them, changed; null takes one away.
+fn foreign_claims(change: &[(&str, Value)]) -> Value {
+    let mut claims = json!({
+        "iss": IDP, "sub": "sub-of-alice", "aud": IDP, "client_id": "rqp-client", "jti": "1",
+        "iat": NOW, "exp": NOW + 200, "scope": THEIR_SCOPE, "name": "Alice Liddell",
+        "email": "alice@alice.example", "email_verified": true, "groups": ["staff", "wheel"],
+    });
+    for (name, value) in change {
+        match value {
+            Value::Null => claims.as_object_mut().unwrap().remove(*name),
+            value => claims.as_object_mut().unwrap().insert((*name).to_owned(), value.clone()),
+        };
+    }
+    claims
+}
+
+/// The same, signed by the key of the other issuer.
+fn foreign_token(change: &[(&str, Value)]) -> String {
+    sign("at+jwt", &foreign_claims(change))
+}
+
+/// F000-1: what the person was given there, in each form in which it may come.
+#[tokio::test]
+async fn f000_1_a_token_of_the_other_issuer_gives_one_of_ours() {
+    let case = Case::new();
+    let code = case.idp.code("alice", &[("scope", THEIR_SCOPE)]).await;
+    let given = case.idp.redeem(&code).await.json();
+    let text = |name: &str| given[name].as_str().unwrap().to_owned();
+    let (access_token, id_token) = (text("access_token"), text("id_token"));
+    let opaque = foreign_claims(&[("active", json!(true))]);
+    case.network.set(INTROSPECTION, Says::Says(opaque));
+
+    let alias = [("subject_issuer", ALIAS)];
+    let mut subjects = Vec::new();
+    for (name, kind, token, change) in [
+        ("a JWT", JWT, access_token.as_str(), &[][..]),
+        ("an ID token", ID_TOKEN, &id_token, &[]),
+        ("Keycloak's dialect", ACCESS_TOKEN, &access_token, &alias),
+        ("Keycloak's dialect, opaque", ACCESS_TOKEN, "an-opaque-token", &alias),
+    ] {
+        let answer = case.exchange(kind, token, change).await;
+        assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
+        let claims = issued(name, &answer);
+        let body = answer.json();
+        assert_eq!(body["issued_token_type"], ACCESS_TOKEN, "{name}");
+        assert_eq!((&body["token_type"], &body["scope"]), (&json!("Bearer"), &json!("get")));
+        assert_eq!((&claims["iss"], &claims["aud"]), (&json!(STS), &json!(RS)), "{name}");
+        assert_eq!(claims["client_id"], "rqp-client", "{name}");
+        assert_eq!(claims["act"], json!({ "sub": "rqp-client", "client_id": "rqp-client" }));
+        for absent in ["email", "groups", "amr", "auth_time", "nonce", "azp"] {
+            assert_eq!(claims.get(absent), None, "{name}: {absent}");
+        }
+        subjects.push(claims["sub"].as_str().unwrap().to_owned());
+        let record = case.world.audit.0.lock().unwrap().last().unwrap().clone();
+        let foreign = record.foreign.as_ref().map(|(iss, sub)| (iss.as_str(), sub.as_str()));
+        assert_eq!(foreign, Some((IDP, "sub-of-alice")), "{name}");
+        assert_eq!(record.subject.as_deref(), subjects.last().map(String::as_str), "{name}");
+        assert!(record.checks.iter().all(|check| check.passed), "{name}");
+    }
+    // One person, by whatever token; and not the account of this name here.
+    subjects.dedup();
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert_ne!(subjects[0], "sub-of-alice");
+    let log = Log::open().text();
+    assert!(!log.contains(&access_token) && !log.contains("an-opaque-token"));
+}
+
+/// A31, and what else of it comes through.
+#[tokio::test]
+async fn roles_are_ours_and_claims_those_that_the_issuer_is_believed() {
+    let case = Case::new();
+    let claims = case.issues("good", &foreign_token(&[]), &[]).await;
+    assert_eq!(claims["roles"], json!(["curator"]), "wheel is nobody's here");
+    assert_eq!(claims["name"], "Alice Liddell");
+    assert_eq!(claims["exp"], NOW + 200, "T4");
+    for (name, change) in [
+        ("roles of its own", ("roles", json!(["root"]))),
+        ("another meaning", ("origin_jti", json!("x"))),
+        ("not believed", ("salary", json!(1))),
+    ] {
+        let changed = case.issues(name, &foreign_token(&[change]), &[]).await;
+        assert_eq!(changed["roles"], json!(["curator"]), "{name}");
+        assert_ne!(changed["origin_jti"], "x", "{name}");
+        assert_eq!(changed.get("salary"), None, "{name}");
+    }
+    let none = case.issues("no roles", &foreign_token(&[("groups", Value::Null)]), &[]).await;
+    assert_eq!(none.get("roles"), None);
+}
+
+/// F000-2 and F000-3, at the service.
+#[tokio::test]
+async fn f000_2_f000_3_tokens_that_prove_nothing() {
+    let case = Case::new();
+    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let claims = foreign_claims(&[]);
+    let good = foreign_token(&[]);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let (_, payload) = head.split_once('.').unwrap();
+    for (name, token) in [
+        ("expired", foreign_token(&[("exp", json!(NOW - 60))])),
+        ("over, within the skew", foreign_token(&[("exp", json!(NOW))])),
+        ("not yet valid", foreign_token(&[("nbf", json!(NOW + 61))])),
+        ("no end", foreign_token(&[("exp", Value::Null)])),
+        ("another key", countersign_jwt::sign("at+jwt", &other, &claims).unwrap()),
+        ("another's signature", format!("{head}.{}", signature.chars().rev().collect::<String>())),
+        ("alg none", format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.")),
+        ("alg HS256", format!("eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.{payload}.{signature}")),
+        ("for another", foreign_token(&[("client_id", json!("other"))])),
+        ("for another, by azp", foreign_token(&[("azp", json!("other"))])),
+        ("of a client for itself", foreign_token(&[("sub", json!("rqp-client"))])),
+        ("an ID token", sign("JWT", &claims)),
+        ("a claims token", sign("uma-claims+jwt", &claims)),
+        ("a client assertion", sign("client-authentication+jwt", &claims)),
+        ("of ours", foreign_token(&[("iss", json!(STS)), ("aud", json!(STS))])),
+        ("bound to a key", foreign_token(&[("cnf", json!({ "jkt": "x" }))])),
+        ("opaque", "opaque".to_owned()),
+    ] {
+        case.refuses(name, &token, &[], "invalid_request").await;
+    }
+    case.issues("the good one", &good, &[]).await;
+}
+
+/// F000-2: a key that is not known is looked for once, and a token that is refused by itself costs
+/// nobody a question.
+#[tokio::test]
+async fn f000_2_an_unknown_key_costs_one_question() {
+    let case = Case::new();
+    let other = SigningKey::generate(Algorithm::Es256, Some("unknown")).unwrap();
+    case.refuses("over", &foreign_token(&[("exp", json!(NOW - 60))]), &[], "invalid_request").await;
+    assert_eq!(case.network.asked().len(), 0);
+    case.issues("good", &foreign_token(&[]), &[]).await;
+    assert_eq!(case.network.count(JWKS), 1);
+    for _ in 0..3 {
+        let token = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
+        case.refuses("unknown kid", &token, &[], "invalid_request").await;
+    }
+    assert_eq!(case.network.count(JWKS), 1);
+    // And a new key of the issuer is found.
+    let set = KeySet::from_keys(vec![other.public().clone()]).unwrap().to_json();
+    case.network.set(JWKS, Says::Says(json!(set)));
+    case.world.clock.advance(31);
+    let token = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
+    case.issues("a new key", &token, &[]).await;
+}
+
+/// F000-4 and F000-7.
+#[tokio::test]
+async fn f000_4_f000_7_whose_token_it_is_has_to_be_said_and_known() {
+    let case = Case::new();
+    let stranger = foreign_token(&[("iss", json!("https://idp.other.example"))]);
+    case.refuses("a stranger's", &stranger, &[], "invalid_request").await;
+    let token = foreign_token(&[]);
+    for (name, change) in [
+        ("an unknown alias", &[("subject_token_type", ACCESS_TOKEN), ("subject_issuer", "x")][..]),
+        (
+            "an issuer for an alias",
+            &[("subject_token_type", ACCESS_TOKEN), ("subject_issuer", IDP)],
+        ),
+        ("an alias beside a JWT", &[("subject_issuer", ALIAS)]),
+        (
+            "an alias beside an ID token",
+            &[("subject_token_type", ID_TOKEN), ("subject_issuer", ALIAS)],
+        ),
+        ("said to be ours", &[("subject_token_type", ACCESS_TOKEN)]),
+        ("no type", &[("subject_token_type", "")]),
+        ("no token", &[("subject_token", "")]),
+        ("half an actor", &[("actor_token_type", JWT)]),
+    ] {
+        case.refuses(name, &token, change, "invalid_request").await;
+    }
+    // A JWT under the alias of one issuer, and of another by its own word.
+    let alias = [("subject_token_type", ACCESS_TOKEN), ("subject_issuer", ALIAS)];
+    case.refuses("two issuers", &stranger, &alias, "invalid_request").await;
+    let twice = format!("{}&grant_type={EXCHANGE}", changed(&[("grant_type", EXCHANGE)], &[]));
+    check("twice", &case.world.send(form_request("/token", twice)).await, (400, "invalid_request"));
+    // Where nobody is trusted, nobody's token is.
+    let nobody = World::new();
+    let good = [
+        ("grant_type", EXCHANGE),
+        ("subject_token", token.as_str()),
+        ("subject_token_type", JWT),
+        ("audience", RS),
+        ("client_id", "rqp-client"),
+        ("client_secret", SECRET),
+    ];
+    check("nobody is trusted", &nobody.token(&good).await, (400, "invalid_request"));
+}
+
+/// F000-5 and F000-6.
+#[tokio::test]
+async fn f000_5_f000_6_who_may_exchange_and_for_what() {
+    let case = Case::new();
+    let token = foreign_token(&[]);
+    for (name, change, code) in [
+        ("another API", &[("audience", "https://api.other.example")][..], "invalid_target"),
+        ("no target", &[("audience", "")], "invalid_target"),
+        ("this server", &[("audience", STS)], "invalid_target"),
+        ("one of two", &[("audience", RS), ("audience", "https://x.example")], "invalid_target"),
+        ("more scope", &[("scope", "openid")], "invalid_scope"),
+        ("its own scope", &[("scope", "profile")], "invalid_scope"),
+        ("without the grant", &[("client_id", "idle")], "unauthorized_client"),
+        ("public", &[("client_id", "rqp-public"), ("client_secret", "")], "unauthorized_client"),
+        ("not a client for this issuer", &[("client_id", "other")], "invalid_request"),
+    ] {
+        case.refuses(name, &token, change, code).await;
+    }
+    let answer = case.exchange(JWT, &token, &[("client_secret", "wrong")]).await;
+    check("a wrong secret", &answer, (401, "invalid_client"));
+    assert_eq!(case.network.count(JWKS), 1, "nobody was asked for a client that may not");
+}
+
+/// What needs an account here is not given on another's word.
+#[tokio::test]
+async fn another_issuers_word_gives_access_tokens_alone() {
+    let case = Case::new();
+    let token = foreign_token(&[("scope", json!("openid email claims-provider"))]);
+    let claims_token = [
+        ("requested_token_type", JWT),
+        ("audience", UMA),
+        ("resource", RS),
+        ("ticket_challenge", CHALLENGE),
+    ];
+    case.refuses("a claims token", &token, &claims_token, "invalid_request").await;
+    // What was issued is for the API; for this server, nobody of this name has an account.
+    let ours = case.exchange(JWT, &token, &[]).await.json();
+    let ours = ours["access_token"].as_str().unwrap();
+    let again = [("subject_token_type", ACCESS_TOKEN)];
+    case.refuses("once more", ours, &again, "invalid_request").await;
+    let mut renewed = Value::Object(claims(ours).as_map().clone());
+    renewed["aud"] = json!([STS, RS]);
+    case.refuses("for this server", &sign("at+jwt", &renewed), &again, "invalid_request").await;
+}
+
+/// A23: the issuer is asked about what only it can read, by a client that it knows.
+#[tokio::test]
+async fn an_opaque_token_is_what_its_issuer_says() {
+    let case = Case::new();
+    let alias = [("subject_token_type", ACCESS_TOKEN), ("subject_issuer", ALIAS)];
+    let word = |change: &[(&str, Value)]| {
+        let mut word = foreign_claims(change);
+        if word.get("active").is_none() {
+            word["active"] = json!(true);
+        }
+        word
+    };
+    case.network.set(INTROSPECTION, Says::Says(word(&[])));
+    let claims = case.issues("good", "opaque+/=~", &alias).await;
+    assert_eq!((&claims["roles"], &claims["exp"]), (&json!(["curator"]), &json!(NOW + 200)));
+    let asked = case.network.asked();
+    let question = asked.iter().find(|asked| asked.url == INTROSPECTION).unwrap();
+    assert!(question.authorization.starts_with("Basic "), "{question:?}");
+    assert_eq!(question.body, "token=opaque%2B%2F%3D%7E&token_type_hint=access_token");
+    for (name, change) in [
+        ("inactive", &[("active", json!(false))][..]),
+        ("over", &[("exp", json!(NOW))]),
+        ("no end", &[("exp", Value::Null)]),
+        ("for another", &[("client_id", json!("other"))]),
+        ("for nobody", &[("client_id", Value::Null)]),
+        ("of another issuer", &[("iss", json!("https://x.example"))]),
+        ("of nobody", &[("sub", Value::Null)]),
+        ("a refresh token", &[("typ", json!("Refresh"))]),
+        ("bound", &[("cnf", json!({ "jkt": "x" }))]),
+    ] {
+        case.network.set(INTROSPECTION, Says::Says(word(change)));
+        case.refuses(name, "opaque", &alias, "invalid_request").await;
+    }
+    // A JWT is not asked about: what its signature does not prove, nobody's word does.
+    case.network.set(INTROSPECTION, Says::Says(word(&[]))).asked();
+    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let forged = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
+    case.refuses("a forged JWT", &forged, &alias, "invalid_request").await;
+    assert_eq!(case.network.count(INTROSPECTION), 0);
+    // Whoever is no client there cannot ask.
+    let case = Case::with(IssuerSetup { introspection: None, ..trusted() });
+    case.refuses("nobody to ask", "opaque", &alias, "invalid_request").await;
+    assert_eq!(case.network.asked().len(), 0);
+}
+
+/// F000-8.
+#[tokio::test]
+async fn f000_8_user_info_is_about_the_same_person() {
+    let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
+    let token = foreign_token(&[]);
+    let info = |sub: &str| json!({ "sub": sub, "department": "research", "name": "Mallory" });
+    case.network.set(USER_INFO, Says::Says(info("sub-of-alice")));
+    let claims = case.issues("the same", &token, &[]).await;
+    assert_eq!(claims["department"], "research");
+    assert_eq!(claims["name"], "Alice Liddell", "what the token says stands");
+    let asked = case.network.asked();
+    let question = asked.iter().find(|asked| asked.url == USER_INFO).unwrap();
+    assert_eq!(question.authorization, format!("Bearer {token}"));
+    for (name, answer) in [
+        ("somebody else", Says::Says(info("sub-of-mallory"))),
+        ("nobody", Says::Says(json!({ "department": "research" }))),
+        ("it does not take the token", Says::Status(401)),
+        ("it lacks a scope", Says::Status(403)),
+    ] {
+        case.network.set(USER_INFO, answer);
+        case.refuses(name, &token, &[], "invalid_request").await;
+    }
+    // As the issuer has it: a token that is for the API alone opens nothing there, and one of a login
+    // does.
+    let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
+    case.refuses("unknown there", &token_for("https://api.example"), &[], "invalid_request").await;
+    let token = case.idp.access_token("alice", THEIR_SCOPE).await;
+    let claims = case.issues("of a login", &token, &[]).await;
+    assert_eq!(claims["name"], "Alice Liddell");
+    // An ID token opens nothing there.
+    case.network.asked();
+    let id_token = sign("JWT", &foreign_claims(&[("aud", json!("rqp-client"))]));
+    issued("an ID token", &case.exchange(ID_TOKEN, &id_token, &[]).await);
+    assert_eq!(case.network.count(USER_INFO), 0);
+}
+
+fn token_for(audience: &str) -> String {
+    foreign_token(&[("aud", json!(audience))])
+}
+
+/// O13, T4: what was issued is known to whom it is for, and ends when it is revoked.
+#[tokio::test]
+async fn what_was_issued_is_stood_by_until_it_is_revoked() {
+    let case = Case::new();
+    let answer = case.exchange(JWT, &foreign_token(&[]), &[]).await.json();
+    let token = answer["access_token"].as_str().unwrap();
+    let as_client =
+        |id: &'static str| [("client_id", id), ("client_secret", SECRET), ("token", token)];
+    let known = case.world.post("/introspect", &as_client("rs")).await.json();
+    assert_eq!((&known["active"], &known["roles"]), (&json!(true), &json!(["curator"])));
+    assert!(known.get("origin_jti").is_none(), "{known}");
+    assert_eq!(case.world.post("/revoke", &as_client("rqp-client")).await.status.as_u16(), 200);
+    let known = case.world.post("/introspect", &as_client("rs")).await.json();
+    assert_eq!(known, json!({ "active": false }));
+}
+
+/// F000-9: what an issuer fails to say is no word about the token.
+#[tokio::test]
+async fn f000_9_an_issuer_that_does_not_answer() {
+    let failures = [
+        Says::Silent,
+        Says::Status(500),
+        Says::Status(302),
+        Says::Text("<html>"),
+        Says::Text("{}"),
+    ];
+    for url in [METADATA, JWKS, INTROSPECTION, USER_INFO] {
+        for answer in &failures {
+            if let (USER_INFO, Says::Text("{}")) = (url, answer) {
+                continue; // a well-formed answer, about nobody
+            }
+            let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
+            case.network.set(url, answer.clone());
+            let name = format!("{url}: {answer:?}");
+            let alias = [("subject_issuer", ALIAS)];
+            let (token, kind, change) = match url {
+                INTROSPECTION => ("opaque".to_owned(), ACCESS_TOKEN, &alias[..]),
+                _ => (foreign_token(&[]), JWT, &[][..]),
+            };
+            let answer = case.exchange(kind, &token, change).await;
+            check(&name, &answer, (503, "temporarily_unavailable"));
+            assert_eq!(answer.header(RETRY_AFTER), "1", "{name}");
+            assert!(case.world.audit.0.lock().unwrap().is_empty(), "nothing was decided");
+        }
+    }
+}
+
+/// F000-13, J28: who somebody is goes by issuer and subject, and by nothing that can be chosen.
+#[tokio::test]
+async fn f000_13_a_name_is_not_a_subject() {
+    let case = Case::new();
+    let sub = |change: &[(&str, Value)]| {
+        let token = foreign_token(change);
+        let case = &case;
+        async move { case.issues("somebody", &token, &[]).await["sub"].as_str().unwrap().to_owned() }
+    };
+    let alice = sub(&[("preferred_username", json!("alice"))]).await;
+    assert_eq!(alice, sub(&[("preferred_username", json!("other"))]).await);
+    let same_name = [("preferred_username", json!("alice")), ("sub", json!("mallory"))];
+    assert_ne!(alice, sub(&same_name).await);
+    assert_ne!(alice, sub(&[("sub", json!(alice))]).await);
+    assert_ne!("sub-of-mallory", sub(&[("sub", json!("sub-of-mallory"))]).await);
+}
+
+/// The token that was issued names nobody's key and nobody's type but ours.
+#[tokio::test]
+async fn what_is_issued_is_a_token_of_this_service() {
+    let case = Case::new();
+    let answer = case.exchange(JWT, &foreign_token(&[]), &[]).await.json();
+    let token = Unverified::parse(answer["access_token"].as_str().unwrap()).unwrap();
+    assert_eq!(token.header().typ(), Some("at+jwt"));
+    let kid = token.header().kid().unwrap();
+    assert!(keys().contains_kid(kid), "{kid}");
+    assert_eq!(answer["expires_in"], 200);
+}
