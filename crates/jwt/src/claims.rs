@@ -214,6 +214,18 @@ impl Claims {
         }
     }
 
+    /// The claims of wanted names.
+    #[must_use]
+    pub fn select(&self, wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
+        match &self.0 {
+            Source::Received(object, _) => object.select(wanted),
+            Source::Given(members) => {
+                let members = members.iter().filter(|(name, _)| wanted(name));
+                members.map(|(name, value)| (name.clone(), value.clone())).collect()
+            }
+        }
+    }
+
     /// All claims, taken out.
     #[must_use]
     pub fn into_map(self) -> Map<String, Value> {
@@ -308,6 +320,9 @@ mod tests {
         }
         assert!(!received.has("f"), "null is not there");
         assert_eq!(received.str("g"), Ok(Some("\n")));
+        let wanted = |name: &str| ["b", "d", "g"].contains(&name);
+        assert_eq!(Value::Object(received.select(wanted)), json!({ "d": { "e": [] }, "g": "\n" }));
+        assert_eq!(received.select(wanted), given.select(wanted));
         assert_eq!(received.clone().into_map(), given.into_map());
         assert_eq!(received.as_map(), &received.clone().into_map());
     }

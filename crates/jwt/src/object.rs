@@ -127,7 +127,13 @@ impl Object {
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {
-        to_map(Level(&self.members), &self.text)
+        self.select(|_| true)
+    }
+
+    /// The members of wanted names.
+    pub(crate) fn select(&self, wanted: impl Fn(&str) -> bool) -> Map<String, Value> {
+        let members = Level(&self.members);
+        to_map(members.filter(|(member, _)| wanted(member.name.of(&self.text))), &self.text)
     }
 }
 

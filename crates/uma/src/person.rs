@@ -31,14 +31,13 @@ impl Person {
     /// The person that a verified claims token speaks of.
     #[must_use]
     pub fn from_verified(verified: &VerifiedClaims) -> Self {
-        let claims = verified.claims().as_map().iter();
-        let about_the_person = claims.filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+        let about_the_person = |name: &str| !RESERVED.contains(&name);
         Self {
             iss: verified.issuer().clone(),
             sub: verified.subject().to_owned(),
             email: verified.email().clone(),
             present: verified.is_present(),
-            claims: about_the_person.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            claims: verified.claims().select(about_the_person),
         }
     }
 
