@@ -53,7 +53,7 @@ impl EmailAddress {
             return Err(EmailError::LocalPart);
         }
         let domain = canonical_domain(domain).ok_or(EmailError::Domain)?;
-        Ok(Self { text: format!("{local}@{domain}"), at: local.len() })
+        Ok(Self { text: [local, "@", &domain].concat(), at: local.len() })
     }
 
     /// The address in canonical form.

@@ -316,15 +316,18 @@ fn absolute(text: &str) -> Result<Url, IdentifierError> {
     }
     // The URL parser drops tabs and line breaks, trims blanks and turns `\` into `/`: what it
     // would repair is refused.
-    if !text.bytes().all(|b| matches!(b, 0x21..=0x7e)) || text.contains(['\\', '"', '<', '>']) {
+    let is_kept =
+        |octet| matches!(octet, 0x21..=0x7e) && !matches!(octet, b'\\' | b'"' | b'<' | b'>');
+    if !text.bytes().all(is_kept) {
         return Err(IdentifierError::NotAUrl);
     }
     let url = Url::parse(text).map_err(|_| IdentifierError::NotAUrl)?;
     // An empty authority is repaired, too: the first segment of the path would become the host.
-    if !url.has_host() || !text.contains("://") || authority(text).is_empty() {
+    let authority = authority(text);
+    if !url.has_host() || authority.is_empty() {
         return Err(IdentifierError::NotAUrl);
     }
-    if !url.username().is_empty() || url.password().is_some() || authority(text).contains('@') {
+    if !url.username().is_empty() || url.password().is_some() || authority.contains('@') {
         return Err(IdentifierError::UserInfo);
     }
     Ok(url)
@@ -338,7 +341,7 @@ fn absolute_https(text: &str) -> Result<Url, IdentifierError> {
     Ok(url)
 }
 
-/// What stands between `://` and the next delimiter.
+/// What stands between `://` and the next delimiter; nothing where there is no `://`.
 fn authority(text: &str) -> &str {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or("")

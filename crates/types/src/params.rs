@@ -88,7 +88,7 @@ impl Params {
             let pair = Pair { name: params.append(name)?, value: params.append(value)? };
             // A repeated parameter is refused even where one of the values is empty.
             let name = params.piece(&pair.name);
-            let is_repeated = params.pairs.iter().any(|known| params.piece(&known.name) == name);
+            let is_repeated = params.pairs.iter().any(|known| params.is_named(known, name));
             if is_repeated && !repeatable.contains(&name) {
                 return Err(ParamsError::Repeated(name.to_owned()));
             }
@@ -101,7 +101,7 @@ impl Params {
     fn append(&mut self, encoded: &str) -> Result<Range<usize>, ParamsError> {
         let start = self.text.len();
         // Tokens and tickets, the longest of them, have nothing to decode.
-        if encoded.bytes().any(|octet| matches!(octet, b'%' | b'+')) {
+        if has_codes(encoded) {
             let decoded = decode(encoded.as_bytes());
             // Two parameters that differ on the wire must not become equal here, so what is not
             // UTF-8 is refused and not replaced.
@@ -117,6 +117,11 @@ impl Params {
         self.text.get(place.clone()).unwrap_or_default()
     }
 
+    /// Names of other lengths, and those are most, are told apart by that alone.
+    fn is_named(&self, pair: &Pair, name: &str) -> bool {
+        pair.name.len() == name.len() && self.piece(&pair.name) == name
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|pair| (self.piece(&pair.name), self.piece(&pair.value)))
     }
@@ -129,9 +134,10 @@ impl Params {
 
     /// All values of `name` that are not empty, in order.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.pairs()
-            .filter(move |(known, value)| *known == name && !value.is_empty())
-            .map(|pair| pair.1)
+        self.pairs
+            .iter()
+            .filter(move |pair| !pair.value.is_empty() && self.is_named(pair, name))
+            .map(|pair| self.piece(&pair.value))
     }
 
     /// The value of `name`.
@@ -147,6 +153,14 @@ impl std::fmt::Debug for Params {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.pairs().map(|(name, _)| name)).finish()
     }
+}
+
+/// Whether something in a text stands for something else: looked for in sixteen octets at once.
+fn has_codes(encoded: &str) -> bool {
+    let is_code = |octet: &u8| (*octet == b'%') | (*octet == b'+');
+    let (many, few) = encoded.as_bytes().as_chunks::<16>();
+    many.iter().any(|octets| octets.iter().fold(false, |found, octet| found | is_code(octet)))
+        || few.iter().any(is_code)
 }
 
 /// Undoes form encoding. As the URL standard has it, a `%` that no two digits follow stands for

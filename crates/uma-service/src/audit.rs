@@ -104,10 +104,6 @@ pub struct LogAudit;
 impl Audit for LogAudit {
     fn record(&self, record: &AssessmentRecord) {
         let failed = record.checks.iter().find(|check| !check.passed);
-        let granted = record.permissions.iter().map(|permission| {
-            format!("{}: {}", permission.resource_id, permission.resource_scopes)
-        });
-        let granted = granted.collect::<Vec<_>>();
         tracing::info!(
             target: "countersign::audit",
             answer = %record.answer,
@@ -117,13 +113,25 @@ impl Audit for LogAudit {
             owner = record.protection.as_ref().map(|p| p.owner.as_str()),
             issuer = record.person.as_ref().map(|person| person.iss.as_str()),
             subject = record.person.as_ref().map(|person| person.sub.as_str()),
-            ?granted,
+            granted = ?Granted(&record.permissions),
             passed = record.checks.iter().filter(|check| check.passed).count(),
             failed = failed.map(|check| check.name),
             section = failed.map(|check| check.section),
             note = failed.map(|check| check.note.as_str()),
             "assessment"
         );
+    }
+}
+
+/// What was granted, as the log says it: made into text only where somebody reads the log.
+struct Granted<'a>(&'a [Permission]);
+
+impl std::fmt::Debug for Granted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let texts = self.0.iter().map(|permission| {
+            format!("{}: {}", permission.resource_id, permission.resource_scopes)
+        });
+        f.debug_list().entries(texts).finish()
     }
 }
 

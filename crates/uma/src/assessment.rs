@@ -198,6 +198,8 @@ pub struct AwaitingKeys<'a> {
 pub struct AwaitingPolicy<'a> {
     core: Core<'a>,
     person: Option<Person>,
+    /// Whether the claims about the person were verified in this round.
+    is_new: bool,
 }
 
 impl<'a> Assessment<'a> {
@@ -217,13 +219,13 @@ impl<'a> Assessment<'a> {
         let method = facts.client.method().as_str();
         let mut checks = Vec::with_capacity(ALL_CHECKS);
         checks.push(Step::Syntax.passed(""));
-        checks.push(Step::Client.passed(format!("{} by {method}", facts.client.id())));
+        checks.push(Step::Client.passed([facts.client.id().as_str(), " by ", method].concat()));
         let registration_stands = facts.resource_server.protection == *process.protection();
         if !registration_stands || facts.registered.is_empty() {
             checks.push(Step::Ticket.failed(TicketError::NoResource.to_string()));
             return Err(refused(GrantError::Ticket(TicketError::NoResource), checks));
         }
-        checks.push(Step::Ticket.passed(format!("process {}", process.id())));
+        checks.push(Step::Ticket.passed(["process ", process.id()].concat()));
 
         let claimed = request.claim_token.as_ref();
         let audience = match check_resource(&request, claimed.is_some(), facts.resource_server) {
@@ -244,7 +246,7 @@ impl<'a> Assessment<'a> {
         let mut core = Core { facts, process, scope, audience, checks };
         let Some(pushed) = claim_token else {
             let person = core.kept_person();
-            return Ok(Self::Decide(Box::new(AwaitingPolicy { core, person })));
+            return Ok(Self::Decide(Box::new(AwaitingPolicy { core, person, is_new: false })));
         };
         if pushed.format != TokenType::JWT {
             core.checks.push(Step::Format.failed(pushed.format.as_str()));

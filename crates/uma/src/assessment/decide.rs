@@ -55,7 +55,7 @@ impl AwaitingPolicy<'_> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
         let revision = policy.revision(self.core.process.protection());
         let tally = self.ask(policy);
-        let Self { mut core, person } = self;
+        let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
         let note = tally.notes.join(", ");
         core.checks.push(match verdict {
@@ -76,6 +76,9 @@ impl AwaitingPolicy<'_> {
                 expires: core.facts.now.after(core.facts.settings.rpt_lifetime),
             }),
             Verdict::NeedInfo => {
+                if let Some(person) = person.as_ref().filter(|_| is_new) {
+                    core.process.keep(person, core.facts.now);
+                }
                 let reason = "claims about the requesting party are needed";
                 return core.need_info(reason, tally.needed, person);
             }
@@ -100,10 +103,11 @@ impl AwaitingPolicy<'_> {
                 continue;
             };
             // `begin` refused scopes that are not registered for the client.
-            let requested = asked.resource_scopes.union(&self.core.scope);
-            let requested = requested.intersection(resource.resource_scopes());
+            let is_requested = |scope: &&String| {
+                asked.resource_scopes.contains(scope) || self.core.scope.contains(scope)
+            };
             let mut granted = Vec::new();
-            for scope in &requested {
+            for scope in resource.resource_scopes().iter().filter(is_requested) {
                 let decision = policy.assess(&PolicyRequest {
                     protection: self.core.process.protection(),
                     resource_id: &asked.resource_id,
@@ -118,7 +122,7 @@ impl AwaitingPolicy<'_> {
                 if word == PERMITTED {
                     granted.push(scope);
                 }
-                tally.notes.push(format!("{scope} at {name}: {word}"));
+                tally.notes.push([scope, " at ", name, ": ", word].concat());
             }
             // Tokens of a set are a set again.
             let resource_scopes = ScopeSet::from_tokens(granted).unwrap_or_default();

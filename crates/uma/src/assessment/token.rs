@@ -81,7 +81,7 @@ impl<'a> AwaitingIssuer<'a> {
     /// the right one.
     pub fn discovered(mut self, issuer: &Issuer) -> Result<AwaitingKeys<'a>, Box<Ended>> {
         let domain = self.claims.email().domain();
-        self.core.checks.push(Step::Discovery.passed(format!("{domain}: {issuer}")));
+        self.core.checks.push(Step::Discovery.passed([domain, ": ", issuer.as_str()].concat()));
         if self.claims.issuer() != issuer {
             let note = format!("iss is {}", self.claims.issuer());
             self.core.checks.push(token_failed(TokenStep::DiscoveredIssuer, note));
@@ -142,8 +142,7 @@ impl<'a> AwaitingKeys<'a> {
             return Err(core.refuse(Denial::AnotherPerson));
         }
         core.checks.push(Step::Person.passed(person.email.as_str()));
-        core.process.keep(&person, core.facts.now);
-        Ok(AwaitingPolicy { core, person: Some(person) })
+        Ok(AwaitingPolicy { core, person: Some(person), is_new: true })
     }
 
     /// The keys could not be had: the peer's failure, `need_info`.
