@@ -13,11 +13,12 @@ use countersign_host::{Composed, Seams};
 use countersign_resource::Routes;
 use countersign_resource::proxy::{CallerHeaders, Upstream};
 use countersign_resource::routes::{RoutesBuilder, RoutesError};
+use countersign_store::sqlite::OpenError;
 use countersign_types::{Issuer, ResourceIdentifier};
 use http::HeaderName;
 
 use super::{Audits, BoundTokens, Callers, MAX_BODY, Protection, ProtectionError};
-use crate::compose::composed;
+use crate::compose::{composed, engine};
 use crate::kept::Kept;
 
 /// What is protected, for whom, and how.
@@ -53,6 +54,9 @@ pub struct Protect {
     /// Its private key (PEM), in a file that only its owner can read
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub key: Option<PathBuf>,
+    /// Take tokens that are bound to a key (DPoP), and note in this database which proofs were used
+    #[arg(long, value_name = "FILE", requires = "protect")]
+    pub store: Option<PathBuf>,
     /// Which header tells the service what: subject, issuer, client_id, actor or scope
     #[arg(long, value_name = "WHAT=HEADER", requires = "protect", value_parser = header)]
     pub caller_header: Vec<(String, HeaderName)>,
@@ -109,6 +113,9 @@ pub enum FlagsError {
         #[source]
         source: TransportError,
     },
+    /// The store.
+    #[error("--store cannot be opened")]
+    Store(#[from] OpenError),
     /// The roots, or TLS itself.
     #[error("--roots cannot be used")]
     Fetch(#[from] countersign_fetch::client::FetchConfigError),
@@ -142,15 +149,19 @@ impl Protect {
             service: self.protect.ok_or(missing("what is to be protected? --protect"))?,
             identifier: self.identifier.ok_or(missing("who is this? --identifier"))?,
             callers: Callers::AccessTokens(self.issuer),
-            // There is no store to note in which proofs were used.
-            bound_tokens: BoundTokens::Refused,
+            // Without a store, a restart would forget which proofs were used.
+            bound_tokens: match self.store {
+                Some(_) => BoundTokens::Taken,
+                None => BoundTokens::Refused,
+            },
             routes: routes(&self.open, &self.require, &self.permit).build()?,
             policies: self.policy,
             headers: caller_headers(self.caller_header),
             max_body: self.max_body,
         };
         let fetch = Arc::new(HttpFetch::new(&outbound)?);
-        let protected = protection.compose(fetch, &Kept::new(None), seams, &Audits::default())?;
+        let kept = Kept::new(engine(self.store.as_deref(), seams)?);
+        let protected = protection.compose(fetch, &kept, seams, &Audits::default())?;
         Ok(composed(protected, self.listen, transport))
     }
 
@@ -212,7 +223,14 @@ fn caller_headers(configured: Vec<(String, HeaderName)>) -> CallerHeaders {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use clap::Parser;
+    use countersign_testkit::Directory;
+    use http::header::WWW_AUTHENTICATE;
+    use tower_service::Service as _;
 
     use super::*;
 
@@ -244,6 +262,39 @@ mod tests {
         let words = words.into_iter().chain(["GET /a=read"]).chain(WHO.split_whitespace());
         let protection = Line::parse_from(words).protect.compose(&Seams::system()).unwrap();
         assert_eq!(protection.listen().to_string(), "127.0.0.1:8443");
+    }
+
+    /// The schemes that a caller without a token is told of.
+    fn schemes(composed: &Composed) -> Vec<String> {
+        let request = http::Request::get("/me").body(axum::body::Body::empty()).unwrap();
+        let answer = pin!(composed.router().call(request));
+        // Nothing here waits for anything.
+        let Poll::Ready(Ok(answer)) = answer.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("a challenge is given at once");
+        };
+        let challenges = answer.headers().get_all(WWW_AUTHENTICATE).into_iter();
+        let scheme = |challenge: &http::HeaderValue| {
+            challenge.to_str().unwrap().split(' ').next().unwrap_or_default().to_owned()
+        };
+        challenges.map(scheme).collect()
+    }
+
+    #[test]
+    fn bound_tokens_are_taken_where_used_proofs_are_kept() {
+        let directory = Directory::new().unwrap();
+        let store = directory.path().join("proofs.db");
+        let identified = |more: &[&str]| {
+            let words = ["resource-server", "--require", "GET /me="].into_iter();
+            let words = words.chain(WHO.split_whitespace()).chain(more.iter().copied());
+            Line::parse_from(words).protect.compose(&Seams::system())
+        };
+        assert_eq!(schemes(&identified(&[]).unwrap()), ["Bearer"]);
+        let with_store = identified(&["--store", store.to_str().unwrap()]).unwrap();
+        assert_eq!(schemes(&with_store), ["Bearer", "DPoP"]);
+        assert!(store.exists());
+        let nowhere = directory.path().join("nowhere/proofs.db");
+        let error = identified(&["--store", nowhere.to_str().unwrap()]).err().unwrap();
+        assert!(error.to_string().contains("--store"), "{error}");
     }
 
     #[test]
