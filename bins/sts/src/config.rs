@@ -36,6 +36,9 @@ use crate::keys::{self, KeyDirectory, Keys, Periods};
 /// A day: a longer life of any token is a mistake.
 const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
 
+/// Thirty days: a browser is left behind sooner or later.
+const MAX_SESSION: Lifetime = Lifetime::from_secs(30 * 86_400);
+
 /// A year: whoever was not asked again for so long has forgotten.
 const MAX_REFRESH: Lifetime = Lifetime::from_secs(366 * 86_400);
 
@@ -163,6 +166,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             name: file.name,
             email_domains,
             scopes,
+            session_lifetime: file.lifetimes.session,
             access_token_lifetime: file.lifetimes.access_token,
             id_token_lifetime: file.lifetimes.id_token,
             refresh_token_lifetime: file.lifetimes.refresh_token,
@@ -173,6 +177,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 
 fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError> {
     for (key, lifetime, longest) in [
+        ("session", lifetimes.session, MAX_SESSION),
         ("access_token", lifetimes.access_token, MAX_LIFETIME),
         ("id_token", lifetimes.id_token, MAX_LIFETIME),
         ("refresh_token", lifetimes.refresh_token, MAX_REFRESH),
@@ -465,6 +470,7 @@ impl Place<'_> {
         Ok(Client {
             name: client.name,
             redirect_uris: client.redirect_uris,
+            post_logout_redirect_uris: client.post_logout_redirect_uris,
             authorization_code: client.grants.contains(&GrantConfig::AuthorizationCode),
             refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),

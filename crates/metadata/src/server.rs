@@ -186,6 +186,9 @@ pub struct ServerMetadata {
     /// UserInfo. OpenID Discovery §3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userinfo_endpoint: Option<EndpointUrl>,
+    /// Where clients have people signed out. OpenID RP-Initiated Logout §2.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_session_endpoint: Option<EndpointUrl>,
     /// Subject identifier types. OpenID Discovery §3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_types_supported: Vec<String>,
@@ -252,6 +255,7 @@ impl ServerMetadata {
             protected_resources: Vec::new(),
             client_id_metadata_document_supported: false,
             userinfo_endpoint: None,
+            end_session_endpoint: None,
             subject_types_supported: Vec::new(),
             id_token_signing_alg_values_supported: Vec::new(),
             claims_supported: Vec::new(),

@@ -15,6 +15,7 @@ use countersign_types::{ClientId, Issuer, Params, RedirectUri, ScopeSet};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::interaction::Wishes;
 use crate::pkce::{self, CodeChallenge};
 
 /// The longest `state` and `nonce` that are accepted.
@@ -51,6 +52,9 @@ pub struct AuthorizationRequest {
     pub code_challenge: CodeChallenge,
     /// Whom the client expects to sign in.
     pub login_hint: Option<String>,
+    /// What the client wishes of the sign-in: judged when the request comes in, and not kept.
+    #[serde(skip)]
+    pub wishes: Wishes,
 }
 
 /// Why there is no answer that the client may receive: a page for the person, no redirect.
@@ -120,6 +124,14 @@ impl Received {
         &self.client_id
     }
 
+    /// An ID token that says whom the client means, unverified. [OpenID Connect Core §3.1.2.1]
+    ///
+    /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+    #[must_use]
+    pub fn id_token_hint(&self) -> Option<&str> {
+        self.params.get("id_token_hint")
+    }
+
     /// Checks the request against the client's registration, if there is one. Demanded are
     /// `response_type=code`, a registered `redirect_uri`, and a code challenge of method `S256` from
     /// every client ([RFC 9700 §2.1.1]).
@@ -159,12 +171,14 @@ impl Received {
             nonce: params.get("nonce").map(str::to_owned),
             code_challenge: asked.code_challenge,
             login_hint: params.get("login_hint").filter(|hint| is_opaque(hint)).map(str::to_owned),
+            wishes: asked.wishes,
         })
     }
 }
 
 struct Asked {
     scope: ScopeSet,
+    wishes: Wishes,
     code_challenge: CodeChallenge,
 }
 
@@ -204,8 +218,8 @@ fn asked(
     }
     let code_challenge = code_challenge(params).map_err(invalid_request)?;
     let scope = scope(params, registration)?;
-    prompt(params)?;
-    Ok(Asked { scope, code_challenge })
+    let wishes = Wishes::parse(params).map_err(invalid_request)?;
+    Ok(Asked { scope, code_challenge, wishes })
 }
 
 fn code_challenge(params: &Params) -> Result<CodeChallenge, &'static str> {
@@ -226,21 +240,6 @@ fn scope(params: &Params, registration: &Registration<'_>) -> Result<ScopeSet, R
     Ok(scope)
 }
 
-/// There is no session to reuse: every request asks the person to sign in, which is what `login`,
-/// `consent` and `select_account` ask for, and what `none` forbids. [OpenID Connect Core §3.1.2.1]
-///
-/// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
-fn prompt(params: &Params) -> Result<(), Refusal> {
-    let values = params.get("prompt").unwrap_or_default().split(' ').collect::<Vec<_>>();
-    match values.as_slice() {
-        ["none"] => Err((ErrorCode::LOGIN_REQUIRED, "the person has to sign in")),
-        values if values.contains(&"none") => {
-            Err((ErrorCode::INVALID_REQUEST, "prompt none stands alone"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The names of the parameters in their order.
 fn form_names(form: &[u8]) -> Vec<String> {
     url::form_urlencoded::parse(form).map(|(name, _)| name.into_owned()).collect()
@@ -252,7 +251,7 @@ fn once<'a>(names: &[String], params: &'a Params, name: &str) -> Option<&'a str>
     if count == 1 { params.get(name) } else { None }
 }
 
-fn is_opaque(text: &str) -> bool {
+pub(crate) fn is_opaque(text: &str) -> bool {
     text.len() <= MAX_OPAQUE && !text.chars().any(char::is_control)
 }
 
@@ -303,19 +302,22 @@ impl AuthorizationRequest {
     /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
     #[must_use]
     pub fn denied(&self) -> ErrorResponse {
-        ErrorResponse {
-            redirect_uri: self.redirect_uri.clone(),
-            state: self.state.clone(),
-            code: ErrorCode::ACCESS_DENIED,
-            description: "the person did not allow this",
-        }
+        self.refused(ErrorCode::ACCESS_DENIED, "the person did not allow this")
+    }
+
+    /// An error that the client receives. [RFC 6749 §4.1.2.1]
+    ///
+    /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
+    pub(crate) fn refused(&self, code: ErrorCode, description: &'static str) -> ErrorResponse {
+        let (redirect_uri, state) = (self.redirect_uri.clone(), self.state.clone());
+        ErrorResponse { redirect_uri, state, code, description }
     }
 }
 
 /// Appends parameters to a redirect URI and keeps the query it has. [RFC 6749 §3.1.2]
 ///
 /// [RFC 6749 §3.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2
-fn location(redirect_uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
+pub(crate) fn location(redirect_uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
     // INVARIANT: the redirect URI matched a registered one, so it is a URL without fragment.
     let Ok(mut url) = Url::parse(redirect_uri) else { return redirect_uri.to_owned() };
     let mut query = url.query_pairs_mut();
@@ -394,7 +396,7 @@ mod tests {
              &iss=https%3A%2F%2Fsts.alice.example"
         );
         check(&[("redirect_uri", Some("http://127.0.0.1:49152/cb"))], Ok(()));
-        check(&[("prompt", Some("login consent"))], Ok(()));
+        check(&[("prompt", Some("login consent")), ("max_age", Some("60"))], Ok(()));
         check(&[("state", None), ("nonce", None)], Ok(()));
         check(&[("unknown", Some("ignored"))], Ok(()));
     }
@@ -453,7 +455,8 @@ mod tests {
         for scope in ["openid admin", "openid  email", "*", "OPENID", "openid\temail"] {
             check(&[("scope", Some(scope))], Err("invalid_scope"));
         }
-        check(&[("prompt", Some("none"))], Err("login_required"));
+        check(&[("prompt", Some("dance"))], Err("invalid_request"));
+        check(&[("max_age", Some("soon"))], Err("invalid_request"));
         check(&[("prompt", Some("none login"))], Err("invalid_request"));
         check(&[("request", Some("ey"))], Err("request_not_supported"));
         check(&[("request_uri", Some("urn:x"))], Err("request_uri_not_supported"));

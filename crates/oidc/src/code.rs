@@ -132,6 +132,7 @@ mod tests {
     use countersign_types::ScopeSet;
 
     use super::*;
+    use crate::interaction::Wishes;
     use crate::pkce::CodeChallenge;
 
     fn grant() -> CodeGrant {
@@ -144,6 +145,7 @@ mod tests {
                 nonce: Some("n".into()),
                 code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
                 login_hint: None,
+                wishes: Wishes::default(),
             },
             expires: Timestamp::from_unix(60),
             subject: "alice".into(),

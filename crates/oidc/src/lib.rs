@@ -3,12 +3,14 @@
 //! | module | what it holds | specification |
 //! |---|---|---|
 //! | [`authorize`] | the authorization request, and which answer goes where | [RFC 6749 §4.1.1, §4.1.2], [OpenID Connect Core §3.1.2], [RFC 9207] |
+//! | [`interaction`] | what the person has to do first: sign in, be asked, nothing | [OpenID Connect Core §3.1.2.1, §3.1.2.3, §3.1.2.4] |
 //! | [`grant`] | what a person allowed a client: everything that is issued for it derives from it | [RFC 6749 §1.3] |
 //! | [`code`] | redemption of an authorization code | [RFC 6749 §4.1.3] |
 //! | [`refresh`] | refresh tokens: rotation, reuse, binding to a key | [RFC 6749 §6], [RFC 9700 §4.14.2], [RFC 9449 §5] |
 //! | [`pkce`] | proof keys, method `S256` | [RFC 7636] |
 //! | [`id_token`] | ID tokens with `at_hash` | [OpenID Connect Core §2, §3.1.3.6] |
 //! | [`userinfo`] | claims about a person, by scope | [OpenID Connect Core §5.3, §5.4] |
+//! | [`logout`] | where the browser goes when a client signs somebody out | [OpenID Connect RP-Initiated Logout §2, §3] |
 //! | [`introspection`] | what a resource server is told of an access token | [RFC 7662 §2] |
 //!
 //! Nothing here waits, reads a clock or opens a socket; the codes live in a store and are spent
@@ -48,8 +50,7 @@
 //!
 //! # What is left out
 //!
-//! Response types other than `code`, request objects, sessions (every request asks the person to
-//! sign in, so `prompt=none` is always `login_required`), logout.
+//! Response types other than `code`, request objects, logout at other clients.
 //!
 //! # Deviations
 //!
@@ -68,13 +69,17 @@
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
 //! [OpenID Connect Core §2, §3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
 //! [OpenID Connect Core §5.3, §5.4]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
+//! [OpenID Connect Core §3.1.2.1, §3.1.2.3, §3.1.2.4]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+//! [OpenID Connect RP-Initiated Logout §2, §3]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 //! [OpenID Connect Core §3.1.2]: https://openid.net/specs/openid-connect-core-1_0.html#AuthorizationEndpoint
 
 pub mod authorize;
 pub mod code;
 pub mod grant;
 pub mod id_token;
+pub mod interaction;
 pub mod introspection;
+pub mod logout;
 pub mod pkce;
 pub mod refresh;
 pub mod userinfo;

@@ -40,17 +40,23 @@ pub enum RecordTable {
     Grants,
     /// What a refresh token stands for.
     RefreshTokens,
+    /// Where people are signed in.
+    Sessions,
+    /// What people allowed which client for good.
+    Consents,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
         Self::Registrations,
         Self::Grants,
         Self::RefreshTokens,
+        Self::Sessions,
+        Self::Consents,
     ];
 }
 

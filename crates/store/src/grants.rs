@@ -75,6 +75,16 @@ impl<R: Serialize + DeserializeOwned> Grants<R> {
         self.engine.replace(RecordTable::Grants, &key(subject, id), value, now).await
     }
 
+    /// Every live grant of `subject`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, subject: &str, now: Timestamp) -> Result<Vec<R>, StoreError> {
+        let prefix = Digest::of(subject.as_bytes());
+        let found = self.engine.list(RecordTable::Grants, prefix.as_bytes(), now).await?;
+        found.into_iter().map(|(_, value)| record::decode(&value)).collect()
+    }
+
     /// Ends a grant; `false` if there is none. Durable before it answers.
     ///
     /// # Errors

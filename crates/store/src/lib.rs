@@ -7,6 +7,8 @@
 //! | [`codes`] | authorization codes: single use, a second use is recognised | [RFC 6749 §4.1.2] |
 //! | [`grants`] | what people allowed clients: what derives from a grant ends with it | [RFC 6749 §1.3] |
 //! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
+//! | [`sessions`] | where people are signed in | |
+//! | [`consents`] | what people allowed which client for good | |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
 //! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
 //! | [`revoked`] | self-contained tokens revoked before their time | [RFC 6749 §4.1.2] |
@@ -68,6 +70,7 @@
 
 pub mod access_tokens;
 pub mod codes;
+pub mod consents;
 pub mod engine;
 pub mod error;
 pub mod grants;
@@ -80,11 +83,13 @@ pub mod registrations;
 pub mod replay;
 pub mod resources;
 pub mod revoked;
+pub mod sessions;
 pub mod sqlite;
 pub mod tickets;
 
 pub use access_tokens::AccessTokens;
 pub use codes::Codes;
+pub use consents::Consents;
 pub use engine::Engine;
 pub use error::StoreError;
 pub use grants::Grants;
@@ -95,5 +100,6 @@ pub use registrations::Registrations;
 pub use replay::Replay;
 pub use resources::Resources;
 pub use revoked::RevokedTokens;
+pub use sessions::Sessions;
 pub use sqlite::SqliteEngine;
 pub use tickets::Tickets;

@@ -41,6 +41,8 @@ pub struct MemoryEngine {
     registrations: Sharded<Record>,
     grants: Sharded<Record>,
     refresh_tokens: Sharded<Record>,
+    sessions: Sharded<Record>,
+    consents: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -65,6 +67,8 @@ impl MemoryEngine {
             RecordTable::Registrations => &self.registrations,
             RecordTable::Grants => &self.grants,
             RecordTable::RefreshTokens => &self.refresh_tokens,
+            RecordTable::Sessions => &self.sessions,
+            RecordTable::Consents => &self.consents,
         }
     }
 

@@ -9,7 +9,9 @@ use axum::routing::{get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
-use countersign_store::{Codes, Engine, Grants, RefreshTokens, Replay, RevokedTokens};
+use countersign_store::{
+    Codes, Consents, Engine, Grants, RefreshTokens, Replay, RevokedTokens, Sessions,
+};
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -18,13 +20,16 @@ use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
 
 use crate::attempts::Attempts;
 use crate::audit::Audit;
+use crate::authorize::{consent_form, sign_in_form};
 use crate::clients::Clients;
+use crate::consent::Consent;
 use crate::foreign::TrustedIssuers;
 use crate::form_token::FormTokens;
 use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
+use crate::sessions::Session;
 use crate::users::Users;
-use crate::{authorize, discovery, elsewhere, introspection, revocation, token, userinfo};
+use crate::{authorize, discovery, elsewhere, introspection, logout, revocation, token, userinfo};
 
 /// A larger request body is refused.
 const MAX_BODY: usize = 64 * 1024;
@@ -38,6 +43,8 @@ pub struct Settings {
     pub email_domains: BTreeSet<String>,
     /// The scopes that the metadata lists.
     pub scopes: countersign_types::ScopeSet,
+    /// How long a person who signed in stays signed in, in that browser.
+    pub session_lifetime: Lifetime,
     /// How long an access token lives.
     pub access_token_lifetime: Lifetime,
     /// How long an ID token lives.
@@ -100,6 +107,8 @@ pub struct Sts {
     keys: CurrentKeys,
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) users: Arc<dyn Users>,
+    pub(crate) sessions: Sessions<Session>,
+    pub(crate) consents: Consents<Consent>,
     pub(crate) grants: Grants<Grant>,
     pub(crate) codes: Codes<CodeGrant>,
     pub(crate) refresh_tokens: RefreshTokens<RefreshRecord>,
@@ -117,6 +126,9 @@ pub struct Sts {
 pub(crate) struct Endpoints {
     pub(crate) authorization: EndpointUrl,
     pub(crate) sign_in: EndpointUrl,
+    pub(crate) consent: EndpointUrl,
+    pub(crate) end_session: EndpointUrl,
+    pub(crate) sign_out: EndpointUrl,
     pub(crate) token: EndpointUrl,
     pub(crate) userinfo: EndpointUrl,
     pub(crate) introspection: EndpointUrl,
@@ -134,6 +146,9 @@ impl Endpoints {
         Ok(Self {
             authorization: under("/authorize")?,
             sign_in: under("/login")?,
+            consent: under("/consent")?,
+            end_session: under("/logout")?,
+            sign_out: under("/logout/confirm")?,
             token: under("/token")?,
             userinfo: under("/userinfo")?,
             introspection: under("/introspect")?,
@@ -175,6 +190,8 @@ impl Sts {
         let nobody = PasswordHash::of(&Password::generate(random.as_ref()), random.as_ref())?;
         Ok(Self {
             endpoints: Endpoints::of(&policy.issuer)?,
+            sessions: Sessions::new(Arc::clone(&engine)),
+            consents: Consents::new(Arc::clone(&engine)),
             grants: Grants::new(Arc::clone(&engine)),
             codes: Codes::new(Arc::clone(&engine)),
             refresh_tokens: RefreshTokens::new(Arc::clone(&engine)),
@@ -241,8 +258,14 @@ pub fn app(sts: Arc<Sts>) -> Router {
             &path(&endpoints.authorization),
             get(authorize::get).post(authorize::post).fallback(elsewhere::page),
         )
-        .route(&path(&endpoints.sign_in), post(authorize::sign_in).fallback(elsewhere::page))
+        .route(&path(&endpoints.sign_in), post(sign_in_form::post).fallback(elsewhere::page))
+        .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
+        .route(
+            &path(&endpoints.end_session),
+            get(logout::get).post(logout::post).fallback(elsewhere::page),
+        )
+        .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
         .route(&path(&endpoints.token), post(token::post))
         .route(&path(&endpoints.userinfo), get(userinfo::get).post(userinfo::post))
         .route(&path(&endpoints.introspection), post(introspection::post))

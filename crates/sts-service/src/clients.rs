@@ -20,6 +20,8 @@ pub struct Client {
     pub name: String,
     /// Where it may receive authorization responses.
     pub redirect_uris: Vec<RedirectUri>,
+    /// Where a browser may be sent after it had somebody signed out.
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
     /// What it may ask for.
     pub scopes: ScopeSet,
     /// Whether it may use the authorization code grant.

@@ -87,6 +87,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.token_endpoint_auth_methods_supported.clone_from(&methods);
     metadata.token_endpoint_auth_signing_alg_values_supported.clone_from(&algorithms);
     metadata.userinfo_endpoint = Some(endpoints.userinfo.clone());
+    metadata.end_session_endpoint = Some(endpoints.end_session.clone());
     metadata.introspection_endpoint = Some(endpoints.introspection.clone());
     metadata.introspection_endpoint_auth_methods_supported = proofs;
     metadata.introspection_endpoint_auth_signing_alg_values_supported.clone_from(&algorithms);

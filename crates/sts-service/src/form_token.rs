@@ -1,4 +1,4 @@
-//! What ties a submitted sign-in form to the request it was rendered for and to the browser it was
+//! What ties a submitted form to the request it was rendered for and to the browser it was
 //! rendered in.
 //!
 //! The form carries the authorization request itself, authenticated by a key that lives as long as
@@ -17,10 +17,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_oidc::{AuthorizationRequest, pkce};
 use countersign_types::random::{self, Random};
 use countersign_types::{Lifetime, Timestamp};
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
+
+use crate::cookies;
 
 /// How long a person may take to sign in.
 pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(600);
@@ -30,9 +31,31 @@ const COOKIE_NAME: &str = "__Host-login";
 /// Makes and opens form tokens.
 pub(crate) struct FormTokens(hmac::Key);
 
+/// What a form was rendered for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Form {
+    /// To sign in, and by that to allow this.
+    SignIn(AuthorizationRequest),
+    /// To allow this, in this session.
+    Consent {
+        /// What is asked for.
+        request: AuthorizationRequest,
+        /// The session.
+        sid: String,
+    },
+    /// To sign out of this session.
+    SignOut {
+        /// The session.
+        sid: String,
+        /// Where the browser is sent afterwards.
+        destination: Option<String>,
+    },
+}
+
 #[derive(Serialize, Deserialize)]
 struct Content {
-    request: AuthorizationRequest,
+    form: Form,
     expires: Timestamp,
 }
 
@@ -50,25 +73,12 @@ impl Browser {
     }
 
     fn known(headers: &HeaderMap) -> Option<Self> {
-        let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
-        let mut values = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter(|(name, _)| *name == COOKIE_NAME)
-            .map(|(_, value)| value);
-        let value = values.next().filter(|value| is_handle(value))?;
-        values.next().is_none().then(|| Self(value.to_owned()))
+        cookies::handle(headers, COOKIE_NAME).map(|value| Self(value.to_owned()))
     }
 
-    /// The cookie that keeps the secret. Its name's prefix makes the browser demand `Secure`, the
-    /// path `/` and no domain.
+    /// The cookie that keeps the secret.
     pub(crate) fn cookie(&self) -> Option<HeaderValue> {
-        let age = LIFETIME.as_secs();
-        let cookie = format!(
-            "{COOKIE_NAME}={}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax",
-            self.0
-        );
-        HeaderValue::try_from(cookie).ok()
+        cookies::set(COOKIE_NAME, &self.0, LIFETIME)
     }
 }
 
@@ -80,26 +90,26 @@ impl FormTokens {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()))
     }
 
-    /// The token of a form for `request` in `browser`.
+    /// The token of a form in `browser`.
     pub(crate) fn seal(
         &self,
-        request: &AuthorizationRequest,
+        form: &Form,
         browser: &Browser,
         now: Timestamp,
     ) -> Result<String, serde_json::Error> {
-        let content = Content { request: request.clone(), expires: now.after(LIFETIME) };
+        let content = Content { form: form.clone(), expires: now.after(LIFETIME) };
         let content = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content)?);
         let tag = hmac::sign(&self.0, &tagged(&content, browser));
         Ok(format!("{content}.{}", URL_SAFE_NO_PAD.encode(tag)))
     }
 
-    /// The request that a submitted form was rendered for.
+    /// What a submitted form was rendered for.
     pub(crate) fn open(
         &self,
         token: &str,
         headers: &HeaderMap,
         now: Timestamp,
-    ) -> Result<AuthorizationRequest, NotOurs> {
+    ) -> Result<Form, NotOurs> {
         let browser = Browser::known(headers).ok_or(NotOurs)?;
         let (content, tag) = token.split_once('.').ok_or(NotOurs)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| NotOurs)?;
@@ -109,7 +119,7 @@ impl FormTokens {
         if content.expires <= now {
             return Err(NotOurs);
         }
-        Ok(content.request)
+        Ok(content.form)
     }
 }
 
@@ -118,7 +128,8 @@ impl FormTokens {
 pub(crate) fn claimed(token: &str) -> Option<String> {
     let (content, _) = token.split_once('.')?;
     let content = URL_SAFE_NO_PAD.decode(content).ok()?;
-    let Content { request, .. } = serde_json::from_slice(&content).ok()?;
+    let Content { form, .. } = serde_json::from_slice(&content).ok()?;
+    let (Form::SignIn(request) | Form::Consent { request, .. }) = form else { return None };
     let scope = request.scope.to_string();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
@@ -141,16 +152,14 @@ fn tagged(content: &str, browser: &Browser) -> Vec<u8> {
     format!("{content}.{}", browser.0).into_bytes()
 }
 
-fn is_handle(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU8, Ordering};
 
     use countersign_oidc::CodeChallenge;
+    use countersign_oidc::interaction::Wishes;
     use countersign_types::{ClientId, ScopeSet};
+    use http::header::COOKIE;
 
     use super::*;
 
@@ -165,8 +174,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(0);
 
-    fn request() -> AuthorizationRequest {
-        AuthorizationRequest {
+    fn form() -> Form {
+        Form::SignIn(AuthorizationRequest {
             client_id: ClientId::parse("app").unwrap(),
             redirect_uri: "https://app.example/cb".into(),
             scope: ScopeSet::parse("openid").unwrap(),
@@ -175,7 +184,8 @@ mod tests {
             code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
                 .unwrap(),
             login_hint: None,
-        }
+            wishes: Wishes::default(),
+        })
     }
 
     fn cookies(browser: &Browser) -> HeaderMap {
@@ -191,11 +201,11 @@ mod tests {
         let random = Counting::default();
         let tokens = FormTokens::new(&random);
         let browser = Browser::of(&HeaderMap::new(), &random);
-        let token = tokens.seal(&request(), &browser, NOW).unwrap();
+        let token = tokens.seal(&form(), &browser, NOW).unwrap();
         let same = cookies(&browser);
-        assert_eq!(tokens.open(&token, &same, NOW), Ok(request()));
+        assert_eq!(tokens.open(&token, &same, NOW), Ok(form()));
         let soon = NOW.after(Lifetime::from_secs(599));
-        assert_eq!(tokens.open(&token, &same, soon), Ok(request()));
+        assert_eq!(tokens.open(&token, &same, soon), Ok(form()));
 
         assert_eq!(tokens.open(&token, &same, NOW.after(LIFETIME)), Err(NotOurs));
         assert_eq!(tokens.open(&token, &HeaderMap::new(), NOW), Err(NotOurs));

@@ -5,9 +5,10 @@
 //! | `/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server` | metadata | [OpenID Connect Discovery §4], [RFC 8414 §3] |
 //! | `/jwks` | public keys | [RFC 7517 §5] |
 //! | `/.well-known/webfinger` (at the e-mail domains) | who speaks for an address | [RFC 7033] |
-//! | `/authorize`, `/login` | the authorization code grant with PKCE and a sign-in page | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
+//! | `/authorize`, `/login`, `/consent` | the authorization code grant with PKCE, pages to sign in and to allow | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
 //! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
 //! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
+//! | `/logout` | the end of a session | [OpenID Connect RP-Initiated Logout §2] |
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
 //!
@@ -43,6 +44,7 @@
 //!         name: "alice.example".into(),
 //!         email_domains: ["alice.example".to_owned()].into(),
 //!         scopes: ScopeSet::parse("openid email profile claims-provider")?,
+//!         session_lifetime: Lifetime::from_secs(36_000),
 //!         access_token_lifetime: Lifetime::from_secs(300),
 //!         id_token_lifetime: Lifetime::from_secs(300),
 //!         refresh_token_lifetime: Lifetime::from_secs(30 * 86_400),
@@ -65,8 +67,7 @@
 //!
 //! # What is left out
 //!
-//! Sessions, consent that is remembered, logout, dynamic registration: the
-//! metadata lists what is there. Every authorization request asks the person to sign in.
+//! Logout at other clients, dynamic registration: the metadata lists what is there.
 //!
 //! # Deviations
 //!
@@ -84,6 +85,7 @@
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
 //! [OpenID Connect Core §5.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
+//! [OpenID Connect RP-Initiated Logout §2]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 //! [OpenID Connect Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 mod access_token;
@@ -93,18 +95,23 @@ pub mod audit;
 mod authorize;
 mod client_request;
 pub mod clients;
+mod consent;
+mod cookies;
 mod discovery;
 mod elsewhere;
 mod error;
 mod exchange;
 pub mod foreign;
 mod form_token;
+mod hint;
 mod introspection;
 mod keys;
 mod live;
+mod logout;
 mod pages;
 pub mod passwords;
 mod revocation;
+mod sessions;
 mod token;
 pub mod url_clients;
 mod userinfo;

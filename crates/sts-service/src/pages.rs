@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Host, Url};
 
-/// The stylesheet of both pages.
+/// The stylesheet of the pages.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 
 /// The page on which a person signs in, and by that allows what the client asks for.
@@ -28,6 +28,32 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) form_token: &'a str,
     pub(crate) username: &'a str,
     pub(crate) destination: &'a str,
+}
+
+/// The page on which somebody who is signed in allows what a client asks for.
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) scopes: Vec<Scope<'a>>,
+    pub(crate) action: &'a str,
+    pub(crate) stylesheet: &'a str,
+    pub(crate) form_token: &'a str,
+    pub(crate) destination: &'a str,
+}
+
+/// The page on which a person signs out, or is told that they have.
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+pub(crate) struct SignOutPage<'a> {
+    pub(crate) provider: &'a str,
+    /// Who is to be asked; nobody is signed in without.
+    pub(crate) username: Option<&'a str>,
+    pub(crate) action: &'a str,
+    pub(crate) stylesheet: &'a str,
+    pub(crate) form_token: &'a str,
 }
 
 /// A scope, and what it means for the person.
@@ -71,6 +97,18 @@ pub(crate) fn sign_in(
     request: &AuthorizationRequest,
 ) -> Response {
     html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))
+}
+
+/// A page that asks. Its form may lead where that of a sign-in page may.
+pub(crate) fn consent(page: &ConsentPage<'_>, request: &AuthorizationRequest) -> Response {
+    let leads = format!("'self' {}", form_action(&request.redirect_uri));
+    html(StatusCode::OK, page.render(), &leads)
+}
+
+/// A page about signing out. Its form may lead to this server, and on to where the browser is sent.
+pub(crate) fn sign_out(page: &SignOutPage<'_>, destination: Option<&str>) -> Response {
+    let leads = destination.map(|url| format!(" {}", form_action(url)));
+    html(StatusCode::OK, page.render(), &format!("'self'{}", leads.unwrap_or_default()))
 }
 
 /// A page for a request that leads nowhere.

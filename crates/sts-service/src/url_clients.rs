@@ -130,6 +130,7 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
             may_exchange: terms.exchange.may_exchange && asks(request::GRANT_TYPE),
             ..terms.exchange.clone()
         },
+        post_logout_redirect_uris: Vec::new(),
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
     }

@@ -80,6 +80,10 @@ secret_string! {
     CodeVerifier
 }
 secret_string! {
+    /// What a browser's cookie holds for a person who is signed in.
+    SessionHandle
+}
+secret_string! {
     /// A person's password.
     Password
 }

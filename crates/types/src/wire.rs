@@ -58,6 +58,8 @@ error_codes! {
     /// OpenID Connect Core §3.1.2.6.
     LOGIN_REQUIRED = "login_required";
     /// OpenID Connect Core §3.1.2.6.
+    CONSENT_REQUIRED = "consent_required";
+    /// OpenID Connect Core §3.1.2.6.
     REQUEST_NOT_SUPPORTED = "request_not_supported";
     /// OpenID Connect Core §3.1.2.6.
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported";

@@ -81,6 +81,7 @@ pub(super) struct KeysConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Lifetimes {
+    pub(super) session: Lifetime,
     pub(super) access_token: Lifetime,
     pub(super) id_token: Lifetime,
     pub(super) refresh_token: Lifetime,
@@ -92,6 +93,7 @@ pub(super) struct Lifetimes {
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {
+            session: Lifetime::from_secs(36_000),
             access_token: Lifetime::from_secs(300),
             id_token: Lifetime::from_secs(300),
             refresh_token: Lifetime::from_secs(30 * 86_400),
@@ -180,6 +182,8 @@ pub(super) struct ClientConfig {
     pub(super) public: bool,
     #[serde(default)]
     pub(super) redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
+    pub(super) post_logout_redirect_uris: Vec<RedirectUri>,
     pub(super) grants: BTreeSet<GrantConfig>,
     pub(super) scopes: ScopeSet,
     #[serde(default)]

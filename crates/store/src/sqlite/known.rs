@@ -51,6 +51,8 @@ pub(super) struct Known {
     registrations: Mutex<Table>,
     grants: Mutex<Table>,
     refresh_tokens: Mutex<Table>,
+    sessions: Mutex<Table>,
+    consents: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -131,6 +133,8 @@ impl Known {
             RecordTable::Registrations => &self.registrations,
             RecordTable::Grants => &self.grants,
             RecordTable::RefreshTokens => &self.refresh_tokens,
+            RecordTable::Sessions => &self.sessions,
+            RecordTable::Consents => &self.consents,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.
         table.lock().unwrap_or_else(PoisonError::into_inner)

@@ -65,7 +65,8 @@ const HORIZON: &str = "
 CREATE TABLE horizon (id INTEGER PRIMARY KEY CHECK (id = 0), past INTEGER NOT NULL) STRICT;
 ";
 
-/// What people allowed, and what derives from it for longer than a code or an access token lives.
+/// Where people are signed in, what they allowed, and what derives from it for longer than a code or an
+/// access token lives.
 const GRANTS: &str = "
 CREATE TABLE grants (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
@@ -75,6 +76,14 @@ CREATE TABLE refresh_tokens (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires) WHERE expires IS NOT NULL;
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX sessions_expires ON sessions (expires) WHERE expires IS NOT NULL;
+CREATE TABLE consents (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX consents_expires ON consents (expires) WHERE expires IS NOT NULL;
 ";
 
 /// Records of access tokens that were put lately, those of one commit in one row.

@@ -100,6 +100,8 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::Registrations => record_sql!("registrations"),
         RecordTable::Grants => record_sql!("grants"),
         RecordTable::RefreshTokens => record_sql!("refresh_tokens"),
+        RecordTable::Sessions => record_sql!("sessions"),
+        RecordTable::Consents => record_sql!("consents"),
     }
 }
 
@@ -112,7 +114,7 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 9] = purge_sql!(
+const PURGE: [&str; 11] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -121,7 +123,9 @@ const PURGE: [&str; 9] = purge_sql!(
     "resources",
     "registrations",
     "grants",
-    "refresh_tokens"
+    "refresh_tokens",
+    "sessions",
+    "consents"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.

@@ -201,7 +201,7 @@ async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
     // What each step of the schema made.
     let steps = [
         "DROP TABLE horizon;",
-        "DROP TABLE grants; DROP TABLE refresh_tokens;",
+        "DROP TABLE grants; DROP TABLE refresh_tokens; DROP TABLE sessions; DROP TABLE consents;",
         "DROP TABLE journal;",
     ];
     for (version, later) in (1..).zip((0..steps.len()).map(|done| steps[done..].concat())) {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::common::{at, on_both};
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Codes, Grants, RefreshTokens, Registrations, Replay, Resources, RevokedTokens,
-    StoreError, Taken, Tickets,
+    AccessTokens, Codes, Consents, Grants, RefreshTokens, Registrations, Replay, Resources,
+    RevokedTokens, Sessions, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
-use countersign_types::secret::{AccessToken, AuthorizationCode, RefreshToken, TicketHandle};
+use countersign_types::secret::{
+    AccessToken, AuthorizationCode, RefreshToken, SessionHandle, TicketHandle,
+};
 use countersign_types::{ClientId, Issuer};
 
 struct Sevens;
@@ -176,6 +178,10 @@ async fn a_grant_is_one_persons_and_does_not_come_back() {
         assert_eq!(grants.find("alice", "g", at(1)).await.unwrap(), None);
         assert_eq!(grants.find("aliceg", "1", at(1)).await.unwrap(), None);
 
+        assert_eq!(grants.list("alice", at(99)).await.unwrap(), ["read", "write"]);
+        for (subject, now) in [("alice", 100), ("ali", 1), ("mallory", 1)] {
+            assert!(grants.list(subject, at(now)).await.unwrap().is_empty(), "{subject}");
+        }
         assert!(grants.replace("alice", "g1", &"used".into(), at(50)).await.unwrap());
         assert_eq!(grants.find("alice", "g1", at(99)).await.unwrap().as_deref(), Some("used"));
         assert_eq!(grants.find("alice", "g1", at(100)).await.unwrap(), None, "its end is its end");
@@ -202,6 +208,38 @@ async fn a_refresh_token_is_found_until_it_expires() {
         let access_tokens: AccessTokens<String> = AccessTokens::new(engine);
         let same = access_tokens.find(&AccessToken::new("one"), at(1)).await.unwrap();
         assert_eq!(same, None, "one text, two things");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_lasts_until_it_expires_or_is_ended() {
+    on_both(async |engine| {
+        let sessions: Sessions<String> = Sessions::new(engine);
+        let (one, two) = (SessionHandle::new("one"), SessionHandle::new("two"));
+        sessions.insert(&one, &"alice".into(), at(100)).await.unwrap();
+        sessions.insert(&two, &"bob".into(), at(100)).await.unwrap();
+        assert_eq!(sessions.find(&one, at(99)).await.unwrap().as_deref(), Some("alice"));
+        assert_eq!(sessions.find(&one, at(100)).await.unwrap(), None);
+        assert!(sessions.remove(&two).await.unwrap());
+        assert_eq!(sessions.find(&two, at(1)).await.unwrap(), None);
+        assert!(!sessions.remove(&two).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consent_is_of_one_person_to_one_client() {
+    on_both(async |engine| {
+        let consents: Consents<String> = Consents::new(engine);
+        let (app, other) = (client("app"), client("other"));
+        consents.put("alice", &app, &"openid".into(), at(100)).await.unwrap();
+        consents.put("alice", &app, &"email".into(), at(200)).await.unwrap();
+        let found = async |subject, client, now| consents.find(subject, client, at(now)).await;
+        assert_eq!(found("alice", &app, 199).await.unwrap().as_deref(), Some("email"));
+        assert_eq!(found("alice", &app, 200).await.unwrap(), None);
+        assert_eq!(found("alice", &other, 1).await.unwrap(), None);
+        assert_eq!(found("bob", &app, 1).await.unwrap(), None);
     })
     .await;
 }

@@ -46,7 +46,8 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
     }
     let methods = &metadata["introspection_endpoint_auth_methods_supported"];
     assert_eq!(methods, &json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
-    for name in ["registration_endpoint", "end_session_endpoint"] {
+    assert_eq!(metadata["end_session_endpoint"], format!("{STS}/logout"));
+    for name in ["registration_endpoint", "check_session_iframe"] {
         assert_eq!(metadata.get(name), None, "{name}");
     }
     let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);

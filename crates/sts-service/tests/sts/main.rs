@@ -4,16 +4,19 @@
 
 mod acting;
 mod authorization;
+mod browser;
 mod discovery;
 mod elsewhere;
 mod exchange;
 mod foreign;
 mod introspection;
 mod keys;
+mod logout;
 mod paths;
 mod propagation;
 mod refresh;
 mod revocation;
+mod sessions;
 mod support;
 mod token;
 mod userinfo;

@@ -33,6 +33,8 @@ pub(crate) const NOW: i64 = 1_800_000_000;
 /// How long a grant is refreshed, and how long it may rest, in seconds.
 pub(crate) const REFRESH: u32 = 5000;
 pub(crate) const IDLE: u32 = 1000;
+/// How long somebody stays signed in, in seconds.
+pub(crate) const SESSION: u32 = 3600;
 pub(crate) const STS: &str = "https://sts.alice.example";
 pub(crate) const UMA: &str = "https://uma.bob.example";
 pub(crate) const RS: &str = "https://rs.bob.example";
@@ -226,6 +228,7 @@ fn client(id: &str, credentials: Credentials) -> Client {
             scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
             ..ClientPolicy::default()
         },
+        post_logout_redirect_uris: vec![RedirectUri::parse("https://app.example/bye").unwrap()],
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
     }
@@ -345,11 +348,26 @@ impl World {
         Self::trusting(policy, engine, |_| TrustedIssuers::default())
     }
 
+    /// With `rqp-client` under another name.
+    pub(crate) fn renamed(engine: Arc<dyn Engine>) -> Self {
+        let rename = |client: &mut Client| client.name = "Another".to_owned();
+        Self::whole(server_policy(), engine, |_| TrustedIssuers::default(), rename)
+    }
+
     /// A world that trusts other issuers, which know its clock.
     pub(crate) fn trusting(
         policy: ServerPolicy,
         engine: Arc<dyn Engine>,
         issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
+    ) -> Self {
+        Self::whole(policy, engine, issuers, |_| {})
+    }
+
+    fn whole(
+        policy: ServerPolicy,
+        engine: Arc<dyn Engine>,
+        issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
+        change: impl FnOnce(&mut Client),
     ) -> Self {
         Log::open();
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
@@ -360,6 +378,8 @@ impl World {
         idle.authorization_code = false;
         idle.refresh_token = false;
         idle.client_credentials = false;
+        let mut rqp_client = client("rqp-client", secret(SECRET));
+        change(&mut rqp_client);
         let mut rs = client("rs", secret(SECRET));
         rs.introspects = vec![UrlPattern::parse(RS).unwrap()];
         let mut own = client("own", secret(SECRET));
@@ -370,7 +390,7 @@ impl World {
         service.exchange.subjects_of = [ClientId::parse("rqp-client").unwrap()].into();
         let clients = [
             service,
-            client("rqp-client", secret(SECRET)),
+            rqp_client,
             client("rqp-public", Credentials::Public),
             client("other", secret(SECRET)),
             idle,
@@ -389,6 +409,7 @@ impl World {
                     name: "alice.example".into(),
                     email_domains: ["alice.example".to_owned()].into(),
                     scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
+                    session_lifetime: Lifetime::from_secs(SESSION),
                     access_token_lifetime: Lifetime::from_secs(300),
                     id_token_lifetime: Lifetime::from_secs(300),
                     refresh_token_lifetime: Lifetime::from_secs(REFRESH),

@@ -33,6 +33,8 @@ fn prepared(connection: Connection) -> Connection {
         "registrations",
         "grants",
         "refresh_tokens",
+        "sessions",
+        "consents",
     ] {
         connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
     }

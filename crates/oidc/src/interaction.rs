@@ -1,0 +1,214 @@
+//! What a person has to do before a client gets its answer. [OpenID Connect Core §3.1.2.1, §3.1.2.3,
+//! §3.1.2.4]
+//!
+//! [OpenID Connect Core §3.1.2.1, §3.1.2.3, §3.1.2.4]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+
+use countersign_types::wire::ErrorCode;
+use countersign_types::{Lifetime, Params, ScopeSet, Timestamp};
+
+use crate::authorize::{AuthorizationRequest, ErrorResponse};
+use crate::grant::SignIn;
+use crate::refresh::OFFLINE_ACCESS;
+
+/// What a client wishes of the person's sign-in. It is judged when the request comes in, and not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// `prompt=none`: nobody is to be shown anything.
+    silent: bool,
+    /// `prompt` has `login` or `select_account`: whoever is signed in signs in again, as whom they like.
+    sign_in: bool,
+    /// `prompt` has `consent`: to be asked, whatever was allowed before.
+    consent: bool,
+    /// `max_age`: a sign-in that is older does not do.
+    max_age: Option<Lifetime>,
+}
+
+/// What a parameter says cannot be done.
+pub(crate) const MALFORMED: &str = "prompt or max_age is malformed";
+
+impl Wishes {
+    /// Reads `prompt` and `max_age`. A value that is not known is refused: to ignore it would be to do
+    /// something else than was asked for.
+    pub(crate) fn parse(params: &Params) -> Result<Self, &'static str> {
+        let mut wishes = Self::default();
+        for value in params.get("prompt").into_iter().flat_map(|prompt| prompt.split(' ')) {
+            match value {
+                "none" => wishes.silent = true,
+                "login" | "select_account" => wishes.sign_in = true,
+                "consent" => wishes.consent = true,
+                _ => return Err(MALFORMED),
+            }
+        }
+        if wishes.silent && (wishes.sign_in || wishes.consent) {
+            return Err("prompt none stands alone");
+        }
+        if let Some(seconds) = params.get("max_age") {
+            // A number may begin with a plus sign; this one has digits alone.
+            let digits = seconds.bytes().all(|octet| octet.is_ascii_digit());
+            let seconds = seconds.parse().ok().filter(|_| digits).ok_or(MALFORMED)?;
+            wishes.max_age = Some(Lifetime::from_secs(seconds));
+        }
+        Ok(wishes)
+    }
+}
+
+/// Who is signed in at the browser that the request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    /// How, and when.
+    pub sign_in: &'a SignIn,
+    /// Whether it is whom the client expects, if it expects somebody.
+    pub is_expected: bool,
+    /// What this person allowed this client before.
+    pub allowed: &'a ScopeSet,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The person signs in, and sees what is asked for.
+    SignIn,
+    /// The person, who is signed in, is asked.
+    Consent,
+    /// The client is answered.
+    Answer,
+}
+
+/// Decides what comes next.
+///
+/// # Errors
+/// The answer to a client that wants nobody to be shown anything, where somebody would have to be.
+/// [OpenID Connect Core §3.1.2.6]
+///
+/// [OpenID Connect Core §3.1.2.6]: https://openid.net/specs/openid-connect-core-1_0.html#AuthError
+pub fn next(
+    request: &AuthorizationRequest,
+    present: Option<Present<'_>>,
+    now: Timestamp,
+) -> Result<Next, ErrorResponse> {
+    let wishes = request.wishes;
+    let fits = |present: &Present<'_>| {
+        let age = now.since(present.sign_in.auth_time);
+        // A maximum of 0 is a sign-in of now, not one of the same second.
+        let is_fresh = wishes.max_age.is_none_or(|max| age <= max && max.as_secs() > 0);
+        present.is_expected && is_fresh && !wishes.sign_in
+    };
+    let Some(present) = present.filter(fits) else {
+        return if wishes.silent {
+            let description = "the person has to sign in";
+            Err(request.refused(ErrorCode::LOGIN_REQUIRED, description))
+        } else {
+            Ok(Next::SignIn)
+        };
+    };
+    // §11: that a client may go on while the person is away is asked each time.
+    let is_allowed =
+        request.scope.is_subset(present.allowed) && !request.scope.contains(OFFLINE_ACCESS);
+    match (is_allowed && !wishes.consent, wishes.silent) {
+        (true, _) => Ok(Next::Answer),
+        (false, false) => Ok(Next::Consent),
+        (false, true) => {
+            let description = "the person has to be asked";
+            Err(request.refused(ErrorCode::CONSENT_REQUIRED, description))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_types::secret::CodeVerifier;
+    use countersign_types::{ClientId, Issuer};
+
+    use super::*;
+    use crate::pkce::CodeChallenge;
+
+    const AUTH_TIME: i64 = 1000;
+
+    fn request(query: &str, scope: &str) -> Result<AuthorizationRequest, &'static str> {
+        Ok(AuthorizationRequest {
+            client_id: ClientId::parse("app").unwrap(),
+            redirect_uri: "https://app.example/cb".into(),
+            scope: ScopeSet::parse(scope).unwrap(),
+            state: None,
+            nonce: None,
+            code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
+            login_hint: None,
+            wishes: Wishes::parse(&Params::parse(query.as_bytes(), &[]).unwrap())?,
+        })
+    }
+
+    /// What comes next for somebody who signed in a minute ago and allowed `openid email`.
+    fn decided(query: &str, scope: &str, is_expected: bool) -> Result<Next, String> {
+        let sign_in = SignIn {
+            sid: "s".into(),
+            auth_time: Timestamp::from_unix(AUTH_TIME),
+            amr: vec!["pwd".into()],
+        };
+        let allowed = ScopeSet::parse("openid email offline_access").unwrap();
+        let present = Present { sign_in: &sign_in, is_expected, allowed: &allowed };
+        let now = Timestamp::from_unix(AUTH_TIME + 60);
+        let request = request(query, scope).unwrap();
+        next(&request, Some(present), now).map_err(|error| error.code().as_str().to_owned())
+    }
+
+    #[test]
+    fn who_is_signed_in_is_asked_no_more_than_needed() {
+        use Next::{Answer, Consent, SignIn};
+        let login: Result<Next, String> = Err("login_required".into());
+        let consent: Result<Next, String> = Err("consent_required".into());
+        for (query, scope, expected) in [
+            ("", "openid", Ok(Answer)),
+            ("", "openid email", Ok(Answer)),
+            ("", "openid profile", Ok(Consent)),
+            ("", "openid offline_access", Ok(Consent)),
+            ("prompt=none", "openid", Ok(Answer)),
+            ("prompt=none", "openid profile", consent.clone()),
+            ("prompt=none", "openid offline_access", consent),
+            ("prompt=login", "openid", Ok(SignIn)),
+            ("prompt=select_account", "openid", Ok(SignIn)),
+            ("prompt=login+consent", "openid", Ok(SignIn)),
+            ("prompt=consent", "openid", Ok(Consent)),
+            ("max_age=60", "openid", Ok(Answer)),
+            ("max_age=59", "openid", Ok(SignIn)),
+            ("max_age=0", "openid", Ok(SignIn)),
+            ("max_age=59&prompt=none", "openid", login.clone()),
+            ("max_age=4294967295", "openid", Ok(Answer)),
+        ] {
+            assert_eq!(decided(query, scope, true), expected, "{query} {scope}");
+        }
+        assert_eq!(decided("", "openid", false), Ok(SignIn), "somebody else is expected");
+        assert_eq!(decided("prompt=none", "openid", false), login);
+    }
+
+    #[test]
+    fn who_is_not_signed_in_signs_in_or_the_client_is_told() {
+        let now = Timestamp::from_unix(AUTH_TIME);
+        for query in ["", "prompt=login", "prompt=consent", "max_age=60"] {
+            let request = request(query, "openid").unwrap();
+            assert_eq!(next(&request, None, now), Ok(Next::SignIn), "{query}");
+        }
+        let error = next(&request("prompt=none", "openid").unwrap(), None, now).unwrap_err();
+        let issuer = Issuer::parse("https://sts.alice.example").unwrap();
+        let location = error.location(&issuer);
+        assert!(location.contains("error=login_required"), "{location}");
+        assert!(location.ends_with("iss=https%3A%2F%2Fsts.alice.example"), "{location}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for query in [
+            "prompt=none+login",
+            "prompt=none+consent",
+            "prompt=dance",
+            "prompt=login++consent",
+            "prompt=LOGIN",
+            "max_age=-1",
+            "max_age=%2B1",
+            "max_age=1.5",
+            "max_age=4294967296",
+            "max_age=x",
+        ] {
+            assert!(request(query, "openid").is_err(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The page on which somebody who is signed in is asked, and what they answer.
+//! [OpenID Connect Core §3.1.2.4]
+//!
+//! [OpenID Connect Core §3.1.2.4]: https://openid.net/specs/openid-connect-core-1_0.html#Consent
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::Response;
+use countersign_oidc::AuthorizationRequest;
+use countersign_store::StoreError;
+use countersign_types::{Params, Timestamp};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+
+use super::answer::{issue_code, redirect, unavailable};
+use super::sign_in_form::{self, sign_in_page};
+use crate::app::Sts;
+use crate::client_request::is_form;
+use crate::clients::Client;
+use crate::consent;
+use crate::form_token::{Browser, Form};
+use crate::pages::{self, ConsentPage};
+use crate::sessions::{self, Active};
+
+/// Asks somebody who is signed in.
+pub(super) fn page(
+    sts: &Sts,
+    request: &AuthorizationRequest,
+    client: &Client,
+    active: &Active,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    let browser = Browser::of(headers, sts.random.as_ref());
+    let form = Form::Consent { request: request.clone(), sid: active.sign_in.sid.clone() };
+    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
+        return sign_in_form::not_made(sts);
+    };
+    let page = ConsentPage {
+        provider: &sts.settings.name,
+        client: &client.name,
+        username: &active.user.username,
+        scopes: pages::scopes(request),
+        action: sts.endpoints.consent.as_url().path(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path(),
+        form_token: &form_token,
+        destination: &pages::destination(request),
+    };
+    let mut response = pages::consent(&page, request);
+    if let Some(cookie) = browser.cookie() {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Takes the answer.
+pub(crate) async fn post(
+    State(sts): State<Arc<Sts>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
+    };
+    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
+    answered(&sts, form.as_ref(), &headers, sts.clock.now())
+        .await
+        .unwrap_or_else(|error| unavailable(&sts, &error))
+}
+
+async fn answered(
+    sts: &Sts,
+    form: Option<&Params>,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, StoreError> {
+    let field = |name| form.and_then(|form| form.get(name));
+    let opened =
+        field("form_token").and_then(|token| sts.form_tokens.open(token, headers, now).ok());
+    let Some(Form::Consent { request, sid }) = opened else {
+        return Ok(sign_in_form::start_over(sts, form, headers).await);
+    };
+    match field("decision") {
+        Some("deny") => return Ok(redirect(&request.denied().location(sts.issuer()))),
+        Some("allow") => {}
+        // Somebody else would sign in.
+        _ => return Ok(sign_in_page(sts, &request, (StatusCode::OK, None), "", headers, now).await),
+    }
+    // INVARIANT: who allows is who was asked. A session that began meanwhile may be another person's.
+    let active = sessions::of(sts, headers, now).await?;
+    let active = active.filter(|active| active.sign_in.sid == sid);
+    let client = sts.clients.find(&request.client_id).await?;
+    let (Some(active), Some(client)) = (active, client) else {
+        return Ok(sign_in_form::start_over(sts, form, headers).await);
+    };
+    consent::remember(sts, &active.user.subject, &client, &request, now).await?;
+    let location = issue_code(sts, request, &active.user, active.sign_in, now).await?;
+    Ok(redirect(&location))
+}

@@ -1,0 +1,244 @@
+//! The page on which a person signs in, and by that allows what the client asks for.
+//! [OpenID Connect Core §3.1.2.3]
+//!
+//! [OpenID Connect Core §3.1.2.3]: https://openid.net/specs/openid-connect-core-1_0.html#Authenticates
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, Extension, State};
+use axum::response::Response;
+use countersign_oidc::AuthorizationRequest;
+use countersign_store::StoreError;
+use countersign_types::digest::Digest;
+use countersign_types::secret::Password;
+use countersign_types::{EmailAddress, Params, Timestamp};
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::answer::{issue_code, redirect, unavailable};
+use crate::app::Sts;
+use crate::attempts::{self, Refused};
+use crate::client_request::is_form;
+use crate::form_token::{self, Browser, Form};
+use crate::pages::{self, SignInPage};
+use crate::passwords::MAX_PASSWORD;
+use crate::users::User;
+use crate::{consent, sessions};
+
+/// The longest user name that is looked at.
+const MAX_USERNAME: usize = 256;
+
+const WRONG: &str = "The user name or the password is wrong.";
+
+const START_OVER: &str = "You were not signed in: this page was too old, this server was restarted, \
+     or your browser keeps no cookies. Please try again.";
+
+/// Why nobody was signed in.
+enum SignInError {
+    /// Unknown user or wrong password: the same answer after the same work.
+    Wrong,
+    TooMany,
+    Busy,
+    Store(StoreError),
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Takes the submitted form: signs the person in, and sends the client its code.
+pub(crate) async fn post(
+    State(sts): State<Arc<Sts>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let now = sts.clock.now();
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return not_taken(&sts, &rejection),
+    };
+    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
+    let opened = form.as_ref().and_then(|form| {
+        let token = form.get("form_token")?;
+        sts.form_tokens.open(token, &headers, now).ok()
+    });
+    let (form, request) = match (form, opened) {
+        (Some(form), Some(Form::SignIn(request))) => (form, request),
+        (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
+    };
+    if form.get("decision") == Some("deny") {
+        return redirect(&request.denied().location(sts.issuer()));
+    }
+    let username = form.get("username").unwrap_or_default();
+    let password = Password::new(form.get("password").unwrap_or_default());
+    let source = peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()));
+    let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
+        Ok(user) => user,
+        Err(error) => return sign_in_failed(&sts, &request, error, username, &headers, now).await,
+    };
+    match signed_in(&sts, request, &user, &headers, now).await {
+        Ok(response) => response,
+        Err(error) => unavailable(&sts, &error),
+    }
+}
+
+/// Begins the person's session, remembers what they allowed by signing in, and answers the client.
+async fn signed_in(
+    sts: &Sts,
+    request: AuthorizationRequest,
+    user: &User,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, StoreError> {
+    let (sign_in, cookie) = sessions::begin(sts, user, headers, now).await?;
+    if let Some(client) = sts.clients.find(&request.client_id).await? {
+        consent::remember(sts, &user.subject, &client, &request, now).await?;
+    }
+    let mut response = redirect(&issue_code(sts, request, user, sign_in, now).await?);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Answers a form that cannot be trusted. If it says what it was for, that is a request like any
+/// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with the
+/// name that they typed.
+pub(super) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
+    let field = |name| form.and_then(|form| form.get(name));
+    let Some(query) = field("form_token").and_then(form_token::claimed) else {
+        let explanation = "This page is too old, or it was not opened in this browser.";
+        return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
+    };
+    let request = match super::checked(sts, query.as_bytes()).await {
+        Ok(checked) => checked.request,
+        Err(answer) => return *answer,
+    };
+    if field("decision") == Some("deny") {
+        return redirect(&request.denied().location(sts.issuer()));
+    }
+    tracing::info!(client_id = %request.client_id, "sign-in starts over");
+    let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
+    let username = field("username").or(request.login_hint.as_deref());
+    let username = shortened(username.unwrap_or_default());
+    sign_in_page(sts, &request, shown, username, headers, sts.clock.now()).await
+}
+
+/// As much of a user name as is shown again.
+fn shortened(username: &str) -> &str {
+    username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
+}
+
+/// The page for a body that did not arrive, or is too large.
+pub(super) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
+    let explanation = "The request that brought you here is malformed.";
+    pages::problem(rejection.status(), explanation, &sts.endpoints.stylesheet)
+}
+
+async fn authenticate(
+    sts: &Sts,
+    username: &str,
+    password: Password,
+    source: Option<&str>,
+    now: Timestamp,
+) -> Result<Arc<User>, SignInError> {
+    if username.len() > MAX_USERNAME || password.expose().len() > MAX_PASSWORD {
+        return Err(SignInError::Wrong);
+    }
+    let user = sts.users.by_username(username).await?;
+    // Counted by the name that was typed, not by the account: that two names share a count would
+    // tell that they are names of one. An address has one spelling, so that it has one count.
+    let address = EmailAddress::parse(username).ok();
+    let name = address.as_ref().map_or(username, EmailAddress::as_str);
+    let attempt = Digest::of_parts(&[name.as_bytes(), source.unwrap_or_default().as_bytes()]);
+    sts.attempts.begin(attempt, now).map_err(|refused| match refused {
+        Refused::TooMany => SignInError::TooMany,
+        Refused::Full => SignInError::Busy,
+    })?;
+    let hash = user.as_ref().map(|user| &user.password);
+    let right = sts.passwords.check(hash, password).await.map_err(|_| {
+        sts.attempts.not_made(attempt);
+        SignInError::Busy
+    })?;
+    match user {
+        Some(user) if right => {
+            sts.attempts.succeeded(attempt);
+            Ok(user)
+        }
+        _ => Err(SignInError::Wrong),
+    }
+}
+
+async fn sign_in_failed(
+    sts: &Sts,
+    request: &AuthorizationRequest,
+    error: SignInError,
+    username: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    let answer = match error {
+        SignInError::Wrong => (StatusCode::FORBIDDEN, WRONG),
+        SignInError::TooMany => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ten minutes.")
+        }
+        SignInError::Busy => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Too many people are signing in. Try again soon.")
+        }
+        SignInError::Store(error) => return unavailable(sts, &error),
+    };
+    tracing::info!(client_id = %request.client_id, status = %answer.0, "sign-in failed");
+    let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
+    let mut response = sign_in_page(sts, request, answer, username, headers, now).await;
+    if answer.0 == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
+    }
+    response
+}
+
+pub(super) async fn sign_in_page(
+    sts: &Sts,
+    request: &AuthorizationRequest,
+    (status, problem): (StatusCode, Option<&str>),
+    username: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    let client = match sts.clients.find(&request.client_id).await {
+        Ok(client) => client,
+        Err(error) => return unavailable(sts, &error),
+    };
+    let name = client.as_ref().map_or(request.client_id.as_str(), |client| client.name.as_str());
+    let browser = Browser::of(headers, sts.random.as_ref());
+    let form = Form::SignIn(request.clone());
+    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else { return not_made(sts) };
+    let page = SignInPage {
+        provider: &sts.settings.name,
+        client: name,
+        scopes: pages::scopes(request),
+        problem,
+        action: sts.endpoints.sign_in.as_url().path(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path(),
+        form_token: &form_token,
+        username,
+        destination: &pages::destination(request),
+    };
+    let mut response = pages::sign_in(status, &page, request);
+    if let Some(cookie) = browser.cookie() {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The page for a page that could not be made.
+pub(super) fn not_made(sts: &Sts) -> Response {
+    let explanation = "This server could not make the page.";
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    pages::problem(status, explanation, &sts.endpoints.stylesheet)
+}

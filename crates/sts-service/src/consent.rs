@@ -1,0 +1,62 @@
+//! What people allowed clients for good. It is asked anew once the client calls itself by another name
+//! or is answered at other places, since that may be another client by the same identifier (O30).
+
+use countersign_oidc::AuthorizationRequest;
+use countersign_oidc::refresh::OFFLINE_ACCESS;
+use countersign_store::StoreError;
+use countersign_types::digest::Digest;
+use countersign_types::{Lifetime, ScopeSet, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::app::Sts;
+use crate::clients::Client;
+
+/// For so long nobody is asked again: a year.
+const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
+
+/// A consent as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Consent {
+    scope: ScopeSet,
+    /// What the client was then.
+    client: String,
+}
+
+/// What somebody allowed a client that is still what it was.
+pub(crate) async fn allowed(
+    sts: &Sts,
+    subject: &str,
+    client: &Client,
+    now: Timestamp,
+) -> Result<ScopeSet, StoreError> {
+    let consent = sts.consents.find(subject, &client.registered.id, now).await?;
+    let consent = consent.filter(|consent| consent.client == appearance(client));
+    Ok(consent.map_or_else(ScopeSet::empty, |consent| consent.scope))
+}
+
+/// Remembers what somebody has just allowed, beside what they allowed before. That the client may go on
+/// while they are away is not remembered: it is asked each time.
+pub(crate) async fn remember(
+    sts: &Sts,
+    subject: &str,
+    client: &Client,
+    request: &AuthorizationRequest,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let before = allowed(sts, subject, client, now).await?;
+    let lasting = request.scope.iter().filter(|scope| *scope != OFFLINE_ACCESS);
+    let Ok(lasting) = ScopeSet::from_tokens(lasting) else { return Ok(()) };
+    if lasting.is_subset(&before) && !before.is_empty() {
+        return Ok(());
+    }
+    let consent = Consent { scope: before.union(&lasting), client: appearance(client) };
+    let client = &client.registered.id;
+    sts.consents.put(subject, client, &consent, now.after(LIFETIME)).await
+}
+
+/// What a person knows a client by.
+fn appearance(client: &Client) -> String {
+    let mut parts = vec![client.name.as_bytes()];
+    parts.extend(client.redirect_uris.iter().map(|uri| uri.as_str().as_bytes()));
+    Digest::of_parts(&parts).to_base64url()
+}

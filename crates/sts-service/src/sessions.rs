@@ -1,0 +1,74 @@
+//! Who is signed in at a browser. The browser holds a handle in a cookie, this server everything else.
+
+use std::sync::Arc;
+
+use countersign_oidc::SignIn;
+use countersign_store::StoreError;
+use countersign_types::secret::SessionHandle;
+use countersign_types::{Timestamp, random};
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use crate::app::Sts;
+use crate::cookies;
+use crate::users::User;
+
+const COOKIE: &str = "__Host-session";
+
+/// A session as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) subject: String,
+    pub(crate) sign_in: SignIn,
+}
+
+/// A live session, and whose it is.
+pub(crate) struct Active {
+    handle: SessionHandle,
+    pub(crate) sign_in: SignIn,
+    pub(crate) user: Arc<User>,
+}
+
+/// The session of the browser that a request comes from. A person without account has none.
+pub(crate) async fn of(
+    sts: &Sts,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Option<Active>, StoreError> {
+    let Some(handle) = cookies::handle(headers, COOKIE).map(SessionHandle::new) else {
+        return Ok(None);
+    };
+    let Some(Session { subject, sign_in }) = sts.sessions.find(&handle, now).await? else {
+        return Ok(None);
+    };
+    let user = sts.users.by_subject(&subject).await?;
+    Ok(user.map(|user| Active { handle, sign_in, user }))
+}
+
+/// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
+/// whatever the browser sent: nobody is signed in to a session that somebody else knows. One that the
+/// browser had ends.
+pub(crate) async fn begin(
+    sts: &Sts,
+    user: &User,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(SignIn, Option<HeaderValue>), StoreError> {
+    if let Some(former) = cookies::handle(headers, COOKIE) {
+        sts.sessions.remove(&SessionHandle::new(former)).await?;
+    }
+    let random = sts.random.as_ref();
+    let handle = SessionHandle::generate(random);
+    let sign_in =
+        SignIn { sid: random::identifier(random), auth_time: now, amr: vec!["pwd".to_owned()] };
+    let session = Session { subject: user.subject.clone(), sign_in };
+    let lifetime = sts.settings.session_lifetime;
+    sts.sessions.insert(&handle, &session, now.after(lifetime)).await?;
+    Ok((session.sign_in, cookies::set(COOKIE, handle.expose(), lifetime)))
+}
+
+/// Ends a session, with the header that makes the browser forget it.
+pub(crate) async fn end(sts: &Sts, active: &Active) -> Result<Option<HeaderValue>, StoreError> {
+    sts.sessions.remove(&active.handle).await?;
+    Ok(cookies::set(COOKIE, "", sts.settings.session_lifetime))
+}

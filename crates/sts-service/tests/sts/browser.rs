@@ -1,0 +1,93 @@
+//! A browser as far as the pages need one: it keeps cookies, and sends forms back.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::{Request, StatusCode};
+
+use crate::support::*;
+
+/// A person's browser.
+pub(crate) struct Browser<'a> {
+    world: &'a World,
+    cookies: Mutex<BTreeMap<String, String>>,
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn new(world: &'a World) -> Self {
+        Self { world, cookies: Mutex::default() }
+    }
+
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies.lock().unwrap().get(name).cloned()
+    }
+
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
+        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
+    async fn send(&self, request: http::request::Builder, body: String) -> Answer {
+        let pairs = self.cookies.lock().unwrap().clone();
+        let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        let request = request.header(COOKIE, pairs.join("; "));
+        let answer = self.world.send(request.body(Body::from(body)).unwrap()).await;
+        for cookie in answer.headers.get_all(SET_COOKIE) {
+            let cookie = cookie.to_str().unwrap();
+            let (pair, attributes) = cookie.split_once(';').unwrap();
+            for attribute in ["Path=/", "Secure", "HttpOnly", "SameSite=Lax"] {
+                assert!(attributes.contains(attribute), "{cookie}");
+            }
+            let (name, value) = pair.split_once('=').unwrap();
+            assert!(name.starts_with("__Host-"), "{cookie}");
+            let mut cookies = self.cookies.lock().unwrap();
+            if attributes.contains("Max-Age=0;") {
+                cookies.remove(name);
+            } else {
+                cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path), String::new()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(form, encoded(fields)).await
+    }
+
+    /// What an authorization request gives, changed from a good one.
+    pub(crate) async fn authorize(&self, change: &[(&str, &str)]) -> Answer {
+        self.get(&format!("/authorize?{}", authorization(change))).await
+    }
+
+    /// Sends the form of a page back with these fields.
+    pub(crate) async fn submit(&self, page: &Answer, fields: &[(&str, &str)]) -> Answer {
+        let (_, action) = page.text.split_once("action=\"").unwrap();
+        let action = action.split('"').next().unwrap().to_owned();
+        let token = hidden(&page.text);
+        let fields = [&[("form_token", token.as_str())], fields].concat();
+        self.post(&action, &fields).await
+    }
+
+    /// Signs somebody in for a good request.
+    pub(crate) async fn sign_in(&self, username: &str, change: &[(&str, &str)]) -> Answer {
+        let page = self.authorize(change).await;
+        assert!(is_sign_in(&page), "{}", page.text);
+        let answer = self.submit(&page, &[("username", username), ("password", PASSWORD)]).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        answer
+    }
+}
+
+pub(crate) fn is_sign_in(page: &Answer) -> bool {
+    page.status == StatusCode::OK && page.text.contains("name=\"password\"")
+}
+
+pub(crate) fn is_consent(page: &Answer) -> bool {
+    page.status == StatusCode::OK && page.text.contains("value=\"other\"")
+}
