@@ -167,6 +167,23 @@ pub fn presented(headers: &HeaderMap) -> Result<Option<AccessToken>, DpopError> 
     }
 }
 
+/// The longest nonce that a client takes along.
+pub const MAX_NONCE: usize = 1024;
+
+/// The nonce that a response brings for the next proofs to its server. Two are none, as is what has not
+/// the syntax of one or is longer than [`MAX_NONCE`]. [RFC 9449 §8, §8.1, §8.2]
+///
+/// [RFC 9449 §8, §8.1, §8.2]: https://www.rfc-editor.org/rfc/rfc9449#section-8
+#[must_use]
+pub fn nonce(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(&NONCE_HEADER).iter();
+    let nonce = values.next()?.to_str().ok()?;
+    let is_one = (1..=MAX_NONCE).contains(&nonce.len()) && values.next().is_none();
+    // NQCHAR of RFC 6749 Appendix A.
+    let is_nqchar = |octet: u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    (is_one && nonce.bytes().all(is_nqchar)).then_some(nonce)
+}
+
 /// What a server expects of a proof.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {

@@ -15,7 +15,7 @@
 //! | [`grant`] | the UMA grant for the `oauth2` crate's client, its answers told apart ([UMA Grant §3.3]) |
 //! | [`retry`] | with how many tickets, and with which, a request goes round |
 //! | [`subject`] | the seams: whose access token, and who approves a new audience |
-//! | [`propagation`] | a service acts for a person at a relying party, without UMA ([RFC 8693 §2.1], [RFC 9449 §4.2] for `ath`) |
+//! | [`propagation`] | a service acts for a person at a relying party, without UMA ([RFC 8693 §2.1]), by a client proof, and with tokens that are bound to a key if they are to be ([RFC 9449 §5, §7.1, §8, §9]) |
 //! | [`observe`] | what happens on the way, for whoever wants to show it |
 //!
 //! ```
@@ -79,7 +79,7 @@
 //!
 //! Signing in and refreshing the person's access token (`countersign-login` and the application,
 //! behind [`SubjectToken`]); interactive claims gathering, whose page is only reported; proof of
-//! possession (DPoP).
+//! possession (DPoP) for any token but the identity tokens of [`propagation`]: an RPT is a bearer token.
 //!
 //! # Deviations
 //!
@@ -89,7 +89,7 @@
 //!
 //! [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
-//! [RFC 9449 §4.2]: https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+//! [RFC 9449 §5, §7.1, §8, §9]: https://www.rfc-editor.org/rfc/rfc9449#section-5
 //! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 //! [UMA Grant §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#authorization-process
 //! [UMA Grant §3.2.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#permission-success-to-client

@@ -10,6 +10,7 @@ use countersign_jwt::own_key::sign_with_own_key;
 use countersign_jwt::{Sign as _, SigningKey};
 use countersign_testkit::deployment::Builder;
 use countersign_testkit::{Deployment, Page, Party, keys, names};
+use countersign_types::digest::Digest;
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -106,6 +107,13 @@ impl Acting {
         let mut claims = self.own(LETTERS, &[("nbf", self.bed.now().into())]);
         apply(&mut claims, changes);
         (Some("actor+jwt"), claims)
+    }
+
+    /// The client proof for [`LETTERS`] that goes with whatever is shown as an identity token.
+    pub(crate) fn proof_of(&self, token: &str) -> String {
+        let (_, mut claims) = self.assertion(LETTERS, &[]);
+        claims["ath"] = Digest::of(token.as_bytes()).to_base64url().into();
+        self.sign(&(Some("client-proof+jwt"), claims))
     }
 
     pub(crate) fn sign(&self, made: &Made) -> String {

@@ -6,6 +6,7 @@
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
 //! | `identity_propagation.rs` | F004-1 to F004-3 and F004-6 to F004-12 through the STS and to the relying party, PARTY-8 |
+//! | `bound.rs` | the same with tokens that are bound to a key: A6, A34, PARTY-6 |
 //! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
 //! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-2, PARTY-3, PARTY-6, PARTY-7 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
@@ -28,6 +29,7 @@
 mod acting;
 mod alice;
 mod bed;
+mod bound;
 mod discovery;
 mod example_files;
 mod grant;

@@ -9,10 +9,11 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use countersign_client::ActorForm;
 use countersign_client::propagation::{ActingClient, IdentityPropagator, PropagationEvent};
+use countersign_host::Seams;
 use countersign_host::server::{Transport, serve};
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
-use countersign_resource::{IdentityPropagation, ProtectLayer, Routes, VerifiedCaller};
+use countersign_resource::{IdentityPropagation, Mode, ProtectLayer, Routes, VerifiedCaller};
 use countersign_testkit::{Party, keys, names};
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, ResourceIdentifier};
@@ -34,6 +35,13 @@ fn check(name: &str, reply: &Reply, status: u16, error: &str) {
 
 /// The deployment with the relying party in it, which says who calls and through whom.
 async fn with_letters() -> Acting {
+    with_letters_in(|party, _| party.into()).await
+}
+
+/// The same, where the relying party judges callers as it is told to.
+pub(crate) async fn with_letters_in(
+    mode: impl FnOnce(IdentityPropagation, &Seams) -> Mode,
+) -> Acting {
     let mut deployment = deployment().with_host(LETTERS_HOST).start().await;
     let clock = deployment.seams().clock;
     let party = IdentityPropagation::new(
@@ -44,7 +52,8 @@ async fn with_letters() -> Acting {
         Arc::new(MemoryProofs::new(clock)),
     );
     let routes = Routes::new().identified("GET /letters").identified("POST /letters");
-    let layer = ProtectLayer::new(party, routes.build().unwrap()).unwrap();
+    let mode = mode(party, &deployment.seams());
+    let layer = ProtectLayer::new(mode, routes.build().unwrap()).unwrap();
     let read = async |Extension(caller): Extension<VerifiedCaller>| {
         let actors = caller.actors().unwrap().to_claim();
         json!({ "subject": caller.subject(), "act": actors }).to_string()

@@ -91,9 +91,17 @@ impl PropagationObserver for Explain {
                 self.say(arrow, "   a client assertion");
                 self.claims(&AccessToken::new(*client_assertion));
             }
-            PropagationEvent::ExchangeRequested { endpoint, params } => {
+            PropagationEvent::ExchangeRequested { endpoint, params, dpop_proof } => {
                 self.say(arrow, &format!("-> POST {endpoint}"));
                 self.params(params);
+                if let Some(proof) = dpop_proof {
+                    self.say(None, &format!("    DPoP: {}", shortened(proof.expose())));
+                    self.claims(proof);
+                }
+            }
+            PropagationEvent::NonceAsked { url, nonce } => {
+                let what = "wants a nonce in the DPoP proof; once more, with";
+                self.say(arrow, &format!("<- {url} {what} {}", shortened(nonce)));
             }
             PropagationEvent::IdentityToken { identity_token } => {
                 self.say(arrow, "<- an identity token");
@@ -106,10 +114,25 @@ impl PropagationObserver for Explain {
                 self.say(arrow, "   a client proof");
                 self.claims(client_proof);
             }
-            PropagationEvent::Requested { method, url, identity_token, client_proof } => {
-                let (token, proof) = (shortened(identity_token.expose()), client_proof.expose());
-                self.say(arrow, &format!("-> {method} {url} Authorization: Bearer {token}"));
-                self.say(None, &format!("    Client-Assertion: {}", shortened(proof)));
+            PropagationEvent::Requested {
+                method,
+                url,
+                identity_token,
+                client_proof,
+                dpop_proof,
+            } => {
+                let token = shortened(identity_token.expose());
+                let scheme = if dpop_proof.is_some() { "DPoP" } else { "Bearer" };
+                self.say(arrow, &format!("-> {method} {url} Authorization: {scheme} {token}"));
+                let proof = shortened(client_proof.expose());
+                self.say(None, &format!("    Client-Assertion: {proof}"));
+                if let Some(proof) = dpop_proof {
+                    self.say(None, &format!("    DPoP: {}", shortened(proof.expose())));
+                }
+            }
+            PropagationEvent::DpopProof { dpop_proof } => {
+                self.say(arrow, "   a DPoP proof");
+                self.claims(dpop_proof);
             }
             PropagationEvent::Answered { status } => self.say(arrow, &format!("<- {status}")),
             _ => {}

@@ -45,7 +45,12 @@ token goes to no one but the server of the URL.
 
   countersign request --identity-propagation --client mail https://rp.bob.example/letters
   countersign request --identity-propagation --client mail --issuer https://sts.alice.example \\
-      --subject-token-file token --data '{\"text\":\"hello\"}' https://rp.bob.example/letters";
+      --subject-token-file token --data '{\"text\":\"hello\"}' https://rp.bob.example/letters
+
+With --dpop the identity token is bound to a key that is made for this one request and proved to the
+provider and to the relying party (RFC 9449): whoever comes by the token can do nothing with it.
+
+  countersign request --identity-propagation --dpop --client mail https://rp.bob.example/letters";
 
 /// Arguments of `request`.
 #[derive(Args, Debug)]

@@ -70,6 +70,37 @@ fn f004_1_a_service_acts_for_a_person() {
     assert!(ended.stderr.contains("not what was asked for"), "{}", ended.stderr);
 }
 
+/// A6: by a key beside the client proof, from the provider to the relying party.
+#[test]
+fn a_token_is_bound_to_a_key_of_its_own() {
+    let kept = Kept::of("dpop", "004");
+    kept.login();
+    let mail = kept.file("mail");
+    let args = ["request", "--identity-propagation", "--dpop", "--explain", "--client", &mail];
+    let once = || kept.check(&[&args[..], &[LETTERS]].concat(), 0);
+    let ended = once();
+    assert!(ended.stdout.contains("this is Bob"), "{}", ended.stdout);
+    for expected in [
+        "    DPoP: eyJ",
+        "ok cnf.jkt is the key that was proved: ",
+        "     a DPoP proof",
+        "    ath: ",
+        "    Client-Assertion: eyJ",
+        "8 -> GET https://rp.bob.example/letters Authorization: DPoP eyJ",
+    ] {
+        assert!(ended.stderr.contains(expected), "{expected}: {}", ended.stderr);
+    }
+    for foreign in ["Bearer", "eyJhbGciOi"] {
+        assert!(!ended.stderr.contains(foreign), "{foreign}: {}", ended.stderr);
+    }
+    let key = |stderr: &str| {
+        let line = stderr.lines().find(|line| line.contains("cnf.jkt is")).expect("a key");
+        line.to_owned()
+    };
+    assert_ne!(key(&ended.stderr), key(&once().stderr), "every request has a key of its own");
+    kept.check(&["request", "--dpop", LETTERS], 2);
+}
+
 #[test]
 fn an_exchange_tells_which_rule_decided() {
     let kept = Kept::of("rules", "004");

@@ -171,3 +171,30 @@ fn a_request_has_one_proof() {
     headers.append(HEADER, "a".parse().unwrap());
     assert!(matches!(presented(&headers), Err(DpopError::Several)));
 }
+
+#[test]
+fn rfc_9449_section_8_1_a_nonce_is_one_and_has_its_syntax() {
+    let long = "n".repeat(MAX_NONCE);
+    let longer = format!("{long}n");
+    for (values, expected) in [
+        (&[][..], None),
+        // The nonce of figure 20.
+        (&["eyJ7S_zG.eyJH0-Z.HX4w-7v"][..], Some("eyJ7S_zG.eyJH0-Z.HX4w-7v")),
+        (&["!#[]~"], Some("!#[]~")),
+        (&[long.as_str()], Some(long.as_str())),
+        (&[longer.as_str()], None),
+        (&[""], None),
+        (&["a b"], None),
+        (&["a\"b"], None),
+        (&["a\\b"], None),
+        (&["n\u{e9}"], None),
+        (&["a", "b"], None),
+        (&["a", "a"], None),
+    ] {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(NONCE_HEADER, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        assert_eq!(nonce(&headers), expected, "{values:?}");
+    }
+}

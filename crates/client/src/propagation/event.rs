@@ -24,6 +24,15 @@ pub enum PropagationEvent<'a> {
         endpoint: &'a EndpointUrl,
         /// Its parameters, without the client's authentication.
         params: &'a [(&'a str, &'a str)],
+        /// The proof of the key that the token is to be bound to, if it is to be bound.
+        dpop_proof: Option<&'a AccessToken>,
+    },
+    /// A server wants a nonce of its own in DPoP proofs: the request goes once more, with it.
+    NonceAsked {
+        /// Where the request went.
+        url: &'a EndpointUrl,
+        /// The nonce.
+        nonce: &'a str,
     },
     /// The client compared what it has to compare before it goes on.
     Checked {
@@ -44,6 +53,11 @@ pub enum PropagationEvent<'a> {
         /// The proof.
         client_proof: &'a AccessToken,
     },
+    /// Beside it, where the token is bound to a key: a proof of that key was made for the request.
+    DpopProof {
+        /// The proof.
+        dpop_proof: &'a AccessToken,
+    },
     /// Arrow 8: the request leaves with the token and the proof.
     Requested {
         /// Its method.
@@ -54,6 +68,8 @@ pub enum PropagationEvent<'a> {
         identity_token: &'a AccessToken,
         /// The proof.
         client_proof: &'a AccessToken,
+        /// The proof of the key that the token is bound to, if it is bound to one.
+        dpop_proof: Option<&'a AccessToken>,
     },
     /// Arrow 10: the response that goes to the caller.
     Answered {
@@ -74,7 +90,7 @@ impl PropagationEvent<'_> {
             Self::ClientProof { .. } => Some(7),
             Self::Requested { .. } => Some(8),
             Self::Answered { .. } => Some(10),
-            Self::Checked { .. } => None,
+            Self::Checked { .. } | Self::DpopProof { .. } | Self::NonceAsked { .. } => None,
         }
     }
 }

@@ -1,225 +1,24 @@
-//! A service, a provider and a relying party in memory; the provider and the relying party check
-//! what they are sent as the real ones do.
+//! Tokens that a relying party takes, and what a client shows nobody.
+
+mod dpop;
+mod servers;
+mod world;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 
 use countersign_claims_token::VerifiedEmail;
-use countersign_client_auth::{Authentication, Credentials, RegisteredClient, authenticate, parse};
-use countersign_fetch::FetchError;
-use countersign_fetch::request::BoxFuture;
-use countersign_identity_propagation::actor_token::{self as actor, Expected};
-use countersign_identity_propagation::{ActorAudience, IdentityToken, presentation};
+use countersign_fetch::Request;
+use countersign_identity_propagation::client_proof::HEADER;
 use countersign_jwt::act::{Actor, ActorChain};
-use countersign_jwt::{Algorithm, KeySet, SigningKey};
-use countersign_types::{EmailAddress, Params};
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use serde_json::{Value, json};
+use countersign_types::secret::AccessToken;
+use countersign_types::{EmailAddress, Params, Timestamp, TokenType};
+use http::HeaderValue;
+use serde_json::json;
 
+use self::world::*;
 use super::*;
-use crate::subject::Subject;
-
-const STS: &str = "https://sts.alice.example";
-const RP: &str = "https://rp.bob.example";
-const MAIL: &str = "https://mail.example/client";
-const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-const NOW: i64 = 1_800_000_000;
-
-type Lie = fn(&mut IdentityToken);
-
-struct World {
-    key: Arc<SigningKey>,
-    sts_key: SigningKey,
-    seconds: AtomicI64,
-    calls: AtomicU8,
-    sent: Mutex<Vec<Request>>,
-    rp_metadata: Option<Value>,
-    token_response: Value,
-    lie: Lie,
-    /// So many requests to the relying party are refused.
-    refused: AtomicU8,
-    /// Who the relying party is, and where it says so.
-    identifier: &'static str,
-    challenge: String,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            key: Arc::new(SigningKey::generate(Algorithm::Es256, None).unwrap()),
-            sts_key: SigningKey::generate(Algorithm::Es256, None).unwrap(),
-            seconds: AtomicI64::new(NOW),
-            calls: AtomicU8::new(0),
-            sent: Mutex::default(),
-            rp_metadata: None,
-            token_response: json!({
-                "issued_token_type": TokenType::JWT.as_str(), "token_type": "N_A", "expires_in": 300,
-            }),
-            lie: |_| {},
-            refused: AtomicU8::new(0),
-            identifier: RP,
-            challenge: format!("{RP}{WELL_KNOWN}"),
-        }
-    }
-
-    fn sent_to(&self, host: &str) -> Vec<Request> {
-        let sent = self.sent.lock().unwrap();
-        let wanted = |sent: &&Request| {
-            sent.url.as_str().starts_with(host) && !sent.url.as_str().contains("/.well-known/")
-        };
-        sent.iter().filter(wanted).cloned().collect()
-    }
-
-    fn answer(&self, request: &Request) -> Response<Bytes> {
-        let url = request.url.as_str();
-        if url == format!("{STS}/.well-known/openid-configuration") {
-            return json_response(
-                &json!({ "issuer": STS, "token_endpoint": format!("{STS}/token") }),
-            );
-        }
-        if url == format!("{STS}/token") {
-            return self.exchange(request);
-        }
-        if url == format!("{RP}{WELL_KNOWN}/api") {
-            return json_response(&json!({ "resource": format!("{RP}/api") }));
-        }
-        match (&self.rp_metadata, url.contains("/.well-known/")) {
-            (Some(metadata), true) => json_response(metadata),
-            (None, true) => panic!("fetched by the caller as an error"),
-            (_, false) => self.relying_party(request),
-        }
-    }
-
-    /// Steps 4 to 6.
-    fn exchange(&self, request: &Request) -> Response<Bytes> {
-        let params = Params::parse(&request.body, &["resource", "audience"]).unwrap();
-        assert!(!request.headers.contains_key(AUTHORIZATION), "A5: no token in a header");
-        assert!(params.get("subject_token").unwrap().starts_with("at"));
-        assert_eq!(params.get("requested_token_type"), Some(TokenType::JWT.as_str()));
-        let (now, issuer) = (self.now(), Issuer::parse(STS).unwrap());
-        let id = ClientId::parse(MAIL).unwrap();
-        let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
-        let registered =
-            RegisteredClient { id: id.clone(), credentials: Credentials::Keys(keys.clone()) };
-        let credentials = parse(&request.headers, &params).unwrap().check(&issuer, now).unwrap();
-        let client = match authenticate(credentials, Some(&registered)).unwrap() {
-            Authentication::OnceOnly(check) => check.confirm(true).unwrap(),
-            Authentication::Done(_) => panic!("a client assertion is used once"),
-        };
-        let expected =
-            Expected { client: &client, issuer: &issuer, forms: ActorAudience::Either, now };
-        let token = AccessToken::new(params.get("actor_token").unwrap());
-        let acts = actor::verify(&token, &keys, &expected).unwrap().if_new(true).unwrap();
-        let resource = params.get("resource").map(|text| ResourceIdentifier::parse(text).unwrap());
-        let mut token = IdentityToken {
-            iss: issuer,
-            sub: VerifiedEmail::of_own_account(alice()),
-            aud: acts.target().cloned().or(resource).unwrap(),
-            iat: now,
-            exp: now.after(IdentityToken::LIFETIME),
-            jti: "1".to_owned(),
-            act: ActorChain::new(acts.actor().clone()),
-            client_id: id,
-            cnf: None,
-        };
-        (self.lie)(&mut token);
-        let mut body = self.token_response.clone();
-        body["access_token"] = json!(token.mint(&self.sts_key).unwrap().expose());
-        json_response(&body)
-    }
-
-    /// Step 9.
-    fn relying_party(&self, request: &Request) -> Response<Bytes> {
-        let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = header(AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer ")).unwrap();
-        let proof = AccessToken::new(header(HeaderName::from_static(HEADER)).unwrap());
-        let audience = ResourceIdentifier::parse(self.identifier).unwrap();
-        let less = |refused: u8| refused.checked_sub(1);
-        if self.refused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            return response;
-        }
-        let made_out_to = countersign_jwt::Unverified::parse(bearer).unwrap();
-        if made_out_to.claims().audience().unwrap() != [self.identifier] {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            let challenge = format!("Bearer resource_metadata=\"{}\"", self.challenge);
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
-            return response;
-        }
-        let checked =
-            presentation::check(&AccessToken::new(bearer), Some(&proof), &audience, self.now());
-        let keys = |key: &SigningKey| KeySet::from_keys(vec![key.public().clone()]).unwrap();
-        let issuer = Issuer::parse(STS).unwrap();
-        let caller = checked.unwrap().verify(&issuer, &keys(&self.sts_key), &keys(&self.key));
-        assert_eq!(caller.unwrap().if_new(true, None).unwrap().email(), &alice());
-        let mut response = json_response(&json!({ "hello": "alice" }));
-        if request.method == http::Method::POST {
-            *response.status_mut() = StatusCode::CREATED;
-        }
-        response
-    }
-}
-
-impl Clock for World {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.seconds.load(Ordering::Relaxed))
-    }
-}
-
-impl Random for World {
-    fn fill(&self, out: &mut [u8]) {
-        out.fill(self.calls.fetch_add(1, Ordering::Relaxed));
-    }
-}
-
-impl Fetch for World {
-    fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
-        self.sent.lock().unwrap().push(request.clone());
-        let absent =
-            self.rp_metadata.is_none() && request.url.as_str() == format!("{RP}{WELL_KNOWN}");
-        let answer = if absent {
-            Err(FetchError::Status(StatusCode::NOT_FOUND))
-        } else {
-            Ok(self.answer(&request))
-        };
-        Box::pin(std::future::ready(answer))
-    }
-}
-
-fn alice() -> EmailAddress {
-    EmailAddress::parse("alice@alice.example").unwrap()
-}
-
-fn json_response(body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-fn propagator(world: &Arc<World>) -> IdentityPropagator {
-    propagator_for(world, Person::Email(alice()))
-}
-
-fn propagator_for(world: &Arc<World>, person: Person) -> IdentityPropagator {
-    let client = ActingClient { client_id: ClientId::parse(MAIL).unwrap(), key: world.key.clone() };
-    let subject = Subject { access_token: AccessToken::new("at"), person };
-    let issuer = Issuer::parse(STS).unwrap();
-    IdentityPropagator::new(
-        world.clone(),
-        world.clone(),
-        world.clone(),
-        client,
-        issuer,
-        Arc::new(subject),
-    )
-}
-
-fn get(url: &str) -> http::Request<Bytes> {
-    http::Request::get(url).body(Bytes::new()).unwrap()
-}
+use crate::subject::Person;
 
 #[tokio::test]
 async fn both_forms_end_at_the_relying_party() {
@@ -367,7 +166,7 @@ async fn metadata_about_another_party_is_not_used() {
 #[tokio::test]
 async fn credentials_are_the_clients_to_set() {
     let world = Arc::new(World::new());
-    for (name, value) in [("authorization", "Bearer x"), ("client-assertion", "x")] {
+    for (name, value) in [("authorization", "Bearer x"), ("client-assertion", "x"), ("dpop", "x")] {
         let mut request = get(&format!("{RP}/api"));
         request.headers_mut().insert(name, HeaderValue::from_static(value));
         let refused = propagator(&world).request(request).await;

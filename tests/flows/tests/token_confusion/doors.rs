@@ -327,7 +327,7 @@ impl World {
             }
             Door::Uma => by_status(&bed.get(names::RS_API, &[header(&bearer(token))]).await),
             Door::Api => by_status(&bed.get(API, &[header(&bearer(token))]).await),
-            Door::Identity => self.propagate(token, &self.proof_of(token)).await,
+            Door::Identity => self.propagate(token, &self.acting.proof_of(token)).await,
             Door::Proof => self.propagate(&self.identity_token, token).await,
             Door::IdToken => self.finish_login(open, token).await,
             Door::ReceivedClaims => self.received_claims(token),
@@ -351,14 +351,6 @@ impl World {
         let authorization = bearer(token);
         let headers = [header(&authorization), ("client-assertion", proof)];
         by_status(&self.acting.bed.get(LETTERS, &headers).await)
-    }
-
-    /// The proof that goes with whatever is offered as an identity token.
-    fn proof_of(&self, token: &str) -> String {
-        let ath = Digest::of(token.as_bytes()).to_base64url();
-        let (_, mut claims) = self.acting.assertion(LETTERS, &[]);
-        claims["ath"] = ath.into();
-        self.acting.sign(&(Some("client-proof+jwt"), claims))
     }
 
     async fn begin_login(&self) -> ((RelyingParty, Pending, String), String) {

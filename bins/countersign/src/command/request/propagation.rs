@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 use countersign_client::{ActorForm, IdentityPropagator, PropagationError};
 use countersign_host::Seams;
+use countersign_jwt::{Algorithm, SigningKey};
 use countersign_types::ResourceIdentifier;
 use http::Response;
 
@@ -41,6 +42,10 @@ pub(crate) struct PropagationArgs {
     #[arg(long, value_name = "FORM", default_value = "strict", value_parser = form(),
         requires = "identity_propagation")]
     actor_token_form: (&'static str, ActorForm),
+
+    /// Have the identity token bound to a key that is made for this request, and prove that key
+    #[arg(long, requires = "identity_propagation")]
+    dpop: bool,
 }
 
 pub(super) async fn send(
@@ -62,6 +67,11 @@ pub(super) async fn send(
             .with_actor_form(args.actor_token_form.1);
     if let Some(audience) = args.audience {
         propagator = propagator.with_relying_party(audience);
+    }
+    if args.dpop {
+        let key = SigningKey::generate(Algorithm::Es256, None)
+            .map_err(|error| Failure::internal("a key for this request", error))?;
+        propagator = propagator.with_dpop(Arc::new(key));
     }
     if explain {
         propagator = propagator.with_observer(Arc::new(Explain::new(out)));

@@ -134,7 +134,7 @@ impl Heard {
             PropagationEvent::ClientAssertion { client_assertion } => {
                 vec![Arrows::client_assertion(client_assertion)]
             }
-            PropagationEvent::ExchangeRequested { endpoint, params } => {
+            PropagationEvent::ExchangeRequested { endpoint, params, .. } => {
                 vec![arrows.exchange(endpoint, params)]
             }
             PropagationEvent::IdentityToken { identity_token } => {
@@ -143,7 +143,7 @@ impl Heard {
             PropagationEvent::ClientProof { client_proof } => {
                 vec![arrows.client_proof(client_proof.expose())]
             }
-            PropagationEvent::Requested { method, url, identity_token, client_proof } => {
+            PropagationEvent::Requested { method, url, identity_token, client_proof, .. } => {
                 vec![arrows.request(method, url, identity_token.expose(), client_proof.expose())]
             }
             PropagationEvent::Answered { status } => vec![arrows.answered(*status)],
