@@ -15,6 +15,7 @@ use countersign_types::{ClientId, Issuer, Params, RedirectUri, ScopeSet};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::dpop_jkt::{self, DpopJkt};
 use crate::interaction::Wishes;
 use crate::pkce::{self, CodeChallenge};
 
@@ -50,6 +51,11 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// The proof key that the code is bound to.
     pub code_challenge: CodeChallenge,
+    /// The key that the code is bound to, if it is to be bound. [RFC 9449 §10]
+    ///
+    /// [RFC 9449 §10]: https://www.rfc-editor.org/rfc/rfc9449#section-10
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<DpopJkt>,
     /// Whom the client expects to sign in.
     pub login_hint: Option<String>,
     /// What the client wishes of the sign-in: judged when the request comes in, and not kept.
@@ -170,6 +176,7 @@ impl Received {
             state: state.map(str::to_owned),
             nonce: params.get("nonce").map(str::to_owned),
             code_challenge: asked.code_challenge,
+            dpop_jkt: asked.dpop_jkt,
             login_hint: params.get("login_hint").filter(|hint| is_opaque(hint)).map(str::to_owned),
             wishes: asked.wishes,
         })
@@ -180,6 +187,7 @@ struct Asked {
     scope: ScopeSet,
     wishes: Wishes,
     code_challenge: CodeChallenge,
+    dpop_jkt: Option<DpopJkt>,
 }
 
 type Refusal = (ErrorCode, &'static str);
@@ -217,9 +225,11 @@ fn asked(
         return Err(invalid_request("state or nonce is too long or has control characters"));
     }
     let code_challenge = code_challenge(params).map_err(invalid_request)?;
+    let dpop_jkt = params.get(dpop_jkt::NAME).map(DpopJkt::parse).transpose();
+    let dpop_jkt = dpop_jkt.map_err(|_| invalid_request("dpop_jkt is malformed"))?;
     let scope = scope(params, registration)?;
     let wishes = Wishes::parse(params).map_err(invalid_request)?;
-    Ok(Asked { scope, code_challenge, wishes })
+    Ok(Asked { scope, wishes, code_challenge, dpop_jkt })
 }
 
 fn code_challenge(params: &Params) -> Result<CodeChallenge, &'static str> {
@@ -399,6 +409,10 @@ mod tests {
         check(&[("prompt", Some("login consent")), ("max_age", Some("60"))], Ok(()));
         check(&[("state", None), ("nonce", None)], Ok(()));
         check(&[("unknown", Some("ignored"))], Ok(()));
+        assert_eq!(request.dpop_jkt, None);
+        let jkt = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        let bound = parsed(&form(&[("dpop_jkt", Some(jkt))])).unwrap();
+        assert_eq!(bound.dpop_jkt.map(|jkt| jkt.to_string()).as_deref(), Some(jkt));
     }
 
     #[test]
@@ -451,6 +465,9 @@ mod tests {
         check(&[("code_challenge_method", Some("plain"))], Err("invalid_request"));
         check(&[("code_challenge_method", Some("s256"))], Err("invalid_request"));
         check(&[("code_challenge", Some("short"))], Err("invalid_request"));
+        for jkt in ["x", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs="] {
+            check(&[("dpop_jkt", Some(jkt))], Err("invalid_request"));
+        }
         check(&[("scope", None)], Err("invalid_scope"));
         for scope in ["openid admin", "openid  email", "*", "OPENID", "openid\temail"] {
             check(&[("scope", Some(scope))], Err("invalid_scope"));

@@ -2,6 +2,7 @@
 //!
 //! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3
 
+use countersign_jwt::cnf::Confirmation;
 use countersign_types::params::ParamsError;
 use countersign_types::secret::{AuthorizationCode, CodeVerifier};
 use countersign_types::wire::ErrorCode;
@@ -77,6 +78,10 @@ pub enum RedeemError {
     /// The proof key does not match.
     #[error("the code verifier is refused")]
     Pkce(#[source] PkceError),
+    /// The code is bound to a key (`dpop_jkt`), and the request proves another or none.
+    /// [RFC 9449 §10](https://www.rfc-editor.org/rfc/rfc9449#section-10)
+    #[error("the code is bound to a key that was not proved")]
+    Key,
 }
 
 impl WireError for RedeemError {
@@ -84,11 +89,13 @@ impl WireError for RedeemError {
         match self {
             Self::Params(error) => error.wire(),
             // One answer for all: which of them it was is nobody's business but the log's.
-            Self::Unknown | Self::Replayed | Self::RedirectUri | Self::Pkce(_) => Wire::new(
-                ErrorCode::INVALID_GRANT,
-                StatusCode::BAD_REQUEST,
-                "the authorization code is not valid",
-            ),
+            Self::Unknown | Self::Replayed | Self::RedirectUri | Self::Pkce(_) | Self::Key => {
+                Wire::new(
+                    ErrorCode::INVALID_GRANT,
+                    StatusCode::BAD_REQUEST,
+                    "the authorization code is not valid",
+                )
+            }
         }
     }
 }
@@ -106,14 +113,16 @@ pub fn parse(params: &Params) -> Result<Redemption, RedeemError> {
 }
 
 /// Decides whether the client that presents a code, which the store has just spent, gets what the
-/// code stands for.
+/// code stands for. `proved` is the key that the request proved, if it proved one.
 ///
 /// # Errors
-/// [`RedeemError::Unknown`], [`RedeemError::RedirectUri`], [`RedeemError::Pkce`].
+/// [`RedeemError::Unknown`], [`RedeemError::RedirectUri`], [`RedeemError::Pkce`],
+/// [`RedeemError::Key`].
 pub fn redeem(
     grant: CodeGrant,
     redemption: &Redemption,
     client: &ClientId,
+    proved: Option<Confirmation>,
     now: Timestamp,
 ) -> Result<Redeemed, RedeemError> {
     let CodeGrant { request, expires, subject, grant_id } = grant;
@@ -124,14 +133,19 @@ pub fn redeem(
         return Err(RedeemError::RedirectUri);
     }
     request.code_challenge.verify(&redemption.code_verifier).map_err(RedeemError::Pkce)?;
+    if request.dpop_jkt.is_some_and(|jkt| !jkt.is(proved)) {
+        return Err(RedeemError::Key);
+    }
     Ok(Redeemed { subject, grant_id, nonce: request.nonce })
 }
 
 #[cfg(test)]
 mod tests {
     use countersign_types::ScopeSet;
+    use countersign_types::digest::Digest;
 
     use super::*;
+    use crate::dpop_jkt::DpopJkt;
     use crate::interaction::Wishes;
     use crate::pkce::CodeChallenge;
 
@@ -144,6 +158,7 @@ mod tests {
                 state: None,
                 nonce: Some("n".into()),
                 code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
+                dpop_jkt: None,
                 login_hint: None,
                 wishes: Wishes::default(),
             },
@@ -169,10 +184,10 @@ mod tests {
         let redemption = parse(&Params::parse(form.as_bytes(), &[]).unwrap())?;
         let client = ClientId::parse(client).unwrap();
         assert!(
-            redeem(grant(), &redemption, &client, Timestamp::from_unix(60)).is_err(),
+            redeem(grant(), &redemption, &client, None, Timestamp::from_unix(60)).is_err(),
             "expired"
         );
-        redeem(grant(), &redemption, &client, Timestamp::from_unix(59))
+        redeem(grant(), &redemption, &client, None, Timestamp::from_unix(59))
     }
 
     #[test]
@@ -199,9 +214,40 @@ mod tests {
     }
 
     #[test]
+    fn rfc_9449_section_10_a_code_is_bound_to_its_key() {
+        let key = Digest::of(b"key");
+        let bound = || {
+            let mut grant = grant();
+            grant.request.dpop_jkt = Some(DpopJkt::parse(&key.to_base64url()).unwrap());
+            grant
+        };
+        let redemption = Redemption {
+            code: AuthorizationCode::new("c"),
+            redirect_uri: "https://app.example/cb".into(),
+            code_verifier: CodeVerifier::new("v".repeat(43)),
+        };
+        let app = ClientId::parse("app").unwrap();
+        let redeem = |grant, proved: Option<Digest>| {
+            let proved = proved.map(Confirmation::Jkt);
+            super::redeem(grant, &redemption, &app, proved, Timestamp::from_unix(0))
+        };
+        assert!(redeem(bound(), Some(key)).is_ok());
+        assert!(redeem(grant(), Some(key)).is_ok(), "any key where none was named");
+        for proved in [None, Some(Digest::of(b"another"))] {
+            let error = redeem(bound(), proved).unwrap_err();
+            assert!(matches!(error, RedeemError::Key), "{proved:?}");
+            assert_eq!(error.wire().code, ErrorCode::INVALID_GRANT);
+        }
+    }
+
+    #[test]
     fn a_grant_survives_the_store() {
-        let stored = serde_json::to_string(&grant()).unwrap();
-        let read: CodeGrant = serde_json::from_str(&stored).unwrap();
-        assert_eq!(read.request, grant().request);
+        let mut bound = grant();
+        bound.request.dpop_jkt = Some(DpopJkt::parse(&Digest::of(b"key").to_base64url()).unwrap());
+        for grant in [grant(), bound] {
+            let stored = serde_json::to_string(&grant).unwrap();
+            let read: CodeGrant = serde_json::from_str(&stored).unwrap();
+            assert_eq!(read.request, grant.request);
+        }
     }
 }

@@ -132,6 +132,7 @@ mod tests {
             state: None,
             nonce: None,
             code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
+            dpop_jkt: None,
             login_hint: None,
             wishes: Wishes::parse(&Params::parse(query.as_bytes(), &[]).unwrap())?,
         })

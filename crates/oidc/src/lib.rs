@@ -7,6 +7,7 @@
 //! | [`grant`] | what a person allowed a client: everything that is issued for it derives from it | [RFC 6749 §1.3] |
 //! | [`code`] | redemption of an authorization code | [RFC 6749 §4.1.3] |
 //! | [`refresh`] | refresh tokens: rotation, reuse, binding to a key | [RFC 6749 §6], [RFC 9700 §4.14.2], [RFC 9449 §5] |
+//! | [`dpop_jkt`](mod@dpop_jkt) | the key that a code is bound to | [RFC 9449 §10] |
 //! | [`pkce`] | proof keys, method `S256` | [RFC 7636] |
 //! | [`id_token`] | ID tokens with `at_hash` | [OpenID Connect Core §2, §3.1.3.6] |
 //! | [`userinfo`] | claims about a person, by scope | [OpenID Connect Core §5.3, §5.4] |
@@ -66,6 +67,7 @@
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
 //! [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
 //! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
+//! [RFC 9449 §10]: https://www.rfc-editor.org/rfc/rfc9449#section-10
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
 //! [OpenID Connect Core §2, §3.1.3.6]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
 //! [OpenID Connect Core §5.3, §5.4]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
@@ -75,6 +77,7 @@
 
 pub mod authorize;
 pub mod code;
+pub mod dpop_jkt;
 pub mod grant;
 pub mod id_token;
 pub mod interaction;
@@ -88,6 +91,7 @@ pub use authorize::{
     AuthorizationError, AuthorizationRequest, ErrorResponse, PageError, Registration,
 };
 pub use code::{CodeGrant, RedeemError, Redemption};
+pub use dpop_jkt::DpopJkt;
 pub use grant::{Grant, SignIn};
 pub use id_token::IdToken;
 pub use pkce::CodeChallenge;

@@ -14,7 +14,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_oidc::{AuthorizationRequest, pkce};
+use countersign_oidc::{AuthorizationRequest, dpop_jkt, pkce};
 use countersign_types::random::{self, Random};
 use countersign_types::{Lifetime, Timestamp};
 use http::{HeaderMap, HeaderValue};
@@ -139,9 +139,12 @@ pub(crate) fn claimed(token: &str) -> Option<String> {
         .append_pair("scope", &scope)
         .append_pair("code_challenge", request.code_challenge.as_str())
         .append_pair("code_challenge_method", pkce::METHOD);
-    for (name, value) in
-        [("state", request.state), ("nonce", request.nonce), ("login_hint", request.login_hint)]
-    {
+    for (name, value) in [
+        ("state", request.state),
+        ("nonce", request.nonce),
+        (dpop_jkt::NAME, request.dpop_jkt.map(|jkt| jkt.to_string())),
+        ("login_hint", request.login_hint),
+    ] {
         query.extend_pairs(value.map(|value| (name, value)));
     }
     Some(query.finish())
@@ -183,6 +186,7 @@ mod tests {
             nonce: None,
             code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
                 .unwrap(),
+            dpop_jkt: None,
             login_hint: None,
             wishes: Wishes::default(),
         })

@@ -41,7 +41,7 @@ pub(super) async fn redeem(
         }
         Taken::Bound | Taken::Absent => return Err(RedeemError::Unknown.into()),
     };
-    let redeemed = code::redeem(kept, &redemption, client, now)?;
+    let redeemed = code::redeem(kept, &redemption, client, asker.proved, now)?;
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
     let mut grant = grant.ok_or(RedeemError::Unknown)?;

@@ -2,12 +2,13 @@
 
 use axum::body::Body;
 use countersign_jwt::verify::verify;
-use countersign_jwt::{Policy, Typ};
+use countersign_jwt::{Algorithm, Policy, SigningKey, Typ};
 use countersign_types::{Timestamp, digest::Digest};
 use http::Request;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::json;
 
+use crate::acting::dpop_proof;
 use crate::support::*;
 
 #[tokio::test]
@@ -239,4 +240,53 @@ async fn a_client_assertion_is_good_once() {
     assert_eq!(ask(&assertion("3", &endpoint)).await.error(), (401, "invalid_client".into()));
     // An assertion that was refused has burnt nothing.
     assert_eq!(ask(&assertion("3", STS)).await.status.as_u16(), 200);
+}
+
+/// RFC 9449 §10: a code whose request named a key is nobody's who does not prove that key, be the sign-in
+/// page as old as the process before.
+#[tokio::test]
+async fn rfc_9449_section_10_a_code_is_redeemed_with_the_key_it_is_bound_to() {
+    let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let jkt = key.public().thumbprint().to_base64url();
+    let (bound, free) = ([("dpop_jkt", jkt.as_str())], [("state", "free")]);
+    let (own, another) = (dpop_proof(&key, "1", &[]), dpop_proof(&other, "1", &[]));
+    for (name, change, proof, refused) in [
+        ("no proof", &bound, None, true),
+        ("another key", &bound, Some(&another), true),
+        ("its key", &bound, Some(&own), false),
+        ("any key where none is named", &free, Some(&another), false),
+        ("none where none is named", &free, None, false),
+    ] {
+        let world = World::new();
+        let code = world.code("alice", change).await;
+        let mut request = form_request("/token", encoded(&redemption(&code)));
+        if let Some(proof) = proof {
+            request.headers_mut().insert("dpop", proof.parse().unwrap());
+        }
+        let answer = world.send(request).await;
+        if refused {
+            assert_eq!(answer.error(), (400, "invalid_grant".into()), "{name}");
+            assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".into()), "{name}");
+        } else {
+            let body = answer.json();
+            assert_eq!(
+                body["token_type"],
+                if proof.is_some() { "DPoP" } else { "Bearer" },
+                "{name}"
+            );
+            let claims = claims(body["access_token"].as_str().unwrap());
+            let thumbprint = claims.get("cnf").map(|cnf| cnf["jkt"].as_str().unwrap().to_owned());
+            assert_eq!(thumbprint.is_some(), proof.is_some(), "{name}");
+            assert_eq!(thumbprint.as_ref() == Some(&jkt), name == "its key", "{name}");
+        }
+    }
+    // The page that leads back to the form names the key, too.
+    let (before, world) = (World::new(), World::new());
+    let (_, token, cookie) = before.page(&bound).await;
+    let fields = [("form_token", token.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let again = hidden(&world.submit(&cookie, &fields).await.text);
+    let fields = [("form_token", again.as_str()), ("username", "alice"), ("password", PASSWORD)];
+    let code = world.submit(&cookie, &fields).await.location("code").unwrap();
+    assert_eq!(world.redeem(&code).await.error(), (400, "invalid_grant".into()));
 }
