@@ -40,30 +40,32 @@ use crate::acting::{apply, signed, signed_with_own_key};
 /// | `api` | `Authorization` at a resource server that takes access tokens |
 /// | `id` | `Authorization` at a relying party, beside a client proof for it |
 /// | `prf` | `Client-Assertion` at a relying party, beside an identity token |
+/// | `dpRP` | `DPoP` at a relying party, beside an identity token that is bound to a key, and a client proof |
+/// | `dpIR` | `DPoP` at a resource server that asks the issuer about a token, beside one that is bound |
 /// | `oidc` | the `id_token` that an OpenID client is given |
 /// | `gotC` | the claims token that a client is given by its STS |
 /// | `gotI` | the identity token that a client is given by its STS |
 const TABLE: &str = "\
-token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  oidc gotC gotI
-client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .
-client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .
-actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    .
-identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    +
-ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
-DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .
-RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
-PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
-permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .
-ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    +    .    .
+token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
+delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
+claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
+DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .
 ";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use countersign_claims_token::read::{self, ExpectedPerson};
+use countersign_client_auth::Proof as ClientProof;
+use countersign_client_auth::dpop::{self, Target};
 use countersign_host::Seams;
 use countersign_host::server::{Transport, serve};
 use countersign_identity_propagation::identity_token;
@@ -13,12 +15,15 @@ use countersign_jwt::SigningKey;
 use countersign_login::upstream::{Pending, Registration, RelyingParty};
 use countersign_permission_ticket::TicketChallenge;
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
-use countersign_resource::{AccessTokens, IdentityPropagation, Mode, ProtectLayer, Routes};
+use countersign_resource::{
+    AccessTokens, Dpop, IdentityPropagation, IntrospectedTokens, Introspector, Mode, ProtectLayer,
+    Routes,
+};
 use countersign_testkit::{Deployment, Party, keys, names};
 use countersign_types::digest::Digest;
-use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::secret::{AccessToken, ClientSecret, TicketHandle};
 use countersign_types::{
-    ClientId, EmailAddress, Issuer, RedirectUri, ResourceIdentifier, ScopeSet,
+    ClientId, EmailAddress, EndpointUrl, Issuer, RedirectUri, ResourceIdentifier, ScopeSet,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -31,6 +36,9 @@ use crate::bed::{Credentials, Form, Reply, bearer, challenge_of};
 
 /// An OpenID provider that says whatever a test makes it say.
 const PROVIDER: &str = "https://sts.two.example";
+/// A resource server that asks this provider about tokens.
+const ASKING: &str = "https://asking.letters.example";
+const ASKING_HOST: &str = "asking.letters.example";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
@@ -48,13 +56,15 @@ pub(super) enum Door {
     Api,
     Identity,
     Proof,
+    KeyAtParty,
+    KeyAtAsking,
     IdToken,
     ReceivedClaims,
     ReceivedIdentity,
 }
 
 impl Door {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Subject,
         Self::SubjectOtherwise,
         Self::Actor,
@@ -69,6 +79,8 @@ impl Door {
         Self::Api,
         Self::Identity,
         Self::Proof,
+        Self::KeyAtParty,
+        Self::KeyAtAsking,
         Self::IdToken,
         Self::ReceivedClaims,
         Self::ReceivedIdentity,
@@ -90,6 +102,8 @@ impl Door {
             Self::Api => "api",
             Self::Identity => "id",
             Self::Proof => "prf",
+            Self::KeyAtParty => "dpRP",
+            Self::KeyAtAsking => "dpIR",
             Self::IdToken => "oidc",
             Self::ReceivedClaims => "gotC",
             Self::ReceivedIdentity => "gotI",
@@ -102,7 +116,7 @@ impl Door {
             Self::Subject | Self::SubjectOtherwise | Self::Api => Some("at+jwt"),
             Self::Actor => Some("actor+jwt"),
             Self::StsAssertion | Self::UmaAssertion => Some("client-authentication+jwt"),
-            Self::Dpop => Some("dpop+jwt"),
+            Self::Dpop | Self::KeyAtParty | Self::KeyAtAsking => Some("dpop+jwt"),
             Self::ClaimToken | Self::ReceivedClaims => Some("uma-claims+jwt"),
             Self::Identity | Self::ReceivedIdentity => Some("identity-propagation+jwt"),
             Self::Proof => Some("client-proof+jwt"),
@@ -137,11 +151,14 @@ pub(super) struct World {
     access_token: String,
     id_token: String,
     identity_token: String,
+    /// One that is bound to the client's key.
+    bound_token: String,
 }
 
 impl World {
     pub(super) async fn start() -> Self {
-        let builder = deployment().with_host(LETTERS_HOST).with_host(API_HOST);
+        let hosts = [LETTERS_HOST, API_HOST, ASKING_HOST];
+        let builder = hosts.into_iter().fold(deployment(), |builder, host| builder.with_host(host));
         let mut deployment = builder
             .with(Party::ResourceServer, |config| {
                 let limits = json!({ "tickets_per_source": 100_000 });
@@ -161,23 +178,37 @@ impl World {
         protect(&mut deployment, LETTERS_HOST, party.into(), routes());
         let api = ResourceIdentifier::parse(API).unwrap();
         let issuer = Issuer::parse(names::STS).unwrap();
-        protect(
-            &mut deployment,
-            API_HOST,
-            AccessTokens::new(api, issuer, http, clock).into(),
-            routes(),
-        );
+        let tokens = AccessTokens::new(api, issuer, Arc::clone(&http), Arc::clone(&clock));
+        protect(&mut deployment, API_HOST, tokens.into(), routes());
+        let introspector = Introspector {
+            issuer: Issuer::parse(PROVIDER).unwrap(),
+            client_id: ClientId::parse("asking").unwrap(),
+            proof: ClientProof::SecretBasic(ClientSecret::new(names::RS_SECRET)),
+        };
+        let asking = ResourceIdentifier::parse(ASKING).unwrap();
+        let random = deployment.seams().random;
+        let used = Arc::new(MemoryProofs::new(Arc::clone(&clock)));
+        let tokens = IntrospectedTokens::new(asking, introspector, http, clock, random);
+        let mode = Mode::from(tokens).with_dpop(Dpop::new(used));
+        protect(&mut deployment, ASKING_HOST, mode, routes());
 
         let acting = Acting::of(deployment);
         let provider = Arc::new(keys::signing(keys::ES256_C));
         let metadata = json!({
             "issuer": PROVIDER, "authorization_endpoint": format!("{PROVIDER}/authorize"),
             "token_endpoint": format!("{PROVIDER}/token"), "jwks_uri": format!("{PROVIDER}/jwks"),
+            "introspection_endpoint": format!("{PROVIDER}/introspect"),
             "code_challenge_methods_supported": ["S256"],
         });
         acting.publish(&format!("{PROVIDER}/.well-known/openid-configuration"), &metadata);
         let set = json!({ "keys": [provider.public().to_jwk()] });
         acting.publish(&format!("{PROVIDER}/jwks"), &set);
+
+        let answer = json!({
+            "active": true, "iss": PROVIDER, "sub": "alice", "aud": ASKING, "token_type": "DPoP",
+            "cnf": dpop::confirmation(&acting.key).to_claim(),
+        });
+        acting.publish(&format!("{PROVIDER}/introspect"), &answer);
 
         let code = crate::sts::code(&acting.bed, "alice").await;
         let tokens = crate::sts::redeem(&acting.bed, &code).await;
@@ -185,6 +216,7 @@ impl World {
             access_token: tokens.member("access_token"),
             id_token: tokens.member("id_token"),
             identity_token: acting.identity_token().await,
+            bound_token: bound_token(&acting).await,
             acting,
             provider,
         }
@@ -250,6 +282,13 @@ impl World {
             Door::Proof => {
                 let ath = Digest::of(self.identity_token.as_bytes()).to_base64url();
                 Some((with(&own(LETTERS), &json!({ "ath": ath })), client()))
+            }
+            Door::KeyAtParty | Door::KeyAtAsking => {
+                open.takes_own_key = true;
+                let (url, token) = self.bound_at(door);
+                let ath = Digest::of(token.as_bytes()).to_base64url();
+                let claims = json!({ "htm": "GET", "htu": format!("{url}/"), "ath": ath });
+                Some((with(&fresh, &claims), client()))
             }
             Door::IdToken => {
                 let (login, nonce) = self.begin_login().await;
@@ -329,6 +368,15 @@ impl World {
             Door::Api => by_status(&bed.get(API, &[header(&bearer(token))]).await),
             Door::Identity => self.propagate(token, &self.acting.proof_of(token)).await,
             Door::Proof => self.propagate(&self.identity_token, token).await,
+            Door::KeyAtParty | Door::KeyAtAsking => {
+                let (url, bound) = self.bound_at(door);
+                let (authorization, client) = (format!("DPoP {bound}"), acting.proof_of(bound));
+                let mut headers = vec![("authorization", authorization.as_str()), ("dpop", token)];
+                if door == Door::KeyAtParty {
+                    headers.push(("client-assertion", client.as_str()));
+                }
+                by_status(&bed.get(url, &headers).await)
+            }
             Door::IdToken => self.finish_login(open, token).await,
             Door::ReceivedClaims => self.received_claims(token),
             Door::ReceivedIdentity => self.received_identity(token),
@@ -345,6 +393,14 @@ impl World {
             }
         }
         Answer::Refused
+    }
+
+    /// Where a token that is bound to the client's key is shown, and the token.
+    fn bound_at(&self, door: Door) -> (&'static str, &str) {
+        match door {
+            Door::KeyAtAsking => (ASKING, "opaque"),
+            _ => (LETTERS, &self.bound_token),
+        }
     }
 
     async fn propagate(&self, token: &str, proof: &str) -> Answer {
@@ -406,6 +462,17 @@ impl World {
         };
         accepted_if(identity_token::check_received(&AccessToken::new(token), &expected).is_ok())
     }
+}
+
+/// An identity token that is bound to the client's key.
+async fn bound_token(acting: &Acting) -> String {
+    let endpoint = EndpointUrl::parse(&acting.bed.sts("token_endpoint").await).unwrap();
+    let target = Target { method: &Method::POST, url: &endpoint };
+    let Seams { clock, random } = acting.bed.deployment.seams();
+    let proof = dpop::proof(&acting.key, target, None, None, clock.now(), &*random).unwrap();
+    let reply = acting.exchange_with(Some(proof.expose()), &[]).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.member("access_token")
 }
 
 /// Serves a host whose every caller has to be known.
