@@ -108,3 +108,76 @@ pub(crate) fn is_permitted(policy: &dyn AccessPolicy, request: &AccessRequest<'_
     );
     verdict.permitted
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use countersign_jwt::Claims;
+    use countersign_types::{Issuer, ScopeSet};
+
+    use super::*;
+    use crate::caller::Content;
+
+    /// Permits reading, and says by which rule.
+    struct Readers;
+
+    impl AccessPolicy for Readers {
+        fn assess(&self, request: &AccessRequest<'_>) -> Verdict {
+            let permitted = request.action == "read";
+            let rules = if permitted { vec!["everybody reads".to_owned()] } else { Vec::new() };
+            Verdict { permitted, rules }
+        }
+    }
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<(String, Verdict)>>);
+
+    impl Audit for Kept {
+        fn record(&self, request: &AccessRequest<'_>, verdict: &Verdict) {
+            self.0.lock().unwrap().push((request.action.to_owned(), verdict.clone()));
+        }
+    }
+
+    fn caller() -> VerifiedCaller {
+        VerifiedCaller::new(Content {
+            issuer: Issuer::parse("https://as.bob.example").unwrap(),
+            subject: Some("alice".to_owned()),
+            email: None,
+            client_id: None,
+            actors: None,
+            scopes: ScopeSet::empty(),
+            permissions: Vec::new(),
+            token_id: None,
+            expires: None,
+            confirmation: None,
+            claims: Claims::default(),
+            size: 0,
+        })
+    }
+
+    #[test]
+    fn somebody_is_told_of_every_decision_and_changes_none() {
+        let kept = Arc::new(Kept::default());
+        let audited = Audited::new(Arc::new(Readers), Arc::clone(&kept) as Arc<dyn Audit>);
+        let (caller, path) = (caller(), StrictPath::parse("/letters/1").unwrap());
+        let verdicts = ["read", "write", "read"].map(|action| {
+            let request = AccessRequest {
+                caller: &caller,
+                action,
+                resource: None,
+                attributes: &BTreeMap::new(),
+                method: &Method::GET,
+                path: &path,
+                now: Timestamp::from_unix(0),
+            };
+            let verdict = audited.assess(&request);
+            assert_eq!(verdict, Readers.assess(&request), "{action}");
+            (action.to_owned(), verdict)
+        });
+        assert_eq!(verdicts.each_ref().map(|(_, verdict)| verdict.permitted), [true, false, true]);
+        // Refusals too, in their order, with the rules that each rests on, and each once.
+        assert_eq!(*kept.0.lock().unwrap(), verdicts);
+    }
+}
