@@ -105,7 +105,8 @@ fn f004_1_flow_004_is_shown_in_both_forms() {
         "ok  iss is entitled to the e-mail domain ",
         "local ABAC engine",
     ];
-    let parties = ["sts.alice.example", "mail.example", "rp.bob.example", "news.example"];
+    let parties =
+        ["sts.alice.example", "mail.example", "rp.bob.example", "news.example", "mallory.example"];
     let drawn = ["aud: \"https://rp.bob.example\"", "permits read ", "HTTP response: 200 OK"];
     let strict = ["Once more, strictly", "permits write ", "HTTP response: 201 Created"];
     let end = [

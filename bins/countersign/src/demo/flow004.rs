@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use self::arrows::{CLIENT, Expected, IDP};
 pub(super) use self::world::World;
-use self::world::{ALICE, Grounds, LETTERS, MAIL, NEWS, RP, STS};
+use self::world::{ALICE, Grounds, LETTERS, MAIL, NEWS, RP, STS, STS_MALLORY};
 use super::servers::{Failure, Servers};
 use super::story::{Data, Party, Step};
 use super::teller::Teller;
@@ -121,6 +121,12 @@ fn introduce(world: &World) {
         server("mail.example", "Client", MAIL, ports.mail),
         server("bob.example", "Relying Party (RP)", RP, ports.rp),
         server("news.example", "another client", NEWS, ports.news),
+        Party {
+            domain: "mallory.example",
+            role: "an attacker",
+            url: Some(STS_MALLORY),
+            ..Party::default()
+        },
     ]);
     teller.line(
         "\n  Nobody registered anybody: a client is its URL, where its keys are, and the RP finds Alice's\n  \
