@@ -16,6 +16,7 @@ const { privateKey, publicKey } = await generateKeyPair(ALG);
 const jwk = { ...(await exportJWK(publicKey)), kid: "1", alg: ALG, use: "sig" };
 const document = JSON.stringify({
   client_id: CLIENT, token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [jwk] },
+  grant_types: ["urn:ietf:params:oauth:grant-type:token-exchange"],
 });
 const server = await listen(HOST, (request, response) => {
   const found = request.url === "/client";

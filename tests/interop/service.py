@@ -70,6 +70,7 @@ class Document(http.server.BaseHTTPRequestHandler):
         document = json.dumps({
             "client_id": CLIENT,
             "token_endpoint_auth_method": "private_key_jwt",
+            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
             "jwks": {"keys": [public | {"kid": "1", "alg": "ES256", "use": "sig"}]},
         }).encode()
         found = self.path == "/client"

@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use countersign_client::ActingClient;
+use countersign_client::{ActingClient, exchange, grant};
 use countersign_host::config::{self, SecretSource};
 use countersign_jwt::{Algorithm, Sign, SigningKey, SigningRing};
 use countersign_metadata::client::ClientIdUrlError;
@@ -219,6 +219,7 @@ impl UrlClient {
         let mut metadata = ClientMetadata::new(&self.url, keys);
         metadata.client_name.clone_from(client_name);
         metadata.redirect_uris.clone_from(redirect_uris);
+        metadata.grant_types = grants(redirect_uris).map(str::to_owned).collect();
         metadata.token_endpoint_auth_signing_alg = Some(self.algorithm);
         metadata.to_json().map_err(|error| Failure::of(Code::Usage, error))
     }
@@ -302,6 +303,12 @@ impl UrlClient {
     pub(crate) fn key_set_file(&self) -> Option<PathBuf> {
         self.state.client.jwks_uri.as_ref().map(|_| self.directory.join(KEY_SET))
     }
+}
+
+/// The grants that this program uses as such a client: codes where it has a place for them.
+fn grants(redirect_uris: &[RedirectUri]) -> impl Iterator<Item = &'static str> {
+    let codes = (!redirect_uris.is_empty()).then_some("authorization_code");
+    codes.into_iter().chain([exchange::GRANT_TYPE, grant::GRANT_TYPE])
 }
 
 fn make_key(directory: &Path, algorithm: Algorithm) -> Result<SigningKey, Failure> {

@@ -17,6 +17,8 @@ use serde_json::{Map, Value, json};
 use crate::server::split_after_authority;
 
 const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+/// What RFC 7591 §2 makes of a document without `grant_types`.
+const DEFAULT_GRANT: &str = "authorization_code";
 const SIGNING_ALG: &str = "token_endpoint_auth_signing_alg";
 
 /// The largest document that is read: 5 KB. CIMD §6.6
@@ -161,7 +163,10 @@ pub struct ClientMetadata {
     pub client_name: Option<String>,
     /// Where it may receive authorization responses.
     pub redirect_uris: Vec<RedirectUri>,
-    /// The grants that it says it will use; empty if it says nothing.
+    /// The grants that it will use. A document that does not say so speaks of `authorization_code` alone;
+    /// an empty list, of none. [RFC 7591 §2]
+    ///
+    /// [RFC 7591 §2]: https://www.rfc-editor.org/rfc/rfc7591#section-2
     pub grant_types: Vec<String>,
     /// What it authenticates with.
     pub keys: ClientKeys,
@@ -173,17 +178,23 @@ pub struct ClientMetadata {
 }
 
 impl ClientMetadata {
-    /// A client that says nothing but what it authenticates with.
+    /// A client that says nothing but what it authenticates with, and so uses codes alone.
     #[must_use]
     pub fn new(id: &ClientIdUrl, keys: ClientKeys) -> Self {
         Self {
             client_id: id.0.clone(),
             client_name: None,
             redirect_uris: Vec::new(),
-            grant_types: Vec::new(),
+            grant_types: default_grants(),
             keys,
             token_endpoint_auth_signing_alg: None,
         }
+    }
+
+    /// Whether it will use a grant: what it does not, no rule of a server gives it.
+    #[must_use]
+    pub fn uses(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|named| named == grant_type)
     }
 
     /// Parses a document that was fetched from the URL `id`.
@@ -229,9 +240,7 @@ impl ClientMetadata {
         if !self.redirect_uris.is_empty() {
             member("redirect_uris", json!(self.redirect_uris));
         }
-        if !self.grant_types.is_empty() {
-            member("grant_types", json!(self.grant_types));
-        }
+        member("grant_types", json!(self.grant_types));
         let method = match &self.keys {
             ClientKeys::None => "none",
             ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => PRIVATE_KEY_JWT,
@@ -261,7 +270,7 @@ struct Document {
     client_name: Option<String>,
     #[serde(default)]
     redirect_uris: Vec<RedirectUri>,
-    #[serde(default)]
+    #[serde(default = "default_grants")]
     grant_types: Vec<String>,
     #[serde(default)]
     token_endpoint_auth_method: Option<String>,
@@ -271,6 +280,10 @@ struct Document {
     jwks: Option<Map<String, Value>>,
     #[serde(default)]
     jwks_uri: Option<EndpointUrl>,
+}
+
+fn default_grants() -> Vec<String> {
+    vec![DEFAULT_GRANT.to_owned()]
 }
 
 impl Document {

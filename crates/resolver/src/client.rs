@@ -110,7 +110,8 @@ impl Failure for ClientError {
 pub struct ResolvedClient {
     /// What the document says.
     pub metadata: Arc<ClientMetadata>,
-    /// The keys it signs with; none if it is a public client.
+    /// The keys it signs with; none if it is a public client. Where it binds itself to one algorithm, those
+    /// of others are not among them, whoever it is that it authenticates to.
     pub keys: Arc<KeySet>,
 }
 
@@ -173,7 +174,7 @@ impl ClientDocuments {
             }
             ClientKeys::None | ClientKeys::Jwks(_) => keys,
         };
-        Ok(ResolvedClient { metadata, keys })
+        Ok(ResolvedClient { keys: own(&metadata, keys), metadata })
     }
 
     async fn load(
@@ -213,6 +214,22 @@ impl ClientDocuments {
         ClientMetadata::parse(response.body(), url)
             .map_err(|error| ClientError::Document(Arc::new(error)))
     }
+}
+
+/// The keys that sign for a client. [OpenID Registration §2]
+///
+/// `token_endpoint_auth_signing_alg` speaks of token endpoints. A client proof is the same client
+/// proving itself with the same keys: an algorithm that it has given up is none of its own there either.
+///
+/// [OpenID Registration §2]: https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
+fn own(metadata: &ClientMetadata, keys: Arc<KeySet>) -> Arc<KeySet> {
+    let Some(algorithm) = metadata.token_endpoint_auth_signing_alg else { return keys };
+    if keys.iter().all(|key| key.algorithm() == algorithm) {
+        return keys;
+    }
+    let own = keys.iter().filter(|key| key.algorithm() == algorithm).cloned().collect();
+    // A part of a key set is one.
+    Arc::new(KeySet::from_keys(own).unwrap_or_default())
 }
 
 impl std::fmt::Debug for ClientDocuments {

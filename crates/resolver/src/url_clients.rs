@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use countersign_client_auth::{CheckedCredentials, Credentials, Method, RegisteredClient};
-use countersign_jwt::KeySet;
 use countersign_metadata::{ClientKeys, ClientMetadata};
 use countersign_types::{ClientId, UrlPattern};
 
@@ -68,9 +67,7 @@ impl<T> UrlClientRules<T> {
         let credentials = match &metadata.keys {
             ClientKeys::None if rule.public => Credentials::Public,
             ClientKeys::None => return None,
-            ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => {
-                Credentials::Keys(own(&metadata, &keys))
-            }
+            ClientKeys::Jwks(_) | ClientKeys::JwksUri(_) => Credentials::Keys((*keys).clone()),
         };
         let registered = RegisteredClient { id: metadata.client_id.clone(), credentials };
         Some(UrlClient { registered, metadata, terms: &rule.terms })
@@ -94,13 +91,4 @@ impl<T> UrlClientRules<T> {
         }
         self.find(id, credentials.key_id()).await
     }
-}
-
-/// The keys that sign here for a client: where it binds itself to one algorithm, those of others do
-/// not.
-fn own(metadata: &ClientMetadata, keys: &KeySet) -> KeySet {
-    let Some(algorithm) = metadata.token_endpoint_auth_signing_alg else { return keys.clone() };
-    let own = keys.iter().filter(|key| key.algorithm() == algorithm).cloned().collect();
-    // A part of a key set is one.
-    KeySet::from_keys(own).unwrap_or_default()
 }

@@ -111,23 +111,20 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
     let UrlClient { registered, metadata, terms } = found;
     let confidential = matches!(registered.credentials, Credentials::Keys(_));
     let redirect_uris = own_redirect_uris(&metadata);
-    let asks = |grant: &str| {
-        metadata.grant_types.is_empty() || metadata.grant_types.iter().any(|it| it == grant)
-    };
     Client {
         registered,
         name: shown(&metadata),
         authorization_code: terms.authorization_code
-            && asks(code::GRANT_TYPE)
+            && metadata.uses(code::GRANT_TYPE)
             && !redirect_uris.is_empty(),
         redirect_uris,
         scopes: terms.scopes.clone(),
-        refresh_token: terms.refresh_token && asks(refresh::GRANT_TYPE),
+        refresh_token: terms.refresh_token && metadata.uses(refresh::GRANT_TYPE),
         client_credentials: terms.client_credentials
             && confidential
-            && asks(client_credentials::GRANT_TYPE),
+            && metadata.uses(client_credentials::GRANT_TYPE),
         exchange: ClientPolicy {
-            may_exchange: terms.exchange.may_exchange && asks(request::GRANT_TYPE),
+            may_exchange: terms.exchange.may_exchange && metadata.uses(request::GRANT_TYPE),
             ..terms.exchange.clone()
         },
         post_logout_redirect_uris: Vec::new(),

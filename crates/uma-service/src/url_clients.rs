@@ -81,8 +81,6 @@ impl std::fmt::Debug for UrlClients {
 
 fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
     let UrlClient { registered, metadata, terms } = found;
-    let grants = &metadata.grant_types;
-    let asks = grants.is_empty() || grants.iter().any(|it| it == grant::GRANT_TYPE);
-    let uma_grant = asks.then(|| terms.scopes.clone());
+    let uma_grant = metadata.uses(grant::GRANT_TYPE).then(|| terms.scopes.clone());
     Client { registered, uma_grant, resource_server: None }
 }

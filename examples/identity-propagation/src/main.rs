@@ -29,7 +29,7 @@ use bytes::Bytes;
 use countersign::adapters::fetch::{Fetch, Limits, Request, http_client};
 use countersign::adapters::host::Seams;
 use countersign::claims_token::VerifiedEmail;
-use countersign::client::exchange::ExchangeToken as _;
+use countersign::client::exchange::{ExchangeToken as _, GRANT_TYPE};
 use countersign::client::propagation::PropagationEvent;
 use countersign::client::subject::NoSession;
 use countersign::client::{ActingClient, IdentityPropagator, Person, Subject};
@@ -165,7 +165,9 @@ fn access_tokens(own: &str, fetch: &Arc<dyn Fetch>, seams: &Seams) -> Result<Mod
 fn document(url: &str, key: &SigningKey) -> Result<MethodRouter, Failure> {
     let keys = ClientKeys::Jwks(KeySet::from_keys(vec![key.public().clone()])?);
     let id = ClientIdUrl::of(&ClientId::parse(url)?)?;
-    let document = ClientMetadata::new(&id, keys).to_json()?.to_string();
+    let mut metadata = ClientMetadata::new(&id, keys);
+    metadata.grant_types = vec![GRANT_TYPE.to_owned()];
+    let document = metadata.to_json()?.to_string();
     Ok(get(async move || ([(CONTENT_TYPE, "application/json")], document)))
 }
 

@@ -14,7 +14,7 @@ use countersign_types::digest::Digest;
 use serde_json::{Value, json};
 use toml::Table;
 
-use crate::bed::{ACCESS_TOKEN, Bed, Credentials, Form, JWT, Reply, TOKEN_EXCHANGE};
+use crate::bed::{ACCESS_TOKEN, Bed, Credentials, Form, JWT, Reply, TOKEN_EXCHANGE, UMA_TICKET};
 
 pub(crate) const CLIENT: &str = "https://two.example/client";
 /// The next service, to which the first one hands on.
@@ -162,9 +162,13 @@ impl Acting {
     }
 }
 
+/// The grants that clients say they use.
+pub(crate) const GRANTS: [&str; 2] = [TOKEN_EXCHANGE, UMA_TICKET];
+
 /// What a client with this key publishes about itself.
 pub(crate) fn document(id: &str, key: &SigningKey) -> Value {
     json!({ "client_id": id, "token_endpoint_auth_method": "private_key_jwt",
+        "grant_types": GRANTS,
         "jwks": { "keys": [key.public().to_jwk()] } })
 }
 

@@ -8,7 +8,7 @@ use axum::{Extension, Router};
 use bytes::Bytes;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_host::server::{Transport, serve};
-use countersign_jwt::sign;
+use countersign_jwt::{Algorithm, SigningKey, sign};
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
 use countersign_resource::{IdentityPropagation, ProtectLayer, Routes, VerifiedCaller};
 use countersign_testkit::{Deployment, Party, names};
@@ -17,10 +17,10 @@ use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::{HeaderName, HeaderValue, Method, Response};
 use serde_json::json;
 
-use crate::strangers::Strangers;
+use crate::strangers::{CLIENT, Strangers};
 
 struct World {
-    _deployment: Deployment,
+    deployment: Deployment,
     http: Arc<dyn Fetch>,
     now: i64,
     strangers: Strangers,
@@ -52,7 +52,7 @@ impl World {
         let transport = Transport::tls(&tls).unwrap();
         tokio::spawn(serve(listener, transport, api, std::future::pending()));
         let now = clock.now().as_unix();
-        Self { _deployment: deployment, http, now, strangers }
+        Self { deployment, http, now, strangers }
     }
 
     async fn call(&self, method: Method, token: &str, proof: &str) -> Response<Bytes> {
@@ -140,4 +140,23 @@ async fn party_1_to_5_and_8_everybody_else_is_turned_away() {
     let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
     assert_eq!(world.call(Method::GET, &token, &proof).await.status(), 200);
     World::refused("shown again", &world.call(Method::GET, &token, &proof).await, invalid);
+}
+
+/// OpenID Registration §2: a key of an algorithm that the client has not bound itself to proves nothing
+/// here either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_names_its_algorithm_is_nobody_with_a_key_of_another() {
+    for (named, status) in [("ES256", 200), ("Ed25519", 401)] {
+        let world = World::start().await;
+        let other = SigningKey::generate(Algorithm::Ed25519, Some("k2")).unwrap();
+        let keys = [world.strangers.client.public().to_jwk(), other.public().to_jwk()];
+        let document = json!({
+            "client_id": CLIENT, "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": named, "jwks": { "keys": keys },
+        });
+        Strangers::publish_client(&world.deployment, &document);
+        let token = world.strangers.token(&json!({}));
+        let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
+        assert_eq!(world.call(Method::GET, &token, &proof).await.status(), status, "{named}");
+    }
 }

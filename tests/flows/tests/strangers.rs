@@ -50,6 +50,11 @@ impl Strangers {
         Self { sts, client, now: deployment.clock().now().as_unix() }
     }
 
+    /// Has the client publish another document.
+    pub(crate) fn publish_client(deployment: &Deployment, document: &Value) {
+        deployment.web().publish(CLIENT, Page::json(document));
+    }
+
     /// The claims of an identity token for the resource server, with some of them changed.
     pub(crate) fn identity(&self, changes: &Value) -> Value {
         let claims = json!({

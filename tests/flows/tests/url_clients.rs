@@ -5,8 +5,8 @@ use countersign_jwt::{Algorithm, SigningKey};
 use countersign_testkit::{Page, Party, names};
 use serde_json::{Value, json};
 
-use crate::acting::{ASSERTION_TYPE, Acting, CLIENT, THIRD, apply, deployment, document};
-use crate::bed::{Credentials, Form, Reply, check_not_stored};
+use crate::acting::{ASSERTION_TYPE, Acting, CLIENT, GRANTS, THIRD, apply, deployment, document};
+use crate::bed::{Credentials, Form, Reply, TOKEN_EXCHANGE, UMA_TICKET, check_not_stored};
 
 /// The two doors at which a client proves itself.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,8 @@ async fn n6_keys_at_an_address_that_is_not_public() {
     for host in ["10.0.0.1", "127.0.0.1", "[::1]", "169.254.169.254"] {
         acting.bed.advance(601);
         let jwks_uri = format!("https://{host}/jwks");
-        acting.publish(CLIENT, &json!({ "client_id": CLIENT, "jwks_uri": jwks_uri }));
+        let document = json!({ "client_id": CLIENT, "jwks_uri": jwks_uri, "grant_types": GRANTS });
+        acting.publish(CLIENT, &document);
         for server in BOTH {
             unknown(host, &server.known(&acting).await);
         }
@@ -245,7 +246,9 @@ async fn a7_keys_rotate() {
         let publish = |acting: &Acting| {
             let inline = document(CLIENT, &acting.key);
             if elsewhere {
-                acting.publish(CLIENT, &json!({ "client_id": CLIENT, "jwks_uri": JWKS }));
+                let elsewhere =
+                    json!({ "client_id": CLIENT, "jwks_uri": JWKS, "grant_types": GRANTS });
+                acting.publish(CLIENT, &elsewhere);
                 acting.publish(JWKS, &inline["jwks"]);
             } else {
                 acting.publish(CLIENT, &inline);
@@ -285,6 +288,35 @@ async fn a7_a_client_that_names_its_algorithm_signs_with_no_other() {
             acting.publish(CLIENT, &document);
             let reply = server.known(&acting).await;
             if known { accepted(named, &reply) } else { unknown(named, &reply) }
+        }
+    }
+}
+
+/// RFC 7591 §2: a document that is silent speaks of authorization codes alone, so that its client has no
+/// other grant at either server, whatever the rule says.
+#[tokio::test]
+async fn a7_a_client_has_the_grants_that_its_document_names() {
+    for (server, grant, other) in
+        [(Server::Sts, TOKEN_EXCHANGE, UMA_TICKET), (Server::Uma, UMA_TICKET, TOKEN_EXCHANGE)]
+    {
+        for (named, has_it) in [
+            (json!(null), false),
+            (json!([]), false),
+            (json!([other]), false),
+            (json!([grant]), true),
+            (json!([other, grant]), true),
+        ] {
+            let acting = Acting::start().await;
+            let mut document = document(CLIENT, &acting.key);
+            apply(&mut document, &[("grant_types", named.clone())]);
+            acting.publish(CLIENT, &document);
+            let reply = server.known(&acting).await;
+            if has_it {
+                accepted(&named.to_string(), &reply);
+            } else {
+                let refused = (reply.status, reply.error());
+                assert_eq!(refused, (400, "unauthorized_client".to_owned()), "{named}: {reply:?}");
+            }
         }
     }
 }

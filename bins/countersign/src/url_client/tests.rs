@@ -82,6 +82,9 @@ fn what_is_published_is_a_clients_document() {
     assert_eq!(document["client_id"], ID);
     assert_eq!(document["token_endpoint_auth_method"], "private_key_jwt");
     assert_eq!(document["token_endpoint_auth_signing_alg"], "RS256");
+    let uma = "urn:ietf:params:oauth:grant-type:uma-ticket";
+    let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
+    assert_eq!(document["grant_types"], serde_json::json!(["authorization_code", exchange, uma]));
     assert_eq!(document["jwks"]["keys"].as_array().unwrap().len(), 2);
     let text = fs::read_to_string(client.document_file()).unwrap();
     for private in ["\"d\"", "\"p\"", "\"q\""] {

@@ -169,6 +169,32 @@ fn what_is_written_is_read_and_holds_no_secret() {
     assert!(matches!(large.to_json(), Err(ClientDocumentError::TooLarge)));
 }
 
+/// RFC 7591 §2: silence is `authorization_code`, and an empty list is none.
+#[test]
+fn a_client_uses_the_grants_that_it_names() {
+    for (named, code, own) in [
+        (json!(null), true, false),
+        (json!([]), false, false),
+        (json!(["client_credentials"]), false, true),
+        (json!(["authorization_code", "client_credentials"]), true, true),
+        (json!(["Client_Credentials"]), false, false),
+    ] {
+        let document = document(&[("grant_types", named.clone())]);
+        let client = ClientMetadata::parse(&document, &id()).unwrap();
+        let uses = (client.uses("authorization_code"), client.uses("client_credentials"));
+        assert_eq!(uses, (code, own), "{named}");
+        let written = client.to_json().unwrap().to_string();
+        let read = ClientMetadata::parse(written.as_bytes(), &id()).unwrap();
+        assert_eq!(read.grant_types, client.grant_types, "{named}");
+    }
+    for malformed in [json!("authorization_code"), json!([7])] {
+        let document = document(&[("grant_types", malformed.clone())]);
+        assert!(ClientMetadata::parse(&document, &id()).is_err(), "{malformed}");
+    }
+    let silent = ClientMetadata::new(&id(), ClientKeys::None);
+    assert!(silent.uses("authorization_code") && !silent.uses("client_credentials"));
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in ".{0,200}") {

@@ -190,3 +190,30 @@ async fn clients_that_are_made_up_have_their_host_asked_so_often_and_no_more() {
     world.set(ID, inline(&["a"]));
     assert!(knows(&documents, "a").await);
 }
+
+/// OpenID Registration §2, in the document and behind it: keys of other algorithms are not the client's.
+#[tokio::test]
+async fn a_client_that_names_its_algorithm_has_no_key_of_another() {
+    let key = |algorithm, kid| SigningKey::generate(algorithm, Some(kid)).unwrap();
+    let keys = [key(Algorithm::Es256, "a"), key(Algorithm::Ed25519, "b")];
+    let set = json!({ "keys": keys.each_ref().map(|key| key.public().to_jwk()) });
+    for (named, known) in [
+        (json!("ES256"), [true, false]),
+        (json!("Ed25519"), [false, true]),
+        (json!("PS256"), [false, false]),
+        (json!(null), [true, true]),
+    ] {
+        for (member, value) in [("jwks", set.clone()), ("jwks_uri", json!(JWKS))] {
+            let world = World::new();
+            let mut document = json!({ "client_id": ID, member: value });
+            if !named.is_null() {
+                document["token_endpoint_auth_signing_alg"] = named.clone();
+            }
+            world.set(ID, Answer::body(document.to_string()));
+            world.set(JWKS, Answer::body(set.to_string()));
+            let documents = documents(&world);
+            let found = [knows(&documents, "a").await, knows(&documents, "b").await];
+            assert_eq!(found, known, "{named} by {member}");
+        }
+    }
+}

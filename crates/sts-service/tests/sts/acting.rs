@@ -129,9 +129,12 @@ pub(crate) fn jti() -> String {
     COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string()
 }
 
+/// The grants that clients say they use.
+pub(crate) const GRANTS: [&str; 3] = [EXCHANGE, "client_credentials", "authorization_code"];
+
 pub(crate) fn publish(world: &World, id: &str, key: &SigningKey) {
     let document = json!({ "client_id": id, "client_name": "Mail",
-        "token_endpoint_auth_method": "private_key_jwt",
+        "token_endpoint_auth_method": "private_key_jwt", "grant_types": GRANTS,
         "jwks": { "keys": [key.public().to_jwk()] } });
     world.documents.set(id, Ok(document));
 }

@@ -182,7 +182,9 @@ async fn f004_4_a_request_that_no_document_can_help_makes_nobody_fetch() {
 async fn a_client_uses_the_grants_that_its_document_names() {
     let own = "client_credentials";
     for (named, exchange, credentials) in [
-        (json!(null), 200, 200),
+        // What RFC 7591 §2 makes of silence.
+        (json!(null), 400, 400),
+        (json!([]), 400, 400),
         (json!([EXCHANGE, own]), 200, 200),
         (json!([EXCHANGE]), 200, 400),
         (json!([own]), 400, 200),
@@ -221,7 +223,9 @@ async fn f004_5_a_new_key_is_found() {
         let mut case = Case::new().await;
         let rotate = |case: &Case| {
             if uri {
-                case.world.documents.set(MAIL, Ok(json!({ "client_id": MAIL, "jwks_uri": JWKS })));
+                let document =
+                    json!({ "client_id": MAIL, "jwks_uri": JWKS, "grant_types": GRANTS });
+                case.world.documents.set(MAIL, Ok(document));
                 let set = json!({ "keys": [case.key.public().to_jwk()] });
                 case.world.documents.set(JWKS, Ok(set));
             } else {
@@ -233,7 +237,7 @@ async fn f004_5_a_new_key_is_found() {
         let old = Arc::clone(&case.key);
         case.key = Arc::new(SigningKey::generate(Algorithm::Es256, Some("k2")).unwrap());
         // A new key signs the actor token first, while the assertion is still by the old one.
-        let document = json!({ "client_id": MAIL, "jwks": { "keys":
+        let document = json!({ "client_id": MAIL, "grant_types": GRANTS, "jwks": { "keys":
             [old.public().to_jwk(), case.key.public().to_jwk()] } });
         if !uri {
             case.world.documents.set(MAIL, Ok(document));
@@ -255,7 +259,7 @@ async fn a_client_signs_with_the_algorithm_it_names() {
         let other = SigningKey::generate(Algorithm::Ed25519, Some("k2")).unwrap();
         let document = json!({
             "client_id": MAIL, "token_endpoint_auth_method": "private_key_jwt",
-            "token_endpoint_auth_signing_alg": named,
+            "token_endpoint_auth_signing_alg": named, "grant_types": GRANTS,
             "jwks": { "keys": [case.key.public().to_jwk(), other.public().to_jwk()] },
         });
         case.world.documents.set(MAIL, Ok(document));
