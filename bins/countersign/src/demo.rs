@@ -2,12 +2,15 @@
 
 mod attack;
 mod authority;
+mod files;
 mod flow002;
 mod flow004;
 mod print;
 mod servers;
 mod story;
 mod teller;
+#[cfg(test)]
+mod told;
 mod witness;
 
 use std::path::{Path, PathBuf};
@@ -45,8 +48,14 @@ trait Flow: Sized {
     /// The client's configuration file.
     const CONFIG: &'static str;
 
+    /// What is there before anything runs.
+    type Grounds;
+
+    /// Takes ports, and writes certificates, keys and files into a folder of their own.
+    fn prepare() -> Result<Self::Grounds, Failure>;
+
     /// Starts its servers.
-    fn start(teller: Arc<Teller>) -> Result<Self, Failure>;
+    fn start(grounds: Self::Grounds, teller: Arc<Teller>) -> Result<Self, Failure>;
 
     fn servers(&mut self) -> &mut Servers;
 
@@ -129,7 +138,7 @@ async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
     }
     teller.heading(&format!("Flow {}: {}", F::NUMBER, F::TITLE));
     teller.line("");
-    let mut world = F::start(Arc::clone(&teller))?;
+    let mut world = F::start(F::prepare()?, Arc::clone(&teller))?;
     if args.keep {
         world.servers().keep();
         teller.kept(kept::<F>(world.servers().folder()));

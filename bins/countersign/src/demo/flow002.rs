@@ -30,8 +30,14 @@ impl Flow for World {
     const TITLE: &'static str = "UMA, a security token service and a ticket challenge";
     const CONFIG: &'static str = files::CLIENT;
 
-    fn start(teller: Arc<Teller>) -> Result<Self, Failure> {
-        Self::start(Grounds::prepare()?, teller)
+    type Grounds = Grounds;
+
+    fn prepare() -> Result<Grounds, Failure> {
+        Grounds::prepare()
+    }
+
+    fn start(grounds: Grounds, teller: Arc<Teller>) -> Result<Self, Failure> {
+        Self::start(grounds, teller)
     }
 
     fn servers(&mut self) -> &mut Servers {

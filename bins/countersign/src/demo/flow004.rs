@@ -43,8 +43,14 @@ impl Flow for World {
     const TITLE: &'static str = "identity propagation, and a relying party that decides by itself";
     const CONFIG: &'static str = files::CLIENT;
 
-    fn start(teller: Arc<Teller>) -> Result<Self, Failure> {
-        Self::start(Grounds::prepare()?, teller, DRAWN)
+    type Grounds = Grounds;
+
+    fn prepare() -> Result<Grounds, Failure> {
+        Grounds::prepare()
+    }
+
+    fn start(grounds: Grounds, teller: Arc<Teller>) -> Result<Self, Failure> {
+        Self::start(grounds, teller, DRAWN)
     }
 
     fn servers(&mut self) -> &mut Servers {

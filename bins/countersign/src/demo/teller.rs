@@ -29,6 +29,13 @@ struct Inner {
     silent: bool,
     answer: Answer,
     messages: Vec<Message>,
+    /// What the client compared since the last arrow.
+    comparisons: Vec<CheckLine>,
+}
+
+/// Whole after every statement, so a panic elsewhere does not spoil it.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Teller {
@@ -41,11 +48,12 @@ impl Teller {
             silent: false,
             answer: Answer::default(),
             messages: Vec::new(),
+            comparisons: Vec::new(),
         }))
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     pub(super) fn heading(&self, text: &str) {
@@ -99,8 +107,14 @@ impl Teller {
         }
     }
 
-    /// What the client compared since the last arrow.
-    pub(super) fn comparisons(&self, client: &'static str, checks: Vec<CheckLine>) {
+    /// The client compared something and found it to be right.
+    pub(super) fn compared(&self, what: &str, section: &str, value: &str) {
+        self.inner().comparisons.push(CheckLine::compared(what, section, value));
+    }
+
+    /// Tells what the client compared since the last arrow.
+    pub(super) fn comparisons(&self, client: &'static str) {
+        let checks = std::mem::take(&mut self.inner().comparisons);
         if !checks.is_empty() {
             self.step(Step::new(None, client, client, "compares").checks(checks));
         }

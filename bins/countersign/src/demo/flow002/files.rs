@@ -1,6 +1,5 @@
 //! The configuration files of the three servers and the client, as they would be written by hand.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use countersign_types::random::{self, Random};
 use serde_json::{Value, json};
 
 use super::world::Ports;
+use crate::demo::files;
 use crate::private_file;
 
 pub(super) const STS: &str = "sts.toml";
@@ -46,20 +46,15 @@ impl Secrets {
 
 /// Writes the four files and the secrets they name.
 pub(super) fn write(folder: &Path, ports: Ports, secrets: &Secrets, hash: &str) -> io::Result<()> {
-    let connect_to =
-        ports.connect_to().iter().map(|to| format!("    {to:?},\n")).collect::<String>();
-    let connect_to = format!("[\n{connect_to}]");
-    let fill = |text: &str| {
-        text.replace("@CONNECT_TO@", &connect_to)
-            .replace("@STS_PORT@", &ports.sts.to_string())
-            .replace("@UMA_PORT@", &ports.uma.to_string())
-            .replace("@RS_PORT@", &ports.rs.to_string())
-            .replace("@PASSWORD_HASH@", hash)
-            .replace("@DATA@", DATA)
-    };
-    for (name, text) in [(STS, STS_TOML), (UMA, UMA_TOML), (RS, RS_TOML), (CLIENT, CLIENT_TOML)] {
-        fs::write(folder.join(name), fill(text))?;
-    }
+    let values = [
+        ("STS_PORT", ports.sts.to_string()),
+        ("UMA_PORT", ports.uma.to_string()),
+        ("RS_PORT", ports.rs.to_string()),
+        ("PASSWORD_HASH", hash.to_owned()),
+        ("DATA", DATA.to_owned()),
+    ];
+    let files = [(STS, STS_TOML), (UMA, UMA_TOML), (RS, RS_TOML), (CLIENT, CLIENT_TOML)];
+    files::write(folder, &ports.connect_to(), &values, &files)?;
     for (name, secret) in [
         (PASSWORD, &secrets.password),
         ("client-at-sts.secret", &secrets.client_at_sts),

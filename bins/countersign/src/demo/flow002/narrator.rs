@@ -1,15 +1,15 @@
 //! Listens to the client and to both servers' audit trails, and tells what it hears as the arrows of
 //! flow 002. Each arrow is compared with the drawing: its order, and what it has to carry.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use countersign_client::{Event, Observer};
 use countersign_sts_service::audit::{Audit as ExchangeAudit, ExchangeRecord};
 use countersign_uma_service::audit::{AssessmentRecord, Audit as AssessmentAudit};
 
 use super::arrows::{Arrows, CLIENT, Expected};
-use crate::demo::story::{CheckLine, Step};
-use crate::demo::teller::Teller;
+use crate::demo::story::Step;
+use crate::demo::teller::{Teller, locked};
 
 /// The number of the last arrow.
 const LAST: u8 = 9;
@@ -22,30 +22,24 @@ pub(super) struct Narrator {
 
 struct Heard {
     arrows: Arrows,
-    comparisons: Vec<CheckLine>,
     exchange: Option<ExchangeRecord>,
     assessment: Option<AssessmentRecord>,
 }
 
 impl Narrator {
     pub(super) fn new(teller: Arc<Teller>, expected: Expected) -> Self {
-        let heard = Heard {
-            arrows: Arrows::new(expected),
-            comparisons: Vec::new(),
-            exchange: None,
-            assessment: None,
-        };
+        let heard = Heard { arrows: Arrows::new(expected), exchange: None, assessment: None };
         Self { teller, heard: Mutex::new(heard) }
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.heard)
     }
 
     /// The client's flow is over. What was recorded and not told yet is told first.
     pub(super) fn flow_ended(&self, error: Option<String>) {
         let mut heard = self.heard();
-        heard.flush_comparisons(&self.teller);
+        self.teller.comparisons(CLIENT);
         if heard.exchange.is_some() {
             heard.tell_exchange(&self.teller);
         }
@@ -73,10 +67,6 @@ impl Narrator {
 }
 
 impl Heard {
-    fn flush_comparisons(&mut self, teller: &Teller) {
-        teller.comparisons(CLIENT, std::mem::take(&mut self.comparisons));
-    }
-
     fn tell_exchange(&mut self, teller: &Teller) {
         let record = self.exchange.take();
         Arrows::exchange_decision(record.as_ref()).into_iter().for_each(|step| teller.step(step));
@@ -89,10 +79,10 @@ impl Heard {
 
     fn hear(&mut self, event: &Event<'_>, teller: &Teller) {
         if let Event::Checked { what, section, value } = event {
-            self.comparisons.push(CheckLine::compared(what, section, value));
+            teller.compared(what, section, value);
             return;
         }
-        self.flush_comparisons(teller);
+        teller.comparisons(CLIENT);
         match event {
             Event::ClaimsTokenReceived { .. } => self.tell_exchange(teller),
             Event::GrantRefused { .. } | Event::RptReceived { .. } => self.tell_assessment(teller),

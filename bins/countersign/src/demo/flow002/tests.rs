@@ -1,45 +1,14 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-
 use super::*;
 use crate::demo::story::Story;
+use crate::demo::told::{self, differences, differs, replace};
 
-/// Runs the demo over files that were changed before the servers read them.
+/// Runs the demo over files that were changed before anybody read them.
 async fn told(change: impl FnOnce(&Path)) -> Story {
     let grounds = Grounds::prepare().unwrap();
     let folder = grounds.folder().to_owned();
-    change(&folder);
-    let teller = Arc::new(Teller::new("002", None));
-    let mut world = World::start(grounds, Arc::clone(&teller)).unwrap();
-    world.tell().await.unwrap();
-    world.into_servers().stop().await;
-    assert!(!folder.exists(), "keys and secrets go with the demo");
-    teller.story().unwrap()
-}
-
-/// Replaces a text that is there once in a file.
-fn replace(folder: &Path, file: &str, old: &str, new: &str) {
-    let path = folder.join(file);
-    let text = fs::read_to_string(&path).unwrap();
-    assert_eq!(text.matches(old).count(), 1, "{old} in {file}");
-    fs::write(path, text.replace(old, new)).unwrap();
-}
-
-fn differences(story: &Story) -> Vec<&str> {
-    let steps = story.steps.iter().flat_map(|step| &step.differs);
-    let refusals = story.refusals.iter().flat_map(|refusal| &refusal.differs);
-    let data = story.data.iter().flat_map(|data| &data.differs);
-    steps.chain(refusals).chain(data).map(String::as_str).collect()
-}
-
-#[track_caller]
-fn differs(story: &Story, expected: &str) {
-    assert!(!story.as_drawn());
-    let found = differences(story);
-    assert!(found.contains(&expected), "{found:#?}");
+    told::by::<World>(grounds, &folder, change).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@ impl Ports {
 }
 
 /// What is there before anything runs: ports, certificates, secrets and configuration files.
-pub(super) struct Grounds {
+pub(crate) struct Grounds {
     folder: PrivateFolder,
     ports: Ports,
     sts: TcpListener,

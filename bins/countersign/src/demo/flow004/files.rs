@@ -1,12 +1,12 @@
 //! The configuration files of flow 004's parties, as they would be written by hand.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::world::Ports;
+use crate::demo::files;
 use crate::private_file;
 
 pub(super) const STS: &str = "sts.toml";
@@ -23,25 +23,20 @@ pub(super) fn letters() -> Vec<Value> {
 
 /// Writes the files, and the password that one of them has the hash of.
 pub(super) fn write(folder: &Path, ports: Ports, password: &str, hash: &str) -> io::Result<()> {
-    let connect_to =
-        ports.connect_to().iter().map(|to| format!("    {to:?},\n")).collect::<String>();
-    let connect_to = format!("[\n{connect_to}]");
-    let fill = |text: &str| {
-        text.replace("@CONNECT_TO@", &connect_to)
-            .replace("@STS_PORT@", &ports.sts.to_string())
-            .replace("@RP_PORT@", &ports.rp.to_string())
-            .replace("@LETTERS_PORT@", &ports.letters.to_string())
-            .replace("@PASSWORD_HASH@", hash)
-    };
-    for (name, text) in [
+    let values = [
+        ("STS_PORT", ports.sts.to_string()),
+        ("RP_PORT", ports.rp.to_string()),
+        ("LETTERS_PORT", ports.letters.to_string()),
+        ("PASSWORD_HASH", hash.to_owned()),
+    ];
+    let files = [
         (STS, STS_TOML),
         (RP, RP_TOML),
         (DELEGATION, DELEGATION_CEDAR),
         (ACCESS, ACCESS_CEDAR),
         (CLIENT, CLIENT_TOML),
-    ] {
-        fs::write(folder.join(name), fill(text))?;
-    }
+    ];
+    files::write(folder, &ports.connect_to(), &values, &files)?;
     private_file::write(&folder.join(PASSWORD), password.as_bytes())
 }
 

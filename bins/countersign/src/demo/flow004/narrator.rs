@@ -1,7 +1,7 @@
 //! Listens to the client, to the STS's audit trail and to the RP's decisions, and tells what it hears
 //! as the arrows of flow 004. Each arrow is compared with the drawing.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use countersign_client::propagation::{PropagationEvent, PropagationObserver};
 use countersign_resource::identity_propagation::{Audit as PresentationAudit, PresentationRecord};
@@ -11,7 +11,7 @@ use countersign_sts_service::audit::{Audit as ExchangeAudit, ExchangeRecord};
 use super::arrows::{Access, Arrows, CLIENT, Expected, LAST};
 use super::checks::rules_line;
 use crate::demo::story::{CheckLine, Step};
-use crate::demo::teller::Teller;
+use crate::demo::teller::{Teller, locked};
 
 /// Hears the parties.
 pub(super) struct Narrator {
@@ -21,7 +21,6 @@ pub(super) struct Narrator {
 
 struct Heard {
     arrows: Arrows,
-    comparisons: Vec<CheckLine>,
     exchange: Option<ExchangeRecord>,
     presentation: Option<PresentationRecord>,
     access: Option<Access>,
@@ -31,7 +30,6 @@ impl Narrator {
     pub(super) fn new(teller: Arc<Teller>, expected: Expected) -> Self {
         let heard = Heard {
             arrows: Arrows::new(expected),
-            comparisons: Vec::new(),
             exchange: None,
             presentation: None,
             access: None,
@@ -40,7 +38,7 @@ impl Narrator {
     }
 
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.heard)
     }
 
     /// The arrows begin anew.
@@ -52,7 +50,7 @@ impl Narrator {
     /// The client's flow is over. What was recorded and not told yet is told first.
     pub(super) fn flow_ended(&self, error: Option<String>) {
         let mut heard = self.heard();
-        heard.flush_comparisons(&self.teller);
+        self.teller.comparisons(CLIENT);
         if heard.exchange.is_some() {
             heard.tell_exchange(&self.teller);
         }
@@ -94,10 +92,6 @@ impl Narrator {
 }
 
 impl Heard {
-    fn flush_comparisons(&mut self, teller: &Teller) {
-        teller.comparisons(CLIENT, std::mem::take(&mut self.comparisons));
-    }
-
     fn tell_exchange(&mut self, teller: &Teller) {
         let record = self.exchange.take();
         Arrows::assessment(record.as_ref()).into_iter().for_each(|step| teller.step(step));
@@ -111,10 +105,10 @@ impl Heard {
 
     fn hear(&mut self, event: &PropagationEvent<'_>, teller: &Teller) {
         if let PropagationEvent::Checked { what, section, value } = event {
-            self.comparisons.push(CheckLine::compared(what, section, value));
+            teller.compared(what, section, value);
             return;
         }
-        self.flush_comparisons(teller);
+        teller.comparisons(CLIENT);
         match event {
             PropagationEvent::IdentityToken { .. } => self.tell_exchange(teller),
             PropagationEvent::Answered { .. } => self.tell_decision(teller),

@@ -64,7 +64,7 @@ impl Ports {
 }
 
 /// What is there before anything runs: ports, certificates, keys and configuration files.
-pub(super) struct Grounds {
+pub(crate) struct Grounds {
     folder: PrivateFolder,
     ports: Ports,
     listeners: [TcpListener; 5],
