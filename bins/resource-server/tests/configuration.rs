@@ -10,7 +10,8 @@ use std::path::Path;
 use countersign_host::ConfigError;
 use countersign_resource::{Access, Rules as _, StrictPath};
 use countersign_resource_server::{Config, OwnContent, Serves, load};
-use countersign_testkit::unusable_files;
+use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::{networks, unusable_files};
 use http::Method;
 
 const EXAMPLE: &str = include_str!("../example.toml");
@@ -22,20 +23,11 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
     std::fs::write(directory.join("README.md"), "# Manual").unwrap();
     let secret = directory.join("resource-server.secret");
     std::fs::write(&secret, "s3cret\n").unwrap();
-    only_for_its_owner(&secret);
+    only_for_its_owner(&secret).unwrap();
     let file = directory.join("resource-server.toml");
     std::fs::write(&file, text).unwrap();
     load(&file)
 }
-
-#[cfg(unix)]
-fn only_for_its_owner(file: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn only_for_its_owner(_: &Path) {}
 
 /// The example with its secret in a file, since a test has no environment of its own.
 fn example() -> String {
@@ -234,15 +226,7 @@ fn a_file_that_cannot_be_used_is_named_by_its_key() {
 
 #[test]
 fn a_network_that_may_be_reached_is_asked_for_by_name() {
-    let with = |networks: &str| {
-        let danger = format!("[danger]\nallow_networks = [{networks}]");
-        load_text("networks", &small().replace("[danger]", &danger))
-    };
-    with("\"10.1.0.0/16\", \"fd00::/8\"").unwrap();
-    for wrong in ["\"10.0.0.0\"", "\"10.0.0.0/33\"", "\"example\""] {
-        let error = with(&format!("\"10.1.0.0/16\", {wrong}")).unwrap_err();
-        assert_eq!(error.key, "danger.allow_networks[1]", "{error}");
-    }
+    networks::are_asked_for_by_name(&small(), load_text);
 }
 
 /// The example without certificate and store, which its last table gives up by name.

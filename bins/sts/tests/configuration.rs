@@ -10,7 +10,8 @@ use axum::body::Body;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::unusable_files;
+use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::{networks, unusable_files};
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 
@@ -61,20 +62,11 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
     let directory = directory(name);
     let secret = directory.join("rqp-client.secret");
     fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-    only_for_its_owner(&secret);
+    only_for_its_owner(&secret).unwrap();
     let file = directory.join("sts.toml");
     fs::write(&file, text).unwrap();
     load(&file)
 }
-
-#[cfg(unix)]
-fn only_for_its_owner(file: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn only_for_its_owner(_: &Path) {}
 
 fn key_files(directory: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> =
@@ -144,7 +136,7 @@ fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
         let file = keys.join("es256.jwk");
         fs::write(&file, content).unwrap();
         if private {
-            only_for_its_owner(&file);
+            only_for_its_owner(&file).unwrap();
         }
         compose(config, &Seams::system(), Arc::new(LogAudit)).err().unwrap()
     };
@@ -329,15 +321,7 @@ fn a_file_that_cannot_be_used_is_named_by_its_key() {
 
 #[test]
 fn a_network_that_may_be_reached_is_asked_for_by_name() {
-    let with = |networks: &str| {
-        let danger = format!("[danger]\nallow_networks = [{networks}]");
-        load_text("networks", &SMALL.replace("[danger]", &danger))
-    };
-    with("\"10.1.0.0/16\", \"fd00::/8\"").unwrap();
-    for wrong in ["\"10.0.0.0\"", "\"10.0.0.0/33\"", "\"example\""] {
-        let error = with(&format!("\"10.1.0.0/16\", {wrong}")).unwrap_err();
-        assert_eq!(error.key, "danger.allow_networks[1]", "{error}");
-    }
+    networks::are_asked_for_by_name(SMALL, load_text);
 }
 
 #[test]
@@ -363,7 +347,7 @@ fn checking_and_serving_say_the_same_of_a_damaged_key() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/agree");
     fs::create_dir(folder.join("keys")).unwrap();
     fs::write(folder.join("keys/es256.jwk"), "{}").unwrap();
-    only_for_its_owner(&folder.join("keys/es256.jwk"));
+    only_for_its_owner(&folder.join("keys/es256.jwk")).unwrap();
     let run = |words: &[&str]| {
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sts"));
         let output = program.args(words).arg(folder.join("sts.toml")).output().unwrap();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_host::{ConfigError, Seams};
-use countersign_testkit::unusable_files;
+use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::{networks, unusable_files};
 use countersign_types::Lifetime;
 use countersign_uma_server::{Config, check, compose, load};
 use countersign_uma_service::LogAudit;
@@ -39,21 +40,12 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
     for secret in ["a.secret", "resource-server.secret", "rqp-client.secret"] {
         let secret = directory.join(secret);
         std::fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-        only_for_its_owner(&secret);
+        only_for_its_owner(&secret).unwrap();
     }
     let file = directory.join("uma-server.toml");
     std::fs::write(&file, text).unwrap();
     load(&file)
 }
-
-#[cfg(unix)]
-fn only_for_its_owner(file: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn only_for_its_owner(_: &Path) {}
 
 /// The example with its secrets in files, since a test has no environment of its own.
 fn example() -> String {
@@ -280,13 +272,5 @@ fn a_file_that_cannot_be_used_is_named_by_its_key() {
 
 #[test]
 fn a_network_that_may_be_reached_is_asked_for_by_name() {
-    let with = |networks: &str| {
-        let danger = format!("[danger]\nallow_networks = [{networks}]");
-        load_text("networks", &SMALL.replace("[danger]", &danger))
-    };
-    with("\"10.1.0.0/16\", \"fd00::/8\"").unwrap();
-    for wrong in ["\"10.0.0.0\"", "\"10.0.0.0/33\"", "\"example\""] {
-        let error = with(&format!("\"10.1.0.0/16\", {wrong}")).unwrap_err();
-        assert_eq!(error.key, "danger.allow_networks[1]", "{error}");
-    }
+    networks::are_asked_for_by_name(SMALL, load_text);
 }

@@ -50,13 +50,21 @@ impl Drop for Directory {
     }
 }
 
+/// Has nobody but its owner read and write a file, as the programs demand of what is secret.
+///
+/// # Errors
+/// What the system reports.
 #[cfg(unix)]
-pub(crate) fn only_for_its_owner(path: &Path) -> io::Result<()> {
+pub fn only_for_its_owner(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
 }
 
+/// Nothing, where there are no such modes.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-pub(crate) fn only_for_its_owner(_: &Path) -> io::Result<()> {
+pub fn only_for_its_owner(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! | [`deployment`] | Alice's and Bob's domains, and a hostile one, on loopback: the three programs with their configuration files, real sockets, real TLS |
 //! | [`web`] | hosts that say whatever a test makes them say |
 //! | [`audit`] | what the servers recorded of their decisions |
+//! | [`networks`] | what a program has to say of networks that it may reach |
 //! | [`unusable_files`] | what a program has to say of files that it cannot use |
 //! | [`names`] | who is who |
 //!
@@ -41,6 +42,7 @@ pub mod deployment;
 pub mod directory;
 pub mod keys;
 pub mod names;
+pub mod networks;
 pub mod random;
 pub mod unusable_files;
 pub mod web;
