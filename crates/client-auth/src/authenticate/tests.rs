@@ -1,12 +1,19 @@
 use std::sync::Arc;
 
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign_jwt::{Algorithm, Sign, SigningKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use countersign_jwt::{Algorithm, Sign, SigningKey, Unverified};
 use countersign_types::random::Random;
-use countersign_types::wire::is_description;
+use countersign_types::wire::{ErrorCode, is_description};
+use countersign_types::{Issuer, Params, WireError as _};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use super::error::CHALLENGE;
+use super::presented::Credential;
 use super::*;
+use crate::assertion::ASSERTION_TYPE;
 use crate::present::Proof;
 
 const ISSUER: &str = "https://uma.bob.example";
