@@ -94,7 +94,7 @@ fn f004_1_flow_004_is_shown_in_both_forms() {
         "ok  who acts may act ",
         "ok  the delegation policy permits who acts ",
         "by \"mail acts for people of alice.example at Bob's\"",
-        "ok  subject_token is a live access token",
+        "ok  subject_token is live, of this server or an issuer it trusts",
         "5. IdP-STS                    STS generates the identity_token",
         "6. IdP-STS -> Client          Return the identity_token",
         "ok  sub is the person of the session ",
