@@ -323,7 +323,7 @@ fn absolute(text: &str) -> Result<Url, IdentifierError> {
     }
     let url = Url::parse(text).map_err(|_| IdentifierError::NotAUrl)?;
     // An empty authority is repaired, too: the first segment of the path would become the host.
-    let authority = authority(text);
+    let authority = authority(text, url.scheme());
     if !url.has_host() || authority.is_empty() {
         return Err(IdentifierError::NotAUrl);
     }
@@ -341,9 +341,9 @@ fn absolute_https(text: &str) -> Result<Url, IdentifierError> {
     Ok(url)
 }
 
-/// What stands between `://` and the next delimiter; nothing where there is no `://`.
-fn authority(text: &str) -> &str {
-    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+/// What stands between `://` behind the scheme and the next delimiter; nothing where no `://` stands there.
+fn authority<'a>(text: &'a str, scheme: &str) -> &'a str {
+    let rest = text.get(scheme.len()..).and_then(|rest| rest.strip_prefix("://")).unwrap_or("");
     rest.split(['/', '?', '#']).next().unwrap_or("")
 }
 
@@ -411,6 +411,15 @@ mod tests {
         refused("https://äs.example", IdentifierError::NotAUrl);
         refused("", IdentifierError::Length);
         refused(&format!("https://as.example/{}", "x".repeat(MAX_LENGTH)), IdentifierError::Length);
+    }
+
+    #[test]
+    fn a_url_whose_slashes_come_later_is_not_repaired() {
+        for text in ["https:as.example/a://b", "https:/as.example?to=a://b", "https:://as.example"]
+        {
+            assert_eq!(RedirectUri::parse(text), Err(IdentifierError::NotAUrl), "{text}");
+            refused(text, IdentifierError::NotAUrl);
+        }
     }
 
     #[test]
