@@ -413,9 +413,15 @@ fn exchange_policy(
     })
 }
 
-/// A refresh token is what the scope `offline_access` asks for, on a code. OpenID Connect Core §11.
+/// A refresh token is what the scope `offline_access` asks for, on a code (OpenID Connect Core §11), or
+/// comes with the exchange of another issuer's token.
 fn check_refresh(grants: &BTreeSet<GrantConfig>, scopes: &ScopeSet) -> Result<(), &'static str> {
     let refreshes = grants.contains(&GrantConfig::RefreshToken);
+    let exchanges_alone = grants.contains(&GrantConfig::TokenExchange)
+        && !grants.contains(&GrantConfig::AuthorizationCode);
+    if refreshes && exchanges_alone && !scopes.contains(OFFLINE_ACCESS) {
+        return Ok(());
+    }
     if refreshes != scopes.contains(OFFLINE_ACCESS) {
         return Err("refresh_token and the scope offline_access belong together");
     }

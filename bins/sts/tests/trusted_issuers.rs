@@ -30,9 +30,9 @@ directory = "keys"
 id = "api"
 name = "API"
 secret = { file = "api.secret" }
-grants = ["token_exchange"]
+grants = ["token_exchange", "refresh_token"]
 scopes = ["read"]
-exchange = { access_token_audiences = ["https://api.alice.example"] }
+exchange = { access_token_audiences = ["https://api.alice.example"], impersonate = true }
 
 [[clients]]
 id = "spa"
@@ -62,6 +62,7 @@ introspection = { client_id = "sts", client_secret = { file = "api.secret" } }
 [[trusted_issuers.exchanges]]
 client = "api"
 audiences = ["https://api.alice.example"]
+refresh = 3600
 
 [[trusted_issuers.roles]]
 from = "resource_access.results.v1.roles"
@@ -135,6 +136,16 @@ fn a_bad_value_is_named() {
         ("nobody", client, "client = \"x\"", "exchanges[0].client", "no confidential client"),
         ("public", client, "client = \"spa\"", "exchanges[0].client", "no confidential client"),
         ("grant", client, "client = \"job\"", "exchanges[0].client", "no confidential client"),
+        ("for ever", "refresh = 3600", "refresh = 0", "exchanges[0].refresh", "from 1"),
+        ("acting", ", impersonate = true", "", "exchanges[0].refresh", "impersonate"),
+        ("no grant", ", \"refresh_token\"", "", "exchanges[0].refresh", "refresh_token"),
+        (
+            "no API",
+            "audiences = [\"https://api.alice.example\"]\nr",
+            "r",
+            "exchanges[0].refresh",
+            "the API",
+        ),
         ("realm", from, "from = \"realm_access\"", "roles[0].from", "resource_access.CLIENT"),
         ("resource", from, "from = \"resource_access\"", "roles[0].from", "resource_access.CLIENT"),
         ("whose", from, "from = \"resource_access..roles\"", "roles[0].from", "CLIENT"),
@@ -211,6 +222,7 @@ async fn a_token_of_the_issuer_is_exchanged_as_the_file_says() {
     };
     let (status, body) = exchange(token("gold")).await;
     assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(body["refresh_expires_in"], 3600);
     let issued = body["access_token"].as_str().unwrap();
     let issued = countersign_jwt::Unverified::parse(issued).unwrap();
     let claims = Value::Object(issued.claims().as_map().clone());

@@ -12,6 +12,7 @@ use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
 use countersign_store::{
     Codes, Consents, Engine, Grants, RefreshTokens, Replay, RevokedTokens, Sessions,
 };
+use countersign_token_exchange::renewal::Renewable;
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -110,6 +111,7 @@ pub struct Sts {
     pub(crate) sessions: Sessions<Session>,
     pub(crate) consents: Consents<Consent>,
     pub(crate) grants: Grants<Grant>,
+    pub(crate) renewables: Grants<Renewable>,
     pub(crate) codes: Codes<CodeGrant>,
     pub(crate) refresh_tokens: RefreshTokens<RefreshRecord>,
     pub(crate) replay: Replay,
@@ -193,6 +195,7 @@ impl Sts {
             sessions: Sessions::new(Arc::clone(&engine)),
             consents: Consents::new(Arc::clone(&engine)),
             grants: Grants::new(Arc::clone(&engine)),
+            renewables: Grants::new(Arc::clone(&engine)),
             codes: Codes::new(Arc::clone(&engine)),
             refresh_tokens: RefreshTokens::new(Arc::clone(&engine)),
             replay: Replay::new(Arc::clone(&engine)),

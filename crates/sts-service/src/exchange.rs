@@ -10,8 +10,9 @@ use countersign_identity_propagation::{IdentityToken, actor_token};
 use countersign_jwt::cnf::Confirmation;
 use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
+use countersign_token_exchange::response::respond_with;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
-use countersign_token_exchange::{ExchangeError, ExchangeRequest, foreign, request, respond};
+use countersign_token_exchange::{ExchangeError, ExchangeRequest, foreign, request};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
@@ -21,6 +22,7 @@ use crate::app::Sts;
 use crate::audit::{self, ExchangeRecord};
 use crate::clients::Client;
 use crate::error::TokenError;
+use crate::foreign::renewal;
 use crate::live::{self, Derivation};
 use crate::token::TokenResponse;
 use crate::users::User;
@@ -62,7 +64,8 @@ pub(crate) async fn exchange(
         client: &registered.exchange,
         delegation: sts.delegation.as_ref(),
     };
-    let decided = decided(sts, &request, client, policy, (&mut record, proved), now).await;
+    let decided =
+        decided(sts, &request, (client, registered), policy, (&mut record, proved), now).await;
     let failed = match &decided {
         Ok(_) => None,
         Err(TokenError::Exchange(error)) => {
@@ -83,7 +86,7 @@ pub(crate) async fn exchange(
 async fn decided(
     sts: &Sts,
     request: &ExchangeRequest,
-    client: &AuthenticatedClient,
+    (client, registered): (&AuthenticatedClient, &Client),
     policy: ExchangePolicy<'_>,
     (record, proved): (&mut ExchangeRecord, Option<Confirmation>),
     now: Timestamp,
@@ -103,11 +106,16 @@ async fn decided(
     decide::admit_subject(client, &subject, policy)?;
     let actor = actor(sts, request, client, policy, now).await?;
     let facts = Facts { client, subject: &subject, actor: actor.as_ref(), proved, policy, now };
-    let grant = decide::decide(request, &facts)?;
+    let mut grant = decide::decide(request, &facts)?;
     record.rules.clone_from(&grant.rules);
+    let refresh = if registered.refresh_token {
+        renewal::begin(sts, &mut grant, &subject).await?
+    } else {
+        None
+    };
     let jti = random::identifier(sts.random.as_ref());
     let token = mint(sts, &grant, &jti)?;
-    Ok((jti, respond(&grant, &token)))
+    Ok((jti, respond_with(&grant, &token, refresh.as_ref())))
 }
 
 /// Establishes on whose behalf the request is made: a live token of a subject that still exists.
@@ -162,7 +170,7 @@ async fn actor(
     Ok(Some(presented.if_new(new).map_err(rejected)?))
 }
 
-fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> {
+pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> {
     match &grant.product {
         Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims } => {
             let token = ClaimsToken {

@@ -7,11 +7,11 @@
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
 use countersign_store::StoreError;
 use countersign_token_exchange::subject::{GRANT_ID, ORIGIN_JTI, TYP};
-use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
 
 use crate::app::Sts;
+use crate::foreign::renewal;
 
 /// Claims of an access token that this server alone reads.
 pub(crate) const PRIVATE: &[&str] = &[GRANT_ID, ORIGIN_JTI];
@@ -70,7 +70,7 @@ impl IssuedToken {
         if derivation.has_ended(sts, now).await? {
             return Ok(false);
         }
-        if self.subject.starts_with(SUBJECT_PREFIX) {
+        if renewal::is_of_another_issuer(&self.subject) {
             // The account is another issuer's, whose word lasts as long as the token.
             return sts.clients.is_known(&self.client_id).await;
         }
@@ -90,7 +90,7 @@ impl Derivation<'_> {
             return Ok(true);
         }
         Ok(match self.grant {
-            Some((subject, id)) => sts.grants.find(subject, id, now).await?.is_none(),
+            Some((subject, id)) => renewal::holder(sts, subject, id, now).await?.is_none(),
             None => false,
         })
     }

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::app::Sts;
 use crate::client_request;
 use crate::error::TokenError;
+use crate::foreign::renewal;
 use crate::live::IssuedToken;
 
 /// A revocation is remembered so much longer than the token lives.
@@ -66,17 +67,16 @@ async fn revoke_grant(
     now: Timestamp,
 ) -> Result<bool, TokenError> {
     let Some(record) = sts.refresh_tokens.find(token, now).await? else { return Ok(false) };
-    let Some(grant) = sts.grants.find(&record.subject, &record.grant_id, now).await? else {
-        return Ok(true);
-    };
-    if grant.client_id != *client {
+    let holder = renewal::holder(sts, &record.subject, &record.grant_id, now).await?;
+    let Some(holder) = holder else { return Ok(true) };
+    if holder != *client {
         return Err(TokenError::OtherClient);
     }
-    sts.grants.remove(&grant.subject, &grant.id).await?;
+    sts.grants.remove(&record.subject, &record.grant_id).await?;
     tracing::info!(
         target: "countersign::audit",
         client_id = %client,
-        subject = %grant.subject,
+        subject = %record.subject,
         "a client revoked what it was allowed",
     );
     Ok(true)

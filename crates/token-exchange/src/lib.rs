@@ -9,6 +9,7 @@
 //! | [`policy`] | what the server and each client's registration allow | |
 //! | [`delegation`] | the policy seam: who may act for whom | [RFC 8693 §1.1] |
 //! | [`mod@decide`] | the decision, from evidence | [RFC 8693 §2.1, §4.1, §4.4] |
+//! | [`renewal`] | what may be granted again when the subject token has ended | [RFC 8693 §2.2.1] |
 //! | [`response`] | the success response | [RFC 8693 §2.2.1] |
 //! | [`error`] | the error table, and the steps a decision log prints | [RFC 8693 §2.2.2] |
 //!
@@ -38,7 +39,7 @@
 //! # What is left out
 //!
 //! SAML assertions and refresh tokens as subject tokens, claims and identity tokens on another issuer's
-//! word, refresh tokens out of an exchange. Each is refused with its own error.
+//! word. Each is refused with its own error.
 //!
 //! # Deviations
 //!
@@ -65,6 +66,7 @@ pub mod error;
 pub mod foreign;
 mod narrow;
 pub mod policy;
+pub mod renewal;
 pub mod request;
 pub mod response;
 pub mod subject;

@@ -2,9 +2,9 @@
 //!
 //! [RFC 8693 §2.2.1, §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 
-use countersign_types::secret::AccessToken;
+use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::wire::json_response;
-use countersign_types::{TokenType, WireError as _};
+use countersign_types::{Timestamp, TokenType, WireError as _};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -26,6 +26,25 @@ pub const DELEGATION_RULES: &str = "delegation_rules";
 /// [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 #[must_use]
 pub fn respond(grant: &Grant, token: &AccessToken) -> Response<Vec<u8>> {
+    respond_with(grant, token, None)
+}
+
+/// A refresh token that goes with what was granted.
+#[derive(Debug)]
+pub struct Refresh {
+    /// The token.
+    pub token: RefreshToken,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// As [`respond`], with the refresh token if there is one.
+#[must_use]
+pub fn respond_with(
+    grant: &Grant,
+    token: &AccessToken,
+    refresh: Option<&Refresh>,
+) -> Response<Vec<u8>> {
     let (issued, token_type) = match (&grant.product, grant.as_jwt) {
         (Product::ClaimsToken { .. } | Product::IdentityToken { .. }, _) => (TokenType::JWT, "N_A"),
         (Product::AccessToken { .. }, as_jwt) => {
@@ -44,6 +63,11 @@ pub fn respond(grant: &Grant, token: &AccessToken) -> Response<Vec<u8>> {
         (&grant.product, body.as_object_mut())
     {
         members.insert("scope".to_owned(), json!(scope.to_string()));
+    }
+    if let (Some(Refresh { token, expires }), Some(members)) = (refresh, body.as_object_mut()) {
+        let lasts = expires.since(grant.issued_at).as_secs();
+        members.insert("refresh_token".to_owned(), json!(token.expose()));
+        members.insert("refresh_expires_in".to_owned(), json!(lasts));
     }
     if grant.explained && !grant.rules.is_empty() {
         explain(&mut body, &grant.rules);

@@ -86,6 +86,8 @@ pub(crate) struct Foreign {
     pub(crate) sub: String,
     /// The client whose right to exchange the token was established.
     pub(crate) exchanged_by: ClientId,
+    /// How its client may go on when the token has ended, if it may.
+    pub(crate) renewal: Option<crate::renewal::Terms>,
     /// Roles of ours, and claims about the person that the issuer is believed.
     pub(crate) user_claims: Map<String, Value>,
 }

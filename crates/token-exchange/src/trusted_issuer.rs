@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_claims_token::claims::RESERVED;
 use countersign_types::digest::Digest;
-use countersign_types::{ClientId, Issuer, ScopeSet};
+use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet};
 use serde_json::{Map, Value};
 
 /// What the subjects that people of other issuers have here begin with: no account and no client of
@@ -78,6 +78,9 @@ pub struct Accepted {
     pub audiences: BTreeSet<String>,
     /// The clients, as that issuer knows them, that may have obtained the token.
     pub clients: BTreeSet<String>,
+    /// For how long it may refresh what it exchanged for one of `audiences` and in the person's place;
+    /// without it, it may not. See [`crate::renewal`].
+    pub refresh: Option<Lifetime>,
 }
 
 /// Roles of ours that roles of an issuer stand for.
@@ -161,6 +164,30 @@ impl TrustedIssuer {
             ours.extend(theirs.into_iter().filter_map(|role| mapping.roles.get(role)).cloned());
         }
         Ok(ours.into_iter().collect())
+    }
+
+    /// What of roles and claims that came through before would do so now.
+    pub(crate) fn still_released(&self, before: &Map<String, Value>) -> Map<String, Value> {
+        let is_ours = |role: &&Value| {
+            let mut ours = self.roles.iter().flat_map(|mapping| mapping.roles.values());
+            ours.any(|ours| role.as_str() == Some(ours))
+        };
+        let mut now = Map::new();
+        for (name, value) in before {
+            match value {
+                Value::Array(roles) if name == ROLES => {
+                    let kept: Vec<_> = roles.iter().filter(is_ours).cloned().collect();
+                    if !kept.is_empty() {
+                        now.insert(name.clone(), Value::Array(kept));
+                    }
+                }
+                value if self.claims.contains(name) => {
+                    now.insert(name.clone(), value.clone());
+                }
+                _ => {}
+            }
+        }
+        now
     }
 
     /// The name of the first claim that has to be there and is not, or has another value.

@@ -15,9 +15,11 @@ use countersign_token_exchange::trusted_issuer::{
     Accepted, AccessTokenForm, RoleMapping, RoleSource, may_be_released,
 };
 use countersign_types::secret::ClientSecret;
-use countersign_types::{ClientId, EndpointUrl, Issuer, ScopeSet, email};
+use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, ScopeSet, email};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::MAX_REFRESH;
 
 /// An issuer as it is written.
 #[derive(Deserialize)]
@@ -71,6 +73,7 @@ struct ExchangesConfig {
     audiences: BTreeSet<String>,
     #[serde(default)]
     clients: BTreeSet<String>,
+    refresh: Option<Lifetime>,
 }
 
 #[derive(Deserialize)]
@@ -192,9 +195,8 @@ impl Place<'_> {
         clients: &[Client],
     ) -> Result<BTreeMap<ClientId, Accepted>, ConfigError> {
         let mut exchanges = BTreeMap::new();
-        for (index, ExchangesConfig { client, audiences, clients: theirs }) in
-            tables.into_iter().enumerate()
-        {
+        for (index, table) in tables.into_iter().enumerate() {
+            let ExchangesConfig { client, audiences, clients: theirs, refresh } = table;
             let refuse = |reason| self.refuse(&format!("exchanges[{index}].client"), reason);
             let known = clients.iter().find(|known| known.registered.id == client);
             let may = known.is_some_and(|known| {
@@ -204,7 +206,11 @@ impl Place<'_> {
             if !may {
                 return Err(refuse("no confidential client with the grant token_exchange"));
             }
-            if exchanges.insert(client, Accepted { audiences, clients: theirs }).is_some() {
+            if let Some(lifetime) = refresh {
+                self.check_refresh(index, lifetime, known, &audiences)?;
+            }
+            if exchanges.insert(client, Accepted { audiences, clients: theirs, refresh }).is_some()
+            {
                 return Err(refuse("used before"));
             }
         }
@@ -212,6 +218,27 @@ impl Place<'_> {
             return Err(self.refuse("exchanges", "nobody may exchange its tokens"));
         }
         Ok(exchanges)
+    }
+
+    /// A refresh token is for what the client does for its own API in the person's place.
+    fn check_refresh(
+        &self,
+        index: usize,
+        lifetime: Lifetime,
+        client: Option<&Client>,
+        audiences: &BTreeSet<String>,
+    ) -> Result<(), ConfigError> {
+        let refuse = |reason: &str| self.refuse(&format!("exchanges[{index}].refresh"), reason);
+        if !(1..=MAX_REFRESH.as_secs()).contains(&lifetime.as_secs()) {
+            return Err(refuse(&format!("from 1 to {} seconds", MAX_REFRESH.as_secs())));
+        }
+        if !client.is_some_and(|it| it.refresh_token && it.exchange.may_impersonate) {
+            return Err(refuse("takes a client with the grant refresh_token and impersonate"));
+        }
+        if audiences.is_empty() {
+            return Err(refuse("takes audiences: the API that the client is"));
+        }
+        Ok(())
     }
 
     fn required(

@@ -11,6 +11,7 @@ use super::issue::{self, Issued};
 use super::{Asker, TokenResponse};
 use crate::app::Sts;
 use crate::error::TokenError;
+use crate::foreign::renewal;
 
 /// Gives new tokens for a refresh token. One that was replaced ends the grant.
 pub(super) async fn refresh(
@@ -25,6 +26,10 @@ pub(super) async fn refresh(
     let request = refresh::parse(params)?;
     let record = sts.refresh_tokens.find(&request.refresh_token, now).await?;
     let record = record.ok_or(RefreshError::Unknown)?;
+    if renewal::is_of_another_issuer(&record.subject) {
+        let client = (asker.client, asker.registered);
+        return renewal::refresh(sts, request, &record, client, now).await;
+    }
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.

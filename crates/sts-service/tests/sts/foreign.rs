@@ -1,6 +1,7 @@
 //! Flow 000: tokens of another issuer, which is a second service, exchanged by an API's own client.
 
 mod network;
+mod refreshing;
 
 use std::sync::Arc;
 

@@ -388,8 +388,11 @@ impl World {
         let mut service = client("service", Credentials::Keys(own_keys));
         service.exchange.may_act = true;
         service.exchange.subjects_of = [ClientId::parse("rqp-client").unwrap()].into();
+        let mut api = client("api", secret(SECRET));
+        api.exchange.may_impersonate = true;
         let clients = [
             service,
+            api,
             rqp_client,
             client("rqp-public", Credentials::Public),
             client("other", secret(SECRET)),

@@ -9,6 +9,7 @@ use countersign_types::Issuer;
 use serde_json::{Map, Value, json};
 
 use super::{ForeignError, ForeignSubject};
+use crate::renewal::Terms;
 use crate::subject::{Foreign, Subject};
 use crate::trusted_issuer::{ROLES, TrustedIssuer, may_be_released};
 
@@ -79,6 +80,10 @@ impl ForeignSubject<'_> {
                 issuer: trusted.issuer.clone(),
                 sub: self.sub,
                 exchanged_by: self.terms.client,
+                renewal: self.terms.accepted.refresh.map(|lifetime| Terms {
+                    lifetime,
+                    audiences: self.terms.accepted.audiences.clone(),
+                }),
                 user_claims: released(trusted, claims.as_map())?,
             }),
         })

@@ -29,8 +29,11 @@ fn keys() -> KeySet {
 }
 
 fn idp() -> TrustedIssuer {
-    let accepted =
-        Accepted { audiences: [API.to_owned()].into(), clients: ["dashboard".to_owned()].into() };
+    let accepted = Accepted {
+        audiences: [API.to_owned()].into(),
+        clients: ["dashboard".to_owned()].into(),
+        refresh: None,
+    };
     TrustedIssuer {
         alias: "idp".to_owned(),
         issuer: Issuer::parse(IDP).unwrap(),

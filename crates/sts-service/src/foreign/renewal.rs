@@ -1,0 +1,112 @@
+//! Refresh tokens for what was granted on another issuer's word. [RFC 6749 §6]
+//!
+//! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
+
+use countersign_client_auth::AuthenticatedClient;
+use countersign_oidc::refresh::RefreshRequest;
+use countersign_oidc::{RefreshError, RefreshRecord};
+use countersign_store::StoreError;
+use countersign_token_exchange::Grant;
+use countersign_token_exchange::policy::ExchangePolicy;
+use countersign_token_exchange::renewal::{self, Facts, Renewable, RenewalError};
+use countersign_token_exchange::response::{Refresh, respond_with};
+use countersign_token_exchange::subject::Subject;
+use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
+use countersign_types::secret::RefreshToken;
+use countersign_types::{ClientId, Timestamp, random};
+
+use crate::app::Sts;
+use crate::clients::Client;
+use crate::error::TokenError;
+use crate::exchange;
+use crate::token::TokenResponse;
+
+/// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
+pub(crate) async fn begin(
+    sts: &Sts,
+    grant: &mut Grant,
+    subject: &Subject,
+) -> Result<Option<Refresh>, TokenError> {
+    let id = random::identifier(sts.random.as_ref());
+    let Some(kept) = renewal::begin(grant, subject, id) else { return Ok(None) };
+    let token = RefreshToken::generate(sts.random.as_ref());
+    let record = RefreshRecord {
+        subject: kept.subject.clone(),
+        grant_id: kept.id.clone(),
+        generation: 0,
+        seed: None,
+    };
+    tokio::try_join!(
+        sts.renewables.insert(&kept.subject, &kept.id, &kept, kept.expires),
+        sts.refresh_tokens.insert(&token, &record, kept.expires),
+    )?;
+    Ok(Some(Refresh { token, expires: kept.expires }))
+}
+
+/// Whether a refresh token is for a grant on another issuer's word.
+pub(crate) fn is_of_another_issuer(subject: &str) -> bool {
+    subject.starts_with(SUBJECT_PREFIX)
+}
+
+/// The client of a live grant, whoever allowed it.
+pub(crate) async fn holder(
+    sts: &Sts,
+    subject: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<Option<ClientId>, StoreError> {
+    Ok(if is_of_another_issuer(subject) {
+        sts.renewables.find(subject, id, now).await?.map(|kept| kept.client_id)
+    } else {
+        sts.grants.find(subject, id, now).await?.map(|grant| grant.client_id)
+    })
+}
+
+/// Gives a new access token. The client proves itself, so that its refresh token stays the same.
+pub(crate) async fn refresh(
+    sts: &Sts,
+    request: RefreshRequest,
+    record: &RefreshRecord,
+    (client, registered): (&AuthenticatedClient, &Client),
+    now: Timestamp,
+) -> Result<TokenResponse, TokenError> {
+    let kept = sts.renewables.find(&record.subject, &record.grant_id, now).await?;
+    let mut kept = kept.ok_or(RefreshError::Unknown)?;
+    let mut issuers = sts.trusted_issuers.policies();
+    let facts = Facts {
+        client,
+        issuer: issuers.find(|trusted| trusted.issuer == kept.issuer),
+        policy: ExchangePolicy {
+            server: &sts.policy,
+            client: &registered.exchange,
+            delegation: sts.delegation.as_ref(),
+        },
+        idle: sts.settings.refresh_token_idle,
+        now,
+    };
+    let grant = renewal::renew(&mut kept, request.scope, &facts).map_err(refused)?;
+    if !sts.renewables.replace(&kept.subject, &kept.id, &kept, now).await? {
+        return Err(RefreshError::Unknown.into());
+    }
+    let jti = random::identifier(sts.random.as_ref());
+    let token = exchange::mint(sts, &grant, &jti)?;
+    let Renewable { issuer, subject, .. } = &kept;
+    tracing::info!(
+        target: "countersign::audit",
+        client_id = %client.id(),
+        subject,
+        subject_issuer = %issuer,
+        issued = jti,
+        rules = ?grant.rules,
+        "what was granted on another issuer's word was refreshed",
+    );
+    Ok(respond_with(&grant, &token, None))
+}
+
+fn refused(error: RenewalError) -> RefreshError {
+    match error {
+        RenewalError::Idle => RefreshError::Idle,
+        RenewalError::Scope => RefreshError::Scope,
+        _ => RefreshError::Unknown,
+    }
+}

@@ -1,0 +1,132 @@
+//! A30: refresh tokens that stay with the API's own client.
+
+use countersign_types::Lifetime;
+
+use super::*;
+
+const REFRESH: &str = "refresh_token";
+
+/// An issuer whose tokens the client `api` may exchange for the API, and go on from there for an hour.
+fn lasting() -> IssuerSetup {
+    let mut setup = trusted();
+    let accepted = Accepted {
+        audiences: [RS.to_owned()].into(),
+        clients: ["rqp-client".to_owned()].into(),
+        refresh: Some(Lifetime::from_secs(3600)),
+    };
+    setup.trusted.exchanges.insert(ClientId::parse("api").unwrap(), accepted);
+    setup
+}
+
+async fn begin(case: &Case) -> Value {
+    let answer = case.exchange(JWT, &foreign_token(&[]), &[("client_id", "api")]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+    answer.json()
+}
+
+async fn refresh(case: &Case, token: &str, change: &[(&str, &str)]) -> Answer {
+    let good = [
+        ("grant_type", REFRESH),
+        ("refresh_token", token),
+        ("client_id", "api"),
+        ("client_secret", SECRET),
+    ];
+    case.world.send(form_request("/token", changed(&good, change))).await
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> &'a str {
+    body[name].as_str().unwrap()
+}
+
+async fn is_live(case: &Case, token: &str) -> bool {
+    let fields = [("client_id", "rs"), ("client_secret", SECRET), ("token", token)];
+    case.world.post("/introspect", &fields).await.json()["active"] == true
+}
+
+/// A30: it outlives the other issuer's token, and ends when the policy says.
+#[tokio::test]
+async fn a30_what_was_granted_is_granted_again() {
+    let case = Case::with(lasting());
+    let first = begin(&case).await;
+    assert_eq!(first["refresh_expires_in"], 3600);
+    let before = claims(text(&first, "access_token"));
+    assert_eq!(before.get("act"), None, "in the person's place");
+    case.world.clock.advance(500);
+    let answer = refresh(&case, text(&first, REFRESH), &[]).await;
+    let after = issued("refreshed", &answer);
+    assert_eq!(answer.json()["scope"], "get");
+    for name in ["iss", "sub", "aud", "client_id", "roles", "name", "scope", "origin_jti"] {
+        assert_eq!(before.get(name), after.get(name), "{name}");
+    }
+    assert_eq!(after["exp"], NOW + 800);
+    assert!(case.network.asked().iter().all(|asked| asked.url != INTROSPECTION));
+    // As long as the policy says, and what it gives as well.
+    for _ in 0..6 {
+        case.world.clock.advance(500);
+        issued("again", &refresh(&case, text(&first, REFRESH), &[]).await);
+    }
+    let last = issued("the last", &refresh(&case, text(&first, REFRESH), &[]).await);
+    assert_eq!(last["exp"], NOW + 3600);
+    case.world.clock.advance(100);
+    check("over", &refresh(&case, text(&first, REFRESH), &[]).await, (400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn a30_a_refresh_token_is_its_clients_own_and_gives_no_more() {
+    let case = Case::with(lasting());
+    let first = begin(&case).await;
+    let token = text(&first, REFRESH);
+    for (name, change, expected) in [
+        ("another client", &[("client_id", "rqp-client")][..], (400, "invalid_grant")),
+        ("a wrong secret", &[("client_secret", "x")], (401, "invalid_client")),
+        ("more scope", &[("scope", "get openid")], (400, "invalid_scope")),
+        ("unknown", &[("refresh_token", "x")], (400, "invalid_grant")),
+    ] {
+        check(name, &refresh(&case, token, change).await, expected);
+    }
+    issued("unharmed", &refresh(&case, token, &[]).await);
+    case.world.clock.advance(IDLE.into());
+    check("not used", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
+}
+
+/// A30: revoked with it is what came of it, the first token among them.
+#[tokio::test]
+async fn a30_revoking_it_ends_what_came_of_it() {
+    let case = Case::with(lasting());
+    let first = begin(&case).await;
+    let token = text(&first, REFRESH);
+    let second = refresh(&case, token, &[]).await.json();
+    let revoke = async |client: &'static str| {
+        let fields = [("client_id", client), ("client_secret", SECRET), ("token", token)];
+        case.world.post("/revoke", &fields).await
+    };
+    assert_ne!(revoke("rqp-client").await.status.as_u16(), 200);
+    for body in [&first, &second] {
+        assert!(is_live(&case, text(body, "access_token")).await);
+    }
+    assert_eq!(revoke("api").await.status.as_u16(), 200);
+    for body in [&first, &second] {
+        assert!(!is_live(&case, text(body, "access_token")).await);
+    }
+    check("revoked", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
+}
+
+/// T14: nobody else gets one.
+#[tokio::test]
+async fn t14_no_refresh_token_but_where_the_policy_says() {
+    let case = Case::with(lasting());
+    let delegation = case.exchange(JWT, &foreign_token(&[]), &[]).await;
+    assert_eq!(delegation.json().get(REFRESH), None, "no such policy");
+    let acted = foreign_token(&[("act", json!({ "sub": "x" }))]);
+    let delegation = case.exchange(JWT, &acted, &[("client_id", "api")]).await;
+    assert!(delegation.json()["access_token"].is_string(), "{}", delegation.text);
+    assert_eq!(delegation.json().get(REFRESH), None, "a delegation");
+    let mut elsewhere = lasting();
+    for accepted in elsewhere.trusted.exchanges.values_mut() {
+        accepted.audiences.clear();
+    }
+    let case = Case::with(elsewhere);
+    let answer = case.exchange(JWT, &foreign_token(&[]), &[("client_id", "api")]).await;
+    assert!(answer.json()["access_token"].is_string(), "{}", answer.text);
+    assert_eq!(answer.json().get(REFRESH), None, "for an API that is not the client's own");
+}

@@ -1,0 +1,188 @@
+//! Refresh tokens out of an exchange: when there is one, and what it gives. [RFC 8693 §2.2.1]
+//!
+//! A client that may, by the table of the issuer, gets one for a token of another issuer that it
+//! exchanged for its own API and in the person's place. What somebody does for the person ends with
+//! what the person gave them, so that a delegation never comes with one; nor does what is bound to a
+//! key.
+//!
+//! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
+
+use std::collections::BTreeSet;
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_client_auth::AuthenticatedClient;
+use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::decide::{Grant, Product, admit};
+use crate::delegation::{Delegation, Issued};
+use crate::policy::ExchangePolicy;
+use crate::subject::Subject;
+use crate::trusted_issuer::TrustedIssuer;
+
+/// How a subject may be spoken for after its token has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// For how long.
+    pub(crate) lifetime: Lifetime,
+    /// At which APIs: the client's own.
+    pub(crate) audiences: BTreeSet<String>,
+}
+
+/// What was granted on another issuer's word, kept so that it can be granted again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Renewable {
+    /// Which grant this is.
+    pub id: String,
+    /// To whom.
+    pub client_id: ClientId,
+    /// On whose word.
+    pub issuer: Issuer,
+    /// On whose behalf, in the name space of this server.
+    pub subject: String,
+    /// For which APIs.
+    pub audiences: Vec<String>,
+    /// What it allows.
+    pub scope: ScopeSet,
+    /// The address that the tokens carry.
+    pub email: Option<EmailAddress>,
+    /// The roles and claims that the tokens carry.
+    pub user_claims: Map<String, Value>,
+    /// The token that it began with.
+    pub origin_jti: String,
+    /// From when on nothing of it counts.
+    pub expires: Timestamp,
+    /// When it gave a token for the last time.
+    pub used: Timestamp,
+}
+
+/// Why nothing is granted again.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenewalError {
+    /// The grant is another client's, has ended, or is nothing that policy would allow any more.
+    #[error("the grant is not this client's, or no more")]
+    Ended,
+    /// It gave no token for too long.
+    #[error("the grant was not used for too long")]
+    Idle,
+    /// More scope than was granted and is allowed.
+    #[error("more scope than was granted")]
+    Scope,
+}
+
+/// What is established before something is granted again.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Who asks; only `client-auth` can make one.
+    pub client: &'a AuthenticatedClient,
+    /// The issuer of the grant, if it is trusted still.
+    pub issuer: Option<&'a TrustedIssuer>,
+    /// The rules.
+    pub policy: ExchangePolicy<'a>,
+    /// A grant that gave no token for so long gives none any more.
+    pub idle: Lifetime,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+/// What to keep of a grant so that its client can refresh it, under the identifier `id` that the
+/// grant's tokens name from now on; `None` if there is nothing to be refreshed.
+pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewable> {
+    let foreign = subject.foreign.as_ref()?;
+    let terms = foreign.renewal.as_ref()?;
+    let is_own = grant.act.is_none() && grant.confirmation.is_none();
+    let Product::AccessToken { audiences, scope, email, user_claims, origin_jti, grant_id } =
+        &mut grant.product
+    else {
+        return None;
+    };
+    if !is_own || !audiences.iter().all(|audience| terms.audiences.contains(audience)) {
+        return None;
+    }
+    *grant_id = Some(id.clone());
+    Some(Renewable {
+        id,
+        client_id: grant.client_id.clone(),
+        issuer: foreign.issuer.clone(),
+        subject: grant.subject.clone(),
+        audiences: audiences.clone(),
+        scope: scope.clone(),
+        email: email.as_ref().map(|email| email.address().clone()),
+        user_claims: user_claims.clone(),
+        origin_jti: origin_jti.clone(),
+        expires: grant.issued_at.after(terms.lifetime),
+        used: grant.issued_at,
+    })
+}
+
+/// Grants again what was granted before, as far as everybody allows it still.
+///
+/// # Errors
+/// Any [`RenewalError`].
+pub fn renew(
+    kept: &mut Renewable,
+    scope: Option<ScopeSet>,
+    facts: &Facts<'_>,
+) -> Result<Grant, RenewalError> {
+    let Facts { client, policy, now, .. } = *facts;
+    if kept.client_id != *client.id() || kept.expires <= now || admit(client, policy).is_err() {
+        return Err(RenewalError::Ended);
+    }
+    if kept.used.after(facts.idle) <= now {
+        return Err(RenewalError::Idle);
+    }
+    let issuer = facts.issuer.ok_or(RenewalError::Ended)?;
+    let accepted = issuer.exchanges.get(client.id()).filter(|it| it.refresh.is_some());
+    let accepted = accepted.ok_or(RenewalError::Ended)?;
+    let is_allowed = |audience: &String| {
+        accepted.audiences.contains(audience)
+            && policy.client.access_token_audiences.iter().any(|it| it.matches(audience))
+            && !policy.server.denied.iter().any(|it| it.denies(audience))
+    };
+    if !policy.client.may_impersonate || !kept.audiences.iter().all(is_allowed) {
+        return Err(RenewalError::Ended);
+    }
+    let granted = kept.scope.intersection(&policy.client.scopes).intersection(&issuer.scopes);
+    let scope = scope.unwrap_or_else(|| granted.clone());
+    if !scope.is_subset(&granted) {
+        return Err(RenewalError::Scope);
+    }
+    let is_believed = |email: &&EmailAddress| issuer.email_domains.contains(email.domain());
+    let email = kept.email.as_ref().filter(is_believed);
+    let verdict = policy.delegation.assess(&Delegation {
+        client: client.id(),
+        subject: &kept.subject,
+        email,
+        act: None,
+        issued: Issued::AccessToken,
+        targets: &kept.audiences,
+        scope: &scope,
+    });
+    if !verdict.permitted {
+        return Err(RenewalError::Ended);
+    }
+    let email = email.filter(|_| policy.client.email_in_access_token).cloned();
+    kept.used = now;
+    Ok(Grant {
+        subject: kept.subject.clone(),
+        client_id: kept.client_id.clone(),
+        issued_at: now,
+        expires: now.after(policy.server.access_token_lifetime).min(kept.expires),
+        confirmation: None,
+        act: None,
+        amr: Vec::new(),
+        product: Product::AccessToken {
+            audiences: kept.audiences.clone(),
+            scope,
+            email: email.map(VerifiedEmail::of_own_account),
+            user_claims: issuer.still_released(&kept.user_claims),
+            origin_jti: kept.origin_jti.clone(),
+            grant_id: Some(kept.id.clone()),
+        },
+        as_jwt: false,
+        rules: verdict.rules,
+        explained: policy.server.explain_to.contains(client.id()),
+    })
+}
