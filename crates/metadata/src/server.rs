@@ -189,6 +189,9 @@ pub struct ServerMetadata {
     /// Where clients have people signed out. OpenID RP-Initiated Logout §2.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_session_endpoint: Option<EndpointUrl>,
+    /// What sign-ins are worth, by classes. OpenID Discovery §3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values_supported: Vec<String>,
     /// Subject identifier types. OpenID Discovery §3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_types_supported: Vec<String>,
@@ -256,6 +259,7 @@ impl ServerMetadata {
             client_id_metadata_document_supported: false,
             userinfo_endpoint: None,
             end_session_endpoint: None,
+            acr_values_supported: Vec::new(),
             subject_types_supported: Vec::new(),
             id_token_signing_alg_values_supported: Vec::new(),
             claims_supported: Vec::new(),

@@ -30,6 +30,12 @@ pub struct Grant {
     pub renewal: Option<Renewal>,
 }
 
+/// The class of a sign-in by password over TLS, as SAML named it and others call it.
+/// [Authentication Context for SAML V2.0]
+///
+/// [Authentication Context for SAML V2.0]: https://docs.oasis-open.org/security/saml/v2.0/saml-authn-context-2.0-os.pdf
+pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
 /// How a person signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {
@@ -37,6 +43,9 @@ pub struct SignIn {
     pub sid: String,
     /// When.
     pub auth_time: Timestamp,
+    /// What that is worth: a class that others know, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// By which methods. [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)
     pub amr: Vec<String>,
 }

@@ -30,6 +30,9 @@ pub struct IdToken {
     pub auth_time: Timestamp,
     /// The session that began then.
     pub sid: String,
+    /// What the sign-in is worth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// The client's nonce, if it sent one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
@@ -109,6 +112,7 @@ mod tests {
             iat: Timestamp::from_unix(0),
             auth_time: Timestamp::from_unix(0),
             sid: "s".into(),
+            acr: Some("a".into()),
             nonce: Some("n".into()),
             amr: vec!["pwd".into()],
             email: None,
@@ -119,8 +123,19 @@ mod tests {
         let token = Unverified::parse(&token).unwrap();
         assert_eq!(token.header().typ(), Some("JWT"));
         let names = token.claims().as_map().keys().map(String::as_str).collect::<Vec<_>>();
-        let mut expected =
-            ["iss", "sub", "aud", "exp", "iat", "auth_time", "sid", "nonce", "amr", "at_hash"];
+        let mut expected = [
+            "iss",
+            "sub",
+            "aud",
+            "exp",
+            "iat",
+            "auth_time",
+            "sid",
+            "acr",
+            "nonce",
+            "amr",
+            "at_hash",
+        ];
         let mut names = names;
         names.sort_unstable();
         expected.sort_unstable();

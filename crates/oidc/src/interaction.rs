@@ -143,6 +143,7 @@ mod tests {
         let sign_in = SignIn {
             sid: "s".into(),
             auth_time: Timestamp::from_unix(AUTH_TIME),
+            acr: None,
             amr: vec!["pwd".into()],
         };
         let allowed = ScopeSet::parse("openid email offline_access").unwrap();

@@ -55,6 +55,24 @@ impl<R: Serialize + DeserializeOwned> Consents<R> {
         let value = self.engine.get(RecordTable::Consents, &key(subject, client), now).await?;
         value.map(|value| record::decode(&value)).transpose()
     }
+
+    /// Every live consent of `subject`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, subject: &str, now: Timestamp) -> Result<Vec<R>, StoreError> {
+        let prefix = Digest::of(subject.as_bytes());
+        let found = self.engine.list(RecordTable::Consents, prefix.as_bytes(), now).await?;
+        found.into_iter().map(|(_, value)| record::decode(&value)).collect()
+    }
+
+    /// Forgets what `subject` allowed `client`; `false` if there is nothing. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it must then not be said to be forgotten.
+    pub async fn remove(&self, subject: &str, client: &ClientId) -> Result<bool, StoreError> {
+        self.engine.remove(RecordTable::Consents, &key(subject, client)).await
+    }
 }
 
 /// A person's consents stand together.

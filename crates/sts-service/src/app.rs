@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
@@ -30,7 +31,10 @@ use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
 use crate::users::Users;
-use crate::{authorize, discovery, elsewhere, introspection, logout, revocation, token, userinfo};
+use crate::{
+    account, authorize, cors, discovery, elsewhere, introspection, logout, revocation, token,
+    userinfo,
+};
 
 /// A larger request body is refused.
 const MAX_BODY: usize = 64 * 1024;
@@ -129,6 +133,7 @@ pub(crate) struct Endpoints {
     pub(crate) authorization: EndpointUrl,
     pub(crate) sign_in: EndpointUrl,
     pub(crate) consent: EndpointUrl,
+    pub(crate) account: EndpointUrl,
     pub(crate) end_session: EndpointUrl,
     pub(crate) sign_out: EndpointUrl,
     pub(crate) token: EndpointUrl,
@@ -149,6 +154,7 @@ impl Endpoints {
             authorization: under("/authorize")?,
             sign_in: under("/login")?,
             consent: under("/consent")?,
+            account: under("/account")?,
             end_session: under("/logout")?,
             sign_out: under("/logout/confirm")?,
             token: under("/token")?,
@@ -250,6 +256,15 @@ impl Sts {
 pub fn app(sts: Arc<Sts>) -> Router {
     let path = |url: &EndpointUrl| url.as_url().path().to_owned();
     let endpoints = &sts.endpoints;
+    let for_scripts = Router::new()
+        .without_v07_checks()
+        .route(&path(&endpoints.token), post(token::post).options(cors::preflight))
+        .route(
+            &path(&endpoints.userinfo),
+            get(userinfo::get).post(userinfo::post).options(cors::preflight),
+        )
+        .route(&path(&endpoints.revocation), post(revocation::post).options(cors::preflight))
+        .layer(from_fn(cors::allow));
     Router::new()
         // An issuer's path may well have a segment that starts with a colon.
         .without_v07_checks()
@@ -269,10 +284,12 @@ pub fn app(sts: Arc<Sts>) -> Router {
             get(logout::get).post(logout::post).fallback(elsewhere::page),
         )
         .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
-        .route(&path(&endpoints.token), post(token::post))
-        .route(&path(&endpoints.userinfo), get(userinfo::get).post(userinfo::post))
+        .route(
+            &path(&endpoints.account),
+            get(account::get).post(account::post).fallback(elsewhere::page),
+        )
         .route(&path(&endpoints.introspection), post(introspection::post))
-        .route(&path(&endpoints.revocation), post(revocation::post))
+        .merge(for_scripts)
         .fallback(elsewhere::no_such_endpoint)
         .method_not_allowed_fallback(elsewhere::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

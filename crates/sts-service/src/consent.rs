@@ -5,7 +5,7 @@ use countersign_oidc::AuthorizationRequest;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
-use countersign_types::{Lifetime, ScopeSet, Timestamp};
+use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
@@ -17,7 +17,8 @@ const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
 /// A consent as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Consent {
-    scope: ScopeSet,
+    pub(crate) client_id: ClientId,
+    pub(crate) scope: ScopeSet,
     /// What the client was then.
     client: String,
 }
@@ -49,9 +50,12 @@ pub(crate) async fn remember(
     if lasting.is_subset(&before) && !before.is_empty() {
         return Ok(());
     }
-    let consent = Consent { scope: before.union(&lasting), client: appearance(client) };
-    let client = &client.registered.id;
-    sts.consents.put(subject, client, &consent, now.after(LIFETIME)).await
+    let consent = Consent {
+        client_id: client.registered.id.clone(),
+        scope: before.union(&lasting),
+        client: appearance(client),
+    };
+    sts.consents.put(subject, &consent.client_id, &consent, now.after(LIFETIME)).await
 }
 
 /// What a person knows a client by.

@@ -14,6 +14,7 @@ use axum::response::Response;
 use countersign_client_auth::{Method, dpop};
 use countersign_jwt::Algorithm;
 use countersign_metadata::ServerMetadata;
+use countersign_oidc::grant::PASSWORD_ACR;
 use countersign_oidc::{code, pkce, refresh};
 use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
 use countersign_token_exchange::request;
@@ -58,7 +59,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let endpoints = &sts.endpoints;
     let mut claims =
-        names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "sid"]);
+        names(&["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"]);
     claims.extend(names(&["email", "email_verified", "name", "preferred_username"]));
 
     let mut metadata = ServerMetadata::new(sts.issuer().clone());
@@ -99,6 +100,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);
     metadata.authorization_response_iss_parameter_supported = true;
     metadata.client_id_metadata_document_supported = sts.clients.reads_documents();
+    metadata.acr_values_supported = names(&[PASSWORD_ACR]);
     metadata.subject_types_supported = names(&["public"]);
     metadata.id_token_signing_alg_values_supported =
         names(&[Algorithm::Rs256.name(), Algorithm::Es256.name()]);

@@ -44,6 +44,11 @@ pub(crate) enum Form {
         /// The session.
         sid: String,
     },
+    /// To take back, in this session, what was allowed.
+    Account {
+        /// The session.
+        sid: String,
+    },
     /// To sign out of this session.
     SignOut {
         /// The session.

@@ -8,6 +8,7 @@
 //! | `/authorize`, `/login`, `/consent` | the authorization code grant with PKCE, pages to sign in and to allow | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
 //! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
 //! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
+//! | `/account` | what a person allowed, to be taken back | |
 //! | `/logout` | the end of a session | [OpenID Connect RP-Initiated Logout §2] |
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
@@ -89,6 +90,7 @@
 //! [OpenID Connect Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 mod access_token;
+mod account;
 pub mod app;
 mod attempts;
 pub mod audit;
@@ -97,6 +99,7 @@ mod client_request;
 pub mod clients;
 mod consent;
 mod cookies;
+mod cors;
 mod discovery;
 mod elsewhere;
 mod error;

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::response::Response;
 use countersign_oidc::{AuthorizationRequest, PageError};
-use countersign_types::EndpointUrl;
+use countersign_types::{EndpointUrl, ScopeSet};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -56,6 +56,28 @@ pub(crate) struct SignOutPage<'a> {
     pub(crate) form_token: &'a str,
 }
 
+/// The page on which a person sees what they allowed.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct AccountPage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) clients: Vec<AllowedClient<'a>>,
+    pub(crate) action: &'a str,
+    pub(crate) sign_out: &'a str,
+    pub(crate) stylesheet: &'a str,
+    pub(crate) form_token: &'a str,
+}
+
+/// What a client was allowed.
+pub(crate) struct AllowedClient<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) scopes: Vec<Scope<'a>>,
+    /// Whether it goes on while the person is away.
+    pub(crate) is_lasting: bool,
+}
+
 /// A scope, and what it means for the person.
 pub(crate) struct Scope<'a> {
     pub(crate) name: &'a str,
@@ -72,6 +94,11 @@ struct ProblemPage<'a> {
 
 /// The scopes of a request in the person's words.
 pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope<'_>> {
+    meanings(&request.scope)
+}
+
+/// Scopes in the person's words.
+pub(crate) fn meanings(scope: &ScopeSet) -> Vec<Scope<'_>> {
     let meaning = |name: &str| match name {
         "openid" => Some("know which account you signed in with"),
         "profile" => Some("see your name"),
@@ -82,7 +109,7 @@ pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope<'_>> {
         }
         _ => None,
     };
-    request.scope.iter().map(|name| Scope { name, meaning: meaning(name) }).collect()
+    scope.iter().map(|name| Scope { name, meaning: meaning(name) }).collect()
 }
 
 /// The host that the answer goes to, for the person to see.
@@ -109,6 +136,11 @@ pub(crate) fn consent(page: &ConsentPage<'_>, request: &AuthorizationRequest) ->
 pub(crate) fn sign_out(page: &SignOutPage<'_>, destination: Option<&str>) -> Response {
     let leads = destination.map(|url| format!(" {}", form_action(url)));
     html(StatusCode::OK, page.render(), &format!("'self'{}", leads.unwrap_or_default()))
+}
+
+/// The page on which a person sees what they allowed.
+pub(crate) fn account(page: &AccountPage<'_>) -> Response {
+    html(StatusCode::OK, page.render(), "'self'")
 }
 
 /// A page for a request that leads nowhere.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_oidc::SignIn;
+use countersign_oidc::grant::PASSWORD_ACR;
 use countersign_store::StoreError;
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Timestamp, random};
@@ -59,8 +60,12 @@ pub(crate) async fn begin(
     }
     let random = sts.random.as_ref();
     let handle = SessionHandle::generate(random);
-    let sign_in =
-        SignIn { sid: random::identifier(random), auth_time: now, amr: vec!["pwd".to_owned()] };
+    let sign_in = SignIn {
+        sid: random::identifier(random),
+        auth_time: now,
+        acr: Some(PASSWORD_ACR.to_owned()),
+        amr: vec!["pwd".to_owned()],
+    };
     let session = Session { subject: user.subject.clone(), sign_in };
     let lifetime = sts.settings.session_lifetime;
     sts.sessions.insert(&handle, &session, now.after(lifetime)).await?;

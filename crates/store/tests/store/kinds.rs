@@ -240,6 +240,14 @@ async fn a_consent_is_of_one_person_to_one_client() {
         assert_eq!(found("alice", &app, 200).await.unwrap(), None);
         assert_eq!(found("alice", &other, 1).await.unwrap(), None);
         assert_eq!(found("bob", &app, 1).await.unwrap(), None);
+        consents.put("alice", &other, &"get".into(), at(100)).await.unwrap();
+        let mut all = consents.list("alice", at(1)).await.unwrap();
+        all.sort();
+        assert_eq!(all, ["email", "get"]);
+        assert_eq!(consents.list("alice", at(100)).await.unwrap(), ["email"]);
+        assert!(!consents.remove("bob", &app).await.unwrap());
+        assert!(consents.remove("alice", &app).await.unwrap());
+        assert_eq!(consents.list("alice", at(1)).await.unwrap(), ["get"]);
     })
     .await;
 }

@@ -93,6 +93,7 @@ pub(super) fn tokens(
             iat: now,
             auth_time: sign_in.auth_time,
             sid: sign_in.sid.clone(),
+            acr: sign_in.acr.clone(),
             nonce,
             amr: sign_in.amr.clone(),
             email: email.cloned(),

@@ -21,7 +21,7 @@ async fn a_program_gets_json() {
     for (method, path, body, status, allow) in [
         ("GET", "/", String::new(), StatusCode::NOT_FOUND, ""),
         ("POST", "/Token", String::new(), StatusCode::NOT_FOUND, ""),
-        ("GET", "/token", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST"),
+        ("GET", "/token", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST,OPTIONS"),
         ("POST", "/jwks", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
         ("POST", "/token", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
     ] {

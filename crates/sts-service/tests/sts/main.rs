@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod account;
 mod acting;
 mod authorization;
 mod browser;
+mod cors;
 mod discovery;
 mod elsewhere;
 mod exchange;

@@ -48,6 +48,8 @@ async fn a_code_gives_an_access_token_and_an_id_token() {
     assert_eq!(verified.header().algorithm().name(), "RS256");
     let claims = verified.into_claims();
     assert_eq!(claims.str("nonce").unwrap(), Some("n"));
+    let metadata = world.get("/.well-known/openid-configuration").await.json();
+    assert_eq!(claims.get("acr"), Some(&metadata["acr_values_supported"][0]));
     assert_eq!(claims.str("email").unwrap(), Some("alice@alice.example"));
     let hash = Digest::of(token.as_bytes());
     let (left, _) = hash.as_bytes().split_at(16);
