@@ -5,8 +5,10 @@
 //! believes it once its store says that it was never seen ([`Presented::if_new`]).
 //!
 //! A proof is good for [`LIFETIME`] after its `iat`, and [`LEEWAY`] to either side for clocks that
-//! differ: a server remembers it for so long ([`Presented::once`]).
+//! differ: a server remembers it for so long ([`Presented::once`]). An `exp` or `nbf` of its own makes that
+//! time shorter and never longer ([RFC 7519 §4.1.4, §4.1.5]).
 //!
+//! [RFC 7519 §4.1.4, §4.1.5]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4
 //! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
 
 use countersign_jwt::cnf::Confirmation;
@@ -217,7 +219,9 @@ pub fn verify(proof: &AccessToken, expected: &Expected<'_>) -> Result<Presented,
     }
     let issued = claims.required_timestamp("iat")?;
     let until = issued.after(LIFETIME).after(LEEWAY);
-    if issued.before(LEEWAY) > expected.now || expected.now >= until {
+    let expired = claims.timestamp("exp")?.is_some_and(|exp| exp.after(LEEWAY) <= expected.now);
+    let early = claims.timestamp("nbf")?.is_some_and(|nbf| nbf.before(LEEWAY) > expected.now);
+    if issued.before(LEEWAY) > expected.now || expected.now >= until || expired || early {
         return Err(DpopError::Time);
     }
     match (expected.token, claims.str("ath")?) {

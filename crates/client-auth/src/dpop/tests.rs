@@ -98,6 +98,12 @@ fn o24_what_is_wrong_with_a_proof() {
             matches!(e, DpopError::Time)
         }),
         ("no time", json!({ "iat": null }), |e| matches!(e, DpopError::Claim(_))),
+        ("expired", json!({ "exp": NOW.before(LEEWAY) }), |e| matches!(e, DpopError::Time)),
+        ("not yet good", json!({ "nbf": NOW.after(Lifetime::from_secs(61)) }), |e| {
+            matches!(e, DpopError::Time)
+        }),
+        ("an end that is no time", json!({ "exp": "never" }), |e| matches!(e, DpopError::Claim(_))),
+        ("a start that is no time", json!({ "nbf": true }), |e| matches!(e, DpopError::Claim(_))),
         ("no identifier", json!({ "jti": null }), |e| matches!(e, DpopError::Claim(_))),
     ];
     for (name, changes, why) in rows {
@@ -149,6 +155,11 @@ fn clocks_may_differ_and_a_nonce_is_the_servers() {
     let edge = made(&json!({ "iat": NOW.before(Lifetime::from_secs(119)) }));
     assert!(check(&edge, None, NOW).is_ok());
     assert!(check(&made(&json!({ "iat": NOW.after(LEEWAY) })), None, NOW).is_ok());
+    let within = json!({ "nbf": NOW.after(LEEWAY), "exp": NOW.before(Lifetime::from_secs(59)) });
+    assert!(check(&made(&within), None, NOW).is_ok());
+    let long = made(&json!({ "exp": NOW.after(Lifetime::from_secs(3600)) }));
+    let late = check(&long, None, NOW.after(LIFETIME).after(LEEWAY));
+    assert!(matches!(late, Err(DpopError::Time)), "no proof lives longer for its exp");
     let nonces = ["new".to_owned(), "old".to_owned()];
     for (nonce, good) in
         [(json!("new"), true), (json!("old"), true), (json!("stale"), false), (json!(null), false)]
