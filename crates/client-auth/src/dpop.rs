@@ -257,6 +257,13 @@ impl Presented {
         (self.once, self.until)
     }
 
+    /// What a token would be bound to: the key, which is proved only if the proof is new. It serves for
+    /// decisions that come before that; what is issued takes [`ProvedKey::confirmation`].
+    #[must_use]
+    pub const fn confirmation(&self) -> Confirmation {
+        Confirmation::Jkt(self.thumbprint)
+    }
+
     /// Whether it is a proof of the key that a token is bound to.
     #[must_use]
     pub fn is_of(&self, bound: Confirmation) -> bool {

@@ -6,6 +6,8 @@ use countersign_token_exchange::error::Phase;
 use countersign_token_exchange::request::Wanted;
 use countersign_types::{ClientId, EmailAddress, Issuer};
 
+use crate::token::Asker;
+
 /// One check of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -79,15 +81,16 @@ impl Audit for LogAudit {
 }
 
 /// The checks behind a decision on a request for `wanted`, which is unknown if the request could
-/// not be read.
-pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>) -> Vec<Check> {
+/// not be read. A proof is looked for in the store where there is one.
+pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>, asker: Asker<'_>) -> Vec<Check> {
     let check = |step: Step, passed| Check {
         phase: step.phase(),
         name: step.name(),
         section: step.section(),
         passed,
     };
-    let steps = wanted.map_or(&[][..], Step::of);
-    let before = steps.iter().filter(|step| failed.is_none_or(|failed| **step < failed));
-    before.map(|step| check(*step, true)).chain(failed.map(|step| check(step, false))).collect()
+    let steps = wanted.map_or(&[][..], Step::of).iter().copied();
+    let steps = steps.chain(asker.presents().map(|_| Step::Proof));
+    let before = steps.filter(|step| failed.is_none_or(|failed| *step < failed));
+    before.map(|step| check(step, true)).chain(failed.map(|step| check(step, false))).collect()
 }

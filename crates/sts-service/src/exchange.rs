@@ -12,7 +12,7 @@ use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::response::respond_with;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
-use countersign_token_exchange::{ExchangeError, ExchangeRequest, foreign, request};
+use countersign_token_exchange::{ExchangeError, ExchangeRequest, Step, foreign, request};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
@@ -20,22 +20,20 @@ use serde_json::{Map, Value};
 use crate::access_token::AccessTokenClaims;
 use crate::app::Sts;
 use crate::audit::{self, ExchangeRecord};
-use crate::clients::Client;
 use crate::error::TokenError;
 use crate::foreign::renewal;
 use crate::live::{self, Derivation};
-use crate::token::TokenResponse;
+use crate::token::{Asker, TokenResponse};
 use crate::users::User;
 
 /// Answers an exchange request. Every decision is recorded before its answer leaves.
 pub(crate) async fn exchange(
     sts: &Sts,
     params: &Params,
-    client: &AuthenticatedClient,
-    registered: &Client,
-    proved: Option<Confirmation>,
+    asker: Asker<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
+    let Asker { client, registered, .. } = asker;
     let mut record = ExchangeRecord {
         client_id: client.id().clone(),
         client_method: client.method(),
@@ -51,7 +49,7 @@ pub(crate) async fn exchange(
     let request = match request::parse(params) {
         Ok(request) => request,
         Err(error) => {
-            record.checks = audit::checks(None, Some(error.step()));
+            record.checks = audit::checks(None, Some(error.step()), asker);
             sts.audit.record(&record);
             return Err(error.into());
         }
@@ -64,8 +62,7 @@ pub(crate) async fn exchange(
         client: &registered.exchange,
         delegation: sts.delegation.as_ref(),
     };
-    let decided =
-        decided(sts, &request, (client, registered), policy, (&mut record, proved), now).await;
+    let decided = decided(sts, &request, asker, policy, &mut record, now).await;
     let failed = match &decided {
         Ok(_) => None,
         Err(TokenError::Exchange(error)) => {
@@ -74,10 +71,11 @@ pub(crate) async fn exchange(
             }
             Some(error.step())
         }
+        Err(TokenError::Dpop(_)) => Some(Step::Proof),
         // The store or an issuer that was asked failed: nothing was decided.
         Err(_) => return decided.map(|(_, token)| token),
     };
-    record.checks = audit::checks(Some(request.wanted), failed);
+    record.checks = audit::checks(Some(request.wanted), failed, asker);
     record.issued = decided.as_ref().ok().map(|(jti, _)| jti.clone());
     sts.audit.record(&record);
     decided.map(|(_, response)| response)
@@ -86,11 +84,12 @@ pub(crate) async fn exchange(
 async fn decided(
     sts: &Sts,
     request: &ExchangeRequest,
-    (client, registered): (&AuthenticatedClient, &Client),
+    asker: Asker<'_>,
     policy: ExchangePolicy<'_>,
-    (record, proved): (&mut ExchangeRecord, Option<Confirmation>),
+    record: &mut ExchangeRecord,
     now: Timestamp,
 ) -> Result<(String, TokenResponse), TokenError> {
+    let (client, proved) = (asker.client, asker.presents());
     decide::admit(client, policy)?;
     let subject = match foreign::identify(request, client, sts.trusted_issuers.policies())? {
         Some(claimed) => {
@@ -108,7 +107,9 @@ async fn decided(
     let facts = Facts { client, subject: &subject, actor: actor.as_ref(), proved, policy, now };
     let mut grant = decide::decide(request, &facts)?;
     record.rules.clone_from(&grant.rules);
-    let refresh = if registered.refresh_token {
+    // INVARIANT: what is granted is bound to this key and to no other.
+    asker.prove(sts).await?;
+    let refresh = if asker.registered.refresh_token {
         renewal::begin(sts, &mut grant, &subject).await?
     } else {
         None

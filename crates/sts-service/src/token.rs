@@ -14,7 +14,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_client_auth::AuthenticatedClient;
-use countersign_client_auth::dpop::{self, Expected, Target};
+use countersign_client_auth::dpop::{self, DpopError, Expected, Presented, Target};
 use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::code;
 use countersign_token_exchange::request;
@@ -29,17 +29,34 @@ use crate::exchange;
 
 pub(crate) type TokenResponse = http::Response<Vec<u8>>;
 
-/// Who asks for a token: the client, what is registered of it, and the key that it proves.
+/// Who asks for a token: the client, what is registered of it, and the proof of a key that it sent.
 #[derive(Clone, Copy)]
-struct Asker<'a> {
-    client: &'a AuthenticatedClient,
-    registered: &'a Client,
-    proved: Option<Confirmation>,
+pub(crate) struct Asker<'a> {
+    pub(crate) client: &'a AuthenticatedClient,
+    pub(crate) registered: &'a Client,
+    proof: Option<Presented>,
 }
 
 impl<'a> Asker<'a> {
-    const fn id(&self) -> &'a ClientId {
+    pub(crate) const fn id(&self) -> &'a ClientId {
         self.client.id()
+    }
+
+    /// The key that the request has a proof of, for decisions; whether the proof is new is not known.
+    pub(crate) fn presents(&self) -> Option<Confirmation> {
+        self.proof.map(|proof| proof.confirmation())
+    }
+
+    /// Spends the proof of a request that is granted, if it has one: what is issued is bound to the key.
+    /// A request of nonsense does not come so far, since the name of a public client is all that it takes.
+    /// [RFC 9449 §5, §11.1]
+    ///
+    /// [RFC 9449 §5, §11.1]: https://www.rfc-editor.org/rfc/rfc9449#section-5
+    pub(crate) async fn prove(&self, sts: &Sts) -> Result<Option<Confirmation>, TokenError> {
+        let Some(proof) = self.proof else { return Ok(None) };
+        let (key, until) = proof.once();
+        let new = sts.replay.insert_new(key, until).await?;
+        Ok(Some(proof.if_new(new)?.confirmation()))
     }
 }
 
@@ -66,31 +83,27 @@ async fn respond(
     let params = client_request::parameters(query, headers, body, request::REPEATABLE)?;
     let grant_type = params.require("grant_type")?;
     let (client, registered) = client_request::authenticate(sts, headers, &params, now).await?;
-    let proved = proved_key(sts, headers, now).await?;
-    let asker = Asker { client: &client, registered: &registered, proved };
+    let proof = judged_proof(sts, headers, now)?;
+    let asker = Asker { client: &client, registered: &registered, proof };
     match grant_type {
         code::GRANT_TYPE => authorization_code::redeem(sts, &params, asker, now).await,
         countersign_oidc::refresh::GRANT_TYPE => refresh::refresh(sts, &params, asker, now).await,
-        client_credentials::GRANT_TYPE => client_credentials::issue(sts, &params, asker, now),
-        request::GRANT_TYPE => {
-            exchange::exchange(sts, &params, &client, &registered, proved, now).await
-        }
+        client_credentials::GRANT_TYPE => client_credentials::issue(sts, &params, asker, now).await,
+        request::GRANT_TYPE => exchange::exchange(sts, &params, asker, now).await,
         _ => Err(TokenError::UnsupportedGrantType),
     }
 }
 
-/// The key that the request proves, if it proves one: what is issued is bound to it. [RFC 9449 §5]
+/// The proof of a key that the request has, if it has one, judged by all but whether it is new.
+/// [RFC 9449 §4.3]
 ///
-/// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
-async fn proved_key(
+/// [RFC 9449 §4.3]: https://www.rfc-editor.org/rfc/rfc9449#section-4.3
+fn judged_proof(
     sts: &Sts,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<Option<Confirmation>, TokenError> {
+) -> Result<Option<Presented>, DpopError> {
     let Some(proof) = dpop::presented(headers)? else { return Ok(None) };
     let target = Target { method: &Method::POST, url: &sts.endpoints.token };
-    let presented = dpop::verify(&proof, &Expected { target, token: None, nonces: None, now })?;
-    let (key, until) = presented.once();
-    let new = sts.replay.insert_new(key, until).await?;
-    Ok(Some(presented.if_new(new)?.confirmation()))
+    dpop::verify(&proof, &Expected { target, token: None, nonces: None, now }).map(Some)
 }

@@ -41,6 +41,8 @@ pub enum Step {
     Narrowing,
     /// The delegation policy permits it.
     Delegation,
+    /// The proof of the key that the token is to be bound to, if there is one, was not used before.
+    Proof,
 }
 
 /// The two halves of the authorization process at a security token service.
@@ -64,7 +66,7 @@ impl Phase {
 }
 
 impl Step {
-    /// Every step in order.
+    /// Every step of a request without the proof of a key, in order.
     pub const ALL: &'static [Self] = &[
         Self::Request,
         Self::Client,
@@ -114,7 +116,9 @@ impl Step {
     #[must_use]
     pub const fn phase(self) -> Phase {
         match self {
-            Self::Audience | Self::Resource | Self::Narrowing | Self::Delegation => Phase::Resource,
+            Self::Audience | Self::Resource | Self::Narrowing | Self::Delegation | Self::Proof => {
+                Phase::Resource
+            }
             _ => Phase::UserClaims,
         }
     }
@@ -134,6 +138,7 @@ impl Step {
             Self::Resource => "resource is an absolute URI that is not denied",
             Self::Narrowing => "scope and lifetime stay within the subject_token and the policies",
             Self::Delegation => "the delegation policy permits who acts",
+            Self::Proof => "the DPoP proof was not used before",
         }
     }
 
@@ -152,6 +157,7 @@ impl Step {
             Self::Resource => "RFC 8707 §2",
             Self::Narrowing => "RFC 8693 §2.1",
             Self::Delegation => "RFC 8693 §1.1, §2.2.2",
+            Self::Proof => "RFC 9449 §11.1",
         }
     }
 }

@@ -55,6 +55,7 @@ fn a_proof_is_of_a_key_and_for_one_request() {
     let made = proof(&key, target, Some(&token), None, NOW, &random).unwrap();
     let presented = check(&made, None, NOW).unwrap();
     assert!(presented.is_of(confirmation(&key)));
+    assert_eq!(presented.confirmation(), confirmation(&key));
     assert!(!presented.is_of(Confirmation::Jkt(Digest::of(b"another"))));
     assert_eq!(presented.once().1, NOW.after(LIFETIME).after(LEEWAY));
     assert_eq!(presented.if_new(true).unwrap().confirmation(), confirmation(&key));

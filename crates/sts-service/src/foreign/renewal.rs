@@ -2,7 +2,6 @@
 //!
 //! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
 
-use countersign_client_auth::AuthenticatedClient;
 use countersign_oidc::refresh::RefreshRequest;
 use countersign_oidc::{RefreshError, RefreshRecord};
 use countersign_store::StoreError;
@@ -16,10 +15,9 @@ use countersign_types::secret::RefreshToken;
 use countersign_types::{ClientId, Timestamp, random};
 
 use crate::app::Sts;
-use crate::clients::Client;
 use crate::error::TokenError;
 use crate::exchange;
-use crate::token::TokenResponse;
+use crate::token::{Asker, TokenResponse};
 
 /// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
 pub(crate) async fn begin(
@@ -67,9 +65,10 @@ pub(crate) async fn refresh(
     sts: &Sts,
     request: RefreshRequest,
     record: &RefreshRecord,
-    (client, registered): (&AuthenticatedClient, &Client),
+    asker: Asker<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
+    let Asker { client, registered, .. } = asker;
     let kept = sts.renewables.find(&record.subject, &record.grant_id, now).await?;
     let mut kept = kept.ok_or(RefreshError::Unknown)?;
     let mut issuers = sts.trusted_issuers.policies();
@@ -84,7 +83,8 @@ pub(crate) async fn refresh(
         idle: sts.settings.refresh_token_idle,
         now,
     };
-    let grant = renewal::renew(&mut kept, request.scope, &facts).map_err(refused)?;
+    let mut grant = renewal::renew(&mut kept, request.scope, &facts).map_err(refused)?;
+    grant.confirmation = asker.prove(sts).await?;
     if !sts.renewables.replace(&kept.subject, &kept.id, &kept, now).await? {
         return Err(RefreshError::Unknown.into());
     }

@@ -30,6 +30,8 @@ pub(super) async fn redeem(
     let kept = match sts.codes.take(&redemption.code, client, now).await? {
         Taken::First(kept) => kept,
         Taken::Again(kept) => {
+            // Whoever repeats a request as it was has proved no key, and ends nothing.
+            asker.prove(sts).await?;
             sts.grants.remove(&kept.subject, &kept.grant_id).await?;
             tracing::warn!(
                 target: "countersign::audit",
@@ -41,15 +43,17 @@ pub(super) async fn redeem(
         }
         Taken::Bound | Taken::Absent => return Err(RedeemError::Unknown.into()),
     };
-    let redeemed = code::redeem(kept, &redemption, client, asker.proved, now)?;
+    let redeemed = code::redeem(kept, &redemption, client, asker.presents(), now)?;
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
     let mut grant = grant.ok_or(RedeemError::Unknown)?;
+    let proved = asker.prove(sts).await?;
     let offline = asker.registered.refresh_token && grant.scope.contains(OFFLINE_ACCESS);
     let refresh_token =
         if offline { Some(begin(sts, &mut grant, asker, now).await?) } else { None };
     let scope = grant.scope.clone();
-    let issued = Issued { grant: &grant, scope: &scope, nonce: redeemed.nonce, refresh_token };
+    let nonce = redeemed.nonce;
+    let issued = Issued { grant: &grant, scope: &scope, nonce, refresh_token, proved };
     issue::tokens(sts, &user, asker, issued, now)
 }
 

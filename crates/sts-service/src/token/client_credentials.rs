@@ -24,13 +24,13 @@ const PERSONAL: &[&str] = &["openid", "profile", "email", OFFLINE_ACCESS, CLAIMS
 /// Issues an access token to a client for itself. [RFC 6749 §4.4]
 ///
 /// [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
-pub(super) fn issue(
+pub(super) async fn issue(
     sts: &Sts,
     params: &Params,
     asker: Asker<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
-    let Asker { client, registered, proved } = asker;
+    let Asker { client, registered, .. } = asker;
     // RFC 6749 §4.4: the grant MUST only be used by confidential clients.
     if !registered.client_credentials || !client.is_confidential() {
         return Err(TokenError::UnauthorizedClient(client.id().clone()));
@@ -46,6 +46,7 @@ pub(super) fn issue(
     }
     let audience = own_audience(sts, params, registered)?;
     let expires = now.after(sts.settings.access_token_lifetime);
+    let proved = asker.prove(sts).await?;
     let access_token = AccessTokenClaims {
         iss: sts.issuer(),
         // RFC 9068 §2.2: where no resource owner is involved, the client.

@@ -4,6 +4,7 @@
 //! [RFC 6749 §5.1]: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
 //! [OpenID Connect Core §3.1.3.3, §12.2]: https://openid.net/specs/openid-connect-core-1_0.html#TokenResponse
 
+use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::refresh::Successor;
 use countersign_oidc::{Grant, IdToken};
 use countersign_token_exchange::policy::CLAIMS_PROVIDER;
@@ -31,6 +32,8 @@ pub(super) struct Issued<'a> {
     pub(super) nonce: Option<String>,
     /// The refresh token, if there is a new one.
     pub(super) refresh_token: Option<Successor>,
+    /// The key that was proved: the access token is bound to it.
+    pub(super) proved: Option<Confirmation>,
 }
 
 /// The token response.
@@ -41,8 +44,8 @@ pub(super) fn tokens(
     issued: Issued<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
-    let Issued { grant, scope, nonce, refresh_token } = issued;
-    let Asker { registered, proved, .. } = asker;
+    let Issued { grant, scope, nonce, refresh_token, proved } = issued;
+    let registered = asker.registered;
     let (sign_in, keys) = (&grant.sign_in, sts.keys());
     // INVARIANT: nothing outlives its grant, so that a grant that is not kept any more is an end.
     let expires = now.after(sts.settings.access_token_lifetime).min(grant.expires);

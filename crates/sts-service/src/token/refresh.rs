@@ -3,6 +3,7 @@
 //! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
 //! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 
+use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::refresh::{self, Admitted, Facts, RefreshRequest, Refreshed};
 use countersign_oidc::{Grant, RefreshError, RefreshRecord};
 use countersign_types::{Params, Timestamp};
@@ -27,15 +28,14 @@ pub(super) async fn refresh(
     let record = sts.refresh_tokens.find(&request.refresh_token, now).await?;
     let record = record.ok_or(RefreshError::Unknown)?;
     if renewal::is_of_another_issuer(&record.subject) {
-        let client = (asker.client, asker.registered);
-        return renewal::refresh(sts, request, &record, client, now).await;
+        return renewal::refresh(sts, request, &record, asker, now).await;
     }
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
     let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
 
-    let refreshed = match renew(sts, request, record, grant, asker, now).await {
+    let (refreshed, proved) = match renew(sts, request, record, grant, asker, now).await {
         Err(TokenError::Refresh(RefreshError::Reused)) => {
             sts.grants.remove(&subject, &grant_id).await?;
             tracing::warn!(
@@ -57,7 +57,8 @@ pub(super) async fn refresh(
             "the same refresh token was given once more, to the key that it is bound to",
         );
     }
-    let issued = Issued { grant: &grant, scope: &scope, nonce: None, refresh_token: successor };
+    let issued =
+        Issued { grant: &grant, scope: &scope, nonce: None, refresh_token: successor, proved };
     issue::tokens(sts, &user, asker, issued, now)
 }
 
@@ -69,8 +70,14 @@ async fn renew(
     grant: Grant,
     asker: Asker<'_>,
     now: Timestamp,
-) -> Result<Refreshed, TokenError> {
-    let refreshed = match refresh::admit(request, record, grant, &facts(sts, asker, now))? {
+) -> Result<(Refreshed, Option<Confirmation>), TokenError> {
+    let admitted = refresh::admit(request, record, grant, &facts(sts, asker, now));
+    let proved = match &admitted {
+        // Whoever repeats a request as it was has proved no key, and ends nothing.
+        Ok(_) | Err(RefreshError::Reused) => asker.prove(sts).await?,
+        Err(_) => None,
+    };
+    let refreshed = match admitted? {
         Admitted::Done(refreshed) => refreshed,
         Admitted::OnceOnly(rotating) => {
             let (key, until) = rotating.once();
@@ -92,7 +99,7 @@ async fn renew(
         }
     };
     let (is_live, ()) = tokio::try_join!(keep_grant, keep_successor)?;
-    if is_live { Ok(refreshed) } else { Err(RefreshError::Unknown.into()) }
+    if is_live { Ok((refreshed, proved)) } else { Err(RefreshError::Unknown.into()) }
 }
 
 pub(super) fn facts<'a>(sts: &Sts, asker: Asker<'a>, now: Timestamp) -> Facts<'a> {
@@ -100,7 +107,7 @@ pub(super) fn facts<'a>(sts: &Sts, asker: Asker<'a>, now: Timestamp) -> Facts<'a
         client: asker.id(),
         is_public: !asker.client.is_confidential(),
         allowed: &asker.registered.scopes,
-        proved: asker.proved,
+        proved: asker.presents(),
         idle: sts.settings.refresh_token_idle,
         now,
     }

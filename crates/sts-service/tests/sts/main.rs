@@ -8,6 +8,7 @@ mod authorization;
 mod browser;
 mod cors;
 mod discovery;
+mod dpop;
 mod elsewhere;
 mod exchange;
 mod foreign;

@@ -472,11 +472,12 @@ async fn t13_a_binding_is_not_dropped() {
             let change = Change { subject, proofs: &[&proof], ..Change::default() };
             if let Path::ClaimsToken | Path::ClaimsTokenByActor = path {
                 path.refuses(name, &case, change, "invalid_request").await;
+                path.refuses("refused, not used", &case, change, "invalid_request").await;
             } else {
                 let issued = path.issues(name, &case, change).await;
                 assert_eq!(issued["cnf"], cnf, "{path:?}: {name}");
+                path.refuses("used", &case, change, "invalid_dpop_proof").await;
             }
-            path.refuses("used", &case, change, "invalid_dpop_proof").await;
         }
         assert_eq!(path.issues("plain", &case, Change::default()).await.get("cnf"), None);
         for cnf in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!("x")] {

@@ -130,3 +130,24 @@ async fn t14_no_refresh_token_but_where_the_policy_says() {
     assert!(answer.json()["access_token"].is_string(), "{}", answer.text);
     assert_eq!(answer.json().get(REFRESH), None, "for an API that is not the client's own");
 }
+
+/// RFC 9449 §5: the proof of a key beside the request is not dropped.
+#[tokio::test]
+async fn a_proof_beside_it_binds_what_is_refreshed() {
+    let case = Case::with(lasting());
+    let first = begin(&case).await;
+    let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
+    let fields = [
+        ("grant_type", REFRESH),
+        ("refresh_token", text(&first, REFRESH)),
+        ("client_id", "api"),
+        ("client_secret", SECRET),
+    ];
+    let mut request = form_request("/token", encoded(&fields));
+    let proof = crate::acting::dpop_proof(&key, "1", &[]);
+    request.headers_mut().insert("dpop", proof.parse().unwrap());
+    let body = case.world.send(request).await.json();
+    assert_eq!(body["token_type"], "DPoP", "{body}");
+    let cnf = json!({ "jkt": key.public().thumbprint().to_base64url() });
+    assert_eq!(claims(text(&body, "access_token")).get("cnf"), Some(&cnf));
+}
