@@ -61,10 +61,13 @@ impl Clients for UrlClients {
     }
 
     /// A rule is a registration: while it stands, its clients' tokens do, whether their documents
-    /// can be had or not.
+    /// can be had or not. Of whom there is a registration of their own, no rule speaks.
     fn may_hold_rpts<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async {
-            Ok(self.registered.may_hold_rpts(id).await? || self.rules.rule(id).is_some())
+            if self.registered.find(id).await?.is_some() {
+                return self.registered.may_hold_rpts(id).await;
+            }
+            Ok(self.rules.rule(id).is_some())
         })
     }
 
@@ -83,4 +86,60 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
     let UrlClient { registered, metadata, terms } = found;
     let uma_grant = metadata.uses(grant::GRANT_TYPE).then(|| terms.scopes.clone());
     Client { registered, uma_grant, resource_server: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_client_auth::{Credentials, RegisteredClient};
+    use countersign_fetch::{Fetch, FetchError, Request};
+    use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule};
+    use countersign_types::{Clock, Timestamp, UrlPattern};
+
+    use super::*;
+    use crate::clients::StaticClients;
+
+    struct Nothing;
+
+    impl Fetch for Nothing {
+        fn fetch(
+            &self,
+            _: Request,
+        ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, FetchError>> {
+            Box::pin(async { Err(FetchError::Redirect) })
+        }
+    }
+
+    impl Clock for Nothing {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix(0)
+        }
+    }
+
+    fn id(name: &str) -> ClientId {
+        ClientId::parse(&format!("https://{name}.mail.example/client")).unwrap()
+    }
+
+    fn registered(name: &str, uma_grant: Option<ScopeSet>) -> Client {
+        let registered = RegisteredClient { id: id(name), credentials: Credentials::Public };
+        Client { registered, uma_grant, resource_server: None }
+    }
+
+    #[tokio::test]
+    async fn a_registration_counts_before_a_rule() {
+        let all = [registered("with", Some(ScopeSet::empty())), registered("without", None)];
+        let config = ClientDocumentsConfig::default();
+        let documents = ClientDocuments::new(Arc::new(Nothing), Arc::new(Nothing), &config);
+        let rule = UrlClientRule {
+            clients: UrlPattern::parse("https://*.mail.example/client").unwrap(),
+            public: false,
+            terms: UrlClientTerms::default(),
+        };
+        let rules = UrlClientRules::new(documents, vec![rule]);
+        let clients = UrlClients::new(Arc::new(StaticClients::from_iter(all)), rules);
+        for (name, may) in [("with", true), ("without", false), ("by-rule", true)] {
+            assert_eq!(clients.may_hold_rpts(&id(name)).await.unwrap(), may, "{name}");
+        }
+        let stranger = ClientId::parse("https://mail.test/client").unwrap();
+        assert!(!clients.may_hold_rpts(&stranger).await.unwrap());
+    }
 }
