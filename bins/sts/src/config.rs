@@ -487,6 +487,7 @@ impl Place<'_> {
                 IdTokenAlg::Rs256 => Algorithm::Rs256,
                 IdTokenAlg::Es256 => Algorithm::Es256,
             },
+            dpop_bound_access_tokens: client.dpop_bound_access_tokens,
             registered: RegisteredClient { id: client.id, credentials },
         })
     }

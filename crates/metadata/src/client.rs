@@ -175,6 +175,11 @@ pub struct ClientMetadata {
     ///
     /// [OpenID Registration §2]: https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
     pub token_endpoint_auth_signing_alg: Option<Algorithm>,
+    /// Whether it always has its tokens bound to a key: then no token request of its without a DPoP proof
+    /// is answered with a token. [RFC 9449 §5.2]
+    ///
+    /// [RFC 9449 §5.2]: https://www.rfc-editor.org/rfc/rfc9449#section-5.2
+    pub dpop_bound_access_tokens: bool,
 }
 
 impl ClientMetadata {
@@ -188,6 +193,7 @@ impl ClientMetadata {
             grant_types: default_grants(),
             keys,
             token_endpoint_auth_signing_alg: None,
+            dpop_bound_access_tokens: false,
         }
     }
 
@@ -219,6 +225,7 @@ impl ClientMetadata {
         Ok(Self {
             keys: document.keys()?,
             token_endpoint_auth_signing_alg: document.signing_alg()?,
+            dpop_bound_access_tokens: document.dpop_bound_access_tokens,
             client_id: document.client_id,
             client_name: document.client_name,
             redirect_uris: document.redirect_uris,
@@ -249,6 +256,9 @@ impl ClientMetadata {
         if let Some(algorithm) = self.token_endpoint_auth_signing_alg {
             member(SIGNING_ALG, json!(algorithm.name()));
         }
+        if self.dpop_bound_access_tokens {
+            member("dpop_bound_access_tokens", json!(true));
+        }
         match &self.keys {
             ClientKeys::None => {}
             ClientKeys::Jwks(keys) => drop(member("jwks", keys.to_json())),
@@ -276,6 +286,8 @@ struct Document {
     token_endpoint_auth_method: Option<String>,
     #[serde(default)]
     token_endpoint_auth_signing_alg: Option<String>,
+    #[serde(default)]
+    dpop_bound_access_tokens: bool,
     #[serde(default)]
     jwks: Option<Map<String, Value>>,
     #[serde(default)]

@@ -36,6 +36,9 @@ pub struct Client {
     pub introspects: Vec<UrlPattern>,
     /// What its ID tokens are signed with.
     pub id_token_algorithm: Algorithm,
+    /// Whether its tokens are always bound to a key, so that it gets none without a DPoP proof.
+    /// [RFC 9449 §5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)
+    pub dpop_bound_access_tokens: bool,
 }
 
 impl Client {

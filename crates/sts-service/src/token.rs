@@ -84,6 +84,10 @@ async fn respond(
     let grant_type = params.require("grant_type")?;
     let (client, registered) = client_request::authenticate(sts, headers, &params, now).await?;
     let proof = judged_proof(sts, headers, now)?;
+    // RFC 9449 §5.2: a token request without a proof MUST be rejected.
+    if proof.is_none() && registered.dpop_bound_access_tokens {
+        return Err(DpopError::Missing.into());
+    }
     let asker = Asker { client: &client, registered: &registered, proof };
     match grant_type {
         code::GRANT_TYPE => authorization_code::redeem(sts, &params, asker, now).await,

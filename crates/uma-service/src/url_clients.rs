@@ -84,7 +84,9 @@ impl std::fmt::Debug for UrlClients {
 
 fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
     let UrlClient { registered, metadata, terms } = found;
-    let uma_grant = metadata.uses(grant::GRANT_TYPE).then(|| terms.scopes.clone());
+    // RFC 9449 §5.2: such a client is to get no token that is not bound, and here none is.
+    let usable = metadata.uses(grant::GRANT_TYPE) && !metadata.dpop_bound_access_tokens;
+    let uma_grant = usable.then(|| terms.scopes.clone());
     Client { registered, uma_grant, resource_server: None }
 }
 
@@ -92,6 +94,7 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
 mod tests {
     use countersign_client_auth::{Credentials, RegisteredClient};
     use countersign_fetch::{Fetch, FetchError, Request};
+    use countersign_metadata::{ClientIdUrl, ClientKeys, ClientMetadata};
     use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule};
     use countersign_types::{Clock, Timestamp, UrlPattern};
 
@@ -122,6 +125,21 @@ mod tests {
     fn registered(name: &str, uma_grant: Option<ScopeSet>) -> Client {
         let registered = RegisteredClient { id: id(name), credentials: Credentials::Public };
         Client { registered, uma_grant, resource_server: None }
+    }
+
+    #[test]
+    fn rfc_9449_section_5_2_a_client_whose_tokens_are_bound_gets_none_here() {
+        for bound in [false, true] {
+            let url = ClientIdUrl::of(&id("bound")).unwrap();
+            let mut metadata = ClientMetadata::new(&url, ClientKeys::None);
+            metadata.grant_types = vec![grant::GRANT_TYPE.to_owned()];
+            metadata.dpop_bound_access_tokens = bound;
+            let Client { registered, .. } = registered("bound", None);
+            let terms = &UrlClientTerms::default();
+            let metadata = Arc::new(metadata);
+            let client = client(UrlClient { registered, metadata, terms });
+            assert_eq!(client.uma_grant.is_some(), !bound);
+        }
     }
 
     #[tokio::test]

@@ -191,6 +191,8 @@ pub(super) struct ClientConfig {
     #[serde(default)]
     pub(super) id_token_alg: IdTokenAlg,
     #[serde(default)]
+    pub(super) dpop_bound_access_tokens: bool,
+    #[serde(default)]
     pub(super) exchange: ClientExchangeConfig,
 }
 

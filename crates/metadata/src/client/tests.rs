@@ -118,6 +118,8 @@ fn what_a_document_may_not_be() {
         ("MAC", &[("token_endpoint_auth_method", json!("client_secret_jwt"))], false),
         ("another method", &[("token_endpoint_auth_method", json!("tls_client_auth"))], false),
         ("an algorithm", &[("token_endpoint_auth_signing_alg", json!("ES256"))], true),
+        ("bound tokens", &[("dpop_bound_access_tokens", json!(true))], true),
+        ("bound tokens, or something", &[("dpop_bound_access_tokens", json!("true"))], false),
         ("no algorithm", &[("token_endpoint_auth_signing_alg", json!("none"))], false),
         ("a MAC's algorithm", &[("token_endpoint_auth_signing_alg", json!("HS256"))], false),
         (
@@ -160,9 +162,11 @@ fn what_is_written_is_read_and_holds_no_secret() {
         client.redirect_uris = vec![RedirectUri::parse("https://mail.example/cb").unwrap()];
         client.grant_types = vec!["client_credentials".to_owned()];
         client.token_endpoint_auth_signing_alg = Some(Algorithm::Es256);
+        client.dpop_bound_access_tokens = true;
         let document = client.to_json().unwrap();
         let read = ClientMetadata::parse(document.to_string().as_bytes(), &id()).unwrap();
         assert_eq!(read.to_json().unwrap(), document);
+        assert!(read.dpop_bound_access_tokens);
     }
     let mut large = ClientMetadata::new(&id(), ClientKeys::None);
     large.client_name = Some("x".repeat(MAX_DOCUMENT));

@@ -4,10 +4,12 @@ use countersign_jwt::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 use crate::acting::*;
-use crate::refresh::{CONFIDENTIAL, PUBLIC, SCOPE, ask, refresh, text};
+use crate::refresh::{CONFIDENTIAL, PUBLIC, SCOPE, ask, begin, refresh, text};
 use crate::support::*;
 
 const OWN: (&str, &str) = ("grant_type", "client_credentials");
+/// A client of which the operator says that its tokens are always bound.
+const BOUND: &[(&str, &str)] = &[("client_id", "rqp-bound"), ("client_secret", SECRET)];
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
@@ -155,4 +157,36 @@ async fn a_used_proof_is_the_check_of_an_exchange_that_failed() {
     });
     let expected = [(Some(true), true), (Some(false), false), (None, true)];
     assert_eq!(proofs.collect::<Vec<_>>(), expected);
+}
+
+/// RFC 9449 §5.2: such a client gets nothing without a proof, and what it brought is as good as before.
+#[tokio::test]
+async fn rfc_9449_section_5_2_a_client_whose_tokens_are_bound_gets_no_other() {
+    let (world, key) = (World::new(), key());
+    let code = world.code("alice", &[BOUND[0], ("scope", SCOPE)]).await;
+    let fields = code_fields(&code);
+    let first = ask(&world, BOUND, None, &fields).await;
+    check("code", &first, 400, "invalid_dpop_proof");
+    let first = bound("code", &ask(&world, BOUND, Some(&proof(&key)), &fields).await, &key);
+    let token = text(&first, "refresh_token");
+    check("refresh", &refresh(&world, BOUND, None, token, &[]).await, 400, "invalid_dpop_proof");
+    let answer = refresh(&world, BOUND, Some(&proof(&key)), token, &[]).await;
+    bound("refresh", &answer, &key);
+    check("for itself", &ask(&world, BOUND, None, &[OWN]).await, 400, "invalid_dpop_proof");
+    bound("for itself", &ask(&world, BOUND, Some(&proof(&key)), &[OWN]).await, &key);
+    // Others may have it either way.
+    assert_eq!(begin(&world, PUBLIC, None, SCOPE).await["token_type"], "Bearer");
+}
+
+/// The same, where the client's own document says so.
+#[tokio::test]
+async fn rfc_9449_section_5_2_a_document_that_wants_bound_tokens_is_obeyed() {
+    let (case, key) = (Case::new().await, key());
+    let document = json!({ "client_id": MAIL, "client_name": "Mail",
+        "token_endpoint_auth_method": "private_key_jwt", "grant_types": GRANTS,
+        "jwks": { "keys": [case.key.public().to_jwk()] }, "dpop_bound_access_tokens": true });
+    case.world.documents.set(MAIL, Ok(document));
+    check("no proof", &case.exchange(&[]).await, 400, "invalid_dpop_proof");
+    let answer = case.exchange_with(&[&proof(&key)], &[]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
 }

@@ -231,6 +231,7 @@ fn client(id: &str, credentials: Credentials) -> Client {
         post_logout_redirect_uris: vec![RedirectUri::parse("https://app.example/bye").unwrap()],
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
+        dpop_bound_access_tokens: false,
     }
 }
 
@@ -384,6 +385,8 @@ impl World {
         rs.introspects = vec![UrlPattern::parse(RS).unwrap()];
         let mut own = client("own", secret(SECRET));
         own.introspects = vec![UrlPattern::parse(STS).unwrap()];
+        let mut bound = client("rqp-bound", secret(SECRET));
+        bound.dpop_bound_access_tokens = true;
         let own_keys = KeySet::from_keys(vec![SERVICE.public().clone()]).unwrap();
         let mut service = client("service", Credentials::Keys(own_keys));
         service.exchange.may_act = true;
@@ -399,6 +402,7 @@ impl World {
             idle,
             rs,
             own,
+            bound,
         ];
         let keys = vec![
             SigningKey::from_json(ES256.to_jwk().unwrap().as_bytes()).unwrap(),
