@@ -59,7 +59,7 @@ pub struct RefreshRecord {
     pub grant_id: String,
     /// How many there were before it.
     pub generation: u32,
-    /// What its successor is made of, if it can be given twice.
+    /// What its successor is made of, if it can be given twice: where it was given out bound to a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
 }
@@ -163,8 +163,8 @@ pub fn begin(grant: &mut Grant, facts: &Facts<'_>, random: &dyn Random) -> Succe
 }
 
 /// Decides whether a client gets new tokens for a refresh token that the store knows, on a grant
-/// that is live. Nobody but the client itself, with its key where there is one, can do the token any
-/// harm: what fails before that leaves it as it was.
+/// that is live. Nobody but the client itself, with its key where the token was given out bound to one,
+/// can do the token any harm: what fails before that leaves it as it was.
 ///
 /// # Errors
 /// [`RefreshError::Unknown`], [`RefreshError::Idle`], [`RefreshError::Key`], [`RefreshError::Reused`],
@@ -183,13 +183,17 @@ pub fn admit(
     if renewal.used.after(facts.idle) <= facts.now {
         return Err(RefreshError::Idle);
     }
+    let is_former = record.generation < renewal.generation;
+    // One that was given out unbound has whoever shows it for its bearer. A key that the grant was bound
+    // to meanwhile may be a thief's, and must not keep the reuse from being seen.
+    if is_former && record.seed.is_none() {
+        return Err(RefreshError::Reused);
+    }
     let proved = facts.proved.map(thumbprint);
     if renewal.is_bound() && renewal.jkt != proved {
         return Err(RefreshError::Key);
     }
-    let is_former = record.generation < renewal.generation;
     let can_be_repeated = is_former
-        && record.seed.is_some()
         && record.generation.checked_add(1) == Some(renewal.generation)
         && facts.now < renewal.used.after(RETRY);
     if is_former && !can_be_repeated {

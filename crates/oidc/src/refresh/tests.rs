@@ -179,6 +179,31 @@ fn a_proof_binds_the_tokens_of_a_public_client() {
     assert!(case.refresh(&token, 1, true).is_ok(), "a confidential client proves itself");
 }
 
+/// O14: a token that was given out unbound has whoever shows it for its bearer, so that no key which was
+/// bound to meanwhile keeps its reuse from being seen.
+#[test]
+fn a_token_given_out_unbound_is_reused_by_whatever_key() {
+    for proved in [None, key(b"another"), key(b"thief")] {
+        let (mut case, first) = Case::new(true, None);
+        case.proved = key(b"thief");
+        let second = case.refresh(&first, 1, true).unwrap().successor.unwrap();
+        case.proved = proved;
+        for new in [true, false] {
+            assert!(
+                matches!(case.refresh(&first, 2, new), Err(RefreshError::Reused)),
+                "{proved:?}"
+            );
+        }
+        // One that was given out bound is nothing without its key.
+        case.proved = key(b"thief");
+        let third = case.refresh(&second, 2, true).unwrap().successor.unwrap();
+        case.proved = None;
+        for bound in [&second, &third] {
+            assert!(matches!(case.refresh(bound, 2, true), Err(RefreshError::Key)));
+        }
+    }
+}
+
 /// O17: never more than was granted, and no more than is allowed by now.
 #[test]
 fn a_scope_is_never_wider() {

@@ -138,6 +138,28 @@ async fn a_public_clients_token_is_rotated_and_reuse_kills_the_family() {
     assert_eq!(other.status.as_u16(), 200, "{}", other.text);
 }
 
+/// O14: a thief that binds what it stole to a key of its own is found out all the same, whether the
+/// client has a key or none.
+#[tokio::test]
+async fn a_stolen_token_that_is_bound_to_another_key_is_found_out() {
+    for has_key in [false, true] {
+        let (world, thief, own) = (World::new(), key(), key());
+        let proof = |key: &SigningKey, jti: &str| dpop_proof(key, jti, &[]);
+        let first = begin(&world, PUBLIC, None, SCOPE).await;
+        let token = text(&first, "refresh_token");
+        let stolen = refresh(&world, PUBLIC, Some(&proof(&thief, "1")), token, &[]).await;
+        assert_eq!(stolen.status.as_u16(), 200, "{}", stolen.text);
+        let stolen = stolen.json();
+
+        let own = has_key.then(|| proof(&own, "2"));
+        let reused = refresh(&world, PUBLIC, own.as_deref(), token, &[]).await;
+        refused("reused", &reused, "invalid_grant");
+        let (thief, stolen) = (proof(&thief, "3"), text(&stolen, "refresh_token"));
+        let family = refresh(&world, PUBLIC, Some(&thief), stolen, &[]).await;
+        refused("the family", &family, "invalid_grant");
+    }
+}
+
 /// O14: at most one new member of the family, and it dies with the others.
 #[tokio::test]
 async fn of_many_uses_at_once_at_most_one_gives_a_successor() {
