@@ -73,8 +73,10 @@ async fn proceed(
     let Checked { request, client, id_token_hint } = checked;
     let active = sessions::of(sts, headers, now).await?;
     let allowed = match &active {
-        Some(active) => consent::allowed(sts, &active.user.subject, &client, now).await?,
-        None => ScopeSet::empty(),
+        Some(active) if consent::spares_the_page(&client, &request) => {
+            consent::allowed(sts, &active.user.subject, &client, now).await?
+        }
+        _ => ScopeSet::empty(),
     };
     let present = active.as_ref().map(|active| Present {
         sign_in: &active.sign_in,

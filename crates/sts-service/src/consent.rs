@@ -1,6 +1,7 @@
 //! What people allowed clients for good. It is asked anew once the client calls itself by another name
 //! or is answered at other places, since that may be another client by the same identifier (O30).
 
+use countersign_client_auth::Credentials;
 use countersign_oidc::AuthorizationRequest;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
@@ -21,6 +22,17 @@ pub(crate) struct Consent {
     pub(crate) scope: ScopeSet,
     /// What the client was then.
     client: String,
+}
+
+/// Whether what a person allowed before answers for them now. Not to a client that proves nothing and is
+/// answered on the person's own machine: any program there can say that it is this client, and listen.
+/// [RFC 6749 §10.2], [RFC 8252 §8.6]
+///
+/// [RFC 6749 §10.2]: https://www.rfc-editor.org/rfc/rfc6749#section-10.2
+/// [RFC 8252 §8.6]: https://www.rfc-editor.org/rfc/rfc8252#section-8.6
+pub(crate) fn spares_the_page(client: &Client, request: &AuthorizationRequest) -> bool {
+    let proves_itself = !matches!(client.registered.credentials, Credentials::Public);
+    proves_itself || request.redirect_uri.starts_with("https://")
 }
 
 /// What somebody allowed a client that is still what it was.

@@ -153,6 +153,31 @@ async fn consent_is_one_clients_as_it_was() {
     assert!(is_consent(&there.authorize(&[]).await), "asked anew");
 }
 
+/// O30, RFC 8252 §8.6: whoever listens on the person's machine can say that it is a client that proves
+/// nothing.
+#[tokio::test]
+async fn a_client_on_the_persons_machine_that_proves_nothing_is_allowed_each_time() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let local = ("redirect_uri", "http://127.0.0.1:49152/cb");
+    let public = ("client_id", "rqp-public");
+    browser.sign_in("alice", &[public, local]).await;
+    for uri in [local.1, "http://[::1]:50000/cb"] {
+        let change = [public, ("redirect_uri", uri), ("scope", "openid")];
+        let page = browser.authorize(&change).await;
+        assert!(is_consent(&page), "{uri}: {}", page.text);
+        let silent = browser.authorize(&[&change[..], &[("prompt", "none")]].concat()).await;
+        assert_eq!(silent.location("error").as_deref(), Some("consent_required"), "{uri}");
+        let allowed = browser.submit(&page, &[("decision", "allow")]).await;
+        assert!(allowed.location("code").is_some(), "{uri}");
+        assert!(is_consent(&browser.authorize(&change).await), "{uri}");
+    }
+    // Its answer goes where nobody else is, or the client proves who it is for the code.
+    assert!(browser.authorize(&[public]).await.location("code").is_some());
+    browser.sign_in("alice", &[local, ("prompt", "login")]).await;
+    assert!(browser.authorize(&[local]).await.location("code").is_some());
+}
+
 /// O18: what is submitted comes from the page, the browser and the session that it was made for.
 #[tokio::test]
 async fn a_consent_that_nobody_gave_allows_nothing() {
