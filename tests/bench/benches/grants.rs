@@ -27,13 +27,11 @@
 //!
 //! # Where it stands
 //!
-//! On two otherwise idle cores (2 x Intel Xeon), in the bench profile: token exchange 88 % of the bare
-//! endpoint's rate (18,183 a second beside 20,756; 86 % by processor time), ticket to RPT 48 %
-//! (11,180 beside 23,454; 55 %, which is 152 us beside 85 us), ticket on disk 39 % (8,239 beside 21,917; 55 %).
-//! The exchange reaches the goal, the RPT does not. Those were the figures with the C library's
-//! allocator. It took more than a third of an RPT's surplus; with that of the programs, and fewer values
-//! made, the share by processor time went from 57 % to 69 %, in runs minutes apart on a busy machine, where
-//! rates say little. Where the surplus goes (callgrind, perf):
+//! On two otherwise idle cores (2 x Intel Xeon), in the bench profile: token exchange 91 % of the bare
+//! endpoint's rate (10,234 a second beside 11,189; 89 % by processor time), ticket to RPT 75 %
+//! (15,939 beside 21,465; 80 %, which is 114 us beside 93 us), ticket on disk 50 % (10,652 beside 21,432; 70 %).
+//! The exchange reaches the goal, the RPT does not: it stood at 48 % before the allocator of the programs, the journal and
+//! a handler that makes fewer values. Where the rest goes (callgrind, perf):
 //!
 //! - The handler takes 853,000 instructions (on a store in memory), 735,000 of them to verify the signature. Beside that it took
 //!   141,000 and takes 117,000: the store 34,000, reading and checking the claims token 32,000, the policy 12,000, the form 11,000, the client
