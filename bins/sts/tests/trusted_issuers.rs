@@ -208,7 +208,7 @@ async fn a_token_of_the_issuer_is_exchanged_as_the_file_says() {
         let body = format!(
             "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token={token}\
              &subject_token_type=urn:ietf:params:oauth:token-type:jwt\
-             &resource=https://api.alice.example\
+             &resource=https://api.alice.example&scope=read%20offline_access\
              &client_id=api&client_secret=a-secret-of-thirty-two-characters"
         );
         let request = Request::post("/token")

@@ -205,7 +205,15 @@ pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, T
             };
             Ok(token.mint(sts.keys().es256())?)
         }
-        Product::AccessToken { audiences, scope, email, user_claims, origin_jti, grant_id } => {
+        Product::AccessToken {
+            audiences,
+            scope,
+            email,
+            user_claims,
+            origin_jti,
+            grant_id,
+            renewal: _,
+        } => {
             let email = email.as_ref().map(VerifiedEmail::address);
             let claims = AccessTokenClaims {
                 iss: sts.issuer(),

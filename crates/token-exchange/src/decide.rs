@@ -9,13 +9,16 @@ use countersign_identity_propagation::actor_token::VerifiedActor;
 use countersign_jwt::act::{ActError, Actor, ActorChain};
 use countersign_jwt::cnf::Confirmation;
 use countersign_permission_ticket::TicketChallenge;
-use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
+use countersign_types::{
+    ClientId, EmailAddress, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp,
+};
 use serde_json::{Map, Value};
 
 use crate::delegation::{Delegation, Issued};
 use crate::error::ExchangeError;
 use crate::narrow::{self, Bounds, Targets};
 use crate::policy::{CLAIMS_PROVIDER, ExchangePolicy, JwtProfile};
+use crate::renewal;
 use crate::request::{ExchangeRequest, Wanted};
 use crate::subject::Subject;
 
@@ -99,6 +102,8 @@ pub enum Product {
         origin_jti: String,
         /// The grant that it all derives from.
         grant_id: Option<String>,
+        /// For how long it may be refreshed, if the client asked for that and may.
+        renewal: Option<Lifetime>,
     },
     /// An identity token.
     IdentityToken {
@@ -325,7 +330,8 @@ fn claims_token(
         lifetime: facts.policy.server.claims_token_lifetime,
     };
     let who = (subject, facts.client.id());
-    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let narrowed =
+        narrow::narrow(request.scope.clone(), &targets, who, facts.policy, bounds, facts.now)?;
     let user_claims = released_claims(facts);
     let product = Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims };
     Ok(grant(facts, act, narrowed.expires, product, true))
@@ -358,7 +364,9 @@ fn access_token(
         lifetime: facts.policy.server.access_token_lifetime,
     };
     let who = (facts.subject, facts.client.id());
-    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let is_own = act.is_none() && facts.proved.is_none();
+    let (scope, renewal) = renewal::asked(request.scope.clone(), facts.subject, &audiences, is_own);
+    let narrowed = narrow::narrow(scope, &targets, who, facts.policy, bounds, facts.now)?;
     let carries_email = facts.policy.client.email_in_access_token;
     let foreign = facts.subject.foreign.as_ref();
     let product = Product::AccessToken {
@@ -368,6 +376,7 @@ fn access_token(
         user_claims: foreign.map(|it| it.user_claims.clone()).unwrap_or_default(),
         origin_jti: facts.subject.origin_jwt_id().to_owned(),
         grant_id: facts.subject.grant_id().map(str::to_owned),
+        renewal,
     };
     Ok(grant(facts, act, narrowed.expires, product, as_jwt))
 }
@@ -392,7 +401,8 @@ fn identity_token(
         lifetime: facts.policy.server.identity_token_lifetime,
     };
     let who = (facts.subject, facts.client.id());
-    let narrowed = narrow::narrow(request, &targets, who, facts.policy, bounds, facts.now)?;
+    let narrowed =
+        narrow::narrow(request.scope.clone(), &targets, who, facts.policy, bounds, facts.now)?;
     let product = Product::IdentityToken { audience, email, act: chain };
     Ok(grant(facts, act, narrowed.expires, product, true))
 }

@@ -30,12 +30,13 @@ pub(crate) struct Narrowed {
     pub(crate) expires: Timestamp,
 }
 
-/// Narrows a request. `audiences` and `resources` are the targets in their resolved form.
+/// Narrows a request for the scope `asked`, or for all that is allowed. The targets are in their
+/// resolved form.
 ///
 /// A target or scope that is asked for and not allowed refuses the request; nothing is dropped in
 /// silence, and asking for more never helps.
 pub(crate) fn narrow(
-    request: &ExchangeRequest,
+    asked: Option<ScopeSet>,
     targets: &Targets,
     (subject, client): (&Subject, &ClientId),
     policy: ExchangePolicy<'_>,
@@ -59,9 +60,9 @@ pub(crate) fn narrow(
     } else {
         ScopeSet::empty()
     };
-    let scope = match &request.scope {
+    let scope = match asked {
         Some(asked) if !asked.is_subset(&allowed) => return Err(ExchangeError::Scope),
-        Some(asked) => asked.clone(),
+        Some(asked) => asked,
         None => allowed,
     };
 

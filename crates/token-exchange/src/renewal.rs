@@ -1,9 +1,9 @@
 //! Refresh tokens out of an exchange: when there is one, and what it gives. [RFC 8693 §2.2.1]
 //!
-//! A client that may, by the table of the issuer, gets one for a token of another issuer that it
-//! exchanged for its own API and in the person's place. What somebody does for the person ends with
-//! what the person gave them, so that a delegation never comes with one; nor does what is bound to a
-//! key.
+//! A client that may, by the table of the issuer, gets one if it asks ([`OFFLINE_ACCESS`]) for a token
+//! of another issuer that it exchanges for its own API and in the person's place. What somebody does
+//! for the person ends with what the person gave them, so that a delegation never comes with one; nor
+//! does what is bound to a key.
 //!
 //! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 
@@ -20,6 +20,10 @@ use crate::delegation::{Delegation, Issued};
 use crate::policy::ExchangePolicy;
 use crate::subject::Subject;
 use crate::trusted_issuer::TrustedIssuer;
+
+/// The scope that asks for a refresh token. What is issued does not carry it.
+/// [OpenID Connect Core §11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess)
+pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// How a subject may be spoken for after its token has ended.
 #[derive(Clone, Debug)]
@@ -87,20 +91,47 @@ pub struct Facts<'a> {
     pub now: Timestamp,
 }
 
+/// For how long what is asked for may be refreshed, and the scope that is asked for beside that.
+///
+/// Where nothing may be refreshed, the scope that asks for it is one like any other: refused, unless
+/// policy lets the client have it.
+pub(crate) fn asked(
+    scope: Option<ScopeSet>,
+    subject: &Subject,
+    audiences: &[String],
+    is_own: bool,
+) -> (Option<ScopeSet>, Option<Lifetime>) {
+    let terms = subject.foreign.as_ref().and_then(|foreign| foreign.renewal.as_ref());
+    let terms =
+        terms.filter(|terms| is_own && audiences.iter().all(|it| terms.audiences.contains(it)));
+    match (scope, terms) {
+        (Some(scope), Some(terms)) if scope.contains(OFFLINE_ACCESS) => {
+            let others = scope.iter().filter(|token| *token != OFFLINE_ACCESS);
+            let others = ScopeSet::from_tokens(others).ok();
+            // Whoever asks for nothing beside it gets what comes without asking.
+            (others.filter(|others| !others.is_empty()), Some(terms.lifetime))
+        }
+        (scope, _) => (scope, None),
+    }
+}
+
 /// What to keep of a grant so that its client can refresh it, under the identifier `id` that the
-/// grant's tokens name from now on; `None` if there is nothing to be refreshed.
+/// grant's tokens name from now on; `None` if that was not asked for, or is not allowed.
 pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewable> {
     let foreign = subject.foreign.as_ref()?;
-    let terms = foreign.renewal.as_ref()?;
-    let is_own = grant.act.is_none() && grant.confirmation.is_none();
-    let Product::AccessToken { audiences, scope, email, user_claims, origin_jti, grant_id } =
-        &mut grant.product
+    let Product::AccessToken {
+        audiences,
+        scope,
+        email,
+        user_claims,
+        origin_jti,
+        grant_id,
+        renewal,
+    } = &mut grant.product
     else {
         return None;
     };
-    if !is_own || !audiences.iter().all(|audience| terms.audiences.contains(audience)) {
-        return None;
-    }
+    let lifetime = renewal.take()?;
     *grant_id = Some(id.clone());
     Some(Renewable {
         id,
@@ -112,7 +143,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
         email: email.as_ref().map(|email| email.address().clone()),
         user_claims: user_claims.clone(),
         origin_jti: origin_jti.clone(),
-        expires: grant.issued_at.after(terms.lifetime),
+        expires: grant.issued_at.after(lifetime),
         used: grant.issued_at,
     })
 }
@@ -180,6 +211,7 @@ pub fn renew(
             user_claims: issuer.still_released(&kept.user_claims),
             origin_jti: kept.origin_jti.clone(),
             grant_id: Some(kept.id.clone()),
+            renewal: None,
         },
         as_jwt: false,
         rules: verdict.rules,

@@ -6,6 +6,9 @@ use super::*;
 
 const REFRESH: &str = "refresh_token";
 
+/// The API's own client asks for one.
+const ASKED: &[(&str, &str)] = &[("client_id", "api"), ("scope", "offline_access")];
+
 /// An issuer whose tokens the client `api` may exchange for the API, and go on from there for an hour.
 fn lasting() -> IssuerSetup {
     let mut setup = trusted();
@@ -19,7 +22,7 @@ fn lasting() -> IssuerSetup {
 }
 
 async fn begin(case: &Case) -> Value {
-    let answer = case.exchange(JWT, &foreign_token(&[]), &[("client_id", "api")]).await;
+    let answer = case.exchange(JWT, &foreign_token(&[]), ASKED).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     answer.json()
 }
@@ -111,24 +114,40 @@ async fn a30_revoking_it_ends_what_came_of_it() {
     check("revoked", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
 }
 
+/// A30: nothing is kept for a client that did not ask, and what it is given does not say that it did.
+#[tokio::test]
+async fn a30_one_has_to_be_asked_for() {
+    let case = Case::with(lasting());
+    let unasked = case.exchange(JWT, &foreign_token(&[]), &ASKED[..1]).await;
+    issued("not asked for", &unasked);
+    for (name, scope) in [("alone", "offline_access"), ("beside", "get offline_access")] {
+        let change = [("client_id", "api"), ("scope", scope)];
+        let body = case.exchange(JWT, &foreign_token(&[]), &change).await.json();
+        assert!(body[REFRESH].is_string(), "{name}: {body}");
+        assert_eq!(body["scope"], "get", "{name}");
+        let token = claims(text(&body, "access_token"));
+        assert_eq!(token.get("scope"), Some(&json!("get")), "{name}");
+    }
+    let more = [("client_id", "api"), ("scope", "openid offline_access")];
+    case.refuses("more scope", &foreign_token(&[]), &more, "invalid_scope").await;
+}
+
 /// T14: nobody else gets one.
 #[tokio::test]
 async fn t14_no_refresh_token_but_where_the_policy_says() {
     let case = Case::with(lasting());
-    let delegation = case.exchange(JWT, &foreign_token(&[]), &[]).await;
-    assert_eq!(delegation.json().get(REFRESH), None, "no such policy");
+    let (token, scope) = (foreign_token(&[]), "invalid_scope");
+    case.refuses("no such policy", &token, &ASKED[1..], scope).await;
     let acted = foreign_token(&[("act", json!({ "sub": "x" }))]);
-    let delegation = case.exchange(JWT, &acted, &[("client_id", "api")]).await;
-    assert!(delegation.json()["access_token"].is_string(), "{}", delegation.text);
-    assert_eq!(delegation.json().get(REFRESH), None, "a delegation");
+    case.refuses("a delegation", &acted, ASKED, scope).await;
+    issued("a delegation", &case.exchange(JWT, &acted, &ASKED[..1]).await);
     let mut elsewhere = lasting();
     for accepted in elsewhere.trusted.exchanges.values_mut() {
         accepted.audiences.clear();
     }
     let case = Case::with(elsewhere);
-    let answer = case.exchange(JWT, &foreign_token(&[]), &[("client_id", "api")]).await;
-    assert!(answer.json()["access_token"].is_string(), "{}", answer.text);
-    assert_eq!(answer.json().get(REFRESH), None, "for an API that is not the client's own");
+    case.refuses("an API that is not the client's own", &token, ASKED, scope).await;
+    issued("without asking", &case.exchange(JWT, &token, &ASKED[..1]).await);
 }
 
 /// RFC 9449 §5: the proof of a key beside the request is not dropped.
