@@ -315,6 +315,15 @@ impl AuthorizationRequest {
         self.refused(ErrorCode::ACCESS_DENIED, "the person did not allow this")
     }
 
+    /// The answer when somebody else signed in than an `id_token_hint` means.
+    /// [OpenID Connect Core §3.1.2.1]
+    ///
+    /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+    #[must_use]
+    pub fn not_expected(&self) -> ErrorResponse {
+        self.refused(ErrorCode::LOGIN_REQUIRED, "somebody else signed in")
+    }
+
     /// An error that the client receives. [RFC 6749 §4.1.2.1]
     ///
     /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1

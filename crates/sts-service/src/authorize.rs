@@ -25,6 +25,7 @@ use self::sign_in_form::sign_in_page;
 use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
+use crate::form_token::Asked;
 use crate::hint::Hint;
 use crate::sessions::{self, Active};
 use crate::{consent, pages};
@@ -71,6 +72,9 @@ async fn proceed(
     now: Timestamp,
 ) -> Result<Response, StoreError> {
     let Checked { request, client, id_token_hint } = checked;
+    let hinted = id_token_hint.map(|token| {
+        Hint::verify(sts, &token, now).filter(|hint| hint.client_id == request.client_id)
+    });
     let active = sessions::of(sts, headers, now).await?;
     let allowed = match &active {
         Some(active) if consent::spares_the_page(&client, &request) => {
@@ -80,45 +84,41 @@ async fn proceed(
     };
     let present = active.as_ref().map(|active| Present {
         sign_in: &active.sign_in,
-        is_expected: is_expected(sts, &request, id_token_hint.as_deref(), active, now),
+        is_expected: is_expected(&request, hinted.as_ref(), active),
         allowed: &allowed,
     });
     let next = match interaction::next(&request, present, now) {
         Ok(next) => next,
         Err(error) => return Ok(redirect(&error.location(sts.issuer()))),
     };
+    let asked = Asked { request, subject: hinted.flatten().map(|hint| hint.subject) };
     Ok(match (next, active) {
         (Next::Answer, Some(active)) => {
-            redirect(&issue_code(sts, request, &active.user, active.sign_in, now).await?)
+            redirect(&issue_code(sts, asked.request, &active.user, active.sign_in, now).await?)
         }
         (Next::Consent, Some(active)) => {
-            consent_form::page(sts, &request, &client, &active, headers, now)
+            consent_form::page(sts, &asked, &client, &active, headers, now)
         }
         _ => {
-            let username = request.login_hint.clone().unwrap_or_default();
-            sign_in_page(sts, &request, (StatusCode::OK, None), &username, headers, now).await
+            let username = asked.request.login_hint.clone().unwrap_or_default();
+            sign_in_page(sts, &asked, (StatusCode::OK, None), &username, headers, now).await
         }
     })
 }
 
 /// Whether whoever is signed in is whom the client means, if it says whom. A hint that nobody here
-/// gave says nothing, and so means somebody else.
+/// gave, or that was given to another client, says nothing (`Some(None)`), and so means somebody else.
 fn is_expected(
-    sts: &Sts,
     request: &AuthorizationRequest,
-    id_token_hint: Option<&str>,
+    hinted: Option<&Option<Hint>>,
     active: &Active,
-    now: Timestamp,
 ) -> bool {
     let user = &active.user;
     let by_name = request.login_hint.as_deref().is_none_or(|hint| {
         let email = user.email.as_ref().map(|email| email.address().as_str());
         hint == user.username || email == Some(hint)
     });
-    let by_token = id_token_hint.is_none_or(|token| {
-        Hint::verify(sts, token, now)
-            .is_some_and(|hint| hint.client_id == request.client_id && hint.means(active))
-    });
+    let by_token = hinted.is_none_or(|hint| hint.as_ref().is_some_and(|hint| hint.means(active)));
     by_name && by_token
 }
 

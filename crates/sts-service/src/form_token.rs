@@ -31,16 +31,25 @@ const COOKIE_NAME: &str = "__Host-login";
 /// Makes and opens form tokens.
 pub(crate) struct FormTokens(hmac::Key);
 
+/// What a client asks of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// The request.
+    pub(crate) request: AuthorizationRequest,
+    /// The only person whom it is about, if an ID token said whom.
+    pub(crate) subject: Option<String>,
+}
+
 /// What a form was rendered for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Form {
     /// To sign in, and by that to allow this.
-    SignIn(AuthorizationRequest),
+    SignIn(Asked),
     /// To allow this, in this session.
     Consent {
         /// What is asked for.
-        request: AuthorizationRequest,
+        asked: Asked,
         /// The session.
         sid: String,
     },
@@ -128,13 +137,15 @@ impl FormTokens {
     }
 }
 
-/// The request that a form token says it is for, as a query. Nothing has been verified: it is worth
-/// as much as a link to the authorization endpoint, which anybody can make.
-pub(crate) fn claimed(token: &str) -> Option<String> {
+/// The request that a form token says it is for, as a query, and the only person whom it is about.
+/// Nothing has been verified: it is worth as much as a link to the authorization endpoint, which anybody
+/// can make.
+pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
     let (content, _) = token.split_once('.')?;
     let content = URL_SAFE_NO_PAD.decode(content).ok()?;
     let Content { form, .. } = serde_json::from_slice(&content).ok()?;
-    let (Form::SignIn(request) | Form::Consent { request, .. }) = form else { return None };
+    let (Form::SignIn(asked) | Form::Consent { asked, .. }) = form else { return None };
+    let Asked { request, subject } = asked;
     let scope = request.scope.to_string();
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
@@ -152,7 +163,7 @@ pub(crate) fn claimed(token: &str) -> Option<String> {
     ] {
         query.extend_pairs(value.map(|value| (name, value)));
     }
-    Some(query.finish())
+    Some((query.finish(), subject))
 }
 
 /// Neither part has a dot, so no two pairs share an input.
@@ -183,7 +194,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(0);
 
     fn form() -> Form {
-        Form::SignIn(AuthorizationRequest {
+        let request = AuthorizationRequest {
             client_id: ClientId::parse("app").unwrap(),
             redirect_uri: "https://app.example/cb".into(),
             scope: ScopeSet::parse("openid").unwrap(),
@@ -194,7 +205,8 @@ mod tests {
             dpop_jkt: None,
             login_hint: None,
             wishes: Wishes::default(),
-        })
+        };
+        Form::SignIn(Asked { request, subject: Some("alice".into()) })
     }
 
     fn cookies(browser: &Browser) -> HeaderMap {

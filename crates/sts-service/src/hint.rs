@@ -13,7 +13,7 @@ use crate::sessions::Active;
 
 /// What an ID token says of the person and the session.
 pub(crate) struct Hint {
-    subject: String,
+    pub(crate) subject: String,
     sid: String,
     pub(crate) client_id: ClientId,
     pub(crate) has_expired: bool,

@@ -9,7 +9,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
-use countersign_oidc::AuthorizationRequest;
 use countersign_store::StoreError;
 use countersign_types::{Params, Timestamp};
 use http::header::SET_COOKIE;
@@ -21,21 +20,21 @@ use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
 use crate::consent;
-use crate::form_token::{Browser, Form};
+use crate::form_token::{Asked, Browser, Form};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
 
 /// Asks somebody who is signed in.
 pub(super) fn page(
     sts: &Sts,
-    request: &AuthorizationRequest,
+    asked: &Asked,
     client: &Client,
     active: &Active,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
     let browser = Browser::of(headers, sts.random.as_ref());
-    let form = Form::Consent { request: request.clone(), sid: active.sign_in.sid.clone() };
+    let form = Form::Consent { asked: asked.clone(), sid: active.sign_in.sid.clone() };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
         return sign_in_form::not_made(sts);
     };
@@ -43,13 +42,13 @@ pub(super) fn page(
         provider: &sts.settings.name,
         client: &client.name,
         username: &active.user.username,
-        scopes: pages::scopes(request),
+        scopes: pages::scopes(&asked.request),
         action: sts.endpoints.consent.as_url().path(),
         stylesheet: sts.endpoints.stylesheet.as_url().path(),
         form_token: &form_token,
-        destination: &pages::destination(request),
+        destination: &pages::destination(&asked.request),
     };
-    let mut response = pages::consent(&page, request);
+    let mut response = pages::consent(&page, &asked.request);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -81,15 +80,16 @@ async fn answered(
     let field = |name| form.and_then(|form| form.get(name));
     let opened =
         field("form_token").and_then(|token| sts.form_tokens.open(token, headers, now).ok());
-    let Some(Form::Consent { request, sid }) = opened else {
+    let Some(Form::Consent { asked, sid }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
     match field("decision") {
-        Some("deny") => return Ok(redirect(&request.denied().location(sts.issuer()))),
+        Some("deny") => return Ok(redirect(&asked.request.denied().location(sts.issuer()))),
         Some("allow") => {}
         // Somebody else would sign in.
-        _ => return Ok(sign_in_page(sts, &request, (StatusCode::OK, None), "", headers, now).await),
+        _ => return Ok(sign_in_page(sts, &asked, (StatusCode::OK, None), "", headers, now).await),
     }
+    let request = asked.request;
     // INVARIANT: who allows is who was asked. A session that began meanwhile may be another person's.
     let active = sessions::of(sts, headers, now).await?;
     let active = active.filter(|active| active.sign_in.sid == sid);

@@ -22,7 +22,7 @@ use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
 use crate::attempts::{self, Refused};
 use crate::client_request::is_form;
-use crate::form_token::{self, Browser, Form};
+use crate::form_token::{self, Asked, Browser, Form};
 use crate::pages::{self, SignInPage};
 use crate::passwords::MAX_PASSWORD;
 use crate::users::User;
@@ -68,20 +68,25 @@ pub(crate) async fn post(
         let token = form.get("form_token")?;
         sts.form_tokens.open(token, &headers, now).ok()
     });
-    let (form, request) = match (form, opened) {
-        (Some(form), Some(Form::SignIn(request))) => (form, request),
+    let (form, asked) = match (form, opened) {
+        (Some(form), Some(Form::SignIn(asked))) => (form, asked),
         (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
     };
     if form.get("decision") == Some("deny") {
-        return redirect(&request.denied().location(sts.issuer()));
+        return redirect(&asked.request.denied().location(sts.issuer()));
     }
     let username = form.get("username").unwrap_or_default();
     let password = Password::new(form.get("password").unwrap_or_default());
     let source = peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()));
     let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
         Ok(user) => user,
-        Err(error) => return sign_in_failed(&sts, &request, error, username, &headers, now).await,
+        Err(error) => return sign_in_failed(&sts, &asked, error, username, &headers, now).await,
     };
+    let Asked { request, subject } = asked;
+    if subject.is_some_and(|subject| subject != user.subject) {
+        tracing::info!(client_id = %request.client_id, "somebody else signed in than was meant");
+        return redirect(&request.not_expected().location(sts.issuer()));
+    }
     match signed_in(&sts, request, &user, &headers, now).await {
         Ok(response) => response,
         Err(error) => unavailable(&sts, &error),
@@ -112,7 +117,7 @@ async fn signed_in(
 /// name that they typed.
 pub(super) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
     let field = |name| form.and_then(|form| form.get(name));
-    let Some(query) = field("form_token").and_then(form_token::claimed) else {
+    let Some((query, subject)) = field("form_token").and_then(form_token::claimed) else {
         let explanation = "This page is too old, or it was not opened in this browser.";
         return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
     };
@@ -125,9 +130,10 @@ pub(super) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &Heade
     }
     tracing::info!(client_id = %request.client_id, "sign-in starts over");
     let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
-    let username = field("username").or(request.login_hint.as_deref());
+    let asked = Asked { request, subject };
+    let username = field("username").or(asked.request.login_hint.as_deref());
     let username = shortened(username.unwrap_or_default());
-    sign_in_page(sts, &request, shown, username, headers, sts.clock.now()).await
+    sign_in_page(sts, &asked, shown, username, headers, sts.clock.now()).await
 }
 
 /// As much of a user name as is shown again.
@@ -177,7 +183,7 @@ async fn authenticate(
 
 async fn sign_in_failed(
     sts: &Sts,
-    request: &AuthorizationRequest,
+    asked: &Asked,
     error: SignInError,
     username: &str,
     headers: &HeaderMap,
@@ -193,9 +199,9 @@ async fn sign_in_failed(
         }
         SignInError::Store(error) => return unavailable(sts, &error),
     };
-    tracing::info!(client_id = %request.client_id, status = %answer.0, "sign-in failed");
+    tracing::info!(client_id = %asked.request.client_id, status = %answer.0, "sign-in failed");
     let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
-    let mut response = sign_in_page(sts, request, answer, username, headers, now).await;
+    let mut response = sign_in_page(sts, asked, answer, username, headers, now).await;
     if answer.0 == StatusCode::TOO_MANY_REQUESTS {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
     }
@@ -204,19 +210,20 @@ async fn sign_in_failed(
 
 pub(super) async fn sign_in_page(
     sts: &Sts,
-    request: &AuthorizationRequest,
+    asked: &Asked,
     (status, problem): (StatusCode, Option<&str>),
     username: &str,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
+    let request = &asked.request;
     let client = match sts.clients.find(&request.client_id).await {
         Ok(client) => client,
         Err(error) => return unavailable(sts, &error),
     };
     let name = client.as_ref().map_or(request.client_id.as_str(), |client| client.name.as_str());
     let browser = Browser::of(headers, sts.random.as_ref());
-    let form = Form::SignIn(request.clone());
+    let form = Form::SignIn(asked.clone());
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else { return not_made(sts) };
     let page = SignInPage {
         provider: &sts.settings.name,

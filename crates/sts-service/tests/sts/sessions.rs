@@ -273,3 +273,37 @@ async fn a_hint_means_somebody_or_nobody() {
         }
     }
 }
+
+/// O27, OpenID Connect Core §3.1.2.1: the client gets who the hint means, or an error.
+#[tokio::test]
+async fn nobody_but_who_the_hint_means_signs_in() {
+    let world = World::new();
+    let mine = Browser::new(&world).sign_in("alice", &[]).await;
+    let mine = world.redeem(&mine.location("code").unwrap()).await.json();
+    let hint = [("id_token_hint", mine["id_token"].as_str().unwrap())];
+    let mallory = [("username", "mallory"), ("password", PASSWORD)];
+    let alice = [("username", "alice"), mallory[1]];
+    let is_refused = |answer: &Answer| {
+        assert_eq!(answer.location("error").as_deref(), Some("login_required"), "{}", answer.text);
+        assert_eq!(answer.location("code"), None);
+    };
+
+    let browser = Browser::new(&world);
+    let page = browser.authorize(&hint).await;
+    is_refused(&browser.submit(&page, &mallory).await);
+    assert_eq!(browser.cookie(SESSION_COOKIE), None, "and nobody is signed in");
+    // On the page that comes after a wrong password as well.
+    let again = browser.submit(&page, &[("username", "mallory"), ("password", "wrong")]).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    is_refused(&browser.submit(&again, &mallory).await);
+    assert!(browser.submit(&again, &alice).await.location("code").is_some());
+    // And where the person that it means says that somebody else is there.
+    let consent = browser.authorize(&[hint[0], ("prompt", "consent")]).await;
+    let other = browser.submit(&consent, &[("decision", "other")]).await;
+    is_refused(&browser.submit(&other, &mallory).await);
+    // And where the page has become too old.
+    world.clock.advance(601);
+    let late = browser.submit(&page, &mallory).await;
+    assert_eq!(late.status, StatusCode::FORBIDDEN);
+    is_refused(&browser.submit(&late, &mallory).await);
+}
