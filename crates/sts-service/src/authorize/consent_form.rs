@@ -83,16 +83,22 @@ async fn answered(
     let Some(Form::Consent { asked, sid }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
+    // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
+    let active = sessions::of(sts, headers, now).await?;
+    let active = active.filter(|active| active.sign_in.sid == sid);
     match field("decision") {
-        Some("deny") => return Ok(redirect(&asked.request.denied().location(sts.issuer()))),
+        Some("deny") => {
+            // Whoever says no means no from now on, whatever they allowed before.
+            if let Some(active) = active {
+                sts.consents.remove(&active.user.subject, &asked.request.client_id).await?;
+            }
+            return Ok(redirect(&asked.request.denied().location(sts.issuer())));
+        }
         Some("allow") => {}
         // Somebody else would sign in.
         _ => return Ok(sign_in_page(sts, &asked, (StatusCode::OK, None), "", headers, now).await),
     }
     let request = asked.request;
-    // INVARIANT: who allows is who was asked. A session that began meanwhile may be another person's.
-    let active = sessions::of(sts, headers, now).await?;
-    let active = active.filter(|active| active.sign_in.sid == sid);
     let client = sts.clients.find(&request.client_id).await?;
     let (Some(active), Some(client)) = (active, client) else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);

@@ -206,6 +206,26 @@ async fn a_consent_that_nobody_gave_allows_nothing() {
     assert_eq!(browser.get("/consent").await.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
+/// Whoever says no takes back what they said before. Only they can.
+#[tokio::test]
+async fn a_no_takes_back_a_yes_of_before() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    browser.sign_in("alice", &[]).await;
+    let former = browser.authorize(&[("prompt", "consent")]).await;
+    browser.sign_in("alice", &[("prompt", "login")]).await;
+    let deny = [("decision", "deny")];
+    let denied = browser.submit(&former, &deny).await;
+    assert_eq!(denied.location("error").as_deref(), Some("access_denied"));
+    assert!(browser.authorize(&[]).await.location("code").is_some(), "of another session");
+
+    let page = browser.authorize(&[("prompt", "consent")]).await;
+    let denied = browser.submit(&page, &deny).await;
+    assert_eq!(denied.location("error").as_deref(), Some("access_denied"));
+    let silent = browser.authorize(&[("prompt", "none")]).await;
+    assert_eq!(silent.location("error").as_deref(), Some("consent_required"));
+}
+
 /// O21: a form carries nothing that the client could change, and a cookie nothing at all.
 #[tokio::test]
 async fn a_session_is_known_to_its_browser_alone() {
