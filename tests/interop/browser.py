@@ -1,6 +1,6 @@
-"""Drives the sign-in page in headless Chromium, by WebDriver and Python's standard library.
+"""Drives the provider's pages in headless Chromium, by WebDriver and Python's standard library.
 
-    browser.py FOLDER SCREENSHOT      the folder that `countersign demo --write FOLDER` made
+    browser.py FOLDER PICTURES      the folder that `countersign demo --write FOLDER` made, and where pictures go
 """
 
 import base64
@@ -21,7 +21,7 @@ import urllib.request
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 DRIVER = "http://127.0.0.1:9515"
 
-folder, screenshot = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+folder, pictures = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 config = tomllib.loads((folder / "client.toml").read_text())
 rules = ",".join("MAP " + entry.replace("=", " ") for entry in config["danger"]["connect_to"])
 password = (folder / "alice.password").read_text().strip()
@@ -97,16 +97,22 @@ class Page:
     def url(self):
         return driver("GET", f"{self.at}/url")
 
-    def open(self, port):
+    def picture(self, name):
+        picture = driver("GET", f"{self.at}/screenshot")
+        (pictures / name).write_bytes(base64.b64decode(picture))
+
+    def visit(self, path):
+        driver("POST", f"{self.at}/url", {"url": f"https://sts.alice.example{path}"})
+
+    def open(self, port, **wishes):
         query = urllib.parse.urlencode({
             "response_type": "code", "client_id": "rqp-client",
             "redirect_uri": f"http://127.0.0.1:{port}/callback",
             "scope": "openid email claims-provider", "state": "xyz", "nonce": "n",
             "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-            "code_challenge_method": "S256",
+            "code_challenge_method": "S256", **wishes,
         })
-        driver("POST", f"{self.at}/url",
-               {"url": f"https://sts.alice.example/authorize?{query}"})
+        self.visit(f"/authorize?{query}")
 
     def answer(self):
         """The parameters that were brought to the application."""
@@ -126,8 +132,7 @@ def story(page, port):
         "args": []})
     check("its style sheet is applied under its content security policy",
           int(weight) >= 600, weight)
-    picture = driver("GET", f"{page.at}/screenshot")
-    screenshot.write_bytes(base64.b64decode(picture))
+    page.picture("sign-in.png")
 
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", "not her password")
@@ -147,10 +152,52 @@ def story(page, port):
           and answer.get("iss") == "https://sts.alice.example", answer)
 
     page.open(port)
-    page.click("form button:nth-of-type(2)")
+    answer = page.answer()
+    check("who is signed in and allowed it before is not asked again", "code" in answer, answer)
+
+    page.open(port, prompt="consent")
+    shown = page.text()
+    check("unless the client wants it: the page names person, client and what it asks for",
+          all(words in shown for words in ("alice", "Alice's application", "claims-provider")), shown)
+    page.picture("consent.png")
+    page.click("button[value=deny]")
     answer = page.answer()
     check("cancelling leads back with access_denied",
           answer.get("error") == "access_denied" and answer.get("state") == "xyz", answer)
+
+    page.open(port, prompt="login")
+    check("a client can have the person sign in again", page.find("input[name=password]"), page.text())
+    page.click("button[value=deny]")
+    answer = page.answer()
+    check("which can be cancelled, too", answer.get("error") == "access_denied", answer)
+
+    page.open(port, prompt="consent")
+    page.click("button[value=allow]")
+    answer = page.answer()
+    check("allowing leads back with a code", "code" in answer, answer)
+    page.visit("/account")
+    shown = page.text("h1") + page.text("main")
+    check("the account page shows what was allowed",
+          "Your account" in shown and "Alice's application" in shown, shown)
+    page.picture("account.png")
+    page.click("section form button")
+    shown = eventually(lambda: (text := page.text("main")) and "not allowed any" in text and text)
+    check("it can be taken back", shown, page.text("main"))
+    page.open(port, prompt="none")
+    answer = page.answer()
+    check("and then nobody gets in silently", answer.get("error") == "consent_required", answer)
+
+    page.visit("/account")
+    page.click("form[method=get] button")
+    shown = eventually(lambda: (text := page.text("h1")) and text.startswith("Sign out") and text)
+    check("signing out is asked about, since any link can lead there", shown, page.text())
+    page.picture("sign-out.png")
+    page.click("form button")
+    shown = eventually(lambda: (text := page.text("h1")) and "signed out" in text and text)
+    check("and ends the session", shown, page.text())
+    page.open(port, prompt="none")
+    answer = page.answer()
+    check("so that nobody is there", answer.get("error") == "login_required", answer)
 
 
 def main():

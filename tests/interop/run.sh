@@ -38,4 +38,5 @@ for port in 8441 8442 8443; do
   echo "nothing listens on port $port" && cat "$folder"/*.log && exit 1
 done
 $python tests/interop/requesting_party.py "$folder"
-$python tests/interop/browser.py "$folder" target/sign-in.png
+mkdir -p target/pages
+$python tests/interop/browser.py "$folder" target/pages
