@@ -28,6 +28,9 @@ use crate::hint::Hint;
 use crate::pages::{self, SignOutPage};
 use crate::sessions::{self, Active};
 
+/// The longest form that is sent on in a URL, in octets.
+const MAX_QUERY: usize = 8 * 1024;
+
 pub(crate) async fn get(
     State(sts): State<Arc<Sts>>,
     RawQuery(query): RawQuery,
@@ -43,7 +46,7 @@ pub(crate) async fn get(
 }
 
 /// The same by POST. A browser keeps the session's cookie back from a form of another site, and sends
-/// it along to where it is sent next.
+/// it along to where it is sent next. What is no form, or more than servers take in a URL, goes nowhere.
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
     headers: HeaderMap,
@@ -52,7 +55,7 @@ pub(crate) async fn post(
     let form = body.ok().filter(|_| is_form(&headers));
     let query = form.as_deref().and_then(|form| std::str::from_utf8(form).ok());
     match query {
-        Some(query) if query.is_ascii() => {
+        Some(query) if query.len() <= MAX_QUERY && query.chars().all(|c| c.is_ascii_graphic()) => {
             redirect(&format!("{}?{query}", sts.endpoints.end_session.as_str()))
         }
         _ => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),

@@ -177,3 +177,24 @@ async fn by_post_the_browser_is_sent_on() {
     let json = world.send(json.body("{}".into()).unwrap()).await;
     assert_eq!(json.status, StatusCode::BAD_REQUEST);
 }
+
+/// What is sent on stands in a header, in logs and in the history of the browser: it is a form, and no
+/// more than a browser and a server take.
+#[tokio::test]
+async fn what_cannot_be_sent_on_is_refused() {
+    let world = World::new();
+    let fits = format!("state={}", "x".repeat(8 * 1024 - 6));
+    for (name, body, expected) in [
+        ("at the limit", fits.clone(), StatusCode::SEE_OTHER),
+        ("above it", format!("{fits}x"), StatusCode::BAD_REQUEST),
+        ("a line break", "state=a\r\nSet-Cookie: a=b".into(), StatusCode::BAD_REQUEST),
+        ("a tab", "state=a\tb".into(), StatusCode::BAD_REQUEST),
+        ("a space", "state=a b".into(), StatusCode::BAD_REQUEST),
+        ("NUL", "state=a\0".into(), StatusCode::BAD_REQUEST),
+        ("DEL", "state=a\u{7f}".into(), StatusCode::BAD_REQUEST),
+        ("not ASCII", "state=\u{e4}".into(), StatusCode::BAD_REQUEST),
+    ] {
+        let answer = world.send(form_request("/logout", body)).await;
+        assert_eq!(answer.status, expected, "{name}");
+    }
+}
