@@ -157,6 +157,9 @@ impl Committer {
         for (key, value, expires) in left.records() {
             if expires.is_none_or(|expires| expires > expired) {
                 statements::put(&self.connection, JOURNALLED, key, value, expires)?;
+            } else {
+                // What it replaced may be there still.
+                statements::remove(&self.connection, JOURNALLED, key)?;
             }
         }
         statements::remove_from_journal(&self.connection, last)

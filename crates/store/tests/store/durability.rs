@@ -138,6 +138,27 @@ fn copy(from: &Directory, to: &Directory) {
     }
 }
 
+/// A record that expired is the last word on its key: what it replaced does not come back with it.
+#[tokio::test]
+async fn what_an_expired_record_replaced_stays_away() {
+    const TABLE: RecordTable = RecordTable::AccessTokens;
+    let (directory, clock) = (Directory::new(), Arc::new(SetClock::default()));
+    clock.set(10_000);
+    let engine = SqliteEngine::open(&directory.file(), Arc::clone(&clock) as _).unwrap();
+    engine.put(TABLE, b"k", b"first".to_vec(), None).await.unwrap();
+    assert!(engine.replace(TABLE, b"k", b"in the table".to_vec(), at(10_000)).await.unwrap());
+    engine.put(TABLE, b"k", b"in the journal".to_vec(), Some(at(1))).await.unwrap();
+    assert_eq!(engine.get(TABLE, b"k", at(10_000)).await.unwrap(), None);
+    // A commit a while later moves what expired out of the journal.
+    for moment in [10_010, 10_020] {
+        clock.set(moment);
+        engine.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+        assert_eq!(engine.get(TABLE, b"k", at(moment)).await.unwrap(), None);
+    }
+    drop(engine);
+    assert_eq!(open(&directory.file()).get(TABLE, b"k", at(10_020)).await.unwrap(), None);
+}
+
 /// Keeps a spent code and a `jti` that expire at 1000, lets the clock show these `moments`, and
 /// opens the store again, after so much time as `passed` says. Whether both are still there.
 async fn is_kept(moments: &[i64], passed: Option<i64>) -> bool {
