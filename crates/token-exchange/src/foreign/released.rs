@@ -11,11 +11,14 @@ use serde_json::{Map, Value, json};
 use super::{ForeignError, ForeignSubject};
 use crate::renewal::Terms;
 use crate::subject::{Foreign, Subject};
-use crate::trusted_issuer::{ROLES, TrustedIssuer, may_be_released};
+use crate::trusted_issuer::{AccessTokenForm, ROLES, TrustedIssuer, may_be_released};
 
 /// The most octets of roles and other claims that are taken over: the token that carries them ends at
 /// 16 KiB.
 const MAX_RELEASED: usize = 4 * 1024;
+
+/// What the names of the users begin with that Keycloak makes for its clients.
+const SERVICE_ACCOUNT: &str = "service-account-";
 
 /// The claims that say something about the address together, and nothing apart.
 const EMAIL: &[&str] = &["email", "email_address", "email_verified"];
@@ -47,8 +50,9 @@ impl ForeignSubject<'_> {
     /// bound to a key takes the proof of that key: `proved`.
     ///
     /// # Errors
-    /// [`ForeignError::Bound`], [`ForeignError::Required`], [`ForeignError::Act`],
-    /// [`ForeignError::ActorIssuer`], [`ForeignError::Roles`], [`ForeignError::TooLarge`],
+    /// [`ForeignError::Bound`], [`ForeignError::NotAPerson`], [`ForeignError::Required`],
+    /// [`ForeignError::Act`], [`ForeignError::ActorIssuer`], [`ForeignError::Roles`],
+    /// [`ForeignError::TooLarge`],
     /// [`ForeignError::Claim`].
     pub fn subject(self, proved: Option<Confirmation>) -> Result<Subject, ForeignError> {
         let trusted = self.terms.issuer;
@@ -57,6 +61,12 @@ impl ForeignSubject<'_> {
             Ok(None) => {}
             Ok(bound) if bound == proved => {}
             Ok(Some(_)) | Err(_) => return Err(ForeignError::Bound),
+        }
+        // To Keycloak, a client that speaks for itself is a user of a name of its own.
+        if trusted.access_tokens == AccessTokenForm::Keycloak
+            && claims.str("preferred_username")?.is_some_and(|it| it.starts_with(SERVICE_ACCOUNT))
+        {
+            return Err(ForeignError::NotAPerson);
         }
         if let Some(name) = trusted.missing(claims.as_map()) {
             return Err(ForeignError::Required(name.to_owned()));

@@ -329,6 +329,30 @@ fn whose_token_it_is_is_found_before_anybody_is_asked() {
     }
 }
 
+/// J28: Keycloak gives each client that may speak for itself a user of its own, whose `sub` is no
+/// client id.
+#[test]
+fn a_service_account_of_keycloak_is_no_person() {
+    let named = |name: &str| object(json!({ "typ": "Bearer", "preferred_username": name }));
+    let read = |trusted: &TrustedIssuer, typ: &str, more: Map<String, Value>| {
+        let mut claims = access_token();
+        claims.extend(more);
+        read_jwt(trusted, typ, &claims)
+    };
+    let client = "service-account-dashboard";
+    check("a client", read(&keycloak(), "JWT", named(client)), Some("subject is a client"));
+    check("a person", read(&keycloak(), "JWT", named("alice")), None);
+    check(
+        "no text",
+        read(&keycloak(), "JWT", with(named(""), &json!({ "preferred_username": 1 }))),
+        Some("malformed"),
+    );
+    check("a name like any other", read(&idp(), "at+jwt", named(client)), None);
+    let mut answer = answer();
+    answer.extend(named(client));
+    check("opaque", read_opaque(&keycloak(), &answer), Some("subject is a client"));
+}
+
 /// What a subject says of a person is what the issuer is believed.
 #[test]
 fn what_the_issuer_is_not_believed_does_not_come_through() {
