@@ -32,6 +32,8 @@ pub(crate) struct Terms {
     pub(crate) lifetime: Lifetime,
     /// At which APIs: the client's own.
     pub(crate) audiences: BTreeSet<String>,
+    /// What the issuer's tokens have to say: a digest.
+    pub(crate) required: String,
 }
 
 /// What was granted on another issuer's word, kept so that it can be granted again.
@@ -43,6 +45,8 @@ pub struct Renewable {
     pub client_id: ClientId,
     /// On whose word.
     pub issuer: Issuer,
+    /// What that issuer's tokens had to say then: a digest of [`TrustedIssuer::required`].
+    pub required: String,
     /// On whose behalf, in the name space of this server.
     pub subject: String,
     /// For which APIs.
@@ -119,6 +123,7 @@ pub(crate) fn asked(
 /// grant's tokens name from now on; `None` if that was not asked for, or is not allowed.
 pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewable> {
     let foreign = subject.foreign.as_ref()?;
+    let terms = foreign.renewal.as_ref()?;
     let Product::AccessToken {
         audiences,
         scope,
@@ -137,6 +142,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
         id,
         client_id: grant.client_id.clone(),
         issuer: foreign.issuer.clone(),
+        required: terms.required.clone(),
         subject: grant.subject.clone(),
         audiences: audiences.clone(),
         scope: scope.clone(),
@@ -165,6 +171,10 @@ pub fn renew(
         return Err(RenewalError::Idle);
     }
     let issuer = facts.issuer.ok_or(RenewalError::Ended)?;
+    // The token that could be asked is not kept: under other rules, its issuer has to speak again.
+    if issuer.requirements() != kept.required {
+        return Err(RenewalError::Ended);
+    }
     let accepted = issuer.exchanges.get(client.id()).filter(|it| it.refresh.is_some());
     let accepted = accepted.ok_or(RenewalError::Ended)?;
     let is_allowed = |audience: &String| {

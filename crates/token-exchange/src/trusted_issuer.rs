@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_claims_token::claims::RESERVED;
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What the subjects that people of other issuers have here begin with: no account and no client of
 /// this server may have one of these.
@@ -190,6 +190,11 @@ impl TrustedIssuer {
         now
     }
 
+    /// A digest of what is required of claims, the same for the same rules.
+    pub(crate) fn requirements(&self) -> String {
+        Digest::of(json!(self.required).to_string().as_bytes()).to_base64url()
+    }
+
     /// The name of the first claim that has to be there and is not, or has another value.
     pub(crate) fn missing(&self, claims: &Map<String, Value>) -> Option<&str> {
         let holds = |(name, values): &(&String, &Vec<Value>)| match claims.get(*name) {
@@ -213,8 +218,6 @@ impl Accepted {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn map(value: Value) -> Map<String, Value> {

@@ -65,10 +65,14 @@ impl Case {
     }
 
     fn with(setup: IssuerSetup) -> Self {
+        Self::on(setup, Arc::new(MemoryEngine::new()))
+    }
+
+    fn on(setup: IssuerSetup, engine: Arc<MemoryEngine>) -> Self {
         let idp = World::with(ServerPolicy::new(Issuer::parse(IDP).unwrap()));
         let network = Network::before(idp.router.clone());
         let fetch = network.clone();
-        let world = World::trusting(server_policy(), Arc::new(MemoryEngine::new()), |clock| {
+        let world = World::trusting(server_policy(), engine, |clock| {
             TrustedIssuers::new([setup], fetch, clock)
         });
         Self { idp, world, network }

@@ -93,6 +93,7 @@ impl ForeignSubject<'_> {
                 renewal: self.terms.accepted.refresh.map(|lifetime| Terms {
                     lifetime,
                     audiences: self.terms.accepted.audiences.clone(),
+                    required: trusted.requirements(),
                 }),
                 user_claims: released(trusted, claims.as_map())?,
             }),

@@ -132,6 +132,19 @@ async fn a30_one_has_to_be_asked_for() {
     case.refuses("more scope", &foreign_token(&[]), &more, "invalid_scope").await;
 }
 
+/// What has to be in the issuer's tokens may change while grants live that began without it.
+#[tokio::test]
+async fn a30_a_grant_ends_when_more_is_required_of_the_issuers_tokens() {
+    let engine = Arc::new(MemoryEngine::new());
+    let first = begin(&Case::on(lasting(), engine.clone())).await;
+    let mut strict = lasting();
+    strict.trusted.required = [("acr".to_owned(), vec![json!("gold")])].into();
+    let answer = refresh(&Case::on(strict, engine.clone()), text(&first, REFRESH), &[]).await;
+    check("more is required", &answer, (400, "invalid_grant"));
+    let as_before = refresh(&Case::on(lasting(), engine), text(&first, REFRESH), &[]).await;
+    issued("as before", &as_before);
+}
+
 /// T14: nobody else gets one.
 #[tokio::test]
 async fn t14_no_refresh_token_but_where_the_policy_says() {
