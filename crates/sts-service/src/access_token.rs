@@ -34,9 +34,13 @@ pub(crate) struct AccessTokenClaims<'a> {
     pub(crate) email_verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) act: Option<&'a ActorChain>,
-    /// The token that a chain of exchanges began with; its name is `subject::ORIGIN_JTI`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) origin_jti: Option<&'a str>,
+    /// The tokens that it was exchanged out of; its name is `subject::ORIGIN_JTI`.
+    #[serde(
+        rename = "origin_jti",
+        serialize_with = "one_or_many",
+        skip_serializing_if = "<[String]>::is_empty"
+    )]
+    pub(crate) derived_from: &'a [String],
     /// What the person allowed, which the token ends with; its name is `subject::GRANT_ID`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) grant_id: Option<&'a str>,

@@ -131,7 +131,7 @@ async fn subject(
         .map_err(rejected)?;
     let derivation = Derivation {
         jti: presented.jwt_id(),
-        origin: presented.origin_jwt_id(),
+        ancestors: presented.ancestors(),
         grant: presented.grant(),
     };
     let ended = derivation.has_ended(sts, now).await?;
@@ -210,7 +210,7 @@ pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, T
             scope,
             email,
             user_claims,
-            origin_jti,
+            derived_from,
             grant_id,
             renewal: _,
         } => {
@@ -229,7 +229,7 @@ pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, T
                 email,
                 email_verified: email.map(|_| true),
                 act: grant.act.as_ref(),
-                origin_jti: Some(origin_jti),
+                derived_from,
                 grant_id: grant_id.as_deref(),
                 cnf: grant.confirmation,
                 user_claims: user_claims.clone(),

@@ -1,12 +1,11 @@
 //! Whether an access token of this server still counts.
 //!
-//! A token ends with its time, with itself, with the token that its chain of exchanges began with,
-//! with what the person allowed, with the person's account and with the client's registration. Each
+//! A token ends with its time, with itself, with any token that it was exchanged out of, with what the person allowed, with the person's account and with the client's registration. Each
 //! is asked anew wherever a token is shown, so that each end bites at once.
 
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
 use countersign_store::StoreError;
-use countersign_token_exchange::subject::{GRANT_ID, ORIGIN_JTI, TYP};
+use countersign_token_exchange::subject::{self, GRANT_ID, ORIGIN_JTI, TYP};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
 
@@ -30,8 +29,8 @@ pub(crate) struct IssuedToken {
 pub(crate) struct Derivation<'a> {
     /// The token itself.
     pub(crate) jti: &'a str,
-    /// The token that its chain of exchanges began with.
-    pub(crate) origin: Option<&'a str>,
+    /// The tokens that it was exchanged out of.
+    pub(crate) ancestors: &'a [String],
     /// Who allowed it, and the grant.
     pub(crate) grant: Option<(&'a str, &'a str)>,
 }
@@ -61,11 +60,16 @@ impl IssuedToken {
 
     /// Whether nothing that the token derives from has ended.
     pub(crate) async fn is_live(&self, sts: &Sts, now: Timestamp) -> Result<bool, StoreError> {
-        let text = |name| self.claims.str(name).ok().flatten();
+        // What cannot be read was not written here.
+        let (Ok(ancestors), Ok(grant)) =
+            (subject::ancestors(&self.claims), self.claims.str(GRANT_ID))
+        else {
+            return Ok(false);
+        };
         let derivation = Derivation {
             jti: &self.jti,
-            origin: text(ORIGIN_JTI),
-            grant: text(GRANT_ID).map(|id| (self.subject.as_str(), id)),
+            ancestors: &ancestors,
+            grant: grant.map(|id| (self.subject.as_str(), id)),
         };
         if derivation.has_ended(sts, now).await? {
             return Ok(false);
@@ -81,13 +85,10 @@ impl IssuedToken {
 impl Derivation<'_> {
     /// Whether something of it was revoked.
     pub(crate) async fn has_ended(&self, sts: &Sts, now: Timestamp) -> Result<bool, StoreError> {
-        if sts.revoked.is_revoked(self.jti, now).await? {
-            return Ok(true);
-        }
-        if let Some(origin) = self.origin
-            && sts.revoked.is_revoked(origin, now).await?
-        {
-            return Ok(true);
+        for jti in self.ancestors.iter().map(String::as_str).chain([self.jti]) {
+            if sts.revoked.is_revoked(jti, now).await? {
+                return Ok(true);
+            }
         }
         Ok(match self.grant {
             Some((subject, id)) => renewal::holder(sts, subject, id, now).await?.is_none(),

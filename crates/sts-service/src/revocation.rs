@@ -1,7 +1,8 @@
 //! Token revocation. [RFC 7009 §2]
 //!
 //! A refresh token stands for what the person allowed: revoking it ends that, with every token that
-//! came of it. Revoking an access token ends it and what was exchanged out of it.
+//! came of it. Revoking an access token ends it and every token that was exchanged out
+//! of it, directly or through others.
 //!
 //! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
 

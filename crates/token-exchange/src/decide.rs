@@ -98,8 +98,8 @@ pub enum Product {
         email: Option<VerifiedEmail>,
         /// Roles, and claims about the person, that an issuer of another subject token is believed.
         user_claims: Map<String, Value>,
-        /// The token that the chain of exchanges began with.
-        origin_jti: String,
+        /// The tokens that it is exchanged out of, first the one that the chain began with.
+        derived_from: Vec<String>,
         /// The grant that it all derives from.
         grant_id: Option<String>,
         /// For how long it may be refreshed, if the client asked for that and may.
@@ -374,7 +374,7 @@ fn access_token(
         scope: narrowed.scope,
         email: VerifiedEmail::from_claims(facts.subject.claims()).ok().filter(|_| carries_email),
         user_claims: foreign.map(|it| it.user_claims.clone()).unwrap_or_default(),
-        origin_jti: facts.subject.origin_jwt_id().to_owned(),
+        derived_from: facts.subject.lineage()?,
         grant_id: facts.subject.grant_id().map(str::to_owned),
         renewal,
     };

@@ -58,7 +58,7 @@ pub struct Renewable {
     /// The roles and claims that the tokens carry.
     pub user_claims: Map<String, Value>,
     /// The token that it began with.
-    pub origin_jti: String,
+    pub derived_from: Vec<String>,
     /// From when on nothing of it counts.
     pub expires: Timestamp,
     /// When it gave a token for the last time.
@@ -129,7 +129,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
         scope,
         email,
         user_claims,
-        origin_jti,
+        derived_from,
         grant_id,
         renewal,
     } = &mut grant.product
@@ -148,7 +148,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
         scope: scope.clone(),
         email: email.as_ref().map(|email| email.address().clone()),
         user_claims: user_claims.clone(),
-        origin_jti: origin_jti.clone(),
+        derived_from: derived_from.clone(),
         expires: grant.issued_at.after(lifetime),
         used: grant.issued_at,
     })
@@ -219,7 +219,7 @@ pub fn renew(
             scope,
             email: email.map(VerifiedEmail::of_own_account),
             user_claims: issuer.still_released(&kept.user_claims),
-            origin_jti: kept.origin_jti.clone(),
+            derived_from: kept.derived_from.clone(),
             grant_id: Some(kept.id.clone()),
             renewal: None,
         },

@@ -17,9 +17,14 @@ use serde_json::{Map, Value};
 /// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
 pub const TYP: &str = "at+jwt";
 
-/// The claim that names the token a chain of exchanges began with: its revocation ends them all. A
-/// private name of this server, which alone reads it.
+/// The claim that names the tokens that this one was exchanged out of, first the one that the chain
+/// began with: the revocation of any ends it. One is a string, more are an array. A private name of
+/// this server, which alone reads it.
 pub const ORIGIN_JTI: &str = "origin_jti";
+
+/// The most exchanges in a chain. A client that exchanges its own token adds no actor, so that the
+/// limit to actors is none to these.
+pub const MAX_EXCHANGES: usize = 8;
 
 /// The claim that names what a person allowed a client: the token counts while that does. A private
 /// name of this server, too.
@@ -47,6 +52,9 @@ pub enum SubjectError {
     /// `scope` is malformed.
     #[error("scope is malformed")]
     Scope(#[from] ScopeError),
+    /// It comes out of [`MAX_EXCHANGES`] exchanges already.
+    #[error("the token comes out of too many exchanges")]
+    Exchanges,
     /// It was revoked.
     #[error("the token was revoked")]
     Revoked,
@@ -68,7 +76,8 @@ pub struct Subject {
     pub(crate) aud: Vec<String>,
     pub(crate) client_id: String,
     pub(crate) jti: String,
-    pub(crate) origin_jti: Option<String>,
+    /// The tokens that it was exchanged out of, the first first.
+    pub(crate) ancestors: Vec<String>,
     pub(crate) grant_id: Option<String>,
     pub(crate) expires: Timestamp,
     pub(crate) scope: ScopeSet,
@@ -132,7 +141,7 @@ pub fn verify(
         aud: claims.audience()?.into_iter().map(str::to_owned).collect(),
         client_id: claims.required_str("client_id")?.to_owned(),
         jti: claims.required_str("jti")?.to_owned(),
-        origin_jti: claims.str(ORIGIN_JTI)?.map(str::to_owned),
+        ancestors: ancestors(&claims)?,
         grant_id: claims.str(GRANT_ID)?.map(str::to_owned),
         expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
         scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
@@ -143,6 +152,23 @@ pub fn verify(
     }))
 }
 
+/// The identifiers of the tokens that an access token of this server was exchanged out of.
+///
+/// # Errors
+/// [`ClaimError::WrongType`] for what is no list of them.
+pub fn ancestors(claims: &Claims) -> Result<Vec<String>, ClaimError> {
+    let wrong = || ClaimError::WrongType(ORIGIN_JTI);
+    match claims.get(ORIGIN_JTI) {
+        None => Ok(Vec::new()),
+        Some(Value::String(only)) => Ok(vec![only.clone()]),
+        Some(Value::Array(many)) if many.len() <= MAX_EXCHANGES => {
+            let names = many.iter().map(|name| name.as_str().map(str::to_owned).ok_or_else(wrong));
+            names.collect()
+        }
+        Some(_) => Err(wrong()),
+    }
+}
+
 impl PresentedSubject {
     /// The token's identifier, to look up whether it was revoked.
     #[must_use]
@@ -150,10 +176,10 @@ impl PresentedSubject {
         &self.0.jti
     }
 
-    /// The identifier of the token that the chain of exchanges began with, if this is not it.
+    /// The identifiers of the tokens that this one was exchanged out of.
     #[must_use]
-    pub fn origin_jwt_id(&self) -> Option<&str> {
-        self.0.origin_jti.as_deref()
+    pub fn ancestors(&self) -> &[String] {
+        &self.0.ancestors
     }
 
     /// When the token ends.
@@ -168,8 +194,8 @@ impl PresentedSubject {
         self.0.grant_id.as_deref().map(|id| (self.0.sub.as_str(), id))
     }
 
-    /// The subject, given what the store says about the revocation of the token, of its origin and
-    /// of its grant.
+    /// The subject, given what the store says about the revocation of the token, of what it was
+    /// exchanged out of and of its grant.
     ///
     /// # Errors
     /// [`SubjectError::Revoked`].
@@ -215,10 +241,16 @@ impl Subject {
         self.foreign.is_none() && self.client_id == client.as_str()
     }
 
-    /// The identifier of the token that the chain of exchanges began with, this one or another.
-    #[must_use]
-    pub fn origin_jwt_id(&self) -> &str {
-        self.origin_jti.as_deref().unwrap_or(&self.jti)
+    /// The identifiers of the tokens that one exchanged out of this one derives from: this one's is the
+    /// last.
+    ///
+    /// # Errors
+    /// [`SubjectError::Exchanges`].
+    pub fn lineage(&self) -> Result<Vec<String>, SubjectError> {
+        if self.ancestors.len() >= MAX_EXCHANGES {
+            return Err(SubjectError::Exchanges);
+        }
+        Ok(self.ancestors.iter().chain([&self.jti]).cloned().collect())
     }
 
     /// The grant that the token was issued for.

@@ -62,7 +62,7 @@ pub(super) async fn issue(
         email: None,
         email_verified: None,
         act: None,
-        origin_jti: None,
+        derived_from: &[],
         grant_id: None,
         cnf: proved,
         user_claims: Map::new(),

@@ -68,7 +68,7 @@ pub(super) fn tokens(
         email,
         email_verified: email.map(|_| true),
         act: None,
-        origin_jti: None,
+        derived_from: &[],
         grant_id: Some(&grant.id),
         cnf: proved,
         user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },

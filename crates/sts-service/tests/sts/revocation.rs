@@ -17,16 +17,19 @@ fn done(name: &str, answer: &Answer) {
     assert_eq!(answer.header(CACHE_CONTROL), "no-store", "{name}");
 }
 
-/// An access token out of an exchange, for this server among others, and so to be exchanged again.
+/// An access token out of an exchange.
 async fn exchanged(world: &World, token: &str) -> Answer {
+    exchanged_for(world, token, &[("resource", RS)]).await
+}
+
+async fn exchanged_for(world: &World, token: &str, targets: &[(&str, &str)]) -> Answer {
     let fields = [
         ("grant_type", EXCHANGE),
         ("subject_token", token),
         ("subject_token_type", ACCESS_TOKEN),
         ("requested_token_type", ACCESS_TOKEN),
-        ("resource", RS),
     ];
-    ask(world, CONFIDENTIAL, None, &fields).await
+    ask(world, CONFIDENTIAL, None, &[&fields, targets].concat()).await
 }
 
 async fn is_active(world: &World, token: &str) -> bool {
@@ -68,6 +71,33 @@ async fn revoking_an_access_token_ends_it_and_what_was_exchanged_out_of_it() {
     let token = text(&first, "refresh_token");
     let renewed = refresh(&world, CONFIDENTIAL, None, token, &[]).await.json();
     assert!(is_live(&world, CONFIDENTIAL, &renewed).await, "the grant goes on");
+}
+
+/// A token in the middle of a chain ends what is behind it, however far, and nothing before it.
+#[tokio::test]
+async fn revoking_an_access_token_ends_every_exchange_behind_it() {
+    let world = World::changing(|client| client.exchange.may_delegate_onward = true);
+    let first = begin(&world, CONFIDENTIAL, None, SCOPE).await;
+    let mut chain = vec![text(&first, "access_token").to_owned()];
+    for _ in 0..3 {
+        // For this server among others, and so to be exchanged again.
+        let targets = [("resource", RS), ("resource", STS)];
+        let next = exchanged_for(&world, &chain[chain.len() - 1], &targets).await.json();
+        chain.push(text(&next, "access_token").to_owned());
+    }
+    for token in &chain[1..] {
+        assert!(is_active(&world, token).await);
+    }
+    done("revoked", &revoke(&world, CONFIDENTIAL, &chain[1]).await);
+    for token in &chain[1..] {
+        assert!(!is_active(&world, token).await);
+        let answer = exchanged(&world, token).await;
+        assert_eq!(answer.error(), (400, "invalid_request".into()));
+    }
+    assert!(is_live(&world, CONFIDENTIAL, &first).await);
+    assert!(
+        is_active(&world, text(&exchanged(&world, &chain[0]).await.json(), "access_token")).await
+    );
 }
 
 #[tokio::test]

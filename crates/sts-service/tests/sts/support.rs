@@ -355,6 +355,12 @@ impl World {
         Self::whole(server_policy(), engine, |_| TrustedIssuers::default(), rename)
     }
 
+    /// With another `rqp-client`.
+    pub(crate) fn changing(change: impl FnOnce(&mut Client)) -> Self {
+        let engine = Arc::new(MemoryEngine::new());
+        Self::whole(server_policy(), engine, |_| TrustedIssuers::default(), change)
+    }
+
     /// A world that trusts other issuers, which know its clock.
     pub(crate) fn trusting(
         policy: ServerPolicy,

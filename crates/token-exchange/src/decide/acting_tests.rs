@@ -265,11 +265,11 @@ fn an_actor_acts_at_its_target_for_every_product() {
     case.actor = Some(To::Target(RS));
     let grant = case.decide().unwrap();
     assert_eq!(grant.act.unwrap().current().sub, MAIL);
-    let Product::AccessToken { audiences, origin_jti, email, .. } = grant.product else {
+    let Product::AccessToken { audiences, derived_from, email, .. } = grant.product else {
         panic!("no access token")
     };
     assert_eq!(audiences, [RS], "the actor token names the target");
-    assert_eq!((origin_jti.as_str(), email), ("1", None));
+    assert_eq!((derived_from, email), (vec!["1".to_owned()], None));
     check(
         "access token elsewhere",
         Case::drawn(),
@@ -345,7 +345,7 @@ fn chains_have_an_end() {
 }
 
 #[test]
-fn an_onward_token_is_for_this_server_too_and_remembers_where_it_began() {
+fn an_onward_token_is_for_this_server_too_and_remembers_where_it_came_from() {
     let onward = |change: fn(&mut Case)| {
         let mut case = Case::strict();
         case.actor = None;
@@ -353,19 +353,29 @@ fn an_onward_token_is_for_this_server_too_and_remembers_where_it_began() {
         case.policy.may_delegate_onward = true;
         change(&mut case);
         case.decide().map(|grant| match grant.product {
-            Product::AccessToken { audiences, origin_jti, .. } => (audiences, origin_jti),
+            Product::AccessToken { audiences, derived_from, .. } => (audiences, derived_from),
             _ => panic!("no access token"),
         })
     };
-    let (audiences, origin) = onward(|_| {}).unwrap();
+    let (audiences, lineage) = onward(|_| {}).unwrap();
     assert_eq!(audiences, [RS, STS]);
-    assert_eq!(origin, "1");
-    let (_, origin) = onward(|case| {
+    assert_eq!(lineage, ["1"]);
+    let (_, lineage) = onward(|case| {
         case.claims.insert("jti".into(), json!("2"));
         case.claims.insert(subject::ORIGIN_JTI.into(), json!("1"));
     })
     .unwrap();
-    assert_eq!(origin, "1", "where the chain began");
+    assert_eq!(lineage, ["1", "2"], "where the chain began, and each step since");
+    let chain = |length: usize| json!(vec!["x"; length]);
+    let of = |length: usize| {
+        let mut case = Case::strict();
+        case.actor = None;
+        case.fields = vec![("resource", RS)];
+        case.claims.insert(subject::ORIGIN_JTI.into(), chain(length));
+        case.decide().map(drop)
+    };
+    assert!(of(subject::MAX_EXCHANGES - 1).is_ok());
+    assert_eq!(of(subject::MAX_EXCHANGES).unwrap_err().wire().code, ErrorCode::INVALID_REQUEST);
     for change in [
         (|case: &mut Case| case.policy.may_delegate_onward = false) as fn(&mut Case),
         |case| case.fields = vec![("resource", STS)],

@@ -79,7 +79,7 @@ impl ForeignSubject<'_> {
             aud: self.aud,
             client_id: self.client_id.unwrap_or_default(),
             jti: self.terms.digest.to_base64url(),
-            origin_jti: None,
+            ancestors: Vec::new(),
             grant_id: None,
             expires: self.expires,
             scope: trusted.scopes.clone(),

@@ -477,7 +477,7 @@ fn a_grant_on_another_issuers_word_is_an_access_token_of_this_server() {
     assert_eq!(grant.expires, NOW.after(Lifetime::from_secs(200)), "T4: that of the token");
     let act = grant.act.unwrap();
     assert_eq!((act.current().sub.as_str(), act.prior()), ("app", &[][..]));
-    let Product::AccessToken { audiences, scope, email, user_claims, origin_jti, .. } =
+    let Product::AccessToken { audiences, scope, email, user_claims, derived_from, .. } =
         grant.product
     else {
         panic!("an access token")
@@ -485,7 +485,8 @@ fn a_grant_on_another_issuers_word_is_an_access_token_of_this_server() {
     assert_eq!(audiences, [RS]);
     assert_eq!(scope, ScopeSet::parse("get put").unwrap());
     assert_eq!(email, None);
-    assert_eq!(origin_jti.len(), 43, "a digest of the token, which is no name of ours");
+    assert_eq!(derived_from.len(), 1);
+    assert_eq!(derived_from[0].len(), 43, "a digest of the token, which is no name of ours");
     assert_eq!(json!(user_claims), json!({ "name": "Alice", "roles": ["reader"] }));
 
     let by_policy = ClientPolicy { email_in_access_token: true, ..client_policy() };
