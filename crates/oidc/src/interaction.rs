@@ -50,6 +50,13 @@ impl Wishes {
         }
         Ok(wishes)
     }
+
+    /// The last moment at which this sign-in is young enough, if a client wishes it to be young. Whoever
+    /// shows a page meanwhile has to look again.
+    #[must_use]
+    pub fn last_moment(&self, sign_in: &SignIn) -> Option<Timestamp> {
+        self.max_age.map(|max| sign_in.auth_time.after(max))
+    }
 }
 
 /// Who is signed in at the browser that the request comes from.

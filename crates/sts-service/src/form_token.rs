@@ -52,6 +52,8 @@ pub(crate) enum Form {
         asked: Asked,
         /// The session.
         sid: String,
+        /// The last moment at which its sign-in is young enough for the client, if that says.
+        last_moment: Option<Timestamp>,
     },
     /// To take back, in this session, what was allowed.
     Account {

@@ -34,7 +34,11 @@ pub(super) fn page(
     now: Timestamp,
 ) -> Response {
     let browser = Browser::of(headers, sts.random.as_ref());
-    let form = Form::Consent { asked: asked.clone(), sid: active.sign_in.sid.clone() };
+    let form = Form::Consent {
+        asked: asked.clone(),
+        sid: active.sign_in.sid.clone(),
+        last_moment: asked.request.wishes.last_moment(&active.sign_in),
+    };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
         return sign_in_form::not_made(sts);
     };
@@ -80,7 +84,7 @@ async fn answered(
     let field = |name| form.and_then(|form| form.get(name));
     let opened =
         field("form_token").and_then(|token| sts.form_tokens.open(token, headers, now).ok());
-    let Some(Form::Consent { asked, sid }) = opened else {
+    let Some(Form::Consent { asked, sid, last_moment }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
     // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
@@ -94,8 +98,8 @@ async fn answered(
             }
             return Ok(redirect(&asked.request.denied().location(sts.issuer())));
         }
-        Some("allow") => {}
-        // Somebody else would sign in.
+        Some("allow") if last_moment.is_none_or(|moment| now <= moment) => {}
+        // Somebody else would sign in, or whoever is signed in has to do so again.
         _ => return Ok(sign_in_page(sts, &asked, (StatusCode::OK, None), "", headers, now).await),
     }
     let request = asked.request;

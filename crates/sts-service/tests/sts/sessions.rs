@@ -226,6 +226,23 @@ async fn a_no_takes_back_a_yes_of_before() {
     assert_eq!(silent.location("error").as_deref(), Some("consent_required"));
 }
 
+/// OpenID Connect Core §3.1.2.1: a page that stays open does not make a sign-in younger.
+#[tokio::test]
+async fn what_is_allowed_too_late_takes_a_sign_in() {
+    for (wait, is_answered) in [(40, true), (41, false)] {
+        let world = World::new();
+        let browser = Browser::new(&world);
+        browser.sign_in("alice", &[]).await;
+        world.clock.advance(60);
+        let page = browser.authorize(&[("max_age", "100"), ("prompt", "consent")]).await;
+        assert!(is_consent(&page), "{}", page.text);
+        world.clock.advance(wait);
+        let answer = browser.submit(&page, &[("decision", "allow")]).await;
+        assert_eq!(answer.location("code").is_some(), is_answered, "{wait}");
+        assert_eq!(is_sign_in(&answer), !is_answered, "{wait}: {}", answer.text);
+    }
+}
+
 /// O21: a form carries nothing that the client could change, and a cookie nothing at all.
 #[tokio::test]
 async fn a_session_is_known_to_its_browser_alone() {
