@@ -165,13 +165,14 @@ async fn end(
     now: Timestamp,
 ) -> Result<Response, StoreError> {
     let subject = &active.user.subject;
+    // The session first: what it allowed while its grants were being ended would not end with them.
+    let cookie = sessions::end(sts, active).await?;
     for grant in sts.grants.list(subject, now).await? {
         let lasts = grant.scope.contains(OFFLINE_ACCESS);
         if grant.sign_in.sid == active.sign_in.sid && !lasts {
             sts.grants.remove(subject, &grant.id).await?;
         }
     }
-    let cookie = sessions::end(sts, active).await?;
     tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
     let mut response = gone(sts, destination);
     if let Some(cookie) = cookie {

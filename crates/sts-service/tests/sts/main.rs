@@ -15,6 +15,7 @@ mod foreign;
 mod introspection;
 mod keys;
 mod logout;
+mod logout_order;
 mod paths;
 mod propagation;
 mod refresh;
