@@ -341,6 +341,7 @@ fn users(
             name: user.name,
             email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
             password,
+            password_since: None,
             claims: user.claims,
         });
     }

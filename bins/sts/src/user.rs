@@ -50,7 +50,8 @@ pub(crate) enum Command {
         /// What the person signs in by
         username: String,
     },
-    /// Give an account another password, asked for or the first line of standard input
+    /// Give an account another password, asked for or the first line of standard input; who is signed
+    /// in is so no more, and what was allowed meanwhile ends
     Password {
         /// The configuration file
         config: PathBuf,
@@ -80,7 +81,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
 
 fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
     let accounts = config.accounts()?;
-    let random = Seams::system().random;
+    let Seams { random, clock } = Seams::system();
     let disable = |username: &str, disabled| {
         accounts.change(username, |account| account.disabled = disabled, random.as_ref())
     };
@@ -106,7 +107,7 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
             let password = password::hash()?;
             accounts.change(
                 &username,
-                |account| account.set_password(&password),
+                |account| account.set_password(&password, clock.now()),
                 random.as_ref(),
             )?
         }

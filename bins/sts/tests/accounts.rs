@@ -119,20 +119,30 @@ impl World {
         self.send(request.body(form.into()).unwrap()).await
     }
 
-    /// Signs in: the token response, or the status of the page that says no.
-    async fn sign_in(&self, name: &str, password: &str) -> Result<Value, u16> {
+    /// The authorization request with a cookie and more parameters.
+    async fn authorize(&self, cookie: &str, more: &str) -> Answer {
         let url = format!(
             "/authorize?response_type=code&client_id=app&redirect_uri=https://app.example/cb\
              &scope=openid%20email%20offline_access&code_challenge={CHALLENGE}\
-             &code_challenge_method=S256"
+             &code_challenge_method=S256{more}"
         );
-        let page = self.send(Request::get(url).body(Body::empty()).unwrap()).await;
+        self.send(Request::get(url).header(COOKIE, cookie).body(Body::empty()).unwrap()).await
+    }
+
+    /// What signing in at the page is answered with.
+    async fn log_in(&self, name: &str, password: &str) -> Answer {
+        let page = self.authorize("", "").await;
         let (_, rest) = page.text.split_once("name=\"form_token\" value=\"").unwrap();
         let token = rest.split('"').next().unwrap();
         let cookie = page.header(SET_COOKIE).split(';').next().unwrap().to_owned();
         let name = name.replace('@', "%40");
         let form = format!("form_token={token}&username={name}&password={password}");
-        let answer = self.post("/login", &cookie, form).await;
+        self.post("/login", &cookie, form).await
+    }
+
+    /// Signs in: the token response, or the status of the page that says no.
+    async fn sign_in(&self, name: &str, password: &str) -> Result<Value, u16> {
+        let answer = self.log_in(name, password).await;
         if answer.status != 303 {
             return Err(answer.status);
         }
@@ -186,10 +196,35 @@ async fn o13_a_disabled_person_is_refused_at_once_and_everywhere() {
     assert!(world.user("enable", &["bob@alice.example"], "").0);
     assert_eq!(world.userinfo(&tokens).await.status, 200);
     assert_eq!(world.refresh(&tokens).await.status, 200);
+}
+
+/// O13: whoever knew the former password has nothing of it left.
+#[tokio::test]
+async fn o13_a_new_password_ends_what_the_former_one_began() {
+    let world = World::new("password");
+    assert!(world.user("add", &["bob"], "correct-horse").0);
+    let tokens = world.sign_in("bob", "correct-horse").await.unwrap();
+    assert_eq!(world.userinfo(&tokens).await.status, 200);
+
+    let session = world.log_in("bob", "correct-horse").await;
+    let mut cookies = session.headers.get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap());
+    let session = cookies.find(|it| it.starts_with("__Host-session=")).unwrap();
+    let session = session.split(';').next().unwrap();
+    let silently = world.authorize(session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("error=consent_required"), "signed in");
 
     assert!(world.user("password", &["bob"], "another-horse").0);
+    let silently = world.authorize(session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("error=login_required"), "no session");
+    assert_eq!(world.userinfo(&tokens).await.status, 401);
+    let refused = world.refresh(&tokens).await;
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &"invalid_grant".into()));
     assert_eq!(world.sign_in("bob", "correct-horse").await.unwrap_err(), 403);
-    assert!(world.sign_in("bob", "another-horse").await.is_ok());
+    // Time is counted in seconds, and the one of the change is over then.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let tokens = world.sign_in("bob", "another-horse").await.unwrap();
+    let tokens = world.refresh(&tokens).await.json();
+    assert_eq!(world.userinfo(&tokens).await.status, 200);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Whether an access token of this server still counts.
 //!
-//! A token ends with its time, with itself, with any token that it was exchanged out of, with what the person allowed, with the person's account and with the client's registration. Each
-//! is asked anew wherever a token is shown, so that each end bites at once.
+//! A token ends with its time, with itself, with any token that it was exchanged out of, with what the
+//! person allowed, with the password that they signed in by, with their account and with the client's
+//! registration. Each is asked anew wherever a token is shown, so that each end bites at once.
 
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
 use countersign_store::StoreError;
@@ -91,7 +92,7 @@ impl Derivation<'_> {
             }
         }
         Ok(match self.grant {
-            Some((subject, id)) => renewal::holder(sts, subject, id, now).await?.is_none(),
+            Some((subject, id)) => !renewal::is_kept(sts, subject, id, now).await?,
             None => false,
         })
     }

@@ -30,7 +30,8 @@ pub(crate) struct Active {
     pub(crate) user: Arc<User>,
 }
 
-/// The session of the browser that a request comes from. A person without account has none.
+/// The session of the browser that a request comes from. A person without account has none, nor does
+/// one whose password was replaced since.
 pub(crate) async fn of(
     sts: &Sts,
     headers: &HeaderMap,
@@ -43,6 +44,7 @@ pub(crate) async fn of(
         return Ok(None);
     };
     let user = sts.users.by_subject(&subject).await?;
+    let user = user.filter(|user| user.stands_by(sign_in.auth_time));
     Ok(user.map(|user| Active { handle, sign_in, user }))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_claims_token::VerifiedEmail;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
+use countersign_types::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::passwords::PasswordHash;
@@ -23,8 +24,18 @@ pub struct User {
     pub email: Option<VerifiedEmail>,
     /// The hash of the person's password.
     pub password: PasswordHash,
+    /// When this password replaced another, if it did.
+    pub password_since: Option<Timestamp>,
     /// Further claims about the person.
     pub claims: Map<String, Value>,
+}
+
+impl User {
+    /// Whether a sign-in at this moment still counts: not if the password was replaced then or later,
+    /// since whoever signed in may be why.
+    pub(crate) fn stands_by(&self, auth_time: Timestamp) -> bool {
+        self.password_since.is_none_or(|since| auth_time > since)
+    }
 }
 
 /// Where people are found. The least that signing in needs: nobody can be listed or searched for.

@@ -387,6 +387,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         name: None,
         email: Some(VerifiedEmail::of_own_account(EmailAddress::parse(ALICE).unwrap())),
         password: sts::PasswordHash::of(&Password::generate(&*random), &*random).unwrap(),
+        password_since: None,
         claims: Map::new(),
     };
     let keys = vec![copy(key), SigningKey::generate(Algorithm::Rs256, None).unwrap()];

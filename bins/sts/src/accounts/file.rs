@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use countersign_sts_service::PasswordHash;
-use countersign_types::EmailAddress;
+use countersign_types::{EmailAddress, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +29,9 @@ pub struct Account {
     pub email_verified: bool,
     /// The hash of the password.
     password: String,
+    /// When it replaced another: who signed in before has to do so again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_since: Option<Timestamp>,
     /// Whether the person is refused everywhere.
     #[serde(default)]
     pub disabled: bool,
@@ -60,6 +63,7 @@ impl NewAccount {
             email: self.email,
             email_verified: self.email_verified,
             password: self.password.to_string(),
+            password_since: None,
             disabled: false,
             claims: Map::new(),
         }
@@ -82,9 +86,10 @@ impl Account {
         PasswordHash::parse(&self.password).map_err(|error| format!("password: {error}"))
     }
 
-    /// Gives the account another password.
-    pub fn set_password(&mut self, password: &PasswordHash) {
+    /// Gives the account another password. What came of signing in with the one before ends.
+    pub fn set_password(&mut self, password: &PasswordHash, now: Timestamp) {
         self.password = password.to_string();
+        self.password_since = Some(now);
     }
 
     pub(super) fn check(&self, email_domains: &BTreeSet<String>) -> Result<(), AccountError> {

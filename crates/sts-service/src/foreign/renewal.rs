@@ -60,6 +60,22 @@ pub(crate) async fn holder(
     })
 }
 
+/// Whether what is issued on a grant counts: the grant is kept, and the person has the password still
+/// that allowed it.
+pub(crate) async fn is_kept(
+    sts: &Sts,
+    subject: &str,
+    id: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if is_of_another_issuer(subject) {
+        return Ok(sts.renewables.find(subject, id, now).await?.is_some());
+    }
+    let Some(grant) = sts.grants.find(subject, id, now).await? else { return Ok(false) };
+    let user = sts.users.by_subject(subject).await?;
+    Ok(user.is_some_and(|user| user.stands_by(grant.sign_in.auth_time)))
+}
+
 /// Gives a new access token. The client proves itself, so that its refresh token stays the same.
 pub(crate) async fn refresh(
     sts: &Sts,

@@ -46,6 +46,7 @@ pub(super) async fn redeem(
     let redeemed = code::redeem(kept, &redemption, client, asker.presents(), now)?;
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
+    let grant = grant.filter(|grant| user.stands_by(grant.sign_in.auth_time));
     let mut grant = grant.ok_or(RedeemError::Unknown)?;
     let proved = asker.prove(sts).await?;
     let offline = asker.registered.refresh_token && grant.scope.contains(OFFLINE_ACCESS);

@@ -34,6 +34,9 @@ pub(super) async fn refresh(
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
     let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
+    if !user.stands_by(grant.sign_in.auth_time) {
+        return Err(RefreshError::Unknown.into());
+    }
 
     let (refreshed, proved) = match renew(sts, request, record, grant, asker, now).await {
         Err(TokenError::Refresh(RefreshError::Reused)) => {
