@@ -129,17 +129,21 @@ async fn a_failed_commit_answers_every_waiter_with_an_error_and_ends_writing() {
 async fn one_failed_write_takes_its_whole_commit_back() {
     let connection = connection();
     let (open, gate) = std::sync::mpsc::channel::<()>();
-    let hold = move |_: &Connection| Ok(gate.recv().is_ok());
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let hold = move |_: &Connection| Ok(begin.send(()).is_ok() && gate.recv().is_ok());
     let failing = |c: &Connection| c.execute("INSERT INTO no_such_table VALUES (1)", []);
     let writer = start(connection);
-    // While the first write holds the thread, the other two gather into one commit.
-    let (_, good, put, bad, ()) = tokio::join!(
-        writer.commit(hold),
-        writer.commit(write(1)),
-        writer.put(b"k", b"v", None),
-        writer.commit(failing),
-        async { open.send(()).unwrap() }
-    );
+    // While the first write holds the thread, the other three gather into one commit.
+    let gathered = async {
+        begun.await.unwrap();
+        tokio::join!(
+            writer.commit(write(1)),
+            writer.put(b"k", b"v", None),
+            writer.commit(failing),
+            async { open.send(()).unwrap() }
+        )
+    };
+    let (_, (good, put, bad, ())) = tokio::join!(writer.commit(hold), gathered);
     assert!(matches!(good, Err(StoreError::Unavailable(_))), "{good:?}");
     assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
     assert!(writer.memory.journal.find(b"k").is_none());
