@@ -228,11 +228,14 @@ mod tests {
         for text in rows {
             agrees(text);
         }
-        for count in [MANY, MANY + 1, 2 * MANY] {
-            let mut members: Vec<String> = (0..count).map(|n| format!("\"m{n}\":{n}")).collect();
-            agrees(format!("{{{}}}", members.join(",")).as_bytes());
-            members.push("\"m0\":0".to_owned());
-            agrees(format!("{{{}}}", members.join(",")).as_bytes());
+        for count in [MANY - 1, MANY, MANY + 1, 2 * MANY] {
+            let members: Vec<String> = (0..count).map(|n| format!("\"m{n}\":{n}")).collect();
+            for last in [r#""last":0"#, r#""m0":0"#] {
+                let members = [&members[..], &[last.to_owned()]].concat();
+                let object = format!("{{{}}}", members.join(","));
+                agrees(object.as_bytes());
+                agrees(format!(r#"{{"o":{object}}}"#).as_bytes());
+            }
         }
         for levels in [14, 15, 16, 17] {
             let text = format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));

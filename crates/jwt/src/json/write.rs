@@ -34,9 +34,19 @@ impl ser::Error for WriteError {
 /// Writes a value in place of what `text` held.
 pub(crate) fn write<T: Serialize>(text: &mut Vec<u8>, value: &T) -> Result<(), WriteError> {
     text.clear();
-    let mut writer =
-        Writer { text, depth: 0, names: [0; NAMES], len: 0, in_name: false, unsure: false };
+    let mut writer = Writer {
+        text,
+        depth: 0,
+        names: [0; NAMES],
+        len: 0,
+        in_name: false,
+        unsure: false,
+        refused: None,
+    };
     value.serialize(&mut writer)?;
+    if let Some(error) = writer.refused {
+        return Err(error);
+    }
     if writer.unsure {
         parse(text).map_err(WriteError::Unreadable)?;
     }
@@ -55,9 +65,19 @@ struct Writer<'t> {
     in_name: bool,
     /// Whether only the reader can tell if the text has one reading.
     unsure: bool,
+    /// What was refused first: a value that makes nothing of it leaves text in pieces.
+    refused: Option<WriteError>,
 }
 
 impl<'t> Writer<'t> {
+    /// Takes down what was refused within an array or object.
+    fn noted(&mut self, outcome: Result<(), WriteError>) -> Result<(), WriteError> {
+        if let Err(error) = outcome {
+            self.refused.get_or_insert(error);
+        }
+        outcome
+    }
+
     /// Writes what holds nothing, as `serde_json` does.
     fn leaf<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
         serde_json::to_writer(&mut *self.text, value).map_err(|_| WriteError::Value)
@@ -125,7 +145,7 @@ impl<'t> Writer<'t> {
     fn open(&mut self, bracket: u8, closing: &'static [u8]) -> Result<Open<'_, 't>, WriteError> {
         self.enter(bracket)?;
         let start = self.len;
-        Ok(Open { writer: self, closing, start, seen: 0 })
+        Ok(Open { writer: self, closing, start, seen: 0, is_named: false })
     }
 }
 
@@ -161,6 +181,8 @@ struct Open<'w, 't> {
     start: usize,
     /// A bit for each of them: a name whose bit is not there yet is compared with no other.
     seen: u64,
+    /// Whether a name of a map was written, and its value was not.
+    is_named: bool,
 }
 
 impl Open<'_, '_> {
@@ -173,10 +195,19 @@ impl Open<'_, '_> {
 
     fn element<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), WriteError> {
         self.separate();
-        element.serialize(&mut *self.writer)
+        let written = element.serialize(&mut *self.writer);
+        self.writer.noted(written)
     }
 
     fn name<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), WriteError> {
+        let written = self.write_name(name);
+        self.writer.noted(written)
+    }
+
+    fn write_name<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), WriteError> {
+        if std::mem::replace(&mut self.is_named, true) {
+            return Err(WriteError::Value);
+        }
         self.separate();
         let start = self.writer.text.len();
         self.writer.in_name = true;
@@ -187,6 +218,14 @@ impl Open<'_, '_> {
         let name = fingerprint(written.strip_suffix(b"\"").unwrap_or_default());
         self.remember(name);
         Ok(())
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
+        let written = match std::mem::take(&mut self.is_named) {
+            true => value.serialize(&mut *self.writer),
+            false => Err(WriteError::Value),
+        };
+        self.writer.noted(written)
     }
 
     /// Takes down the name that was written. Of two with one fingerprint, or too many of them, the
@@ -212,6 +251,15 @@ impl Open<'_, '_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), WriteError> {
+        let written = self.write_member(name, value);
+        self.writer.noted(written)
+    }
+
+    fn write_member<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), WriteError> {
         if self.closing.is_empty() {
             return self.writer.leaf(&AsItStands { name, value });
         }
@@ -223,6 +271,9 @@ impl Open<'_, '_> {
     }
 
     fn close(self) -> Result<(), WriteError> {
+        if self.is_named {
+            return Err(WriteError::Value);
+        }
         self.writer.text.extend_from_slice(self.closing);
         self.writer.depth -= self.closing.len();
         self.writer.len = self.start;
@@ -259,7 +310,24 @@ mod tests {
         Unit,
         Newtype(Option<char>),
         Tuple((), f32),
-        Struct { a: Unit, b: i128 },
+        Struct {
+            a: Unit,
+            b: i128,
+        },
+        #[serde(rename = "\"\n")]
+        Quoted(u8, u8),
+        #[serde(rename = "\\\u{7f}")]
+        Escaped {
+            a: Octets,
+        },
+    }
+
+    struct Octets;
+
+    impl Serialize for Octets {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(b"\0\xff")
+        }
     }
 
     #[derive(Serialize)]
@@ -267,7 +335,7 @@ mod tests {
 
     #[derive(Serialize)]
     struct All<'a> {
-        kinds: [Kind; 5],
+        kinds: [Kind; 7],
         bools: BTreeMap<bool, &'a str>,
         numbers: BTreeMap<i64, f64>,
         #[serde(flatten)]
@@ -287,8 +355,15 @@ mod tests {
             let raw = RawValue::from_string("[1.50]".to_owned()).unwrap();
             let a_struct = Kind::Struct { a: Unit, b: number.into() };
             let newtype = Kind::Newtype(Some(letter));
-            let kinds =
-                [Kind::Unit, newtype, Kind::Newtype(None), Kind::Tuple((), real as f32), a_struct];
+            let kinds = [
+                Kind::Unit,
+                newtype,
+                Kind::Newtype(None),
+                Kind::Tuple((), real as f32),
+                a_struct,
+                Kind::Quoted(1, 2),
+                Kind::Escaped { a: Octets },
+            ];
             let value = All {
                 kinds,
                 bools: [(number > 0, text.as_str())].into(),
@@ -321,6 +396,98 @@ mod tests {
         let mut text = Vec::new();
         write(&mut text, &Named(Some('\n'))).unwrap();
         assert_eq!(text, br#"{"\n":null}"#);
+    }
+
+    /// What serde's contract forbids, and what makes nothing of an error.
+    #[derive(Clone, Copy, Debug)]
+    enum Faulty {
+        ValueWithoutName,
+        ValueTwice,
+        NameTwice,
+        NameAlone,
+        BadName,
+        BadValue,
+        BadElement,
+        TwinField,
+        TwinFieldOfVariant,
+    }
+
+    impl Serialize for Faulty {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use ser::{SerializeMap as _, SerializeSeq as _, SerializeStructVariant as _};
+            match self {
+                Self::TwinField => {
+                    let mut object = serializer.serialize_struct("", 2)?;
+                    object.serialize_field("a", &1)?;
+                    object.serialize_field("a", &2)?;
+                    return object.end();
+                }
+                Self::TwinFieldOfVariant => {
+                    let mut object = serializer.serialize_struct_variant("", 0, "a", 2)?;
+                    object.serialize_field("a", &1)?;
+                    object.serialize_field("a", &2)?;
+                    return object.end();
+                }
+                Self::BadElement => {
+                    let mut array = serializer.serialize_seq(None)?;
+                    let _ = array.serialize_element("\0");
+                    array.serialize_element(&1)?;
+                    return array.end();
+                }
+                _ => {}
+            }
+            let mut object = serializer.serialize_map(None)?;
+            match self {
+                Self::ValueWithoutName => object.serialize_value(&1)?,
+                Self::ValueTwice => {
+                    object.serialize_entry("a", &1)?;
+                    object.serialize_value(&2)?;
+                }
+                Self::NameTwice => {
+                    object.serialize_key("a")?;
+                    object.serialize_entry("b", &1)?;
+                }
+                Self::NameAlone => object.serialize_key("a")?,
+                Self::BadName => {
+                    let _ = object.serialize_key(&());
+                    object.serialize_value(&1)?;
+                }
+                _ => {
+                    let _ = object.serialize_entry("a", "\0");
+                    object.serialize_entry("b", &1)?;
+                }
+            }
+            object.end()
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_contract_is_not_written() {
+        let value = Err(WriteError::Value);
+        let nul = Err(WriteError::Unreadable(JsonError::Nul));
+        let twin = Err(WriteError::Unreadable(JsonError::DuplicateMember));
+        for (faulty, expected) in [
+            (Faulty::ValueWithoutName, value),
+            (Faulty::ValueTwice, value),
+            (Faulty::NameTwice, value),
+            (Faulty::NameAlone, value),
+            (Faulty::BadName, value),
+            (Faulty::BadValue, nul),
+            (Faulty::BadElement, nul),
+            (Faulty::TwinField, twin),
+            (Faulty::TwinFieldOfVariant, twin),
+        ] {
+            assert_eq!(write(&mut Vec::new(), &faulty), expected, "{faulty:?}");
+            assert_eq!(write(&mut Vec::new(), &[[faulty]]), expected, "{faulty:?} within");
+        }
+    }
+
+    #[test]
+    fn a_variant_that_was_closed_is_no_level() {
+        let many: Vec<_> = (0..2 * MAX_DEPTH).map(|_| Kind::Escaped { a: Octets }).collect();
+        let mut text = Vec::new();
+        write(&mut text, &many).unwrap();
+        assert_eq!(text, serde_json::to_vec(&many).unwrap());
     }
 
     /// An object with one member of this name.

@@ -129,7 +129,7 @@ impl<'w, 't> Serializer for &'w mut Writer<'t> {
         if name.starts_with(AS_IT_STANDS) && !self.in_name {
             self.unsure = true;
             let start = self.len;
-            return Ok(Open { writer: self, closing: b"", start, seen: 0 });
+            return Ok(Open { writer: self, closing: b"", start, seen: 0, is_named: false });
         }
         self.open(b'{', b"}")
     }
@@ -201,7 +201,7 @@ impl ser::SerializeMap for Open<'_, '_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), WriteError> {
-        value.serialize(&mut *self.writer)
+        self.value(value)
     }
 
     fn end(self) -> Result<(), WriteError> {
