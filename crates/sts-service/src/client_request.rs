@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_client_auth::{self as client_auth, AuthenticatedClient, Authentication};
 use countersign_types::params::ParamsError;
@@ -20,13 +21,14 @@ use crate::error::TokenError;
 /// The parameters of a request.
 ///
 /// # Errors
-/// [`TokenError::Query`], [`TokenError::Params`].
+/// [`TokenError::Body`], [`TokenError::Query`], [`TokenError::Params`].
 pub(crate) fn parameters(
     query: Option<&str>,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
     repeatable: &[&str],
 ) -> Result<Params, TokenError> {
+    let body = body?;
     // RFC 6749 §2.3.1, §3.2: parameters come in the body alone.
     if query.is_some_and(|query| !query.is_empty()) {
         return Err(TokenError::Query);
@@ -34,7 +36,7 @@ pub(crate) fn parameters(
     if !is_form(headers) {
         return Err(ParamsError::NotAForm.into());
     }
-    Ok(Params::parse(body, repeatable)?)
+    Ok(Params::parse(&body, repeatable)?)
 }
 
 /// Whether the body says that it is a form. [RFC 6749 Appendix B]

@@ -32,10 +32,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let answered = match body {
-        Ok(body) => respond(&sts, query.as_deref(), &headers, &body).await,
-        Err(rejection) => Err(rejection.into()),
-    };
+    let answered = respond(&sts, query.as_deref(), &headers, body).await;
     client_request::answer(answered, "revocation request")
 }
 
@@ -43,7 +40,7 @@ async fn respond(
     sts: &Sts,
     query: Option<&str>,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<http::Response<Vec<u8>>, TokenError> {
     let now = sts.clock.now();
     let params = client_request::parameters(query, headers, body, &[])?;

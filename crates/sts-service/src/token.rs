@@ -66,10 +66,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let answered = match body {
-        Ok(body) => respond(&sts, query.as_deref(), &headers, &body).await,
-        Err(rejection) => Err(rejection.into()),
-    };
+    let answered = respond(&sts, query.as_deref(), &headers, body).await;
     client_request::answer(answered, "token request")
 }
 
@@ -77,7 +74,7 @@ async fn respond(
     sts: &Sts,
     query: Option<&str>,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<TokenResponse, TokenError> {
     let now = sts.clock.now();
     let params = client_request::parameters(query, headers, body, request::REPEATABLE)?;
