@@ -6,6 +6,7 @@ use countersign_jwt::Claims;
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::cnf::Confirmation;
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
+use serde_json::Value;
 
 use crate::introspect::Permission;
 use crate::proxy::CallerValues;
@@ -108,6 +109,14 @@ impl VerifiedCaller {
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
         &self.0.content.scopes
+    }
+
+    /// The roles that the token names ([RFC 9068 §2.2.3.1]): an array of strings in `roles`, or none.
+    ///
+    /// [RFC 9068 §2.2.3.1]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        let named = self.claims().get("roles").and_then(Value::as_array);
+        named.into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// Scopes by resource, where the authorization server grants them so.

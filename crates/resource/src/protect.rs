@@ -13,7 +13,7 @@
 //! | with two credentials, a token in the query, or a malformed one | 400 `invalid_request` |
 //! | without credentials | 401 and the bare challenge |
 //! | with credentials that prove nothing here | 401 `invalid_token` |
-//! | that would need more scopes | 403 `insufficient_scope` |
+//! | that would need more scopes, or a role | 403 `insufficient_scope` |
 //! | that this server's own policy does not permit | 403 `access_denied`, without a challenge: no other token would help |
 //! | of a source that had too many tokens asked about in vain | 429 ([`limit`](crate::limit)) |
 //! | while the issuer's keys or its answer cannot be had | 503 |
@@ -104,8 +104,8 @@ pub enum ProtectError {
     /// The metadata's place has a second spelling.
     #[error("the metadata would be at a path with a second spelling")]
     Path(#[from] crate::path::PathError),
-    /// A rule asks for what nobody can show: with UMA it has to name a registered resource, and an
-    /// identity token has no scopes.
+    /// A rule asks for what nobody can show: with UMA it has to name a registered resource, an
+    /// identity token has no scopes, and neither has roles.
     #[error("nobody can show what {0:?} asks for")]
     Rule(String),
     /// A rule asks a policy, and there is none.

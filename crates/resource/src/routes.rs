@@ -26,6 +26,10 @@ pub enum Need {
 pub struct Requirement {
     /// All of these. None at all: whoever can prove who they are.
     pub scopes: ScopeSet,
+    /// This role, which the token has to name in `roles` ([RFC 9068 §2.2.3.1]).
+    ///
+    /// [RFC 9068 §2.2.3.1]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1
+    pub role: Option<String>,
     /// The resource by its registered name, where an authorization server grants scopes by resource
     /// (UMA).
     pub resource: Option<String>,
@@ -64,6 +68,13 @@ impl Requirement {
     #[must_use]
     pub fn with_scopes(mut self, scopes: ScopeSet) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// In this role, too.
+    #[must_use]
+    pub fn with_role(mut self, role: impl Into<String>) -> Self {
+        self.role = Some(role.into());
         self
     }
 
@@ -279,6 +290,12 @@ impl RoutesBuilder {
         self.with(rule, Written::Scopes { scopes: scopes.to_owned(), resource })
     }
 
+    /// Those may whose token names this role.
+    #[must_use]
+    pub fn role(self, rule: &str, role: &str) -> Self {
+        self.need(rule, Requirement::default().with_role(role))
+    }
+
     /// Those may whom this server's own policy permits the action.
     #[must_use]
     pub fn by_policy(self, rule: &str, action: &str) -> Self {
@@ -338,7 +355,7 @@ impl Written {
             Self::Scopes { scopes, resource } => {
                 let scopes = ScopeSet::parse(&scopes)
                     .map_err(|source| RoutesError::Scopes { rule: rule.to_owned(), source })?;
-                Ok(Need::Caller(Requirement { scopes, resource, action: None }))
+                Ok(Need::Caller(Requirement { scopes, resource, ..Requirement::default() }))
             }
             Self::Requirement(requirement) => Ok(Need::Caller(requirement)),
         }

@@ -186,7 +186,8 @@ impl Answer {
             }
             Self::Token(wire) | Self::Own(wire) => wire.response().map(R::from),
             Self::InsufficientScope(scopes, scheme) => {
-                document.challenged(&[scheme], &INSUFFICIENT_SCOPE, Some(&scopes))
+                let scopes = (!scopes.is_empty()).then_some(&scopes);
+                document.challenged(&[scheme], &INSUFFICIENT_SCOPE, scopes)
             }
             Self::Uma(challenge) => uma(&challenge, document),
             Self::UmaUnreachable => unreachable(),

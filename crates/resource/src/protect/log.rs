@@ -25,6 +25,7 @@ pub(super) fn span(parts: &Parts, path: &StrictPath, rule: &str, needed: &Requir
         resource = needed.resource.as_deref(),
         action = needed.action.as_ref().map(|action| action.name.as_str()),
         needed = %needed.scopes,
+        role = needed.role.as_deref(),
     )
 }
 
@@ -41,14 +42,16 @@ pub(super) fn admitted(caller: &VerifiedCaller, proved_by: &'static str) {
     );
 }
 
-pub(super) fn lacks_a_scope(caller: &VerifiedCaller) {
+/// The rule asks for more.
+pub(super) fn lacks(caller: &VerifiedCaller, what: &str) {
     tracing::info!(
         issuer = %caller.issuer(),
         subject = caller.subject(),
         client_id = caller.client_id(),
         actors = ?actors(caller),
         scopes = %caller.scopes(),
-        "refused: the token lacks a scope",
+        roles = ?caller.roles().collect::<Vec<_>>(),
+        "refused: the token lacks {what}",
     );
 }
 

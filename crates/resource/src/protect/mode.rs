@@ -136,9 +136,13 @@ impl Mode {
         match (&self.kind, need) {
             (_, Need::Open) | (Kind::AccessTokens(_) | Kind::Introspected(..), _) => true,
             // An identity token says who is calling, and grants nothing.
-            (Kind::Identity(_), Need::Caller(requirement)) => requirement.scopes.is_empty(),
+            (Kind::Identity(_), Need::Caller(requirement)) => {
+                requirement.scopes.is_empty() && requirement.role.is_none()
+            }
+            // An introspected RPT says what its bearer may, and not in which role.
             (Kind::Uma(server, _), Need::Caller(requirement)) => {
-                requirement.resource.as_ref().is_some_and(|name| server.has_resource(name))
+                let is_known = |name: &String| server.has_resource(name);
+                requirement.role.is_none() && requirement.resource.as_ref().is_some_and(is_known)
             }
         }
     }
@@ -167,10 +171,14 @@ impl Mode {
             }
             (Scheme::Bearer, _) => self.by_bearer(parts, &token).await?,
         };
-        if requirement.scopes.is_subset(caller.scopes()) {
+        let has_role = |role: &String| caller.roles().any(|known| known == role);
+        if !requirement.scopes.is_subset(caller.scopes()) {
+            log::lacks(&caller, "a scope");
+        } else if !requirement.role.as_ref().is_none_or(has_role) {
+            log::lacks(&caller, "the role");
+        } else {
             return Ok(caller);
         }
-        log::lacks_a_scope(&caller);
         Err(Answer::InsufficientScope(requirement.scopes.clone(), scheme))
     }
 

@@ -142,6 +142,33 @@ async fn everybody_else_is_answered() {
     assert_eq!(response.headers()["allow"], "GET, DELETE, HEAD");
 }
 
+/// F000-12, and RFC 9068 §2.2.3.1: what is no array of strings names no role.
+#[tokio::test]
+async fn a_role_has_to_be_named_by_the_token() {
+    let issuer = PretendIssuer::new();
+    let routes = Routes::new().role("POST /v1/albums", "curator");
+    let layer = ProtectLayer::new(issuer.access_tokens(), routes.build().unwrap()).unwrap();
+    for (name, roles, status) in [
+        ("named", json!(["reader", "curator"]), 200),
+        ("another", json!(["reader"]), 403),
+        ("another case", json!(["Curator"]), 403),
+        ("none", json!([]), 403),
+        ("a string", json!("curator"), 403),
+        ("an object", json!({ "curator": true }), 403),
+        ("nothing", Value::Null, 403),
+    ] {
+        let bearer = format!("Bearer {}", issuer.token(json!({ "roles": roles })));
+        let response = send(&layer, "POST /v1/albums", &[&bearer]).await;
+        assert_eq!(response.status(), status, "{name}");
+        if status == 403 {
+            let challenge = challenge(&response);
+            assert_eq!(challenge.param("error"), Some("insufficient_scope"), "{name}");
+            assert_eq!(challenge.param("scope"), None, "{name}: no scope would help");
+        }
+    }
+    assert_eq!(send(&layer, "POST /v1/albums", &[]).await.status(), 401);
+}
+
 #[tokio::test]
 async fn an_issuer_that_is_away_is_503_and_no_word_about_the_token() {
     let issuer = PretendIssuer::new();
