@@ -469,6 +469,9 @@ impl Place<'_> {
             let reason = "authorization_code and redirect_uris belong together";
             return Err(self.refuse("redirect_uris", reason));
         }
+        if !may(GrantConfig::AuthorizationCode) && !client.audiences.is_empty() {
+            return Err(self.refuse("audiences", "they are of the grant authorization_code"));
+        }
         check_refresh(&client.grants, &client.scopes)
             .map_err(|reason| self.refuse("grants", reason))?;
         let exchange =
@@ -482,6 +485,7 @@ impl Place<'_> {
             refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
             exchange,
+            audiences: client.audiences,
             introspects: client.introspect,
             scopes: client.scopes,
             id_token_algorithm: match client.id_token_alg {

@@ -9,7 +9,7 @@ use countersign_oidc::Registration;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::ClientPolicy;
-use countersign_types::{ClientId, RedirectUri, ScopeSet, UrlPattern};
+use countersign_types::{ClientId, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern};
 
 /// A registered client.
 #[derive(Debug)]
@@ -32,6 +32,9 @@ pub struct Client {
     pub client_credentials: bool,
     /// What it may do with the token exchange grant.
     pub exchange: ClientPolicy,
+    /// The resource servers that its access tokens of a person's grant are made out to, beside this
+    /// server: the default resource of [RFC 9068 §3](https://www.rfc-editor.org/rfc/rfc9068#section-3).
+    pub audiences: Vec<ResourceIdentifier>,
     /// The audiences, beside itself, whose access tokens it may ask about.
     pub introspects: Vec<UrlPattern>,
     /// What its ID tokens are signed with.

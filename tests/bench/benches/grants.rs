@@ -370,6 +370,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         scopes: scopes.clone(),
         authorization_code: false,
         refresh_token: false,
+        audiences: Vec::new(),
         introspects: Vec::new(),
         client_credentials: false,
         exchange: ClientPolicy {

@@ -187,6 +187,8 @@ pub(super) struct ClientConfig {
     pub(super) grants: BTreeSet<GrantConfig>,
     pub(super) scopes: ScopeSet,
     #[serde(default)]
+    pub(super) audiences: Vec<ResourceIdentifier>,
+    #[serde(default)]
     pub(super) introspect: Vec<UrlPattern>,
     #[serde(default)]
     pub(super) id_token_alg: IdTokenAlg,

@@ -49,7 +49,9 @@ pub(super) fn tokens(
     let (sign_in, keys) = (&grant.sign_in, sts.keys());
     // INVARIANT: nothing outlives its grant, so that a grant that is not kept any more is an end.
     let expires = now.after(sts.settings.access_token_lifetime).min(grant.expires);
-    let audience = [sts.issuer().as_str().to_owned()];
+    let own = std::iter::once(sts.issuer().as_str());
+    let audience = own.chain(registered.audiences.iter().map(|resource| resource.as_str()));
+    let audience: Vec<_> = audience.map(str::to_owned).collect();
     let speaks = scope.contains(CLAIMS_PROVIDER);
     let email = user.email.as_ref().map(|email| email.address());
     let by_policy = registered.exchange.email_in_access_token;

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use countersign_jwt::verify::verify;
 use countersign_jwt::{Algorithm, Policy, SigningKey, Typ};
-use countersign_types::{Timestamp, digest::Digest};
+use countersign_types::{ResourceIdentifier, Timestamp, digest::Digest};
 use http::Request;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::json;
@@ -56,6 +56,30 @@ async fn a_code_gives_an_access_token_and_an_id_token() {
     use base64::Engine as _;
     let at_hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(left);
     assert_eq!(claims.str("at_hash").unwrap(), Some(at_hash.as_str()));
+}
+
+/// RFC 9068 §3: the default resource is a matter of the registration.
+#[tokio::test]
+async fn rfc_9068_section_3_a_clients_tokens_are_for_its_own_api_too() {
+    let api = "https://api.alice.example";
+    let world = World::changing(|client| {
+        client.audiences = vec![ResourceIdentifier::parse(api).unwrap()];
+    });
+    let code = world.code("alice", &[("scope", "openid offline_access")]).await;
+    let first = world.redeem(&code).await.json();
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", first["refresh_token"].as_str().unwrap()),
+        ("client_id", "rqp-client"),
+        ("client_secret", SECRET),
+    ];
+    let second = world.post("/token", &fields).await.json();
+    for (name, body) in [("the first", first), ("refreshed", second)] {
+        let token = claims(body["access_token"].as_str().unwrap());
+        assert_eq!(token.get("aud"), Some(&json!([STS, api])), "{name}");
+        let id_token = claims(body["id_token"].as_str().unwrap());
+        assert_eq!(id_token.get("aud"), Some(&json!("rqp-client")), "{name}");
+    }
 }
 
 #[tokio::test]
