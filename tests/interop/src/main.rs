@@ -5,11 +5,14 @@
 //! where everybody is, and ends with 0 only if everything came out as it has to. `run.sh` starts it.
 //!
 //! ```text
-//! countersign-interop-tests PYTHON NODE SCRIPTS
+//! countersign-interop-tests PYTHON NODE SCRIPTS [SCRIPT…]
 //! ```
+//!
+//! With names of scripts, those alone take a part.
 
 #![allow(clippy::print_stdout, reason = "a test program says what it does")]
 
+mod alice;
 mod provider;
 mod world;
 
@@ -38,19 +41,32 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [python, node, scripts] = arguments.as_slice() else {
+    let [python, node, scripts, wanted @ ..] = arguments.as_slice() else {
         return Err("two interpreters and the folder of the scripts are needed".into());
     };
+    let is_wanted = |script: &str| wanted.is_empty() || wanted.iter().any(|name| name == script);
     let world = World::start(Path::new(scripts)).await?;
-    for (program, script) in [(python, "service.py"), (node, "service.mjs")] {
+    for (program, script) in [
+        (python, "service.py"),
+        (node, "service.mjs"),
+        (node, "openid_client.mjs"),
+        (node, "oauth4webapi.mjs"),
+        (python, "authlib_client.py"),
+    ] {
+        if !is_wanted(script) {
+            continue;
+        }
         println!("-- {script}");
         let status = world.command(program, script).status().await?;
         if !status.success() {
             return Err(format!("{script} ended with {status}").into());
         }
     }
-    println!("-- provider.mjs");
-    provider::run(&world, node).await
+    if is_wanted("provider.mjs") {
+        println!("-- provider.mjs");
+        provider::run(&world, node).await?;
+    }
+    Ok(())
 }
 
 impl World {

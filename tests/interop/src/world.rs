@@ -16,14 +16,13 @@ use countersign_resource::{
     AccessTokens, IdentityPropagation, IntrospectedTokens, Introspector, Mode, ProtectLayer,
     Routes, VerifiedCaller,
 };
-use countersign_testkit::{Deployment, Party, names};
+use countersign_testkit::{Deployment, Party, keys, names};
 use countersign_types::{ClientId, Issuer, RedirectUri, ResourceIdentifier};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use serde_json::{Map, json};
-use toml::{Table, toml};
+use serde_json::{Map, Value, json};
 
-use crate::Failure;
+use crate::{Failure, alice};
 
 /// The foreign provider.
 pub(crate) const PROVIDER: &str = "https://op.carol.example";
@@ -41,7 +40,12 @@ const PARTY: &str = "https://party.bob.example";
 /// Hosts of ours, and hosts whose places foreign parties take.
 const OURS: [&str; 4] =
     ["party.bob.example", "api.bob.example", "asking.bob.example", "ours.services.example"];
-const FOREIGN: [&str; 3] = ["python.services.example", "node.services.example", "op.carol.example"];
+const FOREIGN: [&str; 4] = [
+    "python.services.example",
+    "node.services.example",
+    "op.carol.example",
+    "idp.university.example",
+];
 
 /// Everything of ours, running.
 pub(crate) struct World {
@@ -60,7 +64,7 @@ impl World {
     pub(crate) async fn start(scripts: &Path) -> Result<Self, Failure> {
         let seams = Seams::system();
         let builder = Deployment::builder().with_seams(seams.clone());
-        let builder = builder.with(Party::Sts, services_may_act);
+        let builder = builder.with(Party::Sts, alice::configure);
         let hosts = OURS.into_iter().chain(FOREIGN);
         let mut deployment =
             hosts.fold(builder, |builder, host| builder.with_host(host)).start().await;
@@ -110,7 +114,14 @@ impl World {
             "connect_to": deployment.connect_to(), "roots": deployment.roots(),
             "places": certificates, "sts": names::STS, "party": PARTY, "person": names::ALICE,
             "subject_token": deployment.alice().await.access_token.expose(),
-            "apis": { "jwt": API, "opaque": ASKING_API },
+            "apis": { "jwt": API, "opaque": ASKING_API }, "subject": names::ALICE_SUB,
+            "username": "alice", "password": names::ALICE_PASSWORD,
+            // What the provider's configuration names by files.
+            "client_key": serde_json::from_str::<Value>(keys::ES256_B)?,
+            "secrets": {
+                "python-app": names::PLAIN_SECRET, "letters-api": names::OTHER_SECRET,
+                "results-api": names::RQP_SECRET, "sts.alice.example": names::RQP_SECRET,
+            },
         });
         std::fs::write(&description, told.to_string())?;
         let scripts = scripts.to_owned();
@@ -140,18 +151,4 @@ fn document(key: &SigningKey) -> Result<Router, Failure> {
     let document = metadata.to_json()?.to_string();
     let answer = async move || ([(CONTENT_TYPE, "application/json")], document);
     Ok(Router::new().route("/client", get(answer)))
-}
-
-/// Services that the provider has never heard of may act for whoever uses Alice's application.
-fn services_may_act(sts: &mut Table) {
-    sts.extend(toml! {
-        [[url_clients]]
-        id = "https://*.services.example/client"
-        grants = ["token_exchange"]
-        scopes = []
-        [url_clients.exchange]
-        actor_token = true
-        identity_token_audiences = ["https://party.bob.example"]
-        subjects_of = ["rqp-client"]
-    });
 }

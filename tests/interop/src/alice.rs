@@ -1,0 +1,132 @@
+//! What Alice's provider is told of the foreign parties: clients, and another issuer that it trusts.
+
+use toml::{Table, toml};
+
+/// Adds everything to the configuration of the deployment's provider. The secrets and the key are
+/// files that every deployment has.
+pub(crate) fn configure(sts: &mut Table) {
+    extend(sts, "clients", applications());
+    extend(sts, "clients", apis());
+    sts.extend(services());
+    sts.extend(university());
+}
+
+/// Applications in which people sign in.
+fn applications() -> Table {
+    toml! {
+        [[clients]]
+        id = "web-app"
+        name = "The web application"
+        keys = "key-client.jwks"
+        redirect_uris = ["https://app.alice.example/callback"]
+        post_logout_redirect_uris = ["https://app.alice.example/goodbye"]
+        grants = ["authorization_code", "refresh_token", "client_credentials", "token_exchange"]
+        scopes = ["openid", "profile", "email", "offline_access", "letters.read"]
+        [clients.exchange]
+        access_token_audiences = ["https://letters.alice.example"]
+        impersonate = true
+
+        [[clients]]
+        id = "python-app"
+        name = "The application in Python"
+        secret = { file = "plain-client.secret" }
+        redirect_uris = ["https://app.alice.example/python"]
+        grants = ["authorization_code", "refresh_token", "client_credentials"]
+        scopes = ["openid", "profile", "email", "offline_access", "letters.read"]
+        exchange = { access_token_audiences = ["https://letters.alice.example"] }
+
+        [[clients]]
+        id = "native-app"
+        name = "The application on her device"
+        public = true
+        redirect_uris = ["http://127.0.0.1/callback"]
+        grants = ["authorization_code", "refresh_token"]
+        scopes = ["openid", "offline_access"]
+        id_token_alg = "ES256"
+
+        [[clients]]
+        id = "bound-app"
+        name = "The application with a key"
+        public = true
+        redirect_uris = ["http://127.0.0.1/callback"]
+        grants = ["authorization_code", "refresh_token", "token_exchange"]
+        scopes = ["openid", "offline_access", "letters.read"]
+        dpop_bound_access_tokens = true
+        [clients.exchange]
+        access_token_audiences = ["https://letters.alice.example"]
+        impersonate = true
+    }
+}
+
+/// APIs, which are clients when they ask about tokens or exchange them.
+fn apis() -> Table {
+    toml! {
+        [[clients]]
+        id = "letters-api"
+        name = "The letters"
+        secret = { file = "other-client.secret" }
+        redirect_uris = []
+        grants = ["token_exchange"]
+        scopes = ["letters.read"]
+        introspect = ["https://letters.alice.example"]
+        [clients.exchange]
+        access_token_audiences = ["https://archive.alice.example"]
+        subjects_of = ["web-app"]
+
+        [[clients]]
+        id = "results-api"
+        name = "The results"
+        secret = { file = "rqp-client.secret" }
+        redirect_uris = []
+        grants = ["token_exchange", "refresh_token"]
+        scopes = ["results.read"]
+        [clients.exchange]
+        access_token_audiences = ["https://results.alice.example"]
+        impersonate = true
+    }
+}
+
+/// Services that the provider has never heard of may act for whoever uses Alice's application.
+fn services() -> Table {
+    toml! {
+        [[url_clients]]
+        id = "https://*.services.example/client"
+        grants = ["token_exchange"]
+        scopes = []
+        [url_clients.exchange]
+        actor_token = true
+        identity_token_audiences = ["https://party.bob.example"]
+        subjects_of = ["rqp-client"]
+    }
+}
+
+/// The issuer whose tokens the results API exchanges.
+fn university() -> Table {
+    toml! {
+        [[trusted_issuers]]
+        alias = "university"
+        issuer = "https://idp.university.example"
+        user_info = true
+        claims = ["name"]
+        scopes = ["results.read"]
+        [trusted_issuers.introspection]
+        client_id = "sts.alice.example"
+        client_secret = { file = "rqp-client.secret" }
+        [[trusted_issuers.exchanges]]
+        client = "results-api"
+        audiences = ["https://results.alice.example"]
+        clients = ["dashboard"]
+        refresh = 3600
+        [[trusted_issuers.roles]]
+        from = "groups"
+        roles = { staff = "curator" }
+    }
+}
+
+/// Appends the tables of an array to those that are there.
+fn extend(sts: &mut Table, name: &str, mut more: Table) {
+    let more = more.remove(name).and_then(|value| value.as_array().cloned()).unwrap_or_default();
+    if let Some(tables) = sts.get_mut(name).and_then(toml::Value::as_array_mut) {
+        tables.extend(more);
+    }
+}
