@@ -384,6 +384,7 @@ fn url_clients(
             client_credentials: may(GrantConfig::ClientCredentials),
             exchange,
             scopes: rule.scopes,
+            opaque_access_tokens: rule.opaque_access_tokens,
         };
         known.push(UrlClientRule { clients: rule.id, public: rule.public, terms });
     }
@@ -493,6 +494,7 @@ impl Place<'_> {
                 IdTokenAlg::Es256 => Algorithm::Es256,
             },
             dpop_bound_access_tokens: client.dpop_bound_access_tokens,
+            opaque_access_tokens: client.opaque_access_tokens,
             registered: RegisteredClient { id: client.id, credentials },
         })
     }

@@ -1,15 +1,30 @@
-//! Access tokens as this server mints them. [RFC 9068 §2]
+//! Access tokens as this server makes them: signed, for whoever is meant to read them ([RFC 9068 §2]),
+//! or opaque, by the client's registration ([RFC 6749 §1.4]).
 //!
+//! An opaque token says nothing. What a signed one would say is kept under its digest, so that whatever
+//! holds of the one holds of the other.
+//!
+//! [RFC 6749 §1.4]: https://www.rfc-editor.org/rfc/rfc6749#section-1.4
 //! [RFC 9068 §2]: https://www.rfc-editor.org/rfc/rfc9068#section-2
+
+use std::sync::Arc;
 
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::cnf::Confirmation;
-use countersign_jwt::{Sign, SignError, sign};
+use countersign_jwt::{Claims, sign};
+use countersign_store::StoreError;
 use countersign_token_exchange::subject::TYP;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+
+use crate::app::Sts;
+use crate::clients::Client;
+use crate::error::TokenError;
+
+/// What is kept of an opaque access token: the claims that it would have.
+pub(crate) type Kept = Map<String, Value>;
 
 /// The claims of an access token.
 #[derive(Serialize)]
@@ -53,9 +68,39 @@ pub(crate) struct AccessTokenClaims<'a> {
 }
 
 impl AccessTokenClaims<'_> {
-    pub(crate) fn mint(&self, key: &dyn Sign) -> Result<AccessToken, SignError> {
-        sign(TYP, key, self).map(AccessToken::new)
+    /// Makes the token in the form that its client is registered for. An opaque one is on disk before it
+    /// is given out.
+    pub(crate) async fn issue(
+        &self,
+        sts: &Sts,
+        client: &Client,
+    ) -> Result<AccessToken, TokenError> {
+        if !client.opaque_access_tokens {
+            return Ok(AccessToken::new(sign(TYP, sts.keys().es256(), self)?));
+        }
+        let unstorable = |error| StoreError::Unstorable(Arc::new(error));
+        let kept = match serde_json::to_value(self).map_err(unstorable)? {
+            Value::Object(members) => members,
+            // INVARIANT: a structure with names is an object.
+            _ => Map::new(),
+        };
+        let token = sts.opaque_tokens.generate(sts.random.as_ref(), self.iat);
+        sts.opaque_tokens.insert(&token, &kept, self.exp).await?;
+        Ok(token)
     }
+}
+
+/// What is kept of an opaque access token, if this one is and its time is not over.
+pub(crate) async fn kept(
+    sts: &Sts,
+    token: &AccessToken,
+    now: Timestamp,
+) -> Result<Option<Claims>, StoreError> {
+    // A signed token has dots, and none that is made here.
+    if token.expose().contains('.') {
+        return Ok(None);
+    }
+    Ok(sts.opaque_tokens.find(token, now).await?.map(Claims::from_map))
 }
 
 fn one_or_many<S: Serializer>(values: &&[String], serializer: S) -> Result<S::Ok, S::Error> {

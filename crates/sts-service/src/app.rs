@@ -11,7 +11,7 @@ use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
 use countersign_store::{
-    Codes, Consents, Engine, Grants, RefreshTokens, Replay, RevokedTokens, Sessions,
+    AccessTokens, Codes, Consents, Engine, Grants, RefreshTokens, Replay, RevokedTokens, Sessions,
 };
 use countersign_token_exchange::renewal::Renewable;
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
@@ -32,8 +32,8 @@ use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
 use crate::users::Users;
 use crate::{
-    account, authorize, cors, discovery, elsewhere, introspection, logout, revocation, token,
-    userinfo,
+    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout,
+    revocation, token, userinfo,
 };
 
 /// A larger request body is refused.
@@ -118,6 +118,7 @@ pub struct Sts {
     pub(crate) renewables: Grants<Renewable>,
     pub(crate) codes: Codes<CodeGrant>,
     pub(crate) refresh_tokens: RefreshTokens<RefreshRecord>,
+    pub(crate) opaque_tokens: AccessTokens<access_token::Kept>,
     pub(crate) replay: Replay,
     pub(crate) revoked: RevokedTokens,
     pub(crate) passwords: Passwords,
@@ -204,6 +205,7 @@ impl Sts {
             renewables: Grants::new(Arc::clone(&engine)),
             codes: Codes::new(Arc::clone(&engine)),
             refresh_tokens: RefreshTokens::new(Arc::clone(&engine)),
+            opaque_tokens: AccessTokens::new(Arc::clone(&engine)),
             replay: Replay::new(Arc::clone(&engine)),
             revoked: RevokedTokens::new(engine),
             passwords: Passwords::new(nobody),

@@ -42,6 +42,9 @@ pub struct Client {
     /// Whether its tokens are always bound to a key, so that it gets none without a DPoP proof.
     /// [RFC 9449 §5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)
     pub dpop_bound_access_tokens: bool,
+    /// Whether its access tokens say nothing to whoever holds them, so that resource servers have to ask
+    /// (introspection). [RFC 6749 §1.4](https://www.rfc-editor.org/rfc/rfc6749#section-1.4)
+    pub opaque_access_tokens: bool,
 }
 
 impl Client {

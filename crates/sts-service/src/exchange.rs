@@ -17,9 +17,10 @@ use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
 
-use crate::access_token::AccessTokenClaims;
+use crate::access_token::{self, AccessTokenClaims};
 use crate::app::Sts;
 use crate::audit::{self, ExchangeRecord};
+use crate::clients::Client;
 use crate::error::TokenError;
 use crate::foreign::renewal;
 use crate::live::{self, Derivation};
@@ -107,6 +108,9 @@ async fn decided(
     let facts = Facts { client, subject: &subject, actor: actor.as_ref(), proved, policy, now };
     let mut grant = decide::decide(request, &facts)?;
     record.rules.clone_from(&grant.rules);
+    if grant.as_jwt && is_access_token(&grant) && asker.registered.opaque_access_tokens {
+        return Err(ExchangeError::NoProfile.into());
+    }
     // INVARIANT: what is granted is bound to this key and to no other.
     asker.prove(sts).await?;
     let refresh = if asker.registered.refresh_token {
@@ -115,8 +119,12 @@ async fn decided(
         None
     };
     let jti = random::identifier(sts.random.as_ref());
-    let token = mint(sts, &grant, &jti)?;
+    let token = mint(sts, asker.registered, &grant, &jti).await?;
     Ok((jti, respond_with(&grant, &token, refresh.as_ref())))
+}
+
+const fn is_access_token(grant: &Grant) -> bool {
+    matches!(grant.product, Product::AccessToken { .. })
 }
 
 /// Establishes on whose behalf the request is made: a live token of a subject that still exists.
@@ -127,8 +135,11 @@ async fn subject(
     now: Timestamp,
 ) -> Result<Subject, TokenError> {
     let rejected = |error: SubjectError| ExchangeError::SubjectToken(error);
-    let presented = subject::verify(token, sts.keys().published(), sts.issuer(), proved, now)
-        .map_err(rejected)?;
+    let presented = match access_token::kept(sts, token, now).await? {
+        Some(kept) => subject::of_kept(kept, sts.issuer(), proved, now),
+        None => subject::verify(token, sts.keys().published(), sts.issuer(), proved, now),
+    }
+    .map_err(rejected)?;
     let derivation = Derivation {
         jti: presented.jwt_id(),
         ancestors: presented.ancestors(),
@@ -171,7 +182,12 @@ async fn actor(
     Ok(Some(presented.if_new(new).map_err(rejected)?))
 }
 
-pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, TokenError> {
+pub(crate) async fn mint(
+    sts: &Sts,
+    client: &Client,
+    grant: &Grant,
+    jti: &str,
+) -> Result<AccessToken, TokenError> {
     match &grant.product {
         Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims } => {
             let token = ClaimsToken {
@@ -234,7 +250,7 @@ pub(crate) fn mint(sts: &Sts, grant: &Grant, jti: &str) -> Result<AccessToken, T
                 cnf: grant.confirmation,
                 user_claims: user_claims.clone(),
             };
-            Ok(claims.mint(sts.keys().es256())?)
+            claims.issue(sts, client).await
         }
     }
 }

@@ -19,13 +19,15 @@ use countersign_fetch::{Fetch, FetchError};
 use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{KeySet, SignError};
 use countersign_resolver::{IssuerCache, KeysError, ServerMetadataError};
+use countersign_store::StoreError;
 use countersign_token_exchange::foreign::{CheckedJwt, Claimed, ForeignSubject};
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::{ExchangeError, ForeignError, TrustedIssuer};
-use countersign_types::secret::AccessToken;
+use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Clock, EndpointUrl, Timestamp};
 use http::StatusCode;
 
+use crate::access_token;
 use crate::app::Sts;
 use crate::error::TokenError;
 
@@ -160,6 +162,9 @@ impl TrustedIssuers {
                 let Some(introspection) = &peer.setup.introspection else {
                     return Err(rejected(ForeignError::Opaque));
                 };
+                if is_own(sts, token, now).await? {
+                    return Err(rejected(ForeignError::Own));
+                }
                 let answer = known.introspect(sts, peer, introspection, token, now).await?;
                 opaque.introspected(answer, sts.issuer(), now).map_err(rejected)?
             }
@@ -208,6 +213,16 @@ impl Peer {
         };
         Ok(self.published.keys_with(url, token.key_id()).await?)
     }
+}
+
+/// Whether this server gave the token out: nobody else is told of it, whatever its holder calls it.
+async fn is_own(sts: &Sts, token: &AccessToken, now: Timestamp) -> Result<bool, StoreError> {
+    let refresh_token = RefreshToken::new(token.expose());
+    let (kept, refresh) = tokio::try_join!(
+        access_token::kept(sts, token, now),
+        sts.refresh_tokens.find(&refresh_token, now)
+    )?;
+    Ok(kept.is_some() || refresh.is_some())
 }
 
 fn rejected(error: ForeignError) -> TokenError {

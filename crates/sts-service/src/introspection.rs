@@ -42,7 +42,7 @@ async fn respond(
         return Err(TokenError::UnauthorizedClient(client.id().clone()));
     }
     let asker = Asker { client_id: client.id(), audiences: &registered.introspects };
-    let answer = match IssuedToken::verify(sts, &token, now) {
+    let answer = match IssuedToken::find(sts, &token, now).await? {
         Some(token) if token.is_live(sts, now).await? => {
             introspection::active(asker, token.claims.as_map(), PRIVATE)
         }

@@ -10,13 +10,15 @@ use countersign_token_exchange::subject::{self, GRANT_ID, ORIGIN_JTI, TYP};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
 
+use crate::access_token;
 use crate::app::Sts;
 use crate::foreign::renewal;
 
 /// Claims of an access token that this server alone reads.
 pub(crate) const PRIVATE: &[&str] = &[GRANT_ID, ORIGIN_JTI];
 
-/// An access token that this server signed and whose time has come and is not over, whoever it is for.
+/// An access token that this server signed, or gave out as an opaque one, and whose time has come and is
+/// not over, whoever it is for.
 pub(crate) struct IssuedToken {
     pub(crate) claims: Claims,
     pub(crate) subject: String,
@@ -38,23 +40,26 @@ pub(crate) struct Derivation<'a> {
 
 impl IssuedToken {
     /// The token behind an untrusted text; `None` if there is none.
-    pub(crate) fn verify(sts: &Sts, token: &AccessToken, now: Timestamp) -> Option<Self> {
-        let policy = Policy::new(Typ::Is(TYP))
-            .algorithms(&[Algorithm::Es256])
-            .issuer(sts.issuer().as_str())
-            // One clock made and reads this token: there is no skew to allow for.
-            .leeway(Lifetime::from_secs(0))
-            .require("sub")
-            .require("client_id")
-            .require("jti");
-        let token = Unverified::parse(token.expose()).ok()?.check(&policy, now).ok()?;
-        let claims = token.verify(sts.keys().published()).ok()?.into_claims();
+    pub(crate) async fn find(
+        sts: &Sts,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
+        let kept = access_token::kept(sts, token, now).await?;
+        let claims = kept.or_else(|| signed(sts, token, now));
+        Ok(claims.and_then(|claims| Self::of(sts, claims, now)))
+    }
+
+    fn of(sts: &Sts, claims: Claims, now: Timestamp) -> Option<Self> {
+        let expires = claims.timestamp("exp").ok()?.filter(|expires| *expires > now)?;
+        let issued_here = claims.required_str("iss").ok()? == sts.issuer().as_str();
+        issued_here.then_some(())?;
         Some(Self {
             subject: claims.required_str("sub").ok()?.to_owned(),
             client_id: ClientId::parse(claims.required_str("client_id").ok()?).ok()?,
             jti: claims.required_str("jti").ok()?.to_owned(),
             scope: ScopeSet::parse(claims.str("scope").ok()?.unwrap_or_default()).ok()?,
-            expires: claims.timestamp("exp").ok()??,
+            expires,
             claims,
         })
     }
@@ -81,6 +86,20 @@ impl IssuedToken {
         }
         parties_remain(sts, &self.subject, &self.client_id).await
     }
+}
+
+/// The claims of a token that this server signed.
+fn signed(sts: &Sts, token: &AccessToken, now: Timestamp) -> Option<Claims> {
+    let policy = Policy::new(Typ::Is(TYP))
+        .algorithms(&[Algorithm::Es256])
+        .issuer(sts.issuer().as_str())
+        // One clock made and reads this token: there is no skew to allow for.
+        .leeway(Lifetime::from_secs(0))
+        .require("sub")
+        .require("client_id")
+        .require("jti");
+    let token = Unverified::parse(token.expose()).ok()?.check(&policy, now).ok()?;
+    Some(token.verify(sts.keys().published()).ok()?.into_claims())
 }
 
 impl Derivation<'_> {

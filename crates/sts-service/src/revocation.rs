@@ -87,7 +87,7 @@ async fn revoke_access_token(
     now: Timestamp,
 ) -> Result<(), TokenError> {
     // RFC 7009 §2.2: an unknown token is an end that was reached already.
-    let Some(token) = IssuedToken::verify(sts, token, now) else { return Ok(()) };
+    let Some(token) = IssuedToken::find(sts, token, now).await? else { return Ok(()) };
     if token.client_id != *client {
         return Err(TokenError::OtherClient);
     }

@@ -35,6 +35,8 @@ pub struct UrlClientTerms {
     pub client_credentials: bool,
     /// What they may do with the token exchange grant.
     pub exchange: ClientPolicy,
+    /// Whether their access tokens are opaque.
+    pub opaque_access_tokens: bool,
 }
 
 /// Registered clients, and beside them those that the rules speak of.
@@ -132,6 +134,7 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
         dpop_bound_access_tokens: metadata.dpop_bound_access_tokens,
+        opaque_access_tokens: terms.opaque_access_tokens,
     }
 }
 

@@ -127,7 +127,7 @@ async fn respond(
         return Err(UserInfoError::Request);
     }
     let (scheme, token) = credentials(headers)?;
-    let issued = IssuedToken::verify(sts, &token, now).ok_or(UserInfoError::Token)?;
+    let issued = IssuedToken::find(sts, &token, now).await?.ok_or(UserInfoError::Token)?;
     let for_us = issued.claims.audience().is_ok_and(|all| all.contains(&sts.issuer().as_str()));
     if !for_us || issued.subject == issued.client_id.as_str() {
         return Err(UserInfoError::Token);

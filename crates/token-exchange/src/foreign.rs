@@ -34,6 +34,9 @@ pub enum ForeignError {
     /// No issuer of this name is trusted.
     #[error("the issuer is not trusted")]
     Issuer,
+    /// It is said to be another issuer's, and this server gave it out.
+    #[error("a token of this server, said to be another issuer's")]
+    Own,
     /// Not a signed JWT.
     #[error("not a signed JWT")]
     Malformed(#[from] Malformed),

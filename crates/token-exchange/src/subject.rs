@@ -34,8 +34,8 @@ pub const GRANT_ID: &str = "grant_id";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// Not a signed JWT, so no access token of this server.
-    #[error("not a signed JWT")]
+    /// Neither a signed JWT nor known here, so no access token of this server.
+    #[error("not a signed JWT, nor an opaque token of this server")]
     Malformed(#[from] Malformed),
     /// A claim or the header is not that of a live access token of this server for this server.
     #[error("a claim is refused")]
@@ -126,30 +126,64 @@ pub fn verify(
         .require("iat")
         .require("jti");
     let token = Unverified::parse(token.expose())?.check(&policy, now)?;
-    let claims = token.verify(keys)?.into_claims();
-    // What is issued is bound to the key that is proved, and so to that of the subject token.
-    match Confirmation::of(&claims) {
-        Ok(None) => {}
-        Ok(bound) if bound == proved => {}
-        Ok(Some(_)) | Err(_) => return Err(SubjectError::Bound),
+    PresentedSubject::of(token.verify(keys)?.into_claims(), issuer, proved)
+}
+
+/// The same for an opaque access token: `kept` is what this server itself kept under its digest, the
+/// claims that it would have signed. [RFC 6749 §1.4]
+///
+/// # Errors
+/// [`SubjectError::Claim`], [`SubjectError::Bound`], [`SubjectError::Act`], [`SubjectError::Scope`].
+///
+/// [RFC 6749 §1.4]: https://www.rfc-editor.org/rfc/rfc6749#section-1.4
+pub fn of_kept(
+    kept: Claims,
+    issuer: &Issuer,
+    proved: Option<Confirmation>,
+    now: Timestamp,
+) -> Result<PresentedSubject, SubjectError> {
+    if kept.required_str("iss")? != issuer.as_str() {
+        return Err(ClaimError::Issuer.into());
     }
-    let act = claims.get("act").map(ActorChain::from_claim).transpose()?;
-    let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;
-    Ok(PresentedSubject(Subject {
-        iss: issuer.as_str().to_owned(),
-        sub: claims.required_str("sub")?.to_owned(),
-        aud: claims.audience()?.into_iter().map(str::to_owned).collect(),
-        client_id: claims.required_str("client_id")?.to_owned(),
-        jti: claims.required_str("jti")?.to_owned(),
-        ancestors: ancestors(&claims)?,
-        grant_id: claims.str(GRANT_ID)?.map(str::to_owned),
-        expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
-        scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
-        act,
-        may_act,
-        claims,
-        foreign: None,
-    }))
+    if !kept.audience()?.contains(&issuer.as_str()) {
+        return Err(ClaimError::Audience.into());
+    }
+    if kept.required_timestamp("exp")? <= now {
+        return Err(ClaimError::Expired.into());
+    }
+    PresentedSubject::of(kept, issuer, proved)
+}
+
+impl PresentedSubject {
+    fn of(
+        claims: Claims,
+        issuer: &Issuer,
+        proved: Option<Confirmation>,
+    ) -> Result<Self, SubjectError> {
+        // What is issued is bound to the key that is proved, and so to that of the subject token.
+        match Confirmation::of(&claims) {
+            Ok(None) => {}
+            Ok(bound) if bound == proved => {}
+            Ok(Some(_)) | Err(_) => return Err(SubjectError::Bound),
+        }
+        let act = claims.get("act").map(ActorChain::from_claim).transpose()?;
+        let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;
+        Ok(Self(Subject {
+            iss: issuer.as_str().to_owned(),
+            sub: claims.required_str("sub")?.to_owned(),
+            aud: claims.audience()?.into_iter().map(str::to_owned).collect(),
+            client_id: claims.required_str("client_id")?.to_owned(),
+            jti: claims.required_str("jti")?.to_owned(),
+            ancestors: ancestors(&claims)?,
+            grant_id: claims.str(GRANT_ID)?.map(str::to_owned),
+            expires: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
+            scope: ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?,
+            act,
+            may_act,
+            claims,
+            foreign: None,
+        }))
+    }
 }
 
 /// The identifiers of the tokens that an access token of this server was exchanged out of.

@@ -381,6 +381,7 @@ fn sts_router(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Route
         },
         id_token_algorithm: Algorithm::Rs256,
         dpop_bound_access_tokens: false,
+        opaque_access_tokens: false,
     };
     let alice = sts::User {
         subject: "alice".to_owned(),

@@ -195,6 +195,8 @@ pub(super) struct ClientConfig {
     #[serde(default)]
     pub(super) dpop_bound_access_tokens: bool,
     #[serde(default)]
+    pub(super) opaque_access_tokens: bool,
+    #[serde(default)]
     pub(super) exchange: ClientExchangeConfig,
 }
 
@@ -258,6 +260,8 @@ pub(super) struct UrlClientConfig {
     pub(super) public: bool,
     pub(super) grants: BTreeSet<GrantConfig>,
     pub(super) scopes: ScopeSet,
+    #[serde(default)]
+    pub(super) opaque_access_tokens: bool,
     #[serde(default)]
     pub(super) exchange: ClientExchangeConfig,
 }

@@ -105,7 +105,7 @@ pub(crate) async fn refresh(
         return Err(RefreshError::Unknown.into());
     }
     let jti = random::identifier(sts.random.as_ref());
-    let token = exchange::mint(sts, &grant, &jti)?;
+    let token = exchange::mint(sts, registered, &grant, &jti).await?;
     let Renewable { issuer, subject, .. } = &kept;
     tracing::info!(
         target: "countersign::audit",

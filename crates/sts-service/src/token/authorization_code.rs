@@ -55,7 +55,7 @@ pub(super) async fn redeem(
     let scope = grant.scope.clone();
     let nonce = redeemed.nonce;
     let issued = Issued { grant: &grant, scope: &scope, nonce, refresh_token, proved };
-    issue::tokens(sts, &user, asker, issued, now)
+    issue::tokens(sts, &user, asker, issued, now).await
 }
 
 /// The first refresh token of a grant.

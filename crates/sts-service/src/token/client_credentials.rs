@@ -67,7 +67,8 @@ pub(super) async fn issue(
         cnf: proved,
         user_claims: Map::new(),
     }
-    .mint(sts.keys().es256())?;
+    .issue(sts, registered)
+    .await?;
     let body = json!({
         "access_token": access_token.expose(),
         "token_type": token_type(proved),

@@ -37,7 +37,7 @@ pub(super) struct Issued<'a> {
 }
 
 /// The token response.
-pub(super) fn tokens(
+pub(super) async fn tokens(
     sts: &Sts,
     user: &User,
     asker: Asker<'_>,
@@ -75,7 +75,8 @@ pub(super) fn tokens(
         cnf: proved,
         user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },
     }
-    .mint(keys.es256())?;
+    .issue(sts, registered)
+    .await?;
 
     let mut body = Map::new();
     let mut member = |name: &str, value| body.insert(name.to_owned(), value);

@@ -62,7 +62,7 @@ pub(super) async fn refresh(
     }
     let issued =
         Issued { grant: &grant, scope: &scope, nonce: None, refresh_token: successor, proved };
-    issue::tokens(sts, &user, asker, issued, now)
+    issue::tokens(sts, &user, asker, issued, now).await
 }
 
 /// Decides, and keeps what was decided before anybody learns of it.

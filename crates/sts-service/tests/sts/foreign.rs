@@ -1,6 +1,7 @@
 //! Flow 000: tokens of another issuer, which is a second service, exchanged by an API's own client.
 
 mod network;
+mod own;
 mod refreshing;
 
 use std::sync::Arc;
@@ -75,6 +76,20 @@ impl Case {
         let world = World::trusting(server_policy(), engine, |clock| {
             TrustedIssuers::new([setup], fetch, clock)
         });
+        Self { idp, world, network }
+    }
+
+    /// With a `rqp-client` whose access tokens are opaque.
+    fn opaque() -> Self {
+        let idp = World::with(ServerPolicy::new(Issuer::parse(IDP).unwrap()));
+        let network = Network::before(idp.router.clone());
+        let fetch = network.clone();
+        let world = World::whole(
+            server_policy(),
+            Arc::new(MemoryEngine::new()),
+            |clock| TrustedIssuers::new([trusted()], fetch, clock),
+            |client| client.opaque_access_tokens = true,
+        );
         Self { idp, world, network }
     }
 

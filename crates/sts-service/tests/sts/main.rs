@@ -16,6 +16,7 @@ mod introspection;
 mod keys;
 mod logout;
 mod logout_order;
+mod opaque;
 mod paths;
 mod propagation;
 mod refresh;

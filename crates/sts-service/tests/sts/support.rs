@@ -157,6 +157,11 @@ impl Directory {
         Arc::new(SqliteEngine::open(&self.0.join("sts.db"), clock).unwrap())
     }
 
+    /// What is in the files.
+    pub(crate) fn contents(&self) -> [Vec<u8>; 2] {
+        ["sts.db", "sts.db-wal"].map(|name| std::fs::read(self.0.join(name)).unwrap())
+    }
+
     /// The files as a killed process leaves them.
     pub(crate) fn copy_to(&self, other: &Self) {
         for name in ["sts.db", "sts.db-wal"] {
@@ -233,6 +238,7 @@ fn client(id: &str, credentials: Credentials) -> Client {
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
         dpop_bound_access_tokens: false,
+        opaque_access_tokens: false,
     }
 }
 
@@ -298,6 +304,7 @@ fn url_clients(
             refresh_token: true,
             client_credentials: true,
             exchange,
+            opaque_access_tokens: false,
         },
     };
     UrlClients::new(Arc::new(registered), UrlClientRules::new(documents, vec![rule]))
@@ -359,7 +366,18 @@ impl World {
 
     /// With another `rqp-client`.
     pub(crate) fn changing(change: impl FnOnce(&mut Client)) -> Self {
+        Self::of(server_policy(), change)
+    }
+
+    /// The same under other rules.
+    pub(crate) fn of(policy: ServerPolicy, change: impl FnOnce(&mut Client)) -> Self {
         let engine = Arc::new(MemoryEngine::new());
+        Self::whole(policy, engine, |_| TrustedIssuers::default(), change)
+    }
+
+    /// With a `rqp-client` whose access tokens are opaque.
+    pub(crate) fn opaque(engine: Arc<dyn Engine>) -> Self {
+        let change = |client: &mut Client| client.opaque_access_tokens = true;
         Self::whole(server_policy(), engine, |_| TrustedIssuers::default(), change)
     }
 
@@ -372,7 +390,7 @@ impl World {
         Self::whole(policy, engine, issuers, |_| {})
     }
 
-    fn whole(
+    pub(crate) fn whole(
         policy: ServerPolicy,
         engine: Arc<dyn Engine>,
         issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
