@@ -44,11 +44,15 @@ pub enum RecordTable {
     Sessions,
     /// What people allowed which client for good.
     Consents,
+    /// What resource owners were asked about people, and what they said.
+    Cases,
+    /// Permission tickets that wait for a resource owner.
+    WaitingTickets,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
@@ -57,6 +61,8 @@ impl RecordTable {
         Self::RefreshTokens,
         Self::Sessions,
         Self::Consents,
+        Self::Cases,
+        Self::WaitingTickets,
     ];
 }
 
@@ -150,6 +156,23 @@ pub trait OneTime: Send + Sync {
     ) -> BoxFuture<'a, Result<Spend, StoreError>>;
 }
 
+/// What becomes of a record that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Change {
+    /// It stays as it is, and where none is, none comes.
+    Keep,
+    /// This value from now on, until this moment.
+    Put(Vec<u8>, Option<Timestamp>),
+    /// It is no more.
+    Remove,
+}
+
+/// Looks at a record, if there is a live one, and says what becomes of it.
+///
+/// It runs where nothing else writes meanwhile, so it has to be quick, and it waits for nothing.
+pub type Changer = Box<dyn FnOnce(Option<&[u8]>) -> Change + Send>;
+
 /// Records that are read many times. Keys and values are our own; only [`Records::get`] is asked
 /// with keys that derive from untrusted input.
 pub trait Records: Send + Sync {
@@ -171,6 +194,17 @@ pub trait Records: Send + Sync {
         value: Vec<u8>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Looks at a live record and changes it, in one atomic step: between what `change` sees and what
+    /// it says, nobody writes. Durable before it answers; after an error, nothing is known of what
+    /// `change` saw.
+    fn update<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+        change: Changer,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Reads a live record. Sees every write that was acknowledged before the call, and nothing
     /// that a power cut could take back.

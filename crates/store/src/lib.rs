@@ -3,11 +3,12 @@
 //!
 //! | module | what is kept | specification |
 //! |---|---|---|
-//! | [`tickets`] | permission tickets: single use, bound to their first presenter | UMA 2.0 Grant §3.3.1, §5.5 |
+//! | [`tickets`] | permission tickets: single use, bound to their first presenter; those that wait for a resource owner | UMA 2.0 Grant §3.3.1, §5.5 |
 //! | [`codes`] | authorization codes: single use, a second use is recognised | [RFC 6749 §4.1.2] |
 //! | [`grants`] | what people allowed clients: what derives from a grant ends with it | [RFC 6749 §1.3] |
 //! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
 //! | [`sessions`] | where people are signed in | |
+//! | [`cases`] | what resource owners were asked about people, and what they said | UMA 2.0 Grant §3.3.6 |
 //! | [`consents`] | what people allowed which client for good | |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
 //! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
@@ -69,6 +70,7 @@
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
 
 pub mod access_tokens;
+pub mod cases;
 pub mod codes;
 pub mod consents;
 pub mod engine;
@@ -88,6 +90,7 @@ pub mod sqlite;
 pub mod tickets;
 
 pub use access_tokens::AccessTokens;
+pub use cases::Cases;
 pub use codes::Codes;
 pub use consents::Consents;
 pub use engine::Engine;

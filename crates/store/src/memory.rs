@@ -15,8 +15,8 @@ use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
 use crate::engine::{
-    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
-    Spend,
+    BoxFuture, Change, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable,
+    RecordTable, Records, Spend,
 };
 use crate::error::StoreError;
 use crate::horizon::{Horizon, steady_now};
@@ -43,6 +43,8 @@ pub struct MemoryEngine {
     refresh_tokens: Sharded<Record>,
     sessions: Sharded<Record>,
     consents: Sharded<Record>,
+    cases: Sharded<Record>,
+    waiting_tickets: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -69,6 +71,8 @@ impl MemoryEngine {
             RecordTable::RefreshTokens => &self.refresh_tokens,
             RecordTable::Sessions => &self.sessions,
             RecordTable::Consents => &self.consents,
+            RecordTable::Cases => &self.cases,
+            RecordTable::WaitingTickets => &self.waiting_tickets,
         }
     }
 
@@ -172,6 +176,30 @@ impl Records for MemoryEngine {
                     Ok(true)
                 }
                 _ => Ok(false),
+            }
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+        change: Changer,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.time.look(now);
+            let mut shard = self.records(table).lock(key);
+            let live = shard.entries.get(key).filter(|record| record.is_live(now));
+            match change(live.map(|record| record.value.as_slice())) {
+                Change::Keep => Ok(()),
+                Change::Put(value, expires) => {
+                    shard.insert(key, Record { value, expires }, &self.time)
+                }
+                Change::Remove => {
+                    shard.entries.remove(key);
+                    Ok(())
+                }
             }
         })
     }

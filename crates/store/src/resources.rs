@@ -25,7 +25,7 @@ pub struct Registrant {
 }
 
 impl Registrant {
-    fn prefix(&self) -> Digest {
+    pub(crate) fn prefix(&self) -> Digest {
         let parts = [self.owner.as_bytes(), self.resource_server.as_str().as_bytes()];
         Digest::of_parts(&parts)
     }

@@ -9,7 +9,7 @@
 //! | method | acknowledged when |
 //! |---|---|
 //! | `insert`, lazy | in memory; written within seconds if it is still live then (module `recent`) |
-//! | `insert`, durable; `insert_new`, `put`, `replace`, `remove` | committed and synced |
+//! | `insert`, durable; `insert_new`, `put`, `replace`, `update`, `remove` | committed and synced |
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
 //! | `get`, `list`, `count` | read from what is committed and synced |
 //!

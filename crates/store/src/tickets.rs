@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Timestamp};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
-use crate::engine::{Durability, Engine, OneTimeEntry, OneTimeTable};
+use crate::engine::{
+    Change, Changer, Durability, Engine, OneTimeEntry, OneTimeTable, RecordTable, Spend,
+};
 use crate::error::StoreError;
 use crate::one_time::Taken;
 use crate::record;
@@ -17,13 +20,17 @@ use crate::record;
 ///
 /// A ticket is kept under its digest, belongs to the first client that presents it, and is taken
 /// at most once.
+///
+/// One that waits for a resource owner lives for days, and a client comes back with it again and
+/// again, each time for the next. So no tombstone stays of it: taken, it is an unknown ticket, and
+/// however often a client comes, there is one record of its process.
 #[derive(Clone)]
 pub struct Tickets<R> {
     engine: Arc<dyn Engine>,
     record: PhantomData<fn() -> R>,
 }
 
-impl<R: Serialize + DeserializeOwned> Tickets<R> {
+impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
     /// Tickets kept in `engine`.
     #[must_use]
     pub fn new(engine: Arc<dyn Engine>) -> Self {
@@ -54,6 +61,24 @@ impl<R: Serialize + DeserializeOwned> Tickets<R> {
         self.engine.insert(OneTimeTable::Tickets, entry, Durability::Lazy).await
     }
 
+    /// Keeps a fresh ticket that waits for a resource owner. Durable before it answers: its client
+    /// comes back for days, and finds its process over every restart.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn issue_waiting(
+        &self,
+        ticket: &TicketHandle,
+        record: R,
+        client: &ClientId,
+        expires: Timestamp,
+    ) -> Result<(), StoreError> {
+        let value = record::encode(&Waiting { client: client.clone(), record })?;
+        let digest = ticket.digest();
+        let key = digest.as_bytes();
+        self.engine.put(RecordTable::WaitingTickets, key, value, Some(expires)).await
+    }
+
     /// Takes a ticket for `client`, in one step that is final. The ticket is untrusted, the client
     /// authenticated or, if public, identified.
     ///
@@ -68,6 +93,46 @@ impl<R: Serialize + DeserializeOwned> Tickets<R> {
         let presenter = client.as_str().as_bytes();
         let spend =
             self.engine.spend(OneTimeTable::Tickets, ticket.digest(), presenter, now).await?;
+        if spend == Spend::Absent {
+            return self.take_waiting(ticket, client, now).await;
+        }
         Taken::decode(&spend)
     }
+
+    async fn take_waiting(
+        &self,
+        ticket: &TicketHandle,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<Taken<R>, StoreError> {
+        let digest = ticket.digest();
+        let (table, key) = (RecordTable::WaitingTickets, digest.as_bytes());
+        // A guess costs no more than a reading.
+        if self.engine.get(table, key, now).await?.is_none() {
+            return Ok(Taken::Absent);
+        }
+        let (tell, told) = oneshot::channel();
+        let client = client.clone();
+        let changer: Changer = Box::new(move |found: Option<&[u8]>| {
+            let (change, taken) = match found.map(record::decode::<Waiting<R>>).transpose() {
+                Ok(Some(waiting)) if waiting.client == client => {
+                    (Change::Remove, Ok(Taken::First(waiting.record)))
+                }
+                Ok(Some(_)) => (Change::Keep, Ok(Taken::Bound)),
+                Ok(None) => (Change::Keep, Ok(Taken::Absent)),
+                Err(error) => (Change::Keep, Err(error)),
+            };
+            drop(tell.send(taken));
+            change
+        });
+        self.engine.update(table, key, now, changer).await?;
+        told.await.unwrap_or(Err(StoreError::Stopped))
+    }
+}
+
+/// A ticket that waits, and the one client that may take it.
+#[derive(Serialize, Deserialize)]
+struct Waiting<R> {
+    client: ClientId,
+    record: R,
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_store::engine::{
-    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
-    Spend,
+    BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
+    Records, Spend,
 };
 use countersign_store::{Engine, MemoryEngine, StoreError};
 use countersign_types::Timestamp;
@@ -87,6 +87,16 @@ impl Records for Failing {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         self.unless_used_up(self.inner.replace(table, key, value, now))
+    }
+
+    fn update<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+        change: Changer,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.unless_used_up(self.inner.update(table, key, now, change))
     }
 
     fn get<'a>(

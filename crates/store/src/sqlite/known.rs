@@ -53,6 +53,8 @@ pub(super) struct Known {
     refresh_tokens: Mutex<Table>,
     sessions: Mutex<Table>,
     consents: Mutex<Table>,
+    cases: Mutex<Table>,
+    waiting_tickets: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -135,6 +137,8 @@ impl Known {
             RecordTable::RefreshTokens => &self.refresh_tokens,
             RecordTable::Sessions => &self.sessions,
             RecordTable::Consents => &self.consents,
+            RecordTable::Cases => &self.cases,
+            RecordTable::WaitingTickets => &self.waiting_tickets,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.
         table.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::journal::JOURNALLED;
 use super::known::Look;
 use super::{SqliteEngine, statements};
-use crate::engine::{BoxFuture, KeyedValue, RecordTable, Records};
+use crate::engine::{BoxFuture, Changer, KeyedValue, RecordTable, Records};
 use crate::error::StoreError;
 
 impl SqliteEngine {
@@ -64,6 +64,19 @@ impl Records for SqliteEngine {
         let key = key.to_vec();
         let record = key.clone();
         let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
+        Box::pin(self.writer.commit_record(table, record, write))
+    }
+
+    fn update<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+        change: Changer,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let key = key.to_vec();
+        let record = key.clone();
+        let write = move |c: &Connection| statements::update(c, table, &key, now, change);
         Box::pin(self.writer.commit_record(table, record, write))
     }
 

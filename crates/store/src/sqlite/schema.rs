@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 4] = [TABLES, HORIZON, GRANTS, JOURNAL];
+const STEPS: [&str; 5] = [TABLES, HORIZON, GRANTS, JOURNAL, CASES];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -89,6 +89,18 @@ CREATE INDEX consents_expires ON consents (expires) WHERE expires IS NOT NULL;
 /// Records of access tokens that were put lately, those of one commit in one row.
 const JOURNAL: &str = "
 CREATE TABLE journal (id INTEGER PRIMARY KEY, records BLOB NOT NULL) STRICT;
+";
+
+/// What resource owners were asked, and the tickets that wait for them.
+const CASES: &str = "
+CREATE TABLE cases (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX cases_expires ON cases (expires) WHERE expires IS NOT NULL;
+CREATE TABLE waiting_tickets (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX waiting_tickets_expires ON waiting_tickets (expires) WHERE expires IS NOT NULL;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

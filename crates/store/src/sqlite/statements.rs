@@ -5,7 +5,7 @@ use countersign_types::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::known::Row;
-use crate::engine::{KeyedValue, OneTimeTable, RecordTable, Spend};
+use crate::engine::{Change, Changer, KeyedValue, OneTimeTable, RecordTable, Spend};
 use crate::one_time::Single;
 
 /// Rows of one table removed by one [`purge`].
@@ -102,6 +102,8 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::RefreshTokens => record_sql!("refresh_tokens"),
         RecordTable::Sessions => record_sql!("sessions"),
         RecordTable::Consents => record_sql!("consents"),
+        RecordTable::Cases => record_sql!("cases"),
+        RecordTable::WaitingTickets => record_sql!("waiting_tickets"),
     }
 }
 
@@ -114,7 +116,7 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 11] = purge_sql!(
+const PURGE: [&str; 13] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -125,7 +127,9 @@ const PURGE: [&str; 11] = purge_sql!(
     "grants",
     "refresh_tokens",
     "sessions",
-    "consents"
+    "consents",
+    "cases",
+    "waiting_tickets"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.
@@ -205,6 +209,22 @@ pub(super) fn replace(
 ) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(record_sql(table).replace)?;
     Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
+}
+
+/// Looks at a live record and changes it as `change` says.
+pub(super) fn update(
+    connection: &Connection,
+    table: RecordTable,
+    key: &[u8],
+    now: Timestamp,
+    change: Changer,
+) -> rusqlite::Result<()> {
+    let live = row(connection, table, key)?.filter(|row| row.is_live(now));
+    match change(live.as_ref().map(|row| row.value.as_slice())) {
+        Change::Keep => Ok(()),
+        Change::Put(value, expires) => put(connection, table, key, &value, expires),
+        Change::Remove => remove(connection, table, key).map(drop),
+    }
 }
 
 /// A record, live or not.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::common::{at, on_both};
+use countersign_store::cases::Kept;
+use countersign_store::engine::{Change, RecordTable};
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Codes, Consents, Grants, RefreshTokens, Registrations, Replay, Resources,
+    AccessTokens, Cases, Codes, Consents, Grants, RefreshTokens, Registrations, Replay, Resources,
     RevokedTokens, Sessions, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
@@ -81,6 +83,93 @@ async fn issuing_a_taken_ticket_again_does_not_revive_it() {
 
         tickets.issue(&ticket, &2, None, at(100)).await.unwrap();
         assert_eq!(tickets.take(&ticket, &alice, at(10)).await.unwrap(), Taken::Again(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_waits_is_its_clients_and_leaves_nothing_behind() {
+    on_both(async |engine| {
+        let tickets: Tickets<String> = Tickets::new(Arc::clone(&engine));
+        let (alice, mallory) = (client("a"), client("m"));
+        for round in 0..3 {
+            let ticket = TicketHandle::new(format!("w{round}"));
+            tickets.issue_waiting(&ticket, "process".into(), &alice, at(100)).await.unwrap();
+            assert_eq!(tickets.take(&ticket, &mallory, at(10)).await.unwrap(), Taken::Bound);
+            assert_eq!(tickets.take(&ticket, &alice, at(100)).await.unwrap(), Taken::Absent);
+            let first = tickets.take(&ticket, &alice, at(99)).await.unwrap();
+            assert_eq!(first, Taken::First("process".into()));
+            assert_eq!(tickets.take(&ticket, &alice, at(99)).await.unwrap(), Taken::Absent);
+        }
+        let left = engine.count(RecordTable::WaitingTickets, &[], at(10)).await.unwrap();
+        assert_eq!(left, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_case_is_changed_where_it_stands() {
+    on_both(async |engine| {
+        let cases: Cases<String> = Cases::new(engine);
+        let bob = Registrant { owner: "bob".into(), resource_server: client("rs") };
+        let carol = Registrant { owner: "carol".into(), resource_server: client("rs") };
+        let (alice, eve) = (Digest::of(b"alice"), Digest::of(b"eve"));
+        let add = |more: &'static str, expires: Option<i64>| {
+            move |found: Option<String>| {
+                let before = found.clone().unwrap_or_default();
+                let kept = Kept { record: before + more, expires: expires.map(at) };
+                (Some(kept), found.is_some())
+            }
+        };
+        assert!(!cases.change(&bob, &alice, at(1), add("asked", None)).await.unwrap());
+        assert!(cases.change(&bob, &alice, at(1), add(", approved", None)).await.unwrap());
+        let found = cases.find(&bob, &alice, at(1)).await.unwrap();
+        assert_eq!(found.as_deref(), Some("asked, approved"));
+        assert_eq!(cases.find(&bob, &eve, at(1)).await.unwrap(), None);
+        assert_eq!(cases.find(&carol, &alice, at(1)).await.unwrap(), None);
+
+        // One that looks and says nothing changes nothing.
+        let seen = cases.change(&bob, &alice, at(1), |found| (None, found)).await.unwrap();
+        assert_eq!(seen.as_deref(), Some("asked, approved"));
+        assert_eq!(cases.change(&bob, &eve, at(1), |found| (None, found)).await.unwrap(), None);
+        assert_eq!(cases.count(&bob, at(1)).await.unwrap(), 1);
+
+        // What expired is as if it had never been.
+        assert!(!cases.change(&bob, &eve, at(1), add("asked", Some(100))).await.unwrap());
+        assert_eq!(cases.list(&bob, at(99)).await.unwrap().len(), 2);
+        assert_eq!(cases.list(&bob, at(100)).await.unwrap(), ["asked, approved"]);
+        assert!(!cases.change(&bob, &eve, at(100), add("again", None)).await.unwrap());
+        assert_eq!(cases.find(&bob, &eve, at(100)).await.unwrap().as_deref(), Some("again"));
+        assert!(cases.list(&carol, at(1)).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+/// Every table is changed in place, those of access tokens too, which may stand in a journal.
+#[tokio::test]
+async fn a_record_of_any_table_is_looked_at_and_changed_in_one_step() {
+    on_both(async |engine| {
+        for table in RecordTable::ALL {
+            let update = async |change: Change| {
+                let (tell, told) = std::sync::mpsc::channel();
+                let changer = move |found: Option<&[u8]>| {
+                    tell.send(found.map(<[u8]>::to_vec)).unwrap();
+                    change
+                };
+                engine.update(table, b"key", at(1), Box::new(changer)).await.unwrap();
+                told.recv().unwrap()
+            };
+            assert_eq!(update(Change::Keep).await, None, "{table:?}");
+            assert_eq!(update(Change::Put(b"one".to_vec(), Some(at(9)))).await, None);
+            assert_eq!(update(Change::Keep).await.as_deref(), Some(b"one".as_slice()));
+            engine.put(table, b"key", b"two".to_vec(), Some(at(9))).await.unwrap();
+            let seen = update(Change::Put(b"three".to_vec(), None)).await;
+            assert_eq!(seen.as_deref(), Some(b"two".as_slice()), "{table:?}");
+            let found = engine.get(table, b"key", at(99)).await.unwrap();
+            assert_eq!(found.as_deref(), Some(b"three".as_slice()));
+            assert_eq!(update(Change::Remove).await.as_deref(), Some(b"three".as_slice()));
+            assert_eq!(engine.get(table, b"key", at(1)).await.unwrap(), None, "{table:?}");
+        }
     })
     .await;
 }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use crate::common::{Directory, FixedClock, at, open};
+use countersign_store::cases::Kept;
 use countersign_store::engine::{Durability, OneTime as _, OneTimeEntry, OneTimeTable, Spend};
-use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_store::resources::Registrant;
+use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine, Taken, Tickets};
+use countersign_types::ClientId;
 use countersign_types::digest::Digest;
+use countersign_types::secret::TicketHandle;
 
 const CALLERS: usize = 50;
 const ROUNDS: u32 = 20;
@@ -56,10 +60,67 @@ async fn race_to_be_new(engine: Arc<dyn Engine>) {
     }
 }
 
+async fn race_for_a_ticket_that_waits(engine: Arc<dyn Engine>) {
+    let tickets: Tickets<u32> = Tickets::new(engine);
+    let client = ClientId::parse("app").unwrap();
+    for round in 0..ROUNDS {
+        let ticket = TicketHandle::new(round.to_string());
+        tickets.issue_waiting(&ticket, round, &client, at(100)).await.unwrap();
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let (tickets, client) = (tickets.clone(), client.clone());
+                let ticket = TicketHandle::new(round.to_string());
+                tokio::spawn(async move { tickets.take(&ticket, &client, at(1)).await })
+            })
+            .collect();
+        let mut first = 0;
+        for attempt in attempts {
+            match attempt.await.unwrap().unwrap() {
+                Taken::First(found) => first += u32::from(found == round),
+                Taken::Absent => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(first, 1);
+    }
+}
+
+/// Each caller adds itself to what it finds: nothing is lost if nobody writes in between.
+async fn race_to_change_a_case(engine: Arc<dyn Engine>) {
+    let cases: Cases<Vec<usize>> = Cases::new(engine);
+    let bob = Registrant { owner: "bob".into(), resource_server: ClientId::parse("rs").unwrap() };
+    let alice = Digest::of(b"alice");
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (cases, bob) = (cases.clone(), bob.clone());
+            tokio::spawn(async move {
+                let add = move |found: Option<Vec<usize>>| {
+                    let mut record = found.unwrap_or_default();
+                    record.push(caller);
+                    let count = record.len();
+                    (Some(Kept { record, expires: None }), count)
+                };
+                cases.change(&bob, &alice, at(1), add).await.unwrap()
+            })
+        })
+        .collect();
+    let mut counts = Vec::new();
+    for caller in callers {
+        counts.push(caller.await.unwrap());
+    }
+    counts.sort_unstable();
+    assert!(counts.into_iter().eq(1..=CALLERS), "each found what the one before it left");
+    let mut all = cases.find(&bob, &alice, at(1)).await.unwrap().unwrap();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..CALLERS));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_fifty_wins_in_memory() {
     race(Arc::new(MemoryEngine::new())).await;
     race_to_be_new(Arc::new(MemoryEngine::new())).await;
+    race_for_a_ticket_that_waits(Arc::new(MemoryEngine::new())).await;
+    race_to_change_a_case(Arc::new(MemoryEngine::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -68,6 +129,10 @@ async fn one_of_fifty_wins_in_sqlite() {
     race(open(&directory.file())).await;
     let directory = Directory::new();
     race_to_be_new(open(&directory.file())).await;
+    let directory = Directory::new();
+    race_for_a_ticket_that_waits(open(&directory.file())).await;
+    let directory = Directory::new();
+    race_to_change_a_case(open(&directory.file())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

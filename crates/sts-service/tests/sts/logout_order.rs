@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use countersign_store::engine::{
-    BoxFuture, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable, Records,
-    Spend,
+    BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
+    Records, Spend,
 };
 use countersign_store::{MemoryEngine, StoreError};
 use countersign_types::Timestamp;
@@ -68,6 +68,16 @@ impl Records for Watched {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         self.inner.replace(table, key, value, now)
+    }
+
+    fn update<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        now: Timestamp,
+        change: Changer,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.update(table, key, now, change)
     }
 
     fn get<'a>(
