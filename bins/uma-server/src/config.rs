@@ -90,6 +90,7 @@ struct Lifetimes {
     rpt: Lifetime,
     claims_token: Lifetime,
     kept_claims: Lifetime,
+    refresh: Option<Lifetime>,
 }
 
 impl Default for Lifetimes {
@@ -101,6 +102,7 @@ impl Default for Lifetimes {
             rpt: rpt::LIFETIME,
             claims_token: five_minutes,
             kept_claims: five_minutes,
+            refresh: None,
         }
     }
 }
@@ -221,7 +223,11 @@ fn uma(
     ] {
         config::check_lifetime(path, key, lifetime, longest)?;
     }
+    if let Some(refresh) = lifetimes.refresh {
+        config::check_lifetime(path, "refresh", refresh, MAX_REFRESH)?;
+    }
     let mut uma = UmaConfig::new(issuer.clone());
+    uma.refresh_lifetime = lifetimes.refresh;
     uma.settings = Settings {
         ticket_lifetime: lifetimes.ticket,
         rpt_lifetime: lifetimes.rpt,
@@ -241,6 +247,9 @@ fn uma(
 
 /// A day: a longer life of any of these is a mistake.
 const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
+
+/// For so long, at most, claims are taken to be true that were verified once: 30 days.
+const MAX_REFRESH: Lifetime = Lifetime::from_secs(30 * 86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
 const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);

@@ -109,6 +109,7 @@ fn every_commented_setting_is_known() {
         ("# keys = \"resource-server.jwks\"", "resource_servers[0].secret"),
         ("# keys = \"rqp-client.jwks\"", "clients[0].secret"),
         ("# secret_sha256 =", "resource_servers[0].secret"),
+        ("# refresh = 3600", ""),
     ] {
         let text = example();
         assert!(text.contains(commented));

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
 use countersign_types::secret::RefreshToken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,8 +15,8 @@ use crate::record;
 
 /// Refresh tokens under their digests, each with the record `R` of what it stands for.
 ///
-/// A token that was replaced stays until it expires, so that it is recognised when it is shown
-/// again; that it is used once is for [`Replay`](crate::Replay) to see to.
+/// Where tokens are replaced, one that was stays until it expires, so that it is recognised when it
+/// is shown again; that it is used once is for [`Replay`](crate::Replay) to see to.
 #[derive(Clone)]
 pub struct RefreshTokens<R> {
     engine: Arc<dyn Engine>,
@@ -54,8 +55,23 @@ impl<R: Serialize + DeserializeOwned> RefreshTokens<R> {
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<R>, StoreError> {
-        let digest = token.digest();
-        let value = self.engine.get(RecordTable::RefreshTokens, digest.as_bytes(), now).await?;
+        self.find_by(&token.digest(), now).await
+    }
+
+    /// What the token of this digest stands for, if it is live.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_by(&self, token: &Digest, now: Timestamp) -> Result<Option<R>, StoreError> {
+        let value = self.engine.get(RecordTable::RefreshTokens, token.as_bytes(), now).await?;
         value.map(|value| record::decode(&value)).transpose()
+    }
+
+    /// Forgets a token; `false` if there is none. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the end must then not be acknowledged.
+    pub async fn remove(&self, token: &RefreshToken) -> Result<bool, StoreError> {
+        self.engine.remove(RecordTable::RefreshTokens, token.digest().as_bytes()).await
     }
 }

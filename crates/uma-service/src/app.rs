@@ -6,13 +6,16 @@ use axum::Router;
 use axum::routing::{get, post};
 use countersign_metadata::server::{DocumentKind, well_known};
 use countersign_store::resources::Registrant;
-use countersign_store::{AccessTokens, Engine, Replay, Resources, StoreError, Tickets};
+use countersign_store::{
+    AccessTokens, Engine, RefreshTokens, Replay, Resources, StoreError, Tickets,
+};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
 use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Lifetime};
 use countersign_uma::assessment::Settings;
 use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::protection::{PAT_LIFETIME, ResourceServer};
+use countersign_uma::refresh::Grant;
 use countersign_uma::resource::ResourceDescription;
 use countersign_uma::{Policy, Process, Protection};
 
@@ -31,6 +34,9 @@ pub struct UmaConfig {
     pub settings: Settings,
     /// How long a PAT lives.
     pub pat_lifetime: Lifetime,
+    /// How long an RPT can be refreshed, by a client that authenticates; `None` if never. No refresh
+    /// token is given out then.
+    pub refresh_lifetime: Option<Lifetime>,
     /// How much one resource server may have stored.
     pub limits: Limits,
 }
@@ -40,7 +46,12 @@ impl UmaConfig {
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
         let settings = Settings::new(issuer);
-        Self { settings, pat_lifetime: PAT_LIFETIME, limits: Limits::default() }
+        Self {
+            settings,
+            pat_lifetime: PAT_LIFETIME,
+            refresh_lifetime: None,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -67,10 +78,12 @@ pub struct Seams {
 pub struct Uma {
     pub(crate) settings: Settings,
     pub(crate) pat_lifetime: Lifetime,
+    pub(crate) refresh_lifetime: Option<Lifetime>,
     pub(crate) resource_counts: ResourceCounts,
     pub(crate) endpoints: Endpoints,
     pub(crate) tickets: Tickets<Process>,
     pub(crate) tokens: AccessTokens<StoredToken>,
+    pub(crate) refresh_tokens: RefreshTokens<Grant>,
     pub(crate) resources: Resources<ResourceDescription>,
     pub(crate) replay: Replay,
     pub(crate) ticket_quota: Quota,
@@ -92,18 +105,20 @@ impl Uma {
     /// # Errors
     /// [`IdentifierError`] if the issuer identifier is too long to make endpoints of.
     pub fn new(config: UmaConfig, seams: Seams) -> Result<Self, IdentifierError> {
-        let UmaConfig { settings, pat_lifetime, limits } = config;
+        let UmaConfig { settings, pat_lifetime, refresh_lifetime, limits } = config;
         let engine = || Arc::clone(&seams.engine);
         Ok(Self {
             endpoints: Endpoints::of(&settings.issuer)?,
             tickets: Tickets::new(engine()),
             tokens: AccessTokens::new(engine()),
+            refresh_tokens: RefreshTokens::new(engine()),
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),
             ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),
             pat_quota: Quota::new(limits.pats, pat_lifetime),
             resource_counts: ResourceCounts::new(limits.resources),
             pat_lifetime,
+            refresh_lifetime,
             settings,
             seams,
         })
@@ -163,6 +178,8 @@ pub struct Endpoints {
     pub token: EndpointUrl,
     /// Introspection of RPTs.
     pub introspection: EndpointUrl,
+    /// Revocation of tokens by their clients.
+    pub revocation: EndpointUrl,
     /// Permission requests.
     pub permission: EndpointUrl,
     /// Resource registration; a resource is one segment below.
@@ -180,6 +197,7 @@ impl Endpoints {
         Ok(Self {
             token: below("token")?,
             introspection: below("introspect")?,
+            revocation: below("revoke")?,
             permission: below("permission")?,
             resources: below("resources")?,
             uma2_configuration: well_known(DocumentKind::Uma2, issuer)?,
@@ -205,6 +223,7 @@ pub fn app(uma: Arc<Uma>) -> Router {
         )
         .route(&path(&paths.token), routes::only("POST", post(routes::token)))
         .route(&path(&paths.introspection), routes::only("POST", post(routes::introspect)))
+        .route(&path(&paths.revocation), routes::only("POST", post(routes::revoke)))
         .route(&path(&paths.permission), routes::only("POST", post(routes::permission)))
         .route(
             &path(&paths.resources),

@@ -10,6 +10,7 @@ use countersign_types::{Wire, WireError};
 use countersign_uma::GrantError;
 use countersign_uma::permission::PermissionError;
 use countersign_uma::protection::PatError;
+use countersign_uma::refresh::RefreshError;
 use countersign_uma::resource::ResourceError;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -18,6 +19,11 @@ use http::{HeaderValue, header};
 use crate::body::RequestError;
 use crate::limits::Exhausted;
 use crate::pat::BearerError;
+
+/// A client wants to revoke what is not its own.
+#[derive(Debug, thiserror::Error)]
+#[error("the token was issued to another client")]
+pub(crate) struct OtherClient;
 
 /// A request that failed, in the terms of the operation that refused it.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +38,10 @@ pub(crate) enum Failure {
     Client(#[from] ClientAuthError),
     #[error("the grant was refused")]
     Grant(#[from] GrantError),
+    #[error("nothing was refreshed")]
+    Refresh(#[from] RefreshError),
+    #[error("nothing was revoked")]
+    Revocation(#[from] OtherClient),
     #[error("no PAT was issued")]
     Pat(#[from] PatError),
     #[error("the permission request was refused")]
@@ -54,6 +64,13 @@ impl WireError for Failure {
             Self::Bearer(error) => error.wire(),
             Self::Client(error) => error.wire(),
             Self::Grant(error) => error.wire(),
+            Self::Refresh(error) => error.wire(),
+            // RFC 7009 §2.1, with the code that RFC 6749 §5.2 has for it.
+            Self::Revocation(OtherClient) => Wire::new(
+                ErrorCode::INVALID_GRANT,
+                StatusCode::BAD_REQUEST,
+                "the token was issued to another client",
+            ),
             Self::Pat(error) => error.wire(),
             Self::Permission(error) => error.wire(),
             Self::Resource(error) => error.wire(),

@@ -6,8 +6,9 @@
 //! | endpoint | path below the issuer | specification |
 //! |---|---|---|
 //! | metadata | `/.well-known/uma2-configuration`, `/.well-known/oauth-authorization-server` | [UG §2], [UF §2], [RFC 8414 §3] |
-//! | token | `/token` | [UG §3.3.1], [RFC 6749 §4.4] |
+//! | token | `/token` | [UG §3.3.1], [UG §3.6], [RFC 6749 §4.4] |
 //! | introspection | `/introspect` | [UF §5.1], [RFC 7662 §2] |
+//! | revocation | `/revoke` | [UG §3.7], [RFC 7009 §2] |
 //! | permission | `/permission` | [UF §4] |
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
 //!
@@ -60,8 +61,7 @@
 //! # What is left out
 //!
 //! Serving: listening, TLS, time limits and the shutdown are `countersign-host`'s. Claims
-//! interaction, PCTs, asking the owner, refresh and revocation are not offered, and the metadata
-//! does not say they are.
+//! interaction, PCTs and asking the owner are not offered, and the metadata does not say they are.
 //!
 //! # Deviations
 //!
@@ -70,11 +70,14 @@
 //!
 //! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
 //! [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
+//! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
+//! [UG §3.7]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.7
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
 //! [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
 //! [UF §4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4
 //! [UF §5.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1
 //! [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
+//! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 

@@ -3,7 +3,9 @@
 pub(crate) mod introspection;
 pub(crate) mod metadata;
 pub(crate) mod permission;
+mod refresh;
 pub(crate) mod resources;
+pub(crate) mod revocation;
 pub(crate) mod token;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use serde::Serialize;
 pub(crate) use self::introspection::introspect;
 pub(crate) use self::metadata::metadata;
 pub(crate) use self::permission::permission;
+pub(crate) use self::revocation::revoke;
 pub(crate) use self::token::token;
 use crate::app::Uma;
 use crate::body::RequestError;

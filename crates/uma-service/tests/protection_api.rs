@@ -358,6 +358,12 @@ async fn metadata_says_what_is_there() {
             "issuer": "https://uma.bob.example",
             "token_endpoint": "https://uma.bob.example/token",
             "introspection_endpoint": "https://uma.bob.example/introspect",
+            "revocation_endpoint": "https://uma.bob.example/revoke",
+            "revocation_endpoint_auth_methods_supported":
+                ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported":
+                ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+                 "Ed25519"],
             "permission_endpoint": "https://uma.bob.example/permission",
             "resource_registration_endpoint": "https://uma.bob.example/resources",
             "scopes_supported": ["uma_protection"],

@@ -7,7 +7,7 @@
 use countersign_types::identifier::IdentifierError;
 use countersign_types::params::ParamsError;
 use countersign_types::scope::ScopeError;
-use countersign_types::secret::{AccessToken, TicketHandle};
+use countersign_types::secret::{AccessToken, RefreshToken, TicketHandle};
 use countersign_types::wire::{ErrorCode, json_response};
 use countersign_types::{
     Params, ResourceIdentifier, ScopeSet, Timestamp, TokenType, Wire, WireError,
@@ -99,15 +99,28 @@ pub fn respond<'a>(rpt: &Rpt, token: &'a AccessToken, now: Timestamp) -> TokenRe
         access_token: token.expose(),
         token_type: "Bearer",
         expires_in: rpt.expires.since(now).as_secs(),
+        refresh_token: None,
     }
 }
 
-/// What [`respond`] gives: serialised, the body of the response. It holds the RPT itself.
+/// What [`respond`] gives: serialised, the body of the response. It holds the tokens themselves.
 #[derive(Serialize)]
 pub struct TokenResponse<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+}
+
+impl<'a> TokenResponse<'a> {
+    /// The same with a refresh token. [UG §3.3.5]
+    ///
+    /// [UG §3.3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.5
+    #[must_use]
+    pub fn with_refresh_token(self, token: Option<&'a RefreshToken>) -> Self {
+        Self { refresh_token: token.map(RefreshToken::expose), ..self }
+    }
 }
 
 /// The `need_info` response: 403, the rotated ticket, the claims that are missing. [UG §3.3.6]

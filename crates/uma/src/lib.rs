@@ -13,6 +13,7 @@
 //! | [`assessment`] | every check between a token request and its answer, in order | [UG §3.3.4] |
 //! | [`policy`] | who may reach a resource: the seam, and rules from configuration | [UG §3.3.4], [UG §5.6] |
 //! | [`rpt`] | what an RPT stands for and what introspection says of it | [UF §5.1.1] |
+//! | [`refresh`] | what a refresh token is worth | [UG §3.6] |
 //! | [`person`] | the requesting party, as a verified claims token describes them | |
 //! | [`check`] | the names of the checks, for logs and for people | |
 //!
@@ -46,7 +47,7 @@
 //!
 //! # What is left out
 //!
-//! Persisted claims tokens (PCT), `request_submitted`, upgrading an RPT, refresh tokens and
+//! Persisted claims tokens (PCT), `request_submitted`, upgrading an RPT and
 //! interactive claims gathering are not here: a `pct` or `rpt` parameter is read and has no effect,
 //! which [UG §3.3.1] permits, and [`Outcome`] and
 //! [`Decision`](policy::Decision) are open to more variants.
@@ -66,6 +67,7 @@
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 //! [UG §3.3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.5
 //! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+//! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 //! [UG §5.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.5
 //! [UG §5.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.6
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
@@ -81,6 +83,7 @@ pub mod person;
 pub mod policy;
 pub mod process;
 pub mod protection;
+pub mod refresh;
 pub mod resource;
 pub mod rpt;
 

@@ -12,6 +12,7 @@ use crate::permission::{Permission, Registered};
 use crate::person::Person;
 use crate::policy::{Decision, Policy, PolicyRequest, Revision};
 use crate::protection::Protection;
+use crate::refresh::GrantId;
 use crate::resource::ResourceDescription;
 
 /// How long an RPT lives unless configured otherwise.
@@ -32,6 +33,9 @@ pub struct Rpt {
     pub basis: Basis,
     /// What it permits.
     pub permissions: Vec<Permission>,
+    /// What it came of together with a refresh token, or by one: it ends with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
     /// When it was issued.
     pub issued: Timestamp,
     /// When it ends.
@@ -215,6 +219,7 @@ mod tests {
             }),
             basis: Basis::of(revision, &permissions, &registered(r#"["get","put"]"#)),
             permissions,
+            grant: None,
             issued: Timestamp::from_unix(1000),
             expires: Timestamp::from_unix(1300),
         }

@@ -293,10 +293,15 @@ async fn a_refresh_token_is_found_until_it_expires() {
         tokens.insert(&one, &"grant".into(), at(110)).await.unwrap();
         assert_eq!(tokens.find(&one, at(109)).await.unwrap().as_deref(), Some("grant"));
         assert_eq!(tokens.find(&one, at(110)).await.unwrap(), None);
+        let found = tokens.find_by(&one.digest(), at(109)).await.unwrap();
+        assert_eq!(found.as_deref(), Some("grant"));
         assert_eq!(tokens.find(&RefreshToken::new("One"), at(1)).await.unwrap(), None);
         let access_tokens: AccessTokens<String> = AccessTokens::new(engine);
         let same = access_tokens.find(&AccessToken::new("one"), at(1)).await.unwrap();
         assert_eq!(same, None, "one text, two things");
+        assert!(tokens.remove(&one).await.unwrap());
+        assert_eq!(tokens.find(&one, at(1)).await.unwrap(), None);
+        assert!(!tokens.remove(&one).await.unwrap());
     })
     .await;
 }

@@ -12,6 +12,7 @@ use countersign_uma::rpt::{self, Current};
 use http::StatusCode;
 
 use super::json;
+use super::refresh::grant_stands;
 use crate::app::Uma;
 use crate::failure::Failure;
 use crate::pat::StoredToken;
@@ -30,13 +31,15 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     let token = AccessToken::new(params.require("token")?);
     let answer = match uma.tokens.find(&token, now).await? {
         Some(StoredToken::Rpt(rpt))
-            if rpt.protection == asker && uma.may_hold_rpts(&rpt.client).await? =>
+            if rpt.protection == asker
+                && uma.may_hold_rpts(&rpt.client).await?
+                && grant_stands(uma, &rpt, now).await? =>
         {
             let registered = uma.registered(&asker, &rpt.permissions).await?;
             let (policy, settings) = (&*uma.seams.policy, &uma.settings);
             rpt.introspect(&asker, Current { registered: &registered, policy, settings, now })
         }
-        // Unknown, expired, a PAT, or none of the asker's business: the same answer.
+        // Unknown, expired, revoked, a PAT, or none of the asker's business: the same answer.
         _ => rpt::inactive(),
     };
     Ok(json(StatusCode::OK, &answer))

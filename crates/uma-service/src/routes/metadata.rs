@@ -17,7 +17,7 @@ use axum::response::Response;
 use countersign_client_auth::Method;
 use countersign_jwt::Algorithm;
 use countersign_metadata::server::ServerMetadata;
-use countersign_uma::{grant, protection};
+use countersign_uma::{grant, protection, refresh};
 
 use crate::app::Uma;
 
@@ -33,15 +33,22 @@ fn describe(uma: &Uma) -> ServerMetadata {
     let mut metadata = ServerMetadata::new(uma.settings.issuer.clone());
     metadata.token_endpoint = Some(endpoints.token);
     metadata.introspection_endpoint = Some(endpoints.introspection);
+    metadata.revocation_endpoint = Some(endpoints.revocation);
     metadata.permission_endpoint = Some(endpoints.permission);
     metadata.resource_registration_endpoint = Some(endpoints.resources);
     metadata.scopes_supported = vec![protection::SCOPE.to_owned()];
     metadata.grant_types_supported =
         vec![grant::GRANT_TYPE.to_owned(), "client_credentials".to_owned()];
-    metadata.token_endpoint_auth_methods_supported =
-        methods.into_iter().map(|method| method.as_str().to_owned()).collect();
-    metadata.token_endpoint_auth_signing_alg_values_supported =
-        Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned()).collect();
+    if uma.refresh_lifetime.is_some() {
+        metadata.grant_types_supported.push(refresh::GRANT_TYPE.to_owned());
+    }
+    let methods: Vec<_> = methods.into_iter().map(|method| method.as_str().to_owned()).collect();
+    let algorithms = Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned());
+    let algorithms: Vec<_> = algorithms.collect();
+    metadata.revocation_endpoint_auth_methods_supported.clone_from(&methods);
+    metadata.revocation_endpoint_auth_signing_alg_values_supported.clone_from(&algorithms);
+    metadata.token_endpoint_auth_methods_supported = methods;
+    metadata.token_endpoint_auth_signing_alg_values_supported = algorithms;
     metadata.ticket_challenge_methods_supported =
         vec![countersign_permission_ticket::METHOD.to_owned()];
     metadata.client_id_metadata_document_supported = uma.seams.clients.reads_documents();

@@ -1,4 +1,4 @@
-//! The token endpoint: PATs by client credentials, RPTs by permission tickets.
+//! The token endpoint: PATs by client credentials, RPTs by permission tickets and refresh tokens.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use countersign_types::{Params, Timestamp, WireError as _};
 use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome};
 use countersign_uma::check::Step;
 use countersign_uma::process::TicketError;
-use countersign_uma::{GrantError, Process, Rpt, TokenRequest, grant, protection};
+use countersign_uma::{GrantError, Process, Rpt, TokenRequest, grant, protection, refresh};
 use http::{HeaderMap, StatusCode};
 
 use super::json;
@@ -35,6 +35,7 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     match params.require("grant_type")? {
         "client_credentials" => client_credentials(uma, &headers, &params, now).await,
         grant::GRANT_TYPE => uma_ticket(uma, &headers, &params, now).await,
+        refresh::GRANT_TYPE => super::refresh::refresh(uma, &headers, &params, now).await,
         _ => Err(GrantError::GrantType.into()),
     }
 }
@@ -125,7 +126,7 @@ async fn assess(
     };
     let ended = conclude(uma, Assessment::begin(presented, request, facts)).await;
     match record.ended(*ended) {
-        Outcome::Granted(rpt) => issue(uma, rpt, now, record).await,
+        Outcome::Granted(rpt) => issue(uma, rpt, client.is_confidential(), now, record).await,
         Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
@@ -133,7 +134,7 @@ async fn assess(
 }
 
 /// Refuses the proof of a key that what is issued would have to be bound to, before anything is spent.
-fn no_proof(headers: &HeaderMap) -> Result<(), GrantError> {
+pub(super) fn no_proof(headers: &HeaderMap) -> Result<(), GrantError> {
     if headers.contains_key(dpop::HEADER) { Err(GrantError::Binding) } else { Ok(()) }
 }
 
@@ -190,12 +191,15 @@ async fn conclude(uma: &Uma, assessment: Assessment<'_>) -> Box<Ended> {
 /// Issues the RPT: durable before it leaves.
 async fn issue(
     uma: &Uma,
-    rpt: Rpt,
+    mut rpt: Rpt,
+    confidential: bool,
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
+    let refresh_token = super::refresh::grant_with(uma, &mut rpt, confidential, now).await?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
-    let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
+    let response = grant::respond(&rpt, &token, now).with_refresh_token(refresh_token.as_ref());
+    let response = json(StatusCode::OK, &response);
     let expires = rpt.expires;
     let stored = StoredToken::Rpt(Box::new(rpt));
     uma.tokens.insert(&token, &stored, expires).await?;
@@ -214,7 +218,7 @@ async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
 }
 
 /// Which client is calling. [RFC 6749 §3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)
-async fn authenticate(
+pub(super) async fn authenticate(
     uma: &Uma,
     headers: &HeaderMap,
     params: &Params,

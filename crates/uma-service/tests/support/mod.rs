@@ -187,6 +187,15 @@ impl World {
 
     /// The server after these clients' registrations were taken back.
     pub(crate) fn without(gone: &[&str], engine: Arc<dyn Engine>, limits: Limits) -> Self {
+        Self::configured(gone, engine, |config| config.limits = limits)
+    }
+
+    /// The same, under another configuration.
+    pub(crate) fn configured(
+        gone: &[&str],
+        engine: Arc<dyn Engine>,
+        configure: impl FnOnce(&mut UmaConfig),
+    ) -> Self {
         let clock = Arc::new(SetClock(AtomicI64::new(NOW)));
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
@@ -206,7 +215,7 @@ impl World {
         let stays = |client: &Client| !gone.contains(&client.registered.id.as_str());
         let clients = StaticClients::from_iter(clients.into_iter().filter(stays));
         let mut config = UmaConfig::new(Issuer::parse(AS).unwrap());
-        config.limits = limits;
+        configure(&mut config);
         let seams = Seams {
             engine,
             clients: Arc::new(clients),

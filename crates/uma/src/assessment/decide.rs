@@ -72,6 +72,7 @@ impl AwaitingPolicy<'_> {
                     .map(|person| person.with_only(&policy.claims(core.process.protection()))),
                 basis: Basis::of(revision, &tally.granted, core.facts.registered),
                 permissions: tally.granted,
+                grant: None,
                 issued: core.facts.now,
                 expires: core.facts.now.after(core.facts.settings.rpt_lifetime),
             }),

@@ -1,0 +1,75 @@
+//! RPTs by refresh token: no assessment is made. [UG §3.6]
+//!
+//! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
+
+use axum::response::Response;
+use countersign_types::secret::RefreshToken;
+use countersign_types::{Params, Timestamp};
+use countersign_uma::refresh::{self, Grant, GrantId};
+use countersign_uma::{GrantError, Rpt, grant};
+use http::{HeaderMap, StatusCode};
+
+use super::json;
+use super::token::{authenticate, no_proof};
+use crate::app::Uma;
+use crate::failure::Failure;
+use crate::pat::StoredToken;
+
+/// [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
+pub(crate) async fn refresh(
+    uma: &Uma,
+    headers: &HeaderMap,
+    params: &Params,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    if uma.refresh_lifetime.is_none() {
+        return Err(GrantError::GrantType.into());
+    }
+    no_proof(headers)?;
+    let request = refresh::parse(params)?;
+    let (client, registration) = authenticate(uma, headers, params, now).await?;
+    if registration.uma_grant.is_none() {
+        return Err(GrantError::Client.into());
+    }
+    let grant = uma.refresh_tokens.find(&request.token, now).await?;
+    let rpt = refresh::decide(&request, grant, &client, now, uma.settings.rpt_lifetime)?;
+    // A ticket is good for one RPT; a refresh token must not be a way around the share that a
+    // resource server has of what is stored.
+    uma.ticket_quota.take(&rpt.protection.resource_server, now)?;
+    let token = uma.tokens.generate(&*uma.seams.random, now);
+    let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
+    tracing::info!(
+        target: "countersign::audit",
+        client_id = %client.id(),
+        resource_server = %rpt.protection.resource_server,
+        owner = %rpt.protection.owner,
+        subject = rpt.person.as_ref().map(|person| person.sub.as_str()),
+        "a requesting party token was refreshed",
+    );
+    let expires = rpt.expires;
+    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
+    Ok(response)
+}
+
+/// A refresh token to go with an RPT, where this server gives any; durable before it leaves, and
+/// before the RPT is kept that counts only while it is there.
+pub(crate) async fn grant_with(
+    uma: &Uma,
+    rpt: &mut Rpt,
+    confidential: bool,
+    now: Timestamp,
+) -> Result<Option<RefreshToken>, Failure> {
+    let Some(lifetime) = uma.refresh_lifetime.filter(|_| confidential) else { return Ok(None) };
+    let token = RefreshToken::generate(&*uma.seams.random);
+    rpt.grant = Some(GrantId::of(&token));
+    let grant = Grant { rpt: rpt.clone(), expires: now.after(lifetime) };
+    uma.refresh_tokens.insert(&token, &grant, grant.expires).await?;
+    Ok(Some(token))
+}
+
+/// Whether the grant that an RPT came of is still there, if it came of one.
+pub(crate) async fn grant_stands(uma: &Uma, rpt: &Rpt, now: Timestamp) -> Result<bool, Failure> {
+    let Some(grant) = &rpt.grant else { return Ok(true) };
+    let Some(digest) = grant.digest() else { return Ok(false) };
+    Ok(uma.refresh_tokens.find_by(&digest, now).await?.is_some())
+}

@@ -1,0 +1,198 @@
+//! RPTs that are refreshed, and tokens that their clients revoke.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use countersign_store::{Engine, MemoryEngine};
+use countersign_types::Lifetime;
+use http::Method;
+use serde_json::{Value, json};
+use support::{Answer, RS, World, refused, rpt, rules_of};
+
+/// A server whose RPTs can be refreshed for an hour.
+fn world() -> World {
+    on(Arc::new(MemoryEngine::new()))
+}
+
+fn on(engine: Arc<dyn Engine>) -> World {
+    World::configured(&[], engine, |config| {
+        config.refresh_lifetime = Some(Lifetime::from_secs(3600));
+    })
+}
+
+/// Both tokens of a grant for `get` and `put`, and the PAT of the resource server.
+async fn granted(world: &World) -> (String, String, String) {
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let ticket = world.ticket_for(&pat, &id).await;
+    let mut claims = world.claims(&ticket);
+    claims["department"] = json!("research");
+    let answer = world.redeem(&ticket, &claims, &[("scope", "put")]).await;
+    let refresh_token = answer.json()["refresh_token"].as_str().unwrap().to_owned();
+    (rpt(&answer), refresh_token, pat)
+}
+
+async fn refresh(world: &World, client: &str, token: &str, more: &[(&str, &str)]) -> Answer {
+    let mut form =
+        vec![("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", client)];
+    if client != "public" {
+        form.push(("client_secret", client));
+    }
+    form.extend(more);
+    world.form("/token", "", &form).await
+}
+
+async fn revoke(world: &World, client: &str, token: &str) -> Answer {
+    let form = [("token", token), ("client_id", client), ("client_secret", client)];
+    world.form("/revoke", "", &form).await
+}
+
+/// The scopes of a token, by introspection; null if it is not active.
+async fn scopes(world: &World, pat: &str, token: &str) -> Value {
+    let answer = world.form("/introspect", pat, &[("token", token)]).await;
+    answer.json()["permissions"][0]["resource_scopes"].clone()
+}
+
+#[tokio::test]
+async fn grant_18_a_refresh_makes_no_assessment() {
+    let world = world();
+    let (first, token, pat) = granted(&world).await;
+    let asked = world.policy_asked();
+    world.advance(301);
+    assert_eq!(scopes(&world, &pat, &first).await, Value::Null, "expired");
+    let answer = refresh(&world, "app", &token, &[]).await;
+    let second = rpt(&answer);
+    assert_ne!(first, second);
+    assert!(answer.json().get("refresh_token").is_none(), "it stays the same one");
+    assert_eq!(world.policy_asked(), asked);
+    assert_eq!(scopes(&world, &pat, &second).await, json!(["get", "put"]));
+    assert_eq!(world.policy_asked(), asked, "nothing changed, so nothing is asked");
+
+    // An answer that was lost can be had again.
+    let third = rpt(&refresh(&world, "app", &token, &[("resource", RS)]).await);
+    assert_eq!(scopes(&world, &pat, &third).await, json!(["get", "put"]));
+    assert_eq!(scopes(&world, &pat, &second).await, json!(["get", "put"]));
+
+    // The policy has the last word all the same, at every use.
+    world.change_policy(rules_of(json!([])));
+    let fourth = rpt(&refresh(&world, "app", &token, &[]).await);
+    assert_eq!(scopes(&world, &pat, &fourth).await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_refresh_can_give_less_and_never_more() {
+    let world = world();
+    let (_, token, pat) = granted(&world).await;
+    let less = rpt(&refresh(&world, "app", &token, &[("scope", "put")]).await);
+    assert_eq!(scopes(&world, &pat, &less).await, json!(["put"]));
+    let all = rpt(&refresh(&world, "app", &token, &[]).await);
+    assert_eq!(scopes(&world, &pat, &all).await, json!(["get", "put"]));
+    for scope in ["delete", "get delete"] {
+        refused(&refresh(&world, "app", &token, &[("scope", scope)]).await, 400, "invalid_scope");
+    }
+    let elsewhere = [("resource", "https://rs.eve.example")];
+    refused(&refresh(&world, "app", &token, &elsewhere).await, 400, "invalid_target");
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_its_clients_and_has_an_end() {
+    let world = world();
+    let (_, token, _) = granted(&world).await;
+    for (client, token) in [("app2", &*token), ("app", "unknown"), ("public", &*token)] {
+        refused(&refresh(&world, client, token, &[]).await, 400, "invalid_grant");
+    }
+    refused(&refresh(&world, "no-grant", &token, &[]).await, 400, "unauthorized_client");
+    let wrong = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "app")];
+    refused(&world.form("/token", "", &wrong).await, 401, "invalid_client");
+
+    // The last RPT does not outlive what it came of.
+    world.advance(3500);
+    let answer = refresh(&world, "app", &token, &[]).await;
+    assert_eq!(answer.json()["expires_in"], 100);
+    world.advance(100);
+    refused(&refresh(&world, "app", &token, &[]).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn only_a_client_that_authenticates_gets_a_refresh_token_and_only_where_there_are_any() {
+    let world = world();
+    let ticket = world.ticket().await;
+    let token = world.sign(&world.claims(&ticket));
+    let form = [("claim_token", &*token), ("claim_token_format", support::JWT)];
+    let answer = world.present("public", &ticket, &form).await;
+    rpt(&answer);
+    assert!(answer.json().get("refresh_token").is_none());
+
+    let plain = World::new();
+    let ticket = plain.ticket().await;
+    let answer = plain.redeem(&ticket, &plain.claims(&ticket), &[]).await;
+    rpt(&answer);
+    assert!(answer.json().get("refresh_token").is_none());
+    refused(&refresh(&plain, "app", "any", &[]).await, 400, "unsupported_grant_type");
+}
+
+#[tokio::test]
+async fn grant_18_a_revoked_grant_takes_its_tokens_along_at_once() {
+    let world = world();
+    let (first, token, pat) = granted(&world).await;
+    let second = rpt(&refresh(&world, "app", &token, &[]).await);
+    let answer = revoke(&world, "app", &token).await;
+    assert_eq!((answer.status.as_u16(), &*answer.text), (200, ""));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    for token in [first, second] {
+        assert_eq!(scopes(&world, &pat, &token).await, Value::Null);
+    }
+    refused(&refresh(&world, "app", &token, &[]).await, 400, "invalid_grant");
+    assert_eq!(revoke(&world, "app", &token).await.status, 200, "an end that was reached already");
+}
+
+#[tokio::test]
+async fn a_revoked_rpt_is_inactive_at_once_and_the_others_stay() {
+    let world = world();
+    let (first, token, pat) = granted(&world).await;
+    refused(&revoke(&world, "app2", &first).await, 400, "invalid_grant");
+    refused(&revoke(&world, "app2", &token).await, 400, "invalid_grant");
+    assert_eq!(scopes(&world, &pat, &first).await, json!(["get", "put"]));
+    assert_eq!(revoke(&world, "app", &first).await.status, 200);
+    let answer = world.form("/introspect", &pat, &[("token", &first)]).await;
+    assert_eq!(answer.text, json!({"active": false}).to_string());
+    let second = rpt(&refresh(&world, "app", &token, &[]).await);
+    assert_eq!(scopes(&world, &pat, &second).await, json!(["get", "put"]));
+}
+
+#[tokio::test]
+async fn a_resource_server_revokes_its_pat_and_nobody_elses() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    refused(&revoke(&world, "rs2", &pat).await, 400, "invalid_grant");
+    assert_eq!(world.protect(Method::GET, "/resources", &pat, "").await.status, 200);
+    assert_eq!(revoke(&world, "rs", &pat).await.status, 200);
+    let answer = world.protect(Method::GET, "/resources", &pat, "").await;
+    assert_eq!(answer.status, 401);
+}
+
+#[tokio::test]
+async fn revocation_is_for_clients() {
+    let world = world();
+    let nobody = world.form("/revoke", "", &[("token", "t"), ("client_id", "app")]).await;
+    refused(&nobody, 401, "invalid_client");
+    refused(&revoke(&world, "app", "").await, 400, "invalid_request");
+    assert_eq!(revoke(&world, "app", "garbage").await.status, 200);
+    assert_eq!(world.protect(Method::GET, "/revoke", "", "").await.status, 405);
+}
+
+#[tokio::test]
+async fn the_metadata_says_what_is_there() {
+    let document = async |world: &World| {
+        world.protect(Method::GET, "/.well-known/uma2-configuration", "", "").await.json()
+    };
+    let (with, without) = (document(&world()).await, document(&World::new()).await);
+    assert_eq!(with["revocation_endpoint"], "https://uma.bob.example/revoke");
+    assert_eq!(without["revocation_endpoint"], with["revocation_endpoint"]);
+    let has = |document: &Value| {
+        document["grant_types_supported"].as_array().unwrap().contains(&json!("refresh_token"))
+    };
+    assert!(has(&with) && !has(&without));
+}
