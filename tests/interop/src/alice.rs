@@ -8,7 +8,7 @@ pub(crate) fn configure(sts: &mut Table) {
     extend(sts, "clients", applications());
     extend(sts, "clients", apis());
     sts.extend(services());
-    sts.extend(university());
+    sts.extend(universities());
 }
 
 /// Applications in which people sign in.
@@ -100,15 +100,13 @@ fn services() -> Table {
     }
 }
 
-/// The issuer whose tokens the results API exchanges.
-fn university() -> Table {
+/// The issuers whose tokens the results API exchanges.
+fn universities() -> Table {
     toml! {
         [[trusted_issuers]]
         alias = "university"
         issuer = "https://idp.university.example"
-        user_info = true
         claims = ["name"]
-        scopes = ["results.read"]
         [trusted_issuers.introspection]
         client_id = "sts.alice.example"
         client_secret = { file = "rqp-client.secret" }
@@ -120,6 +118,18 @@ fn university() -> Table {
         [[trusted_issuers.roles]]
         from = "groups"
         roles = { staff = "curator" }
+
+        [[trusted_issuers]]
+        alias = "college"
+        issuer = "https://idp.college.example"
+        user_info = true
+        claims = ["name"]
+        [trusted_issuers.introspection]
+        client_id = "sts.alice.example"
+        client_secret = { file = "rqp-client.secret" }
+        [[trusted_issuers.exchanges]]
+        client = "results-api"
+        clients = ["dashboard"]
     }
 }
 

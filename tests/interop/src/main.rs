@@ -52,6 +52,7 @@ async fn run() -> Result<(), Failure> {
         (node, "openid_client.mjs"),
         (node, "oauth4webapi.mjs"),
         (python, "authlib_client.py"),
+        (node, "trusted_issuer.mjs"),
     ] {
         if !is_wanted(script) {
             continue;

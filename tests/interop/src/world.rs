@@ -40,11 +40,12 @@ const PARTY: &str = "https://party.bob.example";
 /// Hosts of ours, and hosts whose places foreign parties take.
 const OURS: [&str; 4] =
     ["party.bob.example", "api.bob.example", "asking.bob.example", "ours.services.example"];
-const FOREIGN: [&str; 4] = [
+const FOREIGN: [&str; 5] = [
     "python.services.example",
     "node.services.example",
     "op.carol.example",
     "idp.university.example",
+    "idp.college.example",
 ];
 
 /// Everything of ours, running.
