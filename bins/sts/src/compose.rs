@@ -18,6 +18,7 @@ use countersign_types::Timestamp;
 use crate::accounts::People;
 use crate::config::Config;
 use crate::keys::{self, KeyFileError, Keys};
+use crate::registrations::{Enabled, Registered, RegistrationError};
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,15 @@ pub fn compose(
         Some(rules) => Arc::new(CedarDelegation::new(Arc::clone(rules))),
         None => Arc::new(ByRegistration),
     };
-    let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
+    let mut clients: Arc<dyn Clients> = match &config.registrations {
+        Some(registrations) => {
+            registrations
+                .make()
+                .map_err(|error| registrations_refused(&config.serving.file, &error))?;
+            Arc::new(Registered::new(config.clients, registrations.clone()))
+        }
+        None => Arc::new(config.clients),
+    };
     if !config.url_clients.is_empty() {
         let documents = ClientDocuments::new(
             fetch(&config.serving.file, &config.fetch)?,
@@ -64,6 +73,9 @@ pub fn compose(
         );
         let rules = UrlClientRules::new(documents, config.url_clients);
         clients = Arc::new(UrlClients::new(clients, rules));
+    }
+    if let Some(registrations) = config.registrations {
+        clients = Arc::new(Enabled::new(clients, registrations));
     }
     let users: Arc<dyn Users> = match config.accounts {
         Some(accounts) => Arc::new(People::new(config.users, accounts)),
@@ -124,6 +136,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         let checked = accounts.check();
         checked.map_err(|error| ConfigError::because(file, "accounts.directory", &error))?;
     }
+    if let Some(registrations) = &config.registrations {
+        registrations.check().map_err(|error| registrations_refused(file, &error))?;
+    }
     if let Some(path) = &config.serving.store {
         let probed = SqliteEngine::probe(path);
         probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
@@ -134,6 +149,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 fn fetch(file: &Path, config: &FetchConfig) -> Result<Arc<dyn Fetch>, ConfigError> {
     let refuse = |error| ConfigError::because(file, "outbound.roots", &error);
     Ok(Arc::new(HttpFetch::new(config).map_err(refuse)?))
+}
+
+fn registrations_refused(file: &Path, error: &RegistrationError) -> ConfigError {
+    ConfigError::because(file, "registrations.directory", error)
 }
 
 fn keys_refused(file: &Path, error: &KeyFileError) -> ConfigError {

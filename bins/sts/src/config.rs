@@ -1,37 +1,36 @@
 //! The configuration file, and what it comes to once it is read.
 
+pub(crate) mod clients;
 mod file;
+mod keys;
 mod trusted_issuers;
+mod users;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
-use countersign_client_auth::RegisteredClient;
 use countersign_fetch::{Danger, FetchConfig, Roots};
-use countersign_host::config::{self, ConfigError, CredentialsConfig};
+use countersign_host::config::{self, ConfigError};
 use countersign_host::serving::{Serving, ServingConfig};
 use countersign_identity_propagation::identity_token;
-use countersign_jwt::Algorithm;
 use countersign_jwt::act::MAX_DEPTH;
-use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, IssuerSetup, PasswordHash, Settings, StaticClients, StaticUsers, UrlClientTerms, User,
+    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UrlClientTerms,
 };
+use countersign_token_exchange::ServerPolicy;
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
-use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
-use countersign_token_exchange::{ClientPolicy, ServerPolicy};
 use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, email};
 
-use self::file::{
-    ClientConfig, ClientExchangeConfig, DelegationConfig, ExchangeConfig, File, GrantConfig,
-    IdTokenAlg, JwtConfig, KeysConfig, Lifetimes, UrlClientConfig, UserConfig,
-};
+use self::clients::{clients, url_clients};
+use self::file::{DelegationConfig, ExchangeConfig, File, JwtConfig, Lifetimes};
+use self::keys::signing_keys;
 use self::trusted_issuers::{Own, trusted_issuers};
+use self::users::users;
 use crate::accounts::{AccountError, Accounts};
-use crate::keys::{self, KeyDirectory, Keys, Periods};
+use crate::keys::Keys;
+use crate::registrations::{RegistrationError, Registrations};
 
 /// A day: a longer life of any token is a mistake.
 const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
@@ -44,19 +43,6 @@ const MAX_REFRESH: Lifetime = Lifetime::from_secs(366 * 86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
 const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
-
-/// A key is published for so long before it signs, unless the file says otherwise: a day.
-const ANNOUNCE: Lifetime = Lifetime::from_secs(86_400);
-
-/// The shortest announcement: twice as long as verifiers may keep the key set.
-const MIN_ANNOUNCE: u32 = 600;
-
-/// Nobody waits longer than thirty days for a key.
-const MAX_ANNOUNCE: u32 = 30 * 86_400;
-
-/// A key is published for so long after it signed: the longest life of a token, and ten minutes for
-/// clocks that differ and servers that look once a minute.
-const RETAIN: Lifetime = Lifetime::from_secs(MAX_LIFETIME.as_secs() + 600);
 
 /// Why nothing here begins with [`SUBJECT_PREFIX`].
 const RESERVED_NAME: &str = "begins as the names of other issuers' people here do";
@@ -78,6 +64,7 @@ pub struct Config {
     pub(crate) trusted_issuers: Vec<IssuerSetup>,
     pub(crate) users: StaticUsers,
     pub(crate) accounts: Option<Accounts>,
+    pub(crate) registrations: Option<Registrations>,
 }
 
 impl Config {
@@ -94,6 +81,31 @@ impl Config {
     /// [`AccountError::NoDirectory`].
     pub fn accounts(&self) -> Result<&Accounts, AccountError> {
         self.accounts.as_ref().ok_or(AccountError::NoDirectory)
+    }
+
+    /// The clients that have a file each, and those that are refused.
+    ///
+    /// # Errors
+    /// [`RegistrationError::NoDirectory`].
+    pub fn registrations(&self) -> Result<&Registrations, RegistrationError> {
+        self.registrations.as_ref().ok_or(RegistrationError::NoDirectory)
+    }
+
+    /// The clients in the file itself.
+    pub fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter()
+    }
+
+    /// Whether a rule of the file speaks of a client by this URL.
+    #[must_use]
+    pub fn rules_over(&self, client: &ClientId) -> bool {
+        client.is_url() && self.url_clients.iter().any(|rule| rule.clients.matches(client.as_str()))
+    }
+
+    /// Whether somebody in the file itself has this subject.
+    #[must_use]
+    pub fn lists_subject(&self, subject: &str) -> bool {
+        self.users.has_subject(subject)
     }
 
     /// Whether somebody in the file itself signs in by this name.
@@ -136,8 +148,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         .with_networks(file.danger.allow_networks);
     let documents =
         ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
-    let scopes =
-        file.clients.iter().fold(ScopeSet::empty(), |all, client| all.union(&client.scopes));
+    let further = file.registrations.as_ref().map_or_else(ScopeSet::empty, |it| it.scopes.clone());
+    let scopes = file.clients.iter().fold(further, |all, client| all.union(&client.scopes));
     let clients = clients(path, file.clients)?;
     let own = Own { issuer: &file.issuer, email_domains: &email_domains, clients: &clients };
     Ok(Config {
@@ -147,6 +159,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         accounts: file.accounts.map(|accounts| {
             let directory = config::relative_to(path, &accounts.directory);
             Accounts::new(directory, email_domains.clone())
+        }),
+        registrations: file.registrations.map(|registrations| {
+            let directory = config::relative_to(path, &registrations.directory);
+            Registrations::new(directory, scopes.clone())
         }),
         trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
         clients: StaticClients::new(clients),
@@ -197,50 +213,6 @@ fn email_domains(path: &Path, domains: &[String]) -> Result<BTreeSet<String>, Co
         })
     });
     canonical.collect()
-}
-
-fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
-    match (&keys.directory, &keys.es256, &keys.rs256) {
-        (Some(directory), None, None) => {
-            if keys.published.is_some() {
-                let reason = "the directory's keys are published anyway";
-                return Err(ConfigError::new(path, "keys.published", reason));
-            }
-            let directory = config::relative_to(path, directory);
-            Ok(Keys::Directory(KeyDirectory::new(directory, periods(path, keys)?)))
-        }
-        (None, Some(es256), Some(rs256)) => {
-            for (key, period) in [("announce", keys.announce), ("rotate_every", keys.rotate_every)]
-            {
-                if period.is_some() {
-                    let reason = "for a directory of keys only";
-                    return Err(ConfigError::new(path, format!("keys.{key}"), reason));
-                }
-            }
-            let given = vec![
-                keys::given(path, "keys.es256", es256, Algorithm::Es256)?,
-                keys::given(path, "keys.rs256", rs256, Algorithm::Rs256)?,
-            ];
-            let published = keys.published.as_deref();
-            let published = published
-                .map(|set| config::public_keys(path, "keys.published", set))
-                .transpose()?;
-            Ok(Keys::Given(given, published))
-        }
-        _ => Err(ConfigError::new(path, "keys", "either directory, or es256 and rs256")),
-    }
-}
-
-fn periods(path: &Path, keys: &KeysConfig) -> Result<Periods, ConfigError> {
-    let announce = keys.announce.unwrap_or(ANNOUNCE);
-    if !(MIN_ANNOUNCE..=MAX_ANNOUNCE).contains(&announce.as_secs()) {
-        let reason = format!("from {MIN_ANNOUNCE} to {MAX_ANNOUNCE} seconds");
-        return Err(ConfigError::new(path, "keys.announce", reason));
-    }
-    if keys.rotate_every.is_some_and(|every| every <= announce) {
-        return Err(ConfigError::new(path, "keys.rotate_every", "longer than keys.announce"));
-    }
-    Ok(Periods { announce, rotate_every: keys.rotate_every, retain: RETAIN })
 }
 
 fn policy(
@@ -299,203 +271,4 @@ fn explain_to(
         return Err(ConfigError::new(path, "delegation.explain_to", reason));
     }
     Ok(delegation.explain_to.clone())
-}
-
-fn users(
-    path: &Path,
-    users: Vec<UserConfig>,
-    email_domains: &BTreeSet<String>,
-) -> Result<StaticUsers, ConfigError> {
-    let (mut known, mut names, mut subjects) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    for (index, user) in users.into_iter().enumerate() {
-        let refuse = |member: &str, reason: &str| {
-            ConfigError::new(path, format!("users[{index}].{member}"), reason)
-        };
-        if user.username.is_empty() || !names.insert(user.username.clone()) {
-            return Err(refuse("username", "empty, or used before"));
-        }
-        if user.subject.starts_with(SUBJECT_PREFIX) {
-            return Err(refuse("subject", RESERVED_NAME));
-        }
-        if user.subject.is_empty() || !subjects.insert(user.subject.clone()) {
-            return Err(refuse("subject", "empty, or used before"));
-        }
-        let email = match user.email {
-            Some(address) if !email_domains.contains(address.domain()) => {
-                return Err(refuse("email", "its domain is none of email_domains"));
-            }
-            // One may sign in by address too, so that it is a user name like any other.
-            Some(address) if address.as_str() != user.username => {
-                if !names.insert(address.as_str().to_owned()) {
-                    return Err(refuse("email", "used before"));
-                }
-                Some(address)
-            }
-            other => other,
-        };
-        let password = PasswordHash::parse(&user.password)
-            .map_err(|error| refuse("password", &error.to_string()))?;
-        known.push(User {
-            subject: user.subject,
-            username: user.username,
-            name: user.name,
-            email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
-            password,
-            password_since: None,
-            claims: user.claims,
-        });
-    }
-    Ok(StaticUsers::new(known))
-}
-
-fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<Vec<Client>, ConfigError> {
-    let (mut known, mut ids) = (Vec::new(), BTreeSet::new());
-    for (index, client) in clients.into_iter().enumerate() {
-        let at = Place { path, index };
-        if !ids.insert(client.id.clone()) {
-            return Err(at.refuse("id", "used before"));
-        }
-        if client.id.as_str().starts_with(SUBJECT_PREFIX) {
-            return Err(at.refuse("id", RESERVED_NAME));
-        }
-        known.push(at.client(client)?);
-    }
-    Ok(known)
-}
-
-/// The rules for clients that are known by their URL.
-fn url_clients(
-    path: &Path,
-    rules: Vec<UrlClientConfig>,
-) -> Result<Vec<UrlClientRule<UrlClientTerms>>, ConfigError> {
-    let mut known = Vec::new();
-    for (index, rule) in rules.into_iter().enumerate() {
-        let refuse = |member: &str, reason: &str| {
-            ConfigError::new(path, format!("url_clients[{index}].{member}"), reason)
-        };
-        let may = |grant| rule.grants.contains(&grant);
-        let exchange =
-            exchange_policy(rule.exchange, &rule.scopes, may(GrantConfig::TokenExchange))
-                .ok_or_else(|| refuse("exchange", "token_exchange, but for no audience"))?;
-        check_refresh(&rule.grants, &rule.scopes).map_err(|reason| refuse("grants", reason))?;
-        let terms = UrlClientTerms {
-            authorization_code: may(GrantConfig::AuthorizationCode),
-            refresh_token: may(GrantConfig::RefreshToken),
-            client_credentials: may(GrantConfig::ClientCredentials),
-            exchange,
-            scopes: rule.scopes,
-            opaque_access_tokens: rule.opaque_access_tokens,
-        };
-        known.push(UrlClientRule { clients: rule.id, public: rule.public, terms });
-    }
-    Ok(known)
-}
-
-/// What a client may exchange; `None` if it may, but for nobody.
-fn exchange_policy(
-    exchange: ClientExchangeConfig,
-    scopes: &ScopeSet,
-    may_exchange: bool,
-) -> Option<ClientPolicy> {
-    let nowhere = exchange.claims_token_audiences.is_empty()
-        && exchange.access_token_audiences.is_empty()
-        && exchange.identity_token_audiences.is_empty();
-    (!may_exchange || !nowhere).then(|| ClientPolicy {
-        may_exchange,
-        claims_token_audiences: exchange.claims_token_audiences,
-        access_token_audiences: exchange.access_token_audiences,
-        scopes: scopes.clone(),
-        subjects_of: exchange.subjects_of,
-        may_act: exchange.actor_token,
-        may_impersonate: exchange.impersonate,
-        identity_token_audiences: exchange.identity_token_audiences,
-        actor_audience: exchange.actor_audience.into(),
-        email_in_access_token: exchange.email_in_access_token,
-        may_delegate_onward: exchange.delegate_onward,
-    })
-}
-
-/// A refresh token is what the scope `offline_access` asks for, on a code (OpenID Connect Core §11), or
-/// comes with the exchange of another issuer's token.
-fn check_refresh(grants: &BTreeSet<GrantConfig>, scopes: &ScopeSet) -> Result<(), &'static str> {
-    let refreshes = grants.contains(&GrantConfig::RefreshToken);
-    let exchanges_alone = grants.contains(&GrantConfig::TokenExchange)
-        && !grants.contains(&GrantConfig::AuthorizationCode);
-    if refreshes && exchanges_alone && !scopes.contains(OFFLINE_ACCESS) {
-        return Ok(());
-    }
-    if refreshes != scopes.contains(OFFLINE_ACCESS) {
-        return Err("refresh_token and the scope offline_access belong together");
-    }
-    if refreshes && !grants.contains(&GrantConfig::AuthorizationCode) {
-        return Err("refresh_token comes with authorization_code only");
-    }
-    Ok(())
-}
-
-/// A client's table in the file, for errors.
-struct Place<'a> {
-    path: &'a Path,
-    index: usize,
-}
-
-impl Place<'_> {
-    fn key(&self, member: &str) -> String {
-        format!("clients[{}].{member}", self.index)
-    }
-
-    fn refuse(&self, member: &str, reason: &str) -> ConfigError {
-        ConfigError::new(self.path, self.key(member), reason)
-    }
-
-    fn client(&self, client: ClientConfig) -> Result<Client, ConfigError> {
-        let credentials = config::credentials(
-            self.path,
-            &format!("clients[{}]", self.index),
-            &CredentialsConfig {
-                secret: client.secret,
-                secret_sha256: client.secret_sha256,
-                keys: client.keys,
-                public: client.public,
-            },
-        )?;
-        let may = |grant| client.grants.contains(&grant);
-        if may(GrantConfig::ClientCredentials) && client.public {
-            return Err(self.refuse("grants", "client_credentials is for confidential clients"));
-        }
-        if client.public && !client.introspect.is_empty() {
-            return Err(self.refuse("introspect", "introspection is for confidential clients"));
-        }
-        if may(GrantConfig::AuthorizationCode) == client.redirect_uris.is_empty() {
-            let reason = "authorization_code and redirect_uris belong together";
-            return Err(self.refuse("redirect_uris", reason));
-        }
-        if !may(GrantConfig::AuthorizationCode) && !client.audiences.is_empty() {
-            return Err(self.refuse("audiences", "they are of the grant authorization_code"));
-        }
-        check_refresh(&client.grants, &client.scopes)
-            .map_err(|reason| self.refuse("grants", reason))?;
-        let exchange =
-            exchange_policy(client.exchange, &client.scopes, may(GrantConfig::TokenExchange))
-                .ok_or_else(|| self.refuse("exchange", "token_exchange, but for no audience"))?;
-        Ok(Client {
-            name: client.name,
-            redirect_uris: client.redirect_uris,
-            post_logout_redirect_uris: client.post_logout_redirect_uris,
-            authorization_code: client.grants.contains(&GrantConfig::AuthorizationCode),
-            refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
-            client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
-            exchange,
-            audiences: client.audiences,
-            introspects: client.introspect,
-            scopes: client.scopes,
-            id_token_algorithm: match client.id_token_alg {
-                IdTokenAlg::Rs256 => Algorithm::Rs256,
-                IdTokenAlg::Es256 => Algorithm::Es256,
-            },
-            dpop_bound_access_tokens: client.dpop_bound_access_tokens,
-            opaque_access_tokens: client.opaque_access_tokens,
-            registered: RegisteredClient { id: client.id, credentials },
-        })
-    }
 }

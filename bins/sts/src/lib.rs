@@ -25,8 +25,10 @@ mod compose;
 mod config;
 mod keys;
 mod private_files;
+pub mod registrations;
 
 pub use accounts::{AccountError, Accounts};
 pub use compose::{ComposeError, announce_keys, check, compose};
 pub use config::{Config, load};
 pub use keys::KeyFileError;
+pub use registrations::{RegistrationError, Registrations};

@@ -1,7 +1,8 @@
 //! `sts CONFIG` serves; `sts check CONFIG` reads the configuration and says what is wrong with it;
-//! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts; `sts hash-password` and `sts hash-secret`
-//! make what a configuration holds of a password and of a client secret.
+//! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts, `sts client` clients;
+//! `sts hash-password` and `sts hash-secret` make what a configuration holds of a password and of a client secret.
 
+mod client;
 mod password;
 mod user;
 
@@ -41,6 +42,14 @@ enum Command {
         /// What to do
         #[command(subcommand)]
         command: user::Command,
+    },
+    /// Clients, wherever they are registered, by the configuration's registrations.directory
+    ///
+    /// A server that runs takes notice with the next request.
+    Client {
+        /// What to do
+        #[command(subcommand)]
+        command: client::Command,
     },
     /// Read a password and print its argon2id hash, for [[users]]
     ///
@@ -92,6 +101,7 @@ impl Program for Sts {
             Command::HashPassword => program::answer(password::hash().map(|hash| hash.to_string())),
             Command::HashSecret => program::hash_secret(),
             Command::User { command } => user::run(command),
+            Command::Client { command } => client::run(command),
         }
     }
 }

@@ -108,6 +108,11 @@ impl StaticClients {
         let entry = |client: Client| (client.registered.id.clone(), Arc::new(client));
         Self(clients.into_iter().map(entry).collect())
     }
+
+    /// Each of them, by identifier.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.0.values().map(AsRef::as_ref)
+    }
 }
 
 impl Clients for StaticClients {

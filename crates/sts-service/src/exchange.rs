@@ -149,7 +149,10 @@ async fn subject(
     let subject = presented.unless_revoked(ended).map_err(rejected)?;
     let client = ClientId::parse(subject.client_id()).ok();
     let remain = match &client {
-        Some(client) => live::parties_remain(sts, subject.subject(), client).await?,
+        Some(client) => {
+            live::actors_remain(sts, subject.claims()).await?
+                && live::parties_remain(sts, subject.subject(), client).await?
+        }
         None => false,
     };
     if remain { Ok(subject) } else { Err(rejected(SubjectError::Revoked).into()) }

@@ -1,9 +1,10 @@
 //! Whether an access token of this server still counts.
 //!
 //! A token ends with its time, with itself, with any token that it was exchanged out of, with what the
-//! person allowed, with the password that they signed in by, with their account and with the client's
-//! registration. Each is asked anew wherever a token is shown, so that each end bites at once.
+//! person allowed, with the password that they signed in by, with their account and with the registration
+//! of its client, of the client that the person allowed it and of every client that acts in it. Each is asked anew wherever a token is shown, so that each end bites at once.
 
+use countersign_jwt::act::ActorChain;
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
 use countersign_store::StoreError;
 use countersign_token_exchange::subject::{self, GRANT_ID, ORIGIN_JTI, TYP};
@@ -80,12 +81,30 @@ impl IssuedToken {
         if derivation.has_ended(sts, now).await? {
             return Ok(false);
         }
+        if !actors_remain(sts, &self.claims).await? {
+            return Ok(false);
+        }
         if renewal::is_of_another_issuer(&self.subject) {
             // The account is another issuer's, whose word lasts as long as the token.
             return sts.clients.is_known(&self.client_id).await;
         }
         parties_remain(sts, &self.subject, &self.client_id).await
     }
+}
+
+/// Whether every client of this server that acts, or acted before, is still registered.
+pub(crate) async fn actors_remain(sts: &Sts, claims: &Claims) -> Result<bool, StoreError> {
+    let Some(act) = claims.get("act") else { return Ok(true) };
+    let Ok(chain) = ActorChain::from_claim(act) else { return Ok(false) };
+    for actor in chain.prior().iter().chain([chain.current()]) {
+        let is_ours = actor.iss.as_deref().is_none_or(|iss| iss == sts.issuer().as_str());
+        let Some(client) = actor.client_id.as_deref().filter(|_| is_ours) else { continue };
+        match ClientId::parse(client) {
+            Ok(client) if sts.clients.is_known(&client).await? => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// The claims of a token that this server signed.

@@ -77,6 +77,12 @@ impl StaticUsers {
         known
     }
 
+    /// Whether this is the subject of one of them.
+    #[must_use]
+    pub fn has_subject(&self, subject: &str) -> bool {
+        self.by_subject.contains_key(subject)
+    }
+
     /// Whether one of them signs in by this name.
     #[must_use]
     pub fn is_known(&self, username: &str) -> bool {

@@ -46,6 +46,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) users: Vec<UserConfig>,
     pub(super) accounts: Option<AccountsConfig>,
+    pub(super) registrations: Option<RegistrationsConfig>,
     pub(super) clients: Vec<ClientConfig>,
     #[serde(default)]
     pub(super) url_clients: Vec<UrlClientConfig>,
@@ -154,6 +155,14 @@ pub(super) enum JwtConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct AccountsConfig {
     pub(super) directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistrationsConfig {
+    pub(super) directory: PathBuf,
+    #[serde(default)]
+    pub(super) scopes: ScopeSet,
 }
 
 #[derive(Deserialize)]

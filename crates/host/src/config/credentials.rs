@@ -23,7 +23,7 @@ pub struct CredentialsConfig {
 }
 
 /// Reads what a client authenticates with. `table` is the client's table in `file`, as
-/// `clients[0]`.
+/// `clients[0]`; empty where the table is the whole file.
 ///
 /// # Errors
 /// [`ConfigError`] unless exactly one of the keys is given and can be used.
@@ -32,9 +32,11 @@ pub fn credentials(
     table: &str,
     written: &CredentialsConfig,
 ) -> Result<Credentials, ConfigError> {
-    let refuse = |member: &str, reason: String| {
-        Err(ConfigError::new(file, format!("{table}.{member}"), reason))
+    let at = |member: &str| match table {
+        "" => member.to_owned(),
+        table => format!("{table}.{member}"),
     };
+    let refuse = |member: &str, reason: String| Err(ConfigError::new(file, at(member), reason));
     match written {
         CredentialsConfig {
             secret: Some(source),
@@ -42,7 +44,7 @@ pub fn credentials(
             keys: None,
             public: false,
         } => {
-            let secret = secret(file, &format!("{table}.secret"), source)?;
+            let secret = secret(file, &at("secret"), source)?;
             match SecretDigest::of_configured(&ClientSecret::new(secret.as_str())) {
                 Ok(digest) => Ok(Credentials::secret(digest)),
                 Err(error) => refuse("secret", error.to_string()),
@@ -63,7 +65,7 @@ pub fn credentials(
             keys: Some(path),
             public: false,
         } => {
-            let key = format!("{table}.keys");
+            let key = at("keys");
             public_keys(file, &key, path).map(Credentials::Keys)
         }
         CredentialsConfig { secret: None, secret_sha256: None, keys: None, public: true } => {

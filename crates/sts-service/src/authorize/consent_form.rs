@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
+use countersign_oidc::PageError;
 use countersign_store::StoreError;
 use countersign_types::{Params, Timestamp};
 use http::header::SET_COOKIE;
@@ -87,6 +88,10 @@ async fn answered(
     let Some(Form::Consent { asked, sid, last_moment }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
+    // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
+    if !sts.clients.is_known(&asked.request.client_id).await? {
+        return Ok(pages::refused(PageError::Client, &sts.endpoints.stylesheet));
+    }
     // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
     let active = sessions::of(sts, headers, now).await?;
     let active = active.filter(|active| active.sign_in.sid == sid);

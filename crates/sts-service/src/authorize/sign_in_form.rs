@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
-use countersign_oidc::AuthorizationRequest;
+use countersign_oidc::{AuthorizationRequest, PageError};
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
@@ -72,6 +72,12 @@ pub(crate) async fn post(
         (Some(form), Some(Form::SignIn(asked))) => (form, asked),
         (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
     };
+    // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
+    match sts.clients.is_known(&asked.request.client_id).await {
+        Ok(true) => {}
+        Ok(false) => return pages::refused(PageError::Client, &sts.endpoints.stylesheet),
+        Err(error) => return unavailable(&sts, &error),
+    }
     if form.get("decision") == Some("deny") {
         return redirect(&asked.request.denied().location(sts.issuer()));
     }

@@ -60,8 +60,8 @@ pub(crate) async fn holder(
     })
 }
 
-/// Whether what is issued on a grant counts: the grant is kept, and the person has the password still
-/// that allowed it.
+/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and the person
+/// has the password still that allowed it.
 pub(crate) async fn is_kept(
     sts: &Sts,
     subject: &str,
@@ -69,9 +69,14 @@ pub(crate) async fn is_kept(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     if is_of_another_issuer(subject) {
-        return Ok(sts.renewables.find(subject, id, now).await?.is_some());
+        let Some(kept) = sts.renewables.find(subject, id, now).await? else { return Ok(false) };
+        return sts.clients.is_known(&kept.client_id).await;
     }
     let Some(grant) = sts.grants.find(subject, id, now).await? else { return Ok(false) };
+    // What others exchanged out of it ends with its client, too.
+    if !sts.clients.is_known(&grant.client_id).await? {
+        return Ok(false);
+    }
     let user = sts.users.by_subject(subject).await?;
     Ok(user.is_some_and(|user| user.stands_by(grant.sign_in.auth_time)))
 }

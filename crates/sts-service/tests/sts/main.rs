@@ -7,6 +7,7 @@ mod acting;
 mod authorization;
 mod browser;
 mod cors;
+mod disabled;
 mod discovery;
 mod dpop;
 mod elsewhere;

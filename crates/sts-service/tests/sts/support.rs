@@ -6,14 +6,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use axum::Router;
 use axum::body::Body;
 use countersign_claims_token::VerifiedEmail;
-use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_client_auth::{CheckedCredentials, Credentials, RegisteredClient, SecretDigest};
 use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Limits};
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
 use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule, UrlClientRules};
-use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_store::{Engine, MemoryEngine, SqliteEngine, StoreError};
 use countersign_sts_service::{
-    Audit, Client, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
+    Audit, Client, Clients, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
     StaticUsers, Sts, TrustedIssuers, UrlClientTerms, UrlClients, User, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
@@ -182,6 +182,50 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit: Arc<Records>,
     pub(crate) documents: Arc<Documents>,
+    clients: Arc<Refusing>,
+}
+
+/// Clients of which some may be refused.
+struct Refusing {
+    all: UrlClients,
+    refused: Mutex<std::collections::BTreeSet<ClientId>>,
+}
+
+impl Refusing {
+    fn refuses(&self, id: &ClientId) -> bool {
+        self.refused.lock().unwrap().contains(id)
+    }
+}
+
+type Found<'a> = BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
+
+impl Clients for Refusing {
+    fn find<'a>(&'a self, id: &'a ClientId) -> Found<'a> {
+        Box::pin(async move { if self.refuses(id) { Ok(None) } else { self.all.find(id).await } })
+    }
+
+    fn find_with_key<'a>(&'a self, id: &'a ClientId, kid: Option<&'a str>) -> Found<'a> {
+        Box::pin(async move {
+            if self.refuses(id) { Ok(None) } else { self.all.find_with_key(id, kid).await }
+        })
+    }
+
+    fn find_presenting<'a>(&'a self, credentials: &'a CheckedCredentials) -> Found<'a> {
+        Box::pin(async move {
+            if self.refuses(credentials.client_id()) {
+                return Ok(None);
+            }
+            self.all.find_presenting(credentials).await
+        })
+    }
+
+    fn is_known<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(!self.refuses(id) && self.all.is_known(id).await?) })
+    }
+
+    fn reads_documents(&self) -> bool {
+        self.all.reads_documents()
+    }
 }
 
 pub(crate) struct Answer {
@@ -417,11 +461,15 @@ impl World {
         let mut service = client("service", Credentials::Keys(own_keys));
         service.exchange.may_act = true;
         service.exchange.subjects_of = [ClientId::parse("rqp-client").unwrap()].into();
+        let mut gateway = client("gateway", secret(SECRET));
+        gateway.exchange.subjects_of = [ClientId::parse("rqp-client").unwrap()].into();
+        gateway.exchange.may_delegate_onward = true;
         let mut api = client("api", secret(SECRET));
         api.exchange.may_impersonate = true;
         let clients = [
             service,
             api,
+            gateway,
             rqp_client,
             client("rqp-public", Credentials::Public),
             client("other", secret(SECRET)),
@@ -434,6 +482,10 @@ impl World {
             SigningKey::from_json(ES256.to_jwk().unwrap().as_bytes()).unwrap(),
             SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
         ];
+        let clients = Arc::new(Refusing {
+            all: url_clients(StaticClients::new(clients), &documents, &clock),
+            refused: Mutex::default(),
+        });
         let random = Arc::new(Counting::default());
         let issuers = issuers(clock.clone());
         let sts = Arc::new(
@@ -451,7 +503,7 @@ impl World {
                 policy,
                 delegation: Arc::new(ByRegistration),
                 keys: SigningRing::from_keys(keys).unwrap(),
-                clients: Arc::new(url_clients(StaticClients::new(clients), &documents, &clock)),
+                clients: Arc::clone(&clients) as Arc<dyn Clients>,
                 users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
                 engine,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -461,7 +513,13 @@ impl World {
             .unwrap()
             .with_trusted_issuers(issuers),
         );
-        Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents }
+        Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents, clients }
+    }
+
+    /// Refuses a client from now on, or takes it back.
+    pub(crate) fn refuse(&self, id: &str, refused: bool) {
+        let (id, mut all) = (ClientId::parse(id).unwrap(), self.clients.refused.lock().unwrap());
+        assert!(if refused { all.insert(id) } else { all.remove(&id) });
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
