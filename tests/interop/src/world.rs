@@ -40,12 +40,13 @@ const PARTY: &str = "https://party.bob.example";
 /// Hosts of ours, and hosts whose places foreign parties take.
 const OURS: [&str; 4] =
     ["party.bob.example", "api.bob.example", "asking.bob.example", "ours.services.example"];
-const FOREIGN: [&str; 5] = [
+const FOREIGN: [&str; 6] = [
     "python.services.example",
     "node.services.example",
     "op.carol.example",
     "idp.university.example",
     "idp.college.example",
+    "keycloak.example",
 ];
 
 /// Everything of ours, running.
@@ -122,6 +123,7 @@ impl World {
             "secrets": {
                 "python-app": names::PLAIN_SECRET, "letters-api": names::OTHER_SECRET,
                 "results-api": names::RQP_SECRET, "sts.alice.example": names::RQP_SECRET,
+                "keycloak": names::RS_SECRET,
             },
         });
         std::fs::write(&description, told.to_string())?;
