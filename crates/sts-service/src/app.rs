@@ -17,7 +17,6 @@ use countersign_token_exchange::renewal::Renewable;
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
-use countersign_types::secret::Password;
 use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
 
 use crate::attempts::Attempts;
@@ -196,7 +195,7 @@ impl Sts {
             random,
             audit,
         } = parts;
-        let nobody = PasswordHash::of(&Password::generate(random.as_ref()), random.as_ref())?;
+        let nobody = PasswordHash::of_nobody(random.as_ref())?;
         Ok(Self {
             endpoints: Endpoints::of(&policy.issuer)?,
             sessions: Sessions::new(Arc::clone(&engine)),

@@ -80,6 +80,23 @@ impl PasswordHash {
             .map_err(|_| PasswordHashError::Failed)
     }
 
+    /// What costs as much to compare a password with as [`PasswordHash::of`] does, and is the hash of none
+    /// that anybody could find: both its parts are random. Nothing is hashed, so that a start
+    /// need not take time and memory for it.
+    pub(crate) fn of_nobody(random: &dyn Random) -> Result<Self, PasswordHashError> {
+        let (mut salt, mut output) = ([0_u8; 16], [0_u8; Params::DEFAULT_OUTPUT_LEN]);
+        random.fill(&mut salt);
+        random.fill(&mut output);
+        let failed = |_| PasswordHashError::Failed;
+        Ok(Self(phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(u32::from(Version::V0x13)),
+            params: (&Params::default()).try_into().map_err(|_| PasswordHashError::Failed)?,
+            salt: Some(phc::Salt::new(&salt).map_err(failed)?),
+            hash: Some(phc::Output::new(&output).map_err(failed)?),
+        }))
+    }
+
     fn verify(&self, password: &Password) -> bool {
         Argon2::default().verify_password(password.expose().as_bytes(), &self.0).is_ok()
     }
@@ -161,6 +178,20 @@ mod tests {
         assert!(parsed.verify(&Password::new("correct horse")));
         assert!(!parsed.verify(&Password::new("correct horse ")));
         assert_eq!(format!("{parsed:?}"), "PasswordHash(…)");
+    }
+
+    /// H13: who compares a password with it does the work that a person's own hash asks for.
+    #[test]
+    fn nobodys_hash_is_as_much_work_and_of_no_password() {
+        let nobody = PasswordHash::of_nobody(&Zero).unwrap();
+        let own = PasswordHash::of(&Password::new("correct horse"), &Zero).unwrap();
+        let (nobody_text, own_text) = (nobody.to_string(), own.to_string());
+        let work =
+            |text: &str| text.rsplit_once('$').map(|(work, hash)| (work.to_owned(), hash.len()));
+        assert_eq!(work(&nobody_text), work(&own_text));
+        assert_ne!(nobody_text, own_text);
+        assert!(PasswordHash::parse(&nobody_text).is_ok());
+        assert!(!nobody.verify(&Password::new("correct horse")));
     }
 
     #[test]
