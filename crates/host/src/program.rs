@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::config::ConfigError;
 use crate::logging::LogConfig;
 use crate::reload::Reload;
-use crate::seams::Seams;
+use crate::seams::{Seams, gather_entropy};
 use crate::serving::{Composed, Serving};
 use crate::{logging, server};
 
@@ -161,6 +161,8 @@ pub fn usable<P: Program>(file: &Path) -> Result<P::Config, ExitCode> {
 }
 
 fn run<P: Program>(file: &Path) -> ExitCode {
+    // While files are read. What serves needs randomness for every connection.
+    gather_entropy();
     let config = match usable::<P>(file) {
         Ok(config) => config,
         Err(code) => return code,
