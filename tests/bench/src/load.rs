@@ -32,8 +32,13 @@ impl Answers {
 /// A form to be posted, as octets.
 #[must_use]
 pub fn form(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    post(path, "application/x-www-form-urlencoded", "", &body)
+    post(path, "application/x-www-form-urlencoded", "", &encoded(fields))
+}
+
+/// Fields as a form or a query has them.
+#[must_use]
+pub fn encoded(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 /// A JSON document to be posted with a bearer token, as octets.

@@ -1,0 +1,175 @@
+//! The two servers, each behind the router that its program serves.
+
+use std::sync::Arc;
+
+use axum::Router;
+use countersign_claims_token::VerifiedEmail;
+use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_host::Seams;
+use countersign_jwt::{Algorithm, KeySet, SigningKey, SigningRing};
+use countersign_store::Engine;
+use countersign_store::engine::BoxFuture;
+use countersign_sts_service as sts;
+use countersign_token_exchange::{ClientPolicy, ServerPolicy};
+use countersign_types::secret::{ClientSecret, Password};
+use countersign_types::{
+    ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, RedirectUri, ResourceIdentifier,
+    ScopeSet, UrlPattern,
+};
+use countersign_uma::Protection;
+use countersign_uma::policy::rules::{Rule, Rules};
+use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
+use countersign_uma_service as uma;
+use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+use serde_json::{Map, json};
+
+use crate::browser::CALLBACK;
+
+pub(crate) const STS: &str = "https://sts.alice.example";
+pub(crate) const UMA: &str = "https://uma.bob.example";
+pub(crate) const RS: &str = "https://rs.bob.example";
+pub(crate) const ALICE: &str = "alice@alice.example";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const CLIENT: &str = "rqp-client";
+pub(crate) const SECRET: &str = "a secret of forty-three characters, or more.";
+/// One that has no secret.
+pub(crate) const PUBLIC_CLIENT: &str = "spa";
+
+fn credentials() -> Credentials {
+    Credentials::secret(SecretDigest::of(&ClientSecret::new(SECRET)))
+}
+
+fn registered(id: &str) -> RegisteredClient {
+    RegisteredClient { id: ClientId::parse(id).unwrap(), credentials: credentials() }
+}
+
+pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Router {
+    let scopes = ScopeSet::parse("openid email offline_access claims-provider").unwrap();
+    let (lifetime, hour) = (Lifetime::from_secs(300), Lifetime::from_secs(3600));
+    let random = Arc::clone(&seams.random);
+    let client = |registered| sts::Client {
+        registered,
+        name: "The client".to_owned(),
+        redirect_uris: vec![RedirectUri::parse(CALLBACK).unwrap()],
+        post_logout_redirect_uris: Vec::new(),
+        scopes: scopes.clone(),
+        authorization_code: true,
+        refresh_token: true,
+        audiences: Vec::new(),
+        introspects: vec![UrlPattern::parse(STS).unwrap()],
+        client_credentials: false,
+        exchange: ClientPolicy {
+            may_exchange: true,
+            claims_token_audiences: vec![UrlPattern::parse("*").unwrap()],
+            scopes: scopes.clone(),
+            ..ClientPolicy::default()
+        },
+        // RSA's signature would take so long that nothing else could be seen.
+        id_token_algorithm: Algorithm::Es256,
+        dpop_bound_access_tokens: false,
+        opaque_access_tokens: false,
+    };
+    let public = RegisteredClient {
+        id: ClientId::parse(PUBLIC_CLIENT).unwrap(),
+        credentials: Credentials::Public,
+    };
+    let clients = [registered(CLIENT), registered("rs"), public].map(client);
+    let alice = sts::User {
+        subject: "alice".to_owned(),
+        username: "alice".to_owned(),
+        name: None,
+        email: Some(VerifiedEmail::of_own_account(EmailAddress::parse(ALICE).unwrap())),
+        password: sts::PasswordHash::of(&Password::new(PASSWORD), &*random).unwrap(),
+        password_since: None,
+        claims: Map::new(),
+    };
+    let keys = vec![copy(key), SigningKey::generate(Algorithm::Rs256, None).unwrap()];
+    let parts = sts::Parts {
+        settings: sts::Settings {
+            name: "alice.example".to_owned(),
+            email_domains: ["alice.example".to_owned()].into(),
+            scopes,
+            session_lifetime: hour,
+            access_token_lifetime: lifetime,
+            id_token_lifetime: lifetime,
+            refresh_token_lifetime: hour,
+            refresh_token_idle: hour,
+        },
+        policy: ServerPolicy {
+            public_clients: true,
+            access_token_lifetime: lifetime,
+            ..ServerPolicy::new(Issuer::parse(STS).unwrap())
+        },
+        delegation: Arc::new(countersign_token_exchange::ByRegistration),
+        keys: SigningRing::from_keys(keys).unwrap(),
+        clients: Arc::new(sts::StaticClients::new(clients)),
+        users: Arc::new(sts::StaticUsers::new([alice])),
+        engine,
+        clock: Arc::clone(&seams.clock),
+        random,
+        audit: Arc::new(sts::LogAudit),
+    };
+    sts::app(Arc::new(sts::Sts::new(parts).unwrap()))
+}
+
+fn copy(key: &SigningKey) -> SigningKey {
+    SigningKey::from_json(key.to_jwk().unwrap().as_bytes()).unwrap()
+}
+
+/// The issuer behind every address and its keys, found already: a resolver keeps both.
+struct Found(DiscoveredIssuer, Arc<KeySet>);
+
+impl Discovery for Found {
+    fn issuer<'a>(
+        &'a self,
+        _: &'a EmailAddress,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+        Box::pin(async { Ok(self.0.clone()) })
+    }
+
+    fn keys<'a>(
+        &'a self,
+        _: &'a DiscoveredIssuer,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Arc<KeySet>, NotDiscovered>> {
+        Box::pin(async { Ok(Arc::clone(&self.1)) })
+    }
+}
+
+pub(crate) fn uma(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Router {
+    let bob = || Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
+    let clients = [
+        uma::Client {
+            registered: registered(CLIENT),
+            uma_grant: Some(ScopeSet::default()),
+            resource_server: None,
+        },
+        uma::Client {
+            registered: registered("rs"),
+            uma_grant: None,
+            resource_server: Some(ResourceServer {
+                protection: bob(),
+                resource_identifiers: vec![ResourceIdentifier::parse(RS).unwrap()],
+                resource_parameter: ResourceParameter::Required,
+            }),
+        },
+    ];
+    let rule = json!([{ "resource": "RS API", "scopes": ["get"], "emails": [ALICE] }]);
+    let rules: Vec<Rule> = serde_json::from_value(rule).unwrap();
+    let issuer = DiscoveredIssuer {
+        issuer: Issuer::parse(STS).unwrap(),
+        jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
+    };
+    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
+    let seams = uma::Seams {
+        engine,
+        clients: Arc::new(uma::StaticClients::from_iter(clients)),
+        policy: Arc::new(Rules::new().with(bob(), rules)),
+        discovery: Arc::new(Found(issuer, Arc::new(keys))),
+        audit: Arc::new(uma::LogAudit),
+        clock: Arc::clone(&seams.clock),
+        random: Arc::clone(&seams.random),
+    };
+    let config = uma::UmaConfig::new(Issuer::parse(UMA).unwrap());
+    uma::app(Arc::new(uma::Uma::new(config, seams).unwrap()))
+}
