@@ -16,6 +16,7 @@
 //! | [`retry`] | with how many tickets, and with which, a request goes round |
 //! | [`subject`] | the seams: whose access token, and who approves a new audience |
 //! | [`propagation`] | a service acts for a person at a relying party, without UMA ([RFC 8693 §2.1]), by a client proof, and with tokens that are bound to a key if they are to be ([RFC 9449 §5, §7.1, §8, §9]) |
+//! | [`internal_tokens`] | an API gives its callers tokens of its own server for those of another, and keeps the refresh tokens ([RFC 8693 §2.2.1], [RFC 7009 §2]) |
 //! | [`observe`] | what happens on the way, for whoever wants to show it |
 //!
 //! ```
@@ -89,6 +90,8 @@
 //!
 //! [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
+//! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
+//! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 //! [RFC 9449 §5, §7.1, §8, §9]: https://www.rfc-editor.org/rfc/rfc9449#section-5
 //! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 //! [UMA Grant §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#authorization-process
@@ -102,6 +105,7 @@ mod error;
 pub mod exchange;
 mod flow;
 pub mod grant;
+pub mod internal_tokens;
 mod kept;
 pub mod observe;
 pub mod propagation;
@@ -112,6 +116,7 @@ pub mod token_endpoint;
 pub use builder::{Client, ClientBuilder};
 pub use challenge::UmaChallenge;
 pub use error::{ClientError, Pending, Said};
+pub use internal_tokens::InternalTokens;
 pub use observe::{Event, Observer};
 pub use propagation::{ActingClient, ActorForm, IdentityPropagator, PropagationError};
 pub use subject::{ApproveAudience, NewAudience, Person, Registration, Subject, SubjectToken};
