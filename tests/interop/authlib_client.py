@@ -64,22 +64,26 @@ def refused(what, expected, attempt, *arguments, **options):
     return check(f"refused: {what}", False, answer)
 
 
-class Form(html.parser.HTMLParser):
-    """The fields of the page's form, and where it is sent."""
+class Forms(html.parser.HTMLParser):
+    """Where each form of a page is sent, and its fields."""
 
     def __init__(self, page):
         super().__init__()
-        self.action, self.fields, self.button = None, {}, False
+        self.forms, self.button = [], False
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
         if tag == "form":
-            self.action = attributes.get("action", "")
+            self.forms.append((attributes.get("action", ""), {}))
+            self.button = False
         first_button = tag == "button" and not self.button
         self.button |= tag == "button"
-        if attributes.get("name") and (tag == "input" or first_button):
-            self.fields[attributes["name"]] = attributes.get("value", "")
+        if self.forms and attributes.get("name") and (tag == "input" or first_button):
+            self.forms[-1][1][attributes["name"]] = attributes.get("value", "")
+
+    def of(self, field):
+        return next(form for form in self.forms if field in form[1])
 
 
 def sign_in(**wishes):
@@ -89,9 +93,9 @@ def sign_in(**wishes):
         provider["authorization_endpoint"], nonce=kept["nonce"],
         code_verifier=kept["code_verifier"], **wishes)
     with httpx.Client(verify=tls) as browser:
-        form = Form(browser.get(url).text)
-        fields = form.fields | {"username": world["username"], "password": world["password"]}
-        answer = browser.post(urllib.parse.urljoin(url, form.action), data=fields,
+        action, fields = Forms(browser.get(url).text).of("password")
+        fields = fields | {"username": world["username"], "password": world["password"]}
+        answer = browser.post(urllib.parse.urljoin(url, action), data=fields,
                               headers={"Origin": world["sts"]})
     location = answer.headers.get("Location", "")
     check("a person signs in", location.startswith(CALLBACK + "?"), (answer.status_code, answer.text))
@@ -193,7 +197,10 @@ refused("it at another API", InvalidTokenError, Letters(provider["issuer"], LETT
 refused("it where another issuer is believed", InvalidTokenError,
         Letters(world["party"], LETTERS).judge, itself["access_token"])
 refused("it without the scope", InsufficientScopeError, api.judge, itself["access_token"], "letters.write")
-refused("a person's token that is for the provider", InvalidTokenError, api.judge, token["access_token"])
+persons = api.judge(token["access_token"])
+check("a person's token is for the application's own API, too",
+      persons["sub"] == world["subject"] and persons["client_id"] == "python-app"
+      and set(persons["aud"]) == {provider["issuer"], LETTERS}, persons)
 refused("an ID token for an access token", InvalidTokenError,
         Letters(provider["issuer"], "python-app").judge, token["id_token"])
 stranger = ECKey.generate_key("P-256", {"kid": keys.keys[0].kid})

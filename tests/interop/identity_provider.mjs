@@ -1,6 +1,7 @@
 // A foreign identity provider that runs in the program which needs it: oidc-provider, with people, clients,
 // and one page. It can change its keys, go away and come back.
 
+import { randomUUID } from "node:crypto";
 import { exportJWK, generateKeyPair } from "jose";
 import { Provider } from "oidc-provider";
 import { fetch, listen, world } from "./place.mjs";
@@ -11,14 +12,12 @@ const PAGE = `<!doctype html><title>Sign in</title><form method="post">
 <button name="decision" value="allow">Sign in and allow</button>
 <button name="decision" value="deny">Cancel</button></form>`;
 
-/** Keys of a generation: they are called by its number. */
-const keysOf = (generation) => Promise.all(["ES256", "RS256"].map(async (alg) => {
+const newKeys = () => Promise.all(["ES256", "RS256"].map(async (alg) => {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
-  return { ...(await exportJWK(privateKey)), kid: `${alg}-${generation}`, alg, use: "sig" };
+  return { ...(await exportJWK(privateKey)), kid: randomUUID(), alg, use: "sig" };
 }));
 
 export class IdentityProvider {
-  #generation = 0;
   #server;
 
   /** `people` are their claims by the name that they sign in with, which is their password, too. */
@@ -45,9 +44,7 @@ export class IdentityProvider {
 
   /** Signs with new keys, and publishes them alone. What it remembers stays. */
   async changeKeys() {
-    this.#generation += 1;
-    const keys = await keysOf(this.#generation);
-    this.provider = new Provider(this.issuer, this.#configuration(keys));
+    this.provider = new Provider(this.issuer, this.#configuration(await newKeys()));
     this.provider.on("server_error", (_, error) => console.error(error));
   }
 

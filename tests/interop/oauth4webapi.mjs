@@ -17,6 +17,7 @@ const issuer = new URL(world.sts);
 const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options));
 const native = { client_id: "native-app", id_token_signed_response_alg: "ES256" };
 const bound = { client_id: "bound-app" };
+const discreet = { client_id: "discreet-app" };
 const alice = new Person();
 
 const ownKey = await oauth.generateKeyPair("ES256");
@@ -165,3 +166,30 @@ await refused("an ID token for an access token", judge(plain.id_token, undefined
   "OAUTH_INVALID_RESPONSE");
 check("the provider's own access token is for the provider",
   (await judge(plain.access_token, undefined, world.sts)).sub === world.subject, "");
+
+// Tokens that say nothing: an API has to ask.
+
+const opaque = await redeem(await signIn(discreet, SCOPE), prove());
+check("an opaque token is no JWT, and bound to the key as well",
+  !opaque.access_token.includes(".") && opaque.token_type === "dpop", opaque);
+await refused("it at an API that reads RFC 9068 alone", judge(opaque.access_token, prove()),
+  "OAUTH_INVALID_RESPONSE");
+async function told(token) {
+  const api = { client_id: "letters-api" };
+  const secret = oauth.ClientSecretBasic(world.secrets["letters-api"]);
+  const response = await oauth.introspectionRequest(as, api, secret, token, options);
+  return oauth.processIntrospectionResponse(as, api, response);
+}
+const answer = await told(opaque.access_token);
+check("an API that asks is told whose it is, and by which key",
+  answer.active && answer.sub === world.subject && answer.client_id === "discreet-app"
+  && answer.aud.includes(LETTERS) && answer.cnf.jkt === jkt && answer.scope.includes("letters.read"), answer);
+check("UserInfo takes it with its proof",
+  (await userInfo(discreet, opaque.access_token, prove())).sub === world.subject, "");
+await refused("the opaque token as a bearer's", userInfo(discreet, opaque.access_token), "invalid_token");
+const next = await refresh(discreet, opaque.refresh_token, prove());
+await oauth.processRevocationResponse(
+  await oauth.revocationRequest(as, discreet, oauth.None(), next.refresh_token, options));
+check("a grant that is revoked ends its opaque tokens",
+  !(await told(opaque.access_token)).active && !(await told(next.access_token)).active, "");
+await refused("at UserInfo, too", userInfo(discreet, next.access_token, prove()), "invalid_token");

@@ -30,8 +30,9 @@ export class Person {
       const headers = { accept: "text/html", ...options.headers, cookie: this.#sent(url) };
       const response = await fetch(url, { ...options, headers });
       this.#keep(url, response.headers.getSetCookie());
-      const location = response.headers.get("location");
-      if (!location) return { url, status: response.status, text: await response.text() };
+      const text = await response.text();
+      const location = response.headers.get("location") ?? refresh(text);
+      if (!location) return { url, status: response.status, text };
       url = new URL(location, url);
       options = {};
     }
@@ -67,6 +68,12 @@ export class Person {
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", "#x27": "'" };
 const unescaped = (text) =>
   text.replace(/&(#?\w+);/g, (whole, name) => ENTITIES[name] ?? whole);
+
+/** Where a page leads on by itself. */
+function refresh(text) {
+  const [, content] = /<meta http-equiv="refresh" content="([^"]*)"/i.exec(text) ?? [];
+  return content && unescaped(content).replace(/^[^=]*=/, "");
+}
 
 /** The attributes of a tag. */
 function attributes(tag) {

@@ -33,6 +33,7 @@ fn applications() -> Table {
         redirect_uris = ["https://app.alice.example/python"]
         grants = ["authorization_code", "refresh_token", "client_credentials"]
         scopes = ["openid", "profile", "email", "offline_access", "letters.read"]
+        audiences = ["https://letters.alice.example"]
         exchange = { access_token_audiences = ["https://letters.alice.example"] }
 
         [[clients]]
@@ -51,6 +52,16 @@ fn applications() -> Table {
         grants = ["authorization_code", "refresh_token"]
         scopes = ["openid", "offline_access"]
         id_token_alg = "ES256"
+
+        [[clients]]
+        id = "discreet-app"
+        name = "The application whose tokens say nothing"
+        public = true
+        redirect_uris = ["http://127.0.0.1/callback"]
+        grants = ["authorization_code", "refresh_token"]
+        scopes = ["openid", "offline_access", "letters.read"]
+        audiences = ["https://letters.alice.example"]
+        opaque_access_tokens = true
 
         [[clients]]
         id = "bound-app"
