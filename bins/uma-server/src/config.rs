@@ -279,6 +279,11 @@ fn register(
             keys: server.keys,
             public: false,
         })?;
+        // Deny by default: what nobody could answer would wait for nothing.
+        if server.policy.iter().any(Rule::asks) {
+            let reason = "ask: this program has no page on which the owner could answer";
+            return Err(at.refuse("policy", reason));
+        }
         let protection = Protection::new(server.owner, server.id.clone());
         policy = policy.with(protection.clone(), server.policy);
         registered.push(Client {

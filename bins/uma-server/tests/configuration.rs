@@ -169,6 +169,10 @@ fn a_bad_value_is_named() {
         "resource_servers[0].resource_identifiers[0]",
         "URL",
     );
+    let asks = format!("{rule}, ask = true");
+    check_refused(rule, &asks, "resource_servers[0].policy", "has no page");
+    let refresh = "[lifetimes]\nrefresh = 0\n[danger]";
+    check_refused("[danger]", refresh, "lifetimes.refresh", "from 1 to");
     let ticket = "[lifetimes]\nticket = 0\n[danger]";
     check_refused("[danger]", ticket, "lifetimes.ticket", "from 1 to");
     let claims_token = "[lifetimes]\nclaims_token = 301\n[danger]";

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use countersign_metadata::server::{DocumentKind, well_known};
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Engine, RefreshTokens, Replay, Resources, StoreError, Tickets,
+    AccessTokens, Cases, Engine, RefreshTokens, Replay, Resources, StoreError, Tickets,
 };
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -17,7 +17,7 @@ use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::protection::{PAT_LIFETIME, ResourceServer};
 use countersign_uma::refresh::Grant;
 use countersign_uma::resource::ResourceDescription;
-use countersign_uma::{Policy, Process, Protection};
+use countersign_uma::{Case, Policy, Process, Protection};
 
 use crate::audit::Audit;
 use crate::clients::Clients;
@@ -84,6 +84,8 @@ pub struct Uma {
     pub(crate) tickets: Tickets<Process>,
     pub(crate) tokens: AccessTokens<StoredToken>,
     pub(crate) refresh_tokens: RefreshTokens<Grant>,
+    pub(crate) cases: Cases<Case>,
+    pub(crate) most_cases: usize,
     pub(crate) resources: Resources<ResourceDescription>,
     pub(crate) replay: Replay,
     pub(crate) ticket_quota: Quota,
@@ -112,6 +114,8 @@ impl Uma {
             tickets: Tickets::new(engine()),
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
+            cases: Cases::new(engine()),
+            most_cases: limits.cases,
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),
             ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),

@@ -13,6 +13,8 @@ pub enum Answer {
     Granted,
     /// With `need_info` and a fresh ticket.
     NeedInfo,
+    /// With `request_submitted` and a fresh ticket: the owner is asked.
+    Submitted,
     /// With this error.
     Refused(ErrorCode),
     /// With a failure of ours.
@@ -24,6 +26,7 @@ impl std::fmt::Display for Answer {
         match self {
             Self::Granted => f.write_str("granted"),
             Self::NeedInfo => f.write_str("need_info"),
+            Self::Submitted => f.write_str("request_submitted"),
             Self::Refused(code) => f.write_str(code.as_str()),
             Self::Failed => f.write_str("failed"),
         }
@@ -79,8 +82,10 @@ impl AssessmentRecord {
     pub(crate) fn ended(&mut self, ended: Ended) -> Outcome {
         self.checks = ended.checks;
         self.person = ended.person;
-        if matches!(ended.outcome, Outcome::NeedInfo(_)) {
-            self.answer = Answer::NeedInfo;
+        match ended.outcome {
+            Outcome::NeedInfo(_) => self.answer = Answer::NeedInfo,
+            Outcome::Submitted(_) => self.answer = Answer::Submitted,
+            _ => {}
         }
         ended.outcome
     }

@@ -12,6 +12,9 @@
 //! | permission | `/permission` | [UF §4] |
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
 //!
+//! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked, and
+//! what they do about it.
+//!
 //! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
 //! is durable before anything is answered; an RPT is durable before it leaves; a failing store is
 //! 503 and never a statement about a token; no response with a token or about one is cached.
@@ -61,7 +64,8 @@
 //! # What is left out
 //!
 //! Serving: listening, TLS, time limits and the shutdown are `countersign-host`'s. Claims
-//! interaction, PCTs and asking the owner are not offered, and the metadata does not say they are.
+//! interaction and PCTs are not offered, and the metadata does not say they are; pages for owners are
+//! not here.
 //!
 //! # Deviations
 //!
@@ -88,6 +92,7 @@ pub mod clients;
 pub mod discovery;
 mod failure;
 pub mod limits;
+pub mod owner;
 mod pat;
 mod routes;
 pub mod url_clients;
@@ -97,4 +102,5 @@ pub use audit::{Audit, LogAudit};
 pub use clients::{Client, Clients, StaticClients};
 pub use discovery::Discovery;
 pub use limits::Limits;
+pub use owner::OwnerError;
 pub use url_clients::{UrlClientTerms, UrlClients};

@@ -16,11 +16,13 @@ pub struct Limits {
     pub tickets: u32,
     /// PATs obtained within the life of one.
     pub pats: u32,
+    /// People about whom its owner was asked.
+    pub cases: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { resources: 10_000, tickets: 500_000, pats: 10_000 }
+        Self { resources: 10_000, tickets: 500_000, pats: 10_000, cases: 10_000 }
     }
 }
 

@@ -215,6 +215,36 @@ async fn a_grant_that_fails_on_the_way_gives_nothing_out() {
 }
 
 #[tokio::test]
+async fn a_question_that_fails_on_the_way_lets_nobody_wait_for_nothing() {
+    let (world, engine) = world();
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+    // Spending the ticket, reading the resource, looking for the case, counting cases, opening one,
+    // keeping the ticket that waits.
+    for left in 0..7 {
+        let ticket = world.ticket().await;
+        let mut claims = world.claims(&ticket);
+        claims["email"] = json!(format!("person{left}@alice.example"));
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = world.redeem(&ticket, &claims, &[]).await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        if left < 6 {
+            unavailable(&answer);
+            assert!(answer.json().get("ticket").is_none());
+            assert_eq!(world.recorded().answer, audit::Answer::Failed);
+            continue;
+        }
+        let (waiting, _) = support::submitted(&answer, &ticket);
+        // Looking for the ticket among those that do not wait, and among those that do; taking it;
+        // reading the resource; looking for the case. A ticket that was not taken is still good.
+        engine.left.store(2, Ordering::SeqCst);
+        unavailable(&world.present("app", &waiting, &[]).await);
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        support::submitted(&world.present("app", &waiting, &[]).await, &waiting);
+    }
+}
+
+#[tokio::test]
 async fn a_ticket_that_cannot_be_kept_is_not_given_out() {
     let (world, engine) = world();
     let ticket = world.ticket().await;

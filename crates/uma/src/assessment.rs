@@ -4,6 +4,7 @@
 //!  Assessment::begin      resource, scope, and of a pushed claims token everything
 //!     |                   that needs no key: type, ticket challenge, audience, times,
 //!     |                   issuer, e-mail address
+//!     |-- no token, and the owner is asked already: Polling (below) |
 //!     |-- no token ------------------------------------------------+
 //!     v                                                            |
 //!  AwaitingIssuer         the service looks for the issuer         |
@@ -14,6 +15,14 @@
 //!     +--------------------------------------------------> AwaitingPolicy
 //!                                                                  | decide
 //!                             Ended: granted, need_info, refused <-+
+//!                                                                  |
+//!  AwaitingOwner          the service asks the owner, or finds <---+
+//!     | answered          what they said, in the person's case
+//!     +------------------> Ended: granted, need_info, refused, request_submitted
+//!
+//!  Polling                the service finds what the owner has said so far
+//!     | looked_up
+//!     +------------------> Ended: need_info, refused, request_submitted; granted never
 //! ```
 //!
 //! Nothing is fetched before everything that can be checked without fetching has passed: otherwise
@@ -25,6 +34,7 @@
 //! [RFC 8725 §3.10]: https://www.rfc-editor.org/rfc/rfc8725#section-3.10
 
 mod decide;
+mod owner;
 mod token;
 
 use std::collections::BTreeSet;
@@ -35,6 +45,7 @@ use countersign_types::identifier::is_at_or_below;
 use countersign_types::{Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType};
 use serde::Deserialize;
 
+use crate::case;
 use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError, RefusedScope, RefusedTarget, TokenRequest};
 use crate::permission::Registered;
@@ -44,8 +55,11 @@ use crate::process::{Presented, Process, TicketError};
 use crate::protection::{ResourceParameter, ResourceServer};
 use crate::rpt::{self, Rpt};
 
+pub use self::decide::Decided;
+pub use self::owner::{AwaitingOwner, Polling};
+
 /// Room for every check there is: those of [`Step`], and those of a claims token.
-const ALL_CHECKS: usize = 12 + read::Step::ALL.len();
+const ALL_CHECKS: usize = 13 + read::Step::ALL.len();
 
 /// What an authorization server decides once, for all assessments.
 #[derive(Clone, Debug)]
@@ -60,6 +74,10 @@ pub struct Settings {
     pub claims_token_lifetime: Lifetime,
     /// How long verified claims count in the rest of their process.
     pub kept_claims_lifetime: Lifetime,
+    /// How long a request waits for the owner.
+    pub waiting_lifetime: Lifetime,
+    /// How long a client whose request waits is told to wait before it asks again.
+    pub poll_interval: Lifetime,
     /// What happens when policy permits only a part of what is asked.
     pub partial_grants: PartialGrants,
     /// Issuers whose word counts for nothing here, however they spell themselves, and those below
@@ -77,6 +95,8 @@ impl Settings {
             rpt_lifetime: rpt::LIFETIME,
             claims_token_lifetime: read::MAX_LIFETIME,
             kept_claims_lifetime: Lifetime::from_secs(300),
+            waiting_lifetime: case::LIFETIME,
+            poll_interval: Lifetime::from_secs(5),
             partial_grants: PartialGrants::Refuse,
             refused_issuers: BTreeSet::new(),
         }
@@ -128,6 +148,8 @@ pub enum Assessment<'a> {
     Discover(Box<AwaitingIssuer<'a>>),
     /// No token to verify: ask policy.
     Decide(Box<AwaitingPolicy<'a>>),
+    /// The owner has been asked: look for what they said.
+    Poll(Box<Polling<'a>>),
     /// It is over.
     Ended(Box<Ended>),
 }
@@ -151,6 +173,8 @@ pub enum Outcome {
     Granted(Rpt),
     /// More is needed: the process goes on under a fresh ticket.
     NeedInfo(NeedInfo),
+    /// The owner is asked: the process waits for them under a fresh ticket.
+    Submitted(Submitted),
     /// Refused for good; the process is over.
     Refused(GrantError),
 }
@@ -166,6 +190,17 @@ pub struct NeedInfo {
     pub required_claims: Vec<RequiredClaim>,
     /// Why, for the client's log.
     pub reason: &'static str,
+}
+
+/// A process that waits for its owner. [UG §3.3.6]
+///
+/// [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+#[derive(Debug)]
+pub struct Submitted {
+    /// The process, to be kept durably under a fresh ticket that is its client's.
+    pub process: Process,
+    /// How long the client should wait before it asks again.
+    pub interval: Lifetime,
 }
 
 /// What goes through all steps.
@@ -245,6 +280,9 @@ impl<'a> Assessment<'a> {
         let TokenRequest { ticket, claim_token, resource, scope } = request;
         let mut core = Core { facts, process, scope, audience, checks };
         let Some(pushed) = claim_token else {
+            if core.process.waiting().is_some() {
+                return Polling::begin(core).map(|polling| Self::Poll(Box::new(polling)));
+            }
             let person = core.kept_person();
             return Ok(Self::Decide(Box::new(AwaitingPolicy { core, person, is_new: false })));
         };

@@ -44,6 +44,8 @@ pub enum Step {
     Person,
     /// The owner's policy permits what is asked.
     Policy,
+    /// The owner, who was asked, permits it.
+    Owner,
 }
 
 impl Step {
@@ -97,6 +99,7 @@ impl Step {
             Self::Confirmation => ("the claims token is bound to no key", "RFC 7800 §3"),
             Self::Person => ("the process has one person", "PROFILE §6.5"),
             Self::Policy => ("the owner's policy permits it", "UMA Grant §3.3.4"),
+            Self::Owner => ("the owner, who is asked, permits it", "UMA Grant §3.3.6"),
         }
     }
 }

@@ -10,7 +10,7 @@ use countersign_types::scope::ScopeError;
 use countersign_types::secret::{AccessToken, RefreshToken, TicketHandle};
 use countersign_types::wire::{ErrorCode, json_response};
 use countersign_types::{
-    Params, ResourceIdentifier, ScopeSet, Timestamp, TokenType, Wire, WireError,
+    Lifetime, Params, ResourceIdentifier, ScopeSet, Timestamp, TokenType, Wire, WireError,
 };
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -141,6 +141,20 @@ pub fn respond_need_info(
     json_response(StatusCode::FORBIDDEN, &body)
 }
 
+/// The `request_submitted` response: 403, the rotated ticket, when to ask again. [UG §3.3.6]
+///
+/// [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+#[must_use]
+pub fn respond_submitted(interval: Lifetime, ticket: &TicketHandle) -> Response<Vec<u8>> {
+    let body = json!({
+        "error": ErrorCode::REQUEST_SUBMITTED.as_str(),
+        "error_description": "the resource owner is asked",
+        "ticket": ticket.expose(),
+        "interval": interval.as_secs(),
+    });
+    json_response(StatusCode::FORBIDDEN, &body)
+}
+
 /// Why a scope was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -184,6 +198,12 @@ pub enum Denial {
     /// The owner's policy, or the lack of one.
     #[error("policy does not permit it")]
     Policy,
+    /// The owner, who was asked.
+    #[error("the owner does not permit it")]
+    Owner,
+    /// The owner is asked so much already that nothing is added to it.
+    #[error("too much waits for the owner")]
+    TooMuchAsked,
     /// The issuer of the claims is refused here.
     #[error("the issuer is refused here")]
     Issuer,
@@ -370,11 +390,26 @@ mod tests {
             (GrantError::Target(RefusedTarget::Missing), "invalid_target", 400),
             (GrantError::Scope(RefusedScope::Client), "invalid_scope", 400),
             (GrantError::Denied(Denial::Policy), "request_denied", 403),
+            (GrantError::Denied(Denial::Owner), "request_denied", 403),
         ] {
             let wire = error.wire();
             assert_eq!((wire.code.as_str(), wire.status.as_u16()), (code, status), "{error}");
             assert!(is_description(wire.description), "{error}");
         }
+    }
+
+    #[test]
+    fn request_submitted_carries_a_ticket_and_when_to_ask_again() {
+        let response = respond_submitted(Lifetime::from_secs(5), &TicketHandle::new("t2"));
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(response.body()).unwrap(),
+            json!({
+                "error": "request_submitted", "ticket": "t2", "interval": 5,
+                "error_description": "the resource owner is asked",
+            })
+        );
     }
 
     #[test]

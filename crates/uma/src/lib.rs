@@ -14,14 +14,16 @@
 //! | [`policy`] | who may reach a resource: the seam, and rules from configuration | [UG §3.3.4], [UG §5.6] |
 //! | [`rpt`] | what an RPT stands for and what introspection says of it | [UF §5.1.1] |
 //! | [`refresh`] | what a refresh token is worth | [UG §3.6] |
+//! | [`case`] | what a resource owner is asked about a person, and what they say | [UG §3.3.6] |
 //! | [`person`] | the requesting party, as a verified claims token describes them | |
 //! | [`check`] | the names of the checks, for logs and for people | |
 //!
 //! # One process, one ticket at a time
 //!
 //! A permission request opens a [`Process`]; the ticket is a handle to it. Presenting the ticket
-//! consumes the process, and only [`need_info`](assessment::Outcome::NeedInfo) makes another one,
-//! under another ticket: a spent ticket no longer exists as a value.
+//! consumes the process, and only [`need_info`](assessment::Outcome::NeedInfo) and
+//! [`request_submitted`](assessment::Outcome::Submitted) make another one, under another ticket: a
+//! spent ticket no longer exists as a value.
 //!
 //! ```
 //! use countersign_types::{ClientId, Lifetime, Timestamp};
@@ -47,8 +49,7 @@
 //!
 //! # What is left out
 //!
-//! Persisted claims tokens (PCT), `request_submitted`, upgrading an RPT and
-//! interactive claims gathering are not here: a `pct` or `rpt` parameter is read and has no effect,
+//! Persisted claims tokens (PCT), upgrading an RPT and interactive claims gathering are not here: a `pct` or `rpt` parameter is read and has no effect,
 //! which [UG §3.3.1] permits, and [`Outcome`] and
 //! [`Decision`](policy::Decision) are open to more variants.
 //!
@@ -76,6 +77,7 @@
 //! [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
 
 pub mod assessment;
+pub mod case;
 pub mod check;
 pub mod grant;
 pub mod permission;
@@ -88,6 +90,7 @@ pub mod resource;
 pub mod rpt;
 
 pub use assessment::{Assessment, Ended, Outcome};
+pub use case::{Case, PersonId};
 pub use check::Check;
 pub use grant::{GrantError, TokenRequest};
 pub use person::Person;

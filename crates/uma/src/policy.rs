@@ -88,6 +88,8 @@ pub enum Decision {
     Permit,
     /// It depends on these claims, which are not there: `need_info`. Never empty.
     NeedClaims(Vec<RequiredClaim>),
+    /// The owner is to be asked, about a person who is known: `request_submitted` until they answer.
+    AskOwner,
     /// They may not: `request_denied`.
     Deny,
 }

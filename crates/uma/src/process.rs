@@ -1,7 +1,7 @@
 //! The authorization process that a permission ticket stands for. [UG §3.3], [UG §5.5]
 //!
 //! ```text
-//!   permission request --> Process ---present---> Presented ---rotate---> Process (another ticket)
+//!   permission request --> Process ---present---> Presented ---rotate, wait---> Process (another ticket)
 //!                            |                        |
 //!                       expires unused          granted or refused: ends
 //! ```
@@ -12,15 +12,22 @@
 //! [UG §5.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.5
 
 use countersign_client_auth::AuthenticatedClient;
-use countersign_types::{ClientId, Timestamp};
+use countersign_types::{ClientId, Lifetime, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::case::PersonId;
 use crate::permission::Permission;
 use crate::person::Person;
 use crate::protection::Protection;
 
 /// After so many `need_info` answers a process ends.
 pub const MAX_ROUNDS: u8 = 16;
+
+/// The longest a client is told to wait between two polls, however often it came too early.
+pub const MAX_INTERVAL: Lifetime = Lifetime::from_secs(300);
+
+/// A client may come so much earlier than it was told: clocks show whole seconds.
+const TOLERANCE: Lifetime = Lifetime::from_secs(1);
 
 /// An authorization process with an outstanding ticket.
 ///
@@ -36,8 +43,49 @@ pub struct Process {
     client: Option<ClientId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept: Option<KeptClaims>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
     #[serde(default)]
     rounds: u8,
+}
+
+/// What a process waits for: what its owner says about somebody. [UG §3.3.6]
+///
+/// There are no claims in it, so that its ticket tells whoever has it how the question stands and
+/// opens nothing: once the owner has answered, claims are asked for anew.
+///
+/// [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// About whom the owner is asked.
+    pub person: PersonId,
+    /// Whether they were present.
+    pub present: bool,
+    /// For what.
+    pub permissions: Vec<Permission>,
+    /// When it is over.
+    pub until: Timestamp,
+    /// When the client was told to wait.
+    pub told: Timestamp,
+    /// For how long at least.
+    pub interval: Lifetime,
+}
+
+impl Waiting {
+    /// Whether a client that comes now comes before it was told to.
+    #[must_use]
+    pub fn is_early(&self, now: Timestamp) -> bool {
+        now.after(TOLERANCE) < self.told.after(self.interval)
+    }
+
+    /// How long to wait from now on: twice as long for who comes too early.
+    pub(crate) fn next_interval(&self, usual: Lifetime, now: Timestamp) -> Lifetime {
+        if !self.is_early(now) {
+            return usual;
+        }
+        let doubled = self.interval.as_secs().saturating_mul(2);
+        Lifetime::from_secs(doubled.min(MAX_INTERVAL.as_secs().max(usual.as_secs())))
+    }
 }
 
 /// Claims that were verified earlier in the same process.
@@ -88,7 +136,8 @@ impl Process {
         permissions: Vec<Permission>,
         expires: Timestamp,
     ) -> Self {
-        Self { id, protection, permissions, expires, client: None, kept: None, rounds: 0 }
+        let (client, kept, waiting) = (None, None, None);
+        Self { id, protection, permissions, expires, client, kept, waiting, rounds: 0 }
     }
 
     /// What the audit trail calls the process. It is no secret.
@@ -171,6 +220,20 @@ impl Presented {
     #[must_use]
     pub const fn kept(&self) -> Option<&KeptClaims> {
         if self.confidential { self.process.kept.as_ref() } else { None }
+    }
+
+    /// What it waits for, if the owner is asked.
+    #[must_use]
+    pub const fn waiting(&self) -> Option<&Waiting> {
+        self.process.waiting.as_ref()
+    }
+
+    /// Goes on under another ticket, which only the same client can present, until the owner has
+    /// answered. Claims that were kept are not: what is granted then rests on fresh ones.
+    #[must_use]
+    pub(crate) fn wait(self, waiting: Waiting) -> Process {
+        let (client, expires) = (Some(self.client), waiting.until);
+        Process { client, expires, kept: None, waiting: Some(waiting), ..self.process }
     }
 
     /// Holds `person`'s claims for the rest of the process, if it may keep any.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::assessment::Settings;
+use crate::case::Case;
 use crate::permission::{Permission, Registered};
 use crate::person::Person;
 use crate::policy::{Decision, Policy, PolicyRequest, Revision};
@@ -33,6 +34,10 @@ pub struct Rpt {
     pub basis: Basis,
     /// What it permits.
     pub permissions: Vec<Permission>,
+    /// Whether it rests on what the owner said when asked: then they are looked up at every use, so that
+    /// what they take back is gone at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked: bool,
     /// What it came of together with a refresh token, or by one: it ends with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
@@ -69,6 +74,8 @@ impl Basis {
 pub struct Current<'a> {
     /// Those resources of the RPT that are registered now.
     pub registered: &'a Registered,
+    /// What the owner said about the person, if it [rests](Rpt::asked) on that.
+    pub case: Option<&'a Case>,
     /// Who may reach what, now.
     pub policy: &'a dyn Policy,
     /// What this server decided for all assessments.
@@ -88,7 +95,7 @@ impl Rpt {
     /// The introspection answer for the resource server that `asker`'s PAT speaks for. [UF §5.1.1]
     ///
     /// A permission outlives neither its resource, nor the registration of its scope, nor the
-    /// policy that granted it; no permission outlives the refusal of the issuer that vouched for
+    /// policy or the owner's word that granted it; no permission outlives the refusal of the issuer that vouched for
     /// the person. There is no `scope` member, and nothing about the person.
     ///
     /// [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
@@ -123,7 +130,7 @@ impl Rpt {
         let still = |permission: &Permission| {
             let resource = current.registered.get(&permission.resource_id)?;
             let mut scopes = permission.resource_scopes.intersection(resource.resource_scopes());
-            if !stands {
+            if !stands || self.asked {
                 scopes = self.assess_anew(permission, resource, &scopes, current);
             }
             let resource_id = permission.resource_id.clone();
@@ -133,7 +140,19 @@ impl Rpt {
         self.permissions.iter().filter_map(still).collect()
     }
 
-    /// Those of the scopes that policy permits now.
+    /// Whether the owner, whom policy would have asked, permits it.
+    fn is_approved(
+        &self,
+        permission: &Permission,
+        scope: &str,
+        Current { case, .. }: Current<'_>,
+    ) -> bool {
+        let (Some(case), Some(person)) = (case, &self.person) else { return false };
+        case.person().is_same(person)
+            && case.approves(&self.client, person.present, &permission.resource_id, scope)
+    }
+
+    /// Those of the scopes that policy permits now, or the owner where policy asks them.
     fn assess_anew(
         &self,
         permission: &Permission,
@@ -151,7 +170,11 @@ impl Rpt {
                 client: &self.client,
                 now: current.now,
             });
-            decision == Decision::Permit
+            match decision {
+                Decision::Permit => true,
+                Decision::AskOwner => self.is_approved(permission, scope, current),
+                Decision::NeedClaims(_) | Decision::Deny => false,
+            }
         });
         // Tokens of a set are a set again.
         ScopeSet::from_tokens(permitted).unwrap_or_default()
@@ -219,6 +242,7 @@ mod tests {
             }),
             basis: Basis::of(revision, &permissions, &registered(r#"["get","put"]"#)),
             permissions,
+            asked: false,
             grant: None,
             issued: Timestamp::from_unix(1000),
             expires: Timestamp::from_unix(1300),
@@ -252,7 +276,7 @@ mod tests {
         now: i64,
     ) -> Value {
         let now = Timestamp::from_unix(now);
-        rpt().introspect(asker, Current { registered, policy, settings, now })
+        rpt().introspect(asker, Current { registered, case: None, policy, settings, now })
     }
 
     /// The scopes at the one resource under this policy, while everything else is as it was.

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_types::secret::AccessToken;
 use countersign_types::{Params, Timestamp};
+use countersign_uma::PersonId;
 use countersign_uma::rpt::{self, Current};
 use http::StatusCode;
 
@@ -37,7 +38,12 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
         {
             let registered = uma.registered(&asker, &rpt.permissions).await?;
             let (policy, settings) = (&*uma.seams.policy, &uma.settings);
-            rpt.introspect(&asker, Current { registered: &registered, policy, settings, now })
+            let case = match rpt.person.as_ref().filter(|_| rpt.asked) {
+                Some(person) => Box::pin(uma.case_at(&asker, &PersonId::of(person), now)).await?,
+                None => None,
+            };
+            let (registered, case) = (&registered, case.as_ref());
+            rpt.introspect(&asker, Current { registered, case, policy, settings, now })
         }
         // Unknown, expired, revoked, a PAT, or none of the asker's business: the same answer.
         _ => rpt::inactive(),

@@ -8,8 +8,10 @@ use axum::response::{IntoResponse as _, Response};
 use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError, dpop};
 use countersign_store::Taken;
 use countersign_types::secret::TicketHandle;
-use countersign_types::{Params, Timestamp, WireError as _};
-use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome};
+use countersign_types::{ClientId, Params, Timestamp, WireError as _};
+use countersign_uma::assessment::{
+    Assessment, AwaitingPolicy, Decided, Ended, Facts, NeedInfo, Outcome, Submitted,
+};
 use countersign_uma::check::Step;
 use countersign_uma::process::TicketError;
 use countersign_uma::{GrantError, Process, Rpt, TokenRequest, grant, protection, refresh};
@@ -21,6 +23,7 @@ use crate::audit::{Answer, AssessmentRecord};
 use crate::body;
 use crate::clients::Client;
 use crate::failure::Failure;
+use crate::owner;
 use crate::pat::StoredToken;
 
 /// [RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)
@@ -124,10 +127,11 @@ async fn assess(
         settings: &uma.settings,
         now,
     };
-    let ended = conclude(uma, Assessment::begin(presented, request, facts)).await;
+    let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
     match record.ended(*ended) {
         Outcome::Granted(rpt) => issue(uma, rpt, client.is_confidential(), now, record).await,
         Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
+        Outcome::Submitted(submitted) => wait(uma, submitted, client.id()).await,
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
     }
@@ -164,27 +168,52 @@ async fn take(
 }
 
 /// Takes an assessment to its end, waiting for what it needs to know.
-async fn conclude(uma: &Uma, assessment: Assessment<'_>) -> Box<Ended> {
+async fn conclude(
+    uma: &Uma,
+    assessment: Assessment<'_>,
+    now: Timestamp,
+) -> Result<Box<Ended>, Failure> {
     let awaiting = match assessment {
-        Assessment::Ended(ended) => return ended,
-        Assessment::Decide(awaiting) => return awaiting.decide(&*uma.seams.policy),
+        Assessment::Ended(ended) => return Ok(ended),
+        Assessment::Decide(awaiting) => return decide(uma, *awaiting, now).await,
+        Assessment::Poll(polling) => {
+            let look = uma.case_at(polling.protection(), polling.person(), now);
+            let case = Box::pin(look).await?;
+            return Ok(polling.looked_up(case.as_ref()));
+        }
         Assessment::Discover(awaiting) => awaiting,
     };
     let discovered = match uma.seams.discovery.issuer(awaiting.email()).await {
         Ok(discovered) => discovered,
-        Err(error) => return awaiting.not_discovered(error.to_string()),
+        Err(error) => return Ok(awaiting.not_discovered(error.to_string())),
     };
     let awaiting = match awaiting.discovered(&discovered.issuer) {
         Ok(awaiting) => awaiting,
-        Err(ended) => return ended,
+        Err(ended) => return Ok(ended),
     };
     let keys = match uma.seams.discovery.keys(&discovered, awaiting.key_id()).await {
         Ok(keys) => keys,
-        Err(error) => return awaiting.no_keys(error.to_string()),
+        Err(error) => return Ok(awaiting.no_keys(error.to_string())),
     };
     match awaiting.verify(&keys) {
-        Ok(awaiting) => awaiting.decide(&*uma.seams.policy),
-        Err(ended) => ended,
+        Ok(awaiting) => decide(uma, awaiting, now).await,
+        Err(ended) => Ok(ended),
+    }
+}
+
+/// Asks policy, and the owner where policy does.
+async fn decide(
+    uma: &Uma,
+    awaiting: AwaitingPolicy<'_>,
+    now: Timestamp,
+) -> Result<Box<Ended>, Failure> {
+    match awaiting.decide(&*uma.seams.policy) {
+        Decided::Ended(ended) => Ok(ended),
+        Decided::Ask(awaiting) => {
+            // Boxed, so that whoever is not asked about does not carry its state along.
+            let said = Box::pin(owner::ask(uma, &awaiting, now)).await?;
+            Ok(awaiting.answered(said, &*uma.seams.policy))
+        }
     }
 }
 
@@ -215,6 +244,16 @@ async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
     let ticket = TicketHandle::generate(&*uma.seams.random);
     uma.tickets.issue(&ticket, &process, process.client(), process.expires()).await?;
     Ok(grant::respond_need_info(reason, &required_claims, &ticket).map(Body::from))
+}
+
+/// Keeps the process until its owner has answered, under a fresh ticket that only its client can present.
+/// Durable before it leaves: the client comes back for days.
+async fn wait(uma: &Uma, submitted: Submitted, client: &ClientId) -> Result<Response, Failure> {
+    let Submitted { process, interval } = submitted;
+    let ticket = TicketHandle::generate(&*uma.seams.random);
+    let expires = process.expires();
+    uma.tickets.issue_waiting(&ticket, process, client, expires).await?;
+    Ok(grant::respond_submitted(interval, &ticket).map(Body::from))
 }
 
 /// Which client is calling. [RFC 6749 §3.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-3.2.1)

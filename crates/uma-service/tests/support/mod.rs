@@ -49,13 +49,14 @@ impl Clock for SetClock {
     }
 }
 
-/// Never the same twice, which is all these tests ask of randomness.
-#[derive(Default)]
-struct Counter(AtomicU64);
+/// Never the same twice, over restarts of the server too, which is all these tests ask of randomness.
+struct Counter;
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl Random for Counter {
     fn fill(&self, out: &mut [u8]) {
-        let count = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        let count = NEXT.fetch_add(1, Ordering::SeqCst).to_be_bytes();
         for (index, octet) in out.iter_mut().enumerate() {
             *octet = count[index % count.len()];
         }
@@ -116,6 +117,7 @@ impl Policy for Changing {
 /// The server under test and its surroundings.
 pub(crate) struct World {
     pub(crate) router: Router,
+    pub(crate) uma: Arc<Uma>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) key: SigningKey,
     audit: Arc<Kept>,
@@ -223,10 +225,11 @@ impl World {
             discovery: Arc::new(Alice(Arc::new(keys))),
             audit: Arc::clone(&audit) as Arc<dyn Audit>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            random: Arc::new(Counter::default()),
+            random: Arc::new(Counter),
         };
-        let router = app(Arc::new(Uma::new(config, seams).unwrap()));
-        Self { router, clock, key, audit, policy }
+        let uma = Arc::new(Uma::new(config, seams).unwrap());
+        let router = app(Arc::clone(&uma));
+        Self { router, uma, clock, key, audit, policy }
     }
 
     /// Other rules from now on.
@@ -403,6 +406,16 @@ pub(crate) fn need_info(answer: &Answer, old: &str) -> String {
     let ticket = body["ticket"].as_str().unwrap().to_owned();
     assert_ne!(ticket, old);
     ticket
+}
+
+/// A `request_submitted` answer: a new ticket, and how long to wait.
+#[track_caller]
+pub(crate) fn submitted(answer: &Answer, old: &str) -> (String, i64) {
+    refused(answer, 403, "request_submitted");
+    let body = answer.json();
+    let ticket = body["ticket"].as_str().unwrap().to_owned();
+    assert_ne!(ticket, old);
+    (ticket, body["interval"].as_i64().unwrap())
 }
 
 /// An RPT.

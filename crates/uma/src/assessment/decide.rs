@@ -4,88 +4,106 @@
 //!
 //! ```text
 //! requested = (ticket ∪ (registered for the client ∩ requested by the client)) ∩ registered for it
-//! granted   = those of requested that policy permits
+//! granted   = those of requested that policy permits, or the owner where policy asks them
 //! ```
+//!
+//! Nobody is asked where the answer does not depend on it: not where something is denied and parts are
+//! not granted, not before the claims are there that policy wants, and not where a part is granted.
 //!
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 
 use countersign_types::ScopeSet;
 
-use super::{AwaitingPolicy, Ended, Outcome, PartialGrants};
+use super::{AwaitingOwner, AwaitingPolicy, Core, Ended, Outcome, PartialGrants};
+use crate::case;
 use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError};
 use crate::permission::Permission;
-use crate::policy::{Decision, Policy, PolicyRequest, RequiredClaim};
+use crate::person::Person;
+use crate::policy::{Decision, Policy, PolicyRequest, RequiredClaim, Revision};
 use crate::rpt::{Basis, Rpt};
 
-/// What policy said of everything that is asked.
-#[derive(Default)]
-struct Tally {
-    granted: Vec<Permission>,
-    needed: Vec<RequiredClaim>,
-    denied: bool,
-    notes: Vec<String>,
+/// How far policy decided.
+#[derive(Debug)]
+#[must_use = "a spent ticket deserves an answer"]
+pub enum Decided<'a> {
+    /// It is over.
+    Ended(Box<Ended>),
+    /// It depends on the owner: ask them.
+    Ask(Box<AwaitingOwner<'a>>),
 }
 
-enum Verdict {
+/// What was said of everything that is asked.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) granted: Vec<Permission>,
+    pub(super) needed: Vec<RequiredClaim>,
+    pub(super) denied: bool,
+    /// What the owner is to be asked.
+    pub(super) to_ask: Vec<Permission>,
+    /// The owner has not answered.
+    pub(super) waiting: bool,
+    pub(super) notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
     Grant,
     NeedInfo,
+    Wait,
     Deny,
 }
 
 impl Tally {
     /// Nothing granted is never a grant, whatever was asked.
-    const fn verdict(&self, partial: PartialGrants) -> Verdict {
+    pub(super) const fn verdict(&self, partial: PartialGrants) -> Verdict {
         let granted = !self.granted.is_empty();
-        let needed = !self.needed.is_empty();
         match partial {
             PartialGrants::Allow if granted => Verdict::Grant,
             PartialGrants::Refuse if self.denied => Verdict::Deny,
-            _ if needed => Verdict::NeedInfo,
+            _ if !self.needed.is_empty() => Verdict::NeedInfo,
+            _ if self.waiting || !self.to_ask.is_empty() => Verdict::Wait,
             PartialGrants::Refuse if granted => Verdict::Grant,
             _ => Verdict::Deny,
         }
     }
+
+    fn note(&self) -> String {
+        self.notes.join(", ")
+    }
 }
 
-impl AwaitingPolicy<'_> {
-    /// Asks policy about every scope at every resource, and ends the assessment.
-    #[must_use]
-    pub fn decide(self, policy: &dyn Policy) -> Box<Ended> {
+impl<'a> AwaitingPolicy<'a> {
+    /// Asks policy about every scope at every resource, and ends the assessment unless the owner has
+    /// to be asked.
+    pub fn decide(self, policy: &dyn Policy) -> Decided<'a> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
         let revision = policy.revision(self.core.process.protection());
         let tally = self.ask(policy);
         let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
-        let note = tally.notes.join(", ");
         core.checks.push(match verdict {
-            Verdict::Grant => Step::Policy.passed(note),
-            Verdict::NeedInfo | Verdict::Deny => Step::Policy.failed(note),
+            Verdict::Grant => Step::Policy.passed(tally.note()),
+            Verdict::Wait if person.is_some() => Step::Policy.passed(tally.note()),
+            Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Policy.failed(tally.note()),
         });
-        let outcome = match verdict {
-            Verdict::Grant => Outcome::Granted(Rpt {
-                protection: core.process.protection().clone(),
-                audience: core.audience,
-                client: core.process.client().clone(),
-                person: person
-                    .as_ref()
-                    .map(|person| person.with_only(&policy.claims(core.process.protection()))),
-                basis: Basis::of(revision, &tally.granted, core.facts.registered),
-                permissions: tally.granted,
-                grant: None,
-                issued: core.facts.now,
-                expires: core.facts.now.after(core.facts.settings.rpt_lifetime),
-            }),
-            Verdict::NeedInfo => {
+        Decided::Ended(match (verdict, person) {
+            (Verdict::Grant, person) => core.grant(tally.granted, person, false, revision, policy),
+            (Verdict::Wait, Some(person)) => {
+                return Decided::Ask(Box::new(AwaitingOwner { core, person, tally, revision }));
+            }
+            (Verdict::Wait, None) => {
+                core.need_claims("the owner is asked about a person who is known", None)
+            }
+            (Verdict::NeedInfo, person) => {
                 if let Some(person) = person.as_ref().filter(|_| is_new) {
                     core.process.keep(person, core.facts.now);
                 }
                 let reason = "claims about the requesting party are needed";
-                return core.need_info(reason, tally.needed, person);
+                core.need_info(reason, tally.needed, person)
             }
-            Verdict::Deny => Outcome::Refused(GrantError::Denied(Denial::Policy)),
-        };
-        Box::new(Ended { outcome, checks: core.checks, person })
+            (Verdict::Deny, person) => core.deny(Denial::Policy, person),
+        })
     }
 
     /// The checks so far.
@@ -120,8 +138,10 @@ impl AwaitingPolicy<'_> {
                 });
                 let name = resource.name().unwrap_or(asked.resource_id.as_str());
                 let word = tally.count(decision);
-                if word == PERMITTED {
-                    granted.push(scope);
+                match word {
+                    PERMITTED => granted.push(scope),
+                    ASKED => case::add(&mut tally.to_ask, &asked.resource_id, scope),
+                    _ => {}
                 }
                 tally.notes.push([scope, " at ", name, ": ", word].concat());
             }
@@ -136,13 +156,49 @@ impl AwaitingPolicy<'_> {
     }
 }
 
+impl Core<'_> {
+    /// The end of an assessment that grants these permissions.
+    pub(super) fn grant(
+        self,
+        granted: Vec<Permission>,
+        person: Option<Person>,
+        asked: bool,
+        revision: Revision,
+        policy: &dyn Policy,
+    ) -> Box<Ended> {
+        let Self { facts, process, audience, checks, .. } = self;
+        let protection = process.protection();
+        let rpt = Rpt {
+            protection: protection.clone(),
+            audience,
+            client: process.client().clone(),
+            person: person.as_ref().map(|person| person.with_only(&policy.claims(protection))),
+            basis: Basis::of(revision, &granted, facts.registered),
+            permissions: granted,
+            asked,
+            grant: None,
+            issued: facts.now,
+            expires: facts.now.after(facts.settings.rpt_lifetime),
+        };
+        Box::new(Ended { outcome: Outcome::Granted(rpt), checks, person })
+    }
+
+    /// The end of an assessment that a person gets nothing by.
+    pub(super) fn deny(self, denial: Denial, person: Option<Person>) -> Box<Ended> {
+        let outcome = Outcome::Refused(GrantError::Denied(denial));
+        Box::new(Ended { outcome, checks: self.checks, person })
+    }
+}
+
 const PERMITTED: &str = "permitted";
+const ASKED: &str = "the owner is asked";
 
 impl Tally {
     /// Takes an answer into account, and says what it was.
     fn count(&mut self, decision: Decision) -> &'static str {
         match decision {
             Decision::Permit => PERMITTED,
+            Decision::AskOwner => ASKED,
             Decision::NeedClaims(claims) if !claims.is_empty() => {
                 for claim in claims {
                     RequiredClaim::join(&mut self.needed, claim);

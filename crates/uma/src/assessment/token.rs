@@ -7,6 +7,7 @@ use countersign_types::secret::TicketHandle;
 use countersign_types::{EmailAddress, Issuer, ResourceIdentifier};
 
 use super::{AwaitingIssuer, AwaitingKeys, AwaitingPolicy, Core, Ended, refused};
+use crate::case::PersonId;
 use crate::check::{Step, token_failed, token_passed};
 use crate::grant::{Denial, GrantError, RefusedTarget};
 use crate::person::Person;
@@ -137,7 +138,9 @@ impl<'a> AwaitingKeys<'a> {
             }
         }
         let person = Person::from_verified(&verified);
-        if core.process.kept().is_some_and(|kept| !kept.person.is_same(&person)) {
+        let kept = core.process.kept().is_none_or(|kept| kept.person.is_same(&person));
+        let waiting = core.process.waiting().is_none_or(|w| w.person == PersonId::of(&person));
+        if !(kept && waiting) {
             core.checks.push(Step::Person.failed("another person than in an earlier round"));
             return Err(core.refuse(Denial::AnotherPerson));
         }

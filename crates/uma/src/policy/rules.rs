@@ -40,6 +40,9 @@ pub struct RuleConfig {
     /// Whether they must have signed in themselves.
     #[serde(default)]
     pub present: bool,
+    /// Whether the owner is asked first.
+    #[serde(default)]
+    pub ask: bool,
 }
 
 /// A rule: permits its scopes at its resources to the people it describes.
@@ -103,6 +106,12 @@ enum Fit {
 }
 
 impl Rule {
+    /// Whether the owner is asked first about those whom the rule describes.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        self.0.ask
+    }
+
     /// Whether the rule speaks of this resource, scope and client.
     fn applies(&self, request: &PolicyRequest<'_>) -> bool {
         let Self(rule) = self;
@@ -193,9 +202,10 @@ impl Rules {
 impl Policy for Rules {
     fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
         let rules = self.of(request.protection).iter();
-        let mut needed = Vec::new();
+        let (mut needed, mut asks) = (Vec::new(), false);
         for rule in rules.filter(|rule| rule.applies(request)) {
             match rule.fit(request.person) {
+                Fit::Fits if rule.asks() => asks = true,
                 Fit::Fits => return Decision::Permit,
                 Fit::Lacks(claims) => {
                     for claim in claims {
@@ -205,7 +215,14 @@ impl Policy for Rules {
                 Fit::Unfit => {}
             }
         }
-        if needed.is_empty() { Decision::Deny } else { Decision::NeedClaims(needed) }
+        // Whoever could do with more claims had the chance to push them: all are named at first.
+        if asks {
+            Decision::AskOwner
+        } else if needed.is_empty() {
+            Decision::Deny
+        } else {
+            Decision::NeedClaims(needed)
+        }
     }
 
     /// A digest of the rules: the same over restarts, and another as soon as one of them is.
@@ -360,6 +377,24 @@ mod tests {
         assert_eq!(check(&rules, &CASE, Some(&alice)), Decision::Permit);
         let agent = person("https://a.example", "alice@a.example", json!({"absent": true}));
         assert_eq!(check(&rules, &CASE, Some(&agent)), Decision::Deny);
+    }
+
+    #[test]
+    fn a_rule_can_ask_the_owner_first() {
+        let rules = rules(json!([
+            {"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true},
+            {"resource": "*", "scopes": ["get"], "emails": ["alice@a.example"]},
+            {"resource": "*", "scopes": ["get"], "domains": ["c.example"], "claims": {"a": 1}},
+        ]));
+        let alice = person("https://a.example", "alice@a.example", json!({}));
+        assert_eq!(check(&rules, &CASE, Some(&alice)), Decision::Permit, "a rule without");
+        let bob = person("https://b.example", "bob@b.example", json!({}));
+        assert_eq!(check(&rules, &CASE, Some(&bob)), Decision::AskOwner);
+        let carol = person("https://c.example", "carol@c.example", json!({}));
+        assert_eq!(check(&rules, &CASE, Some(&carol)), Decision::AskOwner, "lacks a claim, too");
+        let nobody = check(&rules, &CASE, None);
+        assert!(matches!(nobody, Decision::NeedClaims(_)), "nobody is asked about nobody");
+        assert_eq!(check(&rules, &Case { scope: "put", ..CASE }, Some(&bob)), Decision::Deny);
     }
 
     #[test]

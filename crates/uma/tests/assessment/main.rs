@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and its tables are types of their own"
 )]
 
+mod owner;
 mod process;
 mod target;
 mod token;

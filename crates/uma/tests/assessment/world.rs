@@ -1,5 +1,7 @@
 //! An authorization server without its store, and the words of a test.
 
+use std::cell::RefCell;
+
 use countersign_client_auth::{
     AuthenticatedClient, Authentication, Credentials, RegisteredClient, SecretDigest, authenticate,
 };
@@ -9,7 +11,10 @@ use countersign_types::secret::{ClientSecret, TicketHandle};
 use countersign_types::{
     ClientId, Issuer, Lifetime, Params, ResourceIdentifier, ScopeSet, Timestamp, WireError as _,
 };
-use countersign_uma::assessment::{Assessment, Ended, Facts, NeedInfo, Outcome, Settings};
+use countersign_uma::assessment::{
+    Assessment, AwaitingPolicy, Decided, Ended, Facts, NeedInfo, Outcome, Settings, Submitted,
+};
+use countersign_uma::case::Case;
 use countersign_uma::grant::REPEATABLE;
 use countersign_uma::permission::Registered;
 use countersign_uma::policy::rules::{Rule, Rules};
@@ -39,6 +44,8 @@ pub(crate) struct World {
     pub(crate) discovered: Option<Issuer>,
     pub(crate) key: SigningKey,
     pub(crate) now: i64,
+    /// What Bob was asked about Alice.
+    pub(crate) case: RefCell<Option<Case>>,
 }
 
 pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
@@ -89,6 +96,7 @@ impl World {
             discovered: Some(Issuer::parse(STS).unwrap()),
             key: SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap(),
             now: NOW,
+            case: RefCell::new(None),
         }
     }
 
@@ -144,7 +152,11 @@ impl World {
         };
         let awaiting = match Assessment::begin(presented, request, facts) {
             Assessment::Ended(ended) => return ended,
-            Assessment::Decide(awaiting) => return awaiting.decide(&self.rules),
+            Assessment::Decide(awaiting) => return self.decide(*awaiting),
+            Assessment::Poll(polling) => {
+                let case = self.case.borrow();
+                return polling.looked_up(case.as_ref());
+            }
             Assessment::Discover(awaiting) => awaiting,
         };
         let Some(issuer) = &self.discovered else {
@@ -152,8 +164,22 @@ impl World {
         };
         let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
         match awaiting.discovered(issuer).and_then(|awaiting| awaiting.verify(&keys)) {
-            Ok(awaiting) => awaiting.decide(&self.rules),
+            Ok(awaiting) => self.decide(awaiting),
             Err(ended) => ended,
+        }
+    }
+
+    /// Asks policy, and the owner where policy does.
+    fn decide(&self, awaiting: AwaitingPolicy<'_>) -> Box<Ended> {
+        match awaiting.decide(&self.rules) {
+            Decided::Ended(ended) => ended,
+            Decided::Ask(awaiting) => {
+                let now = Timestamp::from_unix(self.now);
+                let mut case = self.case.borrow_mut();
+                let (changed, said) = Case::ask(case.clone(), &awaiting.question(), now);
+                *case = changed.or_else(|| case.clone());
+                awaiting.answered(said, &self.rules)
+            }
         }
     }
 
@@ -197,6 +223,15 @@ pub(crate) fn need_info(ended: Box<Ended>) -> NeedInfo {
             assert!(!need_info.required_claims.is_empty());
             need_info
         }
+        other => panic!("{other:?} after {:?}", ended.checks),
+    }
+}
+
+#[track_caller]
+pub(crate) fn submitted(ended: Box<Ended>) -> Submitted {
+    well_formed(&ended);
+    match ended.outcome {
+        Outcome::Submitted(submitted) => submitted,
         other => panic!("{other:?} after {:?}", ended.checks),
     }
 }

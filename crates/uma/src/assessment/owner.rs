@@ -1,0 +1,204 @@
+//! The owner is asked, and what they said is looked up. [UG §3.3.6]
+//!
+//! An approval opens nothing by itself: who polls and is told of one has to push claims again, for the
+//! new ticket, and what is granted rests on these. So a ticket that waited for days, and was seen by
+//! whomever, is worth no more than the answer to a question.
+//!
+//! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+
+use std::collections::BTreeSet;
+
+use countersign_types::Issuer;
+
+use super::decide::{Tally, Verdict};
+use super::{Core, Ended, Outcome, Submitted};
+use crate::case::{Case, PersonId, Question, Said, add};
+use crate::check::Step;
+use crate::grant::Denial;
+use crate::person::Person;
+use crate::policy::{Policy, RequiredClaim, Revision};
+use crate::process::Waiting;
+use crate::protection::Protection;
+
+/// Policy leaves it to the owner.
+#[derive(Debug)]
+pub struct AwaitingOwner<'a> {
+    pub(super) core: Core<'a>,
+    pub(super) person: Person,
+    pub(super) tally: Tally,
+    pub(super) revision: Revision,
+}
+
+/// The client asks how a question stands that the owner was asked before.
+#[derive(Debug)]
+pub struct Polling<'a> {
+    core: Core<'a>,
+    waiting: Waiting,
+}
+
+impl AwaitingOwner<'_> {
+    /// Whose resources it is about, and where.
+    #[must_use]
+    pub const fn protection(&self) -> &Protection {
+        self.core.process.protection()
+    }
+
+    /// What they are to be asked. [`Case::ask`]
+    #[must_use]
+    pub fn question(&self) -> Question {
+        Question {
+            person: self.person.clone(),
+            client: self.core.facts.client.id().clone(),
+            permissions: self.tally.to_ask.clone(),
+            lifetime: self.core.facts.settings.waiting_lifetime,
+        }
+    }
+
+    /// Ends the assessment by what the owner has said.
+    #[must_use]
+    pub fn answered(self, said: Said, policy: &dyn Policy) -> Box<Ended> {
+        let Self { mut core, person, mut tally, revision } = self;
+        let (asked, too_much) = (!said.approved.is_empty(), said.unasked);
+        let note = note(&said);
+        for permission in &said.approved {
+            for scope in &permission.resource_scopes {
+                add(&mut tally.granted, &permission.resource_id, scope);
+            }
+        }
+        tally.denied |= said.denied || too_much;
+        tally.waiting = said.waiting;
+        for claim in wanted(said.more, &person.iss) {
+            RequiredClaim::join(&mut tally.needed, claim);
+        }
+        let permissions = std::mem::take(&mut tally.to_ask);
+        let verdict = tally.verdict(core.facts.settings.partial_grants);
+        core.checks.push(match verdict {
+            Verdict::Grant => Step::Owner.passed(note),
+            Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Owner.failed(note),
+        });
+        match verdict {
+            Verdict::Grant => core.grant(tally.granted, Some(person), asked, revision, policy),
+            Verdict::NeedInfo => core.need_info(MORE, tally.needed, Some(person)),
+            Verdict::Deny if too_much => core.deny(Denial::TooMuchAsked, Some(person)),
+            Verdict::Deny => core.deny(Denial::Owner, Some(person)),
+            Verdict::Wait => {
+                let settings = core.facts.settings;
+                let (now, usual) = (core.facts.now, settings.poll_interval);
+                let before = core.process.waiting();
+                let interval = before.map_or(usual, |before| before.next_interval(usual, now));
+                let waiting = Waiting {
+                    person: PersonId::of(&person),
+                    present: person.present,
+                    permissions,
+                    until: now.after(settings.waiting_lifetime),
+                    told: now,
+                    interval,
+                };
+                core.submit(waiting, Some(person))
+            }
+        }
+    }
+}
+
+impl<'a> Polling<'a> {
+    /// A client that comes too early is told to wait longer, and nothing is looked up for it.
+    pub(super) fn begin(mut core: Core<'a>) -> Result<Self, Box<Ended>> {
+        let Some(waiting) = core.process.waiting().cloned() else {
+            // INVARIANT: nobody polls with a process that does not wait.
+            return Err(core.need_claims(ANEW, None));
+        };
+        if waiting.until <= core.facts.now {
+            core.checks.push(Step::Owner.failed("nobody answered in time"));
+            return Err(core.need_claims(ANEW, None));
+        }
+        if waiting.is_early(core.facts.now) {
+            core.checks.push(Step::Owner.failed("asked too early"));
+            return Err(core.submit_again(waiting));
+        }
+        Ok(Self { core, waiting })
+    }
+
+    /// Whose resources it is about, and where.
+    #[must_use]
+    pub const fn protection(&self) -> &Protection {
+        self.core.process.protection()
+    }
+
+    /// Whose case it is.
+    #[must_use]
+    pub const fn person(&self) -> &PersonId {
+        &self.waiting.person
+    }
+
+    /// Ends the assessment by what the owner has said so far; `case` is the person's, if there is one
+    /// still.
+    #[must_use]
+    pub fn looked_up(self, case: Option<&Case>) -> Box<Ended> {
+        let Self { mut core, waiting } = self;
+        let Waiting { present, permissions, .. } = &waiting;
+        let nothing = || Said { unasked: true, ..Said::default() };
+        let said = case.map_or_else(nothing, |case| {
+            case.said(core.facts.client.id(), *present, permissions, core.facts.now)
+        });
+        core.checks.push(Step::Owner.failed(note(&said)));
+        let issuer = case.map(|case| &case.person().iss);
+        let needed = issuer.map(|issuer| wanted(said.more, issuer)).unwrap_or_default();
+        let tally = Tally {
+            granted: said.approved,
+            denied: said.denied,
+            waiting: said.waiting,
+            needed,
+            ..Tally::default()
+        };
+        match tally.verdict(core.facts.settings.partial_grants) {
+            // What was not asked after all, or is over, is asked again with fresh claims.
+            Verdict::Deny if !said.unasked || tally.denied => core.deny(Denial::Owner, None),
+            Verdict::Grant | Verdict::Deny => core.need_claims(ANEW, issuer.cloned()),
+            Verdict::NeedInfo => core.need_info(MORE, tally.needed, None),
+            Verdict::Wait => core.submit_again(waiting),
+        }
+    }
+}
+
+const ANEW: &str = "the owner has been asked: claims about the requesting party are needed again";
+const MORE: &str = "the owner wants more claims about the requesting party";
+
+/// What the owner wants to know, from the issuer that vouches for the person; and the address, which
+/// every claims token has.
+fn wanted(names: BTreeSet<String>, issuer: &Issuer) -> Vec<RequiredClaim> {
+    let claim = |name| RequiredClaim::named(name).with_issuers([issuer.clone()]);
+    names.into_iter().map(claim).collect()
+}
+
+fn note(said: &Said) -> String {
+    let words = [
+        (!said.approved.is_empty(), "approved"),
+        (said.waiting, "not answered yet"),
+        (!said.more.is_empty(), "claims wanted"),
+        (said.denied, "denied"),
+        (said.unasked, "not asked"),
+    ];
+    let words: Vec<_> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+    words.join(", ")
+}
+
+impl Core<'_> {
+    /// Waits on, from the moment of the client's coming.
+    fn submit_again(self, waiting: Waiting) -> Box<Ended> {
+        let (now, usual) = (self.facts.now, self.facts.settings.poll_interval);
+        let interval = waiting.next_interval(usual, now);
+        self.submit(Waiting { told: now, interval, ..waiting }, None)
+    }
+
+    /// The end of this round: the process waits.
+    fn submit(self, waiting: Waiting, person: Option<Person>) -> Box<Ended> {
+        let Self { process, checks, .. } = self;
+        let interval = waiting.interval;
+        let process = process.wait(waiting);
+        Box::new(Ended {
+            outcome: Outcome::Submitted(Submitted { process, interval }),
+            checks,
+            person,
+        })
+    }
+}

@@ -1,0 +1,283 @@
+//! What a resource owner is asked about a person, and what they say. [UG §3.3.6]
+//!
+//! Where policy says so ([`Decision::AskOwner`](crate::policy::Decision::AskOwner)), a request waits for
+//! the owner. Everything about one person before one owner at one resource server is one [`Case`]: a
+//! store keeps it as one record and changes it in one step, by the functions of this module.
+//!
+//! ```text
+//!              ask                     approve
+//!   (nothing) -----> Waiting -----------------------> Approved
+//!       ^             |   ^                              |
+//!       |    ask more |   | ask, with those claims       | deny, revoke
+//!       |             v   |                              v
+//!       |            More -----------------------------> Denied
+//!       +---- reopen, or nobody answers in time              (approve brings it back)
+//! ```
+//!
+//! An entry is one scope at one resource, for the person through one client, present or not: an owner
+//! who lets a person in has not let in whoever acts for them ([`Person::present`]). What was decided
+//! stands until the owner decides otherwise.
+//!
+//! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
+
+mod ask;
+mod decide;
+
+use std::collections::BTreeSet;
+
+use countersign_types::digest::Digest;
+use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+pub use self::ask::{Question, Said};
+pub use self::decide::{CaseError, OwnerDecision, Verdict};
+use crate::permission::Permission;
+use crate::person::Person;
+use crate::resource::ResourceId;
+
+/// How long a question waits for its answer, unless configured otherwise.
+pub const LIFETIME: Lifetime = Lifetime::from_secs(7 * 86_400);
+
+/// So many entries one person may have at one owner's resource server.
+pub const MAX_ENTRIES: usize = 256;
+
+/// So many questions the history of a case goes back. Of what an owner said, nothing is left out.
+pub const MAX_QUESTIONS: usize = 64;
+
+/// Which person a case is about: issuer, subject and address together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonId(Digest);
+
+impl PersonId {
+    /// This person.
+    #[must_use]
+    pub fn of(person: &Person) -> Self {
+        let parts = [person.iss.as_str(), &*person.sub, person.email.as_str()];
+        Self(Digest::of_parts(&parts.map(str::as_bytes)))
+    }
+
+    /// The person that [`Display`](std::fmt::Display) wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Digest::from_base64url(text).map(Self)
+    }
+
+    /// Under which the case is kept.
+    #[must_use]
+    pub const fn digest(&self) -> &Digest {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for PersonId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_base64url())
+    }
+}
+
+impl Serialize for PersonId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PersonId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a person's identifier"))
+    }
+}
+
+/// One person's case. It serialises for the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    person: Person,
+    revision: u64,
+    entries: Vec<Entry>,
+    history: Vec<Event>,
+}
+
+/// One scope at one resource, for one person through one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The client that asked.
+    pub client: ClientId,
+    /// Whether the person was there themselves.
+    pub present: bool,
+    /// The resource.
+    pub resource_id: ResourceId,
+    /// The scope.
+    pub scope: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is over, if the owner says nothing until then.
+    pub until: Timestamp,
+}
+
+/// How an entry stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The owner has not answered.
+    Waiting,
+    /// The owner wants to know these claims first.
+    More(BTreeSet<String>),
+    /// They may.
+    Approved,
+    /// They may not.
+    Denied,
+}
+
+impl Standing {
+    const fn is_open(&self) -> bool {
+        matches!(self, Self::Waiting | Self::More(_))
+    }
+}
+
+impl Entry {
+    /// Whether it still counts: what the owner did not answer in time does not.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.standing.is_open() || now < self.until
+    }
+
+    fn is_of(&self, client: &ClientId, present: bool, id: &ResourceId, scope: &str) -> bool {
+        self.client == *client
+            && self.present == present
+            && self.resource_id == *id
+            && self.scope == scope
+    }
+}
+
+/// Something that happened to a case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Happened,
+    /// Who decided, as the caller names them; nobody if a client asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Through which client, and whether the person was present; none if it is about all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<(ClientId, bool)>,
+    /// The scopes it is about.
+    pub permissions: Vec<Permission>,
+    /// What the person's identity provider said of them when the owner decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Map<String, Value>>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happened {
+    /// The owner was asked.
+    Asked,
+    /// They said yes.
+    Approved,
+    /// They said no.
+    Denied,
+    /// They want to know these claims.
+    AskedMore(BTreeSet<String>),
+    /// What they said counts no more; next time they are asked again.
+    Reopened,
+    /// They took everything back.
+    Revoked,
+}
+
+impl Case {
+    /// The person, as their identity provider described them when they last asked.
+    #[must_use]
+    pub const fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// Counts the changes: who decides says which state they saw.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What was asked and what was said to it, in the order of asking. What nobody answered in time
+    /// may be among it still ([`Entry::is_live`]).
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Everything that an owner said, and the last [`MAX_QUESTIONS`] that they were asked, in order.
+    #[must_use]
+    pub fn history(&self) -> &[Event] {
+        &self.history
+    }
+
+    /// Whether anything waits for the owner.
+    #[must_use]
+    pub fn is_waiting(&self, now: Timestamp) -> bool {
+        let waits = |entry: &Entry| entry.standing == Standing::Waiting && entry.is_live(now);
+        self.entries.iter().any(waits)
+    }
+
+    /// Whether the owner approved this.
+    #[must_use]
+    pub fn approves(
+        &self,
+        client: &ClientId,
+        present: bool,
+        resource_id: &ResourceId,
+        scope: &str,
+    ) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| {
+            entry.standing == Standing::Approved && entry.is_of(client, present, resource_id, scope)
+        })
+    }
+
+    /// Until when the record has to be kept: for good once an owner said anything.
+    #[must_use]
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        if self.history.iter().any(|event| event.what != Happened::Asked) {
+            return None;
+        }
+        self.entries.iter().map(|entry| entry.until).max()
+    }
+
+    /// Takes note of what happened.
+    fn note(&mut self, event: Event) {
+        self.revision = self.revision.saturating_add(1);
+        self.history.push(event);
+        let questions = |event: &&Event| event.what == Happened::Asked;
+        if self.history.iter().filter(questions).count() > MAX_QUESTIONS
+            && let Some(oldest) =
+                self.history.iter().position(|event| event.what == Happened::Asked)
+        {
+            self.history.remove(oldest);
+        }
+    }
+}
+
+/// The scopes one by one.
+fn one_by_one(permissions: &[Permission]) -> impl Iterator<Item = (&ResourceId, &String)> {
+    permissions.iter().flat_map(|permission| {
+        permission.resource_scopes.iter().map(|scope| (&permission.resource_id, scope))
+    })
+}
+
+/// Adds a scope at a resource to permissions.
+pub(crate) fn add(permissions: &mut Vec<Permission>, resource_id: &ResourceId, scope: &str) {
+    // A scope of a set is a set of its own.
+    let scope = ScopeSet::from_tokens([scope]).unwrap_or_default();
+    match permissions.iter_mut().find(|known| known.resource_id == *resource_id) {
+        Some(known) => known.resource_scopes = known.resource_scopes.union(&scope),
+        None => permissions
+            .push(Permission { resource_id: resource_id.clone(), resource_scopes: scope }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! A case from the first question to the end of everything.
+
+use countersign_types::{EmailAddress, Issuer};
+use serde_json::json;
+
+use super::*;
+
+const ASKED: i64 = 1000;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+fn alice(claims: &Value) -> Person {
+    Person {
+        iss: Issuer::parse("https://sts.a.example").unwrap(),
+        sub: "1".to_owned(),
+        email: EmailAddress::parse("alice@a.example").unwrap(),
+        present: true,
+        claims: claims.as_object().unwrap().clone(),
+    }
+}
+
+fn client(id: &str) -> ClientId {
+    ClientId::parse(id).unwrap()
+}
+
+fn permissions(scopes: &str) -> Vec<Permission> {
+    vec![Permission {
+        resource_id: ResourceId::parse("inbox").unwrap(),
+        resource_scopes: ScopeSet::parse(scopes).unwrap(),
+    }]
+}
+
+fn question(scopes: &str) -> Question {
+    Question {
+        person: alice(&json!({})),
+        client: client("app"),
+        permissions: permissions(scopes),
+        lifetime: LIFETIME,
+    }
+}
+
+fn decision(verdict: Verdict, scopes: &str, seen: u64) -> OwnerDecision {
+    OwnerDecision {
+        client: client("app"),
+        present: true,
+        permissions: permissions(scopes),
+        verdict,
+        seen,
+        by: "bob".to_owned(),
+    }
+}
+
+/// Alice asked for these scopes.
+fn asked(scopes: &str) -> Case {
+    Case::ask(None, &question(scopes), at(ASKED)).0.unwrap()
+}
+
+#[track_caller]
+fn decided(case: Case, verdict: Verdict, scopes: &str) -> Case {
+    let seen = case.revision();
+    Case::decide(Some(case), &decision(verdict, scopes, seen), at(ASKED + 1)).unwrap()
+}
+
+fn said(case: &Case, scopes: &str) -> Said {
+    case.said(&client("app"), true, &permissions(scopes), at(ASKED + 1))
+}
+
+fn happened(case: &Case) -> Vec<&Happened> {
+    case.history().iter().map(|event| &event.what).collect()
+}
+
+#[test]
+fn a_question_waits_and_is_asked_once() {
+    let (case, first) = Case::ask(None, &question("view create"), at(ASKED));
+    assert_eq!(first, Said { waiting: true, ..Said::default() });
+    let case = case.unwrap();
+    assert_eq!((case.entries().len(), case.revision()), (2, 1));
+    assert!(case.is_waiting(at(ASKED)));
+
+    let (again, second) = Case::ask(Some(case.clone()), &question("create"), at(ASKED + 60));
+    assert!(again.is_none(), "nothing is new, so nothing is written");
+    assert_eq!(second, first);
+    let (more, _) = Case::ask(Some(case), &question("create delete"), at(ASKED + 60));
+    assert_eq!(happened(&more.unwrap()), [&Happened::Asked, &Happened::Asked]);
+}
+
+#[test]
+fn the_owner_decides_scope_by_scope() {
+    let case = decided(asked("view create delete"), Verdict::Approve, "create");
+    let case = decided(case, Verdict::Deny, "delete");
+    let now = said(&case, "view create delete");
+    assert_eq!(now.approved, permissions("create"));
+    assert!(now.denied && now.waiting && !now.unasked && now.more.is_empty());
+    let inbox = ResourceId::parse("inbox").unwrap();
+    for (name, approves) in [
+        ("create", case.approves(&client("app"), true, &inbox, "create")),
+        ("view", !case.approves(&client("app"), true, &inbox, "view")),
+        ("delete", !case.approves(&client("app"), true, &inbox, "delete")),
+        ("another client", !case.approves(&client("app2"), true, &inbox, "create")),
+        ("an agent", !case.approves(&client("app"), false, &inbox, "create")),
+    ] {
+        assert!(approves, "{name}");
+    }
+    assert_eq!(happened(&case), [&Happened::Asked, &Happened::Approved, &Happened::Denied]);
+    let event = &case.history()[1];
+    assert_eq!((event.by.as_deref(), event.at), (Some("bob"), at(ASKED + 1)));
+    assert_eq!(event.permissions, permissions("create"));
+
+    // What was decided can be decided otherwise.
+    let case = decided(case, Verdict::Approve, "delete");
+    let case = decided(case, Verdict::Deny, "create");
+    assert_eq!(said(&case, "create delete").approved, permissions("delete"));
+}
+
+#[test]
+fn a_decision_is_about_what_the_owner_saw_and_about_what_was_asked() {
+    let case = asked("create");
+    let refused = |decision: &OwnerDecision, now: i64| {
+        Case::decide(Some(case.clone()), decision, at(now)).unwrap_err()
+    };
+    let yes = decision(Verdict::Approve, "create", 1);
+    assert_eq!(refused(&OwnerDecision { seen: 0, ..yes.clone() }, ASKED), CaseError::Changed);
+    let other = OwnerDecision { client: client("app2"), ..yes.clone() };
+    assert_eq!(refused(&other, ASKED), CaseError::NotAsked);
+    let agent = OwnerDecision { present: false, ..yes.clone() };
+    assert_eq!(refused(&agent, ASKED), CaseError::NotAsked);
+    let wider = decision(Verdict::Approve, "create view", 1);
+    assert_eq!(refused(&wider, ASKED), CaseError::NotAsked, "whole or not at all");
+    let nothing = OwnerDecision { permissions: Vec::new(), ..yes.clone() };
+    assert_eq!(refused(&nothing, ASKED), CaseError::Nothing);
+    let none = decision(Verdict::AskMore(BTreeSet::new()), "create", 1);
+    assert_eq!(refused(&none, ASKED), CaseError::Nothing);
+    let late = ASKED + i64::from(LIFETIME.as_secs());
+    assert_eq!(refused(&yes, late), CaseError::NotAsked);
+    assert_eq!(Case::decide(None, &yes, at(ASKED)).unwrap_err(), CaseError::NotAsked);
+}
+
+#[test]
+fn an_owner_may_want_to_know_more() {
+    let names = BTreeSet::from(["department".to_owned()]);
+    let case = decided(asked("create"), Verdict::AskMore(names.clone()), "create");
+    assert_eq!(said(&case, "create").more, names);
+    assert!(!case.is_waiting(at(ASKED)));
+
+    // The same claims as before are no answer.
+    let (same, again) = Case::ask(Some(case.clone()), &question("create"), at(ASKED + 2));
+    assert!(same.is_none() && again.more == names);
+
+    let person = alice(&json!({"department": "research"}));
+    let answer = Question { person: person.clone(), ..question("create") };
+    let (case, now) = Case::ask(Some(case), &answer, at(ASKED + 2));
+    let case = case.unwrap();
+    assert!(now.waiting && now.more.is_empty());
+    assert_eq!(case.person(), &person, "the owner sees what is new");
+    let case = decided(case, Verdict::Approve, "create");
+    let claims = case.history().last().unwrap().claims.as_ref().unwrap();
+    assert_eq!(claims["department"], "research", "and the history what they saw");
+
+    let seen = case.revision();
+    let late = decision(Verdict::AskMore(names), "create", seen);
+    let error = Case::decide(Some(case), &late, at(ASKED + 3)).unwrap_err();
+    assert_eq!(error, CaseError::NotAsked, "it is decided");
+}
+
+#[test]
+fn what_is_revoked_is_denied_and_who_comes_late_changes_nothing() {
+    let case = decided(asked("view create"), Verdict::Approve, "create");
+    let seen = case.revision();
+    let revoked = Case::revoke(Some(case), "bob", at(ASKED + 5)).unwrap();
+    let now = said(&revoked, "view create");
+    assert!(now.denied && !now.waiting && now.approved.is_empty());
+    assert_eq!(revoked.history().last().unwrap().permissions, permissions("view create"));
+    let late = decision(Verdict::Approve, "view", seen);
+    let error = Case::decide(Some(revoked.clone()), &late, at(ASKED + 6)).unwrap_err();
+    assert_eq!(error, CaseError::Changed);
+    let (asked_again, now) = Case::ask(Some(revoked.clone()), &question("create"), at(ASKED + 7));
+    assert!(asked_again.is_none() && now.denied, "no is no");
+    assert_eq!(Case::revoke(Some(revoked.clone()), "bob", at(ASKED + 8)), None);
+    assert_eq!(Case::revoke(None, "bob", at(ASKED)), None);
+
+    let reopened = decided(revoked, Verdict::Reopen, "create");
+    assert!(said(&reopened, "create").unasked);
+    let (case, now) = Case::ask(Some(reopened), &question("create"), at(ASKED + 9));
+    assert!(case.is_some() && now.waiting);
+}
+
+#[test]
+fn what_nobody_answers_is_over_after_a_week() {
+    let case = asked("create");
+    let over = at(ASKED).after(LIFETIME);
+    assert_eq!(case.kept_until(), Some(over));
+    assert!(!case.is_waiting(over));
+    let before = case.said(&client("app"), true, &permissions("create"), at(over.as_unix() - 1));
+    assert!(before.waiting);
+    assert!(case.said(&client("app"), true, &permissions("create"), over).unasked);
+    let (again, now) = Case::ask(Some(case.clone()), &question("create"), over);
+    assert!(now.waiting);
+    assert_eq!(again.unwrap().entries().len(), 1, "what was over is gone");
+    assert_eq!(decided(case, Verdict::Deny, "create").kept_until(), None, "what was said stays");
+}
+
+#[test]
+fn a_case_is_bounded() {
+    let mut case = None;
+    for number in 0..=MAX_ENTRIES {
+        let question = Question { client: client(&format!("app{number}")), ..question("create") };
+        let (changed, said) = Case::ask(case.clone(), &question, at(ASKED));
+        assert_eq!(said.unasked, number == MAX_ENTRIES, "{number}");
+        case = changed.or(case);
+    }
+    let case = case.unwrap();
+    assert_eq!((case.entries().len(), case.history().len()), (MAX_ENTRIES, MAX_QUESTIONS));
+}
+
+#[test]
+fn a_case_survives_its_store() {
+    let more = Verdict::AskMore(BTreeSet::from(["department".to_owned()]));
+    let case = decided(decided(asked("view create"), more, "view"), Verdict::Deny, "create");
+    let stored = serde_json::to_vec(&case).unwrap();
+    assert_eq!(serde_json::from_slice::<Case>(&stored).unwrap(), case);
+}
+
+#[test]
+fn a_person_is_issuer_subject_and_address() {
+    let id = PersonId::of(&alice(&json!({})));
+    assert_eq!(PersonId::parse(&id.to_string()), Some(id));
+    assert_eq!(id, PersonId::of(&alice(&json!({"department": "research"}))));
+    for (iss, sub, email) in [
+        ("https://sts.b.example", "1", "alice@a.example"),
+        ("https://sts.a.example", "2", "alice@a.example"),
+        ("https://sts.a.example", "1", "eve@a.example"),
+    ] {
+        let other = Person {
+            iss: Issuer::parse(iss).unwrap(),
+            sub: sub.to_owned(),
+            email: EmailAddress::parse(email).unwrap(),
+            ..alice(&json!({}))
+        };
+        assert_ne!(PersonId::of(&other), id);
+    }
+}
