@@ -1,10 +1,13 @@
 //! People who have a file each, made and changed by `sts user` while the server runs.
 //!
+//! The server makes accounts of its own here for people who come through another provider.
+//!
 //! `accounts/<subject>.json` is a person; `accounts/names/<name>` says which person signs in by a user
 //! name or an address. The server reads both at every request that is about somebody, so that what
 //! was changed holds for the next one. Nothing is kept in memory that could be older than the file.
 
 mod file;
+mod imports;
 mod users;
 
 use std::collections::BTreeSet;
@@ -17,7 +20,7 @@ use countersign_types::random::{self, Random};
 
 use crate::private_files;
 
-pub use self::file::{Account, NewAccount};
+pub use self::file::{Account, Imported, NewAccount};
 pub(crate) use self::users::People;
 
 /// The longest name that one signs in by.
@@ -61,6 +64,9 @@ pub enum AccountError {
         "{0:?} is no name to sign in by: letters, digits and any of . _ - + @, the first no dot"
     )]
     Name(String),
+    /// The person comes through another provider, and has no password here.
+    #[error("{0:?} comes through another provider, and has no password here")]
+    Imported(String),
     /// The address is of a domain that this provider does not speak for.
     #[error("the domain of {0} is none of email_domains")]
     Domain(String),
@@ -151,7 +157,7 @@ impl Accounts {
         Ok(account)
     }
 
-    /// Changes the account that one signs in to by this name.
+    /// Changes the account that one signs in to by this name, or that has this subject.
     ///
     /// # Errors
     /// [`AccountError::Unknown`], or what the files say.
@@ -162,7 +168,10 @@ impl Accounts {
         random: &dyn Random,
     ) -> Result<Account, AccountError> {
         let _lock = self.lock()?;
-        let account = self.named(name)?;
+        let account = match self.named(name)? {
+            None => self.find(name)?,
+            named => named,
+        };
         let mut account = account.ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
         change(&mut account);
         self.write(&account, random)?;

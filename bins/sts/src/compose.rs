@@ -10,7 +10,7 @@ use countersign_jwt::Algorithm;
 use countersign_resolver::{ClientDocuments, UrlClientRules};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_sts_service::{
-    Audit, Clients, Parts, SetupError, Sts, TrustedIssuers, UrlClients, Users, app,
+    Audit, Clients, Parts, SetupError, Sts, TrustedIssuers, Upstreams, UrlClients, Users, app,
 };
 use countersign_token_exchange::{ByRegistration, DelegationPolicy};
 use countersign_types::Timestamp;
@@ -77,10 +77,23 @@ pub fn compose(
     if let Some(registrations) = config.registrations {
         clients = Arc::new(Enabled::new(clients, registrations));
     }
+    let mut upstreams = Upstreams::default();
     let users: Arc<dyn Users> = match config.accounts {
-        Some(accounts) => Arc::new(People::new(config.users, accounts)),
+        Some(accounts) => {
+            let people = People::new(config.users, accounts, Arc::clone(&seams.random));
+            let people = Arc::new(people);
+            if !config.upstreams.is_empty() {
+                let fetch = fetch(&config.serving.file, &config.fetch)?;
+                let (accounts, clock) = (Arc::clone(&people), Arc::clone(&seams.clock));
+                upstreams = Upstreams::new(config.upstreams, accounts, fetch, clock);
+            }
+            people
+        }
         None => Arc::new(config.users),
     };
+    if !config.passwords {
+        upstreams = upstreams.without_passwords();
+    }
     let trusted_issuers = if config.trusted_issuers.is_empty() {
         TrustedIssuers::default()
     } else {
@@ -103,7 +116,8 @@ pub fn compose(
         random: Arc::clone(&seams.random),
         audit,
     })?;
-    let sts = Arc::new(sts.with_trusted_issuers(trusted_issuers));
+    let sts = sts.with_trusted_issuers(trusted_issuers).with_upstreams(upstreams);
+    let sts = Arc::new(sts);
     let mut composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.

@@ -4,6 +4,7 @@ pub(crate) mod clients;
 mod file;
 mod keys;
 mod trusted_issuers;
+mod upstreams;
 mod users;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use countersign_identity_propagation::identity_token;
 use countersign_jwt::act::MAX_DEPTH;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UrlClientTerms,
+    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UpstreamSetup, UrlClientTerms,
 };
 use countersign_token_exchange::ServerPolicy;
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
@@ -27,6 +28,7 @@ use self::clients::{clients, url_clients};
 use self::file::{DelegationConfig, ExchangeConfig, File, JwtConfig, Lifetimes};
 use self::keys::signing_keys;
 use self::trusted_issuers::{Own, trusted_issuers};
+use self::upstreams::upstreams;
 use self::users::users;
 use crate::accounts::{AccountError, Accounts};
 use crate::keys::Keys;
@@ -62,6 +64,8 @@ pub struct Config {
     pub(crate) delegation: Option<Vec<PathBuf>>,
     pub(crate) fetch: FetchConfig,
     pub(crate) trusted_issuers: Vec<IssuerSetup>,
+    pub(crate) upstreams: Vec<UpstreamSetup>,
+    pub(crate) passwords: bool,
     pub(crate) users: StaticUsers,
     pub(crate) accounts: Option<Accounts>,
     pub(crate) registrations: Option<Registrations>,
@@ -141,6 +145,26 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         // RFC 9068 §5: nobody may take a client's token for a person's.
         return Err(refuse(&format!("users[{index}].subject"), "a client has this identifier"));
     }
+    let upstreams = upstreams(path, file.upstreams, &file.issuer)?;
+    if !upstreams.is_empty() {
+        if file.accounts.is_none() {
+            let reason = "take accounts.directory, where the people who come through them are kept";
+            return Err(refuse("upstreams", reason));
+        }
+        if serving.store.is_none() {
+            // The accounts would stay, and nobody would get into them any more.
+            return Err(refuse("upstreams", "take store.path, where their people are known by"));
+        }
+    }
+    if file.passwords == Some(false) && upstreams.is_empty() {
+        return Err(refuse("passwords", "false, and there are no upstreams: nobody could sign in"));
+    }
+    if let Some(index) =
+        file.users.iter().position(|user| is_of_another(&user.username, &upstreams))
+    {
+        let reason = "begins as the names of an upstream's people here do";
+        return Err(refuse(&format!("users[{index}].username"), reason));
+    }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let danger = Danger::default()
@@ -165,6 +189,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             Registrations::new(directory, scopes.clone())
         }),
         trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
+        upstreams,
+        passwords: file.passwords.unwrap_or(true),
         clients: StaticClients::new(clients),
         url_clients: url_clients(path, file.url_clients)?,
         documents,
@@ -189,6 +215,12 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             refresh_token_idle: file.lifetimes.refresh_token_idle,
         },
     })
+}
+
+/// Whether a user name could be taken for that of somebody who comes through another provider.
+fn is_of_another(username: &str, upstreams: &[UpstreamSetup]) -> bool {
+    let alias = username.split_once(':').map(|(alias, _)| alias);
+    upstreams.iter().any(|upstream| Some(upstream.alias.as_str()) == alias)
 }
 
 fn check_lifetimes(path: &Path, lifetimes: &Lifetimes) -> Result<(), ConfigError> {

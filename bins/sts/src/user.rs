@@ -31,7 +31,8 @@ pub(crate) enum Command {
         #[arg(long, requires = "email")]
         email_verified: bool,
     },
-    /// Show the accounts: user name, subject, address, and whether they are disabled
+    /// Show the accounts: user name, subject, address, through which other provider they came, and
+    /// whether they are disabled
     List {
         /// The configuration file
         config: PathBuf,
@@ -40,14 +41,14 @@ pub(crate) enum Command {
     Disable {
         /// The configuration file
         config: PathBuf,
-        /// What the person signs in by
+        /// What the person signs in by, or their subject
         username: String,
     },
     /// Take a person back who was disabled
     Enable {
         /// The configuration file
         config: PathBuf,
-        /// What the person signs in by
+        /// What the person signs in by, or their subject
         username: String,
     },
     /// Give an account another password, asked for or the first line of standard input; who is signed
@@ -104,6 +105,10 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
         Command::Disable { username, .. } => disable(&username, true)?,
         Command::Enable { username, .. } => disable(&username, false)?,
         Command::Password { username, .. } => {
+            let known = accounts.named(&username)?;
+            if known.is_some_and(|account| account.imported.is_some()) {
+                return Err(AccountError::Imported(username).into());
+            }
             let password = password::hash()?;
             accounts.change(
                 &username,
@@ -120,6 +125,9 @@ fn line(account: &Account) -> String {
     if let Some(email) = &account.email {
         let verified = if account.email_verified { "" } else { " (not verified)" };
         line.push_str(&format!("  {}{verified}", email.as_str()));
+    }
+    if let Some(imported) = &account.imported {
+        line.push_str(&format!("  through {}", imported.alias));
     }
     if account.disabled {
         line.push_str("  disabled");

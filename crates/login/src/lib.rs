@@ -94,4 +94,6 @@ pub mod upstream;
 
 pub use headless::Credentials;
 pub use loopback::Loopback;
-pub use upstream::{Identity, LoginError, Pending, Registration, RelyingParty, Tokens};
+pub use upstream::{
+    Identity, LoginError, Pending, Redeemed, Registration, RelyingParty, Tokens, Wishes,
+};

@@ -6,13 +6,16 @@ mod error;
 mod key;
 mod provider;
 mod tokens;
+mod wishes;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use countersign_client_auth::Proof;
 use countersign_fetch::{Fetch, FetchError, Limits, http_client};
+use countersign_jwt::{KeySet, Unverified};
 use countersign_metadata::ServerMetadata;
 use countersign_types::digest::Digest;
 use countersign_types::identifier::IdentifierError;
@@ -22,20 +25,21 @@ use countersign_types::{
     ClientId, EndpointUrl, Issuer, Lifetime, Params, RedirectUri, ScopeSet, Timestamp,
 };
 use openidconnect::core::{
-    CoreErrorResponseType, CoreIdToken, CoreResponseType, CoreTokenResponse,
+    CoreAuthPrompt, CoreErrorResponseType, CoreIdToken, CoreResponseType, CoreTokenResponse,
 };
 use openidconnect::{
-    AccessTokenHash, AuthenticationFlow, CsrfToken, Nonce, OAuth2TokenResponse as _,
+    AccessTokenHash, AuthenticationFlow, CsrfToken, LoginHint, Nonce, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope, StandardErrorResponse,
     TokenResponse as _,
 };
 use zeroize::Zeroizing;
 
 use key::Key;
-use provider::{CodeClient, code_client, fetch_keys, fetch_metadata};
+use provider::{CodeClient, check_pkce, code_client, fetch_keys, fetch_metadata};
 
 pub use error::LoginError;
 pub use tokens::{Identity, Tokens};
+pub use wishes::Wishes;
 
 /// Clocks may differ by so much.
 const SKEW: Lifetime = Lifetime::from_secs(60);
@@ -84,9 +88,16 @@ pub struct Pending {
     verifier: CodeVerifier,
     redirect_uri: RedirectUri,
     scope: ScopeSet,
+    wishes: Wishes,
 }
 
 impl Pending {
+    /// The `state` that the answer has to bring.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
     /// Tells whether a query is an answer to this login, for a task that outlives the reference.
     pub(crate) fn recognizer(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
         let state = Digest::of(self.state.as_bytes());
@@ -107,6 +118,7 @@ impl Pending {
             verifier: CodeVerifier::new("verifier"),
             redirect_uri: RedirectUri::parse("http://127.0.0.1/callback").unwrap(),
             scope: ScopeSet::empty(),
+            wishes: Wishes::default(),
         }
     }
 }
@@ -125,8 +137,29 @@ impl std::fmt::Debug for Pending {
 pub struct RelyingParty {
     fetch: Arc<dyn Fetch>,
     registration: Registration,
-    metadata: ServerMetadata,
+    metadata: Arc<ServerMetadata>,
     client: CodeClient,
+}
+
+/// What a code gave, its ID token not verified yet.
+pub struct Redeemed {
+    pending: Pending,
+    response: CoreTokenResponse,
+}
+
+impl Redeemed {
+    /// The name of the key that signed the ID token, as the token says. It is untrusted.
+    #[must_use]
+    pub fn key_id(&self) -> Option<String> {
+        let token = self.response.id_token()?.to_string();
+        Unverified::parse(&token).ok()?.header().kid().map(str::to_owned)
+    }
+}
+
+impl std::fmt::Debug for Redeemed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redeemed").field("pending", &self.pending).finish_non_exhaustive()
+    }
 }
 
 impl RelyingParty {
@@ -142,12 +175,27 @@ impl RelyingParty {
         let metadata = fetch_metadata(fetch.as_ref(), issuer).await?;
         let keys = fetch_keys(fetch.as_ref(), &metadata).await?;
         let client = code_client(&metadata, &keys, &registration)?;
+        Ok(Self { fetch, registration, metadata: Arc::new(metadata), client })
+    }
+
+    /// A relying party at a provider whose metadata is known, and whose keys somebody else keeps: to be
+    /// finished by [`redeem`](Self::redeem) and [`verify`](Self::verify).
+    ///
+    /// # Errors
+    /// [`LoginError::NoEndpoint`], [`LoginError::NoPkce`], [`LoginError::Url`].
+    pub fn new(
+        fetch: Arc<dyn Fetch>,
+        metadata: Arc<ServerMetadata>,
+        registration: Registration,
+    ) -> Result<Self, LoginError> {
+        check_pkce(&metadata)?;
+        let client = code_client(&metadata, &KeySet::default(), &registration)?;
         Ok(Self { fetch, registration, metadata, client })
     }
 
     /// The provider's metadata.
     #[must_use]
-    pub const fn metadata(&self) -> &ServerMetadata {
+    pub fn metadata(&self) -> &ServerMetadata {
         &self.metadata
     }
 
@@ -162,19 +210,37 @@ impl RelyingParty {
         scope: &ScopeSet,
         random: &dyn Random,
     ) -> Result<(EndpointUrl, Pending), LoginError> {
+        self.begin_as(redirect_uri, scope, Wishes::default(), random)
+    }
+
+    /// The same, with wishes of how the person signs in. What can be checked of them is checked at the
+    /// end. [OpenID Core §3.1.2.1]
+    ///
+    /// # Errors
+    /// [`LoginError::Url`] for a redirection URI or a request that makes no URL.
+    ///
+    /// [OpenID Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+    pub fn begin_as(
+        &self,
+        redirect_uri: &RedirectUri,
+        scope: &ScopeSet,
+        wishes: Wishes,
+        random: &dyn Random,
+    ) -> Result<(EndpointUrl, Pending), LoginError> {
         let pending = Pending {
             state: random::handle(random),
             nonce: random::handle(random),
             verifier: CodeVerifier::generate(random),
             redirect_uri: redirect_uri.clone(),
             scope: scope.clone(),
+            wishes,
         };
         let verifier = PkceCodeVerifier::new(pending.verifier.expose().to_owned());
         let redirect_url = redirect_url(redirect_uri)?;
         let state = CsrfToken::new(pending.state.to_string());
         let nonce = Nonce::new(pending.nonce.to_string());
         let extra = scope.iter().filter(|token| *token != "openid");
-        let (url, _, _) = self
+        let mut request = self
             .client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
@@ -183,8 +249,21 @@ impl RelyingParty {
             )
             .add_scopes(extra.map(|token| Scope::new(token.clone())))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .set_redirect_uri(Cow::Owned(redirect_url))
-            .url();
+            .set_redirect_uri(Cow::Owned(redirect_url));
+        let wishes = &pending.wishes;
+        if wishes.anew_since.is_some() {
+            request = request.add_prompt(CoreAuthPrompt::Login);
+        }
+        if wishes.select_account {
+            request = request.add_prompt(CoreAuthPrompt::SelectAccount);
+        }
+        if let Some(max_age) = wishes.asked_max_age() {
+            request = request.set_max_age(Duration::from_secs(max_age.as_secs().into()));
+        }
+        if let Some(hint) = &wishes.login_hint {
+            request = request.set_login_hint(LoginHint::new(hint.clone()));
+        }
+        let (url, _, _) = request.url();
         let url = EndpointUrl::parse(url.as_str())
             .map_err(|source| LoginError::Url { what: "authorization request", source })?;
         Ok((url, pending))
@@ -204,6 +283,23 @@ impl RelyingParty {
         now: Timestamp,
         random: &dyn Random,
     ) -> Result<Tokens, LoginError> {
+        let redeemed = self.redeem(pending, query, now, random).await?;
+        self.verify_by(&self.client, &redeemed, now)
+    }
+
+    /// The first half of [`finish`](Self::finish): judges the answer, and exchanges its code. The code
+    /// is spent then, and nothing is believed yet.
+    ///
+    /// # Errors
+    /// [`LoginError::Response`], [`LoginError::State`], [`LoginError::Issuer`],
+    /// [`LoginError::Refused`], [`LoginError::Sign`], [`LoginError::Exchange`].
+    pub async fn redeem(
+        &self,
+        pending: Pending,
+        query: &str,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Redeemed, LoginError> {
         let params = Params::parse(query.as_bytes(), &[])?;
         if !pending.has_state_of(&params) {
             return Err(LoginError::State);
@@ -214,8 +310,33 @@ impl RelyingParty {
         }
         let assertion = self.assertion(now, random)?;
         let response = self.exchange(&pending, params.require("code")?, &assertion).await?;
-        let identity = self.verify(&pending, &response, now)?;
-        tokens::tokens(&pending.scope, &response, identity)
+        Ok(Redeemed { pending, response })
+    }
+
+    /// The second half: verifies the ID token by the provider's keys.
+    ///
+    /// # Errors
+    /// [`LoginError::IdToken`], [`LoginError::Tokens`], [`LoginError::AuthTime`], [`LoginError::Url`].
+    pub fn verify(
+        &self,
+        redeemed: &Redeemed,
+        keys: &KeySet,
+        now: Timestamp,
+    ) -> Result<Tokens, LoginError> {
+        let client = code_client(&self.metadata, keys, &self.registration)?;
+        self.verify_by(&client, redeemed, now)
+    }
+
+    fn verify_by(
+        &self,
+        client: &CodeClient,
+        redeemed: &Redeemed,
+        now: Timestamp,
+    ) -> Result<Tokens, LoginError> {
+        let Redeemed { pending, response } = redeemed;
+        let identity = self.identity(client, pending, response, now)?;
+        pending.wishes.check(identity.auth_time, now)?;
+        tokens::tokens(&pending.scope, response, identity)
     }
 
     /// The answer comes from the provider that was asked. [RFC 9207 §2.4]
@@ -270,8 +391,9 @@ impl RelyingParty {
     /// Checks the ID token. [OpenID Core §3.1.3.7, §3.1.3.8]
     ///
     /// [OpenID Core §3.1.3.7, §3.1.3.8]: https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
-    fn verify(
+    fn identity(
         &self,
+        client: &CodeClient,
         pending: &Pending,
         response: &CoreTokenResponse,
         now: Timestamp,
@@ -279,8 +401,7 @@ impl RelyingParty {
         let refused = |error| LoginError::IdToken(Box::new(error));
         let token = response.id_token().ok_or(LoginError::Tokens("there is no ID token"))?;
         let latest_issue = date(now.after(SKEW));
-        let verifier = self
-            .client
+        let verifier = client
             .id_token_verifier()
             .set_allowed_algs(key::ALGORITHMS)
             .set_time_fn(move || date(now.before(SKEW)))
@@ -298,7 +419,7 @@ impl RelyingParty {
                 return Err(LoginError::Tokens("the access token is not the ID token's"));
             }
         }
-        tokens::identity(claims, &self.metadata.issuer)
+        tokens::identity(claims, token, &self.metadata.issuer)
     }
 
     fn client_id(&self) -> &str {

@@ -58,8 +58,8 @@ pub struct AuthorizationRequest {
     pub dpop_jkt: Option<DpopJkt>,
     /// Whom the client expects to sign in.
     pub login_hint: Option<String>,
-    /// What the client wishes of the sign-in: judged when the request comes in, and not kept.
-    #[serde(skip)]
+    /// What the client wishes of the sign-in.
+    #[serde(default, skip_serializing_if = "Wishes::is_none")]
     pub wishes: Wishes,
 }
 

@@ -5,7 +5,7 @@
 //!
 //! [RFC 6749 §1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-1.3
 
-use countersign_types::{ClientId, ScopeSet, Timestamp};
+use countersign_types::{ClientId, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::refresh::Renewal;
@@ -48,4 +48,24 @@ pub struct SignIn {
     pub acr: Option<String>,
     /// By which methods. [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)
     pub amr: Vec<String>,
+    /// At which other provider, if not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Through>,
+}
+
+/// Another provider at which a person signed in. What came of that counts while the identity there is
+/// linked to the account here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Through {
+    /// The provider.
+    pub issuer: Issuer,
+    /// Who the person is there.
+    pub sub: String,
+    /// The link by which that is the person's account here: one that was ended and made again is another.
+    pub link: String,
+    /// When the person came back from there.
+    pub arrived: Timestamp,
+    /// Whether the provider said when they had signed in; without that, [`SignIn::auth_time`] is the
+    /// moment at which they came back.
+    pub has_auth_time: bool,
 }

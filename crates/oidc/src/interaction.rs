@@ -5,18 +5,23 @@
 
 use countersign_types::wire::ErrorCode;
 use countersign_types::{Lifetime, Params, ScopeSet, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::authorize::{AuthorizationRequest, ErrorResponse};
 use crate::grant::SignIn;
 use crate::refresh::OFFLINE_ACCESS;
 
-/// What a client wishes of the person's sign-in. It is judged when the request comes in, and not kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a client wishes of the person's sign-in. It is judged when the request comes in, and kept as long
+/// as the request for whoever has the person sign in elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Wishes {
     /// `prompt=none`: nobody is to be shown anything.
     silent: bool,
-    /// `prompt` has `login` or `select_account`: whoever is signed in signs in again, as whom they like.
+    /// `prompt` has `login`: whoever is signed in signs in again.
     sign_in: bool,
+    /// `prompt` has `select_account`: the same, as whom they like.
+    select_account: bool,
     /// `prompt` has `consent`: to be asked, whatever was allowed before.
     consent: bool,
     /// `max_age`: a sign-in that is older does not do.
@@ -34,12 +39,13 @@ impl Wishes {
         for value in params.get("prompt").into_iter().flat_map(|prompt| prompt.split(' ')) {
             match value {
                 "none" => wishes.silent = true,
-                "login" | "select_account" => wishes.sign_in = true,
+                "login" => wishes.sign_in = true,
+                "select_account" => wishes.select_account = true,
                 "consent" => wishes.consent = true,
                 _ => return Err(MALFORMED),
             }
         }
-        if wishes.silent && (wishes.sign_in || wishes.consent) {
+        if wishes.silent && (wishes.sign_in || wishes.select_account || wishes.consent) {
             return Err("prompt none stands alone");
         }
         if let Some(seconds) = params.get("max_age") {
@@ -49,6 +55,50 @@ impl Wishes {
             wishes.max_age = Some(Lifetime::from_secs(seconds));
         }
         Ok(wishes)
+    }
+
+    /// Whether nothing is wished.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the person has to sign in again, whoever is signed in: `prompt=login`.
+    #[must_use]
+    pub const fn sign_in(&self) -> bool {
+        self.sign_in
+    }
+
+    /// Whether the person is to choose an account: `prompt=select_account`.
+    #[must_use]
+    pub const fn select_account(&self) -> bool {
+        self.select_account
+    }
+
+    /// How old a sign-in may be: `max_age`.
+    #[must_use]
+    pub const fn max_age(&self) -> Option<Lifetime> {
+        self.max_age
+    }
+
+    /// The parameters that say so: what [`parse`](Self::parse) reads.
+    #[must_use]
+    pub fn params(&self) -> Vec<(&'static str, String)> {
+        let prompts = [
+            (self.silent, "none"),
+            (self.sign_in, "login"),
+            (self.select_account, "select_account"),
+            (self.consent, "consent"),
+        ];
+        let prompts = prompts.into_iter().filter(|(wished, _)| *wished).map(|(_, name)| name);
+        let prompt = prompts.collect::<Vec<_>>().join(" ");
+        let prompt = Some(prompt).filter(|prompt| !prompt.is_empty());
+        let max_age = self.max_age.map(|max_age| max_age.as_secs().to_string());
+        prompt
+            .map(|prompt| ("prompt", prompt))
+            .into_iter()
+            .chain(max_age.map(|max_age| ("max_age", max_age)))
+            .collect()
     }
 
     /// The last moment at which this sign-in is young enough, if a client wishes it to be young. Whoever
@@ -96,9 +146,11 @@ pub fn next(
     let wishes = request.wishes;
     let fits = |present: &Present<'_>| {
         let age = now.since(present.sign_in.auth_time);
+        // Another provider that does not say when the person signed in there says nothing of an age.
+        let is_told = present.sign_in.through.as_ref().is_none_or(|through| through.has_auth_time);
         // A maximum of 0 is a sign-in of now, not one of the same second.
-        let is_fresh = wishes.max_age.is_none_or(|max| age <= max && max.as_secs() > 0);
-        present.is_expected && is_fresh && !wishes.sign_in
+        let is_fresh = wishes.max_age.is_none_or(|max| age <= max && max.as_secs() > 0 && is_told);
+        present.is_expected && is_fresh && !wishes.sign_in && !wishes.select_account
     };
     let Some(present) = present.filter(fits) else {
         return if wishes.silent {
@@ -127,6 +179,7 @@ mod tests {
     use countersign_types::{ClientId, Issuer};
 
     use super::*;
+    use crate::grant::Through;
     use crate::pkce::CodeChallenge;
 
     const AUTH_TIME: i64 = 1000;
@@ -152,6 +205,7 @@ mod tests {
             auth_time: Timestamp::from_unix(AUTH_TIME),
             acr: None,
             amr: vec!["pwd".into()],
+            through: None,
         };
         let allowed = ScopeSet::parse("openid email offline_access").unwrap();
         let present = Present { sign_in: &sign_in, is_expected, allowed: &allowed };
@@ -201,6 +255,48 @@ mod tests {
         let location = error.location(&issuer);
         assert!(location.contains("error=login_required"), "{location}");
         assert!(location.ends_with("iss=https%3A%2F%2Fsts.alice.example"), "{location}");
+    }
+
+    #[test]
+    fn an_age_that_nobody_told_is_no_age() {
+        let now = Timestamp::from_unix(AUTH_TIME + 60);
+        for (has_auth_time, query, expected) in [
+            (true, "max_age=60", Next::Answer),
+            (false, "max_age=60", Next::SignIn),
+            (false, "", Next::Answer),
+        ] {
+            let through = Through {
+                issuer: Issuer::parse("https://idp.example").unwrap(),
+                sub: "1".into(),
+                link: "l".into(),
+                arrived: Timestamp::from_unix(AUTH_TIME),
+                has_auth_time,
+            };
+            let sign_in = SignIn {
+                sid: "s".into(),
+                auth_time: Timestamp::from_unix(AUTH_TIME),
+                acr: None,
+                amr: Vec::new(),
+                through: Some(through),
+            };
+            let allowed = ScopeSet::parse("openid").unwrap();
+            let present = Present { sign_in: &sign_in, is_expected: true, allowed: &allowed };
+            let request = request(query, "openid").unwrap();
+            assert_eq!(next(&request, Some(present), now), Ok(expected), "{has_auth_time} {query}");
+        }
+    }
+
+    #[test]
+    fn what_is_wished_is_told_as_it_was_read() {
+        for query in ["", "prompt=login", "prompt=select_account+consent&max_age=0", "max_age=60"] {
+            let wishes = request(query, "openid").unwrap().wishes;
+            let told = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(wishes.params())
+                .finish();
+            assert_eq!(told, query);
+            let kept = serde_json::to_string(&wishes).unwrap();
+            assert_eq!(serde_json::from_str::<Wishes>(&kept).unwrap(), wishes);
+        }
     }
 
     #[test]

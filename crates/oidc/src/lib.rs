@@ -92,7 +92,7 @@ pub use authorize::{
 };
 pub use code::{CodeGrant, RedeemError, Redemption};
 pub use dpop_jkt::DpopJkt;
-pub use grant::{Grant, SignIn};
+pub use grant::{Grant, SignIn, Through};
 pub use id_token::IdToken;
 pub use pkce::CodeChallenge;
 pub use refresh::{RefreshError, RefreshRecord};

@@ -74,6 +74,17 @@ impl IssuerCache {
         found
     }
 
+    /// The issuer's metadata as an OpenID provider, its `issuer` compared octet by octet: by
+    /// [OpenID Discovery §4] alone.
+    ///
+    /// # Errors
+    /// Any [`ServerMetadataError`].
+    ///
+    /// [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+    pub async fn openid_metadata(&self) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
+        self.metadata_by(DocumentKind::OpenId).await
+    }
+
     async fn metadata_by(
         &self,
         kind: DocumentKind,

@@ -48,11 +48,13 @@ pub enum RecordTable {
     Cases,
     /// Permission tickets that wait for a resource owner.
     WaitingTickets,
+    /// Whose identity at another provider is whose here.
+    LinkedIdentities,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
@@ -63,6 +65,7 @@ impl RecordTable {
         Self::Consents,
         Self::Cases,
         Self::WaitingTickets,
+        Self::LinkedIdentities,
     ];
 }
 

@@ -10,6 +10,7 @@
 //! | [`sessions`] | where people are signed in | |
 //! | [`cases`] | what resource owners were asked about people, and what they said | UMA 2.0 Grant §3.3.6 |
 //! | [`consents`] | what people allowed which client for good | |
+//! | [`linked_identities`] | whose identity at another provider is whose here | OpenID Connect Core §5.7 |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
 //! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
 //! | [`revoked`] | self-contained tokens revoked before their time | [RFC 6749 §4.1.2] |
@@ -77,6 +78,7 @@ pub mod engine;
 pub mod error;
 pub mod grants;
 mod horizon;
+pub mod linked_identities;
 pub mod memory;
 mod one_time;
 mod record;
@@ -96,6 +98,7 @@ pub use consents::Consents;
 pub use engine::Engine;
 pub use error::StoreError;
 pub use grants::Grants;
+pub use linked_identities::LinkedIdentities;
 pub use memory::MemoryEngine;
 pub use one_time::Taken;
 pub use refresh_tokens::RefreshTokens;

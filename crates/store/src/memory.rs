@@ -45,6 +45,7 @@ pub struct MemoryEngine {
     consents: Sharded<Record>,
     cases: Sharded<Record>,
     waiting_tickets: Sharded<Record>,
+    linked_identities: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -73,6 +74,7 @@ impl MemoryEngine {
             RecordTable::Consents => &self.consents,
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
+            RecordTable::LinkedIdentities => &self.linked_identities,
         }
     }
 

@@ -18,6 +18,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::app::Sts;
 use crate::authorize::{redirect, unavailable};
+use crate::broker::linked;
 use crate::client_request::is_form;
 use crate::form_token::{Browser, Form};
 use crate::pages::{self, AccountPage, AllowedClient};
@@ -48,6 +49,7 @@ async fn show(
         let name = client.map_or_else(|| client_id.to_string(), |client| client.name.clone());
         clients.push((client_id, name, scope));
     }
+    let links = linked::of(sts, &active.user).await?;
     let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::Account { sid: active.sign_in.sid.clone() };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
@@ -65,6 +67,8 @@ async fn show(
                 is_lasting: scope.contains(OFFLINE_ACCESS),
             })
             .collect(),
+        linked: linked::shown(sts, &active.user, &links),
+        unlink: sts.endpoints.unlink.as_url().path(),
         action: sts.endpoints.account.as_url().path(),
         sign_out: sts.endpoints.end_session.as_url().path(),
         stylesheet: sts.endpoints.stylesheet.as_url().path(),

@@ -11,7 +11,8 @@ use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
 use countersign_store::{
-    AccessTokens, Codes, Consents, Engine, Grants, RefreshTokens, Replay, RevokedTokens, Sessions,
+    AccessTokens, Codes, Consents, Engine, Grants, LinkedIdentities, RefreshTokens, Replay,
+    RevokedTokens, Sessions,
 };
 use countersign_token_exchange::renewal::Renewable;
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
@@ -22,6 +23,7 @@ use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
 use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::authorize::{consent_form, sign_in_form};
+use crate::broker::{self, Link, Upstreams, callback, choose, link_form, linked};
 use crate::clients::Clients;
 use crate::consent::Consent;
 use crate::foreign::TrustedIssuers;
@@ -106,6 +108,7 @@ pub struct Sts {
     pub(crate) settings: Settings,
     pub(crate) policy: ServerPolicy,
     pub(crate) trusted_issuers: TrustedIssuers,
+    pub(crate) upstreams: Upstreams,
     pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
     keys: CurrentKeys,
@@ -113,6 +116,7 @@ pub struct Sts {
     pub(crate) users: Arc<dyn Users>,
     pub(crate) sessions: Sessions<Session>,
     pub(crate) consents: Consents<Consent>,
+    pub(crate) linked: LinkedIdentities<Link>,
     pub(crate) grants: Grants<Grant>,
     pub(crate) renewables: Grants<Renewable>,
     pub(crate) codes: Codes<CodeGrant>,
@@ -132,8 +136,13 @@ pub struct Sts {
 pub(crate) struct Endpoints {
     pub(crate) authorization: EndpointUrl,
     pub(crate) sign_in: EndpointUrl,
+    pub(crate) upstream: EndpointUrl,
+    pub(crate) callback: EndpointUrl,
+    pub(crate) link: EndpointUrl,
+    pub(crate) confirm_link: EndpointUrl,
     pub(crate) consent: EndpointUrl,
     pub(crate) account: EndpointUrl,
+    pub(crate) unlink: EndpointUrl,
     pub(crate) end_session: EndpointUrl,
     pub(crate) sign_out: EndpointUrl,
     pub(crate) token: EndpointUrl,
@@ -153,8 +162,13 @@ impl Endpoints {
         Ok(Self {
             authorization: under("/authorize")?,
             sign_in: under("/login")?,
+            upstream: under("/login/upstream")?,
+            callback: under(broker::CALLBACK)?,
+            link: under("/login/link")?,
+            confirm_link: under("/login/link/confirm")?,
             consent: under("/consent")?,
             account: under("/account")?,
+            unlink: under("/account/unlink")?,
             end_session: under("/logout")?,
             sign_out: under("/logout/confirm")?,
             token: under("/token")?,
@@ -200,6 +214,7 @@ impl Sts {
             endpoints: Endpoints::of(&policy.issuer)?,
             sessions: Sessions::new(Arc::clone(&engine)),
             consents: Consents::new(Arc::clone(&engine)),
+            linked: LinkedIdentities::new(Arc::clone(&engine)),
             grants: Grants::new(Arc::clone(&engine)),
             renewables: Grants::new(Arc::clone(&engine)),
             codes: Codes::new(Arc::clone(&engine)),
@@ -213,6 +228,7 @@ impl Sts {
             settings,
             policy,
             trusted_issuers: TrustedIssuers::default(),
+            upstreams: Upstreams::default(),
             delegation,
             keys: CurrentKeys::new(keys)?,
             clients,
@@ -227,6 +243,12 @@ impl Sts {
     #[must_use]
     pub fn with_trusted_issuers(self, trusted_issuers: TrustedIssuers) -> Self {
         Self { trusted_issuers, ..self }
+    }
+
+    /// Lets people sign in through these providers, too.
+    #[must_use]
+    pub fn with_upstreams(self, upstreams: Upstreams) -> Self {
+        Self { upstreams, ..self }
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {
@@ -278,6 +300,14 @@ pub fn app(sts: Arc<Sts>) -> Router {
             get(authorize::get).post(authorize::post).fallback(elsewhere::page),
         )
         .route(&path(&endpoints.sign_in), post(sign_in_form::post).fallback(elsewhere::page))
+        .route(&path(&endpoints.upstream), post(choose::post).fallback(elsewhere::page))
+        .route(
+            &format!("{}/{{alias}}", path(&endpoints.callback)),
+            get(callback::get).fallback(elsewhere::page),
+        )
+        .route(&path(&endpoints.link), post(link_form::post).fallback(elsewhere::page))
+        .route(&path(&endpoints.confirm_link), post(link_form::confirmed).fallback(elsewhere::page))
+        .route(&path(&endpoints.unlink), post(linked::unlink).fallback(elsewhere::page))
         .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(

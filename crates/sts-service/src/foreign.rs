@@ -9,7 +9,7 @@
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 
-mod conversation;
+pub(crate) mod conversation;
 pub(crate) mod renewal;
 
 use std::sync::Arc;

@@ -15,8 +15,9 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_oidc::{AuthorizationRequest, dpop_jkt, pkce};
+use countersign_types::digest::Digest;
 use countersign_types::random::{self, Random};
-use countersign_types::{Lifetime, Timestamp};
+use countersign_types::{EmailAddress, Lifetime, Timestamp};
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
@@ -40,6 +41,26 @@ pub(crate) struct Asked {
     pub(crate) subject: Option<String>,
 }
 
+impl Asked {
+    /// How much room it takes, in octets.
+    pub(crate) fn size(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |text| text.len())
+    }
+}
+
+/// Somebody who signed in at another provider, and whose address there is that of an account here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Arrival {
+    /// The provider.
+    pub(crate) alias: String,
+    /// Who they are there.
+    pub(crate) sub: String,
+    /// What they are called there.
+    pub(crate) label: String,
+    /// The address, which the provider is believed to have verified.
+    pub(crate) address: EmailAddress,
+}
+
 /// What a form was rendered for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +75,24 @@ pub(crate) enum Form {
         sid: String,
         /// The last moment at which its sign-in is young enough for the client, if that says.
         last_moment: Option<Timestamp>,
+    },
+    /// To sign in to the account here that has the address of somebody who came from another provider.
+    Link {
+        /// What is asked for.
+        asked: Asked,
+        /// Who came.
+        arrival: Arrival,
+    },
+    /// To link that account to the identity at the provider.
+    ConfirmLink {
+        /// What is asked for.
+        asked: Asked,
+        /// Who came.
+        arrival: Arrival,
+        /// The account.
+        subject: String,
+        /// When its password was typed.
+        authenticated: Timestamp,
     },
     /// To take back, in this session, what was allowed.
     Account {
@@ -88,8 +127,14 @@ impl Browser {
         Self::known(headers).unwrap_or_else(|| Self(random::handle(random).as_str().to_owned()))
     }
 
-    fn known(headers: &HeaderMap) -> Option<Self> {
+    /// The browser's secret, if it sent one and sent it once.
+    pub(crate) fn known(headers: &HeaderMap) -> Option<Self> {
         cookies::handle(headers, COOKIE_NAME).map(|value| Self(value.to_owned()))
+    }
+
+    /// What a login at another provider is found by, in this browser alone.
+    pub(crate) fn key(&self, state: &str) -> Digest {
+        Digest::of_parts(&[state.as_bytes(), self.0.as_bytes()])
     }
 
     /// The cookie that keeps the secret.
@@ -146,7 +191,13 @@ pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
     let (content, _) = token.split_once('.')?;
     let content = URL_SAFE_NO_PAD.decode(content).ok()?;
     let Content { form, .. } = serde_json::from_slice(&content).ok()?;
-    let (Form::SignIn(asked) | Form::Consent { asked, .. }) = form else { return None };
+    let (Form::SignIn(asked)
+    | Form::Consent { asked, .. }
+    | Form::Link { asked, .. }
+    | Form::ConfirmLink { asked, .. }) = form
+    else {
+        return None;
+    };
     let Asked { request, subject } = asked;
     let scope = request.scope.to_string();
     let mut query = form_urlencoded::Serializer::new(String::new());
@@ -157,6 +208,7 @@ pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
         .append_pair("scope", &scope)
         .append_pair("code_challenge", request.code_challenge.as_str())
         .append_pair("code_challenge_method", pkce::METHOD);
+    query.extend_pairs(request.wishes.params());
     for (name, value) in [
         ("state", request.state),
         ("nonce", request.nonce),
@@ -195,20 +247,26 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(0);
 
+    impl Asked {
+        pub(crate) fn for_tests() -> Self {
+            let request = AuthorizationRequest {
+                client_id: ClientId::parse("app").unwrap(),
+                redirect_uri: "https://app.example/cb".into(),
+                scope: ScopeSet::parse("openid").unwrap(),
+                state: Some("s".into()),
+                nonce: None,
+                code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
+                    .unwrap(),
+                dpop_jkt: None,
+                login_hint: None,
+                wishes: Wishes::default(),
+            };
+            Self { request, subject: Some("alice".into()) }
+        }
+    }
+
     fn form() -> Form {
-        let request = AuthorizationRequest {
-            client_id: ClientId::parse("app").unwrap(),
-            redirect_uri: "https://app.example/cb".into(),
-            scope: ScopeSet::parse("openid").unwrap(),
-            state: Some("s".into()),
-            nonce: None,
-            code_challenge: CodeChallenge::parse("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
-                .unwrap(),
-            dpop_jkt: None,
-            login_hint: None,
-            wishes: Wishes::default(),
-        };
-        Form::SignIn(Asked { request, subject: Some("alice".into()) })
+        Form::SignIn(Asked::for_tests())
     }
 
     fn cookies(browser: &Browser) -> HeaderMap {

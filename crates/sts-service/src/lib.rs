@@ -6,9 +6,10 @@
 //! | `/jwks` | public keys | [RFC 7517 §5] |
 //! | `/.well-known/webfinger` (at the e-mail domains) | who speaks for an address | [RFC 7033] |
 //! | `/authorize`, `/login`, `/consent` | the authorization code grant with PKCE, pages to sign in and to allow | [RFC 6749 §4.1], [RFC 7636], [RFC 9207] |
+//! | `/login/upstream`, `/login/callback/ALIAS`, `/login/link` | signing in through other OpenID providers | [OpenID Connect Core §3.1], [RFC 9700 §4.4] |
 //! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
 //! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
-//! | `/account` | what a person allowed, to be taken back | |
+//! | `/account` | what a person allowed, to be taken back, and the providers that their account is linked to | |
 //! | `/logout` | the end of a session | [OpenID Connect RP-Initiated Logout §2] |
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
@@ -85,6 +86,8 @@
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
+//! [OpenID Connect Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+//! [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
 //! [OpenID Connect Core §5.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfo
 //! [OpenID Connect RP-Initiated Logout §2]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 //! [OpenID Connect Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
@@ -95,6 +98,7 @@ pub mod app;
 mod attempts;
 pub mod audit;
 mod authorize;
+pub mod broker;
 mod client_request;
 pub mod clients;
 mod consent;
@@ -122,6 +126,7 @@ pub mod users;
 
 pub use app::{Parts, Settings, SetupError, Sts, app};
 pub use audit::{Audit, ExchangeRecord, LogAudit};
+pub use broker::{ImportedAccount, ImportedAccounts, UpstreamSetup, Upstreams};
 pub use clients::{Client, Clients, StaticClients};
 pub use foreign::{IssuerKeys, IssuerSetup, TrustedIssuers};
 pub use passwords::PasswordHash;

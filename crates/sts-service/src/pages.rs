@@ -12,6 +12,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Host, Url};
 
+use crate::broker::UpstreamSetup;
+
 /// The stylesheet of the pages.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 
@@ -24,10 +26,51 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) scopes: Vec<Scope<'a>>,
     pub(crate) problem: Option<&'a str>,
     pub(crate) action: &'a str,
+    /// The other providers that one may sign in through, and where the choice goes.
+    pub(crate) upstreams: Vec<&'a UpstreamSetup>,
+    pub(crate) upstream_action: &'a str,
+    /// Whether one signs in by password, too.
+    pub(crate) passwords: bool,
     pub(crate) stylesheet: &'a str,
     pub(crate) form_token: &'a str,
     pub(crate) username: &'a str,
     pub(crate) destination: &'a str,
+}
+
+/// The page that leads on to another provider.
+#[derive(Template)]
+#[template(path = "continue.html")]
+pub(crate) struct ContinuePage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) upstream: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) stylesheet: &'a str,
+}
+
+/// The pages on which somebody who came from another provider links the account that they have here.
+#[derive(Template)]
+#[template(path = "link.html")]
+pub(crate) struct LinkPage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) upstream: &'a str,
+    pub(crate) label: &'a str,
+    pub(crate) address: &'a str,
+    /// Whether the password was right, so that only the person's word is left to be asked for.
+    pub(crate) confirms: bool,
+    pub(crate) problem: Option<&'a str>,
+    pub(crate) action: &'a str,
+    pub(crate) stylesheet: &'a str,
+    pub(crate) form_token: &'a str,
+    pub(crate) destination: &'a str,
+}
+
+/// An identity at another provider, which the account is linked to.
+pub(crate) struct LinkedIdentity<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) label: &'a str,
+    /// Whether the person could not sign in without it.
+    pub(crate) is_last: bool,
 }
 
 /// The page on which somebody who is signed in allows what a client asks for.
@@ -63,6 +106,8 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) provider: &'a str,
     pub(crate) username: &'a str,
     pub(crate) clients: Vec<AllowedClient<'a>>,
+    pub(crate) linked: Vec<LinkedIdentity<'a>>,
+    pub(crate) unlink: &'a str,
     pub(crate) action: &'a str,
     pub(crate) sign_out: &'a str,
     pub(crate) stylesheet: &'a str,
@@ -121,6 +166,20 @@ pub(crate) fn destination(request: &AuthorizationRequest) -> String {
 pub(crate) fn sign_in(
     status: StatusCode,
     page: &SignInPage<'_>,
+    request: &AuthorizationRequest,
+) -> Response {
+    html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))
+}
+
+/// The page that leads on to another provider. It has no form.
+pub(crate) fn on_the_way(page: &ContinuePage<'_>) -> Response {
+    html(StatusCode::OK, page.render(), "'none'")
+}
+
+/// A page about linking an account. Its form may lead where that of a sign-in page may.
+pub(crate) fn link(
+    status: StatusCode,
+    page: &LinkPage<'_>,
     request: &AuthorizationRequest,
 ) -> Response {
     html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_oidc::SignIn;
 use countersign_oidc::grant::PASSWORD_ACR;
+use countersign_oidc::{SignIn, Through};
 use countersign_store::StoreError;
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Timestamp, random};
@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
-use crate::cookies;
 use crate::users::User;
+use crate::{broker, cookies};
 
 const COOKIE: &str = "__Host-session";
 
@@ -44,8 +44,43 @@ pub(crate) async fn of(
         return Ok(None);
     };
     let user = sts.users.by_subject(&subject).await?;
-    let user = user.filter(|user| user.stands_by(sign_in.auth_time));
-    Ok(user.map(|user| Active { handle, sign_in, user }))
+    match user {
+        Some(user) if stands(sts, &user, &sign_in).await? => {
+            Ok(Some(Active { handle, sign_in, user }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether a sign-in still counts for this person: the password was not replaced since, and, if it was at
+/// another provider, that identity is still linked to the account.
+pub(crate) async fn stands(sts: &Sts, user: &User, sign_in: &SignIn) -> Result<bool, StoreError> {
+    match &sign_in.through {
+        None => Ok(user.stands_by(sign_in.auth_time)),
+        Some(through) => {
+            Ok(user.stands_by(through.arrived) && broker::counts(sts, user, through).await?)
+        }
+    }
+}
+
+/// How somebody has just signed in.
+pub(crate) struct Means {
+    pub(crate) auth_time: Timestamp,
+    pub(crate) acr: Option<String>,
+    pub(crate) amr: Vec<String>,
+    pub(crate) through: Option<Through>,
+}
+
+impl Means {
+    /// By a password, at this moment.
+    pub(crate) fn password(now: Timestamp) -> Self {
+        Self {
+            auth_time: now,
+            acr: Some(PASSWORD_ACR.to_owned()),
+            amr: vec!["pwd".to_owned()],
+            through: None,
+        }
+    }
 }
 
 /// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
@@ -54,6 +89,7 @@ pub(crate) async fn of(
 pub(crate) async fn begin(
     sts: &Sts,
     user: &User,
+    means: Means,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<(SignIn, Option<HeaderValue>), StoreError> {
@@ -62,12 +98,8 @@ pub(crate) async fn begin(
     }
     let random = sts.random.as_ref();
     let handle = SessionHandle::generate(random);
-    let sign_in = SignIn {
-        sid: random::identifier(random),
-        auth_time: now,
-        acr: Some(PASSWORD_ACR.to_owned()),
-        amr: vec!["pwd".to_owned()],
-    };
+    let Means { auth_time, acr, amr, through } = means;
+    let sign_in = SignIn { sid: random::identifier(random), auth_time, acr, amr, through };
     let session = Session { subject: user.subject.clone(), sign_in };
     let lifetime = sts.settings.session_lifetime;
     sts.sessions.insert(&handle, &session, now.after(lifetime)).await?;

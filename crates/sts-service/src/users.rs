@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_claims_token::VerifiedEmail;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
+use countersign_token_exchange::trusted_issuer::ROLES;
 use countersign_types::Timestamp;
 use serde_json::{Map, Value};
 
@@ -22,15 +23,23 @@ pub struct User {
     pub name: Option<String>,
     /// The person's address, if it was verified.
     pub email: Option<VerifiedEmail>,
-    /// The hash of the person's password.
-    pub password: PasswordHash,
+    /// The hash of the person's password; without one, nobody signs in to the account by one.
+    pub password: Option<PasswordHash>,
     /// When this password replaced another, if it did.
     pub password_since: Option<Timestamp>,
-    /// Further claims about the person.
+    /// Further claims about the person. Access tokens carry `roles`, a list of texts
+    /// ([RFC 9068 §2.2.3.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1)).
     pub claims: Map<String, Value>,
 }
 
 impl User {
+    /// The person's roles, if they are a list of texts.
+    pub(crate) fn roles(&self) -> Option<&Value> {
+        let roles = self.claims.get(ROLES)?;
+        let is_list = |roles: &Vec<Value>| !roles.is_empty() && roles.iter().all(Value::is_string);
+        roles.as_array().is_some_and(is_list).then_some(roles)
+    }
+
     /// Whether a sign-in at this moment still counts: not if the password was replaced then or later,
     /// since whoever signed in may be why.
     pub(crate) fn stands_by(&self, auth_time: Timestamp) -> bool {

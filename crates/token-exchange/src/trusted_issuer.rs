@@ -140,6 +140,36 @@ impl RoleSource {
     }
 }
 
+/// The roles of ours that claims of another issuer stand for, each once.
+///
+/// # Errors
+/// [`RolesError`] for what is there and is no list of strings.
+pub fn mapped_roles(
+    mappings: &[RoleMapping],
+    claims: &Map<String, Value>,
+) -> Result<BTreeSet<String>, RolesError> {
+    let mut ours = BTreeSet::new();
+    for mapping in mappings {
+        let theirs = mapping.source.read(claims)?;
+        ours.extend(theirs.into_iter().filter_map(|role| mapping.roles.get(role)).cloned());
+    }
+    Ok(ours)
+}
+
+/// The name of the first claim that has to be there and is not, or has another value.
+#[must_use]
+pub fn missing<'a>(
+    required: &'a BTreeMap<String, Vec<Value>>,
+    claims: &Map<String, Value>,
+) -> Option<&'a str> {
+    let holds = |(name, values): &(&String, &Vec<Value>)| match claims.get(*name) {
+        None => false,
+        Some(Value::Array(found)) => found.iter().any(|value| values.contains(value)),
+        Some(found) => values.contains(found),
+    };
+    required.iter().find(|rule| !holds(rule)).map(|(name, _)| name.as_str())
+}
+
 /// Whether a claim of this name may be taken over from another issuer: one that says something
 /// about the person, and to nobody here anything else.
 #[must_use]
@@ -158,12 +188,7 @@ impl TrustedIssuer {
 
     /// The roles of ours that claims of this issuer stand for, each once.
     pub(crate) fn roles(&self, claims: &Map<String, Value>) -> Result<Vec<String>, RolesError> {
-        let mut ours = BTreeSet::new();
-        for mapping in &self.roles {
-            let theirs = mapping.source.read(claims)?;
-            ours.extend(theirs.into_iter().filter_map(|role| mapping.roles.get(role)).cloned());
-        }
-        Ok(ours.into_iter().collect())
+        mapped_roles(&self.roles, claims).map(|ours| ours.into_iter().collect())
     }
 
     /// What of roles and claims that came through before would do so now.
@@ -197,12 +222,7 @@ impl TrustedIssuer {
 
     /// The name of the first claim that has to be there and is not, or has another value.
     pub(crate) fn missing(&self, claims: &Map<String, Value>) -> Option<&str> {
-        let holds = |(name, values): &(&String, &Vec<Value>)| match claims.get(*name) {
-            None => false,
-            Some(Value::Array(found)) => found.iter().any(|value| values.contains(value)),
-            Some(found) => values.contains(found),
-        };
-        self.required.iter().find(|rule| !holds(rule)).map(|(name, _)| name.as_str())
+        missing(&self.required, claims)
     }
 }
 

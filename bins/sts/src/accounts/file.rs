@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use countersign_sts_service::PasswordHash;
-use countersign_types::{EmailAddress, Timestamp};
+use countersign_sts_service::{ImportedAccount, PasswordHash};
+use countersign_types::{EmailAddress, Issuer, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -27,8 +27,9 @@ pub struct Account {
     /// Whether it was verified, so that it may leave this server.
     #[serde(default)]
     pub email_verified: bool,
-    /// The hash of the password.
-    password: String,
+    /// The hash of the password; nobody signs in by one without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
     /// When it replaced another: who signed in before has to do so again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_since: Option<Timestamp>,
@@ -38,6 +39,21 @@ pub struct Account {
     /// Further claims about the person.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub claims: Map<String, Value>,
+    /// The other provider through which the person came, who says what else stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+}
+
+/// Where somebody came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    /// What the configuration called the provider.
+    pub alias: String,
+    /// The provider.
+    pub issuer: Issuer,
+    /// Who the person is there.
+    pub sub: String,
 }
 
 /// What is said of a person who gets an account.
@@ -62,19 +78,41 @@ impl NewAccount {
             name: self.name,
             email: self.email,
             email_verified: self.email_verified,
-            password: self.password.to_string(),
+            password: Some(self.password.to_string()),
             password_since: None,
             disabled: false,
             claims: Map::new(),
+            imported: None,
         }
     }
 }
 
 impl Account {
-    /// What one signs in by.
+    /// The account of somebody who came through another provider.
+    pub(super) fn of_import(import: &ImportedAccount, email: Option<EmailAddress>) -> Self {
+        Self {
+            subject: import.subject.clone(),
+            username: import.username.clone(),
+            name: import.name.clone(),
+            email_verified: email.is_some(),
+            email,
+            password: None,
+            password_since: None,
+            disabled: false,
+            claims: import.claims.clone(),
+            imported: Some(Imported {
+                alias: import.alias.clone(),
+                issuer: import.issuer.clone(),
+                sub: import.sub.clone(),
+            }),
+        }
+    }
+
+    /// What the account is found by: of somebody who came through another provider, the address alone.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let email = self.email.as_ref().map(EmailAddress::as_str);
-        std::iter::once(self.username.as_str()).chain(email)
+        let own = self.imported.is_none().then_some(self.username.as_str());
+        own.into_iter().chain(email)
     }
 
     pub(super) fn is_named(&self, name: &str) -> bool {
@@ -82,19 +120,21 @@ impl Account {
     }
 
     /// The hash of the password.
-    pub(super) fn password(&self) -> Result<PasswordHash, String> {
-        PasswordHash::parse(&self.password).map_err(|error| format!("password: {error}"))
+    pub(super) fn password(&self) -> Result<Option<PasswordHash>, String> {
+        let password = self.password.as_deref().map(PasswordHash::parse).transpose();
+        password.map_err(|error| format!("password: {error}"))
     }
 
     /// Gives the account another password. What came of signing in with the one before ends.
     pub fn set_password(&mut self, password: &PasswordHash, now: Timestamp) {
-        self.password = password.to_string();
+        self.password = Some(password.to_string());
         self.password_since = Some(now);
     }
 
     pub(super) fn check(&self, email_domains: &BTreeSet<String>) -> Result<(), AccountError> {
         match &self.email {
-            Some(email) if !email_domains.contains(email.domain()) => {
+            // The provider that somebody comes through is believed for domains of its own.
+            Some(email) if self.imported.is_none() && !email_domains.contains(email.domain()) => {
                 Err(AccountError::Domain(email.to_string()))
             }
             _ => Ok(()),
@@ -120,7 +160,9 @@ pub(super) fn parse(
         return Err(refuse("its subject is not its name".to_owned()));
     }
     account.check(email_domains).map_err(|error| refuse(error.to_string()))?;
-    account.password().map_err(refuse)?;
+    if account.password().map_err(refuse)?.is_some() == account.imported.is_some() {
+        return Err(refuse("either a password or where the person comes from".to_owned()));
+    }
     Ok(account)
 }
 

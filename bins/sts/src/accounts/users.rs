@@ -6,7 +6,9 @@ use std::sync::Arc;
 use countersign_claims_token::VerifiedEmail;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_sts_service::{StaticUsers, User, Users};
+use countersign_sts_service::{ImportedAccount, ImportedAccounts, StaticUsers, User, Users};
+use countersign_types::EmailAddress;
+use countersign_types::random::Random;
 
 use super::{Account, AccountError, Accounts};
 
@@ -14,11 +16,50 @@ use super::{Account, AccountError, Accounts};
 pub(crate) struct People {
     listed: StaticUsers,
     accounts: Accounts,
+    random: Arc<dyn Random>,
 }
 
 impl People {
-    pub(crate) const fn new(listed: StaticUsers, accounts: Accounts) -> Self {
-        Self { listed, accounts }
+    pub(crate) fn new(listed: StaticUsers, accounts: Accounts, random: Arc<dyn Random>) -> Self {
+        Self { listed, accounts, random }
+    }
+
+    /// Changes files, off the event loop: whoever changes them waits for the lock and for the disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Accounts, &dyn Random) -> Result<T, AccountError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (accounts, random) = (self.accounts.clone(), Arc::clone(&self.random));
+        let changed = tokio::task::spawn_blocking(move || change(&accounts, random.as_ref())).await;
+        changed.map_err(|error| unusable(error.into()))?.map_err(|error| unusable(error.into()))
+    }
+}
+
+impl ImportedAccounts for People {
+    fn make<'a>(&'a self, account: &'a ImportedAccount) -> BoxFuture<'a, Result<(), StoreError>> {
+        let account = account.clone();
+        Box::pin(self.change(move |accounts, random| accounts.import(&account, random)))
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        account: &'a ImportedAccount,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let address = account.email.as_ref().map(|email| email.address().as_str());
+        let is_listed = address.is_some_and(|address| self.listed.is_known(address));
+        let account = account.clone();
+        Box::pin(self.change(move |accounts, random| accounts.refresh(&account, is_listed, random)))
+    }
+
+    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        let subject = subject.to_owned();
+        Box::pin(self.change(move |accounts, _| accounts.forget(&subject)))
+    }
+
+    fn has<'a>(&'a self, address: &'a EmailAddress) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let found = self.accounts.named(address.as_str()).map(|account| account.is_some());
+        let found = found.map_err(|error| unusable(error.into()));
+        Box::pin(async move { Ok(self.listed.is_known(address.as_str()) || found?) })
     }
 }
 
@@ -48,9 +89,12 @@ impl Users for People {
     }
 }
 
+fn unusable(error: Box<dyn Error + Send + Sync>) -> StoreError {
+    StoreError::Unavailable(Arc::from(error))
+}
+
 /// Whoever is disabled is as good as unknown.
 fn user(found: Result<Option<Account>, AccountError>) -> Result<Option<Arc<User>>, StoreError> {
-    let unusable = |error: Box<dyn Error + Send + Sync>| StoreError::Unavailable(Arc::from(error));
     let found = found.map_err(|error| unusable(error.into()))?;
     let Some(account) = found.filter(|account| !account.disabled) else { return Ok(None) };
     let password = account.password().map_err(|error| unusable(error.into()))?;

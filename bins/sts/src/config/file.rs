@@ -18,6 +18,7 @@ use countersign_types::{
 use serde::Deserialize;
 
 use super::trusted_issuers::TrustedIssuerConfig;
+use super::upstreams::UpstreamConfig;
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -52,6 +53,9 @@ pub(super) struct File {
     pub(super) url_clients: Vec<UrlClientConfig>,
     #[serde(default)]
     pub(super) trusted_issuers: Vec<TrustedIssuerConfig>,
+    #[serde(default)]
+    pub(super) upstreams: Vec<UpstreamConfig>,
+    pub(super) passwords: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]

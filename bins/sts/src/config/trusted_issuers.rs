@@ -78,7 +78,7 @@ struct ExchangesConfig {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RolesConfig {
+pub(super) struct RolesConfig {
     from: String,
     roles: BTreeMap<String, String>,
 }
@@ -114,17 +114,17 @@ pub(super) fn trusted_issuers(
 }
 
 /// An issuer's table in the file, for errors.
-struct Place<'a> {
-    path: &'a Path,
-    key: String,
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    pub(super) key: String,
 }
 
 impl Place<'_> {
-    fn key(&self, member: &str) -> String {
+    pub(super) fn key(&self, member: &str) -> String {
         format!("{}.{member}", self.key)
     }
 
-    fn refuse(&self, member: &str, reason: &str) -> ConfigError {
+    pub(super) fn refuse(&self, member: &str, reason: &str) -> ConfigError {
         ConfigError::new(self.path, self.key(member), reason)
     }
 
@@ -173,20 +173,35 @@ impl Place<'_> {
     fn introspection(&self, table: IntrospectionConfig) -> Result<Introspection, ConfigError> {
         let proof = match (&table.client_secret, &table.client_key) {
             (Some(source), None) => {
-                let key = self.key("introspection.client_secret");
-                let secret = config::secret(self.path, &key, source)?;
-                Proof::SecretBasic(ClientSecret::new(secret.as_str()))
+                Proof::SecretBasic(self.client_secret("introspection.client_secret", source)?)
             }
-            (None, Some(source)) => {
-                let key = self.key("introspection.client_key");
-                let jwk = config::secret(self.path, &key, source)?;
-                let signing = SigningKey::from_json(jwk.as_bytes())
-                    .map_err(|error| ConfigError::because(self.path, key, &error))?;
-                Proof::PrivateKeyJwt(Arc::new(signing))
-            }
+            (None, Some(source)) => self.client_key("introspection.client_key", source)?,
             _ => return Err(self.refuse("introspection", "either client_secret or client_key")),
         };
         Ok(Introspection { client_id: table.client_id, proof })
+    }
+
+    /// The secret that this server has at the issuer.
+    pub(super) fn client_secret(
+        &self,
+        member: &str,
+        source: &SecretSource,
+    ) -> Result<ClientSecret, ConfigError> {
+        let secret = config::secret(self.path, &self.key(member), source)?;
+        Ok(ClientSecret::new(secret.as_str()))
+    }
+
+    /// The key that it proves itself with there.
+    pub(super) fn client_key(
+        &self,
+        member: &str,
+        source: &SecretSource,
+    ) -> Result<Proof, ConfigError> {
+        let key = self.key(member);
+        let jwk = config::secret(self.path, &key, source)?;
+        let signing = SigningKey::from_json(jwk.as_bytes())
+            .map_err(|error| ConfigError::because(self.path, key, &error))?;
+        Ok(Proof::PrivateKeyJwt(Arc::new(signing)))
     }
 
     fn exchanges(
@@ -241,7 +256,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    fn required(
+    pub(super) fn required(
         &self,
         required: BTreeMap<String, Vec<Value>>,
     ) -> Result<BTreeMap<String, Vec<Value>>, ConfigError> {
@@ -273,7 +288,7 @@ impl Place<'_> {
         Ok(canonical)
     }
 
-    fn roles(&self, tables: Vec<RolesConfig>) -> Result<Vec<RoleMapping>, ConfigError> {
+    pub(super) fn roles(&self, tables: Vec<RolesConfig>) -> Result<Vec<RoleMapping>, ConfigError> {
         let mut mappings = Vec::new();
         for (index, RolesConfig { from, roles }) in tables.into_iter().enumerate() {
             let refuse = |member, reason| self.refuse(&format!("roles[{index}].{member}"), reason);

@@ -50,7 +50,7 @@ pub(super) fn users(
             username: user.username,
             name: user.name,
             email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
-            password,
+            password: Some(password),
             password_since: None,
             claims: user.claims,
         });

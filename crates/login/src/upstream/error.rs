@@ -70,6 +70,10 @@ pub enum LoginError {
     /// The token response lacks something, or is not what was asked for.
     #[error("the token response is not usable: {0}")]
     Tokens(&'static str),
+    /// The ID token does not say when the person signed in, or says that it was too long ago, where
+    /// that was asked. OpenID Core §3.1.2.1, §3.1.3.7
+    #[error("the person did not sign in as lately as was asked")]
+    AuthTime,
     /// The ID token did not verify.
     #[error("the ID token was refused")]
     IdToken(#[source] Box<ClaimsVerificationError>),

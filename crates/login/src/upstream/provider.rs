@@ -52,12 +52,18 @@ pub(super) async fn fetch_metadata(
         .await
         .map_err(|source| LoginError::Fetch { what: "metadata", source })?;
     let metadata = ServerMetadata::parse(document.body(), issuer).map_err(LoginError::Metadata)?;
+    check_pkce(&metadata)?;
+    Ok(metadata)
+}
+
+/// Whether the provider may know the PKCE method `S256`.
+pub(super) fn check_pkce(metadata: &ServerMetadata) -> Result<(), LoginError> {
     let methods = &metadata.code_challenge_methods_supported;
     // Without a list nobody knows; the nonce protects the code then, too. RFC 9700 §2.1.1
     if !methods.is_empty() && !methods.iter().any(|method| method == "S256") {
         return Err(LoginError::NoPkce);
     }
-    Ok(metadata)
+    Ok(())
 }
 
 pub(super) async fn fetch_keys(

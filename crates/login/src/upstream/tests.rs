@@ -407,3 +407,74 @@ fn debug_shows_no_secret() {
     let shown = format!("{pending:?}");
     assert!(!shown.contains("the-state") && !shown.contains("nonce\""), "{shown}");
 }
+
+#[tokio::test]
+async fn what_is_wished_is_asked_and_checked() {
+    let provider = Arc::new(Provider::new(Algorithm::Es256));
+    let party = party_at(&provider).await;
+    let redirect_uri = RedirectUri::parse("http://127.0.0.1:1/callback").unwrap();
+    let scope = ScopeSet::parse("openid").unwrap();
+    let now = NOW.as_unix();
+    let anew = Wishes { anew_since: Some(NOW), ..Wishes::default() };
+    let young = Wishes { max_age: Some(Lifetime::from_secs(300)), ..Wishes::default() };
+    let hinted =
+        Wishes { login_hint: Some("alice".to_owned()), select_account: true, ..Wishes::default() };
+    let wanted = |wanted: &[(&str, &str)]| -> Vec<(String, String)> {
+        wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    for (wishes, params, auth_time, is_good) in [
+        (anew.clone(), wanted(&[("prompt", "login"), ("max_age", "0")]), json!(now), true),
+        (anew.clone(), wanted(&[]), json!(now - 61), false),
+        (anew, wanted(&[]), Value::Null, false),
+        (young.clone(), wanted(&[("max_age", "300")]), json!(now - 360), true),
+        (young.clone(), wanted(&[]), json!(now - 361), false),
+        (young, wanted(&[]), Value::Null, false),
+        (
+            hinted,
+            wanted(&[("prompt", "select_account"), ("login_hint", "alice")]),
+            Value::Null,
+            true,
+        ),
+        (Wishes::default(), wanted(&[]), json!(now + 61), false),
+    ] {
+        let random = Counting::default();
+        let (url, pending) =
+            party.begin_as(&redirect_uri, &scope, wishes.clone(), &random).unwrap();
+        let asked: Vec<(String, String)> = url.as_url().query_pairs().into_owned().collect();
+        assert!(params.iter().all(|param| asked.contains(param)), "{wishes:?}: {url}");
+        let mut claims = claims(&pending.nonce);
+        if !auth_time.is_null() {
+            claims["auth_time"] = auth_time.clone();
+        }
+        provider.will_answer(200, token_response(&provider.id_token(&claims)));
+        let answer = query(&pending);
+        let finished = party.finish(pending, &answer, NOW, &Counting::default()).await;
+        assert_eq!(finished.is_ok(), is_good, "{wishes:?} {auth_time}: {finished:?}");
+        if let Ok(tokens) = finished {
+            assert_eq!(json!(tokens.identity.claims), claims, "every claim, as it was signed");
+        }
+    }
+}
+
+/// Keys that somebody else keeps are asked for by the name that the token gives.
+#[tokio::test]
+async fn what_was_redeemed_is_verified_by_the_keys_that_are_given() {
+    let provider = Arc::new(Provider::new(Algorithm::Es256));
+    let known = party_at(&provider).await;
+    let metadata = Arc::new(known.metadata().clone());
+    let party = RelyingParty::new(provider.clone(), metadata, registration()).unwrap();
+    let (_, pending) = begin(&party);
+    assert!(query(&pending).contains(pending.state()));
+    provider.will_answer(200, token_response(&provider.id_token(&claims(&pending.nonce))));
+    let answer = query(&pending);
+    let redeemed = party.redeem(pending, &answer, NOW, &Counting::default()).await.unwrap();
+    assert_eq!(redeemed.key_id().as_deref(), provider.key.public().kid());
+    let keys = |key: &SigningKey| KeySet::from_keys(vec![key.public().clone()]).unwrap();
+    let tokens = party.verify(&redeemed, &keys(&provider.key), NOW).unwrap();
+    assert_eq!(tokens.identity.subject, "alice-1");
+    let other = SigningKey::generate(Algorithm::Es256, Some("k")).unwrap();
+    for keys in [KeySet::default(), keys(&other)] {
+        let refused = party.verify(&redeemed, &keys, NOW);
+        assert!(matches!(refused, Err(LoginError::IdToken(_))), "{refused:?}");
+    }
+}

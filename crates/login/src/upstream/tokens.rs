@@ -1,9 +1,11 @@
 //! What a login yields.
 
+use countersign_jwt::Unverified;
 use countersign_types::secret::{AccessToken, RefreshToken};
-use countersign_types::{EmailAddress, Issuer, Lifetime, ScopeSet};
+use countersign_types::{EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
 use openidconnect::OAuth2TokenResponse as _;
-use openidconnect::core::{CoreIdTokenClaims, CoreTokenResponse, CoreTokenType};
+use openidconnect::core::{CoreIdToken, CoreIdTokenClaims, CoreTokenResponse, CoreTokenType};
+use serde_json::{Map, Value};
 
 use super::error::LoginError;
 
@@ -20,6 +22,10 @@ pub struct Identity {
     pub email: Option<EmailAddress>,
     /// Whether the provider has verified that address.
     pub email_verified: bool,
+    /// When the person signed in at the provider, if it says so.
+    pub auth_time: Option<Timestamp>,
+    /// Every claim of the ID token. What the provider is believed of it is for whoever asks.
+    pub claims: Map<String, Value>,
 }
 
 /// What a login yields.
@@ -41,11 +47,17 @@ pub struct Tokens {
 /// Who signed in, by verified claims.
 pub(super) fn identity(
     claims: &CoreIdTokenClaims,
+    token: &CoreIdToken,
     issuer: &Issuer,
 ) -> Result<Identity, LoginError> {
     let email = claims.email().map(|email| EmailAddress::parse(email.as_str()));
     let email = email.transpose().map_err(|_| LoginError::Tokens("email is no e-mail address"))?;
+    // The text that was verified, read once more: the library keeps the claims that it knows.
+    let all = Unverified::parse(&token.to_string())
+        .map_err(|_| LoginError::Tokens("the ID token is malformed"))?;
     Ok(Identity {
+        auth_time: claims.auth_time().map(|moment| Timestamp::from_unix(moment.timestamp())),
+        claims: all.claims().as_map().clone(),
         issuer: issuer.clone(),
         subject: claims.subject().to_string(),
         email_verified: email.is_some() && claims.email_verified() == Some(true),

@@ -36,8 +36,13 @@ impl Case {
     fn new(is_public: bool, proved: Option<Confirmation>) -> (Self, Successor) {
         let client = ClientId::parse("app").unwrap();
         let scope = ScopeSet::parse("openid offline_access get").unwrap();
-        let sign_in =
-            SignIn { sid: "s".into(), auth_time: at(0), acr: None, amr: vec!["pwd".into()] };
+        let sign_in = SignIn {
+            sid: "s".into(),
+            auth_time: at(0),
+            acr: None,
+            amr: vec!["pwd".into()],
+            through: None,
+        };
         let grant = Grant {
             id: "g".into(),
             subject: "alice".into(),

@@ -55,6 +55,7 @@ pub(super) struct Known {
     consents: Mutex<Table>,
     cases: Mutex<Table>,
     waiting_tickets: Mutex<Table>,
+    linked_identities: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -139,6 +140,7 @@ impl Known {
             RecordTable::Consents => &self.consents,
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
+            RecordTable::LinkedIdentities => &self.linked_identities,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.
         table.lock().unwrap_or_else(PoisonError::into_inner)

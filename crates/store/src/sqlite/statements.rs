@@ -104,6 +104,7 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::Consents => record_sql!("consents"),
         RecordTable::Cases => record_sql!("cases"),
         RecordTable::WaitingTickets => record_sql!("waiting_tickets"),
+        RecordTable::LinkedIdentities => record_sql!("linked_identities"),
     }
 }
 
@@ -116,7 +117,7 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 13] = purge_sql!(
+const PURGE: [&str; 14] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -129,7 +130,8 @@ const PURGE: [&str; 13] = purge_sql!(
     "sessions",
     "consents",
     "cases",
-    "waiting_tickets"
+    "waiting_tickets",
+    "linked_identities"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::common::{at, on_both};
 use countersign_store::cases::Kept;
 use countersign_store::engine::{Change, RecordTable};
+use countersign_store::linked_identities::Linked;
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Cases, Codes, Consents, Grants, RefreshTokens, Registrations, Replay, Resources,
-    RevokedTokens, Sessions, StoreError, Taken, Tickets,
+    AccessTokens, Cases, Codes, Consents, Grants, LinkedIdentities, RefreshTokens, Registrations,
+    Replay, Resources, RevokedTokens, Sessions, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
@@ -402,6 +403,40 @@ async fn a_value_of_another_shape_is_an_error_and_not_absence() {
         let numbers: AccessTokens<u32> = AccessTokens::new(engine);
         let found = numbers.find(&token, at(1)).await;
         assert!(matches!(found, Err(StoreError::Corrupt(_))), "{found:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_is_linked_to_one_subject() {
+    on_both(async |engine| {
+        let links: LinkedIdentities<String> = LinkedIdentities::new(engine);
+        let one = Issuer::parse("https://idp.example").unwrap();
+        let two = Issuer::parse("https://idp.example/a").unwrap();
+        let link = |subject: &str, record: &str| Linked {
+            subject: subject.to_owned(),
+            record: record.to_owned(),
+        };
+        assert!(links.insert_new(&one, "alice", &link("s1", "first")).await.unwrap());
+        assert!(!links.insert_new(&one, "alice", &link("s2", "again")).await.unwrap());
+        assert!(links.insert_new(&two, "alice", &link("s1", "second")).await.unwrap());
+        assert!(links.insert_new(&two, "/aalice", &link("s2", "third")).await.unwrap());
+        assert_eq!(links.find(&one, "alice").await.unwrap(), Some(link("s1", "first")));
+        // F001-10: neither another spelling nor another issuer's is the same.
+        for (issuer, sub) in [(&one, "Alice"), (&one, "alice "), (&one, "/aalice"), (&two, "")] {
+            assert_eq!(links.find(issuer, sub).await.unwrap(), None, "{issuer} {sub}");
+        }
+        let mut listed = links.list("s1").await.unwrap();
+        listed.sort();
+        assert_eq!(listed, ["first", "second"]);
+        assert_eq!(links.list("s2").await.unwrap(), ["third"]);
+
+        assert!(!links.remove(&one, "alice", "s2").await.unwrap(), "it is another's");
+        assert!(links.remove(&one, "alice", "s1").await.unwrap());
+        assert!(!links.remove(&one, "alice", "s1").await.unwrap());
+        assert_eq!(links.find(&one, "alice").await.unwrap(), None);
+        assert_eq!(links.list("s1").await.unwrap(), ["second"]);
+        assert!(links.insert_new(&one, "alice", &link("s2", "anew")).await.unwrap());
     })
     .await;
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use crate::common::{Directory, FixedClock, at, open};
 use countersign_store::cases::Kept;
 use countersign_store::engine::{Durability, OneTime as _, OneTimeEntry, OneTimeTable, Spend};
+use countersign_store::linked_identities::Linked;
 use countersign_store::resources::Registrant;
-use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine, Taken, Tickets};
-use countersign_types::ClientId;
+use countersign_store::{
+    Cases, Engine, LinkedIdentities, MemoryEngine, SqliteEngine, Taken, Tickets,
+};
 use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
+use countersign_types::{ClientId, Issuer};
 
 const CALLERS: usize = 50;
 const ROUNDS: u32 = 20;
@@ -115,8 +118,41 @@ async fn race_to_change_a_case(engine: Arc<dyn Engine>) {
     assert!(all.into_iter().eq(0..CALLERS));
 }
 
+/// F001-10: however many sign in for the first time at once by one identity, it is one person's.
+async fn race_to_be_linked(engine: Arc<dyn Engine>) {
+    let links: LinkedIdentities<usize> = LinkedIdentities::new(engine);
+    let issuer = Issuer::parse("https://idp.example").unwrap();
+    for round in 0..ROUNDS {
+        let sub = round.to_string();
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let (links, issuer, sub) = (links.clone(), issuer.clone(), sub.clone());
+                let linked = Linked { subject: format!("{sub}-{caller}"), record: caller };
+                tokio::spawn(async move {
+                    let is_new = links.insert_new(&issuer, &sub, &linked).await.unwrap();
+                    (is_new, links.find(&issuer, &sub).await.unwrap().unwrap())
+                })
+            })
+            .collect();
+        let (mut new, mut found) = (0, Vec::new());
+        for attempt in attempts {
+            let (is_new, linked) = attempt.await.unwrap();
+            new += usize::from(is_new);
+            found.push(linked);
+        }
+        assert_eq!(new, 1);
+        assert!(found.iter().all(|linked| *linked == found[0]), "{found:?}");
+        for caller in 0..CALLERS {
+            let listed = links.list(&format!("{sub}-{caller}")).await.unwrap();
+            let expected = (found[0].record == caller).then_some(caller);
+            assert_eq!(listed, Vec::from_iter(expected));
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_fifty_wins_in_memory() {
+    race_to_be_linked(Arc::new(MemoryEngine::new())).await;
     race(Arc::new(MemoryEngine::new())).await;
     race_to_be_new(Arc::new(MemoryEngine::new())).await;
     race_for_a_ticket_that_waits(Arc::new(MemoryEngine::new())).await;
@@ -125,6 +161,8 @@ async fn one_of_fifty_wins_in_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_fifty_wins_in_sqlite() {
+    let directory = Directory::new();
+    race_to_be_linked(open(&directory.file())).await;
     let directory = Directory::new();
     race(open(&directory.file())).await;
     let directory = Directory::new();

@@ -25,6 +25,7 @@ use crate::client_request::is_form;
 use crate::form_token::{self, Asked, Browser, Form};
 use crate::pages::{self, SignInPage};
 use crate::passwords::MAX_PASSWORD;
+use crate::sessions::Means;
 use crate::users::User;
 use crate::{consent, sessions};
 
@@ -37,7 +38,7 @@ const START_OVER: &str = "You were not signed in: this page was too old, this se
      or your browser keeps no cookies. Please try again.";
 
 /// Why nobody was signed in.
-enum SignInError {
+pub(crate) enum SignInError {
     /// Unknown user or wrong password: the same answer after the same work.
     Wrong,
     TooMany,
@@ -48,6 +49,22 @@ enum SignInError {
 impl From<StoreError> for SignInError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl SignInError {
+    /// What the person is told, or the failure of ours.
+    pub(crate) fn told(self) -> Result<(StatusCode, &'static str), StoreError> {
+        Ok(match self {
+            Self::Wrong => (StatusCode::FORBIDDEN, WRONG),
+            Self::TooMany => {
+                (StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ten minutes.")
+            }
+            Self::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Too many people are signing in. Try again soon.")
+            }
+            Self::Store(error) => return Err(error),
+        })
     }
 }
 
@@ -82,8 +99,12 @@ pub(crate) async fn post(
         return redirect(&asked.request.denied().location(sts.issuer()));
     }
     let username = form.get("username").unwrap_or_default();
+    if !sts.upstreams.offer_passwords() {
+        let answer = (StatusCode::FORBIDDEN, Some("Nobody signs in here by a password."));
+        return sign_in_page(&sts, &asked, answer, shortened(username), &headers, now).await;
+    }
     let password = Password::new(form.get("password").unwrap_or_default());
-    let source = peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()));
+    let source = source(peer);
     let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
         Ok(user) => user,
         Err(error) => return sign_in_failed(&sts, &asked, error, username, &headers, now).await,
@@ -93,21 +114,22 @@ pub(crate) async fn post(
         tracing::info!(client_id = %request.client_id, "somebody else signed in than was meant");
         return redirect(&request.not_expected().location(sts.issuer()));
     }
-    match signed_in(&sts, request, &user, &headers, now).await {
+    match signed_in(&sts, request, &user, Means::password(now), &headers, now).await {
         Ok(response) => response,
         Err(error) => unavailable(&sts, &error),
     }
 }
 
 /// Begins the person's session, remembers what they allowed by signing in, and answers the client.
-async fn signed_in(
+pub(crate) async fn signed_in(
     sts: &Sts,
     request: AuthorizationRequest,
     user: &User,
+    means: Means,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
-    let (sign_in, cookie) = sessions::begin(sts, user, headers, now).await?;
+    let (sign_in, cookie) = sessions::begin(sts, user, means, headers, now).await?;
     if let Some(client) = sts.clients.find(&request.client_id).await? {
         consent::remember(sts, &user.subject, &client, &request, now).await?;
     }
@@ -121,7 +143,7 @@ async fn signed_in(
 /// Answers a form that cannot be trusted. If it says what it was for, that is a request like any
 /// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with the
 /// name that they typed.
-pub(super) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
+pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
     let field = |name| form.and_then(|form| form.get(name));
     let Some((query, subject)) = field("form_token").and_then(form_token::claimed) else {
         let explanation = "This page is too old, or it was not opened in this browser.";
@@ -148,12 +170,18 @@ fn shortened(username: &str) -> &str {
 }
 
 /// The page for a body that did not arrive, or is too large.
-pub(super) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
+pub(crate) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
     let explanation = "The request that brought you here is malformed.";
     pages::problem(rejection.status(), explanation, &sts.endpoints.stylesheet)
 }
 
-async fn authenticate(
+/// Where a request comes from, as far as attempts are counted by that.
+pub(crate) fn source(peer: Option<Extension<ConnectInfo<SocketAddr>>>) -> Option<String> {
+    peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()))
+}
+
+/// The person of a name and a password, both untrusted. Every attempt counts.
+pub(crate) async fn authenticate(
     sts: &Sts,
     username: &str,
     password: Password,
@@ -173,7 +201,7 @@ async fn authenticate(
         Refused::TooMany => SignInError::TooMany,
         Refused::Full => SignInError::Busy,
     })?;
-    let hash = user.as_ref().map(|user| &user.password);
+    let hash = user.as_ref().and_then(|user| user.password.as_ref());
     let right = sts.passwords.check(hash, password).await.map_err(|_| {
         sts.attempts.not_made(attempt);
         SignInError::Busy
@@ -195,26 +223,25 @@ async fn sign_in_failed(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let answer = match error {
-        SignInError::Wrong => (StatusCode::FORBIDDEN, WRONG),
-        SignInError::TooMany => {
-            (StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ten minutes.")
-        }
-        SignInError::Busy => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Too many people are signing in. Try again soon.")
-        }
-        SignInError::Store(error) => return unavailable(sts, &error),
+    let answer = match error.told() {
+        Ok(answer) => answer,
+        Err(error) => return unavailable(sts, &error),
     };
     tracing::info!(client_id = %asked.request.client_id, status = %answer.0, "sign-in failed");
     let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
     let mut response = sign_in_page(sts, asked, answer, username, headers, now).await;
-    if answer.0 == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
-    }
+    retry_later(&mut response);
     response
 }
 
-pub(super) async fn sign_in_page(
+/// Says when, if there were too many attempts.
+pub(crate) fn retry_later(response: &mut Response) {
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("600"));
+    }
+}
+
+pub(crate) async fn sign_in_page(
     sts: &Sts,
     asked: &Asked,
     (status, problem): (StatusCode, Option<&str>),
@@ -237,6 +264,9 @@ pub(super) async fn sign_in_page(
         scopes: pages::scopes(request),
         problem,
         action: sts.endpoints.sign_in.as_url().path(),
+        upstreams: sts.upstreams.iter().map(|upstream| &upstream.setup).collect(),
+        upstream_action: sts.endpoints.upstream.as_url().path(),
+        passwords: sts.upstreams.offer_passwords(),
         stylesheet: sts.endpoints.stylesheet.as_url().path(),
         form_token: &form_token,
         username,
@@ -250,7 +280,7 @@ pub(super) async fn sign_in_page(
 }
 
 /// The page for a page that could not be made.
-pub(super) fn not_made(sts: &Sts) -> Response {
+pub(crate) fn not_made(sts: &Sts) -> Response {
     let explanation = "This server could not make the page.";
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     pages::problem(status, explanation, &sts.endpoints.stylesheet)

@@ -1,10 +1,10 @@
 //! What is said to the issuer of a token: introspection and UserInfo.
 
 use bytes::Bytes;
-use countersign_fetch::{Limits, Request};
+use countersign_fetch::{Fetch, Limits, Request};
 use countersign_jwt::{Claims, json};
-use countersign_types::Timestamp;
 use countersign_types::secret::AccessToken;
+use countersign_types::{EndpointUrl, Timestamp};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 
@@ -13,6 +13,39 @@ use crate::app::Sts;
 
 const INTROSPECTION: &str = "introspection_endpoint";
 const USER_INFO: &str = "userinfo_endpoint";
+
+/// What an issuer tells whoever has an access token about the person; `None` if it does not take the
+/// token. [OpenID Connect Core §5.3.1 to §5.3.3]
+///
+/// [OpenID Connect Core §5.3.1 to §5.3.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+pub(crate) async fn user_info(
+    fetch: &dyn Fetch,
+    endpoint: Option<&EndpointUrl>,
+    token: &AccessToken,
+) -> Result<Option<Claims>, IssuerError> {
+    let endpoint = endpoint.ok_or(IssuerError::NotPublished(USER_INFO))?;
+    // An access token that fits into no header is none that the endpoint could take.
+    let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", token.expose())) else {
+        return Ok(None);
+    };
+    bearer.set_sensitive(true);
+    let request = Request::get(endpoint.clone(), Limits::token_endpoint());
+    let response = ask(fetch, USER_INFO, request.with_header(AUTHORIZATION, bearer)).await?;
+    match response.status() {
+        StatusCode::OK => read(USER_INFO, &response).map(Some),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(None),
+        status => Err(IssuerError::Refused { endpoint: USER_INFO, status }),
+    }
+}
+
+async fn ask(
+    fetch: &dyn Fetch,
+    endpoint: &'static str,
+    request: Request,
+) -> Result<Response<Bytes>, IssuerError> {
+    let response = fetch.fetch(request).await;
+    response.map_err(|source| IssuerError::Fetch { endpoint, source })
+}
 
 impl Known {
     /// What the issuer says about a token. [RFC 7662 §2.1, §2.2]
@@ -36,7 +69,7 @@ impl Known {
         params.extend(proof.params.iter().map(|(name, value)| (*name, value.as_str())));
         let mut request = Request::post_form(endpoint, &params, Limits::token_endpoint());
         request.headers.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
-        let response = self.ask(INTROSPECTION, request).await?;
+        let response = ask(self.fetch.as_ref(), INTROSPECTION, request).await?;
         if response.status() != StatusCode::OK {
             return Err(IssuerError::Refused {
                 endpoint: INTROSPECTION,
@@ -51,39 +84,14 @@ impl Known {
         }
     }
 
-    /// What the issuer tells whoever has an access token about the person; `None` if it does not take
-    /// the token. [OpenID Connect Core §5.3.1 to §5.3.3]
-    ///
-    /// [OpenID Connect Core §5.3.1 to §5.3.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
+    /// What the issuer's UserInfo endpoint says of the person.
     pub(super) async fn user_info(
         &self,
         peer: &Peer,
         token: &AccessToken,
     ) -> Result<Option<Claims>, IssuerError> {
         let metadata = peer.published.metadata().await?;
-        let endpoint = metadata.userinfo_endpoint.clone();
-        let endpoint = endpoint.ok_or(IssuerError::NotPublished(USER_INFO))?;
-        // An access token that fits into no header is none that the endpoint could take.
-        let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", token.expose())) else {
-            return Ok(None);
-        };
-        bearer.set_sensitive(true);
-        let request = Request::get(endpoint, Limits::token_endpoint());
-        let response = self.ask(USER_INFO, request.with_header(AUTHORIZATION, bearer)).await?;
-        match response.status() {
-            StatusCode::OK => read(USER_INFO, &response).map(Some),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(None),
-            status => Err(IssuerError::Refused { endpoint: USER_INFO, status }),
-        }
-    }
-
-    async fn ask(
-        &self,
-        endpoint: &'static str,
-        request: Request,
-    ) -> Result<Response<Bytes>, IssuerError> {
-        let response = self.fetch.fetch(request).await;
-        response.map_err(|source| IssuerError::Fetch { endpoint, source })
+        user_info(self.fetch.as_ref(), metadata.userinfo_endpoint.as_ref(), token).await
     }
 }
 

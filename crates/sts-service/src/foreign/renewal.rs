@@ -17,6 +17,7 @@ use countersign_types::{ClientId, Timestamp, random};
 use crate::app::Sts;
 use crate::error::TokenError;
 use crate::exchange;
+use crate::sessions;
 use crate::token::{Asker, TokenResponse};
 
 /// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
@@ -60,8 +61,8 @@ pub(crate) async fn holder(
     })
 }
 
-/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and the person
-/// has the password still that allowed it.
+/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and the sign-in
+/// that allowed it counts still.
 pub(crate) async fn is_kept(
     sts: &Sts,
     subject: &str,
@@ -78,7 +79,10 @@ pub(crate) async fn is_kept(
         return Ok(false);
     }
     let user = sts.users.by_subject(subject).await?;
-    Ok(user.is_some_and(|user| user.stands_by(grant.sign_in.auth_time)))
+    match user {
+        Some(user) => sessions::stands(sts, &user, &grant.sign_in).await,
+        None => Ok(false),
+    }
 }
 
 /// Gives a new access token. The client proves itself, so that its refresh token stays the same.

@@ -11,6 +11,7 @@ use super::issue::{self, Issued};
 use super::{Asker, TokenResponse};
 use crate::app::Sts;
 use crate::error::TokenError;
+use crate::sessions;
 
 /// Redeems a code. One that is shown again ends the grant, and what it gave with it.
 /// [RFC 6749 §4.1.2]
@@ -46,8 +47,10 @@ pub(super) async fn redeem(
     let redeemed = code::redeem(kept, &redemption, client, asker.presents(), now)?;
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
-    let grant = grant.filter(|grant| user.stands_by(grant.sign_in.auth_time));
     let mut grant = grant.ok_or(RedeemError::Unknown)?;
+    if !sessions::stands(sts, &user, &grant.sign_in).await? {
+        return Err(RedeemError::Unknown.into());
+    }
     let proved = asker.prove(sts).await?;
     let offline = asker.registered.refresh_token && grant.scope.contains(OFFLINE_ACCESS);
     let refresh_token =

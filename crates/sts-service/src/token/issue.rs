@@ -8,6 +8,7 @@ use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::refresh::Successor;
 use countersign_oidc::{Grant, IdToken};
 use countersign_token_exchange::policy::CLAIMS_PROVIDER;
+use countersign_token_exchange::trusted_issuer::ROLES;
 use countersign_types::wire::json_response;
 use countersign_types::{ScopeSet, Timestamp, random};
 use http::StatusCode;
@@ -56,6 +57,8 @@ pub(super) async fn tokens(
     let email = user.email.as_ref().map(|email| email.address());
     let by_policy = registered.exchange.email_in_access_token;
     let email = email.filter(|_| speaks || by_policy || scope.contains("email"));
+    let mut user_claims = if speaks { exchange::released(sts, user) } else { Map::new() };
+    user_claims.extend(user.roles().map(|roles| (ROLES.to_owned(), roles.clone())));
     let access_token = AccessTokenClaims {
         iss: sts.issuer(),
         sub: &user.subject,
@@ -73,7 +76,7 @@ pub(super) async fn tokens(
         derived_from: &[],
         grant_id: Some(&grant.id),
         cnf: proved,
-        user_claims: if speaks { exchange::released(sts, user) } else { Map::new() },
+        user_claims,
     }
     .issue(sts, registered)
     .await?;

@@ -13,6 +13,7 @@ use super::{Asker, TokenResponse};
 use crate::app::Sts;
 use crate::error::TokenError;
 use crate::foreign::renewal;
+use crate::sessions;
 
 /// Gives new tokens for a refresh token. One that was replaced ends the grant.
 pub(super) async fn refresh(
@@ -34,7 +35,7 @@ pub(super) async fn refresh(
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
     let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
-    if !user.stands_by(grant.sign_in.auth_time) {
+    if !sessions::stands(sts, &user, &grant.sign_in).await? {
         return Err(RefreshError::Unknown.into());
     }
 

@@ -365,7 +365,7 @@ fn user(name: &str, verified: bool) -> User {
         username: name.to_owned(),
         name: Some("Alice Liddell".into()),
         email: verified.then(|| VerifiedEmail::of_own_account(email)),
-        password: HASH.clone(),
+        password: Some(HASH.clone()),
         password_since: None,
         claims: Map::from_iter([
             ("groups".to_owned(), json!(["staff"])),

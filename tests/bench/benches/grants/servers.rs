@@ -79,7 +79,7 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         username: "alice".to_owned(),
         name: None,
         email: Some(VerifiedEmail::of_own_account(EmailAddress::parse(ALICE).unwrap())),
-        password: sts::PasswordHash::of(&Password::new(PASSWORD), &*random).unwrap(),
+        password: Some(sts::PasswordHash::of(&Password::new(PASSWORD), &*random).unwrap()),
         password_since: None,
         claims: Map::new(),
     };

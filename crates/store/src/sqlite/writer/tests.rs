@@ -35,6 +35,9 @@ fn prepared(connection: Connection) -> Connection {
         "refresh_tokens",
         "sessions",
         "consents",
+        "cases",
+        "waiting_tickets",
+        "linked_identities",
     ] {
         connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
     }

@@ -1,0 +1,163 @@
+//! Signing in through other OpenID providers: this server as their relying party, and as the broker
+//! between them and its clients. [OpenID Connect Core §3.1], [RFC 9700 §4.4]
+//!
+//! A person chooses a provider on the sign-in page ([`choose`]), signs in there, and is sent back to a
+//! URL of that provider's own ([`callback`]). What the provider says is read as far as the configuration
+//! believes it ([`mapping`]), and leads to an account here ([`federation`]): by the link that was made at
+//! the first login, or to a new account, or, where the address belongs to an account already, to a page
+//! that asks ([`link_form`]). From there on everything is as after any sign-in.
+//!
+//! [OpenID Connect Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+//! [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
+
+pub(crate) mod accounts;
+pub(crate) mod callback;
+pub(crate) mod choose;
+mod error;
+mod federation;
+pub(crate) mod link_form;
+pub(crate) mod linked;
+pub(crate) mod mapping;
+mod pending;
+mod upstream;
+
+use std::sync::Arc;
+
+use countersign_fetch::Fetch;
+use countersign_oidc::Through;
+use countersign_store::StoreError;
+use countersign_types::identifier::IdentifierError;
+use countersign_types::{Clock, Issuer, RedirectUri, ScopeSet, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use self::accounts::{ImportedAccount, ImportedAccounts};
+pub use self::mapping::Mapping;
+use self::pending::Logins;
+use self::upstream::Upstream;
+use crate::app::Sts;
+use crate::users::User;
+
+/// Another OpenID provider that people may sign in through, and how far it is believed.
+#[derive(Clone, Debug)]
+pub struct UpstreamSetup {
+    /// What it is called in URLs of this server: lower-case letters, digits and hyphens.
+    pub alias: String,
+    /// What the sign-in page calls it.
+    pub name: String,
+    /// Its `iss`.
+    pub issuer: Issuer,
+    /// Who this server is there.
+    pub registration: countersign_login::Registration,
+    /// What is asked for there, beside `openid`.
+    pub scope: ScopeSet,
+    /// Whether its UserInfo endpoint is asked for the claims that an ID token lacks.
+    pub user_info: bool,
+    /// What it is believed.
+    pub mapping: Mapping,
+}
+
+/// The providers that people may sign in through, and the logins that are under way. None by default.
+#[derive(Default)]
+pub struct Upstreams(Option<Known>);
+
+struct Known {
+    upstreams: Vec<Upstream>,
+    accounts: Arc<dyn ImportedAccounts>,
+    logins: Logins,
+    passwords: bool,
+}
+
+/// A link between an identity at another provider and an account here, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Link {
+    /// Which one: a link that was ended and made again is another.
+    pub(crate) id: String,
+    pub(crate) issuer: Issuer,
+    pub(crate) sub: String,
+    /// What the person is called there, for them to see.
+    pub(crate) label: String,
+    /// Whether the account was made by it, so that the provider has the word on the person.
+    pub(crate) imported: bool,
+    pub(crate) since: Timestamp,
+}
+
+impl Upstreams {
+    /// These providers, asked through `fetch`. The accounts of people who come through them for the
+    /// first time are made in `accounts`.
+    #[must_use]
+    pub fn new(
+        upstreams: impl IntoIterator<Item = UpstreamSetup>,
+        accounts: Arc<dyn ImportedAccounts>,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let upstream = |setup| Upstream::new(setup, Arc::clone(&fetch), Arc::clone(&clock));
+        let upstreams = upstreams.into_iter().map(upstream).collect();
+        Self(Some(Known { upstreams, accounts, logins: Logins::default(), passwords: true }))
+    }
+
+    /// Nobody signs in by a password then, unless to link an account.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Self {
+        if let Some(known) = &mut self.0 {
+            known.passwords = false;
+        }
+        self
+    }
+
+    /// Whether people sign in by password, too.
+    pub(crate) fn offer_passwords(&self) -> bool {
+        self.0.as_ref().is_none_or(|known| known.passwords)
+    }
+
+    /// Each, in the order of the configuration.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.iter().flat_map(|known| &known.upstreams)
+    }
+
+    pub(crate) fn find(&self, alias: &str) -> Option<&Upstream> {
+        self.iter().find(|upstream| upstream.setup.alias == alias)
+    }
+
+    /// The one of this issuer.
+    pub(crate) fn of(&self, issuer: &Issuer) -> Option<&Upstream> {
+        self.iter().find(|upstream| upstream.setup.issuer == *issuer)
+    }
+
+    fn known(&self) -> Option<&Known> {
+        self.0.as_ref()
+    }
+}
+
+impl std::fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let aliases = self.iter().map(|upstream| &upstream.setup.alias).collect::<Vec<_>>();
+        f.debug_tuple("Upstreams").field(&aliases).finish()
+    }
+}
+
+/// Where the path of an upstream's redirection URI begins, below the issuer.
+pub(crate) const CALLBACK: &str = "/login/callback";
+
+/// The redirection URI that an upstream is registered with: one for each, so that an answer of one is
+/// none for another. [RFC 9700 §4.4.2.2]
+///
+/// # Errors
+/// [`IdentifierError`] if the issuer leaves no room for it.
+///
+/// [RFC 9700 §4.4.2.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4.2.2
+pub fn redirect_uri(issuer: &Issuer, alias: &str) -> Result<RedirectUri, IdentifierError> {
+    let base = issuer.as_str().trim_end_matches('/');
+    RedirectUri::parse(&format!("{base}{CALLBACK}/{alias}"))
+}
+
+/// Whether a sign-in elsewhere still counts: at a provider that people may sign in through, by a link
+/// that has not been ended, to this account.
+pub(crate) async fn counts(sts: &Sts, user: &User, through: &Through) -> Result<bool, StoreError> {
+    let Through { issuer, sub, link, .. } = through;
+    if sts.upstreams.of(issuer).is_none() {
+        return Ok(false);
+    }
+    let linked = sts.linked.find(issuer, sub).await?;
+    Ok(linked.is_some_and(|it| it.record.id == *link && it.subject == user.subject))
+}

@@ -1,0 +1,49 @@
+//! Where the accounts of people who came through another provider are kept, behind a seam.
+
+use countersign_claims_token::VerifiedEmail;
+use countersign_store::StoreError;
+use countersign_store::engine::BoxFuture;
+use countersign_types::{EmailAddress, Issuer};
+use serde_json::{Map, Value};
+
+/// What is known of a person who came through another provider: what that is believed, and nothing else.
+#[derive(Clone, Debug)]
+pub struct ImportedAccount {
+    /// Who it is here, for ever.
+    pub subject: String,
+    /// What pages call the person. Nobody signs in by it.
+    pub username: String,
+    /// The person's name.
+    pub name: Option<String>,
+    /// The person's address, if the provider is believed to have verified it.
+    pub email: Option<VerifiedEmail>,
+    /// Further claims about the person, `roles` among them.
+    pub claims: Map<String, Value>,
+    /// The provider, by its alias.
+    pub alias: String,
+    /// The provider.
+    pub issuer: Issuer,
+    /// Who the person is there.
+    pub sub: String,
+}
+
+/// The accounts of people who came through another provider. [`Users`](crate::Users) finds them by their
+/// subject and by their address, without a password. Every change is durable before it answers.
+pub trait ImportedAccounts: Send + Sync {
+    /// Makes an account under its subject, which is fresh. Its address is not looked at.
+    fn make<'a>(&'a self, account: &'a ImportedAccount) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Replaces what is known of the person; `false` if there is no such account any more. An account
+    /// that is disabled stays so. An address that another account has is left out, and two accounts
+    /// never get one address, however many calls come at once.
+    fn refresh<'a>(
+        &'a self,
+        account: &'a ImportedAccount,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Takes back an account that was made and that nobody has seen.
+    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Whether the address belongs to an account, be it one that is disabled.
+    fn has<'a>(&'a self, address: &'a EmailAddress) -> BoxFuture<'a, Result<bool, StoreError>>;
+}

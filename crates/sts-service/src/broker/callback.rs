@@ -1,0 +1,115 @@
+//! What a provider sent a browser back with. [OpenID Connect Core §3.1.2.5 to §3.1.3.8]
+//!
+//! The answer counts in the browser in which the login began, once, for minutes, and at the URL of the
+//! provider that was asked. Whatever is wrong with it leads to a page that says so; the client is told
+//! nothing but, if the person wants to go back, that they did not sign in.
+//!
+//! [OpenID Connect Core §3.1.2.5 to §3.1.3.8]: https://openid.net/specs/openid-connect-core-1_0.html#AuthResponse
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use countersign_types::{Params, Timestamp};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::Known;
+use super::error::BrokerError;
+use super::federation::{Outcome, federate};
+use super::link_form;
+use super::pending::Begun;
+use super::upstream::Upstream;
+use crate::app::Sts;
+use crate::authorize::sign_in_form::{self, sign_in_page};
+use crate::authorize::{redirect, unavailable};
+use crate::form_token::{Asked, Browser};
+use crate::{elsewhere, pages};
+
+const NOBODY_BEGAN: &str = "This is not the answer to a sign-in that was begun in this browser a \
+     few minutes ago, or it was used already, or this server was restarted.";
+
+pub(crate) async fn get(
+    State(sts): State<Arc<Sts>>,
+    Path(alias): Path<String>,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    // HEAD would use the answer up.
+    if method != Method::GET {
+        return elsewhere::page(State(sts)).await;
+    }
+    let now = sts.clock.now();
+    let (Some(known), Some(upstream)) = (sts.upstreams.known(), sts.upstreams.find(&alias)) else {
+        return elsewhere::no_such_endpoint().await;
+    };
+    let query = query.unwrap_or_default();
+    let Some(begun) = begun(known, &alias, &query, &headers, now) else {
+        tracing::warn!(
+            target: "countersign::audit",
+            upstream = alias,
+            "an answer of another provider belongs to no login",
+        );
+        return pages::problem(StatusCode::FORBIDDEN, NOBODY_BEGAN, &sts.endpoints.stylesheet);
+    };
+    let Begun { asked, pending, .. } = begun;
+    let arrived = match upstream.finish(&sts, pending, &query, now).await {
+        Ok(arrived) => arrived,
+        Err(error) => return refused(&sts, upstream, &asked, &error, &headers, now).await,
+    };
+    let expected = asked.subject.as_deref();
+    match federate(&sts, known, upstream, expected, &arrived, now).await {
+        Ok(Outcome::SignedIn(user, means)) => {
+            sign_in_form::signed_in(&sts, asked.request, &user, means, &headers, now)
+                .await
+                .unwrap_or_else(|error| unavailable(&sts, &error))
+        }
+        Ok(Outcome::Ask(arrival)) => {
+            link_form::ask(&sts, upstream, &asked, &arrival, (StatusCode::OK, None), &headers, now)
+        }
+        Ok(Outcome::NotExpected) => redirect(&asked.request.not_expected().location(sts.issuer())),
+        Err(error) => refused(&sts, upstream, &asked, &error, &headers, now).await,
+    }
+}
+
+/// The login that an answer belongs to, which is taken out. One that was begun at another provider is
+/// none: that one may have lured the browser here. [RFC 9700 §4.4]
+///
+/// [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
+fn begun(
+    known: &Known,
+    alias: &str,
+    query: &str,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Option<Begun> {
+    let params = Params::parse(query.as_bytes(), &[]).ok()?;
+    let browser = Browser::known(headers)?;
+    let begun = known.logins.take(&browser.key(params.get("state")?), now)?;
+    (begun.alias == alias).then_some(begun)
+}
+
+/// The sign-in page again, with what went wrong: from there the person tries again, chooses another way,
+/// or goes back to the client.
+pub(super) async fn refused(
+    sts: &Sts,
+    upstream: &Upstream,
+    asked: &Asked,
+    error: &BrokerError,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Response {
+    if let BrokerError::Store(error) = error {
+        return unavailable(sts, error);
+    }
+    tracing::warn!(
+        target: "countersign::audit",
+        upstream = %upstream.setup.alias,
+        client_id = %asked.request.client_id,
+        error = error as &dyn std::error::Error,
+        "nobody was signed in through another provider",
+    );
+    let (status, text) = error.told();
+    let problem = format!("{} {text}", upstream.setup.name);
+    sign_in_page(sts, asked, (status, Some(&problem)), "", headers, now).await
+}

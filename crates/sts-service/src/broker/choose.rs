@@ -1,0 +1,97 @@
+//! The choice of a provider on the sign-in page, and the way there.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::response::Response;
+use countersign_login::Wishes;
+use countersign_types::{EndpointUrl, Params, Timestamp};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+
+use super::callback;
+use super::error::BrokerError;
+use super::pending::Begun;
+use super::upstream::Upstream;
+use crate::app::Sts;
+use crate::authorize::redirect;
+use crate::authorize::sign_in_form::{self, sign_in_page};
+use crate::client_request::is_form;
+use crate::form_token::{Asked, Browser, Form};
+use crate::pages::{self, ContinuePage};
+
+/// Takes the choice.
+pub(crate) async fn post(
+    State(sts): State<Arc<Sts>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let now = sts.clock.now();
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
+    };
+    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
+    let field = |name| form.as_ref().and_then(|form| form.get(name));
+    let opened =
+        field("form_token").and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
+    let Some(Form::SignIn(asked)) = opened else {
+        return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
+    };
+    if field("decision") == Some("deny") {
+        return redirect(&asked.request.denied().location(sts.issuer()));
+    }
+    let Some(upstream) = field("upstream").and_then(|alias| sts.upstreams.find(alias)) else {
+        let nobody = (StatusCode::BAD_REQUEST, Some("Choose how you want to sign in."));
+        return sign_in_page(&sts, &asked, nobody, "", &headers, now).await;
+    };
+    match begin(&sts, upstream, asked.clone(), &headers, now).await {
+        Ok(response) => response,
+        Err(error) => callback::refused(&sts, upstream, &asked, &error, &headers, now).await,
+    }
+}
+
+/// Sends the browser to the provider, and remembers what for.
+async fn begin(
+    sts: &Sts,
+    upstream: &Upstream,
+    asked: Asked,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Response, BrokerError> {
+    let wished = &asked.request.wishes;
+    let wishes = Wishes {
+        login_hint: asked.request.login_hint.clone(),
+        max_age: wished.max_age(),
+        anew_since: wished.sign_in().then_some(now),
+        select_account: wished.select_account(),
+    };
+    let (url, pending) = upstream.begin(sts, wishes).await?;
+    let browser = Browser::of(headers, sts.random.as_ref());
+    let key = browser.key(pending.state());
+    let alias = upstream.setup.alias.clone();
+    if let Some(known) = sts.upstreams.known() {
+        known.logins.begin(key, Begun { alias, asked, pending }, now);
+    }
+    let mut response = on_the_way(sts, upstream, &url);
+    if let Some(cookie) = browser.cookie() {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// A page that leads on by itself. A redirect would not do: browsers hold every redirect after a form to
+/// where the form may lead, and where a provider's own redirects lead nobody knows here ([CSP3
+/// form-action]).
+///
+/// [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
+fn on_the_way(sts: &Sts, upstream: &Upstream, url: &EndpointUrl) -> Response {
+    pages::on_the_way(&ContinuePage {
+        provider: &sts.settings.name,
+        upstream: &upstream.setup.name,
+        url: url.as_str(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path(),
+    })
+}

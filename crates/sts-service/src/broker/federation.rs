@@ -1,0 +1,173 @@
+//! From somebody who signed in elsewhere to their account here.
+
+use countersign_oidc::Through;
+use countersign_store::linked_identities::Linked;
+use countersign_types::{EmailAddress, Timestamp, random};
+
+use super::accounts::ImportedAccount;
+use super::error::BrokerError;
+use super::upstream::{Arrived, Upstream};
+use super::{Known, Link};
+use crate::app::Sts;
+use crate::form_token::Arrival;
+use crate::sessions::Means;
+use crate::users::User;
+
+/// Where somebody who came back has got to.
+pub(super) enum Outcome {
+    /// They are signed in.
+    SignedIn(std::sync::Arc<User>, Means),
+    /// Their address belongs to an account here already: they are asked.
+    Ask(Arrival),
+    /// They are somebody else than the client means.
+    NotExpected,
+}
+
+/// Finds the account of somebody who signed in at a provider: by the link of (`iss`, `sub`) and by nothing
+/// else. Whoever has none gets an account, unless their address belongs to one. [OpenID Connect Core
+/// §5.7]
+///
+/// [OpenID Connect Core §5.7]: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
+pub(super) async fn federate(
+    sts: &Sts,
+    known: &Known,
+    upstream: &Upstream,
+    expected: Option<&str>,
+    arrived: &Arrived,
+    now: Timestamp,
+) -> Result<Outcome, BrokerError> {
+    let issuer = &upstream.setup.issuer;
+    // Once more if the account was taken away since the last time: its link has ended then.
+    for _ in 0..2 {
+        let linked = match sts.linked.find(issuer, &arrived.sub).await? {
+            Some(linked) => linked,
+            None => {
+                if let Some(arrival) = to_be_asked(sts, known, upstream, arrived).await? {
+                    return Ok(Outcome::Ask(arrival));
+                }
+                if expected.is_some() {
+                    return Ok(Outcome::NotExpected);
+                }
+                import(sts, known, upstream, arrived, now).await?
+            }
+        };
+        if expected.is_some_and(|subject| subject != linked.subject) {
+            return Ok(Outcome::NotExpected);
+        }
+        let Linked { subject, record: link } = linked;
+        if link.imported {
+            let account = account(upstream, arrived, &subject);
+            if !known.accounts.refresh(&account).await? {
+                sts.linked.remove(issuer, &arrived.sub, &subject).await?;
+                continue;
+            }
+        }
+        let user = sts.users.by_subject(&subject).await?.ok_or(BrokerError::Account)?;
+        tracing::info!(
+            target: "countersign::audit",
+            upstream = %upstream.setup.alias,
+            upstream_subject = ?arrived.sub,
+            subject,
+            "a person signed in through another provider",
+        );
+        return Ok(Outcome::SignedIn(user, means(upstream, arrived, link, now)));
+    }
+    Err(BrokerError::Account)
+}
+
+/// An address that an account here has is never enough to be taken for its person: they are asked, if
+/// they can prove that they are.
+async fn to_be_asked(
+    sts: &Sts,
+    known: &Known,
+    upstream: &Upstream,
+    arrived: &Arrived,
+) -> Result<Option<Arrival>, BrokerError> {
+    let Some(email) = &arrived.profile.email else { return Ok(None) };
+    let address: &EmailAddress = email.address();
+    match sts.users.by_username(address.as_str()).await? {
+        Some(user) if user.password.is_some() => Ok(Some(Arrival {
+            alias: upstream.setup.alias.clone(),
+            sub: arrived.sub.clone(),
+            label: arrived.profile.label.clone(),
+            address: address.clone(),
+        })),
+        Some(_) => Err(BrokerError::Taken),
+        // Whoever is disabled does not come back as somebody new.
+        None if known.accounts.has(address).await? => Err(BrokerError::Account),
+        None => Ok(None),
+    }
+}
+
+/// Makes an account, and links it. Of simultaneous first logins one links, and all get its account.
+async fn import(
+    sts: &Sts,
+    known: &Known,
+    upstream: &Upstream,
+    arrived: &Arrived,
+    now: Timestamp,
+) -> Result<Linked<Link>, BrokerError> {
+    let subject = random::identifier(sts.random.as_ref());
+    // First the account, without the address: what is cut off in between is an account that nobody
+    // gets into and that is in nobody's way.
+    let bare = ImportedAccount { email: None, ..account(upstream, arrived, &subject) };
+    known.accounts.make(&bare).await?;
+    let record = link(sts, upstream, &arrived.sub, &arrived.profile.label, now);
+    let linked = Linked { subject, record: Link { imported: true, ..record } };
+    let issuer = &upstream.setup.issuer;
+    if sts.linked.insert_new(issuer, &arrived.sub, &linked).await? {
+        tracing::info!(
+            target: "countersign::audit",
+            upstream = %upstream.setup.alias,
+            upstream_subject = ?arrived.sub,
+            subject = linked.subject,
+            "an account was made for a person of another provider",
+        );
+        return Ok(linked);
+    }
+    known.accounts.forget(&linked.subject).await?;
+    sts.linked.find(issuer, &arrived.sub).await?.ok_or(BrokerError::Account)
+}
+
+/// A link of an account that was here before.
+pub(super) fn link(sts: &Sts, upstream: &Upstream, sub: &str, label: &str, now: Timestamp) -> Link {
+    Link {
+        id: random::identifier(sts.random.as_ref()),
+        issuer: upstream.setup.issuer.clone(),
+        sub: sub.to_owned(),
+        label: label.to_owned(),
+        imported: false,
+        since: now,
+    }
+}
+
+fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAccount {
+    let (setup, profile) = (&upstream.setup, &arrived.profile);
+    ImportedAccount {
+        subject: subject.to_owned(),
+        // No account's own name has a colon, so that nobody comes here under somebody's name.
+        username: format!("{}:{}", setup.alias, profile.label),
+        name: profile.name.clone(),
+        email: profile.email.clone(),
+        claims: profile.claims.clone(),
+        alias: setup.alias.clone(),
+        issuer: setup.issuer.clone(),
+        sub: arrived.sub.clone(),
+    }
+}
+
+/// How they signed in: what the provider says, as far as it is believed.
+fn means(upstream: &Upstream, arrived: &Arrived, link: Link, now: Timestamp) -> Means {
+    Means {
+        auth_time: arrived.auth_time.map_or(now, |moment| moment.min(now)),
+        acr: arrived.profile.acr.clone(),
+        amr: arrived.profile.amr.clone(),
+        through: Some(Through {
+            issuer: upstream.setup.issuer.clone(),
+            sub: arrived.sub.clone(),
+            link: link.id,
+            arrived: now,
+            has_auth_time: arrived.auth_time.is_some(),
+        }),
+    }
+}
