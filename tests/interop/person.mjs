@@ -65,9 +65,10 @@ export class Person {
   }
 }
 
-const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", "#x27": "'" };
-const unescaped = (text) =>
-  text.replace(/&(#?\w+);/g, (whole, name) => ENTITIES[name] ?? whole);
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"' };
+const unescaped = (text) => text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi,
+  (whole, decimal, hex, name) => name ? ENTITIES[name] ?? whole
+    : String.fromCodePoint(decimal ?? Number.parseInt(hex, 16)));
 
 /** Where a page leads on by itself. */
 function refresh(text) {

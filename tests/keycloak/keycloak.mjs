@@ -136,9 +136,49 @@ check("a code that Keycloak cannot redeem signs nobody in", page.url.host === HO
 await refused("silent sign-in after that", silently(late), "login_required");
 keycloak.way.isOpen = true;
 
+console.log("-- Keycloak is where people of Alice's provider sign in (flow 001)");
+const web = await client.discovery(new URL(world.sts), "python-app", {},
+  client.ClientSecretBasic(world.secrets["python-app"]), { [client.customFetch]: fetch });
+client.enableNonRepudiationChecks(web);
+const APPLICATION = "https://app.alice.example/python";
+
+/** Has a person sign in to Alice's provider through Keycloak, up to the application. */
+async function here(person, wishes = {}, ends = [APPLICATION]) {
+  const kept = { pkceCodeVerifier: client.randomPKCECodeVerifier(), expectedNonce: client.randomNonce(),
+    idTokenExpected: true };
+  const url = client.buildAuthorizationUrl(web, {
+    redirect_uri: APPLICATION, scope: "openid profile email", nonce: kept.expectedNonce,
+    code_challenge: await client.calculatePKCECodeChallenge(kept.pkceCodeVerifier),
+    code_challenge_method: "S256", ...wishes,
+  });
+  const redeem = (page) => client.authorizationCodeGrant(web, page.url, kept);
+  const chosen = await person.visit(url, [APPLICATION]);
+  if (chosen.text === undefined) return { page: chosen, redeem };
+  const there = await person.submit(chosen, {}, [APPLICATION], "keycloak");
+  if (there.url.host !== HOST) return { page: there, redeem };
+  const bob = { username: "bob", password: "bob" };
+  return { page: await person.submit(there, bob, ends), redeem };
+}
+const bob = new Person();
+({ page, redeem } = await here(bob));
+const ofOurs = (await redeem(page)).claims();
+check("the first sign-in makes an account here",
+  ofOurs.iss === world.sts && ofOurs.email === "bob@university.example" && ofOurs.name === "Bob Roberts", ofOurs);
+({ page, redeem } = await here(new Person()));
+check("another finds it again", (await redeem(page)).claims().sub === ofOurs.sub, page);
+({ page, redeem } = await here(bob, { prompt: "none" }));
+check("and the session is one of Alice's provider", (await redeem(page)).claims().sub === ofOurs.sub, page);
+
 console.log("-- Keycloak ends");
 const unasked = await signIn("dashboard");
+const last = new Person();
+const { page: answer } = await here(last, {}, [`${world.sts}/login/callback/`]);
 await keycloak.stop();
 await refuses("a token that UserInfo cannot be asked about (F000-9)", unasked.access_token, JWT, {},
   [503, "temporarily_unavailable"]);
+page = await last.visit(answer.url, [APPLICATION]);
+check("a code that it does not redeem any more signs nobody in here, and the page says so",
+  page.url.origin === world.sts && page.status >= 400 && page.text.includes('role="alert"'), page);
+({ page, redeem } = await here(last, { prompt: "none" }));
+await refused("silent sign-in after that", redeem(page), "login_required");
 process.exit(0);

@@ -1,4 +1,5 @@
-//! What Alice's provider is told of the foreign parties: clients, and another issuer that it trusts.
+//! What Alice's provider is told of the foreign parties: clients, issuers that it trusts, and providers that
+//! people sign in through.
 
 use toml::{Table, toml};
 
@@ -9,6 +10,7 @@ pub(crate) fn configure(sts: &mut Table) {
     extend(sts, "clients", apis());
     sts.extend(services());
     sts.extend(universities());
+    sts.extend(upstreams());
 }
 
 /// Applications in which people sign in.
@@ -165,6 +167,47 @@ fn universities() -> Table {
         [[trusted_issuers.roles]]
         from = "realm_access.roles"
         roles = { member = "reader" }
+    }
+}
+
+/// The providers that people may sign in through.
+fn upstreams() -> Table {
+    toml! {
+        accounts = { directory = "accounts" }
+
+        [[upstreams]]
+        alias = "university"
+        name = "the University"
+        issuer = "https://idp.university.example"
+        client_id = "sts.alice.example"
+        client_secret = { file = "rqp-client.secret" }
+        email_domains = ["university.example"]
+        scopes = ["openid", "profile", "email"]
+        claims = ["name"]
+        [[upstreams.roles]]
+        from = "groups"
+        roles = { staff = "curator" }
+
+        [[upstreams]]
+        alias = "college"
+        name = "the College"
+        issuer = "https://idp.college.example"
+        client_id = "sts.alice.example"
+        client_secret = { file = "rqp-client.secret" }
+        email_domains = ["college.example", "alice.example"]
+        scopes = ["openid", "profile", "email"]
+        claims = ["name"]
+        user_info = true
+
+        [[upstreams]]
+        alias = "keycloak"
+        name = "the Keycloak"
+        issuer = "https://keycloak.example/realms/university"
+        client_id = "sts.alice.example"
+        client_secret = { file = "rqp-client.secret" }
+        email_domains = ["university.example"]
+        scopes = ["openid", "profile", "email"]
+        claims = ["name"]
     }
 }
 

@@ -59,6 +59,7 @@ async fn run() -> Result<(), Failure> {
         (node, "oauth4webapi.mjs"),
         (python, "authlib_client.py"),
         (node, "trusted_issuer.mjs"),
+        (node, "upstream.mjs"),
         (node, BY_NAME_ONLY),
     ] {
         if !is_wanted(script) {
