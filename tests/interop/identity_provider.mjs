@@ -1,8 +1,8 @@
 // A foreign identity provider that runs in the program which needs it: oidc-provider, with people, clients,
-// and one page. It can change its keys, go away and come back.
+// and one page. It can change its keys, go away and come back, and lie.
 
 import { randomUUID } from "node:crypto";
-import { exportJWK, generateKeyPair } from "jose";
+import { SignJWT, decodeJwt, exportJWK, generateKeyPair, importJWK } from "jose";
 import { Provider } from "oidc-provider";
 import { fetch, listen, world } from "./place.mjs";
 import { Person } from "./person.mjs";
@@ -19,6 +19,10 @@ const newKeys = () => Promise.all(["ES256", "RS256"].map(async (alg) => {
 
 export class IdentityProvider {
   #server;
+  #keys;
+  /** What it says when it lies: an ID token made of the claims of the true one, and members of UserInfo. */
+  idTokenLie;
+  userInfoLie;
 
   /** `people` are their claims by the name that they sign in with, which is their password, too. */
   constructor(host, { clients, people, apis = [] }) {
@@ -44,8 +48,24 @@ export class IdentityProvider {
 
   /** Signs with new keys, and publishes them alone. What it remembers stays. */
   async changeKeys() {
-    this.provider = new Provider(this.issuer, this.#configuration(await newKeys()));
+    this.#keys = await newKeys();
+    this.provider = new Provider(this.issuer, this.#configuration(this.#keys));
     this.provider.on("server_error", (_, error) => console.error(error));
+    this.provider.use(async (context, next) => {
+      await next();
+      const { body, oidc } = context;
+      if (this.idTokenLie && oidc?.route === "token" && body.id_token) {
+        body.id_token = await this.idTokenLie(decodeJwt(body.id_token));
+      }
+      if (this.userInfoLie && oidc?.route === "userinfo") Object.assign(body, this.userInfoLie);
+    });
+  }
+
+  /** An ID token with these claims, signed by the provider or by another key of the same name. */
+  async signed(claims, by) {
+    const { kid, ...jwk } = this.#keys.find(({ alg }) => alg === "RS256");
+    const key = by ?? await importJWK(jwk, "RS256");
+    return new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid }).sign(key);
   }
 
   async #page(request, response) {

@@ -92,6 +92,11 @@ const told = await gives("the college's opaque token, with what its UserInfo say
 check("  about another person, whatever the same name says",
   told.sub !== first.sub && told.name === bob.name, told);
 
+college.userInfoLie = { sub: "alice" };
+await refuses("it when UserInfo is about somebody else (F000-8)", asked.access_token, ACCESS_TOKEN,
+  { subject_issuer: "college" });
+college.userInfoLie = undefined;
+
 const [, kept] = await exchange(theirs.access_token, JWT, { scope: "offline_access" });
 const [status, renewed] = await ask({ grant_type: "refresh_token", refresh_token: kept.refresh_token });
 check("the API gets a refresh token if it asks for one, and a new token for it",

@@ -3,6 +3,7 @@
 //
 //     upstream.mjs WORLD      the file in which countersign-interop-tests says where everybody is
 
+import { generateKeyPair } from "jose";
 import * as client from "openid-client";
 import { IdentityProvider, ourServer } from "./identity_provider.mjs";
 import { check, fetch, refused, world } from "./place.mjs";
@@ -112,6 +113,14 @@ await refused("a session after that", silently(denied), "login_required");
 const back = await denied.submit(no.page, {}, [CALLBACK], "deny");
 await refused("whoever gives up is sent back to the application", no.redeem(back), "access_denied");
 
+/** Nobody is signed in by what a provider says, and the page says so. */
+async function nobody(what, place) {
+  const person = new Person();
+  const { page } = await through(person, place, "bob");
+  check(`refused: ${what}`, isOurs(page) && page.status >= 400 && page.text.includes('role="alert"'), page);
+  await refused("a session after that", silently(person), "login_required");
+}
+
 /** What of an answer to Alice's provider is changed on its way, which nobody may be signed in by. */
 async function changed(what, change) {
   const person = new Person();
@@ -140,6 +149,38 @@ const arrived = await again.visit(once.url, [CALLBACK]);
 const twice = await new Person().visit(once.url, [CALLBACK]);
 check("an answer is good once",
   arrived.url.href.startsWith(CALLBACK) && isOurs(twice) && twice.status === 403, twice);
+
+// A provider that lies in an ID token, or about whom UserInfo is.
+
+const strangersKey = (await generateKeyPair("RS256")).privateKey;
+const unsigned = (claims) => `${Buffer.from('{"alg":"none"}').toString("base64url")}.${
+  Buffer.from(JSON.stringify(claims)).toString("base64url")}.`;
+const ID = "sts.alice.example";
+for (const [what, lie] of [
+  ["for another sign-in", (claims) => ({ ...claims, nonce: "other" })],
+  ["for none in particular", ({ nonce, ...claims }) => claims],
+  ["for another client", (claims) => ({ ...claims, aud: "other" })],
+  ["for two clients, obtained by the other", (claims) => ({ ...claims, aud: [ID, "other"], azp: "other" })],
+  ["that is over", (claims) => ({ ...claims, exp: claims.iat - 3600 })],
+  ["without an end", ({ exp, ...claims }) => claims],
+  ["of nobody", ({ sub, ...claims }) => claims],
+  ["of another issuer", (claims) => ({ ...claims, iss: college.issuer })],
+  ["beside another access token", (claims) => ({ ...claims, at_hash: "AAAAAAAAAAAAAAAAAAAAAA" })],
+]) {
+  university.idTokenLie = (claims) => university.signed(lie(claims));
+  await nobody(`an ID token ${what}`, "university");
+}
+university.idTokenLie = (claims) => university.signed(claims, strangersKey);
+await nobody("an ID token signed by a stranger's key", "university");
+university.idTokenLie = unsigned;
+await nobody("an ID token signed by nobody", "university");
+university.idTokenLie = (claims) => university.signed(claims);
+check("the same ID token, made here without a lie, is believed",
+  (await arrive(new Person(), "university", "bob")).sub === first.sub, "");
+university.idTokenLie = undefined;
+college.userInfoLie = { sub: "alice" };
+await nobody("UserInfo about somebody else", "college");
+college.userInfoLie = undefined;
 
 // Keys change, and providers go away.
 
