@@ -64,6 +64,11 @@ impl Output {
         let _ = if self.json { writeln!(stderr, "{json}") } else { writeln!(stderr, "{text}") };
     }
 
+    /// Whether a person looks on who sees a line change.
+    fn has_watcher(self) -> bool {
+        !self.json && io::stderr().is_terminal()
+    }
+
     /// Asks a yes-or-no question; anything but yes is no.
     pub(crate) fn ask(self, question: &str) -> bool {
         let mut stderr = io::stderr().lock();
@@ -87,5 +92,43 @@ impl Output {
             &json!({ "error": failure.line(), "causes": failure.causes(), "exit_code": code }),
         );
         ExitCode::from(code)
+    }
+}
+
+/// What goes on, said while it does: on one line that changes where somebody looks on, and once where
+/// nobody does.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    out: Output,
+    /// Something was said, and its line stands open where somebody looks on.
+    has_begun: bool,
+}
+
+impl Progress {
+    pub(crate) const fn new(out: Output) -> Self {
+        Self { out, has_begun: false }
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        let text = crate::failure::one_line(text);
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if self.out.has_watcher() {
+            let mut stderr = io::stderr().lock();
+            // Back to the beginning of the line, and what stood there goes.
+            let said = write!(stderr, "\r\x1b[K{text}");
+            // That it cannot be written is no failure.
+            let _ = said.and_then(|()| stderr.flush());
+        } else if is_first {
+            self.out.remark(&text);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.has_begun && self.out.has_watcher() {
+            let mut stderr = io::stderr().lock();
+            let _ = write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush());
+        }
     }
 }

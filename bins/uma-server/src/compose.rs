@@ -32,12 +32,26 @@ pub enum ComposeError {
 /// Builds the server: nothing is bound, nothing is sent. `audit` is told of every assessment.
 ///
 /// # Errors
-/// [`ComposeError`].
+/// [`ComposeError`]; one of them is a policy by which an owner is asked, since nobody could answer.
 pub fn compose(
     config: Config,
     seams: &Seams,
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
+    nobody_is_asked(&config)?;
+    compose_with_owners(config, seams, audit).map(|(composed, _)| composed)
+}
+
+/// The same for a program in which owners can answer: by the operations of the server that comes along
+/// ([`countersign_uma_service::owner`]), which shares its store with what is served.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn compose_with_owners(
+    config: Config,
+    seams: &Seams,
+    audit: Arc<dyn Audit>,
+) -> Result<(Composed, Arc<Uma>), ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
     let engine: Arc<dyn Engine> = match &config.serving.store {
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
@@ -64,7 +78,8 @@ pub fn compose(
             random: Arc::clone(&seams.random),
         },
     )?;
-    Ok(Composed::new(app(Arc::new(uma)), config.serving.listen, transport))
+    let uma = Arc::new(uma);
+    Ok((Composed::new(app(Arc::clone(&uma)), config.serving.listen, transport), uma))
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.
@@ -73,6 +88,7 @@ pub fn compose(
 /// [`ConfigError`] for the first that cannot be used.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
+    nobody_is_asked(config)?;
     config.serving.transport()?;
     fetch(config)?;
     if let Some(path) = &config.serving.store {
@@ -80,6 +96,13 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
         probed.map_err(|error| ConfigError::because(file, "store.path", &error))?;
     }
     Ok(())
+}
+
+/// Deny by default: what nobody could answer would wait for nothing.
+fn nobody_is_asked(config: &Config) -> Result<(), ConfigError> {
+    let Some(key) = &config.asks_owner else { return Ok(()) };
+    let reason = "ask: this program has no page on which the owner could answer";
+    Err(ConfigError::new(&config.serving.file, key.as_str(), reason))
 }
 
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {

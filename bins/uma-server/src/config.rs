@@ -37,6 +37,8 @@ pub struct Config {
     pub documents: ClientDocumentsConfig,
     /// Who may reach what.
     pub policy: Rules,
+    /// The key of the first policy by which an owner is asked; `None` if nobody is.
+    pub asks_owner: Option<String>,
     /// Whom it trusts when it connects to identity providers and clients.
     pub outbound: FetchConfig,
 }
@@ -185,7 +187,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
-    let (clients, policy) = register(path, file.resource_servers, file.clients)?;
+    let Registered { clients, policy, asks_owner } =
+        register(path, file.resource_servers, file.clients)?;
     let url_clients = file.url_clients.into_iter().map(|rule| UrlClientRule {
         clients: rule.id,
         public: rule.public,
@@ -203,6 +206,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         url_clients: url_clients.collect(),
         documents,
         policy,
+        asks_owner,
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
     })
 }
@@ -254,12 +258,20 @@ const MAX_REFRESH: Lifetime = Lifetime::from_secs(30 * 86_400);
 /// The longest life of a claims token that the profile lets a server accept.
 const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
 
+/// What resource servers and clients come to.
+struct Registered {
+    clients: StaticClients,
+    policy: Rules,
+    asks_owner: Option<String>,
+}
+
 fn register(
     path: &Path,
     servers: Vec<ResourceServerConfig>,
     clients: Vec<ClientConfig>,
-) -> Result<(StaticClients, Rules), ConfigError> {
+) -> Result<Registered, ConfigError> {
     let (mut registered, mut policy) = (Vec::new(), Rules::new());
+    let mut asks_owner = None;
     let (mut ids, mut identifiers) = (BTreeSet::new(), BTreeSet::new());
     for (index, server) in servers.into_iter().enumerate() {
         let at = Place { path, table: "resource_servers", index };
@@ -279,10 +291,8 @@ fn register(
             keys: server.keys,
             public: false,
         })?;
-        // Deny by default: what nobody could answer would wait for nothing.
-        if server.policy.iter().any(Rule::asks) {
-            let reason = "ask: this program has no page on which the owner could answer";
-            return Err(at.refuse("policy", reason));
+        if server.policy.iter().any(Rule::asks) && asks_owner.is_none() {
+            asks_owner = Some(format!("{}.policy", at.table()));
         }
         let protection = Protection::new(server.owner, server.id.clone());
         policy = policy.with(protection.clone(), server.policy);
@@ -311,7 +321,7 @@ fn register(
             resource_server: None,
         });
     }
-    Ok((registered.into_iter().collect(), policy))
+    Ok(Registered { clients: registered.into_iter().collect(), policy, asks_owner })
 }
 
 /// A table of the file, for errors.

@@ -25,10 +25,12 @@
 //! # What is left out
 //!
 //! Registration at run time: clients, resource servers and rules change with the file and a restart.
+//! Pages for owners: [`compose`] refuses a rule by which one is asked, and [`compose_with_owners`] is for
+//! programs that have them.
 
 pub mod config;
 
 mod compose;
 
-pub use compose::{ComposeError, check, compose};
+pub use compose::{ComposeError, check, compose, compose_with_owners};
 pub use config::{Config, load};

@@ -125,6 +125,18 @@ fn every_commented_setting_is_known() {
     load_text("danger", &format!("{before}{danger}")).unwrap();
 }
 
+/// The program has no page for owners; whoever brings one composes it with them.
+#[test]
+fn a_policy_that_nobody_could_answer_to_is_refused() {
+    let rule = r#"domains = ["alice.example"]"#;
+    let asks = SMALL.replace(rule, &format!("{rule}, ask = true"));
+    let config = load_text("asks", &asks).unwrap();
+    let error = countersign_uma_server::check(&config).unwrap_err();
+    assert_eq!(error.key, "resource_servers[0].policy");
+    assert!(error.reason.contains("has no page"), "{error}");
+    countersign_uma_server::check(&load_text("asks-not", SMALL).unwrap()).unwrap();
+}
+
 #[track_caller]
 fn check_refused(from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{from}");
@@ -169,8 +181,6 @@ fn a_bad_value_is_named() {
         "resource_servers[0].resource_identifiers[0]",
         "URL",
     );
-    let asks = format!("{rule}, ask = true");
-    check_refused(rule, &asks, "resource_servers[0].policy", "has no page");
     let refresh = "[lifetimes]\nrefresh = 0\n[danger]";
     check_refused("[danger]", refresh, "lifetimes.refresh", "from 1 to");
     let ticket = "[lifetimes]\nticket = 0\n[danger]";

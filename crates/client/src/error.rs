@@ -10,6 +10,7 @@ use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
 use crate::challenge::ChallengeError;
 use crate::grant::NeedInfo;
 use crate::retry::RetryError;
+use crate::subject::Person;
 use crate::token_endpoint::{TokenError, TokenErrorResponse};
 
 /// Why a [`Client`](crate::Client) returns no response of the resource server.
@@ -150,6 +151,8 @@ pub struct Pending {
     pub as_uri: Issuer,
     /// The resource server.
     pub resource: ResourceIdentifier,
+    /// About whom its owner is asked.
+    pub person: Person,
     /// The ticket to go on with, if the server gave one.
     pub ticket: Option<TicketHandle>,
     /// How many seconds to wait before going on.

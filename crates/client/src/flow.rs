@@ -27,8 +27,10 @@ use crate::grant::{ExchangeTicket as _, NeedInfo, Refusal, RptResponse};
 use crate::kept::Tokens;
 use crate::observe::Event;
 use crate::retry::{RetryError, Rounds};
-use crate::subject::{NewAudience, Registration, Subject};
+use crate::subject::{NewAudience, Person, Registration, Subject};
 use crate::token_endpoint::{IssuedTokenType, TokenErrorResponse};
+
+mod resume;
 
 /// A request that may have to be sent more than once.
 struct Call {
@@ -82,38 +84,6 @@ impl Client {
 
     async fn subject(&self) -> Result<Subject, ClientError> {
         self.0.subject.subject_token().await.map_err(ClientError::SubjectToken)
-    }
-
-    /// Goes on with a request that waited for the resource owner.
-    ///
-    /// # Errors
-    /// [`ClientError`], as [`Client::request`]; [`ClientError::Submitted`] again if the resource
-    /// owner has not decided yet.
-    pub async fn resume(
-        &self,
-        pending: Pending,
-        request: http::Request<Bytes>,
-    ) -> Result<Response<Bytes>, ClientError> {
-        let call = Call::new(request)?;
-        let mut rounds = Rounds::new(self.0.rounds);
-        if !pending.resource.covers(&call.url) {
-            return Err(ClientError::Request("it is not for the resource server that waits"));
-        }
-        let rpt = match pending.ticket {
-            Some(ticket) => {
-                rounds.admit(&ticket)?;
-                let target = discover::authorization_server(
-                    &self.0.metadata,
-                    &pending.as_uri,
-                    pending.resource,
-                )
-                .await?;
-                self.obtain(&call, &target, ticket, &mut rounds).await?
-            }
-            None => None,
-        };
-        let response = self.send(&call, rpt.as_ref()).await?;
-        self.converse(&call, response, rounds).await
     }
 
     /// From the resource server's answer to the one that is returned.
@@ -185,7 +155,8 @@ impl Client {
             let subject = self.subject().await?;
             let claims_token = self.claims_token(target, &ticket, &subject).await?;
             let pct = self.0.kept.pct(&subject.person, &target.servers());
-            let redeemed = self.redeem(target, &registration, &ticket, &claims_token, pct.as_ref());
+            let claims_token = Some(&claims_token);
+            let redeemed = self.redeem(target, &registration, &ticket, claims_token, pct.as_ref());
             let refused = match redeemed.await? {
                 Ok(response) => return self.keep(call, target, &subject, &response).map(Some),
                 Err(refused) => refused,
@@ -193,7 +164,7 @@ impl Client {
             let info = match refused.refusal() {
                 Refusal::Stale => return Ok(None),
                 Refusal::NeedInfo(info) => info,
-                refusal => return Err(self.ended(target, refusal, refused)),
+                refusal => return Err(self.ended(target, &subject.person, refusal, refused)),
             };
             ticket = self.next_ticket(target, info, rounds)?;
         }
@@ -221,13 +192,20 @@ impl Client {
         }
     }
 
-    fn ended(&self, target: &Target, refusal: Refusal, said: TokenErrorResponse) -> ClientError {
+    fn ended(
+        &self,
+        target: &Target,
+        person: &Person,
+        refusal: Refusal,
+        said: TokenErrorResponse,
+    ) -> ClientError {
         let issuer = target.issuer.clone();
         match refusal {
             Refusal::Denied => ClientError::Denied { issuer, source: Box::new(Said(said)) },
             Refusal::Submitted(submitted) => ClientError::Submitted(Box::new(Pending {
                 as_uri: issuer,
                 resource: target.resource.clone(),
+                person: person.clone(),
                 ticket: submitted.ticket,
                 interval: submitted.interval,
             })),
@@ -315,15 +293,17 @@ impl Client {
         target: &Target,
         registration: &Registration,
         ticket: &TicketHandle,
-        claims_token: &AccessToken,
+        claims_token: Option<&AccessToken>,
         pct: Option<&AccessToken>,
     ) -> Result<Result<RptResponse, TokenErrorResponse>, ClientError> {
         let client = oauth_client(&registration.client_id, &target.token_endpoint);
         let mut request = client
             .exchange_ticket(ticket)
-            .set_claim_token(claims_token, &TokenType::JWT)
             .set_resource(&target.resource)
             .authenticated_by(self.present(registration)?);
+        if let Some(claims_token) = claims_token {
+            request = request.set_claim_token(claims_token, &TokenType::JWT);
+        }
         if let Some(pct) = pct {
             request = request.set_pct(pct);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use countersign_client::subject::{Person, Subject};
 use countersign_fetch::{ConnectTo, Danger, Fetch, FetchConfig, HttpFetch, Roots};
@@ -13,6 +13,7 @@ use countersign_host::server::{self, TlsConfig, Transport};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
 use countersign_types::secret::{ClientSecret, Password};
 use countersign_types::{ClientId, EmailAddress, Issuer, RedirectUri, ScopeSet};
+use countersign_uma_service::Uma;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use toml::Table;
@@ -170,6 +171,7 @@ impl Builder {
             configurations: BTreeMap::new(),
             web: Web::default(),
             recorder: Arc::new(Recorder::default()),
+            umas: BTreeMap::new(),
         };
         deployment.serve_web(web_place);
         let mut changes = self.changes;
@@ -267,6 +269,8 @@ pub struct Deployment {
     configurations: BTreeMap<Party, Table>,
     web: Web,
     recorder: Arc<Recorder>,
+    /// They go with their servers.
+    umas: BTreeMap<Party, Weak<Uma>>,
 }
 
 impl Deployment {
@@ -298,6 +302,18 @@ impl Deployment {
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Bob's UMA server as he has it before him: what waits for him, and what he decides. It is not to
+    /// be kept over [`stop`](Self::stop), since it has the store.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test stops at once")]
+    pub fn bob(&self) -> Arc<Uma> {
+        let uma = self.umas.get(&Party::UmaServer).expect("a UMA server");
+        uma.upgrade().expect("a UMA server that runs")
     }
 
     /// Where the hosts really are, in the form of `danger.connect_to`.
@@ -455,8 +471,10 @@ impl Deployment {
             Party::UmaServer | Party::EvilUmaServer => {
                 let config = countersign_uma_server::load(&file).expect("a UMA configuration");
                 let audit = Arc::clone(&self.recorder) as _;
-                let composed = countersign_uma_server::compose(config, &seams, audit);
-                let composed = composed.expect("a UMA server").with_reload(again);
+                let composed = countersign_uma_server::compose_with_owners(config, &seams, audit);
+                let (composed, uma) = composed.expect("a UMA server");
+                self.umas.insert(party, Arc::downgrade(&uma));
+                let composed = composed.with_reload(again);
                 tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
             }
             Party::ResourceServer | Party::EvilResourceServer => {

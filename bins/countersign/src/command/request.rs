@@ -1,9 +1,11 @@
 //! `countersign request`
 
 mod propagation;
+mod wait;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +20,7 @@ use http::{HeaderName, HeaderValue, Method, Response, Uri};
 use serde_json::{Map, Value, json};
 
 use self::propagation::PropagationArgs;
+use self::wait::SavedSession;
 use super::explain::Explain;
 use super::input;
 use crate::cli::Global;
@@ -31,10 +34,15 @@ If the resource server asks for it, the claims token of your provider is sent to
 server that guards the resource. Before a server you have not configured learns your e-mail
 address, you are asked; --yes answers for you.
 
+If the owner of the resource has to be asked first, the command waits for the answer, for an hour unless
+--wait says otherwise. To end it does not take the question back: whoever asks again is not asked about
+again, and gets in once the owner has said yes.
+
 Examples:
   countersign request https://rs.bob.example/rs-api
   countersign request --explain https://rs.bob.example/rs-api > data.json
   countersign request --yes --data '{\"text\":\"hello\"}' https://rs.bob.example/inbox
+  countersign request --wait 0 -X POST --data @letter.txt https://rs.bob.example/inbox
   countersign request -X PUT --data @album.json -H 'Content-Type: application/json' \\
       https://rs.bob.example/albums/1
 
@@ -66,6 +74,15 @@ pub(crate) struct RequestArgs {
     /// Send the claims to whatever authorization server the resource server names
     #[arg(short, long)]
     yes: bool,
+
+    /// How long to wait for the owner of the resource, if they have to be asked; 0 waits not at all
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3600,
+        conflicts_with = "identity_propagation"
+    )]
+    wait: u32,
 
     #[command(flatten)]
     propagation: PropagationArgs,
@@ -99,12 +116,13 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Result<(), Failure> {
-    let RequestArgs { http, explain, yes, propagation } = args;
+    let RequestArgs { http, explain, yes, wait, propagation } = args;
     let request = http_request(http)?;
     let response = if propagation.identity_propagation {
         propagation::send(global, propagation, request, explain, out).await?
     } else {
-        by_uma(global, request, explain, yes, out).await?
+        let patience = Duration::from_secs(wait.into());
+        by_uma(global, request, explain, yes, patience, out).await?
     };
     print(&response, out)
 }
@@ -115,13 +133,17 @@ async fn by_uma(
     request: http::Request<Bytes>,
     explain: bool,
     yes: bool,
+    patience: Duration,
     out: Output,
 ) -> Result<Response<Bytes>, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (provider, _) = config.provider()?;
     let Seams { clock, random } = Seams::system();
-    let sessions = Sessions::load(&session::path(global.session.as_deref())?)?;
-    let subject = sessions.live(&provider.issuer, clock.now())?.subject();
+    let path = session::path(global.session.as_deref())?;
+    // Who is not signed in learns it before anything is sent.
+    Sessions::load(&path)?.live(&provider.issuer, clock.now())?;
+    let (issuer, clock_too) = (provider.issuer.clone(), Arc::clone(&clock));
+    let subject = SavedSession { path, issuer, clock: clock_too };
 
     let approve: Arc<dyn ApproveAudience> =
         if yes { Arc::new(AnyAudience) } else { Arc::new(AskPerson(out)) };
@@ -137,7 +159,11 @@ async fn by_uma(
     if explain {
         builder = builder.with_observer(Arc::new(Explain::new(out)));
     }
-    builder.build().request(request).await.map_err(|error| refused(error, out))
+    let client = builder.build();
+    let first = client.request(request.clone()).await;
+    let resume = async |pending| client.resume(pending, request.clone()).await;
+    let answered = wait::until_answered(first, patience, out, resume, tokio::time::sleep).await;
+    answered.map_err(|error| refused(error, out))
 }
 
 fn http_request(args: HttpArgs) -> Result<http::Request<Bytes>, Failure> {

@@ -71,4 +71,67 @@ async fn a_request_waits_for_the_owner_and_goes_on() {
     let elsewhere = client.resume((*pending).clone(), get("https://other.example/")).await;
     assert!(matches!(elsewhere, Err(ClientError::Request(_))), "{elsewhere:?}");
     assert_eq!(client.resume(*pending, get(&url)).await.unwrap().status(), 200);
+    // The provider is asked for a claims token when one is wanted, and not while nobody has decided.
+    let pushed: Vec<_> =
+        world.grants().iter().map(|sent| sent.param("claim_token").is_some()).collect();
+    assert_eq!(pushed, [true, false, true]);
+    assert_eq!(world.exchanges().len(), 2);
+}
+
+fn submitted(ticket: &str) -> http::Response<bytes::Bytes> {
+    answer(403, &json!({ "error": "request_submitted", "ticket": ticket, "interval": 5 }))
+}
+
+#[tokio::test]
+async fn a_request_waits_as_often_as_it_is_told_to() {
+    let world = World::new().rs([challenge("t1")]).uma([
+        submitted("t2"),
+        submitted("t3"),
+        submitted("t4"),
+        submitted("t5"),
+        submitted("t6"),
+        refused(403, "request_denied"),
+    ]);
+    let world = Arc::new(world);
+    let client = builder(&world).with_registration(registration(UMA)).build();
+    let url = format!("{RS}/rs-api");
+    let mut result = client.request(get(&url)).await;
+    for ticket in ["t2", "t3", "t4", "t5", "t6"] {
+        let Err(ClientError::Submitted(pending)) = result else { panic!("{result:?}") };
+        assert_eq!(pending.ticket.as_ref().unwrap().expose(), ticket);
+        result = client.resume(*pending, get(&url)).await;
+    }
+    assert!(matches!(result, Err(ClientError::Denied { .. })), "{result:?}");
+    assert_eq!(world.exchanges().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_costs_a_new_ticket() {
+    let world = World::new().rs([challenge("t1"), challenge("t9"), data()]).uma([
+        submitted("t2"),
+        refused(400, "invalid_grant"),
+        rpt("rpt"),
+    ]);
+    let world = Arc::new(world);
+    let client = builder(&world).with_registration(registration(UMA)).build();
+    let url = format!("{RS}/rs-api");
+    let Err(ClientError::Submitted(pending)) = client.request(get(&url)).await else {
+        panic!("not submitted")
+    };
+    assert_eq!(client.resume(*pending, get(&url)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_one_person_is_not_anothers() {
+    let world = World::new().rs([challenge("t1")]).uma([submitted("t2"), rpt("rpt")]);
+    let world = Arc::new(world);
+    let client = builder(&world).with_registration(registration(UMA)).build();
+    let url = format!("{RS}/rs-api");
+    let Err(ClientError::Submitted(mut pending)) = client.request(get(&url)).await else {
+        panic!("not submitted")
+    };
+    pending.person = crate::Person::Subject("mallory".to_owned());
+    let result = client.resume(*pending, get(&url)).await;
+    assert!(matches!(result, Err(ClientError::Request(_))), "{result:?}");
+    assert_eq!(world.sent_to(&url).len(), 1);
 }

@@ -1,0 +1,156 @@
+//! A request waits for the resource owner.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_client::{ClientError, Pending, Subject, SubjectToken};
+use countersign_fetch::request::BoxFuture;
+use countersign_types::{Clock, Issuer};
+
+use crate::output::{Output, Progress};
+use crate::session::Sessions;
+
+/// How long to wait between two polls where the server does not say.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Goes on with a request for as long as its answer is that the owner is asked, and no longer than
+/// `patience`. `resume` asks how it stands, `sleep` waits.
+pub(super) async fn until_answered<R>(
+    first: Result<R, ClientError>,
+    patience: Duration,
+    out: Output,
+    mut resume: impl AsyncFnMut(Pending) -> Result<R, ClientError>,
+    mut sleep: impl AsyncFnMut(Duration),
+) -> Result<R, ClientError> {
+    let (mut answer, mut waited) = (first, Duration::ZERO);
+    let mut progress = Progress::new(out);
+    loop {
+        let pending = match answer {
+            Err(ClientError::Submitted(pending)) => pending,
+            answered => return answered,
+        };
+        let named = pending.interval.map(|seconds| Duration::from_secs(seconds.into()));
+        // Whoever names no time, or none at all, is asked every few seconds all the same.
+        let interval = named.filter(|interval| !interval.is_zero()).unwrap_or(INTERVAL);
+        if waited.saturating_add(interval) > patience {
+            return Err(ClientError::Submitted(pending));
+        }
+        progress.say(&format!(
+            "{} asks the owner of {}: waiting for {} s so far (Ctrl-C ends the waiting alone)",
+            pending.as_uri,
+            pending.resource,
+            waited.as_secs(),
+        ));
+        sleep(interval).await;
+        waited = waited.saturating_add(interval);
+        answer = resume(*pending).await;
+    }
+}
+
+/// The session as it is in its file: one that ends while a request waits is another one after
+/// `countersign login` at another terminal.
+pub(super) struct SavedSession {
+    pub(super) path: PathBuf,
+    pub(super) issuer: Issuer,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl SubjectToken for SavedSession {
+    fn subject_token(&self) -> BoxFuture<'_, Result<Subject, Box<dyn Error + Send + Sync>>> {
+        let sessions = Sessions::load(&self.path);
+        let found = sessions.and_then(|sessions| {
+            let session = sessions.live(&self.issuer, self.clock.now());
+            session.map(crate::session::Session::subject)
+        });
+        Box::pin(std::future::ready(found.map_err(|failure| failure.line().into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_client::Person;
+    use countersign_types::{ClientId, ResourceIdentifier, Timestamp};
+
+    use super::*;
+    use crate::private_file::PrivateFolder;
+    use crate::session::Session;
+
+    fn submitted(interval: Option<u32>) -> Result<&'static str, ClientError> {
+        Err(ClientError::Submitted(Box::new(Pending {
+            as_uri: Issuer::parse("https://uma.example").unwrap(),
+            resource: ResourceIdentifier::parse("https://rs.example").unwrap(),
+            person: Person::Subject("alice".to_owned()),
+            ticket: None,
+            interval,
+        })))
+    }
+
+    /// Runs with these intervals before the answer; gives it, and the seconds that were waited.
+    async fn check(
+        intervals: &[Option<u32>],
+        patience: u64,
+    ) -> (Result<&'static str, ClientError>, Vec<u64>) {
+        let mut answers = intervals.iter().map(|interval| submitted(*interval));
+        let first = answers.next().unwrap_or(Ok("data"));
+        let mut waited = Vec::new();
+        let answer = until_answered(
+            first,
+            Duration::from_secs(patience),
+            Output::new(true, false),
+            async |_| answers.next().unwrap_or(Ok("data")),
+            async |time: Duration| waited.push(time.as_secs()),
+        )
+        .await;
+        (answer, waited)
+    }
+
+    #[tokio::test]
+    async fn it_waits_for_as_long_as_it_is_told_each_time() {
+        let (answer, waited) = check(&[Some(5), Some(10), None, Some(0)], 60).await;
+        assert_eq!((answer.unwrap(), waited), ("data", vec![5, 10, 5, 5]));
+        let (answer, waited) = check(&[], 0).await;
+        assert_eq!((answer.unwrap(), waited), ("data", Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn patience_has_an_end() {
+        let (answer, waited) = check(&[Some(5); 9], 12).await;
+        assert!(matches!(answer, Err(ClientError::Submitted(_))), "{answer:?}");
+        assert_eq!(waited, [5, 5]);
+        let (answer, waited) = check(&[Some(5)], 0).await;
+        assert!(matches!(answer, Err(ClientError::Submitted(_))), "{answer:?}");
+        assert!(waited.is_empty(), "not at all");
+    }
+
+    #[tokio::test]
+    async fn a_session_is_the_one_in_the_file() {
+        struct Fixed;
+        impl Clock for Fixed {
+            fn now(&self) -> Timestamp {
+                Timestamp::from_unix(100)
+            }
+        }
+        let name = format!("countersign-wait-{}", std::process::id());
+        let folder = PrivateFolder::create(std::env::temp_dir().join(name)).unwrap();
+        let path = folder.path().join("session.json");
+        let issuer = Issuer::parse("https://sts.example").unwrap();
+        let saved =
+            SavedSession { path: path.clone(), issuer: issuer.clone(), clock: Arc::new(Fixed) };
+        let save = |token: &str, expires| {
+            let token = countersign_types::secret::AccessToken::new(token);
+            let (client, expires) =
+                (ClientId::parse("rqp").unwrap(), Some(Timestamp::from_unix(expires)));
+            let session = Session::new(client, "alice".to_owned(), None, &token, expires);
+            let mut sessions = Sessions::default();
+            sessions.set(issuer.clone(), session);
+            sessions.save(&path).unwrap();
+        };
+        save("one", 100);
+        let over = saved.subject_token().await.unwrap_err().to_string();
+        assert!(over.contains("countersign login https://sts.example"), "{over}");
+        save("two", 200);
+        assert_eq!(saved.subject_token().await.unwrap().access_token.expose(), "two");
+    }
+}
