@@ -82,7 +82,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
 
 fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
     let accounts = config.accounts()?;
-    let Seams { random, clock } = Seams::system();
+    let random = Seams::system().random;
     let disable = |username: &str, disabled| {
         accounts.change(username, |account| account.disabled = disabled, random.as_ref())
     };
@@ -112,7 +112,7 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
             let password = password::hash()?;
             accounts.change(
                 &username,
-                |account| account.set_password(&password, clock.now()),
+                |account| account.set_password(&password),
                 random.as_ref(),
             )?
         }

@@ -12,7 +12,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use countersign_host::Seams;
 use countersign_sts::{check, compose, load};
-use countersign_sts_service::LogAudit;
+use countersign_sts_service::{LogAudit, PasswordHash};
+use countersign_types::secret::Password;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request};
 use serde_json::Value;
@@ -36,6 +37,14 @@ subject = "1"
 password = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 [[clients]]
+id = "other"
+name = "Other"
+public = true
+redirect_uris = ["https://app.example/cb"]
+grants = ["authorization_code"]
+scopes = ["openid"]
+
+[[clients]]
 id = "app"
 name = "App"
 public = true
@@ -47,6 +56,9 @@ scopes = ["openid", "email", "offline_access"]
 plain_http = true
 memory_store = true
 "#;
+
+/// That of the person in the configuration.
+const LISTED_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -119,19 +131,40 @@ impl World {
         self.send(request.body(form.into()).unwrap()).await
     }
 
+    /// Starts anew, with the configuration of now.
+    fn restart(&mut self) {
+        // The store has one engine at a time.
+        self.router = Router::new();
+        let config = load(&self.file).unwrap();
+        self.router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    }
+
     /// The authorization request with a cookie and more parameters.
     async fn authorize(&self, cookie: &str, more: &str) -> Answer {
+        let more = format!("%20email%20offline_access{more}");
+        self.authorize_for("app", cookie, &more).await
+    }
+
+    async fn authorize_for(&self, client: &str, cookie: &str, more: &str) -> Answer {
         let url = format!(
-            "/authorize?response_type=code&client_id=app&redirect_uri=https://app.example/cb\
-             &scope=openid%20email%20offline_access&code_challenge={CHALLENGE}\
-             &code_challenge_method=S256{more}"
+            "/authorize?response_type=code&client_id={client}&redirect_uri=https://app.example/cb\
+             &scope=openid{more}\
+             &code_challenge={CHALLENGE}&code_challenge_method=S256"
         );
         self.send(Request::get(url).header(COOKIE, cookie).body(Body::empty()).unwrap()).await
     }
 
     /// What signing in at the page is answered with.
     async fn log_in(&self, name: &str, password: &str) -> Answer {
-        let page = self.authorize("", "").await;
+        self.submit(self.authorize("", "").await, name, password).await
+    }
+
+    /// The same for another client.
+    async fn log_in_to(&self, client: &str, name: &str, password: &str) -> Answer {
+        self.submit(self.authorize_for(client, "", "").await, name, password).await
+    }
+
+    async fn submit(&self, page: Answer, name: &str, password: &str) -> Answer {
         let (_, rest) = page.text.split_once("name=\"form_token\" value=\"").unwrap();
         let token = rest.split('"').next().unwrap();
         let cookie = page.header(SET_COOKIE).split(';').next().unwrap().to_owned();
@@ -170,6 +203,13 @@ impl World {
     }
 }
 
+/// The cookie of the session that an answer begins.
+fn session_of(answer: &Answer) -> String {
+    let mut cookies = answer.headers.get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap());
+    let session = cookies.find(|it| it.starts_with("__Host-session=")).unwrap();
+    session.split(';').next().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn o13_a_disabled_person_is_refused_at_once_and_everywhere() {
     let world = World::new("disabled");
@@ -206,25 +246,58 @@ async fn o13_a_new_password_ends_what_the_former_one_began() {
     let tokens = world.sign_in("bob", "correct-horse").await.unwrap();
     assert_eq!(world.userinfo(&tokens).await.status, 200);
 
-    let session = world.log_in("bob", "correct-horse").await;
-    let mut cookies = session.headers.get_all(SET_COOKIE).iter().map(|it| it.to_str().unwrap());
-    let session = cookies.find(|it| it.starts_with("__Host-session=")).unwrap();
-    let session = session.split(';').next().unwrap();
-    let silently = world.authorize(session, "&prompt=none").await;
+    let session = session_of(&world.log_in("bob", "correct-horse").await);
+    let silently = world.authorize(&session, "&prompt=none").await;
     assert!(silently.header(LOCATION).contains("error=consent_required"), "signed in");
 
     assert!(world.user("password", &["bob"], "another-horse").0);
-    let silently = world.authorize(session, "&prompt=none").await;
+    let silently = world.authorize(&session, "&prompt=none").await;
     assert!(silently.header(LOCATION).contains("error=login_required"), "no session");
     assert_eq!(world.userinfo(&tokens).await.status, 401);
     let refused = world.refresh(&tokens).await;
     assert_eq!((refused.status, &refused.json()["error"]), (400, &"invalid_grant".into()));
     assert_eq!(world.sign_in("bob", "correct-horse").await.unwrap_err(), 403);
-    // Time is counted in seconds, and the one of the change is over then.
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    // Nor is what was allowed before: whoever knew the former password may have done that, too.
+    let session = session_of(&world.log_in_to("other", "bob", "another-horse").await);
+    let silently = world.authorize(&session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("error=consent_required"));
+    let silently = world.authorize_for("other", &session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("code="), "{}", silently.header(LOCATION));
     let tokens = world.sign_in("bob", "another-horse").await.unwrap();
     let tokens = world.refresh(&tokens).await.json();
     assert_eq!(world.userinfo(&tokens).await.status, 200);
+}
+
+/// O13: so it is for whoever stands in the configuration, when that changes.
+#[tokio::test]
+async fn o13_another_password_in_the_configuration_ends_what_the_former_one_began() {
+    let mut world = World::new("listed");
+    let text = fs::read_to_string(&world.file).unwrap();
+    let text = text.replace("memory_store = true\n", "");
+    let text = text.replace("[keys]", "[store]\npath = \"sts.db\"\n\n[keys]");
+    let hash = |password: &str| {
+        let hash = PasswordHash::of(&Password::new(password), Seams::system().random.as_ref());
+        hash.unwrap().to_string()
+    };
+    let configured = |hash: &str| text.replace(LISTED_PASSWORD, hash);
+    let first = hash("correct-horse");
+    fs::write(&world.file, configured(&first)).unwrap();
+    world.restart();
+    let tokens = world.sign_in("listed", "correct-horse").await.unwrap();
+    let session = session_of(&world.log_in_to("other", "listed", "correct-horse").await);
+    world.restart();
+    assert_eq!(world.userinfo(&tokens).await.status, 200, "a restart alone ends nothing");
+    let silently = world.authorize_for("other", &session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("code="), "{}", silently.header(LOCATION));
+
+    fs::write(&world.file, configured(&hash("another-horse"))).unwrap();
+    world.restart();
+    assert_eq!(world.userinfo(&tokens).await.status, 401);
+    let refused = world.refresh(&tokens).await;
+    assert_eq!((refused.status, &refused.json()["error"]), (400, &"invalid_grant".into()));
+    let silently = world.authorize_for("other", &session, "&prompt=none").await;
+    assert!(silently.header(LOCATION).contains("error=login_required"));
+    assert!(world.sign_in("listed", "another-horse").await.is_ok());
 }
 
 #[test]

@@ -51,6 +51,10 @@ pub struct SignIn {
     /// At which other provider, if not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Through>,
+    /// A digest of what the person could prove themselves with then: the sign-in counts while they still
+    /// can. Absent in what older versions kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 /// Another provider at which a person signed in. What came of that counts while the identity there is

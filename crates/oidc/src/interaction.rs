@@ -206,6 +206,7 @@ mod tests {
             acr: None,
             amr: vec!["pwd".into()],
             through: None,
+            credential: None,
         };
         let allowed = ScopeSet::parse("openid email offline_access").unwrap();
         let present = Present { sign_in: &sign_in, is_expected, allowed: &allowed };
@@ -278,6 +279,7 @@ mod tests {
                 acr: None,
                 amr: Vec::new(),
                 through: Some(through),
+                credential: None,
             };
             let allowed = ScopeSet::parse("openid").unwrap();
             let present = Present { sign_in: &sign_in, is_expected: true, allowed: &allowed };

@@ -1,7 +1,9 @@
-//! The page on which a person sees what they allowed which client, and takes it back.
+//! The page on which a person sees where they are signed in and what they allowed which client, and ends
+//! the one and takes back the other.
 //!
-//! To take something back ends every grant of that client, with all that was issued for it, and forgets
-//! the consent, so that the client has to ask again.
+//! A session ends with what was allowed in it for as long as it lasts. To take something back ends every
+//! grant of that client, with all that was issued for it, and forgets the consent, so that the client has
+//! to ask again. Whoever is not signed in does so first, and comes back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
+use chrono::DateTime;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
 use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
@@ -17,21 +20,23 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use crate::app::Sts;
+use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
 use crate::broker::linked;
 use crate::client_request::is_form;
-use crate::form_token::{Browser, Form};
-use crate::pages::{self, AccountPage, AllowedClient};
-use crate::sessions::{self, Active};
-
-const NOBODY: &str =
-    "You are not signed in in this browser. Sign in to one of your applications first.";
+use crate::form_token::{Browser, Form, Purpose};
+use crate::pages::{self, AccountPage, AllowedClient, KnownSession};
+use crate::sessions::{self, Active, Session};
+use crate::users::User;
 
 pub(crate) async fn get(State(sts): State<Arc<Sts>>, headers: HeaderMap) -> Response {
     let now = sts.clock.now();
     let shown = match sessions::of(&sts, &headers, now).await {
         Ok(Some(active)) => show(&sts, &active, &headers, now).await,
-        Ok(None) => Ok(problem(&sts, NOBODY)),
+        Ok(None) => {
+            let shown = (StatusCode::OK, None);
+            Ok(sign_in_page(&sts, &Purpose::Account, shown, "", &headers, now).await)
+        }
         Err(error) => Err(error),
     };
     shown.unwrap_or_else(|error| unavailable(&sts, &error))
@@ -43,12 +48,8 @@ async fn show(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
-    let mut clients = Vec::new();
-    for (client_id, scope) in allowed(sts, &active.user.subject, now).await? {
-        let client = sts.clients.find(&client_id).await?;
-        let name = client.map_or_else(|| client_id.to_string(), |client| client.name.clone());
-        clients.push((client_id, name, scope));
-    }
+    let all = sessions::list(sts, &active.user, now).await?;
+    let clients = named(sts, &active.user, now).await?;
     let links = linked::of(sts, &active.user).await?;
     let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::Account { sid: active.sign_in.sid.clone() };
@@ -58,15 +59,8 @@ async fn show(
     let page = AccountPage {
         provider: &sts.settings.name,
         username: &active.user.username,
-        clients: clients
-            .iter()
-            .map(|(id, name, scope)| AllowedClient {
-                id: id.as_str(),
-                name,
-                scopes: pages::meanings(scope),
-                is_lasting: scope.contains(OFFLINE_ACCESS),
-            })
-            .collect(),
+        sessions: all.iter().map(|session| known(session, active)).collect(),
+        clients: clients.iter().map(allowed_client).collect(),
         linked: linked::shown(sts, &active.user, &links),
         unlink: sts.endpoints.unlink.as_url().path(),
         action: sts.endpoints.account.as_url().path(),
@@ -81,25 +75,91 @@ async fn show(
     Ok(response)
 }
 
+fn known<'a>(session: &'a Session, active: &Active) -> KnownSession<'a> {
+    let Session { sign_in, begun, browser, .. } = session;
+    KnownSession {
+        sid: &sign_in.sid,
+        browser: *browser,
+        begun: moment(*begun),
+        again: (sign_in.auth_time > *begun).then(|| moment(sign_in.auth_time)),
+        is_this: sign_in.sid == active.sign_in.sid,
+    }
+}
+
+/// A moment to the minute. Nobody says which time zone a browser is in.
+fn moment(at: Timestamp) -> String {
+    let at = DateTime::from_timestamp(at.as_unix(), 0).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A client that somebody allowed something: its identifier, its name and what.
+type Named = (ClientId, String, ScopeSet);
+
+fn allowed_client((id, name, scope): &Named) -> AllowedClient<'_> {
+    AllowedClient {
+        id: id.as_str(),
+        name,
+        scopes: pages::meanings(scope),
+        is_lasting: scope.contains(OFFLINE_ACCESS),
+    }
+}
+
+async fn named(sts: &Sts, user: &User, now: Timestamp) -> Result<Vec<Named>, StoreError> {
+    let mut clients = Vec::new();
+    for (client_id, scope) in allowed(sts, user, now).await? {
+        let client = sts.clients.find(&client_id).await?;
+        let name = client.map_or_else(|| client_id.to_string(), |client| client.name.clone());
+        clients.push((client_id, name, scope));
+    }
+    Ok(clients)
+}
+
 /// What somebody allowed, by client: for good, or in what is still going on.
 async fn allowed(
     sts: &Sts,
-    subject: &str,
+    user: &User,
     now: Timestamp,
 ) -> Result<BTreeMap<ClientId, ScopeSet>, StoreError> {
     let mut all: BTreeMap<ClientId, ScopeSet> = BTreeMap::new();
-    let consents = sts.consents.list(subject, now).await?;
-    let consents = consents.into_iter().map(|consent| (consent.client_id, consent.scope));
-    let grants = sts.grants.list(subject, now).await?;
-    let grants = grants.into_iter().map(|grant| (grant.client_id, grant.scope));
-    for (client_id, scope) in consents.chain(grants) {
+    let mut add = |client_id, scope: &ScopeSet| {
         let known = all.entry(client_id).or_default();
-        *known = known.union(&scope);
+        *known = known.union(scope);
+    };
+    for consent in sts.consents.list(&user.subject, now).await? {
+        if consent.is_of(user) {
+            add(consent.client_id, &consent.scope);
+        }
+    }
+    for grant in sts.grants.list(&user.subject, now).await? {
+        if sessions::uphold(sts, user, &grant, now).await? {
+            add(grant.client_id, &grant.scope);
+        }
     }
     Ok(all)
 }
 
-/// Takes back what one client was allowed.
+/// What a person does on the page.
+enum Wish {
+    /// To take back what a client was allowed.
+    TakeBack(ClientId),
+    /// To end a session of theirs.
+    End(String),
+    /// To end every other one.
+    EndOthers,
+}
+
+impl Wish {
+    fn of(form: &Params) -> Option<Self> {
+        match (form.get("client"), form.get("session"), form.get("others")) {
+            (Some(id), None, None) => ClientId::parse(id).ok().map(Self::TakeBack),
+            (None, Some(sid), None) => Some(Self::End(sid.to_owned())),
+            (None, None, Some(_)) => Some(Self::EndOthers),
+            _ => None,
+        }
+    }
+}
+
+/// Does what a person wishes.
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
     headers: HeaderMap,
@@ -108,25 +168,56 @@ pub(crate) async fn post(
     let now = sts.clock.now();
     let form = body.ok().filter(|_| is_form(&headers));
     let form = form.and_then(|form| Params::parse(&form, &[]).ok());
-    let field = |name| form.as_ref().and_then(|form| form.get(name));
-    let opened =
-        field("form_token").and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
-    let client_id = field("client").and_then(|id| ClientId::parse(id).ok());
-    let (Some(Form::Account { sid }), Some(client_id)) = (opened, client_id) else {
-        return problem(&sts, "This page is too old, or it was not opened in this browser.");
+    let token = form.as_ref().and_then(|form| form.get("form_token"));
+    let opened = token.and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
+    let (Some(Form::Account { sid }), Some(wish)) = (opened, form.as_ref().and_then(Wish::of))
+    else {
+        return problem(&sts, TOO_OLD);
     };
-    let taken = match sessions::of(&sts, &headers, now).await {
+    let done = match sessions::of(&sts, &headers, now).await {
         // The session of the page, and no other.
-        Ok(Some(active)) if active.sign_in.sid == sid => {
-            take_back(&sts, &active.user.subject, &client_id, now).await
-        }
-        Ok(_) => return problem(&sts, NOBODY),
+        Ok(Some(active)) if active.sign_in.sid == sid => fulfil(&sts, &active, wish, now).await,
+        Ok(_) => return problem(&sts, TOO_OLD),
         Err(error) => Err(error),
     };
-    match taken {
-        Ok(()) => redirect(sts.endpoints.account.as_str()),
-        Err(error) => unavailable(&sts, &error),
+    done.unwrap_or_else(|error| unavailable(&sts, &error))
+}
+
+const TOO_OLD: &str = "This page is too old, or it was not opened in this browser.";
+
+async fn fulfil(
+    sts: &Sts,
+    active: &Active,
+    wish: Wish,
+    now: Timestamp,
+) -> Result<Response, StoreError> {
+    let subject = &active.user.subject;
+    let (own, mut forgotten) = (&active.sign_in.sid, None);
+    match wish {
+        Wish::TakeBack(client_id) => take_back(sts, subject, &client_id, now).await?,
+        Wish::End(sid) => {
+            end(sts, subject, &sid).await?;
+            forgotten = sessions::forgotten(sts).filter(|_| sid == *own);
+        }
+        Wish::EndOthers => {
+            // Those whose password is another by now, too.
+            for session in sts.sessions.list(subject, now).await? {
+                if session.sign_in.sid != *own {
+                    end(sts, subject, &session.sign_in.sid).await?;
+                }
+            }
+        }
     }
+    let mut response = redirect(sts.endpoints.account.as_str());
+    response.headers_mut().extend(forgotten.map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+async fn end(sts: &Sts, subject: &str, sid: &str) -> Result<(), StoreError> {
+    // INVARIANT: sessions are found by their person, so that nobody ends another's.
+    sessions::end(sts, subject, sid).await?;
+    tracing::info!(target: "countersign::audit", subject, sid, "a person ended a session");
+    Ok(())
 }
 
 async fn take_back(

@@ -25,7 +25,7 @@ use self::sign_in_form::sign_in_page;
 use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
-use crate::form_token::Asked;
+use crate::form_token::{Asked, Purpose};
 use crate::hint::Hint;
 use crate::sessions::{self, Active};
 use crate::{consent, pages};
@@ -78,7 +78,7 @@ async fn proceed(
     let active = sessions::of(sts, headers, now).await?;
     let allowed = match &active {
         Some(active) if consent::spares_the_page(&client, &request) => {
-            consent::allowed(sts, &active.user.subject, &client, now).await?
+            consent::allowed(sts, &active.user, &client, now).await?
         }
         _ => ScopeSet::empty(),
     };
@@ -94,14 +94,15 @@ async fn proceed(
     let asked = Asked { request, subject: hinted.flatten().map(|hint| hint.subject) };
     Ok(match (next, active) {
         (Next::Answer, Some(active)) => {
-            redirect(&issue_code(sts, asked.request, &active.user, active.sign_in, now).await?)
+            redirect(&issue_code(sts, asked.request, &active, now).await?)
         }
         (Next::Consent, Some(active)) => {
             consent_form::page(sts, &asked, &client, &active, headers, now)
         }
         _ => {
             let username = asked.request.login_hint.clone().unwrap_or_default();
-            sign_in_page(sts, &asked, (StatusCode::OK, None), &username, headers, now).await
+            let purpose = Purpose::Client(asked);
+            sign_in_page(sts, &purpose, (StatusCode::OK, None), &username, headers, now).await
         }
     })
 }

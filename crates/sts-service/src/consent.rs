@@ -1,5 +1,6 @@
 //! What people allowed clients for good. It is asked anew once the client calls itself by another name
-//! or is answered at other places, since that may be another client by the same identifier (O30).
+//! or is answered at other places, since that may be another client by the same identifier (O30), and
+//! once the person has another password: whoever knew the former one may have allowed it.
 
 use countersign_client_auth::Credentials;
 use countersign_oidc::AuthorizationRequest;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
 use crate::clients::Client;
+use crate::users::User;
 
 /// For so long nobody is asked again: a year.
 const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
@@ -22,6 +24,9 @@ pub(crate) struct Consent {
     pub(crate) scope: ScopeSet,
     /// What the client was then.
     client: String,
+    /// What the person could prove themselves with then. Absent in what older versions kept.
+    #[serde(default)]
+    credential: Option<String>,
 }
 
 /// Whether what a person allowed before answers for them now. Not to a client that proves nothing and is
@@ -38,12 +43,12 @@ pub(crate) fn spares_the_page(client: &Client, request: &AuthorizationRequest) -
 /// What somebody allowed a client that is still what it was.
 pub(crate) async fn allowed(
     sts: &Sts,
-    subject: &str,
+    user: &User,
     client: &Client,
     now: Timestamp,
 ) -> Result<ScopeSet, StoreError> {
-    let consent = sts.consents.find(subject, &client.registered.id, now).await?;
-    let consent = consent.filter(|consent| consent.client == appearance(client));
+    let consent = sts.consents.find(&user.subject, &client.registered.id, now).await?;
+    let consent = consent.filter(|it| it.is_of(user) && it.client == appearance(client));
     Ok(consent.map_or_else(ScopeSet::empty, |consent| consent.scope))
 }
 
@@ -51,12 +56,12 @@ pub(crate) async fn allowed(
 /// while they are away is not remembered: it is asked each time.
 pub(crate) async fn remember(
     sts: &Sts,
-    subject: &str,
+    user: &User,
     client: &Client,
     request: &AuthorizationRequest,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let before = allowed(sts, subject, client, now).await?;
+    let before = allowed(sts, user, client, now).await?;
     let lasting = request.scope.iter().filter(|scope| *scope != OFFLINE_ACCESS);
     let Ok(lasting) = ScopeSet::from_tokens(lasting) else { return Ok(()) };
     if lasting.is_subset(&before) && !before.is_empty() {
@@ -66,8 +71,16 @@ pub(crate) async fn remember(
         client_id: client.registered.id.clone(),
         scope: before.union(&lasting),
         client: appearance(client),
+        credential: Some(user.credential()),
     };
-    sts.consents.put(subject, &consent.client_id, &consent, now.after(LIFETIME)).await
+    sts.consents.put(&user.subject, &consent.client_id, &consent, now.after(LIFETIME)).await
+}
+
+impl Consent {
+    /// Whether it is of somebody who could prove themselves then as they can now.
+    pub(crate) fn is_of(&self, user: &User) -> bool {
+        self.credential.as_ref() == Some(&user.credential())
+    }
 }
 
 /// What a person knows a client by.

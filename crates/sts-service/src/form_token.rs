@@ -41,10 +41,46 @@ pub(crate) struct Asked {
     pub(crate) subject: Option<String>,
 }
 
-impl Asked {
+/// What somebody signs in for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for a request, and most are the large one"
+)]
+pub(crate) enum Purpose {
+    /// To allow a client this.
+    Client(Asked),
+    /// To see their account.
+    Account,
+}
+
+impl Purpose {
     /// How much room it takes, in octets.
     pub(crate) fn size(&self) -> usize {
         serde_json::to_vec(self).map_or(0, |text| text.len())
+    }
+
+    fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Client(asked) => Some(asked),
+            Self::Account => None,
+        }
+    }
+
+    /// The client's request, if there is one.
+    pub(crate) fn request(&self) -> Option<&AuthorizationRequest> {
+        self.asked().map(|asked| &asked.request)
+    }
+
+    /// The client, if there is one.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.request().map(|request| request.client_id.as_str())
+    }
+
+    /// The only person whom it is about, if that is known.
+    pub(crate) fn expected(&self) -> Option<&str> {
+        self.asked().and_then(|asked| asked.subject.as_deref())
     }
 }
 
@@ -65,8 +101,8 @@ pub(crate) struct Arrival {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Form {
-    /// To sign in, and by that to allow this.
-    SignIn(Asked),
+    /// To sign in.
+    SignIn(Purpose),
     /// To allow this, in this session.
     Consent {
         /// What is asked for.
@@ -78,21 +114,23 @@ pub(crate) enum Form {
     },
     /// To sign in to the account here that has the address of somebody who came from another provider.
     Link {
-        /// What is asked for.
-        asked: Asked,
+        /// What for.
+        purpose: Purpose,
         /// Who came.
         arrival: Arrival,
     },
     /// To link that account to the identity at the provider.
     ConfirmLink {
-        /// What is asked for.
-        asked: Asked,
+        /// What for.
+        purpose: Purpose,
         /// Who came.
         arrival: Arrival,
         /// The account.
         subject: String,
         /// When its password was typed.
         authenticated: Timestamp,
+        /// What that was, as a digest of its hash.
+        credential: String,
     },
     /// To take back, in this session, what was allowed.
     Account {
@@ -191,12 +229,12 @@ pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
     let (content, _) = token.split_once('.')?;
     let content = URL_SAFE_NO_PAD.decode(content).ok()?;
     let Content { form, .. } = serde_json::from_slice(&content).ok()?;
-    let (Form::SignIn(asked)
-    | Form::Consent { asked, .. }
-    | Form::Link { asked, .. }
-    | Form::ConfirmLink { asked, .. }) = form
-    else {
-        return None;
+    let asked = match form {
+        Form::Consent { asked, .. }
+        | Form::SignIn(Purpose::Client(asked))
+        | Form::Link { purpose: Purpose::Client(asked), .. }
+        | Form::ConfirmLink { purpose: Purpose::Client(asked), .. } => asked,
+        _ => return None,
     };
     let Asked { request, subject } = asked;
     let scope = request.scope.to_string();
@@ -266,7 +304,7 @@ mod tests {
     }
 
     fn form() -> Form {
-        Form::SignIn(Asked::for_tests())
+        Form::SignIn(Purpose::Client(Asked::for_tests()))
     }
 
     fn cookies(browser: &Browser) -> HeaderMap {

@@ -9,7 +9,7 @@
 //! | `/login/upstream`, `/login/callback/ALIAS`, `/login/link` | signing in through other OpenID providers | [OpenID Connect Core §3.1], [RFC 9700 §4.4] |
 //! | `/token` | `authorization_code`, `refresh_token`, `client_credentials`, token exchange | [RFC 6749 §3.2, §6], [RFC 8693] |
 //! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
-//! | `/account` | what a person allowed, to be taken back, and the providers that their account is linked to | |
+//! | `/account` | where a person is signed in, what they allowed and the providers that their account is linked to, to be ended | |
 //! | `/logout` | the end of a session | [OpenID Connect RP-Initiated Logout §2] |
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
@@ -99,6 +99,7 @@ mod attempts;
 pub mod audit;
 mod authorize;
 pub mod broker;
+mod browser;
 mod client_request;
 pub mod clients;
 mod consent;

@@ -14,7 +14,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_oidc::PageError;
 use countersign_oidc::logout::{self, Asker, LogoutRequest};
-use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
 use countersign_types::{Params, Timestamp};
 use http::header::SET_COOKIE;
@@ -79,7 +78,7 @@ async fn begin(
     let hint = hint.filter(|hint| is_of_session || !hint.has_expired);
     let destination = destination(sts, &request, hint.as_ref()).await?;
     match active {
-        Some(active) if is_of_session => end(sts, &active, destination, now).await,
+        Some(active) if is_of_session => end(sts, &active, destination).await,
         Some(active) => Ok(ask(sts, &active, destination, headers, now)),
         None => Ok(gone(sts, destination)),
     }
@@ -143,7 +142,7 @@ pub(crate) async fn confirmed(
     let opened = token.and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
     let Some(Form::SignOut { sid, destination }) = opened else { return too_old(&sts) };
     let ended = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, destination, now).await,
+        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, destination).await,
         // Another session is none of this form's business.
         Ok(Some(_)) => Ok(too_old(&sts)),
         Ok(None) => Ok(gone(&sts, destination)),
@@ -162,20 +161,12 @@ async fn end(
     sts: &Sts,
     active: &Active,
     destination: Option<String>,
-    now: Timestamp,
 ) -> Result<Response, StoreError> {
     let subject = &active.user.subject;
-    // The session first: what it allowed while its grants were being ended would not end with them.
-    let cookie = sessions::end(sts, active).await?;
-    for grant in sts.grants.list(subject, now).await? {
-        let lasts = grant.scope.contains(OFFLINE_ACCESS);
-        if grant.sign_in.sid == active.sign_in.sid && !lasts {
-            sts.grants.remove(subject, &grant.id).await?;
-        }
-    }
+    sessions::end(sts, subject, &active.sign_in.sid).await?;
     tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
     let mut response = gone(sts, destination);
-    if let Some(cookie) = cookie {
+    if let Some(cookie) = sessions::forgotten(sts) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)

@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Host, Url};
 
 use crate::broker::UpstreamSetup;
+use crate::browser::BrowserKind;
+use crate::form_token::Purpose;
 
 /// The stylesheet of the pages.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
@@ -22,8 +24,7 @@ pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInPage<'a> {
     pub(crate) provider: &'a str,
-    pub(crate) client: &'a str,
-    pub(crate) scopes: Vec<Scope<'a>>,
+    pub(crate) asking: Option<AskingClient<'a>>,
     pub(crate) problem: Option<&'a str>,
     pub(crate) action: &'a str,
     /// The other providers that one may sign in through, and where the choice goes.
@@ -34,7 +35,14 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) stylesheet: &'a str,
     pub(crate) form_token: &'a str,
     pub(crate) username: &'a str,
-    pub(crate) destination: &'a str,
+}
+
+/// Whoever asks for something on a sign-in page.
+pub(crate) struct AskingClient<'a> {
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<Scope<'a>>,
+    /// Where the answer goes.
+    pub(crate) destination: String,
 }
 
 /// The page that leads on to another provider.
@@ -61,7 +69,8 @@ pub(crate) struct LinkPage<'a> {
     pub(crate) action: &'a str,
     pub(crate) stylesheet: &'a str,
     pub(crate) form_token: &'a str,
-    pub(crate) destination: &'a str,
+    /// Where the answer goes, if a client asks.
+    pub(crate) destination: Option<String>,
 }
 
 /// An identity at another provider, which the account is linked to.
@@ -99,12 +108,13 @@ pub(crate) struct SignOutPage<'a> {
     pub(crate) form_token: &'a str,
 }
 
-/// The page on which a person sees what they allowed.
+/// The page on which a person sees where they are signed in, and what they allowed.
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage<'a> {
     pub(crate) provider: &'a str,
     pub(crate) username: &'a str,
+    pub(crate) sessions: Vec<KnownSession<'a>>,
     pub(crate) clients: Vec<AllowedClient<'a>>,
     pub(crate) linked: Vec<LinkedIdentity<'a>>,
     pub(crate) unlink: &'a str,
@@ -112,6 +122,17 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) sign_out: &'a str,
     pub(crate) stylesheet: &'a str,
     pub(crate) form_token: &'a str,
+}
+
+/// Where somebody is signed in.
+pub(crate) struct KnownSession<'a> {
+    pub(crate) sid: &'a str,
+    pub(crate) browser: BrowserKind,
+    pub(crate) begun: String,
+    /// When they proved themselves for the last time, if that was later.
+    pub(crate) again: Option<String>,
+    /// Whether it is the session of the browser that the page is for.
+    pub(crate) is_this: bool,
 }
 
 /// What a client was allowed.
@@ -163,12 +184,8 @@ pub(crate) fn destination(request: &AuthorizationRequest) -> String {
 }
 
 /// A sign-in page. Its form may lead to this server and on to the client, and nowhere else.
-pub(crate) fn sign_in(
-    status: StatusCode,
-    page: &SignInPage<'_>,
-    request: &AuthorizationRequest,
-) -> Response {
-    html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))
+pub(crate) fn sign_in(status: StatusCode, page: &SignInPage<'_>, purpose: &Purpose) -> Response {
+    html(status, page.render(), &leads(purpose))
 }
 
 /// The page that leads on to another provider. It has no form.
@@ -177,12 +194,16 @@ pub(crate) fn on_the_way(page: &ContinuePage<'_>) -> Response {
 }
 
 /// A page about linking an account. Its form may lead where that of a sign-in page may.
-pub(crate) fn link(
-    status: StatusCode,
-    page: &LinkPage<'_>,
-    request: &AuthorizationRequest,
-) -> Response {
-    html(status, page.render(), &format!("'self' {}", form_action(&request.redirect_uri)))
+pub(crate) fn link(status: StatusCode, page: &LinkPage<'_>, purpose: &Purpose) -> Response {
+    html(status, page.render(), &leads(purpose))
+}
+
+/// Where a form may lead by which somebody signs in.
+fn leads(purpose: &Purpose) -> String {
+    match purpose.request() {
+        Some(request) => format!("'self' {}", form_action(&request.redirect_uri)),
+        None => "'self'".to_owned(),
+    }
 }
 
 /// A page that asks. Its form may lead where that of a sign-in page may.

@@ -1,9 +1,13 @@
 //! Who is signed in at a browser. The browser holds a handle in a cookie, this server everything else.
+//!
+//! What a person allows in a session ends with it, but for what goes on while they are away. A person who
+//! signs in again in the same browser goes on with their session, under another handle.
 
 use std::sync::Arc;
 
 use countersign_oidc::grant::PASSWORD_ACR;
-use countersign_oidc::{SignIn, Through};
+use countersign_oidc::refresh::OFFLINE_ACCESS;
+use countersign_oidc::{Grant, SignIn, Through};
 use countersign_store::StoreError;
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Timestamp, random};
@@ -11,6 +15,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
+use crate::browser::BrowserKind;
 use crate::users::User;
 use crate::{broker, cookies};
 
@@ -21,13 +26,20 @@ const COOKIE: &str = "__Host-session";
 pub(crate) struct Session {
     pub(crate) subject: String,
     pub(crate) sign_in: SignIn,
+    /// When the person signed in for the first time.
+    pub(crate) begun: Timestamp,
+    /// From when on it is over.
+    pub(crate) expires: Timestamp,
+    /// Where.
+    pub(crate) browser: BrowserKind,
 }
 
 /// A live session, and whose it is.
 pub(crate) struct Active {
-    handle: SessionHandle,
     pub(crate) sign_in: SignIn,
     pub(crate) user: Arc<User>,
+    begun: Timestamp,
+    pub(crate) expires: Timestamp,
 }
 
 /// The session of the browser that a request comes from. A person without account has none, nor does
@@ -40,26 +52,26 @@ pub(crate) async fn of(
     let Some(handle) = cookies::handle(headers, COOKIE).map(SessionHandle::new) else {
         return Ok(None);
     };
-    let Some(Session { subject, sign_in }) = sts.sessions.find(&handle, now).await? else {
-        return Ok(None);
-    };
+    let Some(session) = sts.sessions.find(&handle, now).await? else { return Ok(None) };
+    let Session { subject, sign_in, begun, expires, .. } = session;
     let user = sts.users.by_subject(&subject).await?;
     match user {
         Some(user) if stands(sts, &user, &sign_in).await? => {
-            Ok(Some(Active { handle, sign_in, user }))
+            Ok(Some(Active { sign_in, user, begun, expires }))
         }
         _ => Ok(None),
     }
 }
 
-/// Whether a sign-in still counts for this person: the password was not replaced since, and, if it was at
-/// another provider, that identity is still linked to the account.
-pub(crate) async fn stands(sts: &Sts, user: &User, sign_in: &SignIn) -> Result<bool, StoreError> {
+/// Whether a sign-in still counts for this person: the password is what it was, and, if it was at another
+/// provider, that identity is still linked to the account.
+async fn stands(sts: &Sts, user: &User, sign_in: &SignIn) -> Result<bool, StoreError> {
+    if !user.stands_by(sign_in) {
+        return Ok(false);
+    }
     match &sign_in.through {
-        None => Ok(user.stands_by(sign_in.auth_time)),
-        Some(through) => {
-            Ok(user.stands_by(through.arrived) && broker::counts(sts, user, through).await?)
-        }
+        None => Ok(true),
+        Some(through) => broker::counts(sts, user, through).await,
     }
 }
 
@@ -84,30 +96,82 @@ impl Means {
 }
 
 /// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
-/// whatever the browser sent: nobody is signed in to a session that somebody else knows. One that the
-/// browser had ends.
+/// whatever the browser sent: nobody is signed in to a session that somebody else knows. Where the same
+/// person was signed in before, their session goes on; another's ends.
 pub(crate) async fn begin(
     sts: &Sts,
-    user: &User,
+    user: &Arc<User>,
     means: Means,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<(SignIn, Option<HeaderValue>), StoreError> {
-    if let Some(former) = cookies::handle(headers, COOKIE) {
-        sts.sessions.remove(&SessionHandle::new(former)).await?;
+) -> Result<(Active, Option<HeaderValue>), StoreError> {
+    let (random, lifetime) = (sts.random.as_ref(), sts.settings.session_lifetime);
+    let former = of(sts, headers, now).await?;
+    let is_same = |former: &&Active| former.user.subject == user.subject;
+    let (sid, begun) = match former.as_ref().filter(is_same) {
+        Some(former) => (former.sign_in.sid.clone(), former.begun),
+        None => (random::identifier(random), now),
+    };
+    if let Some(former) = former.filter(|former| former.sign_in.sid != sid) {
+        end(sts, &former.user.subject, &former.sign_in.sid).await?;
     }
-    let random = sts.random.as_ref();
-    let handle = SessionHandle::generate(random);
     let Means { auth_time, acr, amr, through } = means;
-    let sign_in = SignIn { sid: random::identifier(random), auth_time, acr, amr, through };
-    let session = Session { subject: user.subject.clone(), sign_in };
-    let lifetime = sts.settings.session_lifetime;
-    sts.sessions.insert(&handle, &session, now.after(lifetime)).await?;
-    Ok((session.sign_in, cookies::set(COOKIE, handle.expose(), lifetime)))
+    let session = Session {
+        subject: user.subject.clone(),
+        sign_in: SignIn { sid, auth_time, acr, amr, through, credential: Some(user.credential()) },
+        begun,
+        expires: now.after(lifetime),
+        browser: BrowserKind::of(headers),
+    };
+    let handle = SessionHandle::generate(random);
+    let name = (session.subject.as_str(), session.sign_in.sid.as_str());
+    sts.sessions.put(&handle, name, &session, session.expires).await?;
+    if let Some(former) = cookies::handle(headers, COOKIE) {
+        sts.sessions.forget(&SessionHandle::new(former)).await?;
+    }
+    let Session { sign_in, begun, expires, .. } = session;
+    let active = Active { sign_in, user: Arc::clone(user), begun, expires };
+    Ok((active, cookies::set(COOKIE, handle.expose(), lifetime)))
 }
 
-/// Ends a session, with the header that makes the browser forget it.
-pub(crate) async fn end(sts: &Sts, active: &Active) -> Result<Option<HeaderValue>, StoreError> {
-    sts.sessions.remove(&active.handle).await?;
-    Ok(cookies::set(COOKIE, "", sts.settings.session_lifetime))
+/// Every session in which a person is signed in, the latest first.
+pub(crate) async fn list(
+    sts: &Sts,
+    user: &User,
+    now: Timestamp,
+) -> Result<Vec<Session>, StoreError> {
+    let mut all = Vec::new();
+    for session in sts.sessions.list(&user.subject, now).await? {
+        if stands(sts, user, &session.sign_in).await? {
+            all.push(session);
+        }
+    }
+    all.sort_by_key(|session| std::cmp::Reverse(session.sign_in.auth_time));
+    Ok(all)
+}
+
+/// Ends a session, in one durable step with whatever ends with it.
+pub(crate) async fn end(sts: &Sts, subject: &str, sid: &str) -> Result<(), StoreError> {
+    sts.sessions.remove(subject, sid).await.map(drop)
+}
+
+/// What makes the browser forget its session.
+pub(crate) fn forgotten(sts: &Sts) -> Option<HeaderValue> {
+    cookies::set(COOKIE, "", sts.settings.session_lifetime)
+}
+
+/// Whether what somebody allowed still stands: their sign-in counts, and they are signed in still, unless it goes on while they are away.
+pub(crate) async fn uphold(
+    sts: &Sts,
+    user: &User,
+    grant: &Grant,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if !stands(sts, user, &grant.sign_in).await? {
+        return Ok(false);
+    }
+    if grant.scope.contains(OFFLINE_ACCESS) {
+        return Ok(true);
+    }
+    sts.sessions.is_live(&grant.subject, &grant.sign_in.sid, now).await
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_claims_token::VerifiedEmail;
+use countersign_oidc::SignIn;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::trusted_issuer::ROLES;
-use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
 use serde_json::{Map, Value};
 
 use crate::passwords::PasswordHash;
@@ -25,8 +26,6 @@ pub struct User {
     pub email: Option<VerifiedEmail>,
     /// The hash of the person's password; without one, nobody signs in to the account by one.
     pub password: Option<PasswordHash>,
-    /// When this password replaced another, if it did.
-    pub password_since: Option<Timestamp>,
     /// Further claims about the person. Access tokens carry `roles`, a list of texts
     /// ([RFC 9068 §2.2.3.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1)).
     pub claims: Map<String, Value>,
@@ -40,10 +39,16 @@ impl User {
         roles.as_array().is_some_and(is_list).then_some(roles)
     }
 
-    /// Whether a sign-in at this moment still counts: not if the password was replaced then or later,
-    /// since whoever signed in may be why.
-    pub(crate) fn stands_by(&self, auth_time: Timestamp) -> bool {
-        self.password_since.is_none_or(|since| auth_time > since)
+    /// What the person can prove themselves with here, as a digest that another password changes.
+    pub(crate) fn credential(&self) -> String {
+        let hash = self.password.as_ref().map(ToString::to_string).unwrap_or_default();
+        Digest::of_parts(&[b"password", hash.as_bytes()]).to_base64url()
+    }
+
+    /// Whether a sign-in still counts by the person's password: not if it is another now, since whoever
+    /// signed in may be why.
+    pub(crate) fn stands_by(&self, sign_in: &SignIn) -> bool {
+        sign_in.credential.as_ref() == Some(&self.credential())
     }
 }
 

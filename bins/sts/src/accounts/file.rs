@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use countersign_sts_service::{ImportedAccount, PasswordHash};
-use countersign_types::{EmailAddress, Issuer, Timestamp};
+use countersign_types::{EmailAddress, Issuer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,9 +30,6 @@ pub struct Account {
     /// The hash of the password; nobody signs in by one without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password: Option<String>,
-    /// When it replaced another: who signed in before has to do so again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_since: Option<Timestamp>,
     /// Whether the person is refused everywhere.
     #[serde(default)]
     pub disabled: bool,
@@ -79,7 +76,6 @@ impl NewAccount {
             email: self.email,
             email_verified: self.email_verified,
             password: Some(self.password.to_string()),
-            password_since: None,
             disabled: false,
             claims: Map::new(),
             imported: None,
@@ -97,7 +93,6 @@ impl Account {
             email_verified: email.is_some(),
             email,
             password: None,
-            password_since: None,
             disabled: false,
             claims: import.claims.clone(),
             imported: Some(Imported {
@@ -126,9 +121,8 @@ impl Account {
     }
 
     /// Gives the account another password. What came of signing in with the one before ends.
-    pub fn set_password(&mut self, password: &PasswordHash, now: Timestamp) {
+    pub fn set_password(&mut self, password: &PasswordHash) {
         self.password = Some(password.to_string());
-        self.password_since = Some(now);
     }
 
     pub(super) fn check(&self, email_domains: &BTreeSet<String>) -> Result<(), AccountError> {

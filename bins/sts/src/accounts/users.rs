@@ -105,7 +105,6 @@ fn user(found: Result<Option<Account>, AccountError>) -> Result<Option<Arc<User>
         name: account.name,
         email: email.map(VerifiedEmail::of_own_account),
         password,
-        password_since: account.password_since,
         claims: account.claims,
     })))
 }

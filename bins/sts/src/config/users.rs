@@ -51,7 +51,6 @@ pub(super) fn users(
             name: user.name,
             email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
             password: Some(password),
-            password_since: None,
             claims: user.claims,
         });
     }

@@ -42,6 +42,7 @@ impl Case {
             acr: None,
             amr: vec!["pwd".into()],
             through: None,
+            credential: None,
         };
         let grant = Grant {
             id: "g".into(),

@@ -310,15 +310,39 @@ async fn a_refresh_token_is_found_until_it_expires() {
 #[tokio::test]
 async fn a_session_lasts_until_it_expires_or_is_ended() {
     on_both(async |engine| {
-        let sessions: Sessions<String> = Sessions::new(engine);
-        let (one, two) = (SessionHandle::new("one"), SessionHandle::new("two"));
-        sessions.insert(&one, &"alice".into(), at(100)).await.unwrap();
-        sessions.insert(&two, &"bob".into(), at(100)).await.unwrap();
-        assert_eq!(sessions.find(&one, at(99)).await.unwrap().as_deref(), Some("alice"));
-        assert_eq!(sessions.find(&one, at(100)).await.unwrap(), None);
-        assert!(sessions.remove(&two).await.unwrap());
-        assert_eq!(sessions.find(&two, at(1)).await.unwrap(), None);
-        assert!(!sessions.remove(&two).await.unwrap());
+        let sessions: Sessions<String> = Sessions::new(engine.clone());
+        let [one, two, three] = ["one", "two", "three"].map(SessionHandle::new);
+        sessions.put(&one, ("alice", "1"), &"first".into(), at(100)).await.unwrap();
+        sessions.put(&two, ("alice", "2"), &"second".into(), at(200)).await.unwrap();
+        sessions.put(&three, ("bob", "1"), &"his".into(), at(100)).await.unwrap();
+        let found = async |handle, now| sessions.find(handle, at(now)).await.unwrap();
+        assert_eq!(found(&one, 99).await.as_deref(), Some("first"));
+        assert_eq!(found(&one, 100).await, None);
+        assert_eq!(sessions.list("alice", at(99)).await.unwrap(), ["first", "second"]);
+        assert_eq!(sessions.list("alice", at(100)).await.unwrap(), ["second"]);
+        assert_eq!(sessions.list("nobody", at(1)).await.unwrap(), [""; 0]);
+
+        // Another handle, and the session goes on.
+        let four = SessionHandle::new("four");
+        sessions.put(&four, ("alice", "1"), &"renewed".into(), at(300)).await.unwrap();
+        assert!(sessions.forget(&one).await.unwrap() && !sessions.forget(&one).await.unwrap());
+        assert_eq!(
+            (found(&one, 1).await, found(&four, 1).await.as_deref()),
+            (None, Some("renewed"))
+        );
+        // Every handle ends with its session.
+        assert!(sessions.is_live("alice", "1", at(299)).await.unwrap());
+        assert!(sessions.remove("alice", "1").await.unwrap());
+        assert!(!sessions.remove("alice", "1").await.unwrap());
+        assert!(!sessions.is_live("alice", "1", at(1)).await.unwrap());
+        assert_eq!(found(&four, 1).await, None);
+        assert!(found(&two, 1).await.is_some() && found(&three, 1).await.is_some());
+        // As versions before this one kept it.
+        let old = SessionHandle::new("old");
+        let value = br#"{"subject":"alice","sign_in":{}}"#.to_vec();
+        let key = old.digest();
+        engine.put(RecordTable::Sessions, key.as_bytes(), value, Some(at(100))).await.unwrap();
+        assert_eq!(found(&old, 1).await, None);
     })
     .await;
 }

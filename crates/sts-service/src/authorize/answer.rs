@@ -5,7 +5,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
-use countersign_oidc::{AuthorizationRequest, CodeGrant, Grant, SignIn, code};
+use countersign_oidc::{AuthorizationRequest, CodeGrant, Grant, code};
 use countersign_store::StoreError;
 use countersign_types::secret::AuthorizationCode;
 use countersign_types::{Timestamp, random};
@@ -14,39 +14,40 @@ use http::{HeaderValue, StatusCode};
 
 use crate::app::Sts;
 use crate::pages;
-use crate::users::User;
+use crate::sessions::Active;
 
 /// Keeps what the person allowed with a fresh code for it, and gives the URL that carries the code to
 /// the client.
 pub(super) async fn issue_code(
     sts: &Sts,
     request: AuthorizationRequest,
-    user: &User,
-    sign_in: SignIn,
+    session: &Active,
     now: Timestamp,
 ) -> Result<String, StoreError> {
     let random = sts.random.as_ref();
     let code = AuthorizationCode::generate(random);
     let location = request.success_location(code.expose(), sts.issuer());
     let code_expires = now.after(code::LIFETIME);
-    let lasts = if request.scope.contains(OFFLINE_ACCESS) {
-        now.after(sts.settings.refresh_token_lifetime)
+    let usual = code_expires.after(sts.settings.access_token_lifetime);
+    let expires = if request.scope.contains(OFFLINE_ACCESS) {
+        now.after(sts.settings.refresh_token_lifetime).max(usual)
     } else {
-        now
+        // It ends with the session, and no token says that it lasts longer.
+        usual.min(session.expires)
     };
     let grant = Grant {
         id: random::identifier(random),
-        subject: user.subject.clone(),
+        subject: session.user.subject.clone(),
         client_id: request.client_id.clone(),
         scope: request.scope.clone(),
-        sign_in,
-        expires: lasts.max(code_expires.after(sts.settings.access_token_lifetime)),
+        sign_in: session.sign_in.clone(),
+        expires,
         renewal: None,
     };
     let kept = CodeGrant {
         request,
         expires: code_expires,
-        subject: user.subject.clone(),
+        subject: session.user.subject.clone(),
         grant_id: grant.id.clone(),
     };
     // The code is kept as long as the grant, so that a replay is noticed all that time.
@@ -54,7 +55,7 @@ pub(super) async fn issue_code(
         sts.grants.insert(&grant.subject, &grant.id, &grant, grant.expires),
         sts.codes.issue(&code, &kept, &grant.client_id, grant.expires),
     )?;
-    tracing::info!(client_id = %grant.client_id, subject = %user.subject, "authorization code issued");
+    tracing::info!(client_id = %grant.client_id, subject = %grant.subject, "authorization code issued");
     Ok(location)
 }
 

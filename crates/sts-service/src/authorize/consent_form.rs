@@ -21,7 +21,7 @@ use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
 use crate::consent;
-use crate::form_token::{Asked, Browser, Form};
+use crate::form_token::{Asked, Browser, Form, Purpose};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
 
@@ -105,14 +105,17 @@ async fn answered(
         }
         Some("allow") if last_moment.is_none_or(|moment| now <= moment) => {}
         // Somebody else would sign in, or whoever is signed in has to do so again.
-        _ => return Ok(sign_in_page(sts, &asked, (StatusCode::OK, None), "", headers, now).await),
+        _ => {
+            let purpose = Purpose::Client(asked);
+            return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await);
+        }
     }
     let request = asked.request;
     let client = sts.clients.find(&request.client_id).await?;
     let (Some(active), Some(client)) = (active, client) else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
-    consent::remember(sts, &active.user.subject, &client, &request, now).await?;
-    let location = issue_code(sts, request, &active.user, active.sign_in, now).await?;
+    consent::remember(sts, &active.user, &client, &request, now).await?;
+    let location = issue_code(sts, request, &active, now).await?;
     Ok(redirect(&location))
 }

@@ -1,4 +1,4 @@
-//! The page on which a person signs in, and by that allows what the client asks for.
+//! The page on which a person signs in, and by that allows what the client asks for, if one does.
 //! [OpenID Connect Core §3.1.2.3]
 //!
 //! [OpenID Connect Core §3.1.2.3]: https://openid.net/specs/openid-connect-core-1_0.html#Authenticates
@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
-use countersign_oidc::{AuthorizationRequest, PageError};
+use countersign_oidc::PageError;
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
@@ -22,8 +22,8 @@ use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
 use crate::attempts::{self, Refused};
 use crate::client_request::is_form;
-use crate::form_token::{self, Asked, Browser, Form};
-use crate::pages::{self, SignInPage};
+use crate::form_token::{self, Asked, Browser, Form, Purpose};
+use crate::pages::{self, AskingClient, SignInPage};
 use crate::passwords::MAX_PASSWORD;
 use crate::sessions::Means;
 use crate::users::User;
@@ -85,55 +85,89 @@ pub(crate) async fn post(
         let token = form.get("form_token")?;
         sts.form_tokens.open(token, &headers, now).ok()
     });
-    let (form, asked) = match (form, opened) {
-        (Some(form), Some(Form::SignIn(asked))) => (form, asked),
+    let (form, purpose) = match (form, opened) {
+        (Some(form), Some(Form::SignIn(purpose))) => (form, purpose),
         (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
     };
-    // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
-    match sts.clients.is_known(&asked.request.client_id).await {
-        Ok(true) => {}
-        Ok(false) => return pages::refused(PageError::Client, &sts.endpoints.stylesheet),
-        Err(error) => return unavailable(&sts, &error),
-    }
-    if form.get("decision") == Some("deny") {
-        return redirect(&asked.request.denied().location(sts.issuer()));
+    if let Err(answer) = still_wanted(&sts, &purpose, &form).await {
+        return *answer;
     }
     let username = form.get("username").unwrap_or_default();
     if !sts.upstreams.offer_passwords() {
         let answer = (StatusCode::FORBIDDEN, Some("Nobody signs in here by a password."));
-        return sign_in_page(&sts, &asked, answer, shortened(username), &headers, now).await;
+        return sign_in_page(&sts, &purpose, answer, shortened(username), &headers, now).await;
     }
     let password = Password::new(form.get("password").unwrap_or_default());
     let source = source(peer);
     let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
         Ok(user) => user,
-        Err(error) => return sign_in_failed(&sts, &asked, error, username, &headers, now).await,
+        Err(error) => return sign_in_failed(&sts, &purpose, error, username, &headers, now).await,
     };
-    let Asked { request, subject } = asked;
-    if subject.is_some_and(|subject| subject != user.subject) {
-        tracing::info!(client_id = %request.client_id, "somebody else signed in than was meant");
-        return redirect(&request.not_expected().location(sts.issuer()));
-    }
-    match signed_in(&sts, request, &user, Means::password(now), &headers, now).await {
+    match signed_in(&sts, purpose, &user, Means::password(now), &headers, now).await {
         Ok(response) => response,
         Err(error) => unavailable(&sts, &error),
     }
 }
 
-/// Begins the person's session, remembers what they allowed by signing in, and answers the client.
+/// Whether anybody still is to sign in; otherwise what is to be done instead.
+pub(crate) async fn still_wanted(
+    sts: &Sts,
+    purpose: &Purpose,
+    form: &Params,
+) -> Result<(), Box<Response>> {
+    if let Purpose::Client(Asked { request, .. }) = purpose {
+        // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
+        match sts.clients.is_known(&request.client_id).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(Box::new(pages::refused(PageError::Client, &sts.endpoints.stylesheet)));
+            }
+            Err(error) => return Err(Box::new(unavailable(sts, &error))),
+        }
+    }
+    if form.get("decision") == Some("deny") { Err(Box::new(denied(sts, purpose))) } else { Ok(()) }
+}
+
+/// Where somebody is sent who does not want to sign in.
+pub(crate) fn denied(sts: &Sts, purpose: &Purpose) -> Response {
+    match purpose.request() {
+        Some(request) => redirect(&request.denied().location(sts.issuer())),
+        None => redirect(sts.endpoints.account.as_str()),
+    }
+}
+
+/// Where somebody is sent who is not whom the client means.
+pub(crate) fn not_expected(sts: &Sts, purpose: &Purpose) -> Response {
+    tracing::info!(for_client = purpose.client_id(), "somebody else signed in than was meant");
+    match purpose.request() {
+        Some(request) => redirect(&request.not_expected().location(sts.issuer())),
+        None => redirect(sts.endpoints.account.as_str()),
+    }
+}
+
+/// Begins the person's session. A client has its answer then, and it is remembered what they allowed it
+/// by signing in.
 pub(crate) async fn signed_in(
     sts: &Sts,
-    request: AuthorizationRequest,
-    user: &User,
+    purpose: Purpose,
+    user: &Arc<User>,
     means: Means,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
-    let (sign_in, cookie) = sessions::begin(sts, user, means, headers, now).await?;
-    if let Some(client) = sts.clients.find(&request.client_id).await? {
-        consent::remember(sts, &user.subject, &client, &request, now).await?;
+    if purpose.expected().is_some_and(|subject| subject != user.subject) {
+        return Ok(not_expected(sts, &purpose));
     }
-    let mut response = redirect(&issue_code(sts, request, user, sign_in, now).await?);
+    let (session, cookie) = sessions::begin(sts, user, means, headers, now).await?;
+    let mut response = match purpose {
+        Purpose::Client(Asked { request, .. }) => {
+            if let Some(client) = sts.clients.find(&request.client_id).await? {
+                consent::remember(sts, user, &client, &request, now).await?;
+            }
+            redirect(&issue_code(sts, request, &session, now).await?)
+        }
+        Purpose::Account => redirect(sts.endpoints.account.as_str()),
+    };
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -158,10 +192,10 @@ pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &Heade
     }
     tracing::info!(client_id = %request.client_id, "sign-in starts over");
     let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
-    let asked = Asked { request, subject };
-    let username = field("username").or(asked.request.login_hint.as_deref());
-    let username = shortened(username.unwrap_or_default());
-    sign_in_page(sts, &asked, shown, username, headers, sts.clock.now()).await
+    let username = field("username").or(request.login_hint.as_deref());
+    let username = shortened(username.unwrap_or_default()).to_owned();
+    let purpose = Purpose::Client(Asked { request, subject });
+    sign_in_page(sts, &purpose, shown, &username, headers, sts.clock.now()).await
 }
 
 /// As much of a user name as is shown again.
@@ -217,7 +251,7 @@ pub(crate) async fn authenticate(
 
 async fn sign_in_failed(
     sts: &Sts,
-    asked: &Asked,
+    purpose: &Purpose,
     error: SignInError,
     username: &str,
     headers: &HeaderMap,
@@ -227,9 +261,9 @@ async fn sign_in_failed(
         Ok(answer) => answer,
         Err(error) => return unavailable(sts, &error),
     };
-    tracing::info!(client_id = %asked.request.client_id, status = %answer.0, "sign-in failed");
+    tracing::info!(for_client = purpose.client_id(), status = %answer.0, "sign-in failed");
     let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
-    let mut response = sign_in_page(sts, asked, answer, username, headers, now).await;
+    let mut response = sign_in_page(sts, purpose, answer, username, headers, now).await;
     retry_later(&mut response);
     response
 }
@@ -243,25 +277,22 @@ pub(crate) fn retry_later(response: &mut Response) {
 
 pub(crate) async fn sign_in_page(
     sts: &Sts,
-    asked: &Asked,
+    purpose: &Purpose,
     (status, problem): (StatusCode, Option<&str>),
     username: &str,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let request = &asked.request;
-    let client = match sts.clients.find(&request.client_id).await {
-        Ok(client) => client,
+    let asking = match asking(sts, purpose).await {
+        Ok(asking) => asking,
         Err(error) => return unavailable(sts, &error),
     };
-    let name = client.as_ref().map_or(request.client_id.as_str(), |client| client.name.as_str());
     let browser = Browser::of(headers, sts.random.as_ref());
-    let form = Form::SignIn(asked.clone());
+    let form = Form::SignIn(purpose.clone());
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else { return not_made(sts) };
     let page = SignInPage {
         provider: &sts.settings.name,
-        client: name,
-        scopes: pages::scopes(request),
+        asking,
         problem,
         action: sts.endpoints.sign_in.as_url().path(),
         upstreams: sts.upstreams.iter().map(|upstream| &upstream.setup).collect(),
@@ -270,13 +301,26 @@ pub(crate) async fn sign_in_page(
         stylesheet: sts.endpoints.stylesheet.as_url().path(),
         form_token: &form_token,
         username,
-        destination: &pages::destination(request),
     };
-    let mut response = pages::sign_in(status, &page, request);
+    let mut response = pages::sign_in(status, &page, purpose);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
+}
+
+/// What the page says of the client that asks, if one does.
+async fn asking<'a>(
+    sts: &Sts,
+    purpose: &'a Purpose,
+) -> Result<Option<AskingClient<'a>>, StoreError> {
+    let Some(request) = purpose.request() else { return Ok(None) };
+    let client = sts.clients.find(&request.client_id).await?;
+    Ok(Some(AskingClient {
+        name: client.map_or_else(|| request.client_id.to_string(), |client| client.name.clone()),
+        scopes: pages::scopes(request),
+        destination: pages::destination(request),
+    }))
 }
 
 /// The page for a page that could not be made.

@@ -21,8 +21,8 @@ use super::pending::Begun;
 use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, sign_in_page};
-use crate::authorize::{redirect, unavailable};
-use crate::form_token::{Asked, Browser};
+use crate::authorize::unavailable;
+use crate::form_token::{Browser, Purpose};
 use crate::{elsewhere, pages};
 
 const NOBODY_BEGAN: &str = "This is not the answer to a sign-in that was begun in this browser a \
@@ -52,23 +52,28 @@ pub(crate) async fn get(
         );
         return pages::problem(StatusCode::FORBIDDEN, NOBODY_BEGAN, &sts.endpoints.stylesheet);
     };
-    let Begun { asked, pending, .. } = begun;
+    let Begun { purpose, pending, .. } = begun;
     let arrived = match upstream.finish(&sts, pending, &query, now).await {
         Ok(arrived) => arrived,
-        Err(error) => return refused(&sts, upstream, &asked, &error, &headers, now).await,
+        Err(error) => return refused(&sts, upstream, &purpose, &error, &headers, now).await,
     };
-    let expected = asked.subject.as_deref();
-    match federate(&sts, known, upstream, expected, &arrived, now).await {
+    match federate(&sts, known, upstream, purpose.expected(), &arrived, now).await {
         Ok(Outcome::SignedIn(user, means)) => {
-            sign_in_form::signed_in(&sts, asked.request, &user, means, &headers, now)
+            sign_in_form::signed_in(&sts, purpose, &user, means, &headers, now)
                 .await
                 .unwrap_or_else(|error| unavailable(&sts, &error))
         }
-        Ok(Outcome::Ask(arrival)) => {
-            link_form::ask(&sts, upstream, &asked, &arrival, (StatusCode::OK, None), &headers, now)
-        }
-        Ok(Outcome::NotExpected) => redirect(&asked.request.not_expected().location(sts.issuer())),
-        Err(error) => refused(&sts, upstream, &asked, &error, &headers, now).await,
+        Ok(Outcome::Ask(arrival)) => link_form::ask(
+            &sts,
+            upstream,
+            &purpose,
+            &arrival,
+            (StatusCode::OK, None),
+            &headers,
+            now,
+        ),
+        Ok(Outcome::NotExpected) => sign_in_form::not_expected(&sts, &purpose),
+        Err(error) => refused(&sts, upstream, &purpose, &error, &headers, now).await,
     }
 }
 
@@ -94,7 +99,7 @@ fn begun(
 pub(super) async fn refused(
     sts: &Sts,
     upstream: &Upstream,
-    asked: &Asked,
+    purpose: &Purpose,
     error: &BrokerError,
     headers: &HeaderMap,
     now: Timestamp,
@@ -105,11 +110,11 @@ pub(super) async fn refused(
     tracing::warn!(
         target: "countersign::audit",
         upstream = %upstream.setup.alias,
-        client_id = %asked.request.client_id,
+        for_client = purpose.client_id(),
         error = error as &dyn std::error::Error,
         "nobody was signed in through another provider",
     );
     let (status, text) = error.told();
     let problem = format!("{} {text}", upstream.setup.name);
-    sign_in_page(sts, asked, (status, Some(&problem)), "", headers, now).await
+    sign_in_page(sts, purpose, (status, Some(&problem)), "", headers, now).await
 }

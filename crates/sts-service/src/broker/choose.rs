@@ -16,10 +16,9 @@ use super::error::BrokerError;
 use super::pending::Begun;
 use super::upstream::Upstream;
 use crate::app::Sts;
-use crate::authorize::redirect;
-use crate::authorize::sign_in_form::{self, sign_in_page};
+use crate::authorize::sign_in_form::{self, sign_in_page, still_wanted};
 use crate::client_request::is_form;
-use crate::form_token::{Asked, Browser, Form};
+use crate::form_token::{Browser, Form, Purpose};
 use crate::pages::{self, ContinuePage};
 
 /// Takes the choice.
@@ -37,19 +36,19 @@ pub(crate) async fn post(
     let field = |name| form.as_ref().and_then(|form| form.get(name));
     let opened =
         field("form_token").and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
-    let Some(Form::SignIn(asked)) = opened else {
+    let (Some(form), Some(Form::SignIn(purpose))) = (&form, opened) else {
         return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
     };
-    if field("decision") == Some("deny") {
-        return redirect(&asked.request.denied().location(sts.issuer()));
+    if let Err(answer) = still_wanted(&sts, &purpose, form).await {
+        return *answer;
     }
     let Some(upstream) = field("upstream").and_then(|alias| sts.upstreams.find(alias)) else {
         let nobody = (StatusCode::BAD_REQUEST, Some("Choose how you want to sign in."));
-        return sign_in_page(&sts, &asked, nobody, "", &headers, now).await;
+        return sign_in_page(&sts, &purpose, nobody, "", &headers, now).await;
     };
-    match begin(&sts, upstream, asked.clone(), &headers, now).await {
+    match begin(&sts, upstream, purpose.clone(), &headers, now).await {
         Ok(response) => response,
-        Err(error) => callback::refused(&sts, upstream, &asked, &error, &headers, now).await,
+        Err(error) => callback::refused(&sts, upstream, &purpose, &error, &headers, now).await,
     }
 }
 
@@ -57,23 +56,22 @@ pub(crate) async fn post(
 async fn begin(
     sts: &Sts,
     upstream: &Upstream,
-    asked: Asked,
+    purpose: Purpose,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, BrokerError> {
-    let wished = &asked.request.wishes;
-    let wishes = Wishes {
-        login_hint: asked.request.login_hint.clone(),
-        max_age: wished.max_age(),
-        anew_since: wished.sign_in().then_some(now),
-        select_account: wished.select_account(),
-    };
+    let wishes = purpose.request().map_or_else(Wishes::default, |request| Wishes {
+        login_hint: request.login_hint.clone(),
+        max_age: request.wishes.max_age(),
+        anew_since: request.wishes.sign_in().then_some(now),
+        select_account: request.wishes.select_account(),
+    });
     let (url, pending) = upstream.begin(sts, wishes).await?;
     let browser = Browser::of(headers, sts.random.as_ref());
     let key = browser.key(pending.state());
     let alias = upstream.setup.alias.clone();
     if let Some(known) = sts.upstreams.known() {
-        known.logins.begin(key, Begun { alias, asked, pending }, now);
+        known.logins.begin(key, Begun { alias, purpose, pending }, now);
     }
     let mut response = on_the_way(sts, upstream, &url);
     if let Some(cookie) = browser.cookie() {

@@ -19,9 +19,9 @@ use super::federation;
 use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, signed_in};
-use crate::authorize::{redirect, unavailable};
+use crate::authorize::unavailable;
 use crate::client_request::is_form;
-use crate::form_token::{Arrival, Asked, Browser, Form};
+use crate::form_token::{Arrival, Browser, Form, Purpose};
 use crate::pages::{self, LinkPage};
 use crate::sessions::Means;
 
@@ -29,14 +29,14 @@ use crate::sessions::Means;
 pub(super) fn ask(
     sts: &Sts,
     upstream: &Upstream,
-    asked: &Asked,
+    purpose: &Purpose,
     arrival: &Arrival,
     answer: (StatusCode, Option<&str>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let form = Form::Link { asked: asked.clone(), arrival: arrival.clone() };
-    page(sts, upstream, (&form, asked, arrival), false, answer, headers, now)
+    let form = Form::Link { purpose: purpose.clone(), arrival: arrival.clone() };
+    page(sts, upstream, (&form, purpose, arrival), false, answer, headers, now)
 }
 
 /// Takes the password, and asks whether the two belong together.
@@ -51,12 +51,12 @@ pub(crate) async fn post(
         Ok(both) => both,
         Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
     };
-    let Some(Form::Link { asked, arrival }) = opened else {
+    let Some(Form::Link { purpose, arrival }) = opened else {
         return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
     };
     let field = |name| form.as_ref().and_then(|form| form.get(name));
     if field("decision") == Some("deny") {
-        return declined(&sts, &asked, &arrival);
+        return declined(&sts, &purpose, &arrival);
     }
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else {
         return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
@@ -70,7 +70,7 @@ pub(crate) async fn post(
         Err(Ok((status, text))) => {
             tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: wrong password");
             let mut response =
-                ask(&sts, upstream, &asked, &arrival, (status, Some(text)), &headers, now);
+                ask(&sts, upstream, &purpose, &arrival, (status, Some(text)), &headers, now);
             sign_in_form::retry_later(&mut response);
             return response;
         }
@@ -78,13 +78,14 @@ pub(crate) async fn post(
     };
     let subject = user.subject.clone();
     let form = Form::ConfirmLink {
-        asked: asked.clone(),
+        purpose: purpose.clone(),
         arrival: arrival.clone(),
         subject,
         authenticated: now,
+        credential: user.credential(),
     };
     let answer = (StatusCode::OK, None);
-    page(&sts, upstream, (&form, &asked, &arrival), true, answer, &headers, now)
+    page(&sts, upstream, (&form, &purpose, &arrival), true, answer, &headers, now)
 }
 
 /// Takes the person's word, links the two, and signs the person in.
@@ -100,15 +101,16 @@ pub(crate) async fn confirmed(
     };
     let decision = form.as_ref().and_then(|form| form.get("decision"));
     match (opened, decision) {
-        (Some(Form::ConfirmLink { asked, arrival, subject, authenticated }), Some("link")) => {
-            match link(&sts, &arrival, &subject, authenticated, now).await {
-                Ok(true) => finish(&sts, asked, &subject, authenticated, &headers, now).await,
-                Ok(false) => Ok(sign_in_form::start_over(&sts, form.as_ref(), &headers).await),
-                Err(error) => Err(error),
-            }
-            .unwrap_or_else(|error| unavailable(&sts, &error))
+        (
+            Some(Form::ConfirmLink { purpose, arrival, subject, authenticated, credential }),
+            Some("link"),
+        ) => match link(&sts, &arrival, &subject, &credential, now).await {
+            Ok(true) => finish(&sts, purpose, &subject, authenticated, &headers, now).await,
+            Ok(false) => Ok(sign_in_form::start_over(&sts, form.as_ref(), &headers).await),
+            Err(error) => Err(error),
         }
-        (Some(Form::ConfirmLink { asked, arrival, .. }), _) => declined(&sts, &asked, &arrival),
+        .unwrap_or_else(|error| unavailable(&sts, &error)),
+        (Some(Form::ConfirmLink { purpose, arrival, .. }), _) => declined(&sts, &purpose, &arrival),
         _ => sign_in_form::start_over(&sts, form.as_ref(), &headers).await,
     }
 }
@@ -118,12 +120,12 @@ async fn link(
     sts: &Sts,
     arrival: &Arrival,
     subject: &str,
-    authenticated: Timestamp,
+    credential: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else { return Ok(false) };
     let user = sts.users.by_subject(subject).await?;
-    if !user.is_some_and(|user| user.stands_by(authenticated)) {
+    if !user.is_some_and(|user| user.credential() == credential) {
         return Ok(false);
     }
     let record = federation::link(sts, upstream, &arrival.sub, &arrival.label, now);
@@ -146,25 +148,25 @@ async fn link(
 
 async fn finish(
     sts: &Sts,
-    asked: Asked,
+    purpose: Purpose,
     subject: &str,
     authenticated: Timestamp,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
-    let Asked { request, subject: expected } = asked;
-    let user = sts.users.by_subject(subject).await?;
-    let user = user.filter(|user| expected.is_none_or(|expected| expected == user.subject));
-    let Some(user) = user else {
-        return Ok(redirect(&request.not_expected().location(sts.issuer())));
-    };
-    signed_in(sts, request, &user, Means::password(authenticated), headers, now).await
+    match sts.users.by_subject(subject).await? {
+        Some(user) => {
+            let means = Means::password(authenticated);
+            signed_in(sts, purpose, &user, means, headers, now).await
+        }
+        None => Ok(sign_in_form::not_expected(sts, &purpose)),
+    }
 }
 
 /// Nothing is linked, nothing is left.
-fn declined(sts: &Sts, asked: &Asked, arrival: &Arrival) -> Response {
+fn declined(sts: &Sts, purpose: &Purpose, arrival: &Arrival) -> Response {
     tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: declined");
-    redirect(&asked.request.denied().location(sts.issuer()))
+    sign_in_form::denied(sts, purpose)
 }
 
 type Opened = (Option<Params>, Option<Form>);
@@ -185,7 +187,7 @@ fn opened(
 fn page(
     sts: &Sts,
     upstream: &Upstream,
-    (form, asked, arrival): (&Form, &Asked, &Arrival),
+    (form, purpose, arrival): (&Form, &Purpose, &Arrival),
     confirms: bool,
     (status, problem): (StatusCode, Option<&str>),
     headers: &HeaderMap,
@@ -207,9 +209,9 @@ fn page(
         action: action.as_url().path(),
         stylesheet: endpoints.stylesheet.as_url().path(),
         form_token: &form_token,
-        destination: &pages::destination(&asked.request),
+        destination: purpose.request().map(pages::destination),
     };
-    let mut response = pages::link(status, &page, &asked.request);
+    let mut response = pages::link(status, &page, purpose);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

@@ -11,7 +11,7 @@ use countersign_login::Pending;
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
-use crate::form_token::{self, Asked};
+use crate::form_token::{self, Purpose};
 
 /// So many logins are under way at a time.
 const MOST: usize = 1 << 14;
@@ -24,7 +24,7 @@ pub(super) struct Begun {
     /// At which provider.
     pub(super) alias: String,
     /// What for.
-    pub(super) asked: Asked,
+    pub(super) purpose: Purpose,
     pub(super) pending: Pending,
 }
 
@@ -49,7 +49,7 @@ struct Kept {
 impl Logins {
     /// Keeps a login under a key of fresh randomness.
     pub(super) fn begin(&self, key: Digest, begun: Begun, now: Timestamp) {
-        let size = begun.asked.size();
+        let size = begun.purpose.size();
         let mut table = self.table();
         table.make_room(size, now);
         let expires = now.after(form_token::LIFETIME);
@@ -95,6 +95,7 @@ mod tests {
     use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, RedirectUri, ScopeSet};
 
     use super::*;
+    use crate::form_token::Asked;
 
     struct Nothing;
 
@@ -128,7 +129,7 @@ mod tests {
         let (_, pending) = party.begin(&redirect_uri, &ScopeSet::empty(), &Nothing).unwrap();
         let mut asked = Asked::for_tests();
         asked.request.state = Some("s".repeat(state));
-        Begun { alias: "idp".to_owned(), asked, pending }
+        Begun { alias: "idp".to_owned(), purpose: Purpose::Client(asked), pending }
     }
 
     fn key(number: usize) -> Digest {

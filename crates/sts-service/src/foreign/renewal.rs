@@ -61,8 +61,8 @@ pub(crate) async fn holder(
     })
 }
 
-/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and the sign-in
-/// that allowed it counts still.
+/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and what the
+/// person allowed stands.
 pub(crate) async fn is_kept(
     sts: &Sts,
     subject: &str,
@@ -80,7 +80,7 @@ pub(crate) async fn is_kept(
     }
     let user = sts.users.by_subject(subject).await?;
     match user {
-        Some(user) => sessions::stands(sts, &user, &grant.sign_in).await,
+        Some(user) => sessions::uphold(sts, &user, &grant, now).await,
         None => Ok(false),
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn redeem(
     let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
     let mut grant = grant.ok_or(RedeemError::Unknown)?;
-    if !sessions::stands(sts, &user, &grant.sign_in).await? {
+    if !sessions::uphold(sts, &user, &grant, now).await? {
         return Err(RedeemError::Unknown.into());
     }
     let proved = asker.prove(sts).await?;

@@ -35,7 +35,7 @@ pub(super) async fn refresh(
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
     let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
-    if !sessions::stands(sts, &user, &grant.sign_in).await? {
+    if !sessions::uphold(sts, &user, &grant, now).await? {
         return Err(RefreshError::Unknown.into());
     }
 

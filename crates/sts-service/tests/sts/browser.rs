@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE, USER_AGENT};
 use http::{Request, StatusCode};
 
 use crate::support::*;
@@ -13,11 +13,16 @@ use crate::support::*;
 pub(crate) struct Browser<'a> {
     world: &'a World,
     cookies: Mutex<BTreeMap<String, String>>,
+    agent: &'static str,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(world: &'a World) -> Self {
-        Self { world, cookies: Mutex::default() }
+        Self::calling_itself(world, "")
+    }
+
+    pub(crate) fn calling_itself(world: &'a World, agent: &'static str) -> Self {
+        Self { world, cookies: Mutex::default(), agent }
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
@@ -31,7 +36,7 @@ impl<'a> Browser<'a> {
     async fn send(&self, request: http::request::Builder, body: String) -> Answer {
         let pairs = self.cookies.lock().unwrap().clone();
         let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-        let request = request.header(COOKIE, pairs.join("; "));
+        let request = request.header(COOKIE, pairs.join("; ")).header(USER_AGENT, self.agent);
         let answer = self.world.send(request.body(Body::from(body)).unwrap()).await;
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();

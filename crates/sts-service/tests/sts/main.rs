@@ -16,7 +16,6 @@ mod foreign;
 mod introspection;
 mod keys;
 mod logout;
-mod logout_order;
 mod opaque;
 mod paths;
 mod propagation;

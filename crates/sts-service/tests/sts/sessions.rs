@@ -81,14 +81,14 @@ async fn a_client_may_wish_more_or_nothing_to_be_shown() {
     }
     assert!(is_consent(&browser.authorize(&[("prompt", "consent")]).await));
 
-    // Signing in again is a session of its own.
+    // Whoever signs in again has another handle.
     let former = browser.cookie(SESSION_COOKIE).unwrap();
     let again = browser.sign_in("alice", &[("prompt", "login")]).await;
     assert_eq!(id_token(&world, &again).await["auth_time"], NOW + 60);
     assert_ne!(browser.cookie(SESSION_COOKIE).unwrap(), former);
     let stolen = Browser::new(&world);
     stolen.set_cookie(SESSION_COOKIE, &former);
-    assert!(is_sign_in(&stolen.authorize(&[]).await), "the former session has ended");
+    assert!(is_sign_in(&stolen.authorize(&[]).await), "the former handle is worth nothing");
 }
 
 #[tokio::test]
@@ -213,6 +213,7 @@ async fn a_no_takes_back_a_yes_of_before() {
     let browser = Browser::new(&world);
     browser.sign_in("alice", &[]).await;
     let former = browser.authorize(&[("prompt", "consent")]).await;
+    browser.sign_in("mallory", &[("prompt", "login")]).await;
     browser.sign_in("alice", &[("prompt", "login")]).await;
     let deny = [("decision", "deny")];
     let denied = browser.submit(&former, &deny).await;

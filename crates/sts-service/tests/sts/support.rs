@@ -366,7 +366,6 @@ fn user(name: &str, verified: bool) -> User {
         name: Some("Alice Liddell".into()),
         email: verified.then(|| VerifiedEmail::of_own_account(email)),
         password: Some(HASH.clone()),
-        password_since: None,
         claims: Map::from_iter([
             ("groups".to_owned(), json!(["staff"])),
             ("salary".to_owned(), json!(1)),

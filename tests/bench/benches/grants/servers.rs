@@ -80,7 +80,6 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         name: None,
         email: Some(VerifiedEmail::of_own_account(EmailAddress::parse(ALICE).unwrap())),
         password: Some(sts::PasswordHash::of(&Password::new(PASSWORD), &*random).unwrap()),
-        password_since: None,
         claims: Map::new(),
     };
     let keys = vec![copy(key), SigningKey::generate(Algorithm::Rs256, None).unwrap()];
