@@ -125,7 +125,7 @@ async fn link(
 ) -> Result<bool, StoreError> {
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else { return Ok(false) };
     let user = sts.users.by_subject(subject).await?;
-    if !user.is_some_and(|user| user.credential() == credential) {
+    if user.is_none_or(|user| user.credential() != credential) {
         return Ok(false);
     }
     let record = federation::link(sts, upstream, &arrival.sub, &arrival.label, now);
