@@ -5,20 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::middleware::map_request;
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
-use countersign_host::server::{Bodies, Transport};
+use countersign_host::server::{Bodies, Limits, Transport};
 use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
+use countersign_resource::challenge::empty;
 use countersign_resource::limit::Source;
 use countersign_resource::{ResourceServer, StrictPath, TicketLimit, UmaLayer, server as uma};
 use countersign_store::sqlite::OpenError;
 use countersign_store::{Engine, SqliteEngine};
+use http::StatusCode;
 
 use crate::config::{Config, OwnContent, Serves};
+use crate::inbox::MOST_MAX_MESSAGE;
 use crate::kept::Kept;
 use crate::protect::{Audits, Protected, Protection, ProtectionError};
 use crate::site::Site;
@@ -106,11 +110,15 @@ fn own_content(
         random: Arc::clone(&seams.random),
         registrations: kept.registrations(),
     };
-    let site = Arc::new(own.site);
+    let mut limits = Limits::default();
+    limits.body_size = limits.body_size.max(own.site.longest_body());
+    let site = Arc::new(own.site.with_store(&kept.messages(), seams));
     let server = Arc::new(ResourceServer::new(own.identity, site.descriptions(), uma_seams));
     let limit = TicketLimit::new(own.tickets_per_source);
     let router = app(&server, &site, limit);
-    Composed::new(router, listen, transport).with_task(move |_| register(server))
+    Composed::new(router, listen, transport)
+        .with_limits(limits, Bodies::Whole)
+        .with_task(move |_| register(server))
 }
 
 /// The store's engine, if there is a store.
@@ -162,7 +170,7 @@ pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>, limit: TicketLimit) -
     let layer = UmaLayer::new(Arc::clone(server), Arc::clone(site) as _).with_limit(limit);
     Router::new()
         .route(site.metadata_path(), get(metadata).with_state(Arc::clone(server)))
-        .fallback(get(content).with_state(Arc::clone(site)))
+        .fallback(get(content).post(content).delete(content).with_state(Arc::clone(site)))
         .layer(layer)
         .layer(map_request(note_source))
 }
@@ -185,8 +193,14 @@ async fn metadata(State(server): State<Arc<ResourceServer>>) -> Response {
 async fn content(
     State(site): State<Arc<Site>>,
     Extension(path): Extension<StrictPath>,
+    request: Request,
 ) -> Response {
-    site.respond(&path).await
+    let (head, body) = request.into_parts();
+    // The server that hands it over has bounded it, and each inbox has a bound of its own.
+    match to_bytes(body, MOST_MAX_MESSAGE).await {
+        Ok(body) => site.respond(&head, &path, body).await,
+        Err(_) => empty(StatusCode::PAYLOAD_TOO_LARGE),
+    }
 }
 
 async fn register(server: Arc<ResourceServer>) {

@@ -27,6 +27,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use self::protect::ProtectConfig;
+use crate::inbox::{self, MOST_MAX_MESSAGE, MOST_MAX_MESSAGES, Terms};
 use crate::protect::Protection;
 use crate::site::{Content, MAX_FILE, Resource, Site};
 
@@ -139,7 +140,21 @@ struct ResourceConfig {
     json: Option<serde_json::Value>,
     file: Option<PathBuf>,
     media_type: Option<String>,
+    inbox: Option<InboxConfig>,
     clients: Option<BTreeSet<ClientId>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct InboxConfig {
+    max_message: usize,
+    max_messages: usize,
+}
+
+impl Default for InboxConfig {
+    fn default() -> Self {
+        Self { max_message: inbox::MAX_MESSAGE, max_messages: inbox::MAX_MESSAGES }
+    }
 }
 
 impl Config {
@@ -277,24 +292,34 @@ fn check_path(identifier: &ResourceIdentifier, path: &str) -> Result<(), String>
 
 fn resource_of(path: &Path, config: ResourceConfig) -> Result<Resource, (&'static str, String)> {
     let mut methods = config.methods;
-    let read = methods.remove("GET").unwrap_or_default();
+    for (method, scopes) in &methods {
+        if scopes.is_empty() {
+            return Err(("methods", format!("{method} needs a scope")));
+        }
+        if !scopes.is_subset(&config.scopes) {
+            let reason = format!("{method} needs a scope that the resource does not have");
+            return Err(("methods", reason));
+        }
+    }
+    let read = methods.remove("GET").ok_or_else(|| ("methods", "GET needs a scope".to_owned()))?;
+    let inbox = config.inbox.map(|inbox| terms(&inbox, &mut methods)).transpose()?;
     if let Some(method) = methods.keys().next() {
-        return Err(("methods", format!("{method} is not served, GET is")));
+        return Err(("methods", format!("{method} is not served here")));
     }
-    if read.is_empty() {
-        return Err(("methods", "GET needs a scope".to_owned()));
-    }
-    if !read.is_subset(&config.scopes) {
-        return Err(("methods", "GET needs a scope that the resource does not have".to_owned()));
-    }
-    let (content, default_type) = match (config.json, config.file) {
-        (Some(json), None) => (Content::Inline(json.to_string().into_bytes()), "application/json"),
-        (None, Some(file)) => {
+    let (content, default_type) = match (config.json, config.file, inbox) {
+        (Some(json), None, None) => {
+            (Content::Inline(json.to_string().into_bytes()), "application/json")
+        }
+        (None, None, Some(_)) if config.media_type.is_some() => {
+            return Err(("media_type", "each message of an inbox has its own".to_owned()));
+        }
+        (None, None, Some(terms)) => (Content::Inbox(terms), "application/json"),
+        (None, Some(file), None) => {
             let file = config::relative_to(path, &file);
             check_file(&file).map_err(|reason| ("file", reason))?;
             (Content::File(file), "application/octet-stream")
         }
-        _ => return Err(("json", "takes either json or file".to_owned())),
+        _ => return Err(("json", "takes one of json, file and inbox".to_owned())),
     };
     let media_type = config.media_type.as_deref().unwrap_or(default_type);
     let media_type =
@@ -303,6 +328,25 @@ fn resource_of(path: &Path, config: ResourceConfig) -> Result<Resource, (&'stati
     description.resource_type = config.resource_type;
     description.description = config.description;
     Ok(Resource { description, read, clients: config.clients, content, media_type })
+}
+
+/// What an inbox takes. Its methods are those that it needs beside `GET`.
+fn terms(
+    inbox: &InboxConfig,
+    methods: &mut BTreeMap<String, ScopeSet>,
+) -> Result<Terms, (&'static str, String)> {
+    let create = methods.remove("POST");
+    let create = create.ok_or_else(|| ("methods", "POST needs a scope at an inbox".to_owned()))?;
+    for (limit, most, key) in [
+        (inbox.max_message, MOST_MAX_MESSAGE, "inbox.max_message"),
+        (inbox.max_messages, MOST_MAX_MESSAGES, "inbox.max_messages"),
+    ] {
+        if !(1..=most).contains(&limit) {
+            return Err((key, format!("from 1 to {most}")));
+        }
+    }
+    let InboxConfig { max_message, max_messages } = *inbox;
+    Ok(Terms { create, delete: methods.remove("DELETE"), max_message, max_messages })
 }
 
 fn check_file(file: &Path) -> Result<(), String> {

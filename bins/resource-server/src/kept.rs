@@ -6,7 +6,7 @@ use countersign_host::Seams;
 use countersign_resource::identity_propagation::{MemoryProofs, ProofsError, UsedProofs};
 use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
 use countersign_resource::{MemoryRegistrations, RegistrationStore};
-use countersign_store::{Engine, Registrations, Replay};
+use countersign_store::{Engine, MemoryEngine, Registrations, Replay};
 use countersign_types::digest::Digest;
 use countersign_types::{Issuer, Timestamp};
 
@@ -24,6 +24,12 @@ impl Kept {
             Some(engine) => Arc::new(KeptRegistrations(Registrations::new(Arc::clone(engine)))),
             None => Arc::new(MemoryRegistrations::default()),
         }
+    }
+
+    /// What is left in inboxes.
+    pub(crate) fn messages(&self) -> Arc<dyn Engine> {
+        let none = || Arc::new(MemoryEngine::new()) as Arc<dyn Engine>;
+        self.0.as_ref().map_or_else(none, Arc::clone)
     }
 
     /// Which proofs were used.

@@ -24,10 +24,11 @@
 //!
 //! # What is left out
 //!
-//! Reading only: `GET` and `HEAD`. Files are read whole, up to 16 MiB, and are named one by one; a
+//! Content is read, with `GET` and `HEAD`; what takes anything is an [`inbox`]. Files are read whole, up to 16 MiB, and are named one by one; a
 //! directory is never served, so nothing appears on the network that nobody wrote down.
 
 pub mod config;
+pub mod inbox;
 pub mod protect;
 pub mod site;
 

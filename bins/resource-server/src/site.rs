@@ -3,14 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use countersign_host::Seams;
 use countersign_resource::challenge::empty;
 use countersign_resource::{Access, Caller, ResourceDescription, Rules, StrictPath};
+use countersign_store::Engine;
 use countersign_types::{ClientId, ScopeSet};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, request};
 use tokio::io::AsyncReadExt as _;
+
+use crate::inbox::{Asked, Inbox, Terms};
 
 /// A file longer than this is not served.
 pub const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -37,20 +42,63 @@ pub enum Content {
     Inline(Vec<u8>),
     /// What the file holds when it is asked for.
     File(PathBuf),
+    /// What others left there.
+    Inbox(Terms),
 }
 
 /// Everything this server serves.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Site {
     resources: BTreeMap<String, Resource>,
     metadata_path: String,
+    /// The inboxes by their paths, once they have a store.
+    inboxes: BTreeMap<String, Inbox>,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("resources", &self.resources).finish_non_exhaustive()
+    }
 }
 
 impl Site {
     /// A site with one open path, that of the server's metadata.
     #[must_use]
     pub fn new(metadata_path: String, resources: BTreeMap<String, Resource>) -> Self {
-        Self { resources, metadata_path }
+        Self { resources, metadata_path, inboxes: BTreeMap::new() }
+    }
+
+    /// The same with a store for what is left in its inboxes.
+    #[must_use]
+    pub fn with_store(mut self, engine: &Arc<dyn Engine>, seams: &Seams) -> Self {
+        for (path, resource) in &self.resources {
+            if let Content::Inbox(terms) = &resource.content {
+                let name = &resource.description.name;
+                let inbox = Inbox::new(name, terms, Arc::clone(engine), seams);
+                self.inboxes.insert(path.clone(), inbox);
+            }
+        }
+        self
+    }
+
+    /// Octets of the longest body that any resource takes; 0 if none takes any.
+    #[must_use]
+    pub fn longest_body(&self) -> usize {
+        let takes = |resource: &Resource| match &resource.content {
+            Content::Inbox(terms) => Some(terms.max_message),
+            Content::Inline(_) | Content::File(_) => None,
+        };
+        self.resources.values().filter_map(takes).max().unwrap_or_default()
+    }
+
+    /// The resource at a path, or the inbox above it and which of its messages the path names.
+    fn find<'a>(&'a self, path: &'a str) -> Option<(&'a str, &'a Resource, Option<&'a str>)> {
+        if let Some((path, resource)) = self.resources.get_key_value(path) {
+            return Some((path, resource, None));
+        }
+        let (above, id) = path.rsplit_once('/').filter(|(_, id)| !id.is_empty())?;
+        let (above, resource) = self.resources.get_key_value(above)?;
+        matches!(resource.content, Content::Inbox(_)).then_some((above, resource, Some(id)))
     }
 
     /// The path of the server's metadata, which is open to everyone.
@@ -65,11 +113,25 @@ impl Site {
     }
 
     /// The response to a request that was admitted.
-    pub async fn respond(&self, path: &StrictPath) -> Response<Body> {
-        let Some(resource) = self.resources.get(path.as_str()) else {
+    pub async fn respond(
+        &self,
+        head: &request::Parts,
+        path: &StrictPath,
+        body: Bytes,
+    ) -> Response<Body> {
+        let Some((inbox_path, resource, id)) = self.find(path.as_str()) else {
             return empty(StatusCode::NOT_FOUND);
         };
         let content = match &resource.content {
+            Content::Inbox(_) => {
+                let Some(inbox) = self.inboxes.get(inbox_path) else {
+                    return empty(StatusCode::SERVICE_UNAVAILABLE);
+                };
+                let (method, media_type) = (&head.method, head.headers.get(CONTENT_TYPE));
+                let caller = head.extensions.get::<Caller>();
+                let asked = Asked { method, path: inbox_path, id, media_type, caller, body };
+                return inbox.respond(asked).await;
+            }
             Content::Inline(octets) => Ok(octets.clone()),
             Content::File(file) => read(file).await,
         };
@@ -93,24 +155,45 @@ impl Site {
 impl Rules for Site {
     fn access(&self, method: &Method, path: &StrictPath) -> Access {
         let reads = matches!(*method, Method::GET | Method::HEAD);
-        let resource = self.resources.get(path.as_str());
-        match resource {
-            None if path.as_str() != self.metadata_path => Access::NotFound,
-            _ if !reads => Access::MethodNotAllowed(vec![Method::GET, Method::HEAD]),
-            None => Access::Open,
-            Some(resource) => Access::Protected {
+        let Some((_, resource, id)) = self.find(path.as_str()) else {
+            return match path.as_str() == self.metadata_path {
+                false => Access::NotFound,
+                true if reads => Access::Open,
+                true => Access::MethodNotAllowed(vec![Method::GET, Method::HEAD]),
+            };
+        };
+        match resource.needs(method, id.is_some()) {
+            Some(scopes) => Access::Protected {
                 resource: resource.description.name.clone(),
-                scopes: resource.read.clone(),
+                scopes: scopes.clone(),
             },
+            None => {
+                let methods = [Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+                let needs = |method: &Method| resource.needs(method, id.is_some()).is_some();
+                Access::MethodNotAllowed(methods.into_iter().filter(needs).collect())
+            }
         }
     }
 
     fn admits(&self, caller: &Caller, _: &Method, path: &StrictPath) -> bool {
-        let Some(resource) = self.resources.get(path.as_str()) else { return false };
+        let Some((_, resource, _)) = self.find(path.as_str()) else { return false };
         let Some(clients) = &resource.clients else { return true };
         caller
             .client_id()
             .is_some_and(|client| clients.iter().any(|known| known.as_str() == client))
+    }
+}
+
+impl Resource {
+    /// The scopes that a method needs here, or at one of its messages; `None` for a method that there
+    /// is not.
+    fn needs(&self, method: &Method, message: bool) -> Option<&ScopeSet> {
+        match (method, &self.content) {
+            (&Method::GET | &Method::HEAD, _) => Some(&self.read),
+            (&Method::POST, Content::Inbox(terms)) if !message => Some(&terms.create),
+            (&Method::DELETE, Content::Inbox(terms)) if message => terms.delete.as_ref(),
+            _ => None,
+        }
     }
 }
 

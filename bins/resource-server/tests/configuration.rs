@@ -52,7 +52,7 @@ fn the_example_is_loaded() {
     let own = own_content(config);
     assert_eq!(own.identity.identifier.as_str(), "https://rs.bob.example");
     assert_eq!(own.identity.client_id.as_str(), "rs-bob");
-    assert_eq!(own.site.descriptions().count(), 2);
+    assert_eq!(own.site.descriptions().count(), 3);
     assert_eq!(own.tickets_per_source, countersign_resource::limit::TICKETS);
     assert_eq!(own.site.metadata_path(), "/.well-known/oauth-protected-resource");
 }
@@ -88,7 +88,7 @@ fn is_setting(line: &str) -> bool {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_key() {
-    let rows: [(&str, &str, &str, &str); 19] = [
+    let rows: [(&str, &str, &str, &str); 29] = [
         ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
         (
             "identifier",
@@ -143,6 +143,46 @@ fn what_cannot_be_served_is_refused_by_key() {
             "limits.tickets_per_source",
         ),
         ("file", "file = \"README.md\"", "file = \"MISSING.md\"", "resources[1].file"),
+        (
+            "inbox and file",
+            "file = \"README.md\"",
+            "file = \"README.md\"\ninbox = {}",
+            "resources[1].methods",
+        ),
+        ("no POST", "POST = [\"message:create\"], ", "", "resources[2].methods"),
+        (
+            "PUT",
+            "POST = [\"message:create\"]",
+            "POST = [\"message:create\"], PUT = [\"message:create\"]",
+            "resources[2].methods",
+        ),
+        ("no scope", "POST = [\"message:create\"]", "POST = []", "resources[2].methods"),
+        (
+            "foreign scope",
+            "DELETE = [\"message:delete\"]",
+            "DELETE = [\"get\"]",
+            "resources[2].methods",
+        ),
+        ("no message", "max_message = 65536", "max_message = 0", "resources[2].inbox.max_message"),
+        (
+            "giants",
+            "max_message = 65536",
+            "max_message = 1048577",
+            "resources[2].inbox.max_message",
+        ),
+        ("no room", "max_messages = 256", "max_messages = 0", "resources[2].inbox.max_messages"),
+        (
+            "one type",
+            "inbox = {",
+            "media_type = \"text/plain\"\ninbox = {",
+            "resources[2].media_type",
+        ),
+        (
+            "misspelt",
+            "max_messages = 256",
+            "most_messages = 256",
+            "resources[2].inbox.most_messages",
+        ),
     ];
     for (name, from, to, key) in rows {
         let example = example();
@@ -182,6 +222,43 @@ fn the_site_is_open_where_it_says_so_and_nowhere_else() {
         assert_eq!(access(&Method::GET, path), Access::NotFound, "{path}");
         assert_eq!(access(&Method::DELETE, path), Access::NotFound, "{path}");
     }
+}
+
+#[test]
+fn an_inbox_takes_what_its_scopes_let_in() {
+    let own = own_content(load_text("inbox", &example()).unwrap());
+    let access =
+        |method: Method, path: &str| own.site.access(&method, &StrictPath::parse(path).unwrap());
+    let needed = |scopes: &str| Access::Protected {
+        resource: "Bob's Incoming".to_owned(),
+        scopes: countersign_types::ScopeSet::parse(scopes).unwrap(),
+    };
+    assert_eq!(access(Method::POST, "/incoming"), needed("message:create"));
+    for path in ["/incoming", "/incoming/m1"] {
+        assert_eq!(access(Method::GET, path), needed("message:view"));
+        assert_eq!(access(Method::HEAD, path), needed("message:view"));
+    }
+    assert_eq!(access(Method::DELETE, "/incoming/m1"), needed("message:delete"));
+    let reads = [Method::GET, Method::HEAD];
+    for (method, path, more) in [
+        (Method::DELETE, "/incoming", Method::POST),
+        (Method::PUT, "/incoming", Method::POST),
+        (Method::POST, "/incoming/m1", Method::DELETE),
+        (Method::PUT, "/incoming/m1", Method::DELETE),
+    ] {
+        let allowed = reads.iter().cloned().chain([more]).collect();
+        assert_eq!(access(method, path), Access::MethodNotAllowed(allowed), "{path}");
+    }
+    for path in ["/incoming/m1/more", "/rs-api/m1", "/incoming/"] {
+        assert_eq!(access(Method::GET, path), Access::NotFound, "{path}");
+    }
+    assert_eq!(own.site.longest_body(), 65_536);
+
+    let kept = example().replacen(", DELETE = [\"message:delete\"]", "", 1);
+    let own = own_content(load_text("kept", &kept).unwrap());
+    let path = StrictPath::parse("/incoming/m1").unwrap();
+    let allowed = Access::MethodNotAllowed(reads.to_vec());
+    assert_eq!(own.site.access(&Method::DELETE, &path), allowed, "nobody takes anything out");
 }
 
 #[test]

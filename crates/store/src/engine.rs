@@ -50,11 +50,13 @@ pub enum RecordTable {
     WaitingTickets,
     /// Whose identity at another provider is whose here.
     LinkedIdentities,
+    /// What was sent to somebody's inbox at a resource server.
+    Messages,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
@@ -66,6 +68,7 @@ impl RecordTable {
         Self::Cases,
         Self::WaitingTickets,
         Self::LinkedIdentities,
+        Self::Messages,
     ];
 }
 

@@ -9,6 +9,7 @@
 //! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
 //! | [`sessions`] | where people are signed in | |
 //! | [`cases`] | what resource owners were asked about people, and what they said | UMA 2.0 Grant §3.3.6 |
+//! | [`messages`] | what was sent to inboxes at a resource server | |
 //! | [`consents`] | what people allowed which client for good | |
 //! | [`linked_identities`] | whose identity at another provider is whose here | OpenID Connect Core §5.7 |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
@@ -80,6 +81,7 @@ pub mod grants;
 mod horizon;
 pub mod linked_identities;
 pub mod memory;
+pub mod messages;
 mod one_time;
 mod record;
 pub mod refresh_tokens;
@@ -100,6 +102,7 @@ pub use error::StoreError;
 pub use grants::Grants;
 pub use linked_identities::LinkedIdentities;
 pub use memory::MemoryEngine;
+pub use messages::Messages;
 pub use one_time::Taken;
 pub use refresh_tokens::RefreshTokens;
 pub use registrations::Registrations;

@@ -46,6 +46,7 @@ pub struct MemoryEngine {
     cases: Sharded<Record>,
     waiting_tickets: Sharded<Record>,
     linked_identities: Sharded<Record>,
+    messages: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -74,6 +75,7 @@ impl MemoryEngine {
             RecordTable::Consents => &self.consents,
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
+            RecordTable::Messages => &self.messages,
             RecordTable::LinkedIdentities => &self.linked_identities,
         }
     }

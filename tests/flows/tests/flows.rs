@@ -11,6 +11,7 @@
 //! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-2, PARTY-3, PARTY-6, PARTY-7 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
+//! | `inbox.rs` | RS-6 with POST: a message is left, read and taken out |
 //! | `owner.rs` | GRANT-10: requests that wait for the owner, through our client |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
 //! | `discovery.rs` | DISC-1 to DISC-9 |
@@ -35,6 +36,7 @@ mod discovery;
 mod example_files;
 mod grant;
 mod identity_propagation;
+mod inbox;
 mod log;
 mod owner;
 mod protected_service;

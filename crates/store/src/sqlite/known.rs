@@ -56,6 +56,7 @@ pub(super) struct Known {
     cases: Mutex<Table>,
     waiting_tickets: Mutex<Table>,
     linked_identities: Mutex<Table>,
+    messages: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -140,6 +141,7 @@ impl Known {
             RecordTable::Consents => &self.consents,
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
+            RecordTable::Messages => &self.messages,
             RecordTable::LinkedIdentities => &self.linked_identities,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.

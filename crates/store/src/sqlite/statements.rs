@@ -104,6 +104,7 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::Consents => record_sql!("consents"),
         RecordTable::Cases => record_sql!("cases"),
         RecordTable::WaitingTickets => record_sql!("waiting_tickets"),
+        RecordTable::Messages => record_sql!("messages"),
         RecordTable::LinkedIdentities => record_sql!("linked_identities"),
     }
 }
@@ -117,7 +118,7 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 14] = purge_sql!(
+const PURGE: [&str; 15] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -131,7 +132,8 @@ const PURGE: [&str; 14] = purge_sql!(
     "consents",
     "cases",
     "waiting_tickets",
-    "linked_identities"
+    "linked_identities",
+    "messages"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.

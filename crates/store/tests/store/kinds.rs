@@ -8,8 +8,8 @@ use countersign_store::engine::{Change, RecordTable};
 use countersign_store::linked_identities::Linked;
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Cases, Codes, Consents, Grants, LinkedIdentities, RefreshTokens, Registrations,
-    Replay, Resources, RevokedTokens, Sessions, StoreError, Taken, Tickets,
+    AccessTokens, Cases, Codes, Consents, Grants, LinkedIdentities, Messages, RefreshTokens,
+    Registrations, Replay, Resources, RevokedTokens, Sessions, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
@@ -142,6 +142,27 @@ async fn a_case_is_changed_where_it_stands() {
         assert!(!cases.change(&bob, &eve, at(100), add("again", None)).await.unwrap());
         assert_eq!(cases.find(&bob, &eve, at(100)).await.unwrap().as_deref(), Some("again"));
         assert!(cases.list(&carol, at(1)).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_stays_in_its_inbox_until_it_is_removed() {
+    on_both(async |engine| {
+        let messages: Messages<String> = Messages::new(engine);
+        messages.insert("Bob's Incoming", "m1", &"hello".into()).await.unwrap();
+        messages.insert("Bob's Incoming", "m2", &"again".into()).await.unwrap();
+        messages.insert("another", "m3", &"other".into()).await.unwrap();
+        let found = messages.find("Bob's Incoming", "m1").await.unwrap();
+        assert_eq!(found.as_deref(), Some("hello"));
+        for (inbox, id) in [("another", "m1"), ("Bob's Incoming", "m"), ("Bob's Incomingm1", "")] {
+            assert_eq!(messages.find(inbox, id).await.unwrap(), None, "{inbox} {id}");
+        }
+        let all = messages.list("Bob's Incoming").await.unwrap();
+        assert_eq!(all, [("m1".into(), "hello".to_owned()), ("m2".into(), "again".to_owned())]);
+        assert!(messages.remove("Bob's Incoming", "m1").await.unwrap());
+        assert!(!messages.remove("Bob's Incoming", "m1").await.unwrap());
+        assert_eq!(messages.count("Bob's Incoming").await.unwrap(), 1);
     })
     .await;
 }
