@@ -170,10 +170,11 @@ fn universities() -> Table {
     }
 }
 
-/// The providers that people may sign in through.
+/// The providers that people may sign in through; and where accounts and clients are kept that come later.
 fn upstreams() -> Table {
     toml! {
         accounts = { directory = "accounts" }
+        registrations = { directory = "clients" }
 
         [[upstreams]]
         alias = "university"
