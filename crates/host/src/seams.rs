@@ -62,6 +62,10 @@ impl Random for SystemRandom {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use countersign_types::secret::TicketHandle;
+
     use super::*;
 
     #[test]
@@ -76,5 +80,21 @@ mod tests {
         SystemRandom.fill(&mut two);
         assert_ne!(one, two);
         assert_ne!(one, [0; 32]);
+    }
+
+    /// No two are equal or begin alike for long, and at each place every character occurs.
+    #[test]
+    fn u3_no_two_of_a_hundred_thousand_tickets_have_anything_in_common() {
+        let ticket = |_| TicketHandle::generate(&SystemRandom).expose().as_bytes().to_vec();
+        let mut tickets: Vec<_> = (0..100_000).map(ticket).collect();
+        assert!(tickets.iter().all(|ticket| ticket.len() == 43));
+        // The last character has four bits.
+        for place in 0..42 {
+            let found: BTreeSet<_> = tickets.iter().map(|ticket| ticket[place]).collect();
+            assert_eq!(found.len(), 64, "{place}");
+        }
+        tickets.sort_unstable();
+        // That two of them share sixty bits happens to one in hundreds of millions of such samples.
+        assert!(tickets.windows(2).all(|two| two[0][..10] != two[1][..10]));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_types::{ClientId, Clock, Timestamp};
+use countersign_types::{ClientId, Clock, Lifetime, Timestamp};
 use countersign_uma::case::{CaseError, Happened, OwnerDecision, Verdict};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
@@ -378,6 +378,36 @@ async fn fifty_approvals_and_a_revocation_in_memory() {
 async fn fifty_approvals_and_a_revocation_in_sqlite() {
     let directory = Directory::new("race");
     race(directory.engine()).await;
+}
+
+/// A refresh makes no assessment, and is no way around the owner either.
+#[tokio::test]
+async fn what_an_owner_took_back_is_not_refreshed_to_life() {
+    let world = World::configured(&[], Arc::new(MemoryEngine::new()), |config| {
+        config.refresh_lifetime = Some(Lifetime::from_secs(3600));
+    });
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    ask(&world, &pat, &id).await;
+    say(&world, Verdict::Approve).await;
+    let ticket = world.ticket_for(&pat, &id).await;
+    let answer = world.redeem(&ticket, &world.claims(&ticket), &[]).await;
+    let token = answer.json()["refresh_token"].as_str().unwrap().to_owned();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &*token),
+        ("client_id", "app"),
+        ("client_secret", "app"),
+    ];
+    let before = rpt(&world.form("/token", "", &form).await);
+    assert_eq!(scopes(&world, &pat, &before).await, json!(["get"]));
+    revoke(&world).await.unwrap();
+    let after = rpt(&world.form("/token", "", &form).await);
+    for token in [before, after] {
+        assert_eq!(scopes(&world, &pat, &token).await, Value::Null);
+    }
 }
 
 /// Fifty polls with one ticket, while Bob approves: one of them goes on.
