@@ -92,6 +92,8 @@ const told = await gives("the college's opaque token, with what its UserInfo say
 check("  about another person, whatever the same name says",
   told.sub !== first.sub && told.name === bob.name, told);
 
+await refuses("a token for the API alone, which UserInfo does not take",
+  (await signIn(college, "dashboard", { resource: RESULTS })).access_token, JWT);
 college.userInfoLie = { sub: "alice" };
 await refuses("it when UserInfo is about somebody else (F000-8)", asked.access_token, ACCESS_TOKEN,
   { subject_issuer: "college" });
