@@ -92,8 +92,6 @@ const told = await gives("the college's opaque token, with what its UserInfo say
 check("  about another person, whatever the same name says",
   told.sub !== first.sub && told.name === bob.name, told);
 
-await refuses("a token for the API alone, which UserInfo does not take",
-  (await signIn(college, "dashboard", { resource: RESULTS })).access_token, JWT);
 college.userInfoLie = { sub: "alice" };
 await refuses("it when UserInfo is about somebody else (F000-8)", asked.access_token, ACCESS_TOKEN,
   { subject_issuer: "college" });
@@ -148,6 +146,8 @@ await gives("while the university's are exchanged", later.access_token, JWT);
 await college.start();
 await gives("and the college's when it is back", unasked.access_token, ACCESS_TOKEN,
   { subject_issuer: "college" });
+await refuses("a token for the API alone, which its UserInfo does not take",
+  (await signIn(college, "dashboard", { resource: RESULTS })).access_token, JWT);
 
 await university.stop();
 await college.stop();
