@@ -72,7 +72,13 @@ impl<'a> Browser<'a> {
 
     /// Sends the form of a page back with these fields.
     pub(crate) async fn submit(&self, page: &Answer, fields: &[(&str, &str)]) -> Answer {
-        let (_, action) = page.text.split_once("action=\"").unwrap();
+        // Who types a name means the form that asks for one, which may stand below others.
+        let types = fields.iter().any(|(name, _)| *name == "username");
+        let (above, _) = page.text.split_once("name=\"username\"").filter(|_| types).unzip();
+        let action = match above {
+            Some(above) => above.rsplit_once("action=\"").unwrap().1,
+            None => page.text.split_once("action=\"").unwrap().1,
+        };
         let action = action.split('"').next().unwrap().to_owned();
         let token = hidden(&page.text);
         let fields = [&[("form_token", token.as_str())], fields].concat();

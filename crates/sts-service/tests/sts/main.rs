@@ -5,6 +5,7 @@
 mod account;
 mod acting;
 mod authorization;
+mod broker;
 mod browser;
 mod cors;
 mod disabled;

@@ -14,7 +14,7 @@ use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule
 use countersign_store::{Engine, MemoryEngine, SqliteEngine, StoreError};
 use countersign_sts_service::{
     Audit, Client, Clients, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
-    StaticUsers, Sts, TrustedIssuers, UrlClientTerms, UrlClients, User, app,
+    StaticUsers, Sts, TrustedIssuers, UrlClientTerms, UrlClients, User, Users, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy};
@@ -358,7 +358,7 @@ fn secret(text: &str) -> Credentials {
     Credentials::secret(SecretDigest::of(&ClientSecret::new(text)))
 }
 
-fn user(name: &str, verified: bool) -> User {
+pub(crate) fn user(name: &str, verified: bool) -> User {
     let email = EmailAddress::parse(&format!("{name}@alice.example")).unwrap();
     User {
         subject: format!("sub-of-{name}"),
@@ -433,10 +433,31 @@ impl World {
         Self::whole(policy, engine, issuers, |_| {})
     }
 
+    /// A world of these people, with what `finish` adds to the service.
+    pub(crate) fn peopled(
+        users: Arc<dyn Users>,
+        engine: Arc<dyn Engine>,
+        finish: impl FnOnce(Sts, Arc<dyn Clock>) -> Sts,
+    ) -> Self {
+        Self::built(server_policy(), engine, users, finish, |_| {})
+    }
+
     pub(crate) fn whole(
         policy: ServerPolicy,
         engine: Arc<dyn Engine>,
         issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
+        change: impl FnOnce(&mut Client),
+    ) -> Self {
+        let users = Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)]));
+        let finish = |sts: Sts, clock| sts.with_trusted_issuers(issuers(clock));
+        Self::built(policy, engine, users, finish, change)
+    }
+
+    fn built(
+        policy: ServerPolicy,
+        engine: Arc<dyn Engine>,
+        users: Arc<dyn Users>,
+        finish: impl FnOnce(Sts, Arc<dyn Clock>) -> Sts,
         change: impl FnOnce(&mut Client),
     ) -> Self {
         Log::open();
@@ -486,8 +507,7 @@ impl World {
             refused: Mutex::default(),
         });
         let random = Arc::new(Counting::default());
-        let issuers = issuers(clock.clone());
-        let sts = Arc::new(
+        let sts = finish(
             Sts::new(Parts {
                 settings: Settings {
                     name: "alice.example".into(),
@@ -503,15 +523,16 @@ impl World {
                 delegation: Arc::new(ByRegistration),
                 keys: SigningRing::from_keys(keys).unwrap(),
                 clients: Arc::clone(&clients) as Arc<dyn Clients>,
-                users: Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)])),
+                users,
                 engine,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
                 random,
                 audit: Arc::clone(&audit) as Arc<dyn Audit>,
             })
-            .unwrap()
-            .with_trusted_issuers(issuers),
+            .unwrap(),
+            clock.clone(),
         );
+        let sts = Arc::new(sts);
         Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents, clients }
     }
 
