@@ -105,7 +105,10 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
         Command::Disable { username, .. } => disable(&username, true)?,
         Command::Enable { username, .. } => disable(&username, false)?,
         Command::Password { username, .. } => {
-            let known = accounts.named(&username)?;
+            let known = match accounts.named(&username)? {
+                None => accounts.find(&username)?,
+                named => named,
+            };
             if known.is_some_and(|account| account.imported.is_some()) {
                 return Err(AccountError::Imported(username).into());
             }

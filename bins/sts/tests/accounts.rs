@@ -368,3 +368,43 @@ async fn the_directory_is_read_with_care() {
     assert!(world.sign_in("erin", "correct-horse").await.is_ok());
     assert!(check(&load(&world.file).unwrap()).is_ok());
 }
+
+/// People who came through another provider are kept like others, by their subject.
+#[test]
+fn imported_people_are_shown_and_disabled() {
+    let world = World::new("imported");
+    assert!(world.user("add", &["bob"], "correct-horse").0);
+    let subject = "AAAAAAAAAAAAAAAAAAAAAA";
+    let file = world.file.with_file_name("accounts").join(format!("{subject}.json"));
+    let imported = serde_json::json!({
+        "subject": subject, "username": "university:ada",
+        "imported": {
+            "alias": "university", "issuer": "https://idp.university.example", "sub": "7",
+        },
+    });
+    let write = |account: &Value| {
+        fs::write(&file, account.to_string()).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    };
+    write(&imported);
+    let line = format!("university:ada  {subject}  through university");
+    let (_, listed) = world.user("list", &[], "");
+    assert!(listed.contains("bob  ") && listed.contains(&line), "{listed}");
+    assert!(world.user("disable", &[subject], "").1.contains(&format!("{line}  disabled")));
+    assert!(world.user("enable", &[subject], "").1.contains(&line));
+    for name in ["university:ada", "7", "BBBBBBBBBBBBBBBBBBBBBB"] {
+        let (ok, said) = world.user("disable", &[name], "");
+        assert!(!ok && said.contains("no account"), "{name}: {said}");
+    }
+    let (ok, said) = world.user("password", &[subject], "a password");
+    assert!(!ok && said.contains("another provider"), "{said}");
+    // Either a password or where the person comes from, and not both.
+    let mut both = imported;
+    both["password"] = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into();
+    write(&both);
+    assert!(!world.user("list", &[], "").0);
+}

@@ -43,6 +43,7 @@ pub(crate) fn configuration(party: Party, around: &Surroundings<'_>) -> Table {
     let own = match party {
         Party::Sts => sts("alice.example", "es256-a", "rs256-a"),
         Party::EvilSts => sts("evil.example", "es256-c", "rs256-b"),
+        Party::University => sts("university.example", "es256-c", "rs256-b"),
         Party::UmaServer => uma_server(names::UMA, names::RS),
         Party::EvilUmaServer => uma_server(names::EVIL_UMA, names::EVIL_RS),
         Party::ResourceServer => resource_server(names::RS, names::UMA),

@@ -37,6 +37,8 @@ pub enum Party {
     UmaServer,
     /// Bob's resource server.
     ResourceServer,
+    /// The university's identity provider, at which Alice's may have people sign in.
+    University,
     /// The hostile domain's security token service, which answers for `evil.example`.
     EvilSts,
     /// Its UMA authorization server.
@@ -55,6 +57,7 @@ impl Party {
             Self::Sts => &["sts.alice.example", "alice.example"],
             Self::UmaServer => &["uma.bob.example"],
             Self::ResourceServer => &["rs.bob.example"],
+            Self::University => &["sts.university.example"],
             Self::EvilSts => &["sts.evil.example", "evil.example"],
             Self::EvilUmaServer => &["uma.evil.example"],
             Self::EvilResourceServer => &["rs.evil.example"],
@@ -67,6 +70,7 @@ impl Party {
             Self::Sts => "sts",
             Self::UmaServer => "uma-server",
             Self::ResourceServer => "resource-server",
+            Self::University => "university",
             Self::EvilSts => "evil-sts",
             Self::EvilUmaServer => "evil-uma-server",
             Self::EvilResourceServer => "evil-resource-server",
@@ -81,6 +85,7 @@ pub type Change = Box<dyn FnOnce(&mut Table) + Send>;
 #[derive(Default)]
 pub struct Builder {
     hostile: bool,
+    university: bool,
     without: Vec<Party>,
     changes: BTreeMap<Party, Change>,
     hosts: Vec<&'static str>,
@@ -92,6 +97,13 @@ impl Builder {
     #[must_use]
     pub fn with_hostile_domain(mut self) -> Self {
         self.hostile = true;
+        self
+    }
+
+    /// With the university's identity provider.
+    #[must_use]
+    pub fn with_university(mut self) -> Self {
+        self.university = true;
         self
     }
 
@@ -137,6 +149,7 @@ impl Builder {
 
         let mut parties = Party::HONEST.to_vec();
         parties.extend(self.hostile.then_some(Party::HOSTILE).into_iter().flatten());
+        parties.extend(self.university.then_some(Party::University));
         let places = parties.iter().map(|party| {
             let place = Place::reserve(&directory, &authority, party.file(), party.hosts());
             (*party, place.expect("a place"))
@@ -461,7 +474,7 @@ impl Deployment {
         };
         let seams = self.seams.clone();
         let task = match party {
-            Party::Sts | Party::EvilSts => {
+            Party::Sts | Party::EvilSts | Party::University => {
                 let config = countersign_sts::load(&file).expect("an STS configuration");
                 let audit = Arc::clone(&self.recorder) as _;
                 let composed = countersign_sts::compose(config, &seams, audit);

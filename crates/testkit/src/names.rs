@@ -2,6 +2,9 @@
 
 /// Alice's identity provider and security token service.
 pub const STS: &str = "https://sts.alice.example";
+/// The university's identity provider.
+pub const UNIVERSITY: &str = "https://sts.university.example";
+
 /// Alice's e-mail address.
 pub const ALICE: &str = "alice@alice.example";
 /// What Alice's provider calls her.

@@ -5,6 +5,7 @@
 //! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
+//! | `identity_broker.rs` | flow 001: F001-1, 2, 4, 6, 8 to 10, 12, 13 |
 //! | `identity_propagation.rs` | F004-1 to F004-3 and F004-6 to F004-12 through the STS and to the relying party, PARTY-8 |
 //! | `bound.rs` | the same with tokens that are bound to a key: A6, A34, PARTY-6 |
 //! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
@@ -32,9 +33,11 @@ mod acting;
 mod alice;
 mod bed;
 mod bound;
+mod browser;
 mod discovery;
 mod example_files;
 mod grant;
+mod identity_broker;
 mod identity_propagation;
 mod inbox;
 mod log;

@@ -88,3 +88,133 @@ fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
         _ => Err(error),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use countersign_claims_token::VerifiedEmail;
+    use countersign_host::Seams;
+    use countersign_types::Issuer;
+    use serde_json::Map;
+
+    use super::*;
+
+    const SUBJECT: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+    const OTHER: &str = "BBBBBBBBBBBBBBBBBBBBBB";
+
+    fn accounts(name: &str) -> Accounts {
+        let name = format!("countersign-sts-imports-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).unwrap();
+        }
+        Accounts::new(path, BTreeSet::from(["alice.example".to_owned()]))
+    }
+
+    fn import(subject: &str, email: Option<&str>) -> ImportedAccount {
+        let email = email.map(|email| EmailAddress::parse(email).unwrap());
+        ImportedAccount {
+            subject: subject.to_owned(),
+            username: "university:ada".to_owned(),
+            name: Some("Ada".to_owned()),
+            email: email.map(VerifiedEmail::of_own_account),
+            claims: Map::new(),
+            alias: "university".to_owned(),
+            issuer: Issuer::parse("https://idp.university.example").unwrap(),
+            sub: "7".to_owned(),
+        }
+    }
+
+    fn address(accounts: &Accounts, subject: &str) -> Option<String> {
+        let account = accounts.find(subject).unwrap().unwrap();
+        assert_eq!(account.email_verified, account.email.is_some());
+        account.email.map(|email| email.as_str().to_owned())
+    }
+
+    #[test]
+    fn an_import_is_found_by_its_address_and_signs_in_by_nothing() {
+        let accounts = accounts("found");
+        let random = Seams::system().random;
+        let ada = import(SUBJECT, Some("ada@university.example"));
+        assert!(!accounts.refresh(&ada, false, random.as_ref()).unwrap(), "nobody made it");
+        accounts.import(&ada, random.as_ref()).unwrap();
+        assert_eq!(address(&accounts, SUBJECT), None, "not before the identity is linked");
+        assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        let found = accounts.named("ada@university.example").unwrap().unwrap();
+        assert_eq!((found.subject.as_str(), found.password().unwrap().is_none()), (SUBJECT, true));
+        assert!(accounts.named("university:ada").unwrap().is_none());
+
+        // Another address, and none: the former one is free again.
+        let moved = import(SUBJECT, Some("ada@new.example"));
+        assert!(accounts.refresh(&moved, false, random.as_ref()).unwrap());
+        assert!(accounts.named("ada@university.example").unwrap().is_none());
+        assert!(!accounts.name("ada@university.example").exists());
+        assert!(accounts.refresh(&import(SUBJECT, None), false, random.as_ref()).unwrap());
+        assert!(accounts.named("ada@new.example").unwrap().is_none());
+        accounts.forget(SUBJECT).unwrap();
+        assert!(accounts.find(SUBJECT).unwrap().is_none());
+        accounts.forget(SUBJECT).unwrap();
+    }
+
+    #[test]
+    fn an_address_is_one_accounts() {
+        let accounts = accounts("taken");
+        let random = Seams::system().random;
+        for subject in [SUBJECT, OTHER] {
+            let ada = import(subject, Some("ada@university.example"));
+            accounts.import(&ada, random.as_ref()).unwrap();
+            assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        }
+        assert_eq!(address(&accounts, SUBJECT).as_deref(), Some("ada@university.example"));
+        assert_eq!(address(&accounts, OTHER), None);
+        // Of somebody in the configuration itself, and one that makes no file.
+        let listed = import(OTHER, Some("alice@alice.example"));
+        assert!(accounts.refresh(&listed, true, random.as_ref()).unwrap());
+        let odd = import(OTHER, Some("a/b@university.example"));
+        assert!(accounts.refresh(&odd, false, random.as_ref()).unwrap());
+        assert_eq!(address(&accounts, OTHER), None);
+        // A name whose account is gone, as a killed process leaves it, is in nobody's way.
+        fs::remove_file(accounts.file(SUBJECT)).unwrap();
+        let ada = import(OTHER, Some("ada@university.example"));
+        assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        assert_eq!(address(&accounts, OTHER).as_deref(), Some("ada@university.example"));
+    }
+
+    #[test]
+    fn whoever_is_disabled_stays_so() {
+        let accounts = accounts("disabled");
+        let random = Seams::system().random;
+        let ada = import(SUBJECT, Some("ada@university.example"));
+        accounts.import(&ada, random.as_ref()).unwrap();
+        accounts.refresh(&ada, false, random.as_ref()).unwrap();
+        accounts.change(SUBJECT, |account| account.disabled = true, random.as_ref()).unwrap();
+        assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        assert!(accounts.find(SUBJECT).unwrap().unwrap().disabled);
+        assert!(accounts.named("ada@university.example").unwrap().is_some(), "and has the address");
+    }
+
+    #[test]
+    fn simultaneous_claims_of_one_address_give_it_to_one() {
+        let accounts = accounts("race");
+        let random = Seams::system().random;
+        let subjects: Vec<String> = (0..8).map(|n| format!("{n}AAAAAAAAAAAAAAAAAAAAA")).collect();
+        std::thread::scope(|scope| {
+            for subject in &subjects {
+                let (accounts, random) = (&accounts, Arc::clone(&random));
+                scope.spawn(move || {
+                    let ada = import(subject, Some("ada@university.example"));
+                    accounts.import(&ada, random.as_ref()).unwrap();
+                    assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+                });
+            }
+        });
+        let holders = subjects.iter().filter(|it| address(&accounts, it).is_some()).count();
+        assert_eq!(holders, 1);
+        let found = accounts.named("ada@university.example").unwrap().unwrap();
+        assert!(address(&accounts, &found.subject).is_some());
+        assert!(Path::new(&accounts.file(&found.subject)).exists());
+    }
+}

@@ -68,7 +68,7 @@ pub(crate) async fn post(
     let user = match checked.map_err(|error| error.told()) {
         Ok(user) => user,
         Err(Ok((status, text))) => {
-            tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: wrong password");
+            tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: nobody signed in to it");
             let mut response =
                 ask(&sts, upstream, &purpose, &arrival, (status, Some(text)), &headers, now);
             sign_in_form::retry_later(&mut response);

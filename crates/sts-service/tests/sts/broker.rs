@@ -127,8 +127,9 @@ impl Case {
     /// The claims of the access token that somebody ends with.
     async fn tokens(&self, answer: &Answer) -> Value {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
-        let code = answer.location("code").unwrap_or_else(|| panic!("{:?}", answer.headers));
-        self.world.redeem(&code).await.json()
+        let code = answer.location("code");
+        assert!(code.is_some(), "{:?}", answer.headers);
+        self.world.redeem(&code.unwrap()).await.json()
     }
 
     async fn subject(&self, answer: &Answer) -> String {
