@@ -329,14 +329,14 @@ async fn what_is_logged_holds_no_secret() {
     let case = Case::new();
     let browser = Browser::new(&case.world);
     let answer =
-        case.arrives(&browser, ("university", "log\n7\u{1b}[31m-log-canary"), &[], |_| {}).await;
+        case.arrives(&browser, ("university", "log\n7\u{1b}[31m-seen-here"), &[], |_| {}).await;
     assert!(answer.location("code").is_some(), "{}", answer.text);
     let request = case.chosen(&Browser::new(&case.world), "university", &[]).await;
     let state = request.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     let page = Browser::new(&case.world);
     page.get(&format!("/login/callback/university?code=canary-code&state={state}")).await;
     let log = Log::open().text();
-    let line = log.lines().find(|line| line.contains("log-canary")).unwrap();
+    let line = log.lines().find(|line| line.contains("seen-here")).unwrap();
     assert!(line.contains("countersign::audit") && line.contains("university"), "{line}");
     assert!(!line.contains('\u{1b}'), "{line}");
     for secret in ["canary-secret", "canary-access-token", "canary-code", &state, UNIVERSITY_CODE] {
