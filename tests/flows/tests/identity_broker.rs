@@ -284,7 +284,7 @@ async fn f001_8_a_provider_that_lies() {
         assert!(page.text().contains("the Library answered with something"), "{name}");
         assert!(!browser.has_cookie(BROKER_HOST, "__Host-session"), "{name}");
         let account = browser.get(&format!("{}/account", names::STS)).await;
-        assert_eq!(account.status, 403, "{name}");
+        assert!(account.text().contains("name=\"password\""), "{name}");
         let back = browser.submit(names::STS, &page, "decision", &[("decision", "deny")]).await;
         assert_eq!(back.answered("error").as_deref(), Some("access_denied"), "{name}");
     }

@@ -150,7 +150,7 @@ fn on_the_way(page: &Answer) -> Url {
 /// Nobody is signed in at this browser.
 async fn is_nobody(browser: &Browser<'_>) -> bool {
     browser.cookie("__Host-session").is_none()
-        && browser.get("/account").await.status == StatusCode::FORBIDDEN
+        && !browser.get("/account").await.text.contains("You are signed in as")
 }
 
 /// F001-1.

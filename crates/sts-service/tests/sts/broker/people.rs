@@ -47,7 +47,6 @@ impl People {
             name: account.name.clone(),
             email: account.email.clone(),
             password: None,
-            password_since: None,
             claims: account.claims.clone(),
         }))
     }
