@@ -8,8 +8,8 @@
 use std::ops::Range;
 
 use http::StatusCode;
-use zeroize::Zeroizing;
 
+use crate::secret::{wipe, wipe_octets};
 use crate::wire::{ErrorCode, Wire, WireError};
 
 /// More parameters than this in one message are refused.
@@ -27,8 +27,14 @@ pub const MAX_PARAMS: usize = 64;
 /// ```
 pub struct Params {
     /// Names and values one after the other, decoded. It never grows: no copy of a secret is left.
-    text: Zeroizing<String>,
+    text: String,
     pairs: Vec<Pair>,
+}
+
+impl Drop for Params {
+    fn drop(&mut self) {
+        wipe(&mut self.text);
+    }
 }
 
 /// Where a parameter stands in the text.
@@ -78,7 +84,7 @@ impl Params {
     pub fn parse(form: &[u8], repeatable: &[&str]) -> Result<Self, ParamsError> {
         let form = std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
         // Nothing gets longer by being decoded.
-        let text = Zeroizing::new(String::with_capacity(form.len()));
+        let text = String::with_capacity(form.len());
         let mut params = Self { text, pairs: Vec::with_capacity(16) };
         for (count, pair) in form.split('&').filter(|pair| !pair.is_empty()).enumerate() {
             if count == MAX_PARAMS {
@@ -102,11 +108,12 @@ impl Params {
         let start = self.text.len();
         // Tokens and tickets, the longest of them, have nothing to decode.
         if has_codes(encoded) {
-            let decoded = decode(encoded.as_bytes());
+            let mut decoded = decode(encoded.as_bytes());
             // Two parameters that differ on the wire must not become equal here, so what is not
             // UTF-8 is refused and not replaced.
-            let decoded = std::str::from_utf8(&decoded).map_err(|_| ParamsError::NotAForm)?;
-            self.text.push_str(decoded);
+            let text = std::str::from_utf8(&decoded).map(|text| self.text.push_str(text));
+            wipe_octets(&mut decoded);
+            text.map_err(|_| ParamsError::NotAForm)?;
         } else {
             self.text.push_str(encoded);
         }
@@ -157,31 +164,36 @@ impl std::fmt::Debug for Params {
 
 /// Whether something in a text stands for something else: looked for in sixteen octets at once.
 fn has_codes(encoded: &str) -> bool {
-    let is_code = |octet: &u8| (*octet == b'%') | (*octet == b'+');
     let (many, few) = encoded.as_bytes().as_chunks::<16>();
     many.iter().any(|octets| octets.iter().fold(false, |found, octet| found | is_code(octet)))
         || few.iter().any(is_code)
 }
 
+fn is_code(octet: &u8) -> bool {
+    (*octet == b'%') | (*octet == b'+')
+}
+
 /// Undoes form encoding. As the URL standard has it, a `%` that no two digits follow stands for
-/// itself.
-fn decode(encoded: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
+/// itself. It never grows: no copy of a secret is left but the one that is given back.
+fn decode(encoded: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
-    while let [octet, behind @ ..] = rest {
+    while let Some(at) = rest.iter().position(is_code) {
+        let (plain, code) = rest.split_at(at);
+        decoded.extend_from_slice(plain);
+        let (octet, behind) = match code {
+            [b'+', behind @ ..] => (b' ', behind),
+            [_, high, low, behind @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
+                let digit = |octet: &u8| hex(*octet).unwrap_or_default();
+                (digit(high) * 16 + digit(low), behind)
+            }
+            [octet, behind @ ..] => (*octet, behind),
+            [] => break,
+        };
+        decoded.push(octet);
         rest = behind;
-        decoded.push(match (octet, behind) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, behind @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    rest = behind;
-                    high * 16 + low
-                }
-                _ => b'%',
-            },
-            (octet, _) => *octet,
-        });
     }
+    decoded.extend_from_slice(rest);
     decoded
 }
 

@@ -4,7 +4,7 @@
 //! `expose` and `ct_eq`, easy to search for.
 
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 use crate::digest::Digest;
 use crate::random::{self, Random};
@@ -12,8 +12,22 @@ use crate::random::{self, Random};
 macro_rules! secret_string {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+        #[derive(Clone)]
         pub struct $name(String);
+
+        impl Zeroize for $name {
+            fn zeroize(&mut self) {
+                wipe(&mut self.0);
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.zeroize();
+            }
+        }
+
+        impl ZeroizeOnDrop for $name {}
 
         impl $name {
             /// Takes a value received or read from configuration.
@@ -88,9 +102,41 @@ secret_string! {
     Password
 }
 
+/// Overwrites a text with zeros, and what it had room for, too.
+///
+/// `Zeroize` for `String` stores one octet at a time, which for a request's token and parameters took as long as
+/// reading them. Here the memory is filled at once, and the barrier has the compiler believe that somebody looks at
+/// it afterwards.
+pub(crate) fn wipe(text: &mut String) {
+    wipe_octets(&mut std::mem::take(text).into_bytes());
+}
+
+/// Overwrites octets, and what they had room for, too: afterwards they are zeros, as many as fit.
+pub(crate) fn wipe_octets(octets: &mut Vec<u8>) {
+    octets.clear();
+    // Within their room, so that nothing is moved and left behind.
+    octets.resize(octets.capacity(), 0);
+    optimization_barrier(octets.as_slice());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wiped_is_overwritten_where_it_was_with_all_its_room() {
+        let mut octets = Vec::with_capacity(64);
+        octets.extend_from_slice(b"correct horse battery staple");
+        octets.truncate(7);
+        let (place, room) = (octets.as_ptr(), octets.capacity());
+        wipe_octets(&mut octets);
+        assert_eq!((octets.as_ptr(), octets.capacity()), (place, room));
+        assert_eq!(octets, vec![0; room]);
+
+        let mut secret = ClientSecret::new("correct horse");
+        secret.zeroize();
+        assert_eq!(secret.expose(), "");
+    }
 
     #[test]
     fn debug_shows_the_type_and_nothing_else() {
