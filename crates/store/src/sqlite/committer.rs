@@ -10,10 +10,12 @@ use rusqlite::{Connection, ErrorCode};
 use super::Memory;
 use super::job::Job;
 use super::journal::{self, Commit, JOURNALLED, Leaving};
+use super::known::Row;
 use super::queue;
 use super::recent::{Key, YOUTH};
 use super::statements;
 use super::writer::Line;
+use crate::engine::RecordTable;
 use crate::error::StoreError;
 use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
@@ -85,7 +87,7 @@ impl Committer {
         match self.commit(&mut batch, &due) {
             Ok(changes) => {
                 self.memory.recent.written(&due);
-                self.correct_memory(&batch, changes);
+                self.correct_memory(&mut batch, changes);
                 self.answer(batch, &Ok(()));
             }
             Err(error) => {
@@ -104,15 +106,29 @@ impl Committer {
     ///
     /// First what is known of the table: a record that leaves the journal must not uncover what was
     /// read from the table before.
-    fn correct_memory(&self, batch: &Batch, changes: Changes) {
-        let moved = changes.left.records().map(|(key, ..)| (JOURNALLED, key));
-        for (table, key) in batch.jobs.iter().filter_map(|job| job.record()).chain(moved) {
-            let read = || statements::row(&self.connection, table, key);
-            if let Err(error) = self.memory.known.changed(table, key, read) {
-                tracing::warn!(%error, "a record is read from the disk from now on");
+    fn correct_memory(&self, batch: &mut Batch, changes: Changes) {
+        for job in &mut batch.jobs {
+            let row = job.take_row();
+            if let Some((table, key)) = job.record() {
+                self.changed(table, key, row);
             }
         }
+        for (key, ..) in changes.left.records() {
+            self.changed(JOURNALLED, key, None);
+        }
         self.memory.journal.committed(&changes.left, changes.added);
+    }
+
+    /// Has memory know a record as it is now, or forget it.
+    fn changed(&self, table: RecordTable, key: &[u8], row: Option<Row>) {
+        let known = &self.memory.known;
+        if let Some(row) = row {
+            return known.put(table, key, row);
+        }
+        let read = || statements::row(&self.connection, table, key);
+        if let Err(error) = known.changed(table, key, read) {
+            tracing::warn!(%error, "a record is read from the disk from now on");
+        }
     }
 
     /// One transaction for all: either every write of the batch is on the disk, or none.

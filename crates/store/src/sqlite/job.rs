@@ -3,17 +3,23 @@
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::known::Row;
 use crate::engine::RecordTable;
 use crate::error::StoreError;
 
 /// Where the result of a write goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// What a write gives its caller; and for the write of a record, what stands there from now on, if it knows.
+pub(super) type Written<T> = (T, Option<Row>);
+
 /// A write that waits: applied first, answered when its commit is known.
 pub(super) trait Job: Send {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     /// The record that this writes.
     fn record(&self) -> Option<(RecordTable, &[u8])>;
+    /// What stands there now, if that is known: to be asked for once.
+    fn take_row(&mut self) -> Option<Row>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -21,6 +27,7 @@ pub(super) trait Job: Send {
 pub(super) struct Write<T, F> {
     write: Option<F>,
     result: Option<T>,
+    row: Option<Row>,
     record: Option<(RecordTable, Vec<u8>)>,
     answer: Option<Answer<T>>,
     _place: OwnedSemaphorePermit,
@@ -34,24 +41,29 @@ impl<T, F> Write<T, F> {
         answer: Option<Answer<T>>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { write: Some(write), result: None, record, answer, _place: place }
+        Self { write: Some(write), result: None, row: None, record, answer, _place: place }
     }
 }
 
 impl<T, F> Job for Write<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    F: FnOnce(&Connection) -> rusqlite::Result<Written<T>> + Send,
 {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if let Some(write) = self.write.take() {
-            self.result = Some(write(connection)?);
+            let (result, row) = write(connection)?;
+            (self.result, self.row) = (Some(result), row);
         }
         Ok(())
     }
 
     fn record(&self) -> Option<(RecordTable, &[u8])> {
         self.record.as_ref().map(|(table, key)| (*table, key.as_slice()))
+    }
+
+    fn take_row(&mut self) -> Option<Row> {
+        self.row.take()
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {

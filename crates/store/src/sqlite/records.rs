@@ -6,7 +6,7 @@ use countersign_types::Timestamp;
 use rusqlite::Connection;
 
 use super::journal::JOURNALLED;
-use super::known::Look;
+use super::known::{Look, Row};
 use super::{SqliteEngine, statements};
 use crate::engine::{BoxFuture, Changer, KeyedValue, RecordTable, Records};
 use crate::error::StoreError;
@@ -50,7 +50,10 @@ impl Records for SqliteEngine {
         }
         let key = key.to_vec();
         let record = key.clone();
-        let write = move |c: &Connection| statements::put(c, table, &key, &value, expires);
+        let write = move |c: &Connection| {
+            statements::put(c, table, &key, &value, expires)?;
+            Ok(((), Some(Row { value, expires })))
+        };
         Box::pin(self.writer.commit_record(table, record, write))
     }
 
@@ -63,7 +66,10 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let key = key.to_vec();
         let record = key.clone();
-        let write = move |c: &Connection| statements::replace(c, table, &key, &value, now);
+        let write = move |c: &Connection| {
+            let replaced = statements::replace(c, table, &key, &value, now)?;
+            Ok((replaced.is_some(), replaced.map(|expires| Row { value, expires })))
+        };
         Box::pin(self.writer.commit_record(table, record, write))
     }
 
@@ -76,7 +82,8 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let key = key.to_vec();
         let record = key.clone();
-        let write = move |c: &Connection| statements::update(c, table, &key, now, change);
+        let write =
+            move |c: &Connection| Ok(((), statements::update(c, table, &key, now, change)?));
         Box::pin(self.writer.commit_record(table, record, write))
     }
 
@@ -133,7 +140,7 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let key = key.to_vec();
         let record = key.clone();
-        let write = move |c: &Connection| statements::remove(c, table, &key);
+        let write = move |c: &Connection| Ok((statements::remove(c, table, &key)?, None));
         Box::pin(self.writer.commit_record(table, record, write))
     }
 }

@@ -74,7 +74,8 @@ macro_rules! record_sql {
             replace: concat!(
                 "UPDATE ",
                 $table,
-                " SET value = ?2 WHERE key = ?1 AND (expires IS NULL OR expires > ?3)"
+                " SET value = ?2 WHERE key = ?1 AND (expires IS NULL OR expires > ?3) \
+                 RETURNING expires"
             ),
             row: concat!("SELECT value, expires FROM ", $table, " WHERE key = ?1"),
             list: concat!(
@@ -204,30 +205,36 @@ pub(super) fn put(
     statement.execute(params![key, value, expires.map(Timestamp::as_unix)]).map(drop)
 }
 
+/// Until when the record that has another value now lasts; `None` if there is no live one.
 pub(super) fn replace(
     connection: &Connection,
     table: RecordTable,
     key: &[u8],
     value: &[u8],
     now: Timestamp,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<Option<Timestamp>>> {
     let mut statement = connection.prepare_cached(record_sql(table).replace)?;
-    Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
+    let expires = |row: &rusqlite::Row<'_>| row.get::<_, Option<i64>>(0);
+    let replaced = statement.query_row(params![key, value, now.as_unix()], expires).optional()?;
+    Ok(replaced.map(|expires| expires.map(Timestamp::from_unix)))
 }
 
-/// Looks at a live record and changes it as `change` says.
+/// Looks at a live record and changes it as `change` says; gives what was put, if something was.
 pub(super) fn update(
     connection: &Connection,
     table: RecordTable,
     key: &[u8],
     now: Timestamp,
     change: Changer,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<Row>> {
     let live = row(connection, table, key)?.filter(|row| row.is_live(now));
     match change(live.as_ref().map(|row| row.value.as_slice())) {
-        Change::Keep => Ok(()),
-        Change::Put(value, expires) => put(connection, table, key, &value, expires),
-        Change::Remove => remove(connection, table, key).map(drop),
+        Change::Keep => Ok(None),
+        Change::Put(value, expires) => {
+            put(connection, table, key, &value, expires)?;
+            Ok(Some(Row { value, expires }))
+        }
+        Change::Remove => remove(connection, table, key).map(|_| None),
     }
 }
 

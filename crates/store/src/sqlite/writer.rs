@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::Memory;
 use super::committer::{Committer, DUE};
-use super::job::{Answer, Job, Write};
+use super::job::{Answer, Job, Write, Written};
 use super::queue::Queue;
 use super::recent::LIVE;
 use crate::engine::RecordTable;
@@ -113,11 +113,12 @@ impl Writer {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (answer, committed) = oneshot::channel();
-        self.push(write, None, Some(answer)).await?;
+        self.push(|c| Ok((write(c)?, None)), None, Some(answer)).await?;
         committed.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// The same for a write of this record, which memory may know.
+    /// The same for a write of this record, which memory may know, and knows from then on if the write says
+    /// what stands there.
     pub(super) async fn commit_record<T, F>(
         &self,
         table: RecordTable,
@@ -126,7 +127,7 @@ impl Writer {
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<Written<T>> + Send + 'static,
     {
         let (answer, committed) = oneshot::channel();
         self.push(write, Some((table, key)), Some(answer)).await?;
@@ -139,7 +140,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.push(write, None, None).await
+        self.push(|c| Ok((write(c)?, None)), None, None).await
     }
 
     async fn push<T, F>(
@@ -150,7 +151,7 @@ impl Writer {
     ) -> Result<(), StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<Written<T>> + Send + 'static,
     {
         if self.has_stopped() {
             return Err(StoreError::Stopped);

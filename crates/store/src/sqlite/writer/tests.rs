@@ -83,8 +83,10 @@ fn a_value_is_on_the_disk_before_the_jobs_of_its_commit() {
     assert!(recent.insert((table, key), single, steady_now()).is_ok());
     let due = recent.take_due(steady_now(), 1);
     let (answer_to, mut answered) = oneshot::channel();
-    let spend =
-        move |c: &Connection| statements::spend(c, table, &key, b"client", Timestamp::from_unix(1));
+    let spend = move |c: &Connection| {
+        let now = Timestamp::from_unix(1);
+        Ok((statements::spend(c, table, &key, b"client", now)?, None))
+    };
     let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
     let job: Box<dyn Job> = Box::new(Write::new(spend, None, Some(answer_to), place));
     let mut batch = Batch { jobs: vec![job], ..Batch::default() };
