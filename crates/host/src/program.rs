@@ -12,13 +12,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use countersign_client_auth::SecretDigest;
+use countersign_types::random::Random as _;
 use countersign_types::secret::ClientSecret;
 use zeroize::Zeroizing;
 
 use crate::config::ConfigError;
 use crate::logging::LogConfig;
 use crate::reload::Reload;
-use crate::seams::{Seams, gather_entropy};
+use crate::seams::{Seams, SystemRandom};
 use crate::serving::{Composed, Serving};
 use crate::{logging, server};
 
@@ -178,6 +179,14 @@ fn run<P: Program>(file: &Path) -> ExitCode {
         }
         P::compose(config, &Seams::system())
     })
+}
+
+/// Has the generator gather its first entropy on a thread of its own: it takes some thirty milliseconds of a
+/// processor, and whoever asks for randomness meanwhile waits for that, and no longer.
+fn gather_entropy() {
+    let gather = || SystemRandom.fill(&mut [0]);
+    // Without the thread, who asks first does it.
+    drop(std::thread::Builder::new().name("entropy".into()).spawn(gather));
 }
 
 /// Serves until the process is asked to end.

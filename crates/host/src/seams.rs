@@ -23,14 +23,6 @@ impl Seams {
     }
 }
 
-/// Has the generator gather its first entropy on a thread of its own: it takes some thirty milliseconds of a
-/// processor, and whoever asks for randomness meanwhile waits for that, and no longer.
-pub(crate) fn gather_entropy() {
-    let gather = || SystemRandom.fill(&mut [0]);
-    // Without the thread, who asks first does it.
-    drop(std::thread::Builder::new().name("entropy".into()).spawn(gather));
-}
-
 /// The machine's wall clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
