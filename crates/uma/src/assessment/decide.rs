@@ -137,13 +137,14 @@ impl<'a> AwaitingPolicy<'a> {
                     now: facts.now,
                 });
                 let name = resource.name().unwrap_or(asked.resource_id.as_str());
+                let missing = missing(&decision);
                 let word = tally.count(decision);
                 match word {
                     PERMITTED => granted.push(scope),
                     ASKED => case::add(&mut tally.to_ask, &asked.resource_id, scope),
                     _ => {}
                 }
-                tally.notes.push([scope, " at ", name, ": ", word].concat());
+                tally.notes.push([scope, " at ", name, ": ", word, &missing].concat());
             }
             // Tokens of a set are a set again.
             let resource_scopes = ScopeSet::from_tokens(granted).unwrap_or_default();
@@ -188,6 +189,13 @@ impl Core<'_> {
         let outcome = Outcome::Refused(GrantError::Denied(denial));
         Box::new(Ended { outcome, checks: self.checks, person })
     }
+}
+
+/// Which claims are missing, for the log; the client is told in `required_claims`.
+fn missing(decision: &Decision) -> String {
+    let Decision::NeedClaims(claims) = decision else { return String::new() };
+    let names: Vec<_> = claims.iter().map(|claim| claim.name.as_str()).collect();
+    [" (", &names.join(" "), ")"].concat()
 }
 
 const PERMITTED: &str = "permitted";

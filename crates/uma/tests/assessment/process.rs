@@ -23,6 +23,18 @@ fn verified_claims_are_kept_for_a_client_that_authenticates() {
     assert_eq!(rpt.person.unwrap().sub, "a1");
 }
 
+/// The client is told in `required_claims`; the log says it beside what was permitted.
+#[test]
+fn the_log_names_the_claims_that_are_missing() {
+    let world = World::new();
+    let token = world.token(&world.claims("t1"));
+    let mut form = pushed(&token).to_vec();
+    form.push(("scope", "put"));
+    let ended = world.present(world.process(), "t1", &form);
+    let note = &ended.checks.last().unwrap().note;
+    assert_eq!(note, "get at RS API: permitted, put at RS API: claims needed (department)");
+}
+
 #[test]
 fn and_for_no_other() {
     let mut world = World::new();
