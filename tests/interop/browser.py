@@ -180,7 +180,12 @@ def story(page, port):
     check("the account page shows what was allowed",
           "Your account" in shown and "Alice's application" in shown, shown)
     page.picture("account.png")
-    page.click("section form button")
+    check("and another place where she signed in, which she ends",
+          "Where you are signed in" in shown and "this one" in shown, shown)
+    page.click("button[name=session]")
+    gone = eventually(lambda: "Sign out there" not in page.text("main"))
+    check("  so that it is gone", gone, page.text("main"))
+    page.click("button[name=client]")
     shown = eventually(lambda: (text := page.text("main")) and "not allowed any" in text and text)
     check("it can be taken back", shown, page.text("main"))
     page.open(port, prompt="none")
