@@ -238,7 +238,9 @@ impl InternalTokens {
         let shown = self.presentation()?;
         let mut params = vec![("token", token.expose()), ("token_type_hint", "refresh_token")];
         params.extend(shown.params.iter().map(|(name, value)| (*name, value.as_str())));
-        let mut request = Request::post_form(endpoint.clone(), &params, Limits::token_endpoint());
+        // RFC 7009 §2.2: the answer has no content that counts, and so no type.
+        let limits = Limits::resource().with_max_body(64 * 1024);
+        let mut request = Request::post_form(endpoint.clone(), &params, limits);
         request.headers.extend(shown.authorization.map(|value| (AUTHORIZATION, value)));
         let answer = self.fetch.fetch(request).await.map_err(InternalTokenError::Fetch)?;
         if answer.status().is_success() {

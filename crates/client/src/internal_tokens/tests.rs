@@ -61,6 +61,9 @@ impl Service {
 impl Fetch for Service {
     fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         let url = request.url.to_string();
+        // RFC 7009 §2.2: what is answered to a revocation has no type.
+        let has_type = request.limits.content_types.contains(&"application/json");
+        assert_eq!(has_type, !url.ends_with("/revoke"), "{url}");
         let body = String::from_utf8(request.body.to_vec()).unwrap();
         let (status, answer) = if url.contains("/.well-known/") {
             let metadata = json!({ "issuer": STS, "token_endpoint": format!("{STS}/token"),
