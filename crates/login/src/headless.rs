@@ -6,6 +6,7 @@
 //! authorization endpoint's own origin and nowhere else.
 
 mod form;
+mod through;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ use http::header::{ACCEPT, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use form::Form;
+
+pub use through::{Through, sign_in_through};
 
 /// No more pages and redirects than this are gone through.
 const MAX_STEPS: usize = 8;
@@ -142,7 +145,12 @@ impl Browser<'_> {
         });
         let fields = fields.collect::<Vec<_>>();
         let limits = Limits::resource().with_max_body(256 * 1024);
-        let request = self.with_cookies(Request::post_form(url.clone(), &fields, limits));
+        self.submitted(url, Request::post_form(url.clone(), &fields, limits))
+    }
+
+    /// What a browser adds to a form that it sends.
+    fn submitted(&self, url: &EndpointUrl, request: Request) -> Request {
+        let request = self.with_cookies(request);
         match HeaderValue::try_from(url.as_url().origin().ascii_serialization()) {
             Ok(origin) => request.with_header(ORIGIN, origin),
             Err(_) => request,
