@@ -55,6 +55,16 @@ pub(crate) struct ContinuePage<'a> {
     pub(crate) stylesheet: &'a str,
 }
 
+/// The page that leads back to whoever asked, from another provider.
+#[derive(Template)]
+#[template(path = "back.html")]
+pub(crate) struct BackPage<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) destination: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) stylesheet: &'a str,
+}
+
 /// The pages on which somebody who came from another provider links the account that they have here.
 #[derive(Template)]
 #[template(path = "link.html")]
@@ -190,6 +200,11 @@ pub(crate) fn sign_in(status: StatusCode, page: &SignInPage<'_>, purpose: &Purpo
 
 /// The page that leads on to another provider. It has no form.
 pub(crate) fn on_the_way(page: &ContinuePage<'_>) -> Response {
+    html(StatusCode::OK, page.render(), "'none'")
+}
+
+/// The page that leads back from another provider. It has no form.
+pub(crate) fn back(page: &BackPage<'_>) -> Response {
     html(StatusCode::OK, page.render(), "'none'")
 }
 
