@@ -17,6 +17,8 @@ const ABOUT: &str = "Get in where nobody knows you: UMA access across domains, b
 const EXAMPLES: &str = "\
 Examples:
   countersign demo                                  watch the flow between two domains
+  countersign demo 000                              watch a server exchange a token from elsewhere
+  countersign demo 001                              watch people sign in through a broker
   countersign demo 004                              watch a service carry an identity
   countersign login https://sts.alice.example       sign in at your provider
   countersign request https://rs.bob.example/rs-api get a protected resource

@@ -3,8 +3,11 @@
 mod attack;
 mod authority;
 mod files;
+mod flow000;
+mod flow001;
 mod flow002;
 mod flow004;
+mod place;
 mod print;
 mod servers;
 mod story;
@@ -34,7 +37,9 @@ use crate::private_file::PrivateFile;
 const SESSION: &str = "session.json";
 
 /// The flows that can be shown.
-const FLOWS: [(&str, &str); 2] = [
+const FLOWS: [(&str, &str); 4] = [
+    (<flow000::World as Flow>::NUMBER, <flow000::World as Flow>::TITLE),
+    (<flow001::World as Flow>::NUMBER, <flow001::World as Flow>::TITLE),
     (<flow002::World as Flow>::NUMBER, <flow002::World as Flow>::TITLE),
     (<flow004::World as Flow>::NUMBER, <flow004::World as Flow>::TITLE),
 ];
@@ -72,8 +77,9 @@ trait Flow: Sized {
 /// Arguments of `countersign demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// Which flow to show: 002, UMA and a ticket challenge, or 004, identity propagation [default: 002]
-    #[arg(value_parser = ["002", "004"])]
+    /// Which flow to show: 000, a token from elsewhere, 001, a broker, 002, UMA and a ticket challenge, or 004,
+    /// identity propagation [default: 002]
+    #[arg(value_parser = ["000", "001", "002", "004"])]
     pub(crate) flow: Option<String>,
 
     /// Leave the servers up, and print how to use them
@@ -84,7 +90,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Write certificates and configuration files for flow 002's servers and client, and exit
+    /// Write certificates and configuration files for the servers of flow 000, 001 or 002, and exit
     #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "record"])]
     pub(crate) write: Option<PathBuf>,
 }
@@ -94,10 +100,14 @@ pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
     let flow = args.flow.as_deref();
     let done = match (&args.write, flow) {
         (Some(_), Some("004")) => {
-            let text = "--write is for flow 002; `demo 004 --keep` leaves the servers of 004 up";
+            let text = "--write is not for flow 004; `demo 004 --keep` leaves its servers up";
             return out.failed(&failure::Failure::usage(text));
         }
+        (Some(folder), Some("000")) => flow000::write(folder, out).map(|()| Ended::AsDrawn),
+        (Some(folder), Some("001")) => flow001::write(folder, out).map(|()| Ended::AsDrawn),
         (Some(folder), _) => flow002::write(folder, out).map(|()| Ended::AsDrawn),
+        (None, Some("000")) => show::<flow000::World>(&args, out).await,
+        (None, Some("001")) => show::<flow001::World>(&args, out).await,
         (None, Some("004")) => show::<flow004::World>(&args, out).await,
         (None, _) => show::<flow002::World>(&args, out).await,
     };
@@ -249,8 +259,11 @@ fn next_hint<F: Flow>() -> String {
         hint(&format!("{flow} --keep"), "leaves the servers up for requests of your own"),
         hint(&format!("{flow} --record FILE"), "keeps every arrow, check and request as JSON"),
     ];
-    if flow == flow002::World::NUMBER {
-        lines.push(hint("--write DIR", "writes their configuration files, to start them by hand"));
+    if flow != flow004::World::NUMBER {
+        lines.push(hint(
+            &format!("{flow} --write DIR"),
+            "writes their configuration files, to start them by hand",
+        ));
     }
     lines.extend(others);
     format!("Next:\n{}", lines.concat())

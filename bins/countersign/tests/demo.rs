@@ -81,6 +81,121 @@ fn a_newcomer_sees_the_flow_in_its_order() {
 }
 
 #[test]
+fn f000_1_flow_000_is_shown() {
+    let home = Home::new("demo-000");
+    let printed = home.check(&["demo", "000"], "", 0).stdout;
+    let mut rest = printed.as_str();
+    for expected in [
+        "Flow 000: people sign in elsewhere",
+        "Identity-Provider (IdP)       https://idp.university.example  127.0.0.1:",
+        "Pbench-Keycloak-server (STS)  https://sts.results.example     127.0.0.1:",
+        "Pbench-Server (Server)        https://results.example         127.0.0.1:",
+        "Pbench-Dashboard (Dashboard)  client_id dashboard",
+        " 1. Dashboard -> Server        GET IAM scheme & link",
+        " 2. Server -> Dashboard        200 authentication schema/link",
+        " 3. Dashboard -> IdP           POST Authorization request",
+        "Authenticate User and request user consent for Pbench",
+        " 4. IdP -> Dashboard           Authorization code response",
+        " 5. Dashboard -> IdP           POST authorization code (Token request)",
+        " 6. IdP -> Dashboard           200 Access/Refresh Token payload response",
+        " 7. Dashboard -> Server        POST /api/v1/pbench-token request",
+        " 8. Server -> IdP              GET public Key",
+        " 9. IdP -> Server              200 public key",
+        "10. Server                     Validate the access token",
+        "ok  aud names this API ",
+        "11. Server -> IdP              [Optional] POST userinfo endpoint",
+        "12. IdP -> Server              200 userinfo response",
+        "13. Server -> STS              Exchange IDP access token with Pbench token",
+        "http 200 POST https://sts.results.example/token",
+        "14. STS -> Server              200 new Pbench access_token and refresh_token",
+        "roles: [\"curator\",\"reader\"]",
+        "refresh_token  stays with the Server",
+        "15. Server -> Dashboard        200 /api/v1/pbench-token response",
+        "16. Dashboard -> Server        POST /api/v1/results request",
+        "Validation and Role extraction from the Pbench token",
+        "17. Server -> Dashboard        case 1: 200",
+        "18. Server -> Dashboard        case 2: 401",
+        "Three refusals",
+        "made for another application",
+        "401 Unauthorized: invalid_token",
+        "without the role",
+        "403 Forbidden: insufficient_scope",
+        "somebody else's API",
+        "400 Bad Request: invalid_target",
+        "The data",
+        "Alice Liddell",
+        "Done in ",
+        "demo 000 --keep",
+    ] {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| {
+            panic!("{expected:?} does not come, or not in its place:\n{printed}")
+        });
+        rest = after;
+    }
+    assert!(!printed.contains("DIFFERS") && !printed.contains('\u{1b}'), "{printed}");
+    let program = env!("CARGO_BIN_EXE_countersign");
+    for line in printed.lines().filter(|line| !line.contains(program)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
+fn f001_1_flow_001_is_shown() {
+    let home = Home::new("demo-001");
+    let printed = home.check(&["demo", "001"], "", 0).stdout;
+    let mut rest = printed.as_str();
+    for expected in [
+        "Flow 001: people sign in through a broker",
+        "Identity-Provider (IdP)       https://idp.university.example  127.0.0.1:",
+        "another provider              https://idp.college.example     127.0.0.1:",
+        "Identity-Broker (Broker)      https://broker.results.example  127.0.0.1:",
+        "Pbench-Server (Server)        https://results.example         127.0.0.1:",
+        " 1. Dashboard -> Server        GET Pbench client ID",
+        " 2. Server -> Dashboard        200 Response",
+        " 3. Dashboard -> Broker        LOAD identity broker auth URI",
+        "User selects an identity provider from the list",
+        "upstream  university",
+        " 4. Broker -> IdP              LOAD identity provider auth page",
+        "User challenge credentials and consent",
+        " 5. IdP -> Broker              302 Authentication Response",
+        "code for tokens (the drawing omits it)",
+        "http 200 POST https://idp.university.example/token",
+        "Identity federation",
+        " 6. Broker -> Dashboard        302 Authentication Response",
+        " 7. Dashboard -> Broker        POST Request to token endpoint",
+        " 8. Broker -> Dashboard        200 Token Response",
+        "roles: [\"curator\",\"reader\"]",
+        " 9. Dashboard -> Server        POST /api/v1/results request",
+        "Validation and identity extraction from the Pbench token",
+        "10. Server -> Dashboard        case 1: 200",
+        "11. Server -> Dashboard        case 2: 401",
+        "Three refusals",
+        "without a proof key",
+        "303 See Other: invalid_request",
+        "used before",
+        "400 Bad Request: invalid_grant",
+        "another provider",
+        "403 Forbidden: insufficient_scope",
+        "The data",
+        "alice@university.example",
+        "Done in ",
+        "demo 001 --keep",
+    ] {
+        let (_, after) = rest.split_once(expected).unwrap_or_else(|| {
+            panic!("{expected:?} does not come, or not in its place:\n{printed}")
+        });
+        rest = after;
+    }
+    assert!(!printed.contains("DIFFERS") && !printed.contains('\u{1b}'), "{printed}");
+    let program = env!("CARGO_BIN_EXE_countersign");
+    for line in printed.lines().filter(|line| !line.contains(program)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    assert_eq!(home.left_behind(), 0);
+}
+
+#[test]
 fn f004_1_flow_004_is_shown_in_both_forms() {
     let home = Home::new("demo-004");
     let printed = home.check(&["demo", "004"], "", 0).stdout;
@@ -247,6 +362,21 @@ fn what_is_written_starts_servers_by_hand() {
         assert_eq!(mode(&home.path(&format!("by-hand/{name}"))), 0o600, "{name}");
     }
     home.check(&["demo", "004", "--write", "elsewhere"], "", 2);
+    let written = home.json(&["demo", "000", "--write", "flow-000"], "");
+    assert_eq!(written["open"], "https://results.localhost:8450");
+    for name in ["idp.toml", "sts.toml", "results-service.toml", "client.toml"] {
+        let text = std::fs::read_to_string(home.path(&format!("flow-000/{name}"))).expect(name);
+        assert!(!text.contains("_PORT@") && !text.contains("@IDP@"), "{name}: {text}");
+    }
+    let written = home.json(&["demo", "001", "--write", "flow-001"], "");
+    assert_eq!(written["open"], "https://results.localhost:8450");
+    for name in ["idp.toml", "college.toml", "broker.toml", "results-service.toml"] {
+        let text = std::fs::read_to_string(home.path(&format!("flow-001/{name}"))).expect(name);
+        assert!(!text.contains("_PORT@") && !text.contains("@BROKER@"), "{name}: {text}");
+    }
+    for name in ["alice.password", "results-api.secret", "idp.localhost.key.pem"] {
+        assert_eq!(mode(&home.path(&format!("flow-000/{name}"))), 0o600, "{name}");
+    }
     let paths = home.json(&["demo", "--write", "by-hand"], "");
     assert!(paths["sts"].as_str().is_some_and(|path| path.ends_with("by-hand/sts.toml")));
 }

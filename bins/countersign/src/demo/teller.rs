@@ -78,7 +78,8 @@ impl Teller {
             inner.last_arrow = number;
             step = step.expect(number == expected, format!("arrow {expected} was to come"));
         }
-        step.messages = std::mem::take(&mut inner.messages);
+        let heard = std::mem::take(&mut inner.messages);
+        step.messages.extend(heard);
         inner.print(|printer| printer.step(&step));
         inner.story.steps.push(step);
     }
@@ -152,6 +153,11 @@ impl Teller {
         if !inner.silent {
             inner.messages.push(message);
         }
+    }
+
+    /// What was heard since the last step, for whoever tells several at once.
+    pub(super) fn take_messages(&self) -> Vec<Message> {
+        std::mem::take(&mut self.inner().messages)
     }
 
     /// An answer that reached the client.

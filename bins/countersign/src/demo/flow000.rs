@@ -1,0 +1,160 @@
+//! Flow 000: people sign in elsewhere, and the server exchanges what they bring.
+
+mod api;
+mod dashboard;
+mod files;
+mod refusals;
+mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::files::Places;
+pub(super) use self::world::World;
+use self::world::{API, DASHBOARD, Grounds, IDP, STS};
+use super::servers::{Failure, Servers};
+use super::story::{Data, Party};
+use super::teller::Teller;
+use super::{Flow, at};
+use crate::output::Output;
+
+/// The drawing's parties, without "Pbench-".
+const DASHBOARD_NAME: &str = "Dashboard";
+const SERVER: &str = "Server";
+const PROVIDER: &str = "IdP";
+const SERVICE: &str = "STS";
+
+/// The number of the last arrow.
+const LAST: u8 = 18;
+
+impl Flow for World {
+    const NUMBER: &'static str = "000";
+    const TITLE: &'static str =
+        "people sign in elsewhere, and the server exchanges what they bring";
+    const CONFIG: &'static str = files::CLIENT;
+
+    type Grounds = Grounds;
+
+    fn prepare() -> Result<Grounds, Failure> {
+        Grounds::prepare()
+    }
+
+    fn start(grounds: Grounds, teller: Arc<Teller>) -> Result<Self, Failure> {
+        Self::start(grounds, teller)
+    }
+
+    fn servers(&mut self) -> &mut Servers {
+        &mut self.servers
+    }
+
+    fn into_servers(self) -> Servers {
+        self.servers
+    }
+
+    /// What to type at a shell to sign in as Alice at the provider, as the dashboard.
+    fn commands(program: &str, folder: &Path) -> Vec<String> {
+        let password = at(folder, "alice.password");
+        vec![
+            format!("{program} login {IDP} --headless --username alice --password-file {password}"),
+            format!("{program} discover alice@university.example"),
+        ]
+    }
+
+    async fn tell(&mut self) -> Result<(), Failure> {
+        introduce(self);
+        let teller = self.servers.teller();
+        teller.heading("The flow");
+        let body = match dashboard::run(self).await {
+            Ok(body) => {
+                teller.flow_ended(DASHBOARD_NAME, LAST, None);
+                Some(body)
+            }
+            Err(error) => {
+                let said = crate::failure::one_line(&error.to_string());
+                teller.flow_ended(DASHBOARD_NAME, LAST, Some(said));
+                None
+            }
+        };
+        teller.heading("Three refusals");
+        teller.fall_silent();
+        for refusal in refusals::try_all(self).await {
+            teller.refusal(refusal);
+        }
+        if let Some(body) = body {
+            teller.heading("The data");
+            teller.data(data(&body));
+        }
+        Ok(())
+    }
+}
+
+/// Writes what the servers need to be started by hand.
+pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)?;
+    let places = Places::by_hand();
+    world::write(folder, &places)?;
+    let folder = std::fs::canonicalize(folder)?;
+    let [idp, sts, api] = [files::IDP, files::STS, files::API].map(|file| at(&folder, file));
+    let text = format!(
+        "\
+Written to {shown}. Start each server in a terminal of its own:
+
+  sts {idp}
+  sts {sts}
+  countersign-example-results-service {api}
+
+Then open {url} and sign in as alice or bob, with the password in
+{password}. `examples/results-service/start` does all of it.",
+        shown = folder.display(),
+        url = places.api.url,
+        password = at(&folder, "alice.password"),
+    );
+    let json = serde_json::json!({
+        "folder": folder, "idp": idp, "sts": sts, "results_service": api, "open": places.api.url,
+    });
+    out.result(&text, &json).map_err(|failure| failure.line())?;
+    Ok(())
+}
+
+/// Who takes part, a line each.
+fn introduce(world: &World) {
+    let server = |domain, role, url, port: u16| Party {
+        domain,
+        role,
+        url: Some(url),
+        listens: Some(format!("127.0.0.1:{port}")),
+        ..Party::default()
+    };
+    let teller = world.servers.teller();
+    teller.parties(vec![
+        server("university.example", "Identity-Provider (IdP)", IDP, world.places.idp.port),
+        server("results.example", "Pbench-Keycloak-server (STS)", STS, world.places.sts.port),
+        server("results.example", "Pbench-Server (Server)", API, world.places.api.port),
+        Party {
+            domain: "results.example",
+            role: "Pbench-Dashboard (Dashboard)",
+            client_id: Some(DASHBOARD),
+            registered_at: vec![IDP],
+            ..Party::default()
+        },
+    ]);
+    teller.line(
+        "\n  The university has never heard of the STS, which trusts it for what its configuration says.",
+    );
+}
+
+/// The data that came, compared with what is there for a curator.
+fn data(body: &[u8]) -> Data {
+    let found = serde_json::from_slice::<Value>(body).ok();
+    let differs = if found == Some(api::data("Alice Liddell")) {
+        Vec::new()
+    } else {
+        vec!["it is not what the server has for Alice".to_owned()]
+    };
+    Data { body: String::from_utf8_lossy(body).into_owned(), differs }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The Pbench-Dashboard of the drawing: it signs people in at the provider, whose pages it drives as a
+//! script does, and calls the server.
+
+use bytes::Bytes;
+use countersign_fetch::{Limits, Request};
+use countersign_login::{Credentials, Registration, RelyingParty, headless};
+use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, EndpointUrl, Issuer, RedirectUri, ScopeSet, auth_param};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::Value;
+
+use super::api::{ENDPOINTS, RESULTS, TOKEN};
+use super::world::{API, DASHBOARD, IDP, World};
+use super::{DASHBOARD_NAME, PROVIDER, SERVER};
+use crate::demo::servers::Failure;
+use crate::demo::story::Step;
+
+const SCOPE: &str = "openid profile email claims-provider";
+
+/// Arrows 1 to 17, and the body of the last.
+pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
+    let teller = world.servers.teller();
+    let document = send(world, Method::GET, ENDPOINTS, None).await?;
+    teller.step(Step::new(Some(1), DASHBOARD_NAME, SERVER, "GET IAM scheme & link"));
+    let openid: Value = serde_json::from_slice(document.body())?;
+    let said = |name: &str| {
+        openid.get("openid").and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or_default()
+    };
+    let text = String::from_utf8_lossy(document.body());
+    teller.step(
+        Step::new(Some(2), SERVER, DASHBOARD_NAME, "200 authentication schema/link")
+            .detail("issuer", said("issuer"))
+            .detail("client_id", said("client_id"))
+            .expect(document.status() == StatusCode::OK, format!("{}", document.status()))
+            .expect(!text.contains("secret"), "a secret is published"),
+    );
+
+    let token = sign_in(world, "alice", said("client_id"), true).await?;
+    let step = Step::new(Some(7), DASHBOARD_NAME, SERVER, format!("POST {TOKEN} request"));
+    teller.step(step.token_again("Authorization", format!("Bearer {}", token.expose())));
+    let answer = send(world, Method::POST, TOKEN, Some(&token)).await?;
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let pbench = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
+    let pbench = AccessToken::new(pbench);
+    let words = format!("200 {TOKEN} response (new 'Pbench Access Token')");
+    teller.step(
+        Step::new(Some(15), SERVER, DASHBOARD_NAME, words)
+            .token_again("access_token", pbench.expose())
+            .expect(answer.status() == StatusCode::OK, format!("{}", answer.status()))
+            .expect(body.get("refresh_token").is_none(), "the refresh token was to stay (A30)"),
+    );
+
+    let step = Step::new(Some(16), DASHBOARD_NAME, SERVER, format!("POST {RESULTS} request"));
+    teller.step(step.token_again("Authorization", format!("Bearer {}", pbench.expose())));
+    let answer = send(world, Method::POST, RESULTS, Some(&pbench)).await?;
+    let step =
+        Step::new(Some(17), SERVER, DASHBOARD_NAME, format!("case 1: 200 {RESULTS} response"));
+    teller.step(step.expect(answer.status() == StatusCode::OK, format!("{}", answer.status())));
+
+    // The provider's own token opens nothing here.
+    let refused = send(world, Method::POST, RESULTS, Some(&token)).await?;
+    let challenge = refused.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    let challenges = auth_param::parse(challenge.unwrap_or_default()).unwrap_or_default();
+    let error = challenges.iter().find_map(|challenge| challenge.param("error"));
+    let words = format!("case 2: 401 {RESULTS} response (with the IdP's token)");
+    teller.step(
+        Step::new(Some(18), SERVER, DASHBOARD_NAME, words)
+            .detail("error", error.unwrap_or_default())
+            .expect(refused.status() == StatusCode::UNAUTHORIZED, format!("{}", refused.status())),
+    );
+    Ok(answer.into_body())
+}
+
+/// Arrows 3 to 6: somebody signs in at the provider, for one of its clients.
+pub(super) async fn sign_in(
+    world: &World,
+    username: &str,
+    client: &str,
+    tells: bool,
+) -> Result<AccessToken, Failure> {
+    let tell = |step: Step| {
+        if tells {
+            world.servers.teller().step(step);
+        }
+    };
+    let (fetch, random) = (world.servers.fetch(), world.servers.random());
+    let registration = Registration::public(ClientId::parse(client)?);
+    let issuer = Issuer::parse(IDP)?;
+    let provider = RelyingParty::discover(world.servers.fetch(), &issuer, registration).await?;
+    let callback = RedirectUri::parse(&format!("{API}/callback"))?;
+    let scope = ScopeSet::parse(SCOPE)?;
+    let (url, pending) = provider.begin(&callback, &scope, random.as_ref())?;
+    tell(
+        Step::new(Some(3), DASHBOARD_NAME, PROVIDER, "POST Authorization request")
+            .detail("client_id", client)
+            .detail("scope", scope.to_string())
+            .detail("code_challenge", "S256, with state and nonce"),
+    );
+    let credentials = Credentials { username: username.to_owned(), password: world.password() };
+    let query = headless::sign_in(fetch.as_ref(), &url, &callback, &credentials).await?;
+    let words = "Authenticate User and request user consent for Pbench";
+    tell(Step::new(None, PROVIDER, PROVIDER, words).detail("user", username));
+    tell(
+        Step::new(Some(4), PROVIDER, DASHBOARD_NAME, "Authorization code response")
+            .expect(query.contains("code="), "a code was to come")
+            .expect(query.contains("iss="), "the answer was to name its issuer (RFC 9207)"),
+    );
+    let now = world.servers.clock().now();
+    let tokens = provider.finish(pending, &query, now, random.as_ref()).await?;
+    let words = "POST authorization code (Token request)";
+    tell(Step::new(Some(5), DASHBOARD_NAME, PROVIDER, words));
+    tell(
+        Step::new(Some(6), PROVIDER, DASHBOARD_NAME, "200 Access/Refresh Token payload response")
+            .token("access_token", tokens.access_token.expose())
+            .detail("id_token", format!("verified, sub {}", tokens.identity.subject)),
+    );
+    Ok(tokens.access_token)
+}
+
+/// A token of the API's own server, for somebody.
+pub(super) async fn pbench_token(world: &World, username: &str) -> Result<AccessToken, Failure> {
+    let brought = sign_in(world, username, DASHBOARD, false).await?;
+    let answer = send(world, Method::POST, TOKEN, Some(&brought)).await?;
+    let body: Value = serde_json::from_slice(answer.body())?;
+    let token = body.get("access_token").and_then(Value::as_str).ok_or("no token was given")?;
+    Ok(AccessToken::new(token))
+}
+
+/// A request to the server.
+pub(super) async fn send(
+    world: &World,
+    method: Method,
+    path: &str,
+    token: Option<&AccessToken>,
+) -> Result<Response<Bytes>, Failure> {
+    let url = EndpointUrl::parse(&format!("{API}{path}"))?;
+    let mut request = Request::new(method, url, Limits::resource());
+    if let Some(token) = token {
+        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
+        request = request.with_header(AUTHORIZATION, bearer);
+    }
+    Ok(world.servers.fetch().fetch(request).await?)
+}

@@ -1,0 +1,49 @@
+//! The demo in one process, as it is drawn and with one thing changed.
+
+use super::*;
+use crate::demo::story::Story;
+use crate::demo::told::{self, differences, differs, replace};
+
+/// Runs the demo over files that were changed before anybody read them.
+async fn told(change: impl FnOnce(&Path)) -> Story {
+    let grounds = Grounds::prepare().unwrap();
+    let folder = grounds.folder().to_owned();
+    told::by::<World>(grounds, &folder, change).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f000_1_the_flow_is_as_drawn() {
+    let story = told(|_| {}).await;
+    assert_eq!(differences(&story), [""; 0]);
+    assert!(story.as_drawn());
+    let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
+    assert_eq!(arrows, (1..=LAST).collect::<Vec<_>>());
+    let with_messages = |number: u8, needle: &str| {
+        let mut steps = story.steps.iter().filter(|step| step.number == Some(number));
+        steps.any(|step| step.messages.iter().any(|message| message.url.contains(needle)))
+    };
+    for (number, needle) in [(8, "/jwks"), (11, "/userinfo"), (15, "/api/v1/pbench-token")] {
+        assert!(with_messages(number, needle), "{number}: {needle}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_not_trusted_differs_and_comes_to_its_end() {
+    let story = told(|folder| {
+        let (old, new) =
+            ("audiences = [\"https://results.example\"]\nrefresh", "clients = [\"x\"]\n#");
+        replace(folder, files::STS, old, new);
+    })
+    .await;
+    differs(&story, "arrow 14 was to come");
+    assert_eq!(story.refusals.len(), 3);
+    assert!(!story.as_drawn());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_the_role_differs() {
+    let story =
+        told(|folder| replace(folder, files::IDP, "groups = [\"staff\"]", "groups = []")).await;
+    differs(&story, "403 Forbidden");
+    differs(&story, "it is not what the server has for Alice");
+}
