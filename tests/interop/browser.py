@@ -1,67 +1,21 @@
-"""Drives the provider's pages in headless Chromium, by WebDriver and Python's standard library.
+"""Drives the provider's pages in headless Chromium.
 
     browser.py FOLDER PICTURES      the folder that `countersign demo --write FOLDER` made, and where pictures go
 """
 
-import base64
 import http.server
-import json
 import pathlib
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 import tomllib
-import urllib.error
 import urllib.parse
-import urllib.request
 
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-DRIVER = "http://127.0.0.1:9515"
+from webdriver import Page, browser, check, eventually
 
-folder, pictures = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+folder = pathlib.Path(sys.argv[1])
 config = tomllib.loads((folder / "client.toml").read_text())
 rules = ",".join("MAP " + entry.replace("=", " ") for entry in config["danger"]["connect_to"])
 password = (folder / "alice.password").read_text().strip()
-
-
-def check(what, holds, found):
-    print(("ok  " if holds else "NO  ") + what)
-    if not holds:
-        raise SystemExit(f"found {found!r}")
-
-
-def driver(method, path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(DRIVER + path, data, {"Content-Type": "application/json"},
-                                     method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)["value"]
-    except urllib.error.HTTPError as refused:
-        raise Refused(refused.read().decode(errors="replace")) from refused
-
-
-class Refused(Exception):
-    """The driver's own words: no such element, a page that went away, ..."""
-
-
-def eventually(attempt, seconds=20):
-    """What `attempt` gives as soon as it gives something true. A click returns before the page that
-    it leads to is there, and the driver refuses whatever it is asked about a page that is going."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found = attempt()
-        except Refused as refused:
-            found = None
-            if time.monotonic() > deadline:
-                raise refused
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
 
 
 class Callback(http.server.BaseHTTPRequestHandler):
@@ -76,33 +30,9 @@ class Callback(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Page:
-    def __init__(self, session):
-        self.at = f"/session/{session}"
-
-    def find(self, selector):
-        using = {"using": "css selector", "value": selector}
-        return eventually(lambda: driver("POST", f"{self.at}/element", using)[ELEMENT])
-
-    def type(self, selector, text):
-        driver("POST", f"{self.at}/element/{self.find(selector)}/value", {"text": text})
-
-    def click(self, selector):
-        driver("POST", f"{self.at}/element/{self.find(selector)}/click", {})
-
-    def text(self, selector="body"):
-        return eventually(
-            lambda: driver("GET", f"{self.at}/element/{self.find(selector)}/text"))
-
-    def url(self):
-        return driver("GET", f"{self.at}/url")
-
-    def picture(self, name):
-        picture = driver("GET", f"{self.at}/screenshot")
-        (pictures / name).write_bytes(base64.b64decode(picture))
-
+class Provider(Page):
     def visit(self, path):
-        driver("POST", f"{self.at}/url", {"url": f"https://sts.alice.example{path}"})
+        super().visit(f"https://sts.alice.example{path}")
 
     def open(self, port, **wishes):
         query = urllib.parse.urlencode({
@@ -127,9 +57,7 @@ def story(page, port):
     shown = page.text()
     check("the page names the client and what it asks for",
           "Alice's application" in shown and "claims-provider" in shown, shown)
-    weight = driver("POST", f"{page.at}/execute/sync", {
-        "script": "return getComputedStyle(document.querySelector('form button')).fontWeight",
-        "args": []})
+    weight = page.run("return getComputedStyle(document.querySelector('form button')).fontWeight")
     check("its style sheet is applied under its content security policy",
           int(weight) >= 600, weight)
     page.picture("sign-in.png")
@@ -208,33 +136,8 @@ def story(page, port):
 def main():
     callback = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
     threading.Thread(target=callback.serve_forever, daemon=True).start()
-    profile = tempfile.mkdtemp()
-    chromedriver = subprocess.Popen(["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL)
-    try:
-        for attempt in range(100):
-            try:
-                driver("GET", "/status")
-                break
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        options = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", f"--user-data-dir={profile}",
-            # The authority is a throw-away one; what is tested here is the page.
-            "--ignore-certificate-errors", f"--host-resolver-rules={rules}",
-        ]
-        capabilities = {"alwaysMatch": {"browserName": "chrome", "acceptInsecureCerts": True,
-                                        "goog:chromeOptions": {"args": options}}}
-        session = driver("POST", "/session", {"capabilities": capabilities})["sessionId"]
-        try:
-            story(Page(session), callback.server_port)
-        finally:
-            driver("DELETE", f"/session/{session}")
-    finally:
-        chromedriver.terminate()
-        chromedriver.wait(10)
-        shutil.rmtree(profile, ignore_errors=True)
+    with browser(rules, sys.argv[2], Provider) as page:
+        story(page, callback.server_port)
 
 
 main()

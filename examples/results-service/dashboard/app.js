@@ -5,6 +5,9 @@ import * as view from "./view.js";
 
 const find = (id) => document.getElementById(id);
 
+const address = new URL(location.href);
+const isAnswer = address.pathname === "/callback";
+
 let exchanges = true;
 const waiting = [];
 const session = new Session((...arrow) => {
@@ -18,6 +21,10 @@ const session = new Session((...arrow) => {
 function tellAll() {
   exchanges = session.exchanges;
   for (const [arrow, status, what] of waiting.splice(0)) {
+    // On the way back the page asks once more what the flow asks once.
+    if (arrow === "endpoints" && isAnswer) {
+      continue;
+    }
     view.tell(exchanges, arrow, status, what);
   }
 }
@@ -78,8 +85,6 @@ find("form").addEventListener("submit", (event) => {
 
 await attempt(async () => {
   view.log();
-  const address = new URL(location.href);
-  const isAnswer = address.pathname === "/callback";
   if (isAnswer) {
     // The code is used once; the address that had it is gone from here on.
     history.replaceState(null, "", "/");

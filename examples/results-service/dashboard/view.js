@@ -46,6 +46,9 @@ export function say(id, text, kind = "plain") {
   place.hidden = !text;
   place.className = kind;
   place.textContent = text;
+  if (text) {
+    place.scrollIntoView({ block: "nearest" });
+  }
 }
 
 export function provider(name, exchanges) {

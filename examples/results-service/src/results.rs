@@ -144,10 +144,11 @@ fn no_form(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
 const NOT_A_RESULT: Wire =
     Wire::new(ErrorCode::INVALID_REQUEST, StatusCode::BAD_REQUEST, "the body is no result in JSON");
 
-/// The name that the token says, or its subject.
+/// What the token says of who it is: a name, an address, or the subject at least.
 fn name(caller: &VerifiedCaller) -> &str {
     let said = caller.claims().get("name").and_then(Value::as_str);
-    said.or(caller.subject()).unwrap_or_default()
+    let email = || caller.email().map(|email| email.as_str());
+    said.or_else(email).or(caller.subject()).unwrap_or_default()
 }
 
 /// Not to be kept by anybody's cache, like every answer of this function.

@@ -1,0 +1,131 @@
+"""WebDriver in Python's standard library: as much of it as pages with forms and one application take."""
+
+import base64
+import contextlib
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+DRIVER = "http://127.0.0.1:9515"
+
+
+def check(what, holds, found):
+    print(("ok  " if holds else "NO  ") + what)
+    if not holds:
+        raise SystemExit(f"found {found!r}")
+
+
+def driver(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(DRIVER + path, data, {"Content-Type": "application/json"},
+                                     method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)["value"]
+    except urllib.error.HTTPError as refused:
+        raise Refused(refused.read().decode(errors="replace")) from refused
+
+
+class Refused(Exception):
+    """The driver's own words: no such element, a page that went away, ..."""
+
+
+def eventually(attempt, seconds=20):
+    """What `attempt` gives as soon as it gives something true. A click returns before the page that
+    it leads to is there, and the driver refuses whatever it is asked about a page that is going."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = attempt()
+        except Refused as refused:
+            found = None
+            if time.monotonic() > deadline:
+                raise refused
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+
+
+class Page:
+    def __init__(self, session, pictures):
+        self.at = f"/session/{session}"
+        self.pictures = pathlib.Path(pictures)
+
+    def find(self, selector):
+        using = {"using": "css selector", "value": selector}
+        return eventually(lambda: driver("POST", f"{self.at}/element", using)[ELEMENT])
+
+    def type(self, selector, text):
+        driver("POST", f"{self.at}/element/{self.find(selector)}/value", {"text": text})
+
+    def click(self, selector):
+        driver("POST", f"{self.at}/element/{self.find(selector)}/click", {})
+
+    def text(self, selector="body"):
+        return eventually(
+            lambda: driver("GET", f"{self.at}/element/{self.find(selector)}/text"))
+
+    def url(self):
+        return driver("GET", f"{self.at}/url")
+
+    def picture(self, name):
+        picture = driver("GET", f"{self.at}/screenshot")
+        (self.pictures / name).write_bytes(base64.b64decode(picture))
+
+    def visit(self, url):
+        driver("POST", f"{self.at}/url", {"url": url})
+
+    def run(self, script):
+        return driver("POST", f"{self.at}/execute/sync", {"script": script, "args": []})
+
+    @contextlib.contextmanager
+    def elsewhere(self, url):
+        """Another window of the same browser, for the time of the block."""
+        before = driver("GET", f"{self.at}/window")
+        other = driver("POST", f"{self.at}/window/new", {"type": "tab"})["handle"]
+        driver("POST", f"{self.at}/window", {"handle": other})
+        self.visit(url)
+        yield
+        driver("DELETE", f"{self.at}/window")
+        driver("POST", f"{self.at}/window", {"handle": before})
+
+    def size(self, width, height):
+        driver("POST", f"{self.at}/window/rect", {"width": width, "height": height})
+
+
+@contextlib.contextmanager
+def browser(rules, pictures, kind=Page):
+    """A headless Chromium that finds names by these rules; it ends with the block."""
+    profile = tempfile.mkdtemp()
+    chromedriver = subprocess.Popen(["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            try:
+                driver("GET", "/status")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        options = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+            # The authority is a throw-away one; what is tested here is the page.
+            "--ignore-certificate-errors", f"--host-resolver-rules={rules}",
+        ]
+        capabilities = {"alwaysMatch": {"browserName": "chrome", "acceptInsecureCerts": True,
+                                        "goog:chromeOptions": {"args": options}}}
+        session = driver("POST", "/session", {"capabilities": capabilities})["sessionId"]
+        try:
+            yield kind(session, pictures)
+        finally:
+            driver("DELETE", f"/session/{session}")
+    finally:
+        chromedriver.terminate()
+        chromedriver.wait(10)
+        shutil.rmtree(profile, ignore_errors=True)
