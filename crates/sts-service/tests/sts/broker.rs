@@ -273,6 +273,26 @@ async fn f001_10_the_same_identity_is_the_same_person_and_no_other_is() {
     assert_eq!(imported.len(), 6);
 }
 
+/// F001-10 after the process was killed: what it had acknowledged is on the disk.
+#[tokio::test]
+async fn f001_10_a_link_survives_a_killed_process() {
+    let (directory, copy) = (Directory::new(), Directory::new());
+    let people = People::new([user("alice", true)]);
+    let provider = Arc::new(Provider::new());
+    let at = |engine| {
+        let (people, provider) = (Arc::clone(&people), Arc::clone(&provider));
+        Case::of(people, engine, provider, both(), |upstreams| upstreams)
+    };
+    let case = at(directory.open());
+    let answer = case.arrives(&Browser::new(&case.world), ("library", "7"), &[], |_| {}).await;
+    let before = case.subject(&answer).await;
+    directory.copy_to(&copy);
+    let case = at(copy.open());
+    let answer = case.arrives(&Browser::new(&case.world), ("library", "7"), &[], |_| {}).await;
+    assert_eq!(case.subject(&answer).await, before);
+    assert_eq!(people.imported().len(), 1);
+}
+
 /// F001-10 under a race: of simultaneous first logins comes one account.
 #[tokio::test]
 async fn f001_10_simultaneous_first_logins_make_one_account() {
