@@ -130,6 +130,18 @@ def exchange(page):
     check("who denies it is not signed in, and is told so", "did not allow" in denied, denied)
     page.picture("dashboard-000-denied.png")
 
+    # F001-2: an answer that this page did not ask for, and one whose state is another's.
+    for begun in (False, True):
+        page.visit(DASHBOARD)
+        if begun:
+            begin(page)
+            page.find("button[value=deny]")
+        page.visit(f"{DASHBOARD}callback?code=stolen&state=another&iss=https%3A%2F%2Fidp.localhost%3A8451")
+        wrong = shown(page, "#notice", "login")
+        log = page.text("#log")
+        check("an answer of another login is refused, and its code not used" + (", while one goes on" if begun else ""),
+              "login" in wrong and "Code for tokens" not in log, (wrong, log))
+
     page.size(420, 900)
     sign_in(page, "alice")
     shown(page, "#rows", "linpack")

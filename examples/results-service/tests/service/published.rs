@@ -23,6 +23,26 @@ async fn f001_11_what_is_published_has_no_secret() {
     assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
 }
 
+/// Flow 001: people sign in at the API's own issuer, and there is nothing to exchange.
+#[tokio::test]
+async fn f001_1_without_an_exchange_the_broker_is_where_people_sign_in() {
+    let world = World::with(|host, text| match host {
+        "results.example" => {
+            let (before, _) = text.split_once("[exchange]").unwrap();
+            before.replace(&format!("issuer = \"{IDP}\""), &format!("issuer = \"{STS}\""))
+        }
+        _ => text,
+    })
+    .await;
+    let document = world.api("GET /api/v1/endpoints", &[], "").await.json();
+    assert_eq!(document["openid"]["issuer"], STS);
+    assert_eq!(document["openid"]["authorization_endpoint"], format!("{STS}/authorize"));
+    assert_eq!(document["token_exchange"], json!(null));
+    assert_eq!(world.api("POST /api/v1/pbench-token", &[], "").await.status, 404);
+    let brought = world.brought("alice").await;
+    assert_eq!(world.with_token("GET /api/v1/me", &brought, "").await.status, 401);
+}
+
 /// A21: a configuration that would publish one is refused.
 #[tokio::test]
 async fn a21_a_secret_for_the_page_is_refused() {
