@@ -192,6 +192,9 @@ pub struct ServerMetadata {
     /// What sign-ins are worth, by classes. OpenID Discovery §3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acr_values_supported: Vec<String>,
+    /// The languages of the pages. OpenID Discovery §3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ui_locales_supported: Vec<String>,
     /// Subject identifier types. OpenID Discovery §3.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subject_types_supported: Vec<String>,
@@ -260,6 +263,7 @@ impl ServerMetadata {
             userinfo_endpoint: None,
             end_session_endpoint: None,
             acr_values_supported: Vec::new(),
+            ui_locales_supported: Vec::new(),
             subject_types_supported: Vec::new(),
             id_token_signing_alg_values_supported: Vec::new(),
             claims_supported: Vec::new(),

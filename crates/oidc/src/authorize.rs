@@ -58,6 +58,9 @@ pub struct AuthorizationRequest {
     pub dpop_jkt: Option<DpopJkt>,
     /// Whom the client expects to sign in.
     pub login_hint: Option<String>,
+    /// The languages that the client wishes its person to be spoken to in, the first first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ui_locales: Option<String>,
     /// What the client wishes of the sign-in.
     #[serde(default, skip_serializing_if = "Wishes::is_none")]
     pub wishes: Wishes,
@@ -178,6 +181,7 @@ impl Received {
             code_challenge: asked.code_challenge,
             dpop_jkt: asked.dpop_jkt,
             login_hint: params.get("login_hint").filter(|hint| is_opaque(hint)).map(str::to_owned),
+            ui_locales: params.get("ui_locales").filter(|it| is_opaque(it)).map(str::to_owned),
             wishes: asked.wishes,
         })
     }

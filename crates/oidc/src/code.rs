@@ -160,6 +160,7 @@ mod tests {
                 code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
                 dpop_jkt: None,
                 login_hint: None,
+                ui_locales: None,
                 wishes: Wishes::default(),
             },
             expires: Timestamp::from_unix(60),

@@ -194,6 +194,7 @@ mod tests {
             code_challenge: CodeChallenge::of(&CodeVerifier::new("v".repeat(43))).unwrap(),
             dpop_jkt: None,
             login_hint: None,
+            ui_locales: None,
             wishes: Wishes::parse(&Params::parse(query.as_bytes(), &[]).unwrap())?,
         })
     }

@@ -27,6 +27,7 @@ use crate::client_request::is_form;
 use crate::form_token::{Browser, Form, Purpose};
 use crate::pages::{self, AccountPage, AllowedClient, KnownSession};
 use crate::sessions::{self, Active, Session};
+use crate::texts::Say;
 use crate::users::User;
 
 pub(crate) async fn get(State(sts): State<Arc<Sts>>, headers: HeaderMap) -> Response {
@@ -54,31 +55,31 @@ async fn show(
     let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::Account { sid: active.sign_in.sid.clone() };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
-        return Ok(problem(sts, "This server could not make the page."));
+        return Ok(problem(sts, |t| t.not_made));
     };
     let page = AccountPage {
-        provider: &sts.settings.name,
-        username: &active.user.username,
+        provider: sts.settings.name.clone(),
+        username: active.user.username.clone(),
         sessions: all.iter().map(|session| known(session, active)).collect(),
-        clients: clients.iter().map(allowed_client).collect(),
+        clients: clients.into_iter().map(allowed_client).collect(),
         linked: linked::shown(sts, &active.user, &links),
-        unlink: sts.endpoints.unlink.as_url().path(),
-        action: sts.endpoints.account.as_url().path(),
-        sign_out: sts.endpoints.end_session.as_url().path(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-        form_token: &form_token,
+        unlink: sts.endpoints.unlink.as_url().path().to_owned(),
+        action: sts.endpoints.account.as_url().path().to_owned(),
+        sign_out: sts.endpoints.end_session.as_url().path().to_owned(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+        form_token,
     };
-    let mut response = pages::account(&page);
+    let mut response = pages::account(page);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-fn known<'a>(session: &'a Session, active: &Active) -> KnownSession<'a> {
+fn known(session: &Session, active: &Active) -> KnownSession {
     let Session { sign_in, begun, browser, .. } = session;
     KnownSession {
-        sid: &sign_in.sid,
+        sid: sign_in.sid.clone(),
         browser: *browser,
         begun: moment(*begun),
         again: (sign_in.auth_time > *begun).then(|| moment(sign_in.auth_time)),
@@ -95,12 +96,12 @@ fn moment(at: Timestamp) -> String {
 /// A client that somebody allowed something: its identifier, its name and what.
 type Named = (ClientId, String, ScopeSet);
 
-fn allowed_client((id, name, scope): &Named) -> AllowedClient<'_> {
+fn allowed_client((id, name, scope): Named) -> AllowedClient {
     AllowedClient {
-        id: id.as_str(),
+        id: id.to_string(),
         name,
-        scopes: pages::meanings(scope),
         is_lasting: scope.contains(OFFLINE_ACCESS),
+        scopes: pages::meanings(&scope),
     }
 }
 
@@ -183,7 +184,7 @@ pub(crate) async fn post(
     done.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
-const TOO_OLD: &str = "This page is too old, or it was not opened in this browser.";
+const TOO_OLD: Say = |t| t.too_old;
 
 async fn fulfil(
     sts: &Sts,
@@ -241,6 +242,6 @@ async fn take_back(
     Ok(())
 }
 
-fn problem(sts: &Sts, explanation: &str) -> Response {
+fn problem(sts: &Sts, explanation: Say) -> Response {
     pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
 }

@@ -33,7 +33,7 @@ use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
 use crate::users::Users;
 use crate::{
-    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout,
+    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout, pages,
     revocation, token, userinfo,
 };
 
@@ -288,13 +288,8 @@ pub fn app(sts: Arc<Sts>) -> Router {
         )
         .route(&path(&endpoints.revocation), post(revocation::post).options(cors::preflight))
         .layer(from_fn(cors::allow));
-    Router::new()
-        // An issuer's path may well have a segment that starts with a colon.
+    let for_people = Router::new()
         .without_v07_checks()
-        .route(&path(&endpoints.openid_configuration), get(discovery::metadata))
-        .route(&path(&endpoints.oauth_metadata), get(discovery::metadata))
-        .route(&path(&endpoints.jwks), get(discovery::jwks))
-        .route(webfinger::PATH, get(discovery::webfinger))
         .route(
             &path(&endpoints.authorization),
             get(authorize::get).post(authorize::post).fallback(elsewhere::page),
@@ -309,7 +304,6 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(&path(&endpoints.confirm_link), post(link_form::confirmed).fallback(elsewhere::page))
         .route(&path(&endpoints.unlink), post(linked::unlink).fallback(elsewhere::page))
         .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
-        .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(
             &path(&endpoints.end_session),
             get(logout::get).post(logout::post).fallback(elsewhere::page),
@@ -319,8 +313,18 @@ pub fn app(sts: Arc<Sts>) -> Router {
             &path(&endpoints.account),
             get(account::get).post(account::post).fallback(elsewhere::page),
         )
+        .layer(from_fn(pages::speak));
+    Router::new()
+        // An issuer's path may well have a segment that starts with a colon.
+        .without_v07_checks()
+        .route(&path(&endpoints.openid_configuration), get(discovery::metadata))
+        .route(&path(&endpoints.oauth_metadata), get(discovery::metadata))
+        .route(&path(&endpoints.jwks), get(discovery::jwks))
+        .route(webfinger::PATH, get(discovery::webfinger))
+        .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(&path(&endpoints.introspection), post(introspection::post))
         .merge(for_scripts)
+        .merge(for_people)
         .fallback(elsewhere::no_such_endpoint)
         .method_not_allowed_fallback(elsewhere::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

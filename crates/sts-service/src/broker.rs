@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use self::accounts::{ImportedAccount, ImportedAccounts};
 pub use self::mapping::Mapping;
 use self::pending::Logins;
-use self::upstream::Upstream;
+pub(crate) use self::upstream::Upstream;
 use crate::app::Sts;
 use crate::users::User;
 

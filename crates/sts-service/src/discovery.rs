@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use crate::app::Sts;
 use crate::pages;
+use crate::texts::LANGUAGES;
 use crate::token::client_credentials;
 
 pub(crate) async fn metadata(State(sts): State<Arc<Sts>>) -> Response {
@@ -101,6 +102,8 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.authorization_response_iss_parameter_supported = true;
     metadata.client_id_metadata_document_supported = sts.clients.reads_documents();
     metadata.acr_values_supported = names(&[PASSWORD_ACR]);
+    metadata.ui_locales_supported =
+        LANGUAGES.into_iter().map(|texts| texts.tag.to_owned()).collect();
     metadata.subject_types_supported = names(&["public"]);
     metadata.id_token_signing_alg_values_supported =
         names(&[Algorithm::Rs256.name(), Algorithm::Es256.name()]);

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use crate::app::Sts;
 use crate::pages;
+use crate::texts::Say;
 
 /// There is nothing at this path.
 pub(crate) async fn no_such_endpoint() -> Response {
@@ -24,7 +25,7 @@ pub(crate) async fn method_not_allowed() -> Response {
 
 /// The same where people come by.
 pub(crate) async fn page(State(sts): State<Arc<Sts>>) -> Response {
-    let explanation = "The request that brought you here is malformed.";
+    let explanation: Say = |t| t.malformed;
     pages::problem(StatusCode::METHOD_NOT_ALLOWED, explanation, &sts.endpoints.stylesheet)
 }
 

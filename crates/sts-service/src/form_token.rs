@@ -252,6 +252,7 @@ pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
         ("nonce", request.nonce),
         (dpop_jkt::NAME, request.dpop_jkt.map(|jkt| jkt.to_string())),
         ("login_hint", request.login_hint),
+        ("ui_locales", request.ui_locales),
     ] {
         query.extend_pairs(value.map(|value| (name, value)));
     }
@@ -297,6 +298,7 @@ mod tests {
                     .unwrap(),
                 dpop_jkt: None,
                 login_hint: None,
+                ui_locales: None,
                 wishes: Wishes::default(),
             };
             Self { request, subject: Some("alice".into()) }

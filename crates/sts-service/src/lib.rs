@@ -120,6 +120,7 @@ mod pages;
 pub mod passwords;
 mod revocation;
 mod sessions;
+mod texts;
 mod token;
 pub mod url_clients;
 mod userinfo;

@@ -26,6 +26,7 @@ use crate::form_token::{Browser, Form};
 use crate::hint::Hint;
 use crate::pages::{self, SignOutPage};
 use crate::sessions::{self, Active};
+use crate::texts::Say;
 
 /// The longest form that is sent on in a URL, in octets.
 const MAX_QUERY: usize = 8 * 1024;
@@ -111,18 +112,18 @@ fn ask(
     let sid = active.sign_in.sid.clone();
     let form = Form::SignOut { sid, destination: destination.clone() };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
-        let explanation = "This server could not make the page.";
+        let explanation: Say = |t| t.not_made;
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         return pages::problem(status, explanation, &sts.endpoints.stylesheet);
     };
     let page = SignOutPage {
-        provider: &sts.settings.name,
-        username: Some(&active.user.username),
-        action: sts.endpoints.sign_out.as_url().path(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-        form_token: &form_token,
+        provider: sts.settings.name.clone(),
+        username: Some(active.user.username.clone()),
+        action: sts.endpoints.sign_out.as_url().path().to_owned(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+        form_token,
     };
-    let mut response = pages::sign_out(&page, destination.as_deref());
+    let mut response = pages::sign_out(page, destination.as_deref());
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -152,7 +153,7 @@ pub(crate) async fn confirmed(
 }
 
 fn too_old(sts: &Sts) -> Response {
-    let explanation = "This page is too old, or it was not opened in this browser.";
+    let explanation: Say = |t| t.too_old;
     pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
 }
 
@@ -178,11 +179,11 @@ fn gone(sts: &Sts, destination: Option<String>) -> Response {
         return redirect(&destination);
     }
     let page = SignOutPage {
-        provider: &sts.settings.name,
+        provider: sts.settings.name.clone(),
         username: None,
-        action: "",
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-        form_token: "",
+        action: String::new(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+        form_token: String::new(),
     };
-    pages::sign_out(&page, None)
+    pages::sign_out(page, None)
 }

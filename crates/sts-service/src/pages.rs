@@ -1,191 +1,93 @@
-//! The pages a person sees, and the headers that protect them.
+//! The pages a person sees, the language of each, and the headers that protect them.
+//!
+//! A handler says which page it is. In which language is decided once, on the way out ([`speak`]): by the
+//! locales that the client wishes, then by those that the browser does.
 
-use askama::Template;
+mod views;
+
+use std::sync::Arc;
+
 use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::Response;
 use countersign_oidc::{AuthorizationRequest, PageError};
 use countersign_types::{EndpointUrl, ScopeSet};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
-use crate::broker::UpstreamSetup;
-use crate::browser::BrowserKind;
+pub(crate) use self::views::{
+    AccountPage, AllowedClient, AskingClient, BackPage, ConsentPage, ContinuePage, KnownSession,
+    LinkPage, LinkedIdentity, OfferedUpstream, Scope, SignInPage, SignOutPage, Told,
+};
+use self::views::{Page, ProblemPage};
 use crate::form_token::Purpose;
+use crate::texts::{self, Say, Texts};
 
 /// The stylesheet of the pages.
 pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 
-/// The page on which a person signs in, and by that allows what the client asks for.
-#[derive(Template)]
-#[template(path = "sign_in.html")]
-pub(crate) struct SignInPage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) asking: Option<AskingClient<'a>>,
-    pub(crate) problem: Option<&'a str>,
-    pub(crate) action: &'a str,
-    /// The other providers that one may sign in through, and where the choice goes.
-    pub(crate) upstreams: Vec<&'a UpstreamSetup>,
-    pub(crate) upstream_action: &'a str,
-    /// Whether one signs in by password, too.
-    pub(crate) passwords: bool,
-    pub(crate) stylesheet: &'a str,
-    pub(crate) form_token: &'a str,
-    pub(crate) username: &'a str,
+/// A page on its way out, and the locales that a client wishes for it.
+#[derive(Clone)]
+struct Silent {
+    page: Arc<dyn Page>,
+    ui_locales: Option<String>,
 }
 
-/// Whoever asks for something on a sign-in page.
-pub(crate) struct AskingClient<'a> {
-    pub(crate) name: String,
-    pub(crate) scopes: Vec<Scope<'a>>,
-    /// Where the answer goes.
-    pub(crate) destination: String,
+/// Shows a page in the language that is wished for.
+pub(crate) async fn speak(request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(ACCEPT_LANGUAGE).cloned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let response = next.run(request).await;
+    let accepted = accepted.as_ref().and_then(|value| value.to_str().ok());
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let asked = pairs.find(|(name, _)| name == "ui_locales").map(|(_, value)| value.into_owned());
+    spoken(response, asked, accepted)
 }
 
-/// The page that leads on to another provider.
-#[derive(Template)]
-#[template(path = "continue.html")]
-pub(crate) struct ContinuePage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) upstream: &'a str,
-    pub(crate) url: &'a str,
-    pub(crate) stylesheet: &'a str,
-}
-
-/// The page that leads back to whoever asked, from another provider.
-#[derive(Template)]
-#[template(path = "back.html")]
-pub(crate) struct BackPage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) destination: &'a str,
-    pub(crate) url: &'a str,
-    pub(crate) stylesheet: &'a str,
-}
-
-/// The pages on which somebody who came from another provider links the account that they have here.
-#[derive(Template)]
-#[template(path = "link.html")]
-pub(crate) struct LinkPage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) upstream: &'a str,
-    pub(crate) label: &'a str,
-    pub(crate) address: &'a str,
-    /// Whether the password was right, so that only the person's word is left to be asked for.
-    pub(crate) confirms: bool,
-    pub(crate) problem: Option<&'a str>,
-    pub(crate) action: &'a str,
-    pub(crate) stylesheet: &'a str,
-    pub(crate) form_token: &'a str,
-    /// Where the answer goes, if a client asks.
-    pub(crate) destination: Option<String>,
-}
-
-/// An identity at another provider, which the account is linked to.
-pub(crate) struct LinkedIdentity<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) label: &'a str,
-    /// Whether the person could not sign in without it.
-    pub(crate) is_last: bool,
-}
-
-/// The page on which somebody who is signed in allows what a client asks for.
-#[derive(Template)]
-#[template(path = "consent.html")]
-pub(crate) struct ConsentPage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) client: &'a str,
-    pub(crate) username: &'a str,
-    pub(crate) scopes: Vec<Scope<'a>>,
-    pub(crate) action: &'a str,
-    pub(crate) stylesheet: &'a str,
-    pub(crate) form_token: &'a str,
-    pub(crate) destination: &'a str,
-}
-
-/// The page on which a person signs out, or is told that they have.
-#[derive(Template)]
-#[template(path = "sign_out.html")]
-pub(crate) struct SignOutPage<'a> {
-    pub(crate) provider: &'a str,
-    /// Who is to be asked; nobody is signed in without.
-    pub(crate) username: Option<&'a str>,
-    pub(crate) action: &'a str,
-    pub(crate) stylesheet: &'a str,
-    pub(crate) form_token: &'a str,
-}
-
-/// The page on which a person sees where they are signed in, and what they allowed.
-#[derive(Template)]
-#[template(path = "account.html")]
-pub(crate) struct AccountPage<'a> {
-    pub(crate) provider: &'a str,
-    pub(crate) username: &'a str,
-    pub(crate) sessions: Vec<KnownSession<'a>>,
-    pub(crate) clients: Vec<AllowedClient<'a>>,
-    pub(crate) linked: Vec<LinkedIdentity<'a>>,
-    pub(crate) unlink: &'a str,
-    pub(crate) action: &'a str,
-    pub(crate) sign_out: &'a str,
-    pub(crate) stylesheet: &'a str,
-    pub(crate) form_token: &'a str,
-}
-
-/// Where somebody is signed in.
-pub(crate) struct KnownSession<'a> {
-    pub(crate) sid: &'a str,
-    pub(crate) browser: BrowserKind,
-    pub(crate) begun: String,
-    /// When they proved themselves for the last time, if that was later.
-    pub(crate) again: Option<String>,
-    /// Whether it is the session of the browser that the page is for.
-    pub(crate) is_this: bool,
-}
-
-/// What a client was allowed.
-pub(crate) struct AllowedClient<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) scopes: Vec<Scope<'a>>,
-    /// Whether it goes on while the person is away.
-    pub(crate) is_lasting: bool,
-}
-
-/// A scope, and what it means for the person.
-pub(crate) struct Scope<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) meaning: Option<&'static str>,
-}
-
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct ProblemPage<'a> {
-    title: &'a str,
-    explanation: &'a str,
-    stylesheet: &'a str,
+/// A page in the language of its client's wish, or of these locales.
+pub(crate) fn spoken(
+    mut response: Response,
+    asked: Option<String>,
+    accepted: Option<&str>,
+) -> Response {
+    let Some(Silent { page, ui_locales }) = response.extensions_mut().remove::<Silent>() else {
+        return response;
+    };
+    let texts = texts::chosen(ui_locales.or(asked).as_deref(), accepted);
+    match page.speak(texts) {
+        Ok(body) => {
+            let language = HeaderValue::from_static(texts.tag);
+            response.headers_mut().insert(CONTENT_LANGUAGE, language);
+            *response.body_mut() = Body::from(body);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
 }
 
 /// The scopes of a request in the person's words.
-pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope<'_>> {
+pub(crate) fn scopes(request: &AuthorizationRequest) -> Vec<Scope> {
     meanings(&request.scope)
 }
 
 /// Scopes in the person's words.
-pub(crate) fn meanings(scope: &ScopeSet) -> Vec<Scope<'_>> {
-    let meaning = |name: &str| match name {
-        "openid" => Some("know which account you signed in with"),
-        "profile" => Some("see your name"),
-        "email" => Some("see your e-mail address"),
-        "offline_access" => Some("keep all of this while you are away"),
-        "claims-provider" => {
-            Some("speak for you elsewhere: tell the servers you visit who you are")
+pub(crate) fn meanings(scope: &ScopeSet) -> Vec<Scope> {
+    let meaning = |name: &str| -> Option<Say> {
+        match name {
+            "openid" => Some(|t: &Texts| t.scope_openid),
+            "profile" => Some(|t: &Texts| t.scope_profile),
+            "email" => Some(|t: &Texts| t.scope_email),
+            "offline_access" => Some(|t: &Texts| t.scope_offline_access),
+            "claims-provider" => Some(|t: &Texts| t.scope_claims_provider),
+            _ => None,
         }
-        _ => None,
     };
-    scope.iter().map(|name| Scope { name, meaning: meaning(name) }).collect()
+    scope.iter().map(|name| Scope { name: name.to_owned(), meaning: meaning(name) }).collect()
 }
 
 /// The host that the answer goes to, for the person to see.
@@ -194,23 +96,23 @@ pub(crate) fn destination(request: &AuthorizationRequest) -> String {
 }
 
 /// A sign-in page. Its form may lead to this server and on to the client, and nowhere else.
-pub(crate) fn sign_in(status: StatusCode, page: &SignInPage<'_>, purpose: &Purpose) -> Response {
-    html(status, page.render(), &leads(purpose))
+pub(crate) fn sign_in(status: StatusCode, page: SignInPage, purpose: &Purpose) -> Response {
+    html(status, page, locales(purpose.request()), &leads(purpose))
 }
 
 /// The page that leads on to another provider. It has no form.
-pub(crate) fn on_the_way(page: &ContinuePage<'_>) -> Response {
-    html(StatusCode::OK, page.render(), "'none'")
+pub(crate) fn on_the_way(page: ContinuePage, purpose: &Purpose) -> Response {
+    html(StatusCode::OK, page, locales(purpose.request()), "'none'")
 }
 
 /// The page that leads back from another provider. It has no form.
-pub(crate) fn back(page: &BackPage<'_>) -> Response {
-    html(StatusCode::OK, page.render(), "'none'")
+pub(crate) fn back(page: BackPage) -> Response {
+    html(StatusCode::OK, page, None, "'none'")
 }
 
 /// A page about linking an account. Its form may lead where that of a sign-in page may.
-pub(crate) fn link(status: StatusCode, page: &LinkPage<'_>, purpose: &Purpose) -> Response {
-    html(status, page.render(), &leads(purpose))
+pub(crate) fn link(status: StatusCode, page: LinkPage, purpose: &Purpose) -> Response {
+    html(status, page, locales(purpose.request()), &leads(purpose))
 }
 
 /// Where a form may lead by which somebody signs in.
@@ -222,57 +124,52 @@ fn leads(purpose: &Purpose) -> String {
 }
 
 /// A page that asks. Its form may lead where that of a sign-in page may.
-pub(crate) fn consent(page: &ConsentPage<'_>, request: &AuthorizationRequest) -> Response {
+pub(crate) fn consent(page: ConsentPage, request: &AuthorizationRequest) -> Response {
     let leads = format!("'self' {}", form_action(&request.redirect_uri));
-    html(StatusCode::OK, page.render(), &leads)
+    html(StatusCode::OK, page, locales(Some(request)), &leads)
 }
 
 /// A page about signing out. Its form may lead to this server, and on to where the browser is sent.
-pub(crate) fn sign_out(page: &SignOutPage<'_>, destination: Option<&str>) -> Response {
+pub(crate) fn sign_out(page: SignOutPage, destination: Option<&str>) -> Response {
     let leads = destination.map(|url| format!(" {}", form_action(url)));
-    html(StatusCode::OK, page.render(), &format!("'self'{}", leads.unwrap_or_default()))
+    html(StatusCode::OK, page, None, &format!("'self'{}", leads.unwrap_or_default()))
 }
 
 /// The page on which a person sees what they allowed.
-pub(crate) fn account(page: &AccountPage<'_>) -> Response {
-    html(StatusCode::OK, page.render(), "'self'")
+pub(crate) fn account(page: AccountPage) -> Response {
+    html(StatusCode::OK, page, None, "'self'")
 }
 
 /// A page for a request that leads nowhere.
-pub(crate) fn problem(status: StatusCode, explanation: &str, stylesheet: &EndpointUrl) -> Response {
-    let page = ProblemPage {
-        title: "This did not work",
-        explanation,
-        stylesheet: stylesheet.as_url().path(),
-    };
-    html(status, page.render(), "'none'")
+pub(crate) fn problem(status: StatusCode, explanation: Say, stylesheet: &EndpointUrl) -> Response {
+    let page = ProblemPage { explanation, stylesheet: stylesheet.as_url().path().to_owned() };
+    html(status, page, None, "'none'")
 }
 
 /// The page for an authorization request that must not be redirected.
 pub(crate) fn refused(error: PageError, stylesheet: &EndpointUrl) -> Response {
-    let explanation = match error {
-        PageError::Client => "The application that sent you here is not known to this server.",
-        PageError::RedirectUri => {
-            "The application that sent you here wants the answer at a place that is not registered \
-             for it."
-        }
-        _ => "The request that brought you here is malformed.",
+    let explanation: Say = match error {
+        PageError::Client => |t| t.unknown_client,
+        PageError::RedirectUri => |t| t.unknown_place,
+        _ => |t| t.malformed,
     };
     problem(StatusCode::BAD_REQUEST, explanation, stylesheet)
 }
 
+/// The locales that a client wishes, if there is one.
+fn locales(request: Option<&AuthorizationRequest>) -> Option<String> {
+    request.and_then(|request| request.ui_locales.clone())
+}
+
 fn html(
     status: StatusCode,
-    rendered: Result<String, askama::Error>,
+    page: impl Page + 'static,
+    ui_locales: Option<String>,
     form_action: &str,
 ) -> Response {
-    let Ok(body) = rendered else {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return response;
-    };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response.extensions_mut().insert(Silent { page: Arc::new(page), ui_locales });
     let policy = format!(
         "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; \
          frame-ancestors 'none'"

@@ -15,6 +15,7 @@ use http::{HeaderValue, StatusCode};
 use crate::app::Sts;
 use crate::pages;
 use crate::sessions::Active;
+use crate::texts::Say;
 
 /// Keeps what the person allowed with a fresh code for it, and gives the URL that carries the code to
 /// the client.
@@ -78,7 +79,7 @@ pub(crate) fn redirect(location: &str) -> Response {
 /// The page for a failure of ours.
 pub(crate) fn unavailable(sts: &Sts, error: &StoreError) -> Response {
     tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    let explanation = "This server cannot do that at the moment.";
+    let explanation: Say = |t| t.unavailable;
     let status = StatusCode::SERVICE_UNAVAILABLE;
     pages::problem(status, explanation, &sts.endpoints.stylesheet)
 }

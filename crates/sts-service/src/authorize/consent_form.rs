@@ -44,16 +44,16 @@ pub(super) fn page(
         return sign_in_form::not_made(sts);
     };
     let page = ConsentPage {
-        provider: &sts.settings.name,
-        client: &client.name,
-        username: &active.user.username,
+        provider: sts.settings.name.clone(),
+        client: client.name.clone(),
+        username: active.user.username.clone(),
         scopes: pages::scopes(&asked.request),
-        action: sts.endpoints.consent.as_url().path(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-        form_token: &form_token,
-        destination: &pages::destination(&asked.request),
+        action: sts.endpoints.consent.as_url().path().to_owned(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+        form_token,
+        destination: pages::destination(&asked.request),
     };
-    let mut response = pages::consent(&page, &asked.request);
+    let mut response = pages::consent(page, &asked.request);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

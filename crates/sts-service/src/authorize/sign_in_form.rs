@@ -21,21 +21,18 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
 use crate::attempts::{self, Refused};
+use crate::broker::{Upstream, UpstreamSetup};
 use crate::client_request::is_form;
 use crate::form_token::{self, Asked, Browser, Form, Purpose};
-use crate::pages::{self, AskingClient, SignInPage};
+use crate::pages::{self, AskingClient, OfferedUpstream, SignInPage, Told};
 use crate::passwords::MAX_PASSWORD;
 use crate::sessions::Means;
+use crate::texts::Say;
 use crate::users::User;
 use crate::{consent, sessions};
 
 /// The longest user name that is looked at.
 const MAX_USERNAME: usize = 256;
-
-const WRONG: &str = "The user name or the password is wrong.";
-
-const START_OVER: &str = "You were not signed in: this page was too old, this server was restarted, \
-     or your browser keeps no cookies. Please try again.";
 
 /// Why nobody was signed in.
 pub(crate) enum SignInError {
@@ -54,15 +51,11 @@ impl From<StoreError> for SignInError {
 
 impl SignInError {
     /// What the person is told, or the failure of ours.
-    pub(crate) fn told(self) -> Result<(StatusCode, &'static str), StoreError> {
+    pub(crate) fn told(self) -> Result<(StatusCode, Say), StoreError> {
         Ok(match self {
-            Self::Wrong => (StatusCode::FORBIDDEN, WRONG),
-            Self::TooMany => {
-                (StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in ten minutes.")
-            }
-            Self::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Too many people are signing in. Try again soon.")
-            }
+            Self::Wrong => (StatusCode::FORBIDDEN, |t| t.wrong),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, |t| t.too_many),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, |t| t.busy),
             Self::Store(error) => return Err(error),
         })
     }
@@ -94,7 +87,8 @@ pub(crate) async fn post(
     }
     let username = form.get("username").unwrap_or_default();
     if !sts.upstreams.offer_passwords() {
-        let answer = (StatusCode::FORBIDDEN, Some("Nobody signs in here by a password."));
+        let say: Say = |t| t.no_passwords;
+        let answer = (StatusCode::FORBIDDEN, Some(say.into()));
         return sign_in_page(&sts, &purpose, answer, shortened(username), &headers, now).await;
     }
     let password = Password::new(form.get("password").unwrap_or_default());
@@ -180,7 +174,7 @@ pub(crate) async fn signed_in(
 pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
     let field = |name| form.and_then(|form| form.get(name));
     let Some((query, subject)) = field("form_token").and_then(form_token::claimed) else {
-        let explanation = "This page is too old, or it was not opened in this browser.";
+        let explanation: Say = |t| t.too_old;
         return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
     };
     let request = match super::checked(sts, query.as_bytes()).await {
@@ -191,7 +185,8 @@ pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &Heade
         return redirect(&request.denied().location(sts.issuer()));
     }
     tracing::info!(client_id = %request.client_id, "sign-in starts over");
-    let shown = (StatusCode::FORBIDDEN, Some(START_OVER));
+    let say: Say = |t| t.start_over;
+    let shown = (StatusCode::FORBIDDEN, Some(say.into()));
     let username = field("username").or(request.login_hint.as_deref());
     let username = shortened(username.unwrap_or_default()).to_owned();
     let purpose = Purpose::Client(Asked { request, subject });
@@ -205,7 +200,7 @@ fn shortened(username: &str) -> &str {
 
 /// The page for a body that did not arrive, or is too large.
 pub(crate) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
-    let explanation = "The request that brought you here is malformed.";
+    let explanation: Say = |t| t.malformed;
     pages::problem(rejection.status(), explanation, &sts.endpoints.stylesheet)
 }
 
@@ -257,12 +252,12 @@ async fn sign_in_failed(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let answer = match error.told() {
+    let (status, say) = match error.told() {
         Ok(answer) => answer,
         Err(error) => return unavailable(sts, &error),
     };
-    tracing::info!(for_client = purpose.client_id(), status = %answer.0, "sign-in failed");
-    let (username, answer) = (shortened(username), (answer.0, Some(answer.1)));
+    tracing::info!(for_client = purpose.client_id(), %status, "sign-in failed");
+    let (username, answer) = (shortened(username), (status, Some(say.into())));
     let mut response = sign_in_page(sts, purpose, answer, username, headers, now).await;
     retry_later(&mut response);
     response
@@ -278,7 +273,7 @@ pub(crate) fn retry_later(response: &mut Response) {
 pub(crate) async fn sign_in_page(
     sts: &Sts,
     purpose: &Purpose,
-    (status, problem): (StatusCode, Option<&str>),
+    (status, problem): (StatusCode, Option<Told>),
     username: &str,
     headers: &HeaderMap,
     now: Timestamp,
@@ -291,29 +286,31 @@ pub(crate) async fn sign_in_page(
     let form = Form::SignIn(purpose.clone());
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else { return not_made(sts) };
     let page = SignInPage {
-        provider: &sts.settings.name,
+        provider: sts.settings.name.clone(),
         asking,
         problem,
-        action: sts.endpoints.sign_in.as_url().path(),
-        upstreams: sts.upstreams.iter().map(|upstream| &upstream.setup).collect(),
-        upstream_action: sts.endpoints.upstream.as_url().path(),
+        action: sts.endpoints.sign_in.as_url().path().to_owned(),
+        upstreams: sts.upstreams.iter().map(offered).collect(),
+        upstream_action: sts.endpoints.upstream.as_url().path().to_owned(),
         passwords: sts.upstreams.offer_passwords(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-        form_token: &form_token,
-        username,
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+        form_token,
+        username: username.to_owned(),
     };
-    let mut response = pages::sign_in(status, &page, purpose);
+    let mut response = pages::sign_in(status, page, purpose);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }
 
+fn offered(upstream: &Upstream) -> OfferedUpstream {
+    let UpstreamSetup { alias, name, .. } = &upstream.setup;
+    OfferedUpstream { alias: alias.clone(), name: name.clone() }
+}
+
 /// What the page says of the client that asks, if one does.
-async fn asking<'a>(
-    sts: &Sts,
-    purpose: &'a Purpose,
-) -> Result<Option<AskingClient<'a>>, StoreError> {
+async fn asking(sts: &Sts, purpose: &Purpose) -> Result<Option<AskingClient>, StoreError> {
     let Some(request) = purpose.request() else { return Ok(None) };
     let client = sts.clients.find(&request.client_id).await?;
     Ok(Some(AskingClient {
@@ -325,7 +322,7 @@ async fn asking<'a>(
 
 /// The page for a page that could not be made.
 pub(crate) fn not_made(sts: &Sts) -> Response {
-    let explanation = "This server could not make the page.";
+    let explanation: Say = |t| t.not_made;
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     pages::problem(status, explanation, &sts.endpoints.stylesheet)
 }

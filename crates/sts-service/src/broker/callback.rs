@@ -24,11 +24,11 @@ use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, sign_in_page};
 use crate::authorize::unavailable;
 use crate::form_token::{Browser, Purpose};
-use crate::pages::BackPage;
+use crate::pages::{BackPage, Told};
+use crate::texts::Say;
 use crate::{elsewhere, pages};
 
-const NOBODY_BEGAN: &str = "This is not the answer to a sign-in that was begun in this browser a \
-     few minutes ago, or it was used already, or this server was restarted.";
+const NOBODY_BEGAN: Say = |t| t.nobody_began;
 
 pub(crate) async fn get(
     State(sts): State<Arc<Sts>>,
@@ -64,7 +64,12 @@ fn as_page(response: Response, provider: &str, stylesheet: &str) -> Response {
     let Some(url) = location else { return response };
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let destination = rest.split(['/', '?']).next().unwrap_or_default();
-    let mut page = pages::back(&BackPage { provider, destination, url, stylesheet });
+    let mut page = pages::back(BackPage {
+        provider: provider.to_owned(),
+        destination: destination.to_owned(),
+        url: url.to_owned(),
+        stylesheet: stylesheet.to_owned(),
+    });
     for cookie in response.headers().get_all(SET_COOKIE) {
         page.headers_mut().append(SET_COOKIE, cookie.clone());
     }
@@ -146,9 +151,9 @@ pub(super) async fn refused(
         error = error as &dyn std::error::Error,
         "nobody was signed in through another provider",
     );
-    let (status, text) = error.told();
-    let problem = format!("{} {text}", upstream.setup.name);
-    sign_in_page(sts, purpose, (status, Some(&problem)), "", headers, now).await
+    let (status, say) = error.told();
+    let problem = Told { say, upstream: Some(upstream.setup.name.clone()) };
+    sign_in_page(sts, purpose, (status, Some(problem)), "", headers, now).await
 }
 
 #[cfg(test)]
@@ -166,6 +171,7 @@ mod tests {
         let cookie = HeaderValue::from_static("__Host-session=s");
         response.headers_mut().append(SET_COOKIE, cookie.clone());
         let page = as_page(response, "Results", "/style.css");
+        let page = pages::spoken(page, None, None);
         assert_eq!(page.status(), StatusCode::OK);
         assert_eq!(page.headers().get(LOCATION), None);
         assert_eq!(page.headers()[SET_COOKIE], cookie);

@@ -20,6 +20,7 @@ use crate::authorize::sign_in_form::{self, sign_in_page, still_wanted};
 use crate::client_request::is_form;
 use crate::form_token::{Browser, Form, Purpose};
 use crate::pages::{self, ContinuePage};
+use crate::texts::Say;
 
 /// Takes the choice.
 pub(crate) async fn post(
@@ -43,7 +44,8 @@ pub(crate) async fn post(
         return *answer;
     }
     let Some(upstream) = field("upstream").and_then(|alias| sts.upstreams.find(alias)) else {
-        let nobody = (StatusCode::BAD_REQUEST, Some("Choose how you want to sign in."));
+        let say: Say = |t| t.choose;
+        let nobody = (StatusCode::BAD_REQUEST, Some(say.into()));
         return sign_in_page(&sts, &purpose, nobody, "", &headers, now).await;
     };
     match begin(&sts, upstream, purpose.clone(), &headers, now).await {
@@ -70,10 +72,11 @@ async fn begin(
     let browser = Browser::of(headers, sts.random.as_ref());
     let key = browser.key(pending.state());
     let alias = upstream.setup.alias.clone();
+    let page = on_the_way(sts, upstream, &url, &purpose);
     if let Some(known) = sts.upstreams.known() {
         known.logins.begin(key, Begun { alias, purpose, pending }, now);
     }
-    let mut response = on_the_way(sts, upstream, &url);
+    let mut response = page;
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -85,11 +88,12 @@ async fn begin(
 /// form-action]).
 ///
 /// [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
-fn on_the_way(sts: &Sts, upstream: &Upstream, url: &EndpointUrl) -> Response {
-    pages::on_the_way(&ContinuePage {
-        provider: &sts.settings.name,
-        upstream: &upstream.setup.name,
-        url: url.as_str(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path(),
-    })
+fn on_the_way(sts: &Sts, upstream: &Upstream, url: &EndpointUrl, purpose: &Purpose) -> Response {
+    let page = ContinuePage {
+        provider: sts.settings.name.clone(),
+        upstream: upstream.setup.name.clone(),
+        url: url.as_str().to_owned(),
+        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+    };
+    pages::on_the_way(page, purpose)
 }

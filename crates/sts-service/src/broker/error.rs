@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::mapping::MappingError;
 use crate::foreign::IssuerError;
+use crate::texts::Say;
 
 /// Why nobody is signed in through a provider.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +36,8 @@ pub(crate) enum BrokerError {
 }
 
 impl BrokerError {
-    /// What the person is told, with the status of the page. The name of the provider goes before it.
-    pub(crate) fn told(&self) -> (StatusCode, &'static str) {
+    /// What the person is told, with the status of the page.
+    pub(crate) fn told(&self) -> (StatusCode, Say) {
         use StatusCode as Status;
         match self {
             Self::Metadata(error) if error.is_temporary() => UNREACHABLE,
@@ -44,33 +45,24 @@ impl BrokerError {
             Self::Login(LoginError::Exchange(cause)) if is_outage(cause.as_ref()) => UNREACHABLE,
             Self::UserInfo(IssuerError::Fetch { .. }) => UNREACHABLE,
             Self::Login(LoginError::Refused { error }) if error == "access_denied" => {
-                (Status::FORBIDDEN, "did not let you in, or you declined there.")
+                (Status::FORBIDDEN, |t| t.upstream_declined)
             }
             Self::Login(LoginError::Refused { .. }) => {
-                (Status::BAD_GATEWAY, "could not sign you in. You can try again.")
+                (Status::BAD_GATEWAY, |t| t.upstream_refused)
             }
-            Self::Login(LoginError::AuthTime) => {
-                let text = "did not ask you to sign in again, which the application wants.";
-                (Status::FORBIDDEN, text)
-            }
+            Self::Login(LoginError::AuthTime) => (Status::FORBIDDEN, |t| t.upstream_auth_time),
             Self::Mapping(MappingError::Required(_)) => {
-                (Status::FORBIDDEN, "knows you, but your account there may not be used here.")
+                (Status::FORBIDDEN, |t| t.upstream_required)
             }
-            Self::Account => {
-                (Status::FORBIDDEN, "knows you, but your account here cannot be used.")
-            }
-            Self::Taken => {
-                let text = "knows you by an address that belongs to an account here already, which \
-                            is reached in another way. Sign in as you did before.";
-                (Status::CONFLICT, text)
-            }
-            _ => (Status::BAD_GATEWAY, "answered with something that cannot be believed."),
+            Self::Account => (Status::FORBIDDEN, |t| t.upstream_account),
+            Self::Taken => (Status::CONFLICT, |t| t.upstream_taken),
+            _ => (Status::BAD_GATEWAY, |t| t.upstream_unbelievable),
         }
     }
 }
 
-const UNREACHABLE: (StatusCode, &str) =
-    (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached at the moment. Try again soon.");
+const UNREACHABLE: (StatusCode, Say) =
+    (StatusCode::SERVICE_UNAVAILABLE, |t| t.upstream_unreachable);
 
 /// Whether the provider's token endpoint gave no answer at all.
 fn is_outage(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -22,7 +22,7 @@ use crate::authorize::sign_in_form::{self, signed_in};
 use crate::authorize::unavailable;
 use crate::client_request::is_form;
 use crate::form_token::{Arrival, Browser, Form, Purpose};
-use crate::pages::{self, LinkPage};
+use crate::pages::{self, LinkPage, Told};
 use crate::sessions::Means;
 
 /// Asks for the password of the account.
@@ -31,7 +31,7 @@ pub(super) fn ask(
     upstream: &Upstream,
     purpose: &Purpose,
     arrival: &Arrival,
-    answer: (StatusCode, Option<&str>),
+    answer: (StatusCode, Option<Told>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
@@ -67,10 +67,10 @@ pub(crate) async fn post(
     let checked = sign_in_form::authenticate(&sts, address, password, source.as_deref(), now).await;
     let user = match checked.map_err(|error| error.told()) {
         Ok(user) => user,
-        Err(Ok((status, text))) => {
+        Err(Ok((status, say))) => {
             tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: nobody signed in to it");
             let mut response =
-                ask(&sts, upstream, &purpose, &arrival, (status, Some(text)), &headers, now);
+                ask(&sts, upstream, &purpose, &arrival, (status, Some(say.into())), &headers, now);
             sign_in_form::retry_later(&mut response);
             return response;
         }
@@ -189,7 +189,7 @@ fn page(
     upstream: &Upstream,
     (form, purpose, arrival): (&Form, &Purpose, &Arrival),
     confirms: bool,
-    (status, problem): (StatusCode, Option<&str>),
+    (status, problem): (StatusCode, Option<Told>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
@@ -200,18 +200,18 @@ fn page(
     let endpoints = &sts.endpoints;
     let action = if confirms { &endpoints.confirm_link } else { &endpoints.link };
     let page = LinkPage {
-        provider: &sts.settings.name,
-        upstream: &upstream.setup.name,
-        label: &arrival.label,
-        address: arrival.address.as_str(),
+        provider: sts.settings.name.clone(),
+        upstream: upstream.setup.name.clone(),
+        label: arrival.label.clone(),
+        address: arrival.address.to_string(),
         confirms,
         problem,
-        action: action.as_url().path(),
-        stylesheet: endpoints.stylesheet.as_url().path(),
-        form_token: &form_token,
+        action: action.as_url().path().to_owned(),
+        stylesheet: endpoints.stylesheet.as_url().path().to_owned(),
+        form_token,
         destination: purpose.request().map(pages::destination),
     };
-    let mut response = pages::link(status, &page, purpose);
+    let mut response = pages::link(status, page, purpose);
     if let Some(cookie) = browser.cookie() {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

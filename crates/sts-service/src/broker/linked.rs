@@ -17,10 +17,11 @@ use crate::client_request::is_form;
 use crate::form_token::Form;
 use crate::pages::{self, LinkedIdentity};
 use crate::sessions;
+use crate::texts::Say;
 use crate::users::User;
 
-const LAST: &str = "Without it you could not sign in any more, so the link stays.";
-const NOT_THERE: &str = "This page is too old, or it was not opened in this browser.";
+const LAST: Say = |t| t.last_link;
+const NOT_THERE: Say = |t| t.too_old;
 
 /// The links of a person, the oldest first.
 pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> {
@@ -30,13 +31,13 @@ pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> 
 }
 
 /// The links as the account page shows them.
-pub(crate) fn shown<'a>(sts: &'a Sts, user: &User, links: &'a [Link]) -> Vec<LinkedIdentity<'a>> {
-    let shown = |link: &'a Link| {
+pub(crate) fn shown(sts: &Sts, user: &User, links: &[Link]) -> Vec<LinkedIdentity> {
+    let shown = |link: &Link| {
         let upstream = sts.upstreams.of(&link.issuer);
         LinkedIdentity {
-            id: &link.id,
-            name: upstream.map_or(link.issuer.as_str(), |upstream| &upstream.setup.name),
-            label: &link.label,
+            id: link.id.clone(),
+            name: upstream.map_or(link.issuer.as_str(), |it| &it.setup.name).to_owned(),
+            label: link.label.clone(),
             is_last: is_last(sts, user, links, link),
         }
     };
@@ -96,6 +97,6 @@ async fn end(sts: &Sts, user: &User, id: &str) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-fn refused(sts: &Sts, explanation: &str) -> Response {
+fn refused(sts: &Sts, explanation: Say) -> Response {
     pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
 }

@@ -16,6 +16,7 @@ mod exchange;
 mod foreign;
 mod introspection;
 mod keys;
+mod languages;
 mod logout;
 mod opaque;
 mod paths;

@@ -1,0 +1,260 @@
+//! What each page shows, whatever the language. The templates put it among the texts of one.
+
+use askama::Template;
+
+use crate::browser::BrowserKind;
+use crate::texts::{Say, Text, Texts};
+
+/// A page that can be shown in any language.
+pub(crate) trait Page: Send + Sync {
+    fn speak(&self, texts: &Texts) -> Result<String, askama::Error>;
+}
+
+/// What its template sees of a page: the texts, and the page itself.
+macro_rules! in_a_language {
+    ($page:ident, $view:ident) => {
+        impl Page for $page {
+            fn speak(&self, texts: &Texts) -> Result<String, askama::Error> {
+                $view { t: texts, p: self }.render()
+            }
+        }
+    };
+}
+
+/// The page on which a person signs in, and by that allows what the client asks for.
+pub(crate) struct SignInPage {
+    pub(crate) provider: String,
+    pub(crate) asking: Option<AskingClient>,
+    pub(crate) problem: Option<Told>,
+    pub(crate) action: String,
+    /// The other providers that one may sign in through, and where the choice goes.
+    pub(crate) upstreams: Vec<OfferedUpstream>,
+    pub(crate) upstream_action: String,
+    /// Whether one signs in by password, too.
+    pub(crate) passwords: bool,
+    pub(crate) stylesheet: String,
+    pub(crate) form_token: String,
+    pub(crate) username: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInView<'a> {
+    t: &'a Texts,
+    p: &'a SignInPage,
+}
+in_a_language!(SignInPage, SignInView);
+
+/// Another provider that one may sign in through.
+pub(crate) struct OfferedUpstream {
+    pub(crate) alias: String,
+    pub(crate) name: String,
+}
+
+/// Whoever asks for something on a sign-in page.
+pub(crate) struct AskingClient {
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<Scope>,
+    /// Where the answer goes.
+    pub(crate) destination: String,
+}
+
+/// What somebody is told, by whom if it is about another provider.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) say: Say,
+    pub(crate) upstream: Option<String>,
+}
+
+impl From<Say> for Told {
+    fn from(say: Say) -> Self {
+        Self { say, upstream: None }
+    }
+}
+
+impl Told {
+    fn text(&self, t: &Texts) -> Text {
+        (self.say)(t)
+    }
+
+    fn upstream(&self) -> &str {
+        self.upstream.as_deref().unwrap_or_default()
+    }
+}
+
+/// The page that leads on to another provider.
+pub(crate) struct ContinuePage {
+    pub(crate) provider: String,
+    pub(crate) upstream: String,
+    pub(crate) url: String,
+    pub(crate) stylesheet: String,
+}
+
+#[derive(Template)]
+#[template(path = "continue.html")]
+struct ContinueView<'a> {
+    t: &'a Texts,
+    p: &'a ContinuePage,
+}
+in_a_language!(ContinuePage, ContinueView);
+
+/// The page that leads back to whoever asked, from another provider.
+pub(crate) struct BackPage {
+    pub(crate) provider: String,
+    pub(crate) destination: String,
+    pub(crate) url: String,
+    pub(crate) stylesheet: String,
+}
+
+#[derive(Template)]
+#[template(path = "back.html")]
+struct BackView<'a> {
+    t: &'a Texts,
+    p: &'a BackPage,
+}
+in_a_language!(BackPage, BackView);
+
+/// The pages on which somebody who came from another provider links the account that they have here.
+pub(crate) struct LinkPage {
+    pub(crate) provider: String,
+    pub(crate) upstream: String,
+    pub(crate) label: String,
+    pub(crate) address: String,
+    /// Whether the password was right, so that only the person's word is left to be asked for.
+    pub(crate) confirms: bool,
+    pub(crate) problem: Option<Told>,
+    pub(crate) action: String,
+    pub(crate) stylesheet: String,
+    pub(crate) form_token: String,
+    /// Where the answer goes, if a client asks.
+    pub(crate) destination: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "link.html")]
+struct LinkView<'a> {
+    t: &'a Texts,
+    p: &'a LinkPage,
+}
+in_a_language!(LinkPage, LinkView);
+
+/// An identity at another provider, which the account is linked to.
+pub(crate) struct LinkedIdentity {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) label: String,
+    /// Whether the person could not sign in without it.
+    pub(crate) is_last: bool,
+}
+
+/// The page on which somebody who is signed in allows what a client asks for.
+pub(crate) struct ConsentPage {
+    pub(crate) provider: String,
+    pub(crate) client: String,
+    pub(crate) username: String,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) action: String,
+    pub(crate) stylesheet: String,
+    pub(crate) form_token: String,
+    pub(crate) destination: String,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentView<'a> {
+    t: &'a Texts,
+    p: &'a ConsentPage,
+}
+in_a_language!(ConsentPage, ConsentView);
+
+/// The page on which a person signs out, or is told that they have.
+pub(crate) struct SignOutPage {
+    pub(crate) provider: String,
+    /// Who is to be asked; nobody is signed in without.
+    pub(crate) username: Option<String>,
+    pub(crate) action: String,
+    pub(crate) stylesheet: String,
+    pub(crate) form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+struct SignOutView<'a> {
+    t: &'a Texts,
+    p: &'a SignOutPage,
+}
+in_a_language!(SignOutPage, SignOutView);
+
+/// The page on which a person sees where they are signed in, and what they allowed.
+pub(crate) struct AccountPage {
+    pub(crate) provider: String,
+    pub(crate) username: String,
+    pub(crate) sessions: Vec<KnownSession>,
+    pub(crate) clients: Vec<AllowedClient>,
+    pub(crate) linked: Vec<LinkedIdentity>,
+    pub(crate) unlink: String,
+    pub(crate) action: String,
+    pub(crate) sign_out: String,
+    pub(crate) stylesheet: String,
+    pub(crate) form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountView<'a> {
+    t: &'a Texts,
+    p: &'a AccountPage,
+}
+in_a_language!(AccountPage, AccountView);
+
+/// Where somebody is signed in.
+pub(crate) struct KnownSession {
+    pub(crate) sid: String,
+    pub(crate) browser: BrowserKind,
+    pub(crate) begun: String,
+    /// When they proved themselves for the last time, if that was later.
+    pub(crate) again: Option<String>,
+    /// Whether it is the session of the browser that the page is for.
+    pub(crate) is_this: bool,
+}
+
+/// What a client was allowed.
+pub(crate) struct AllowedClient {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<Scope>,
+    /// Whether it goes on while the person is away.
+    pub(crate) is_lasting: bool,
+}
+
+/// A scope, and what it means for the person.
+pub(crate) struct Scope {
+    pub(crate) name: String,
+    pub(crate) meaning: Option<Say>,
+}
+
+impl Scope {
+    fn meaning(&self, t: &Texts) -> Option<Text> {
+        self.meaning.map(|say| say(t))
+    }
+}
+
+/// The page for a request that leads nowhere.
+pub(super) struct ProblemPage {
+    pub(super) explanation: Say,
+    pub(super) stylesheet: String,
+}
+
+impl ProblemPage {
+    fn explanation(&self, t: &Texts) -> Text {
+        (self.explanation)(t)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemView<'a> {
+    t: &'a Texts,
+    p: &'a ProblemPage,
+}
+in_a_language!(ProblemPage, ProblemView);
