@@ -119,7 +119,7 @@ macro_rules! purge_sql {
     };
 }
 
-const PURGE: [&str; 15] = purge_sql!(
+pub(super) const PURGE: [&str; 15] = purge_sql!(
     "tickets",
     "codes",
     "replay",

@@ -8,6 +8,7 @@ use super::*;
 use crate::engine::{OneTimeTable, Spend};
 use crate::horizon::steady_now;
 use crate::one_time::Single;
+use crate::sqlite::statements::PURGE;
 
 struct StoppedClock;
 
@@ -23,22 +24,8 @@ fn connection() -> Connection {
 
 fn prepared(connection: Connection) -> Connection {
     connection.execute_batch("CREATE TABLE t (v BLOB)").unwrap();
-    for table in [
-        "tickets",
-        "codes",
-        "replay",
-        "access_tokens",
-        "revoked",
-        "resources",
-        "registrations",
-        "grants",
-        "refresh_tokens",
-        "sessions",
-        "consents",
-        "cases",
-        "waiting_tickets",
-        "linked_identities",
-    ] {
+    // Every table that is cleared has what is cleared by.
+    for table in PURGE.map(|sql| sql.split(' ').nth(2).unwrap()) {
         connection.execute_batch(&format!("CREATE TABLE {table} (id, expires)")).unwrap();
     }
     connection.execute_batch("CREATE TABLE horizon (id PRIMARY KEY, past)").unwrap();
