@@ -8,7 +8,7 @@ use countersign_types::{Clock, Lifetime, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 
 use super::Memory;
-use super::job::Job;
+use super::job::{Job, Stands};
 use super::journal::{self, Commit, JOURNALLED, Leaving};
 use super::known::Row;
 use super::queue;
@@ -108,9 +108,9 @@ impl Committer {
     /// read from the table before.
     fn correct_memory(&self, batch: &mut Batch, changes: Changes) {
         for job in &mut batch.jobs {
-            let row = job.take_row();
+            let stands = job.take_standing();
             if let Some((table, key)) = job.record() {
-                self.changed(table, key, row);
+                self.changed(table, key, stands);
             }
         }
         for (key, ..) in changes.left.records() {
@@ -120,8 +120,15 @@ impl Committer {
     }
 
     /// Has memory know a record as it is now, or forget it.
-    fn changed(&self, table: RecordTable, key: &[u8], row: Option<Row>) {
+    fn changed(&self, table: RecordTable, key: &[u8], stands: Option<Stands>) {
         let known = &self.memory.known;
+        let row = match stands {
+            Some(Stands::Row(row)) => Some(row),
+            Some(Stands::Value(value)) => {
+                known.expires(table, key).map(|expires| Row { value, expires })
+            }
+            None => None,
+        };
         if let Some(row) = row {
             return known.put(table, key, row);
         }

@@ -11,7 +11,15 @@ use crate::error::StoreError;
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What a write gives its caller; and for the write of a record, what stands there from now on, if it knows.
-pub(super) type Written<T> = (T, Option<Row>);
+pub(super) type Written<T> = (T, Option<Stands>);
+
+/// What stands under the key of a record that was written.
+pub(super) enum Stands {
+    /// This record.
+    Row(Row),
+    /// This value, until the moment that the record had before.
+    Value(Vec<u8>),
+}
 
 /// A write that waits: applied first, answered when its commit is known.
 pub(super) trait Job: Send {
@@ -19,7 +27,7 @@ pub(super) trait Job: Send {
     /// The record that this writes.
     fn record(&self) -> Option<(RecordTable, &[u8])>;
     /// What stands there now, if that is known: to be asked for once.
-    fn take_row(&mut self) -> Option<Row>;
+    fn take_standing(&mut self) -> Option<Stands>;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -27,7 +35,7 @@ pub(super) trait Job: Send {
 pub(super) struct Write<T, F> {
     write: Option<F>,
     result: Option<T>,
-    row: Option<Row>,
+    stands: Option<Stands>,
     record: Option<(RecordTable, Vec<u8>)>,
     answer: Option<Answer<T>>,
     _place: OwnedSemaphorePermit,
@@ -41,7 +49,7 @@ impl<T, F> Write<T, F> {
         answer: Option<Answer<T>>,
         place: OwnedSemaphorePermit,
     ) -> Self {
-        Self { write: Some(write), result: None, row: None, record, answer, _place: place }
+        Self { write: Some(write), result: None, stands: None, record, answer, _place: place }
     }
 }
 
@@ -52,8 +60,8 @@ where
 {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if let Some(write) = self.write.take() {
-            let (result, row) = write(connection)?;
-            (self.result, self.row) = (Some(result), row);
+            let (result, stands) = write(connection)?;
+            (self.result, self.stands) = (Some(result), stands);
         }
         Ok(())
     }
@@ -62,8 +70,8 @@ where
         self.record.as_ref().map(|(table, key)| (*table, key.as_slice()))
     }
 
-    fn take_row(&mut self) -> Option<Row> {
-        self.row.take()
+    fn take_standing(&mut self) -> Option<Stands> {
+        self.stands.take()
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {

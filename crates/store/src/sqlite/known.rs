@@ -114,6 +114,11 @@ impl Known {
         }
     }
 
+    /// Until when a record lasts, live or not, if it is here.
+    pub(super) fn expires(&self, table: RecordTable, key: &[u8]) -> Option<Option<Timestamp>> {
+        self.table(table).find(key).map(|row| row.expires)
+    }
+
     /// Takes note of a commit that changed this record. `read` reads what is there now.
     pub(super) fn changed<E>(
         &self,
@@ -238,6 +243,9 @@ mod tests {
         known.learn(TABLE, b"k", &row(b"old", None), changes);
         assert_eq!(known.look(TABLE, b"k", NOW), Look::Known(Some(b"new".to_vec())));
         assert_eq!(known.look(TABLE, b"k", Timestamp::from_unix(11)), Look::Known(None));
+
+        assert_eq!(known.expires(TABLE, b"k"), Some(Some(Timestamp::from_unix(11))));
+        assert_eq!(known.expires(TABLE, b"other"), None);
 
         let known = Known::with_revoked(Vec::new());
         known.put(RecordTable::Revoked, b"k", row(b"", Some(100)));

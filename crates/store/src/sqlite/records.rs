@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_types::Timestamp;
 use rusqlite::Connection;
 
+use super::job::Stands;
 use super::journal::JOURNALLED;
 use super::known::{Look, Row};
 use super::{SqliteEngine, statements};
@@ -52,7 +53,7 @@ impl Records for SqliteEngine {
         let record = key.clone();
         let write = move |c: &Connection| {
             statements::put(c, table, &key, &value, expires)?;
-            Ok(((), Some(Row { value, expires })))
+            Ok(((), Some(Stands::Row(Row { value, expires }))))
         };
         Box::pin(self.writer.commit_record(table, record, write))
     }
@@ -67,8 +68,8 @@ impl Records for SqliteEngine {
         let key = key.to_vec();
         let record = key.clone();
         let write = move |c: &Connection| {
-            let replaced = statements::replace(c, table, &key, &value, now)?;
-            Ok((replaced.is_some(), replaced.map(|expires| Row { value, expires })))
+            let is_replaced = statements::replace(c, table, &key, &value, now)?;
+            Ok((is_replaced, is_replaced.then_some(Stands::Value(value))))
         };
         Box::pin(self.writer.commit_record(table, record, write))
     }
@@ -82,8 +83,9 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let key = key.to_vec();
         let record = key.clone();
-        let write =
-            move |c: &Connection| Ok(((), statements::update(c, table, &key, now, change)?));
+        let write = move |c: &Connection| {
+            Ok(((), statements::update(c, table, &key, now, change)?.map(Stands::Row)))
+        };
         Box::pin(self.writer.commit_record(table, record, write))
     }
 
