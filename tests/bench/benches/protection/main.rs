@@ -28,7 +28,8 @@
 //! bare proxy's, the largest parts are
 //!
 //! - 5,700: heads and futures that are copied from place to place;
-//! - 3,500: the copy of the token, which is wiped;
+//! - 3,500: the copy of the token, which is wiped (since these figures were taken, by filling its memory at once: for a
+//!   token of that length it was 5,000 instructions and is 100);
 //! - 1,600 the hashing of header names, and 1,500 the following of requests octet by octet (`host`, `framing`);
 //! - no other function has more than 1,500: the rest is spread over what the table says is done besides.
 //!
