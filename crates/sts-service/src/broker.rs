@@ -1,11 +1,11 @@
 //! Signing in through other OpenID providers: this server as their relying party, and as the broker
 //! between them and its clients. [OpenID Connect Core §3.1], [RFC 9700 §4.4]
 //!
-//! A person chooses a provider on the sign-in page ([`choose`]), signs in there, and is sent back to a
-//! URL of that provider's own ([`callback`]). What the provider says is read as far as the configuration
-//! believes it ([`mapping`]), and leads to an account here ([`federation`]): by the link that was made at
+//! A person chooses a provider on the sign-in page (`choose`), signs in there, and is sent back to a
+//! URL of that provider's own (`callback`). What the provider says is read as far as the configuration
+//! believes it (`mapping`), and leads to an account here (`federation`): by the link that was made at
 //! the first login, or to a new account, or, where the address belongs to an account already, to a page
-//! that asks ([`link_form`]). From there on everything is as after any sign-in.
+//! that asks (`link_form`). From there on everything is as after any sign-in.
 //!
 //! [OpenID Connect Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 //! [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
