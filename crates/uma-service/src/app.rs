@@ -23,6 +23,7 @@ use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::discovery::Discovery;
 use crate::limits::{Limits, Quota, ResourceCounts};
+use crate::owner::CaseRoom;
 use crate::pat::StoredToken;
 use crate::routes;
 
@@ -85,7 +86,7 @@ pub struct Uma {
     pub(crate) tokens: AccessTokens<StoredToken>,
     pub(crate) refresh_tokens: RefreshTokens<Grant>,
     pub(crate) cases: Cases<Case>,
-    pub(crate) most_cases: usize,
+    pub(crate) case_room: CaseRoom,
     pub(crate) resources: Resources<ResourceDescription>,
     pub(crate) replay: Replay,
     pub(crate) ticket_quota: Quota,
@@ -115,7 +116,7 @@ impl Uma {
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
             cases: Cases::new(engine()),
-            most_cases: limits.cases,
+            case_room: CaseRoom::new(limits.cases, limits.cases_of_an_issuer),
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),
             ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),

@@ -16,13 +16,21 @@ pub struct Limits {
     pub tickets: u32,
     /// PATs obtained within the life of one.
     pub pats: u32,
-    /// People about whom its owner was asked.
+    /// People about whom something waits for its owner's answer.
     pub cases: usize,
+    /// How many of them may come with the word of one issuer.
+    pub cases_of_an_issuer: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { resources: 10_000, tickets: 500_000, pats: 10_000, cases: 10_000 }
+        Self {
+            resources: 10_000,
+            tickets: 500_000,
+            pats: 10_000,
+            cases: 10_000,
+            cases_of_an_issuer: 1_000,
+        }
     }
 }
 

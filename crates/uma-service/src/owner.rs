@@ -5,6 +5,8 @@
 //! revocation, one comes first, and the other sees what it left. Whoever calls them has made sure that
 //! it is the owner who decides; the [`Protection`] they pass is part of every key.
 
+mod room;
+
 use countersign_store::StoreError;
 use countersign_store::cases::Kept;
 use countersign_types::Timestamp;
@@ -13,6 +15,7 @@ use countersign_uma::case::{CaseError, OwnerDecision, Said};
 use countersign_uma::{Case, PersonId, Protection};
 
 use crate::app::{Uma, registrant};
+pub(crate) use room::CaseRoom;
 
 /// Why a decision has no effect.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +71,7 @@ impl Uma {
         };
         let registrant = registrant(protection);
         let case = self.cases.change(&registrant, person.digest(), now, change).await??;
+        self.case_room.count_anew(protection);
         tracing::info!(
             target: "countersign::audit",
             owner = %protection.owner,
@@ -102,6 +106,7 @@ impl Uma {
         let registrant = registrant(protection);
         let revoked = self.cases.change(&registrant, person.digest(), now, change).await?;
         if let Some(case) = &revoked {
+            self.case_room.count_anew(protection);
             tracing::info!(
                 target: "countersign::audit",
                 owner = %protection.owner,
@@ -134,9 +139,14 @@ pub(crate) async fn ask(
 ) -> Result<Said, StoreError> {
     let (question, registrant) = (awaiting.question(), registrant(awaiting.protection()));
     let person = PersonId::of(&question.person);
-    let is_known = uma.cases.find(&registrant, person.digest(), now).await?.is_some();
-    // Two that come at once may both be let in; that the owner has a few more does not matter.
-    if !is_known && uma.cases.count(&registrant, now).await? >= uma.most_cases {
+    let found = uma.cases.find(&registrant, person.digest(), now).await?;
+    let has_place = found.as_ref().is_some_and(|case| case.is_open(now) || case.held_approval());
+    // Who asks for nothing new takes no place. Two that come at once may both be let in; that the
+    // owner has a few more does not matter.
+    if !has_place
+        && Case::ask(found, &question, now).0.is_some()
+        && !room::is_left(uma, awaiting.protection(), &question.person.iss, now).await?
+    {
         return Ok(Said { unasked: true, ..Said::default() });
     }
     let change = move |found| {

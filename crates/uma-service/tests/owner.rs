@@ -19,7 +19,7 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{OwnerError, audit};
 use serde_json::{Value, json};
-use support::{NOW, World, need_info, refused, rpt, rules_of, submitted};
+use support::{Answer, NOW, World, need_info, refused, rpt, rules_of, submitted};
 
 fn bob() -> Protection {
     Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
@@ -45,6 +45,15 @@ fn world() -> World {
 async fn ask(world: &World, pat: &str, id: &str) -> (String, i64) {
     let ticket = world.ticket_for(pat, id).await;
     submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket)
+}
+
+/// Who has this address asks for `get` at this resource: the answer, and the ticket it is to.
+async fn ask_for(world: &World, pat: &str, id: &str, email: &str) -> (Answer, String) {
+    let ticket = world.ticket_for(pat, id).await;
+    let mut claims = world.claims(&ticket);
+    let (_, domain) = email.split_once('@').unwrap();
+    (claims["email"], claims["iss"]) = (json!(email), json!(format!("https://sts.{domain}")));
+    (world.redeem(&ticket, &claims, &[]).await, ticket)
 }
 
 /// The one case before Bob.
@@ -223,6 +232,68 @@ async fn an_owner_is_asked_about_so_many_and_no_more() {
     let mut claims = world.claims(&ticket);
     claims["email"] = json!("person0@alice.example");
     submitted(&world.redeem(&ticket, &claims, &[("scope", "put")]).await, &ticket);
+}
+
+/// What was answered makes room, whatever the answer was.
+#[tokio::test]
+async fn who_was_answered_counts_no_more() {
+    let world = asking(Arc::new(MemoryEngine::new()), 3);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let answer = ask_for(&world, &pat, &id, "person0@alice.example").await;
+    submitted(&answer.0, &answer.1);
+    say(&world, Verdict::Approve).await;
+    for number in 1..4 {
+        let (answer, ticket) =
+            ask_for(&world, &pat, &id, &format!("person{number}@alice.example")).await;
+        submitted(&answer, &ticket);
+    }
+    let (answer, _) = ask_for(&world, &pat, &id, "person4@alice.example").await;
+    refused(&answer, 403, "request_denied");
+    for case in world.uma.cases(&bob()).await.unwrap() {
+        if case.is_waiting(at(NOW)) {
+            let person = PersonId::of(case.person());
+            let denial = decision(&case, Verdict::Deny);
+            world.uma.decide(&bob(), &person, denial).await.unwrap();
+        }
+    }
+    let (answer, ticket) = ask_for(&world, &pat, &id, "dave@dave.example").await;
+    submitted(&answer, &ticket);
+    // An approval stands, and needs no room.
+    let (answer, _) = ask_for(&world, &pat, &id, "person0@alice.example").await;
+    rpt(&answer);
+}
+
+/// Eve's issuer vouches for as many people as she likes.
+#[tokio::test]
+async fn an_issuer_has_its_share_of_an_owner() {
+    let engine = Arc::new(MemoryEngine::new());
+    let world = World::configured(&[], engine, |config| {
+        (config.limits.cases, config.limits.cases_of_an_issuer) = (3, 2);
+    });
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    for (email, has_room) in [
+        ("eve1@alice.example", true),
+        ("eve2@alice.example", true),
+        ("eve3@alice.example", false),
+        ("dave@dave.example", true),
+        ("erin@dave.example", false),
+    ] {
+        let (answer, ticket) = ask_for(&world, &pat, &id, email).await;
+        if has_room {
+            submitted(&answer, &ticket);
+        } else {
+            refused(&answer, 403, "request_denied");
+        }
+    }
+    // Nobody answered, and a week is over.
+    world.advance(7 * 86_400);
+    let pat = world.pat("rs").await;
+    let (answer, ticket) = ask_for(&world, &pat, &id, "eve3@alice.example").await;
+    submitted(&answer, &ticket);
 }
 
 /// CVE-2026-4636, CVE-2025-14778: nothing of another owner, or at another resource server, is reached.

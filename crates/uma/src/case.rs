@@ -16,7 +16,7 @@
 //!
 //! An entry is one scope at one resource, for the person through one client, present or not: an owner
 //! who lets a person in has not let in whoever acts for them ([`Person::present`]). What was decided
-//! stands until the owner decides otherwise.
+//! stands until the owner decides otherwise; where nothing was ever approved, [`REMEMBERED`] ends it.
 //!
 //! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
 
@@ -38,6 +38,10 @@ use crate::resource::ResourceId;
 
 /// How long a question waits for its answer, unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(7 * 86_400);
+
+/// So long after the owner last said something a case is kept in which they never approved anything.
+/// Whoever they denied may then ask anew.
+pub const REMEMBERED: Lifetime = Lifetime::from_secs(90 * 86_400);
 
 /// So many entries one person may have at one owner's resource server.
 pub const MAX_ENTRIES: usize = 256;
@@ -238,13 +242,29 @@ impl Case {
         })
     }
 
-    /// Until when the record has to be kept: for good once an owner said anything.
+    /// Whether anything of it is still to be answered, by the owner or by the claims that they want.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| entry.standing.is_open() && entry.is_live(now))
+    }
+
+    /// Whether the owner ever approved anything of it.
+    #[must_use]
+    pub fn held_approval(&self) -> bool {
+        self.history.iter().any(|event| event.what == Happened::Approved)
+    }
+
+    /// Until when the record has to be kept: for good once the owner approved anything, since what
+    /// was issued may rest on it; otherwise until nothing waits, and [`REMEMBERED`] after the last
+    /// thing that the owner said.
     #[must_use]
     pub fn kept_until(&self) -> Option<Timestamp> {
-        if self.history.iter().any(|event| event.what != Happened::Asked) {
+        if self.held_approval() {
             return None;
         }
-        self.entries.iter().map(|entry| entry.until).max()
+        let said = self.history.iter().filter(|event| event.what != Happened::Asked);
+        let remembered = said.map(|event| event.at.after(REMEMBERED));
+        self.entries.iter().map(|entry| entry.until).chain(remembered).max()
     }
 
     /// Takes note of what happened.

@@ -63,17 +63,21 @@ impl Random for Counter {
     }
 }
 
-/// Alice's domain names her identity provider; no other domain names any.
-struct Alice(Arc<KeySet>);
+/// Alice's domain names her identity provider, and Dave's his; no other domain names any.
+struct Known(Arc<KeySet>);
 
-impl Discovery for Alice {
+impl Discovery for Known {
     fn issuer<'a>(
         &'a self,
         email: &'a EmailAddress,
     ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-        let found = (email.domain() == "alice.example").then(|| DiscoveredIssuer {
-            issuer: Issuer::parse(STS).unwrap(),
-            jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
+        let named = ["alice.example", "dave.example"].contains(&email.domain());
+        let found = named.then(|| {
+            let issuer = format!("https://sts.{}", email.domain());
+            DiscoveredIssuer {
+                issuer: Issuer::parse(&issuer).unwrap(),
+                jwks_uri: EndpointUrl::parse(&format!("{issuer}/jwks")).unwrap(),
+            }
         });
         Box::pin(async { found.ok_or_else(|| NotDiscovered("no issuer".to_owned())) })
     }
@@ -222,7 +226,7 @@ impl World {
             engine,
             clients: Arc::new(clients),
             policy: Arc::clone(&policy) as Arc<dyn Policy>,
-            discovery: Arc::new(Alice(Arc::new(keys))),
+            discovery: Arc::new(Known(Arc::new(keys))),
             audit: Arc::clone(&audit) as Arc<dyn Audit>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(Counter),

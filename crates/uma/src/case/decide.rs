@@ -30,7 +30,7 @@ pub struct OwnerDecision {
 pub enum Verdict {
     /// They may, until the owner says otherwise.
     Approve,
-    /// They may not, and need not ask again.
+    /// They may not, and need not ask again for as long as it is [remembered](super::REMEMBERED).
     Deny,
     /// First these claims are to be known; for what is undecided.
     AskMore(BTreeSet<String>),

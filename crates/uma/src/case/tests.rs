@@ -198,7 +198,30 @@ fn what_nobody_answers_is_over_after_a_week() {
     let (again, now) = Case::ask(Some(case.clone()), &question("create"), over);
     assert!(now.waiting);
     assert_eq!(again.unwrap().entries().len(), 1, "what was over is gone");
-    assert_eq!(decided(case, Verdict::Deny, "create").kept_until(), None, "what was said stays");
+}
+
+#[test]
+fn only_what_was_approved_is_kept_for_good() {
+    let approved = decided(asked("create"), Verdict::Approve, "create");
+    assert_eq!(approved.kept_until(), None);
+    let revoked = Case::revoke(Some(approved), "bob", at(ASKED + 2)).unwrap();
+    assert_eq!(revoked.kept_until(), None, "what was approved once, too");
+
+    let remembered = |seconds| Some(at(seconds).after(REMEMBERED));
+    let denied = decided(asked("create"), Verdict::Deny, "create");
+    assert!(!denied.is_open(at(ASKED)) && asked("create").is_open(at(ASKED)));
+    assert_eq!(denied.kept_until(), remembered(ASKED + 1));
+    let reopened = decided(denied, Verdict::Reopen, "create");
+    assert_eq!(reopened.kept_until(), remembered(ASKED + 1), "nothing is left of it");
+    let revoked = Case::revoke(Some(asked("create")), "bob", at(ASKED + 2)).unwrap();
+    assert_eq!(revoked.kept_until(), remembered(ASKED + 2));
+
+    // Nothing that still waits is forgotten with what was denied.
+    let late = at(ASKED).after(REMEMBERED);
+    let denied = decided(asked("create"), Verdict::Deny, "create");
+    let (case, said) = Case::ask(Some(denied), &question("create view"), late);
+    assert!(said.denied && said.waiting);
+    assert_eq!(case.unwrap().kept_until(), Some(late.after(LIFETIME)));
 }
 
 #[test]
