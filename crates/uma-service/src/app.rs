@@ -22,7 +22,7 @@ use countersign_uma::{Case, Policy, Process, Protection};
 use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::discovery::Discovery;
-use crate::limits::{Limits, Quota, ResourceCounts};
+use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
 use crate::pat::StoredToken;
 use crate::routes;
@@ -90,6 +90,8 @@ pub struct Uma {
     pub(crate) resources: Resources<ResourceDescription>,
     pub(crate) replay: Replay,
     pub(crate) ticket_quota: Quota,
+    pub(crate) grant_quota: SharedQuota,
+    pub(crate) refresh_quota: SharedQuota,
     pub(crate) pat_quota: Quota,
     pub(crate) seams: Seams,
 }
@@ -120,6 +122,17 @@ impl Uma {
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),
             ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),
+            grant_quota: SharedQuota::new(
+                limits.grants,
+                limits.grants_of_a_client,
+                // Where there are no refresh tokens, none is counted.
+                refresh_lifetime.unwrap_or(settings.rpt_lifetime),
+            ),
+            refresh_quota: SharedQuota::new(
+                limits.refreshes,
+                limits.refreshes_of_a_client,
+                settings.rpt_lifetime,
+            ),
             pat_quota: Quota::new(limits.pats, pat_lifetime),
             resource_counts: ResourceCounts::new(limits.resources),
             pat_lifetime,

@@ -16,6 +16,15 @@ pub struct Limits {
     pub tickets: u32,
     /// PATs obtained within the life of one.
     pub pats: u32,
+    /// RPTs that can be refreshed, obtained within the life of a refresh token. Beyond that, RPTs come
+    /// without one.
+    pub grants: u32,
+    /// How many of them one client may obtain.
+    pub grants_of_a_client: u32,
+    /// RPTs obtained by refresh tokens within the life of an RPT.
+    pub refreshes: u32,
+    /// How many of them one client may obtain.
+    pub refreshes_of_a_client: u32,
     /// People about whom something waits for its owner's answer.
     pub cases: usize,
     /// How many of them may come with the word of one issuer.
@@ -28,6 +37,10 @@ impl Default for Limits {
             resources: 10_000,
             tickets: 500_000,
             pats: 10_000,
+            grants: 500_000,
+            grants_of_a_client: 50_000,
+            refreshes: 500_000,
+            refreshes_of_a_client: 50_000,
             cases: 10_000,
             cases_of_an_issuer: 1_000,
         }
@@ -71,6 +84,63 @@ impl Quota {
             return Err(Exhausted { retry_after: start.after(self.window).since(now) });
         }
         *count += 1;
+        Ok(())
+    }
+}
+
+/// Counts what clients obtain at each of a closed set of resource servers, in windows of the life of
+/// the thing: all of them together, and each by itself. Of clients that are known by a URL there may be
+/// any number; nothing is kept of those of a window that is over.
+#[derive(Debug)]
+pub(crate) struct SharedQuota {
+    limit: u32,
+    of_a_client: u32,
+    window: Lifetime,
+    counts: Mutex<HashMap<ClientId, Shares>>,
+}
+
+/// What was obtained at one resource server in a window.
+#[derive(Debug)]
+struct Shares {
+    start: Timestamp,
+    all: u32,
+    clients: HashMap<ClientId, u32>,
+}
+
+impl Shares {
+    fn new(start: Timestamp) -> Self {
+        Self { start, all: 0, clients: HashMap::new() }
+    }
+}
+
+impl SharedQuota {
+    pub(crate) fn new(limit: u32, of_a_client: u32, window: Lifetime) -> Self {
+        Self { limit, of_a_client, window, counts: Mutex::default() }
+    }
+
+    /// Counts one more for `client` at `resource_server`, which is registered.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if either had its share; that is not counted.
+    pub(crate) fn take(
+        &self,
+        resource_server: &ClientId,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<(), Exhausted> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = counts.entry(resource_server.clone()).or_insert_with(|| Shares::new(now));
+        let end = shares.start.after(self.window);
+        // A clock that was set back starts a new window too.
+        if now < shares.start || now >= end {
+            *shares = Shares::new(now);
+        }
+        let theirs = shares.clients.get(client).copied().unwrap_or(0);
+        if shares.all >= self.limit || theirs >= self.of_a_client {
+            return Err(Exhausted { retry_after: end.since(now) });
+        }
+        shares.all += 1;
+        shares.clients.insert(client.clone(), theirs + 1);
         Ok(())
     }
 }
@@ -137,6 +207,22 @@ mod tests {
         assert!(quota.take(&b, at(109)).is_ok());
         assert!(quota.take(&a, at(110)).is_ok());
         assert!(quota.take(&a, at(50)).is_ok(), "the clock was set back");
+    }
+
+    #[test]
+    fn each_client_has_its_share_of_that_of_a_resource_server() {
+        let quota = SharedQuota::new(3, 2, Lifetime::from_secs(10));
+        let [rs, rs2, a, b] = ["rs", "rs2", "a", "b"].map(|id| ClientId::parse(id).unwrap());
+        let at = Timestamp::from_unix;
+        assert!(quota.take(&rs, &a, at(100)).is_ok() && quota.take(&rs, &a, at(101)).is_ok());
+        let exhausted = |seconds| Err(Exhausted { retry_after: Lifetime::from_secs(seconds) });
+        assert_eq!(quota.take(&rs, &a, at(102)), exhausted(8));
+        assert!(quota.take(&rs, &b, at(102)).is_ok(), "what was refused is not counted");
+        assert_eq!(quota.take(&rs, &b, at(109)), exhausted(1), "the resource server's");
+        assert!(quota.take(&rs2, &a, at(109)).is_ok());
+        assert!(quota.take(&rs, &b, at(110)).is_ok());
+        assert_eq!(quota.counts.lock().unwrap()[&rs].clients.len(), 1);
+        assert!(quota.take(&rs, &a, at(50)).is_ok(), "the clock was set back");
     }
 
     #[test]

@@ -173,6 +173,59 @@ async fn a_resource_server_revokes_its_pat_and_nobody_elses() {
     assert_eq!(answer.status, 401);
 }
 
+/// What a client redeems a fresh ticket for, with Alice's claims.
+async fn redeemed(world: &World, client: &str) -> Answer {
+    let ticket = world.ticket().await;
+    let token = world.sign(&world.claims(&ticket));
+    let form = [("claim_token", &*token), ("claim_token_format", support::JWT)];
+    world.present(client, &ticket, &form).await
+}
+
+/// A grant is kept for much longer than a ticket: nobody makes the store grow by them without end.
+#[tokio::test]
+async fn a_client_has_its_share_of_grants_and_without_one_there_is_still_an_rpt() {
+    let world = World::configured(&[], Arc::new(MemoryEngine::new()), |config| {
+        config.refresh_lifetime = Some(Lifetime::from_secs(3600));
+        (config.limits.grants, config.limits.grants_of_a_client) = (3, 2);
+    });
+    for (client, refreshable) in
+        [("app", true), ("app", true), ("app", false), ("app2", true), ("app2", false)]
+    {
+        // The windows of tickets are over long before that of grants.
+        world.advance(301);
+        let answer = redeemed(&world, client).await;
+        rpt(&answer);
+        assert_eq!(answer.json().get("refresh_token").is_some(), refreshable, "{client}");
+    }
+    world.advance(3600);
+    let answer = redeemed(&world, "app").await;
+    assert!(answer.json().get("refresh_token").is_some());
+}
+
+/// A client with a refresh token takes nothing from those that come with tickets.
+#[tokio::test]
+async fn a_client_has_its_share_of_refreshes_and_takes_nobodys_tickets() {
+    let world = World::configured(&[], Arc::new(MemoryEngine::new()), |config| {
+        config.refresh_lifetime = Some(Lifetime::from_secs(3600));
+        (config.limits.tickets, config.limits.refreshes_of_a_client) = (3, 2);
+    });
+    let mut tokens = Vec::new();
+    for client in ["app", "app2"] {
+        let answer = redeemed(&world, client).await;
+        tokens.push(answer.json()["refresh_token"].as_str().unwrap().to_owned());
+    }
+    for _ in 0..2 {
+        rpt(&refresh(&world, "app", &tokens[0], &[]).await);
+    }
+    let answer = refresh(&world, "app", &tokens[0], &[]).await;
+    refused(&answer, 429, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), "300");
+    rpt(&refresh(&world, "app2", &tokens[1], &[]).await);
+    rpt(&redeemed(&world, "app2").await);
+    world.advance(300);
+    rpt(&refresh(&world, "app", &tokens[0], &[]).await);
+}
+
 #[tokio::test]
 async fn revocation_is_for_clients() {
     let world = world();

@@ -3,6 +3,7 @@
 //! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 
 use axum::response::Response;
+use countersign_client_auth::AuthenticatedClient;
 use countersign_types::secret::RefreshToken;
 use countersign_types::{Params, Timestamp};
 use countersign_uma::refresh::{self, Grant, GrantId};
@@ -33,9 +34,9 @@ pub(crate) async fn refresh(
     }
     let grant = uma.refresh_tokens.find(&request.token, now).await?;
     let rpt = refresh::decide(&request, grant, &client, now, uma.settings.rpt_lifetime)?;
-    // A ticket is good for one RPT; a refresh token must not be a way around the share that a
-    // resource server has of what is stored.
-    uma.ticket_quota.take(&rpt.protection.resource_server, now)?;
+    // A ticket is good for one RPT, a refresh token for any number. They have a quota of their own, so
+    // that nobody with a refresh token takes the tickets that all others need.
+    uma.refresh_quota.take(&rpt.protection.resource_server, client.id(), now)?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
     tracing::info!(
@@ -51,15 +52,20 @@ pub(crate) async fn refresh(
     Ok(response)
 }
 
-/// A refresh token to go with an RPT, where this server gives any; durable before it leaves, and
-/// before the RPT is kept that counts only while it is there.
+/// A refresh token to go with an RPT, where this server gives any and the client has not had its
+/// share of them; durable before it leaves, and before the RPT is kept that counts only while it is
+/// there. RFC 6749 §5.1 has it optional: without one, the client comes back with a ticket.
 pub(crate) async fn grant_with(
     uma: &Uma,
     rpt: &mut Rpt,
-    confidential: bool,
+    client: &AuthenticatedClient,
     now: Timestamp,
 ) -> Result<Option<RefreshToken>, Failure> {
-    let Some(lifetime) = uma.refresh_lifetime.filter(|_| confidential) else { return Ok(None) };
+    let lifetime = uma.refresh_lifetime.filter(|_| client.is_confidential());
+    let Some(lifetime) = lifetime else { return Ok(None) };
+    if uma.grant_quota.take(&rpt.protection.resource_server, client.id(), now).is_err() {
+        return Ok(None);
+    }
     let token = RefreshToken::generate(&*uma.seams.random);
     rpt.grant = Some(GrantId::of(&token));
     let grant = Grant { rpt: rpt.clone(), expires: now.after(lifetime) };

@@ -129,7 +129,7 @@ async fn assess(
     };
     let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
     match record.ended(*ended) {
-        Outcome::Granted(rpt) => issue(uma, rpt, client.is_confidential(), now, record).await,
+        Outcome::Granted(rpt) => issue(uma, rpt, &client, now, record).await,
         Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
         Outcome::Submitted(submitted) => wait(uma, submitted, client.id()).await,
         Outcome::Refused(error) => Err(error.into()),
@@ -221,11 +221,11 @@ async fn decide(
 async fn issue(
     uma: &Uma,
     mut rpt: Rpt,
-    confidential: bool,
+    client: &AuthenticatedClient,
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
-    let refresh_token = super::refresh::grant_with(uma, &mut rpt, confidential, now).await?;
+    let refresh_token = super::refresh::grant_with(uma, &mut rpt, client, now).await?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = grant::respond(&rpt, &token, now).with_refresh_token(refresh_token.as_ref());
     let response = json(StatusCode::OK, &response);
