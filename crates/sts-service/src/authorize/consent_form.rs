@@ -9,14 +9,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
-use countersign_oidc::PageError;
 use countersign_store::StoreError;
 use countersign_types::{Params, Timestamp};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use super::answer::{issue_code, redirect, unavailable};
-use super::sign_in_form::{self, sign_in_page};
+use super::sign_in_form::{self, client_gone, denied, sign_in_page};
 use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
@@ -88,9 +87,9 @@ async fn answered(
     let Some(Form::Consent { asked, sid, last_moment }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
-    // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
-    if !sts.clients.is_known(&asked.request.client_id).await? {
-        return Ok(pages::refused(PageError::Client, &sts.endpoints.stylesheet));
+    let purpose = Purpose::Client(asked.clone());
+    if let Some(answer) = client_gone(sts, &purpose).await {
+        return Ok(answer);
     }
     // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
     let active = sessions::of(sts, headers, now).await?;
@@ -101,14 +100,11 @@ async fn answered(
             if let Some(active) = active {
                 sts.consents.remove(&active.user.subject, &asked.request.client_id).await?;
             }
-            return Ok(redirect(&asked.request.denied().location(sts.issuer())));
+            return Ok(denied(sts, &purpose).await);
         }
         Some("allow") if last_moment.is_none_or(|moment| now <= moment) => {}
         // Somebody else would sign in, or whoever is signed in has to do so again.
-        _ => {
-            let purpose = Purpose::Client(asked);
-            return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await);
-        }
+        _ => return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await),
     }
     let request = asked.request;
     let client = sts.clients.find(&request.client_id).await?;

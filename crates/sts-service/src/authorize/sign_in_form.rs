@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
-use countersign_oidc::PageError;
+use countersign_oidc::{AuthorizationRequest, ErrorResponse, PageError};
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
@@ -109,32 +109,47 @@ pub(crate) async fn still_wanted(
     purpose: &Purpose,
     form: &Params,
 ) -> Result<(), Box<Response>> {
-    if let Purpose::Client(Asked { request, .. }) = purpose {
-        // Whoever was refused while the page was open gets nothing any more, and nobody is sent there.
-        match sts.clients.is_known(&request.client_id).await {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(Box::new(pages::refused(PageError::Client, &sts.endpoints.stylesheet)));
-            }
-            Err(error) => return Err(Box::new(unavailable(sts, &error))),
-        }
+    if let Some(answer) = client_gone(sts, purpose).await {
+        return Err(Box::new(answer));
     }
-    if form.get("decision") == Some("deny") { Err(Box::new(denied(sts, purpose))) } else { Ok(()) }
+    if form.get("decision") == Some("deny") {
+        return Err(Box::new(denied(sts, purpose).await));
+    }
+    Ok(())
+}
+
+/// The page for whoever signs in for a client that was refused meanwhile: it gets nothing any more, and
+/// nobody is sent there. `None` while it is known, and where there is no client.
+pub(crate) async fn client_gone(sts: &Sts, purpose: &Purpose) -> Option<Response> {
+    match sts.clients.is_known(&purpose.request()?.client_id).await {
+        Ok(true) => None,
+        Ok(false) => Some(pages::refused(PageError::Client, &sts.endpoints.stylesheet)),
+        Err(error) => Some(unavailable(sts, &error)),
+    }
 }
 
 /// Where somebody is sent who does not want to sign in.
-pub(crate) fn denied(sts: &Sts, purpose: &Purpose) -> Response {
-    match purpose.request() {
-        Some(request) => redirect(&request.denied().location(sts.issuer())),
-        None => redirect(sts.endpoints.account.as_str()),
-    }
+pub(crate) async fn denied(sts: &Sts, purpose: &Purpose) -> Response {
+    back(sts, purpose, AuthorizationRequest::denied).await
 }
 
 /// Where somebody is sent who is not whom the client means.
-pub(crate) fn not_expected(sts: &Sts, purpose: &Purpose) -> Response {
+pub(crate) async fn not_expected(sts: &Sts, purpose: &Purpose) -> Response {
     tracing::info!(for_client = purpose.client_id(), "somebody else signed in than was meant");
+    back(sts, purpose, AuthorizationRequest::not_expected).await
+}
+
+/// Back to the client with an error, if it is still known.
+async fn back(
+    sts: &Sts,
+    purpose: &Purpose,
+    error: impl FnOnce(&AuthorizationRequest) -> ErrorResponse,
+) -> Response {
+    if let Some(answer) = client_gone(sts, purpose).await {
+        return answer;
+    }
     match purpose.request() {
-        Some(request) => redirect(&request.not_expected().location(sts.issuer())),
+        Some(request) => redirect(&error(request).location(sts.issuer())),
         None => redirect(sts.endpoints.account.as_str()),
     }
 }
@@ -150,7 +165,11 @@ pub(crate) async fn signed_in(
     now: Timestamp,
 ) -> Result<Response, StoreError> {
     if purpose.expected().is_some_and(|subject| subject != user.subject) {
-        return Ok(not_expected(sts, &purpose));
+        return Ok(not_expected(sts, &purpose).await);
+    }
+    // Signing in takes a while, elsewhere most of all.
+    if let Some(answer) = client_gone(sts, &purpose).await {
+        return Ok(answer);
     }
     let (session, cookie) = sessions::begin(sts, user, means, headers, now).await?;
     let mut response = match purpose {

@@ -21,7 +21,7 @@ use super::link_form;
 use super::pending::Begun;
 use super::upstream::Upstream;
 use crate::app::Sts;
-use crate::authorize::sign_in_form::{self, sign_in_page};
+use crate::authorize::sign_in_form::{self, client_gone, sign_in_page};
 use crate::authorize::unavailable;
 use crate::form_token::{Browser, Purpose};
 use crate::pages::{BackPage, Told};
@@ -96,6 +96,9 @@ async fn answer(
         return pages::problem(StatusCode::FORBIDDEN, NOBODY_BEGAN, &sts.endpoints.stylesheet);
     };
     let Begun { purpose, pending, .. } = begun;
+    if let Some(answer) = client_gone(&sts, &purpose).await {
+        return answer;
+    }
     let arrived = match upstream.finish(&sts, pending, &query, now).await {
         Ok(arrived) => arrived,
         Err(error) => return refused(&sts, upstream, &purpose, &error, headers, now).await,
@@ -109,7 +112,7 @@ async fn answer(
         Ok(Outcome::Ask(arrival)) => {
             link_form::ask(&sts, upstream, &purpose, &arrival, (StatusCode::OK, None), headers, now)
         }
-        Ok(Outcome::NotExpected) => sign_in_form::not_expected(&sts, &purpose),
+        Ok(Outcome::NotExpected) => sign_in_form::not_expected(&sts, &purpose).await,
         Err(error) => refused(&sts, upstream, &purpose, &error, headers, now).await,
     }
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, StatusCode};
 use super::federation;
 use super::upstream::Upstream;
 use crate::app::Sts;
-use crate::authorize::sign_in_form::{self, signed_in};
+use crate::authorize::sign_in_form::{self, client_gone, signed_in};
 use crate::authorize::unavailable;
 use crate::client_request::is_form;
 use crate::form_token::{Arrival, Browser, Form, Purpose};
@@ -54,9 +54,12 @@ pub(crate) async fn post(
     let Some(Form::Link { purpose, arrival }) = opened else {
         return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
     };
+    if let Some(answer) = client_gone(&sts, &purpose).await {
+        return answer;
+    }
     let field = |name| form.as_ref().and_then(|form| form.get(name));
     if field("decision") == Some("deny") {
-        return declined(&sts, &purpose, &arrival);
+        return declined(&sts, &purpose, &arrival).await;
     }
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else {
         return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
@@ -99,6 +102,11 @@ pub(crate) async fn confirmed(
         Ok(both) => both,
         Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
     };
+    if let Some(Form::ConfirmLink { purpose, .. }) = &opened
+        && let Some(answer) = client_gone(&sts, purpose).await
+    {
+        return answer;
+    }
     let decision = form.as_ref().and_then(|form| form.get("decision"));
     match (opened, decision) {
         (
@@ -110,7 +118,9 @@ pub(crate) async fn confirmed(
             Err(error) => Err(error),
         }
         .unwrap_or_else(|error| unavailable(&sts, &error)),
-        (Some(Form::ConfirmLink { purpose, arrival, .. }), _) => declined(&sts, &purpose, &arrival),
+        (Some(Form::ConfirmLink { purpose, arrival, .. }), _) => {
+            declined(&sts, &purpose, &arrival).await
+        }
         _ => sign_in_form::start_over(&sts, form.as_ref(), &headers).await,
     }
 }
@@ -159,14 +169,14 @@ async fn finish(
             let means = Means::password(authenticated);
             signed_in(sts, purpose, &user, means, headers, now).await
         }
-        None => Ok(sign_in_form::not_expected(sts, &purpose)),
+        None => Ok(sign_in_form::not_expected(sts, &purpose).await),
     }
 }
 
 /// Nothing is linked, nothing is left.
-fn declined(sts: &Sts, purpose: &Purpose, arrival: &Arrival) -> Response {
+async fn declined(sts: &Sts, purpose: &Purpose, arrival: &Arrival) -> Response {
     tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: declined");
-    sign_in_form::denied(sts, purpose)
+    sign_in_form::denied(sts, purpose).await
 }
 
 type Opened = (Option<Params>, Option<Form>);

@@ -31,8 +31,9 @@ async fn user_info(world: &World, token: &str) -> u16 {
     world.send(request.body(axum::body::Body::empty()).unwrap()).await.status.as_u16()
 }
 
+/// A page that says so, and no redirect.
 #[track_caller]
-fn led_nowhere(name: &str, answer: &Answer) {
+pub(crate) fn led_nowhere(name: &str, answer: &Answer) {
     assert_eq!(answer.status.as_u16(), 400, "{name}: {}", answer.text);
     assert!(answer.text.contains("not known to this server"), "{name}: {}", answer.text);
     assert_eq!(answer.header(http::header::LOCATION), "", "{name}");

@@ -9,7 +9,7 @@ use crate::browser::{Browser, is_sign_in};
 use crate::support::*;
 
 /// Claims about somebody whose address is Alice's here.
-fn as_alice(token: &mut Value) {
+pub(super) fn as_alice(token: &mut Value) {
     token["email"] = json!("alice@alice.example");
     token["email_verified"] = json!(true);
 }
