@@ -1,10 +1,11 @@
 //! The choice of a provider on the sign-in page, and the way there.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use countersign_login::Wishes;
 use countersign_types::{EndpointUrl, Params, Timestamp};
@@ -25,6 +26,7 @@ use crate::texts::Say;
 /// Takes the choice.
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
@@ -48,7 +50,7 @@ pub(crate) async fn post(
         let nobody = (StatusCode::BAD_REQUEST, Some(say.into()));
         return sign_in_page(&sts, &purpose, nobody, "", &headers, now).await;
     };
-    match begin(&sts, upstream, purpose.clone(), &headers, now).await {
+    match begin(&sts, upstream, purpose.clone(), peer, &headers, now).await {
         Ok(response) => response,
         Err(error) => callback::refused(&sts, upstream, &purpose, &error, &headers, now).await,
     }
@@ -59,6 +61,7 @@ async fn begin(
     sts: &Sts,
     upstream: &Upstream,
     purpose: Purpose,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, BrokerError> {
@@ -74,7 +77,8 @@ async fn begin(
     let alias = upstream.setup.alias.clone();
     let page = on_the_way(sts, upstream, &url, &purpose);
     if let Some(known) = sts.upstreams.known() {
-        known.logins.begin(key, Begun { alias, purpose, pending }, now);
+        let source = sign_in_form::source(peer);
+        known.logins.begin(key, source.as_deref(), Begun { alias, purpose, pending }, now);
     }
     let mut response = page;
     if let Some(cookie) = browser.cookie() {
