@@ -121,6 +121,8 @@ pub(crate) enum Form {
     },
     /// To link that account to the identity at the provider.
     ConfirmLink {
+        /// Which form it is: it is answered once.
+        id: String,
         /// What for.
         purpose: Purpose,
         /// Who came.

@@ -10,18 +10,19 @@ use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
+use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
-use countersign_types::{Params, Timestamp};
+use countersign_types::{Params, Timestamp, random};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use super::federation;
 use super::upstream::Upstream;
 use crate::app::Sts;
-use crate::authorize::sign_in_form::{self, client_gone, signed_in};
+use crate::authorize::sign_in_form::{self, client_gone, sign_in_page, signed_in};
 use crate::authorize::unavailable;
 use crate::client_request::is_form;
-use crate::form_token::{Arrival, Browser, Form, Purpose};
+use crate::form_token::{self, Arrival, Browser, Form, Purpose};
 use crate::pages::{self, LinkPage, Told};
 use crate::sessions::Means;
 
@@ -81,6 +82,7 @@ pub(crate) async fn post(
     };
     let subject = user.subject.clone();
     let form = Form::ConfirmLink {
+        id: random::identifier(sts.random.as_ref()),
         purpose: purpose.clone(),
         arrival: arrival.clone(),
         subject,
@@ -110,9 +112,9 @@ pub(crate) async fn confirmed(
     let decision = form.as_ref().and_then(|form| form.get("decision"));
     match (opened, decision) {
         (
-            Some(Form::ConfirmLink { purpose, arrival, subject, authenticated, credential }),
+            Some(Form::ConfirmLink { id, purpose, arrival, subject, authenticated, credential }),
             Some("link"),
-        ) => match link(&sts, &arrival, &subject, &credential, now).await {
+        ) => match link_once(&sts, &id, &arrival, (&subject, &credential), now).await {
             Ok(true) => finish(&sts, purpose, &subject, authenticated, &headers, now).await,
             Ok(false) => Ok(sign_in_form::start_over(&sts, form.as_ref(), &headers).await),
             Err(error) => Err(error),
@@ -123,6 +125,20 @@ pub(crate) async fn confirmed(
         }
         _ => sign_in_form::start_over(&sts, form.as_ref(), &headers).await,
     }
+}
+
+/// Links the two; `false` if the form was answered before, too. It signs in without the password, so that
+/// whoever finds it later in the browser would have a session, or a link that was ended.
+async fn link_once(
+    sts: &Sts,
+    id: &str,
+    arrival: &Arrival,
+    (subject, credential): (&str, &str),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let key = Digest::of_parts(&[b"confirm_link", id.as_bytes()]);
+    let is_first = sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await?;
+    Ok(is_first && link(sts, arrival, subject, credential, now).await?)
 }
 
 /// Links the two; `false` if the account or the identity is not what it was when the person was asked.
@@ -142,7 +158,7 @@ async fn link(
     let linked = Linked { subject: subject.to_owned(), record };
     let issuer = &upstream.setup.issuer;
     if !sts.linked.insert_new(issuer, &arrival.sub, &linked).await? {
-        // Twice the same answer is one.
+        // The same answer to two pages is one.
         let known = sts.linked.find(issuer, &arrival.sub).await?;
         return Ok(known.is_some_and(|known| known.subject == subject));
     }
@@ -164,6 +180,11 @@ async fn finish(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
+    // The page may have been read for long since the password was typed.
+    let max_age = purpose.request().and_then(|request| request.wishes.max_age());
+    if max_age.is_some_and(|max| authenticated.after(max) < now) {
+        return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await);
+    }
     match sts.users.by_subject(subject).await? {
         Some(user) => {
             let means = Means::password(authenticated);
