@@ -46,19 +46,15 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
-    const fn config(&self) -> &PathBuf {
-        match self {
-            Self::Add { config, .. }
-            | Self::List { config }
-            | Self::Disable { config, .. }
-            | Self::Enable { config, .. } => config,
-        }
-    }
-}
-
 pub(crate) fn run(command: Command) -> ExitCode {
-    match program::usable::<Sts>(command.config()) {
+    let config = match &command {
+        // Whoever has to refuse a client at once is not kept from it by files that are about others.
+        Command::Disable { config, .. } | Command::Enable { config, .. } => {
+            program::loaded::<Sts>(config)
+        }
+        Command::Add { config, .. } | Command::List { config } => program::usable::<Sts>(config),
+    };
+    match config {
         Ok(config) => program::answer(done(command, &config)),
         Err(code) => code,
     }
@@ -82,7 +78,7 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
         }
         Command::Disable { id, .. } => {
             let listed = config.clients().any(|client| client.registered.id == id);
-            if !listed && !config.rules_over(&id) && registrations.find(&id)?.is_none() {
+            if !listed && !config.rules_over(&id) && !registrations.has_file(&id)? {
                 return Err(RegistrationError::Unknown(id).into());
             }
             registrations.disable(&id, random.as_ref())?;

@@ -90,6 +90,15 @@ impl Registrations {
         }
     }
 
+    /// Whether a client has a file, whatever is in it.
+    ///
+    /// # Errors
+    /// [`RegistrationError::Directory`].
+    pub fn has_file(&self, id: &ClientId) -> Result<bool, RegistrationError> {
+        let path = self.file(id);
+        path.try_exists().map_err(|source| failed(&path, source))
+    }
+
     /// Whether a client is refused, wherever it is registered.
     ///
     /// # Errors
@@ -130,7 +139,8 @@ impl Registrations {
     /// [`RegistrationError::Directory`].
     pub fn disabled(&self) -> Result<Vec<ClientId>, RegistrationError> {
         let mut ids = Vec::new();
-        for path in files(&self.refused())? {
+        // What a crash left of a file that was being written has an extension, and is none.
+        for path in files(&self.refused())?.into_iter().filter(|path| path.extension().is_none()) {
             let text = fs::read_to_string(&path).map_err(|source| failed(&path, source))?;
             let id = ClientId::parse(&text).ok().filter(|id| path.ends_with(name(id)));
             ids.push(id.ok_or(RegistrationError::Misnamed(path))?);

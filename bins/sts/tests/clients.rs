@@ -208,3 +208,38 @@ async fn the_directory_is_read_with_care() {
         assert_eq!(world.token(id).await.0, 503, "{id}: nobody knows whether it is refused");
     }
 }
+
+/// What a crash leaves of a file that was being written is none, and keeps nobody from refusing a client.
+#[tokio::test]
+async fn o13_a_client_is_refused_whatever_else_is_wrong() {
+    let world = World::new("crash");
+    assert!(world.add(TABLE).0 && world.client("disable", "listed").0);
+    let refused = world.file.with_file_name("clients").join("disabled");
+    let only = fs::read_dir(&refused).unwrap().next().unwrap().unwrap().path();
+    for draft in [only.with_extension("x"), refused.join("draft.AAAAAAAAAAAAAAAAAAAAAA")] {
+        fs::write(draft, "").unwrap();
+    }
+    check(&load(&world.file).unwrap()).unwrap();
+    let (ok, said) = world.client("list", "");
+    assert!(ok && said.lines().filter(|line| line.ends_with("disabled")).count() == 1, "{said}");
+    fs::write(refused.join("draft"), "listed").unwrap();
+    check(&load(&world.file).unwrap()).unwrap_err();
+    fs::remove_file(refused.join("draft")).unwrap();
+
+    // In an emergency, files that are about something else do not matter.
+    let added = fs::read_dir(refused.parent().unwrap()).unwrap();
+    let added = added.map(|entry| entry.unwrap().path()).find(|path| path.is_file()).unwrap();
+    fs::write(&added, "id").unwrap();
+    check(&load(&world.file).unwrap()).unwrap_err();
+    for id in ["added", "listed"] {
+        for command in ["enable", "disable"] {
+            let (ok, said) = world.client(command, id);
+            assert!(ok && said == format!("{id}  {command}d\n"), "{said}");
+        }
+    }
+    let (ok, said) = world.client("disable", "nobody");
+    assert!(!ok && said.contains("nobody"), "{said}");
+    assert!(!world.client("list", "").0 && !world.add(TABLE).0);
+    fs::write(&added, TABLE).unwrap();
+    assert_eq!(world.token("added").await.0, 401);
+}

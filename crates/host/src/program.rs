@@ -150,13 +150,22 @@ fn notes<P: Program>(config: &P::Config) -> Result<Vec<ConfigError>, ExitCode> {
     notes.map_err(|error| complain(&error, EX_CONFIG))
 }
 
+/// The configuration, whatever the files are worth that the program reads meanwhile; otherwise it has been
+/// said what is wrong.
+///
+/// # Errors
+/// The exit status.
+pub fn loaded<P: Program>(file: &Path) -> Result<P::Config, ExitCode> {
+    P::load(file).map_err(|error| complain(&error, EX_CONFIG))
+}
+
 /// The configuration, if it can be used with all files that it names; otherwise it has been said
 /// what is wrong.
 ///
 /// # Errors
 /// The exit status.
 pub fn usable<P: Program>(file: &Path) -> Result<P::Config, ExitCode> {
-    let config = P::load(file).map_err(|error| complain(&error, EX_CONFIG))?;
+    let config = loaded::<P>(file)?;
     P::check(&config).map_err(|error| complain(&error, EX_CONFIG))?;
     Ok(config)
 }
