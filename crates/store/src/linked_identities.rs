@@ -109,18 +109,16 @@ impl<R: Serialize + DeserializeOwned> LinkedIdentities<R> {
     ) -> Result<bool, StoreError> {
         let identity = Digest::of_parts(&[issuer.as_str().as_bytes(), sub.as_bytes()]);
         let whose = subject.to_owned();
-        let removed = self.change(&identity, move |found| {
+        // The line stays where the subject's are listed: whoever links the identity again meanwhile has
+        // written it already, and it leads nowhere without the link.
+        self.change(&identity, move |found| {
             let linked = found.map(record::decode::<Linked<R>>).transpose();
             match linked.map(|linked| linked.is_some_and(|linked| linked.subject == whose)) {
                 Ok(true) => (Change::Remove, Ok(true)),
                 other => (Change::Keep, other),
             }
-        });
-        let removed = removed.await?;
-        if removed {
-            self.engine.remove(TABLE, &by_subject(subject, &identity)).await?;
-        }
-        Ok(removed)
+        })
+        .await
     }
 
     /// Looks at the link of an identity and changes it, in one atomic step.

@@ -29,6 +29,7 @@ use countersign_store::StoreError;
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{Clock, Issuer, RedirectUri, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 pub use self::accounts::{ImportedAccount, ImportedAccounts};
 pub use self::mapping::Mapping;
@@ -58,7 +59,11 @@ pub struct UpstreamSetup {
 
 /// The providers that people may sign in through, and the logins that are under way. None by default.
 #[derive(Default)]
-pub struct Upstreams(Option<Known>);
+pub struct Upstreams {
+    known: Option<Known>,
+    /// Held while a link is ended. One engine has the store, so that one process ends links.
+    unlinking: Mutex<()>,
+}
 
 struct Known {
     upstreams: Vec<Upstream>,
@@ -93,13 +98,14 @@ impl Upstreams {
     ) -> Self {
         let upstream = |setup| Upstream::new(setup, Arc::clone(&fetch), Arc::clone(&clock));
         let upstreams = upstreams.into_iter().map(upstream).collect();
-        Self(Some(Known { upstreams, accounts, logins: Logins::default(), passwords: true }))
+        let known = Known { upstreams, accounts, logins: Logins::default(), passwords: true };
+        Self { known: Some(known), unlinking: Mutex::default() }
     }
 
     /// Nobody signs in by a password then, unless to link an account.
     #[must_use]
     pub fn without_passwords(mut self) -> Self {
-        if let Some(known) = &mut self.0 {
+        if let Some(known) = &mut self.known {
             known.passwords = false;
         }
         self
@@ -107,12 +113,12 @@ impl Upstreams {
 
     /// Whether people sign in by password, too.
     pub(crate) fn offer_passwords(&self) -> bool {
-        self.0.as_ref().is_none_or(|known| known.passwords)
+        self.known.as_ref().is_none_or(|known| known.passwords)
     }
 
     /// Each, in the order of the configuration.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Upstream> {
-        self.0.iter().flat_map(|known| &known.upstreams)
+        self.known.iter().flat_map(|known| &known.upstreams)
     }
 
     pub(crate) fn find(&self, alias: &str) -> Option<&Upstream> {
@@ -125,7 +131,7 @@ impl Upstreams {
     }
 
     fn known(&self) -> Option<&Known> {
-        self.0.as_ref()
+        self.known.as_ref()
     }
 }
 

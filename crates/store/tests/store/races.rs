@@ -150,9 +150,38 @@ async fn race_to_be_linked(engine: Arc<dyn Engine>) {
     }
 }
 
+/// Whoever links and unlinks at once ends with a link that is listed, or with none.
+async fn race_to_link_and_unlink(engine: Arc<dyn Engine>) {
+    let links: LinkedIdentities<usize> = LinkedIdentities::new(engine);
+    let issuer = Issuer::parse("https://idp.example").unwrap();
+    for round in 0..5 * ROUNDS {
+        let sub = round.to_string();
+        let attempts: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let (links, issuer, sub) = (links.clone(), issuer.clone(), sub.clone());
+                let linked = Linked { subject: "alice".to_owned(), record: caller };
+                tokio::spawn(async move {
+                    if caller % 2 == 0 {
+                        links.insert_new(&issuer, &sub, &linked).await.unwrap()
+                    } else {
+                        links.remove(&issuer, &sub, "alice").await.unwrap()
+                    }
+                })
+            })
+            .collect();
+        for attempt in attempts {
+            attempt.await.unwrap();
+        }
+        let found = links.find(&issuer, &sub).await.unwrap().map(|linked| linked.record);
+        assert_eq!(links.list("alice").await.unwrap(), Vec::from_iter(found), "{round}");
+        links.remove(&issuer, &sub, "alice").await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_fifty_wins_in_memory() {
     race_to_be_linked(Arc::new(MemoryEngine::new())).await;
+    race_to_link_and_unlink(Arc::new(MemoryEngine::new())).await;
     race(Arc::new(MemoryEngine::new())).await;
     race_to_be_new(Arc::new(MemoryEngine::new())).await;
     race_for_a_ticket_that_waits(Arc::new(MemoryEngine::new())).await;
@@ -163,6 +192,8 @@ async fn one_of_fifty_wins_in_memory() {
 async fn one_of_fifty_wins_in_sqlite() {
     let directory = Directory::new();
     race_to_be_linked(open(&directory.file())).await;
+    let directory = Directory::new();
+    race_to_link_and_unlink(open(&directory.file())).await;
     let directory = Directory::new();
     race(open(&directory.file())).await;
     let directory = Directory::new();

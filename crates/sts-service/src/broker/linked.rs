@@ -81,6 +81,8 @@ pub(crate) async fn unlink(
 
 /// Ends a link of a person; `false` if they need it to sign in. One that is not there has ended.
 async fn end(sts: &Sts, user: &User, id: &str) -> Result<bool, StoreError> {
+    // One at a time: of the last two, either would be ended because of the other.
+    let _turn = sts.upstreams.unlinking.lock().await;
     let links = of(sts, user).await?;
     let Some(link) = links.iter().find(|link| link.id == id) else { return Ok(true) };
     if is_last(sts, user, &links, link) {

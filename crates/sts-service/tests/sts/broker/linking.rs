@@ -1,9 +1,11 @@
 //! F001-9: an address that an account here has links nothing by itself.
 
+use countersign_sts_service::Upstreams;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::people::People;
+use super::provider::Provider;
 use super::{Case, both, is_nobody};
 use crate::browser::{Browser, is_sign_in};
 use crate::support::*;
@@ -269,6 +271,40 @@ async fn the_last_way_in_is_not_ended() {
         Case::of(people, engine, provider, both(), |upstreams| upstreams.without_passwords());
     let browser = Browser::new(&case.world);
     link(&case, &browser).await;
+    let page = browser.get("/account").await;
+    assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
+}
+
+/// Nor are two at once, each of which would leave the other.
+#[tokio::test]
+async fn the_last_two_ways_in_are_not_ended_at_once() {
+    let directory = Directory::new();
+    let (people, provider) = (People::new([user("alice", true)]), Provider::new().into());
+    let without = |upstreams: Upstreams| upstreams.without_passwords();
+    let case = Case::of(people, directory.open(), provider, both(), without);
+    let browser = Browser::new(&case.world);
+    link(&case, &browser).await;
+    let anew = [("prompt", "login")];
+    let page = case
+        .arrives(&browser, ("library", "8"), &anew, |token| {
+            as_alice(token);
+            token["auth_time"] = json!(NOW);
+        })
+        .await;
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    browser.submit(&page, &[("decision", "link")]).await;
+    let page = browser.get("/account").await.text;
+    let links: Vec<_> = page.split("name=\"link\" value=\"").skip(1).collect();
+    let [one, other] = links.as_slice() else { panic!("{page}") };
+    let token = hidden(&page);
+    let unlink = async |rest: &str| {
+        let id = rest.split('"').next().unwrap().to_owned();
+        let fields = [("form_token", token.as_str()), ("link", id.as_str())];
+        browser.post("/account/unlink", &fields).await.status.as_u16()
+    };
+    let (one, other) = tokio::join!(unlink(one), unlink(other));
+    assert_eq!(one.min(other), 303);
+    assert_eq!(one.max(other), 403, "one stays");
     let page = browser.get("/account").await;
     assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
 }
