@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign::adapters::fetch::{Fetch, FetchError, Limits, Request};
 use countersign::adapters::resolver::{IssuerCache, ServerMetadataError};
 use countersign::types::secret::AccessToken;
 use countersign::types::wire::ErrorCode;
 use countersign::types::{Wire, WireError};
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 /// What is passed on to the dashboard.
@@ -35,6 +36,8 @@ pub(crate) enum UserInfoError {
     NoEndpoint,
     #[error("the provider does not take its own token any more")]
     Refused,
+    #[error("the provider answered {0}")]
+    Status(StatusCode),
     #[error("what it says is no UserInfo response")]
     Malformed,
     /// §5.3.2: then the claims must not be used.
@@ -74,8 +77,16 @@ pub(crate) async fn ask(
     bearer.set_sensitive(true);
     let request = Request::new(Method::POST, endpoint, Limits::resource());
     let answer = fetch.fetch(request.with_header(AUTHORIZATION, bearer)).await?;
-    if answer.status() != StatusCode::OK {
-        return Err(UserInfoError::Refused);
+    read(&answer, subject)
+}
+
+/// A token that is not taken any more is refused as RFC 6750 has it, with 401 or 403. Any other status
+/// says nothing about the token.
+fn read(answer: &Response<Bytes>, subject: &str) -> Result<UserInfo, UserInfoError> {
+    match answer.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(UserInfoError::Refused),
+        status => return Err(UserInfoError::Status(status)),
     }
     let info = serde_json::from_slice::<UserInfo>(answer.body());
     let info = info.map_err(|_| UserInfoError::Malformed)?;
@@ -83,4 +94,34 @@ pub(crate) async fn ask(
         return Err(UserInfoError::AnotherSubject);
     }
     Ok(info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: StatusCode, body: &'static str) -> Result<UserInfo, UserInfoError> {
+        let mut answer = Response::new(Bytes::from_static(body.as_bytes()));
+        *answer.status_mut() = status;
+        read(&answer, "a1")
+    }
+
+    #[test]
+    fn f000_9_a_provider_that_is_down_says_nothing_about_the_token() {
+        let of = |status| told(status, "").unwrap_err().wire().status;
+        for down in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::TOO_MANY_REQUESTS] {
+            assert_eq!(of(down), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(of(StatusCode::SERVICE_UNAVAILABLE), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(of(StatusCode::UNAUTHORIZED), StatusCode::UNAUTHORIZED);
+        assert_eq!(of(StatusCode::FORBIDDEN), StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
+    fn it_is_about_the_person_of_the_token() {
+        assert!(told(StatusCode::OK, r#"{"sub":"a1"}"#).is_ok());
+        let another = told(StatusCode::OK, r#"{"sub":"e1"}"#);
+        assert!(matches!(another, Err(UserInfoError::AnotherSubject)));
+        assert!(matches!(told(StatusCode::OK, "{}"), Err(UserInfoError::Malformed)));
+    }
 }
