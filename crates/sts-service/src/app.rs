@@ -12,7 +12,7 @@ use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
 use countersign_store::{
     AccessTokens, Codes, Consents, Engine, Grants, LinkedIdentities, RefreshTokens, Replay,
-    RevokedTokens, Sessions,
+    RevokedTokens, Sessions, StoreError,
 };
 use countersign_token_exchange::renewal::Renewable;
 use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
@@ -31,7 +31,7 @@ use crate::form_token::FormTokens;
 use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
-use crate::users::Users;
+use crate::users::{User, Users};
 use crate::{
     access_token, account, authorize, cors, discovery, elsewhere, introspection, logout, pages,
     revocation, token, userinfo,
@@ -113,7 +113,7 @@ pub struct Sts {
     pub(crate) endpoints: Endpoints,
     keys: CurrentKeys,
     pub(crate) clients: Arc<dyn Clients>,
-    pub(crate) users: Arc<dyn Users>,
+    users: Arc<dyn Users>,
     pub(crate) sessions: Sessions<Session>,
     pub(crate) consents: Consents<Consent>,
     pub(crate) linked: LinkedIdentities<Link>,
@@ -249,6 +249,18 @@ impl Sts {
     #[must_use]
     pub fn with_upstreams(self, upstreams: Upstreams) -> Self {
         Self { upstreams, ..self }
+    }
+
+    /// The person of this subject, if the account still exists, with what is still believed of them.
+    pub(crate) async fn user(&self, subject: &str) -> Result<Option<Arc<User>>, StoreError> {
+        let user = self.users.by_subject(subject).await?;
+        Ok(user.and_then(|user| self.upstreams.still_believed(user)))
+    }
+
+    /// The person who signs in by this name, which is untrusted, likewise.
+    pub(crate) async fn user_named(&self, username: &str) -> Result<Option<Arc<User>>, StoreError> {
+        let user = self.users.by_username(username).await?;
+        Ok(user.and_then(|user| self.upstreams.still_believed(user)))
     }
 
     pub(crate) const fn issuer(&self) -> &Issuer {

@@ -130,6 +130,12 @@ impl Upstreams {
         self.iter().find(|upstream| upstream.setup.issuer == *issuer)
     }
 
+    /// A person with what is still believed of them; `None` if they may not come in any more.
+    pub(crate) fn still_believed(&self, user: Arc<User>) -> Option<Arc<User>> {
+        let Some(origin) = &user.origin else { return Some(user) };
+        self.of(&origin.issuer)?.setup.mapping.still_believed(&user, origin).map(Arc::new)
+    }
+
     fn known(&self) -> Option<&Known> {
         self.known.as_ref()
     }

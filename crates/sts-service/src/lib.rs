@@ -133,4 +133,4 @@ pub use clients::{Client, Clients, StaticClients};
 pub use foreign::{IssuerKeys, IssuerSetup, TrustedIssuers};
 pub use passwords::PasswordHash;
 pub use url_clients::{UrlClientTerms, UrlClients};
-pub use users::{StaticUsers, User, Users};
+pub use users::{Origin, StaticUsers, User, Users};

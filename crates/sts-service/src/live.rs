@@ -144,6 +144,6 @@ pub(crate) async fn parties_remain(
     client_id: &ClientId,
 ) -> Result<bool, StoreError> {
     let is_client = subject == client_id.as_str();
-    let has_account = is_client || sts.users.by_subject(subject).await?.is_some();
+    let has_account = is_client || sts.user(subject).await?.is_some();
     Ok(has_account && sts.clients.is_known(client_id).await?)
 }

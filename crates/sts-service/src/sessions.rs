@@ -54,7 +54,7 @@ pub(crate) async fn of(
     };
     let Some(session) = sts.sessions.find(&handle, now).await? else { return Ok(None) };
     let Session { subject, sign_in, begun, expires, .. } = session;
-    let user = sts.users.by_subject(&subject).await?;
+    let user = sts.user(&subject).await?;
     match user {
         Some(user) if stands(sts, &user, &sign_in).await? => {
             Ok(Some(Active { sign_in, user, begun, expires }))

@@ -145,7 +145,7 @@ async fn respond(
     if !issued.scope.contains("openid") {
         return Err(UserInfoError::Scope);
     }
-    let user = sts.users.by_subject(&issued.subject).await?.ok_or(UserInfoError::Token)?;
+    let user = sts.user(&issued.subject).await?.ok_or(UserInfoError::Token)?;
     let person = Person {
         subject: &user.subject,
         username: &user.username,

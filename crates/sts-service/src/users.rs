@@ -8,13 +8,14 @@ use countersign_oidc::SignIn;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::trusted_issuer::ROLES;
+use countersign_types::Issuer;
 use countersign_types::digest::Digest;
 use serde_json::{Map, Value};
 
 use crate::passwords::PasswordHash;
 
 /// A person with an account here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct User {
     /// Who it is, for ever: never given to anyone else.
     pub subject: String,
@@ -29,6 +30,17 @@ pub struct User {
     /// Further claims about the person. Access tokens carry `roles`, a list of texts
     /// ([RFC 9068 §2.2.3.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1)).
     pub claims: Map<String, Value>,
+    /// Where the account comes from, if it was made for somebody who came through another provider.
+    pub origin: Option<Origin>,
+}
+
+/// The provider that an account comes from, which has the word on the person.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The provider.
+    pub issuer: Issuer,
+    /// The claims by which the person was let in, when they last signed in there.
+    pub required: Map<String, Value>,
 }
 
 impl User {

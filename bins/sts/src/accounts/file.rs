@@ -51,6 +51,9 @@ pub struct Imported {
     pub issuer: Issuer,
     /// Who the person is there.
     pub sub: String,
+    /// The claims by which the person was let in.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub required: Map<String, Value>,
 }
 
 /// What is said of a person who gets an account.
@@ -99,6 +102,7 @@ impl Account {
                 alias: import.alias.clone(),
                 issuer: import.issuer.clone(),
                 sub: import.sub.clone(),
+                required: import.required.clone(),
             }),
         }
     }

@@ -122,6 +122,7 @@ mod tests {
             name: Some("Ada".to_owned()),
             email: email.map(VerifiedEmail::of_own_account),
             claims: Map::new(),
+            required: Map::new(),
             alias: "university".to_owned(),
             issuer: Issuer::parse("https://idp.university.example").unwrap(),
             sub: "7".to_owned(),

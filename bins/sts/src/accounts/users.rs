@@ -6,11 +6,13 @@ use std::sync::Arc;
 use countersign_claims_token::VerifiedEmail;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_sts_service::{ImportedAccount, ImportedAccounts, StaticUsers, User, Users};
+use countersign_sts_service::{
+    ImportedAccount, ImportedAccounts, Origin, StaticUsers, User, Users,
+};
 use countersign_types::EmailAddress;
 use countersign_types::random::Random;
 
-use super::{Account, AccountError, Accounts};
+use super::{Account, AccountError, Accounts, Imported};
 
 /// The people of the configuration, and beside them those with accounts.
 pub(crate) struct People {
@@ -106,5 +108,8 @@ fn user(found: Result<Option<Account>, AccountError>) -> Result<Option<Arc<User>
         email: email.map(VerifiedEmail::of_own_account),
         password,
         claims: account.claims,
+        origin: account
+            .imported
+            .map(|Imported { issuer, required, .. }| Origin { issuer, required }),
     })))
 }

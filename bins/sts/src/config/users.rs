@@ -52,6 +52,7 @@ pub(super) fn users(
             email: email.filter(|_| user.email_verified).map(VerifiedEmail::of_own_account),
             password: Some(password),
             claims: user.claims,
+            origin: None,
         });
     }
     Ok(StaticUsers::new(known))

@@ -239,7 +239,7 @@ pub(crate) async fn authenticate(
     if username.len() > MAX_USERNAME || password.expose().len() > MAX_PASSWORD {
         return Err(SignInError::Wrong);
     }
-    let user = sts.users.by_username(username).await?;
+    let user = sts.user_named(username).await?;
     // Counted by the name that was typed, not by the account: that two names share a count would
     // tell that they are names of one. An address has one spelling, so that it has one count.
     let address = EmailAddress::parse(username).ok();

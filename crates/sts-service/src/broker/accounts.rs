@@ -19,6 +19,8 @@ pub struct ImportedAccount {
     pub email: Option<VerifiedEmail>,
     /// Further claims about the person, `roles` among them.
     pub claims: Map<String, Value>,
+    /// The claims by which the person was let in.
+    pub required: Map<String, Value>,
     /// The provider, by its alias.
     pub alias: String,
     /// The provider.

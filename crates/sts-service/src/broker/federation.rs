@@ -62,7 +62,7 @@ pub(super) async fn federate(
                 continue;
             }
         }
-        let user = sts.users.by_subject(&subject).await?.ok_or(BrokerError::Account)?;
+        let user = sts.user(&subject).await?.ok_or(BrokerError::Account)?;
         tracing::info!(
             target: "countersign::audit",
             upstream = %upstream.setup.alias,
@@ -85,7 +85,7 @@ async fn to_be_asked(
 ) -> Result<Option<Arrival>, BrokerError> {
     let Some(email) = &arrived.profile.email else { return Ok(None) };
     let address: &EmailAddress = email.address();
-    match sts.users.by_username(address.as_str()).await? {
+    match sts.user_named(address.as_str()).await? {
         Some(user) if user.password.is_some() => Ok(Some(Arrival {
             alias: upstream.setup.alias.clone(),
             sub: arrived.sub.clone(),
@@ -150,6 +150,7 @@ fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAcc
         name: profile.name.clone(),
         email: profile.email.clone(),
         claims: profile.claims.clone(),
+        required: profile.required.clone(),
         alias: setup.alias.clone(),
         issuer: setup.issuer.clone(),
         sub: arrived.sub.clone(),

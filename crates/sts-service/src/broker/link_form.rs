@@ -150,7 +150,7 @@ async fn link(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else { return Ok(false) };
-    let user = sts.users.by_subject(subject).await?;
+    let user = sts.user(subject).await?;
     if user.is_none_or(|user| user.credential() != credential) {
         return Ok(false);
     }
@@ -185,7 +185,7 @@ async fn finish(
     if max_age.is_some_and(|max| authenticated.after(max) < now) {
         return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await);
     }
-    match sts.users.by_subject(subject).await? {
+    match sts.user(subject).await? {
         Some(user) => {
             let means = Means::password(authenticated);
             signed_in(sts, purpose, &user, means, headers, now).await

@@ -9,6 +9,8 @@ use countersign_token_exchange::trusted_issuer::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::users::{Origin, User};
+
 /// The most octets of roles and other claims that are taken over.
 const MAX_RELEASED: usize = 4 * 1024;
 
@@ -63,6 +65,8 @@ pub(crate) struct Profile {
     pub(crate) email: Option<VerifiedEmail>,
     /// Claims, `roles` among them.
     pub(crate) claims: Map<String, Value>,
+    /// Those by which they were let in.
+    pub(crate) required: Map<String, Value>,
     pub(crate) acr: Option<String>,
     pub(crate) amr: Vec<String>,
 }
@@ -112,7 +116,8 @@ impl Mapping {
         if !roles.is_empty() {
             released.insert(ROLES.to_owned(), json!(roles));
         }
-        if json!(released).to_string().len() > MAX_RELEASED {
+        let required = self.requirements(&claims);
+        if json!([released, required]).to_string().len() > MAX_RELEASED {
             return Err(MappingError::TooLarge);
         }
         let claims = Claims::from_map(claims);
@@ -124,7 +129,47 @@ impl Mapping {
         let amr = amr.filter_map(Value::as_str).filter(|method| self.amr.contains(*method));
         let acr = claims.str("acr")?.and_then(|acr| self.acr.get(acr)).cloned();
         let amr = amr.map(str::to_owned).collect();
-        Ok(Profile { label, name, email, claims: released, acr, amr })
+        Ok(Profile { label, name, email, claims: released, required, acr, amr })
+    }
+
+    /// What is still believed of a person who was let in before, perhaps under other rules; `None` if they
+    /// have to sign in anew to show that they may come in.
+    pub(crate) fn still_believed(&self, user: &User, origin: &Origin) -> Option<User> {
+        if missing(&self.required, &origin.required).is_some() {
+            return None;
+        }
+        let mut believed = user.clone();
+        believed.claims.retain(|name, value| match value {
+            Value::Array(roles) if name == ROLES => {
+                roles.retain(|role| role.as_str().is_some_and(|role| self.gives(role)));
+                !roles.is_empty()
+            }
+            _ => self.claims.contains(name),
+        });
+        believed.name = believed.name.filter(|_| self.claims.contains("name"));
+        let email = believed.email;
+        believed.email = email.filter(|it| self.email_domains.contains(it.address().domain()));
+        Some(believed)
+    }
+
+    /// Whether anybody gets this role of ours here.
+    fn gives(&self, role: &str) -> bool {
+        let mut mapped = self.roles.iter().flat_map(|mapping| mapping.roles.values());
+        self.everyone.contains(role) || mapped.any(|ours| ours == role)
+    }
+
+    /// The values that are required of a person, as far as they have them.
+    fn requirements(&self, claims: &Map<String, Value>) -> Map<String, Value> {
+        let has = |(name, values): (&String, &Vec<Value>)| {
+            let had = match claims.get(name)? {
+                Value::Array(found) => {
+                    found.iter().filter(|value| values.contains(value)).cloned().collect()
+                }
+                found => found.clone(),
+            };
+            Some((name.clone(), had))
+        };
+        self.required.iter().filter_map(has).collect()
     }
 }
 

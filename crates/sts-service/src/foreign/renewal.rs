@@ -78,7 +78,7 @@ pub(crate) async fn is_kept(
     if !sts.clients.is_known(&grant.client_id).await? {
         return Ok(false);
     }
-    let user = sts.users.by_subject(subject).await?;
+    let user = sts.user(subject).await?;
     match user {
         Some(user) => sessions::uphold(sts, &user, &grant, now).await,
         None => Ok(false),

@@ -45,7 +45,7 @@ pub(super) async fn redeem(
         Taken::Bound | Taken::Absent => return Err(RedeemError::Unknown.into()),
     };
     let redeemed = code::redeem(kept, &redemption, client, asker.presents(), now)?;
-    let user = sts.users.by_subject(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
+    let user = sts.user(&redeemed.subject).await?.ok_or(RedeemError::Unknown)?;
     let grant = sts.grants.find(&redeemed.subject, &redeemed.grant_id, now).await?;
     let mut grant = grant.ok_or(RedeemError::Unknown)?;
     if !sessions::uphold(sts, &user, &grant, now).await? {

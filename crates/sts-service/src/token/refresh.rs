@@ -34,7 +34,7 @@ pub(super) async fn refresh(
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
-    let user = sts.users.by_subject(&subject).await?.ok_or(RefreshError::Unknown)?;
+    let user = sts.user(&subject).await?.ok_or(RefreshError::Unknown)?;
     if !sessions::uphold(sts, &user, &grant, now).await? {
         return Err(RefreshError::Unknown.into());
     }

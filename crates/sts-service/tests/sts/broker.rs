@@ -4,6 +4,7 @@ mod answers;
 mod confirming;
 mod disabled;
 mod linking;
+mod narrowed;
 mod people;
 mod provider;
 mod standing;

@@ -370,6 +370,7 @@ pub(crate) fn user(name: &str, verified: bool) -> User {
             ("groups".to_owned(), json!(["staff"])),
             ("salary".to_owned(), json!(1)),
         ]),
+        origin: None,
     }
 }
 

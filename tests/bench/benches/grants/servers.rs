@@ -81,6 +81,7 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         email: Some(VerifiedEmail::of_own_account(EmailAddress::parse(ALICE).unwrap())),
         password: Some(sts::PasswordHash::of(&Password::new(PASSWORD), &*random).unwrap()),
         claims: Map::new(),
+        origin: None,
     };
     let keys = vec![copy(key), SigningKey::generate(Algorithm::Rs256, None).unwrap()];
     let parts = sts::Parts {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_sts_service::{ImportedAccount, ImportedAccounts, StaticUsers, User, Users};
+use countersign_sts_service::{
+    ImportedAccount, ImportedAccounts, Origin, StaticUsers, User, Users,
+};
 use countersign_types::EmailAddress;
 
 #[derive(Default)]
@@ -48,6 +50,10 @@ impl People {
             email: account.email.clone(),
             password: None,
             claims: account.claims.clone(),
+            origin: Some(Origin {
+                issuer: account.issuer.clone(),
+                required: account.required.clone(),
+            }),
         }))
     }
 }
