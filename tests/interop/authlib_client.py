@@ -235,17 +235,18 @@ refused("a code that is shown again", "invalid_grant", redeem, location, kept)
 refused("a wrong secret", "invalid_client",
         application("python-app", "not its secret").fetch_token, grant_type="client_credentials")
 
-# private_key_jwt in Authlib's words. By itself it addresses an assertion to the endpoint, for an hour; both are
-# refused.
+# private_key_jwt in Authlib's words. By itself it addresses an assertion to the endpoint, for an hour, and
+# calls it a JWT like any other; each of the three is refused.
 
 key = ECKey.import_key(world["client_key"])
+TYP = {"typ": "client-authentication+jwt"}
 
 
-def by_assertion(audience=provider["issuer"], lifetime=60, **header):
+def by_assertion(audience=provider["issuer"], typ=TYP, lifetime=60):
     web = application("web-app", key, token_endpoint_auth_method="private_key_jwt")
     claims = {"exp": int(time.time()) + lifetime}
     web.register_client_auth_method(
-        PrivateKeyJWT(audience, claims=claims, headers={"kid": key.kid} | header, alg="ES256"))
+        PrivateKeyJWT(audience, claims=claims, headers={"kid": key.kid} | typ, alg="ES256"))
     return web.fetch_token(grant_type="client_credentials", scope="letters.read", resource=LETTERS)
 
 
@@ -254,4 +255,4 @@ check("a client proves itself by Authlib's assertion",
 refused("an assertion for the token endpoint", "invalid_client", by_assertion, None)
 refused("one that is good for an hour", "invalid_client", by_assertion, lifetime=3600)
 refused("one that is over", "invalid_client", by_assertion, lifetime=-3600)
-refused("one that says that it is something else", "invalid_client", by_assertion, typ="actor+jwt")
+refused("one that says that it is some JWT", "invalid_client", by_assertion, typ={"typ": "JWT"})

@@ -3,9 +3,6 @@
 //
 //     keycloak.mjs WORLD      the file in which countersign-interop-tests says where everybody is
 
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import * as client from "openid-client";
 import { check, fetch, refused, world } from "./place.mjs";
@@ -103,29 +100,12 @@ const alice = new Person();
 const { username, password } = world;
 
 /** Goes from the company's realm to Alice's provider, and does something there. */
-async function through(person, fields, button, { ends = [CALLBACK], as = "alice" } = {}) {
-  const { url, redeem } = await begin("company", "dashboard", { kc_idp_hint: as });
+async function through(person, fields, button, ends = [CALLBACK]) {
+  const { url, redeem } = await begin("company", "dashboard", { kc_idp_hint: "alice" });
   const page = await person.visit(url, ends);
   if (page.text === undefined || page.url.host === HOST) return { page, redeem };
   check("Keycloak sends people to Alice's provider", page.url.origin === world.sts, page);
   return { page: await person.submit(page, fields, ends, button), redeem };
-}
-
-/** Registers the company's realm by its keys, while Alice's provider runs. */
-async function register() {
-  const published = `https://${HOST}/realms/company/protocol/openid-connect/certs`;
-  const { keys } = await (await fetch(published)).json();
-  const folder = dirname(process.argv[2]);
-  const [table, jwks] = ["keycloak.client.toml", "keycloak.jwks"].map((name) => join(folder, name));
-  writeFileSync(jwks, JSON.stringify({ keys: keys.filter(({ use }) => use === "sig") }));
-  writeFileSync(table, `id = "keycloak-with-a-key"
-name = "The company, by its key"
-keys = "${jwks}"
-redirect_uris = ["https://${HOST}/realms/company/broker/alice-by-key/endpoint"]
-grants = ["authorization_code"]
-scopes = ["openid", "profile", "email"]
-`);
-  execFileSync(process.env.STS, ["client", "add", join(folder, "sts.toml"), table], { stdio: "ignore" });
 }
 
 async function silently(person) {
@@ -145,13 +125,6 @@ check("which is linked to the account here", link.userId === world.subject, link
 const another = new Person();
 ({ page, redeem } = await through(another, { username, password }));
 check("another sign-in finds it again", (await redeem(page)).claims().sub === imported.claims().sub, page);
-await register();
-const carol = new Person();
-const carols = { username: "carol", password };
-({ page, redeem } = await through(carol, carols, undefined, { as: "alice-by-key" }));
-page = await carol.submit(page, { firstName: "Carol", lastName: "Liddell" }, [CALLBACK]);
-check("Keycloak proves itself by a key (private_key_jwt), too",
-  (await redeem(page)).claims().email === "carol@alice.example", page);
 const nobody = new Person();
 ({ page } = await through(nobody, {}, "deny"));
 check("whoever says no here stays at Keycloak", page.url.host === HOST, page);

@@ -38,27 +38,17 @@ export const university = {
   users: [{ ...bob, realmRoles: ["member"], clientRoles: { results: ["staff"] } }],
 };
 
-/** Alice's provider, as Keycloak knows it, and how Keycloak proves itself there. */
-const alices = (alias, proof) => ({
-  alias, providerId: "oidc", enabled: true, trustEmail: true,
-  config: {
-    issuer: world.sts, authorizationUrl: `${world.sts}/authorize`, tokenUrl: `${world.sts}/token`,
-    userInfoUrl: `${world.sts}/userinfo`, jwksUrl: `${world.sts}/jwks`, useJwksUrl: "true",
-    validateSignature: "true", defaultScope: "openid profile email", pkceEnabled: "true",
-    pkceMethod: "S256", isAccessTokenJWT: "true", ...proof,
-  },
-});
-
 export const company = {
   realm: "company", enabled: true, sslRequired: "all",
   clients: [application("dashboard")],
-  identityProviders: [
-    alices("alice", {
-      clientId: "keycloak", clientAuthMethod: "client_secret_basic", clientSecret: world.secrets.keycloak,
-    }),
-    alices("alice-by-key", {
-      clientId: "keycloak-with-a-key", clientAuthMethod: "private_key_jwt", clientAssertionSigningAlg: "RS256",
-      clientAssertionAudience: world.sts,
-    }),
-  ],
+  identityProviders: [{
+    alias: "alice", providerId: "oidc", enabled: true, trustEmail: true,
+    config: {
+      issuer: world.sts, authorizationUrl: `${world.sts}/authorize`, tokenUrl: `${world.sts}/token`,
+      userInfoUrl: `${world.sts}/userinfo`, jwksUrl: `${world.sts}/jwks`, useJwksUrl: "true",
+      validateSignature: "true", clientId: "keycloak", clientAuthMethod: "client_secret_basic",
+      clientSecret: world.secrets.keycloak, defaultScope: "openid profile email",
+      pkceEnabled: "true", pkceMethod: "S256", isAccessTokenJWT: "true",
+    },
+  }],
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Keycloak beside our provider: run by hand, and no part of the gate. Needs sts and countersign-interop-tests in target/debug,
+# A Keycloak beside our provider: run by hand, and no part of the gate. Needs countersign-interop-tests in target/debug,
 # what tests/interop/install.sh needs, and Java 17 or later with Maven, whose repository has the server.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -20,4 +20,4 @@ chmod +x "$home"/bin/*.sh
 
 source tests/interop/install.sh
 cp tests/keycloak/*.mjs "$scripts"
-STS=target/debug/sts KEYCLOAK_HOME=$home target/debug/countersign-interop-tests "$python" "$node" "$scripts" keycloak.mjs
+KEYCLOAK_HOME=$home target/debug/countersign-interop-tests "$python" "$node" "$scripts" keycloak.mjs

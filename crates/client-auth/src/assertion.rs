@@ -68,8 +68,7 @@ pub(crate) fn check(
 ) -> Result<Checked, ClaimError> {
     // rfc7523bis: a missing `typ` is no reason to refuse, another `typ` is. An actor token or a
     // client proof, both made by the same client with the same key, never passes for this one.
-    // `JWT` says no more than none does (RFC 7519 §5.1), and most libraries put it there unasked.
-    let policy = Policy::new(Typ::OneOfOrAbsent(&[TYP, "JWT"]))
+    let policy = Policy::new(Typ::IsOrAbsent(TYP))
         .algorithms(Algorithm::ALL)
         // RFC 7523 §3 (1), (2): both are the client.
         .issuer(client.as_str())

@@ -170,11 +170,10 @@ fn universities() -> Table {
     }
 }
 
-/// The providers that people may sign in through; and where accounts and clients are kept that come later.
+/// The providers that people may sign in through.
 fn upstreams() -> Table {
     toml! {
         accounts = { directory = "accounts" }
-        registrations = { directory = "clients" }
 
         [[upstreams]]
         alias = "university"
