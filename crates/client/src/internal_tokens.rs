@@ -6,14 +6,16 @@
 //! caller has a session handle in its place, and may ask again by it.
 //!
 //! ```no_run
-//! # use countersign_client::{InternalTokens, internal_tokens::InternalTokenError};
+//! # use countersign_client::InternalTokens;
+//! # use countersign_client::internal_tokens::{InternalTokenError, Person};
 //! # use countersign_types::secret::{AccessToken, SessionHandle};
-//! /// `brought` has been verified: whose it is, and that it was made for this API.
+//! /// `brought` has been verified: that it is this person's, and that it was made for this API.
 //! async fn first(
 //!     tokens: &InternalTokens,
+//!     person: Person<'_>,
 //!     brought: &AccessToken,
 //! ) -> Result<(AccessToken, Option<SessionHandle>), InternalTokenError> {
-//!     let begun = tokens.begin(brought).await?;
+//!     let begun = tokens.begin(person, brought).await?;
 //!     Ok((begun.issued.access_token, begun.session.map(|session| session.handle)))
 //! }
 //!
@@ -36,17 +38,18 @@ use std::sync::Arc;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request, http_client};
 use countersign_resolver::IssuerCache;
+use countersign_types::digest::Digest;
 use countersign_types::random::Random;
 use countersign_types::secret::{AccessToken, RefreshToken, SessionHandle};
 use countersign_types::{
-    Clock, EndpointUrl, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType,
+    Clock, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType,
 };
 use http::header::AUTHORIZATION;
 use oauth2::TokenUrl;
 use serde::Deserialize;
 
 pub use self::error::InternalTokenError;
-use self::sessions::{Held, Sessions};
+use self::sessions::{Entry, Held, Sessions};
 use crate::exchange;
 use crate::subject::Registration;
 use crate::token_endpoint::{Form, GrantRequest, IssuedTokenType, TokenError};
@@ -58,7 +61,8 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Exchanges what callers bring, and keeps the refresh tokens.
 ///
-/// Sessions are in memory, ten thousand at most: whoever's is gone signs in again.
+/// Sessions are in memory, ten thousand at most, and sixteen of one person: of more, the one ends that
+/// would end first, at the server as well. Whoever's is gone signs in again.
 pub struct InternalTokens {
     registration: Registration,
     audience: ResourceIdentifier,
@@ -69,6 +73,17 @@ pub struct InternalTokens {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     sessions: Sessions,
+}
+
+/// Whose a token is. A name in its issuer's name space is nobody else's. [OpenID Connect Core §5.7]
+///
+/// [OpenID Connect Core §5.7]: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
+#[derive(Debug, Clone, Copy)]
+pub struct Person<'a> {
+    /// The issuer of the token.
+    pub issuer: &'a Issuer,
+    /// Its `sub`.
+    pub subject: &'a str,
 }
 
 /// What a caller is given.
@@ -89,6 +104,9 @@ pub struct Begun {
     pub issued: Issued,
     /// None if the server keeps nothing for this client.
     pub session: Option<Session>,
+    /// Another session made room for this one, and why the server could not be told that it ended.
+    /// Here it has ended.
+    pub unrevoked: Option<InternalTokenError>,
 }
 
 /// By what a caller asks again.
@@ -157,12 +175,16 @@ impl InternalTokens {
         self
     }
 
-    /// Exchanges a token of another issuer. It has to be verified before: that it was made for this
-    /// API is not seen here.
+    /// Exchanges a token of another issuer. It has to be verified before: that it is this person's,
+    /// and was made for this API, is not seen here.
     ///
     /// # Errors
     /// Any [`InternalTokenError`] but `Session`.
-    pub async fn begin(&self, brought: &AccessToken) -> Result<Begun, InternalTokenError> {
+    pub async fn begin(
+        &self,
+        person: Person<'_>,
+        brought: &AccessToken,
+    ) -> Result<Begun, InternalTokenError> {
         let mut form = Form::new(exchange::GRANT_TYPE);
         form.add("subject_token", brought.expose());
         // RFC 8693 §3: `access_token` says "issued by this very server".
@@ -179,15 +201,23 @@ impl InternalTokens {
         if answer.issued_token_type.as_deref() != Some(TokenType::ACCESS_TOKEN.as_str()) {
             return Err(InternalTokenError::Answer("another type of token was issued"));
         }
-        let session = answer.refresh_token.as_ref().filter(|_| self.refreshes).map(|token| {
-            let expires_in = answer.refresh_expires_in.map_or(SESSION, Lifetime::from_secs);
-            let now = self.clock.now();
-            let held = Held { token: RefreshToken::new(token), expires: now.after(expires_in) };
-            let handle = SessionHandle::generate(self.random.as_ref());
-            self.sessions.insert(handle.digest(), held, now);
-            Session { handle, expires_in }
-        });
-        Ok(Begun { issued: answer.issued(), session })
+        let (session, made_room) = self.keep(person, &answer).unzip();
+        let unrevoked = match made_room.flatten() {
+            Some(entry) => self.revoke(&entry).await.err(),
+            None => None,
+        };
+        Ok(Begun { issued: answer.issued(), session, unrevoked })
+    }
+
+    /// The new session, if there is one, and the one that made room for it.
+    fn keep(&self, person: Person<'_>, answer: &Answer) -> Option<(Session, Option<Entry>)> {
+        let token = answer.refresh_token.as_ref().filter(|_| self.refreshes)?;
+        let expires_in = answer.refresh_expires_in.map_or(SESSION, Lifetime::from_secs);
+        let now = self.clock.now();
+        let held = Held { token: RefreshToken::new(token), expires: now.after(expires_in) };
+        let handle = SessionHandle::generate(self.random.as_ref());
+        let made_room = self.sessions.insert(handle.digest(), person.digest(), held, now);
+        Some((Session { handle, expires_in }, made_room))
     }
 
     /// Another token for a session. [RFC 6749 §6]
@@ -231,7 +261,13 @@ impl InternalTokens {
     ///
     /// [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
     pub async fn end(&self, session: &SessionHandle) -> Result<(), InternalTokenError> {
-        let Some(entry) = self.sessions.remove(&session.digest()) else { return Ok(()) };
+        match self.sessions.remove(&session.digest()) {
+            Some(entry) => self.revoke(&entry).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn revoke(&self, entry: &Entry) -> Result<(), InternalTokenError> {
         let token = entry.lock().await.token.clone();
         let metadata = self.server.metadata().await?;
         let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(()) };
@@ -276,6 +312,12 @@ impl InternalTokens {
         let Registration { issuer, client_id, proof } = &self.registration;
         let now: Timestamp = self.clock.now();
         Ok(proof.present(client_id, issuer, now, self.random.as_ref())?)
+    }
+}
+
+impl Person<'_> {
+    fn digest(&self) -> Digest {
+        Digest::of_parts(&[self.issuer.as_str().as_bytes(), self.subject.as_bytes()])
     }
 }
 

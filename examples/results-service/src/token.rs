@@ -18,7 +18,7 @@ use countersign::adapters::fetch::Fetch;
 use countersign::adapters::host::Seams;
 use countersign::adapters::resolver::IssuerCache;
 use countersign::client::InternalTokens;
-use countersign::client::internal_tokens::{InternalTokenError, Issued, Session};
+use countersign::client::internal_tokens::{InternalTokenError, Issued, Person, Session};
 use countersign::resource::{AccessTokens, ProtectLayer, Routes, VerifiedCaller};
 use countersign::types::secret::{AccessToken, SessionHandle};
 use countersign::types::wire::json_response;
@@ -94,18 +94,33 @@ async fn enter(State(door): State<Door>, request: Request) -> Response {
     }
 }
 
-/// The layer has verified the token, and whose it is.
+/// The layer has verified the token, and whose it is. The session that the browser had may be somebody
+/// else's: it ends, whatever becomes of the new one.
 async fn begin(
     State(swap): State<Arc<Swap>>,
+    headers: HeaderMap,
     Extension(caller): Extension<VerifiedCaller>,
     Extension(brought): Extension<AccessToken>,
 ) -> Response {
-    let user = match swap.who(&caller, &brought).await {
+    let Some(former) = swap.session(&headers) else { return first(&swap, &caller, &brought).await };
+    swap.end(&former).await;
+    let mut response = first(&swap, &caller, &brought).await;
+    if !response.headers().contains_key(SET_COOKIE) {
+        set_cookie(&mut response, "", Lifetime::from_secs(0));
+    }
+    response
+}
+
+async fn first(swap: &Swap, caller: &VerifiedCaller, brought: &AccessToken) -> Response {
+    let user = match swap.who(caller, brought).await {
         Ok(user) => user,
         Err(error) => return refused(&error),
     };
-    match swap.tokens.begin(&brought).await {
+    let subject = caller.subject().unwrap_or_default();
+    let person = Person { issuer: caller.issuer(), subject };
+    match swap.tokens.begin(person, brought).await {
         Ok(begun) => {
+            begun.unrevoked.iter().for_each(not_told);
             let mut response = answer(&begun.issued, user.as_ref());
             if let Some(Session { handle, expires_in }) = &begun.session {
                 set_cookie(&mut response, handle.expose(), *expires_in);
@@ -131,13 +146,8 @@ async fn renew(swap: &Swap, handle: &SessionHandle) -> Response {
 
 /// Ends the session, and with it what came of it.
 async fn end(State(door): State<Door>, headers: HeaderMap) -> Response {
-    if let Some(handle) = door.swap.session(&headers)
-        && let Err(error) = door.swap.tokens.end(&handle).await
-    {
-        tracing::warn!(
-            error = &error as &dyn Error,
-            "the server was not told that a session ended"
-        );
+    if let Some(handle) = door.swap.session(&headers) {
+        door.swap.end(&handle).await;
     }
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -157,6 +167,13 @@ impl Swap {
         }
         let subject = caller.subject().unwrap_or_default();
         user_info::ask(&self.fetch, &self.provider, brought, subject).await.map(Some)
+    }
+
+    /// Ends a session, here in any case.
+    async fn end(&self, handle: &SessionHandle) {
+        if let Err(error) = self.tokens.end(handle).await {
+            not_told(&error);
+        }
     }
 
     /// The session of a request of the dashboard. `SameSite=Strict` keeps the cookie from other sites;
@@ -187,6 +204,10 @@ fn answer(issued: &Issued, user: Option<&UserInfo>) -> Response {
 fn refused<E: WireError + 'static>(error: &E) -> Response {
     tracing::info!(error = error as &dyn Error, "no token was given");
     error.wire().response().map(Body::from)
+}
+
+fn not_told(error: &InternalTokenError) {
+    tracing::warn!(error = error as &dyn Error, "the server was not told that a session ended");
 }
 
 fn set_cookie(response: &mut Response, value: &str, lifetime: Lifetime) {

@@ -1,7 +1,7 @@
 //! A security token service that is made up, and what becomes of its answers.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use bytes::Bytes;
 use countersign_client_auth::Proof;
@@ -16,11 +16,15 @@ use super::*;
 const STS: &str = "https://sts.results.example";
 const API: &str = "https://results.example";
 
+static IDP: LazyLock<Issuer> =
+    LazyLock::new(|| Issuer::parse("https://idp.university.example").unwrap());
+
 /// Says what it is told to say, and remembers what it was asked.
 struct Service {
     says: Mutex<(u16, Value)>,
     asked: Mutex<Vec<(String, String)>>,
     is_down: Mutex<bool>,
+    revokes: Mutex<bool>,
     seconds: AtomicI64,
 }
 
@@ -30,6 +34,7 @@ impl Service {
             says: Mutex::new((200, good())),
             asked: Mutex::default(),
             is_down: Mutex::default(),
+            revokes: Mutex::new(true),
             seconds: AtomicI64::new(1_800_000_000),
         })
     }
@@ -43,6 +48,14 @@ impl Service {
         let asked = self.asked.lock().unwrap();
         let (_, body) = asked.iter().rfind(|(url, _)| *url == format!("{STS}{path}")).unwrap();
         Params::parse(body.as_bytes(), &[]).unwrap()
+    }
+
+    /// The refresh tokens that are to be revoked, in order.
+    fn revoked(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let asked = asked.iter().filter(|(url, _)| url.ends_with("/revoke"));
+        let params = asked.map(|(_, body)| Params::parse(body.as_bytes(), &[]).unwrap());
+        params.map(|params| params.get("token").unwrap().to_owned()).collect()
     }
 
     fn tokens(self: &Arc<Self>) -> InternalTokens {
@@ -70,8 +83,9 @@ impl Fetch for Service {
                 "revocation_endpoint": format!("{STS}/revoke") });
             (200, metadata)
         } else {
+            let is_refused = url.ends_with("/revoke") && !*self.revokes.lock().unwrap();
             self.asked.lock().unwrap().push((url, body));
-            self.says.lock().unwrap().clone()
+            if is_refused { (503, json!({})) } else { self.says.lock().unwrap().clone() }
         };
         let is_down = *self.is_down.lock().unwrap();
         Box::pin(async move {
@@ -112,6 +126,10 @@ fn without(name: &str) -> Value {
     body
 }
 
+fn person(subject: &str) -> Person<'_> {
+    Person { issuer: &IDP, subject }
+}
+
 fn brought() -> AccessToken {
     AccessToken::new("theirs")
 }
@@ -120,7 +138,7 @@ fn brought() -> AccessToken {
 async fn a30_the_refresh_token_stays_and_gives_more() {
     let service = Service::new();
     let tokens = service.tokens().with_scope(ScopeSet::parse("read").unwrap()).refreshing();
-    let begun = tokens.begin(&brought()).await.unwrap();
+    let begun = tokens.begin(person("alice"), &brought()).await.unwrap();
     let asked = service.last("/token");
     for (name, value) in [
         ("grant_type", exchange::GRANT_TYPE),
@@ -158,7 +176,7 @@ async fn a30_the_refresh_token_stays_and_gives_more() {
 #[tokio::test]
 async fn without_being_asked_for_nothing_is_kept() {
     let service = Service::new();
-    let begun = service.tokens().begin(&brought()).await.unwrap();
+    let begun = service.tokens().begin(person("alice"), &brought()).await.unwrap();
     assert!(begun.session.is_none());
     assert_eq!(service.last("/token").get("scope"), None);
 }
@@ -167,7 +185,7 @@ async fn without_being_asked_for_nothing_is_kept() {
 async fn a_session_that_ends_ends_at_the_server_too() {
     let service = Service::new();
     let tokens = service.tokens().refreshing();
-    let handle = tokens.begin(&brought()).await.unwrap().session.unwrap().handle;
+    let handle = tokens.begin(person("alice"), &brought()).await.unwrap().session.unwrap().handle;
     tokens.end(&handle).await.unwrap();
     assert_eq!(service.last("/revoke").get("token"), Some("r1"));
     assert_eq!(service.last("/revoke").get("client_secret"), Some("secret"));
@@ -177,10 +195,50 @@ async fn a_session_that_ends_ends_at_the_server_too() {
     assert!(matches!(error, InternalTokenError::Session));
     assert_eq!(service.asked.lock().unwrap().len(), requests, "nobody is asked about it");
     // One that cannot be told has ended here all the same.
-    let handle = tokens.begin(&brought()).await.unwrap().session.unwrap().handle;
+    let handle = tokens.begin(person("alice"), &brought()).await.unwrap().session.unwrap().handle;
     service.says(503, json!({}));
     assert!(tokens.end(&handle).await.is_err());
     assert!(matches!(tokens.renew(&handle).await.unwrap_err(), InternalTokenError::Session));
+}
+
+/// One person's sessions make room for one another, and the server hears of it.
+#[tokio::test]
+async fn one_person_pushes_out_nobody_else() {
+    let service = Service::new();
+    let tokens = service.tokens().refreshing();
+    let elsewhere = Issuer::parse("https://idp.other.example").unwrap();
+    let begin = async |person, refresh: &str| {
+        let mut body = good();
+        body["refresh_token"] = json!(refresh);
+        service.says(200, body);
+        // Whoever comes later ends later.
+        service.seconds.fetch_add(1, Ordering::Relaxed);
+        let begun = tokens.begin(person, &brought()).await.unwrap();
+        (begun.session.unwrap().handle, begun.unrevoked)
+    };
+    let (bob, _) = begin(person("bob"), "b").await;
+    let namesake = Person { issuer: &elsewhere, subject: "alice" };
+    let (namesake, _) = begin(namesake, "n").await;
+    let mut alices = Vec::new();
+    for number in 0..sessions::OF_ONE {
+        alices.push(begin(person("alice"), &format!("a{number}")).await.0);
+    }
+    assert!(service.revoked().is_empty());
+    let (_, unrevoked) = begin(person("alice"), "a").await;
+    assert!(unrevoked.is_none());
+    assert_eq!(service.revoked(), ["a0"]);
+    // A server that cannot be told keeps nobody out.
+    *service.revokes.lock().unwrap() = false;
+    let (last, unrevoked) = begin(person("alice"), "a").await;
+    assert!(matches!(unrevoked, Some(InternalTokenError::Answer(_))));
+    assert_eq!(service.revoked(), ["a0", "a1"]);
+    for ended in &alices[..2] {
+        let error = tokens.renew(ended).await.unwrap_err();
+        assert!(matches!(error, InternalTokenError::Session));
+    }
+    for handle in alices[2..].iter().chain([&bob, &namesake, &last]) {
+        tokens.renew(handle).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -201,7 +259,7 @@ async fn what_the_server_says_is_no_word_about_more_than_it_is() {
     ] {
         let service = Service::new();
         service.says(status, body);
-        let error = service.tokens().begin(&brought()).await.unwrap_err();
+        let error = service.tokens().begin(person("alice"), &brought()).await.unwrap_err();
         let wire = error.wire();
         assert_eq!((wire.status.as_u16(), wire.code.as_str()), told, "{name}");
         let has_challenge = wire.response().headers().contains_key("www-authenticate");
@@ -209,7 +267,7 @@ async fn what_the_server_says_is_no_word_about_more_than_it_is() {
     }
     let service = Service::new();
     *service.is_down.lock().unwrap() = true;
-    let error = service.tokens().begin(&brought()).await.unwrap_err();
+    let error = service.tokens().begin(person("alice"), &brought()).await.unwrap_err();
     assert_eq!(error.wire().status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
@@ -219,7 +277,7 @@ async fn a_bound_token_is_of_no_use_to_a_caller() {
     let mut bound = good();
     bound["token_type"] = json!("DPoP");
     service.says(200, bound);
-    let error = service.tokens().begin(&brought()).await.unwrap_err();
+    let error = service.tokens().begin(person("alice"), &brought()).await.unwrap_err();
     assert!(matches!(error, InternalTokenError::Answer(_)));
 }
 
@@ -228,7 +286,7 @@ async fn a_bound_token_is_of_no_use_to_a_caller() {
 async fn a_failure_ends_no_session() {
     let service = Service::new();
     let tokens = service.tokens().refreshing();
-    let handle = tokens.begin(&brought()).await.unwrap().session.unwrap().handle;
+    let handle = tokens.begin(person("alice"), &brought()).await.unwrap().session.unwrap().handle;
     for (status, code) in [(503, "temporarily_unavailable"), (401, "invalid_client")] {
         service.says(status, json!({ "error": code }));
         let error = tokens.renew(&handle).await.unwrap_err();

@@ -99,6 +99,29 @@ async fn a_session_that_is_ended_gives_nothing_more() {
     assert_eq!(world.with_token("GET /api/v1/me", &token, "").await.status, 401);
 }
 
+/// Whoever signs in where somebody was signed in takes their place, whoever it was.
+#[tokio::test]
+async fn a_new_login_ends_the_session_it_comes_over() {
+    let world = World::with(|_, text| introspecting(text)).await;
+    let first = world.internal("alice").await;
+    let (cookie, token) = (first.cookie(), first.access_token());
+    let bearer = format!("Bearer {}", world.brought("bob").await);
+    let over = |origin| {
+        let headers = [("authorization", bearer.as_str()), ("cookie", &cookie), ("origin", origin)];
+        let world = &world;
+        async move { world.api(TOKEN, &headers, "").await }
+    };
+    over("https://evil.results.example").await.access_token();
+    assert_eq!(world.api(TOKEN, &[("cookie", &cookie)], "").await.status, 200, "nor ends it one");
+    let second = over(API).await;
+    assert_eq!(claims(&second.access_token())["roles"], json!(["reader"]));
+    assert_ne!(second.cookie(), cookie);
+    assert_eq!(world.api(TOKEN, &[("cookie", &cookie)], "").await.status, 401);
+    assert_eq!(world.with_token("GET /api/v1/me", &token, "").await.status, 401, "it was told");
+    let again = world.api(TOKEN, &[("cookie", &second.cookie())], "").await;
+    assert_eq!(claims(&again.access_token())["roles"], json!(["reader"]));
+}
+
 /// F000-2, F000-3, F000-10 and F000-11, where the provider's tokens are taken.
 #[tokio::test]
 async fn f000_2_f000_3_what_proves_nothing_is_not_exchanged() {
@@ -156,9 +179,12 @@ async fn what_is_wrong_with_the_api_is_not_said_of_the_token() {
         _ => text,
     })
     .await;
-    let answer = world.internal("alice").await;
+    let bearer = format!("Bearer {}", world.brought("alice").await);
+    let headers = [("authorization", bearer.as_str()), ("cookie", "__Host-results=AAAA")];
+    let answer = world.api(TOKEN, &headers, "").await;
     assert_eq!(answer.status, 500);
     assert_eq!(answer.json()["error"], "server_error");
+    assert!(answer.header(SET_COOKIE).contains("Max-Age=0"), "nobody is signed in any more");
 }
 
 /// The same API, asking about each token.

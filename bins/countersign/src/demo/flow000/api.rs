@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use countersign_client::InternalTokens;
-use countersign_client::internal_tokens::Begun;
+use countersign_client::internal_tokens::{Begun, Person};
 use countersign_fetch::{Fetch, Limits};
 use countersign_resolver::IssuerCache;
 use countersign_resource::{AccessTokens, ProtectLayer, Routes, VerifiedCaller, bearer};
@@ -129,9 +129,10 @@ impl Api {
         let step = Step::new(Some(13), SERVER, SERVICE, words)
             .detail("subject_token_type", "urn:ietf:params:oauth:token-type:jwt")
             .detail("audience", API);
-        let begun = self.tokens.begin(token).await;
+        let subject = caller.subject().unwrap_or_default();
+        let begun = self.tokens.begin(Person { issuer: caller.issuer(), subject }, token).await;
         self.tell(step);
-        let Begun { issued, session } = begun?;
+        let Begun { issued, session, .. } = begun?;
         let kept = if session.is_some() { "stays with the Server" } else { "none" };
         let checks = self.heard.checks();
         let words = "200 new Pbench access_token and refresh_token";
