@@ -27,7 +27,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use self::protect::ProtectConfig;
-use crate::inbox::{self, MOST_MAX_MESSAGE, MOST_MAX_MESSAGES, Terms};
+use crate::inbox::{self, MOST_MAX_MESSAGE, MOST_MAX_MESSAGES, MOST_OCTETS, Terms};
 use crate::protect::Protection;
 use crate::site::{Content, MAX_FILE, Resource, Site};
 
@@ -257,6 +257,10 @@ fn site(
         let key = |member: &str| format!("resources[{index}].{member}");
         let refuse = |member: &str, reason: String| ConfigError::new(path, key(member), reason);
         check_path(identifier, &config.path).map_err(|reason| refuse("path", reason))?;
+        if config.inbox.is_some() && config.path.ends_with('/') {
+            let reason = "an inbox has its messages below it: write it without the last slash";
+            return Err(refuse("path", reason.to_owned()));
+        }
         if config.path == metadata_path {
             return Err(refuse("path", "this server's metadata is there".to_owned()));
         }
@@ -346,6 +350,10 @@ fn terms(
         }
     }
     let InboxConfig { max_message, max_messages } = *inbox;
+    if max_message.saturating_mul(max_messages) > MOST_OCTETS {
+        let reason = format!("max_message times max_messages is at most {MOST_OCTETS}");
+        return Err(("inbox", reason));
+    }
     Ok(Terms { create, delete: methods.remove("DELETE"), max_message, max_messages })
 }
 

@@ -40,6 +40,9 @@ pub const MAX_MESSAGES: usize = 256;
 /// How many may be configured.
 pub const MOST_MAX_MESSAGES: usize = 10_000;
 
+/// Octets that all messages of an inbox may have together: a list of them reads each.
+pub const MOST_OCTETS: usize = 64 * 1024 * 1024;
+
 /// The longest media type that is kept.
 const MAX_MEDIA_TYPE: usize = 256;
 
@@ -89,6 +92,8 @@ pub(crate) struct Inbox {
     /// How many messages there are, once they were counted: requests that run at the same time do not
     /// share the last place.
     count: Mutex<Option<usize>>,
+    /// Held while the messages are listed: however many ask, they are in memory once.
+    listing: tokio::sync::Mutex<()>,
 }
 
 impl Inbox {
@@ -96,7 +101,8 @@ impl Inbox {
     pub(crate) fn new(name: &str, terms: &Terms, engine: Arc<dyn Engine>, seams: &Seams) -> Self {
         let (name, terms) = (name.to_owned(), terms.clone());
         let (messages, seams) = (Messages::new(engine), seams.clone());
-        Self { name, terms, messages, seams, count: Mutex::new(None) }
+        let (count, listing) = (Mutex::new(None), tokio::sync::Mutex::new(()));
+        Self { name, terms, messages, seams, count, listing }
     }
 
     /// The response to a request that was admitted.
@@ -150,6 +156,7 @@ impl Inbox {
     }
 
     async fn list(&self, path: &str) -> Result<Response<Body>, StoreError> {
+        let _one_at_a_time = self.listing.lock().await;
         let mut messages = self.messages.list(&self.name).await?;
         messages.sort_by(|(a, one), (b, other)| (one.received, a).cmp(&(other.received, b)));
         let messages: Vec<_> = messages

@@ -88,7 +88,7 @@ fn is_setting(line: &str) -> bool {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_key() {
-    let rows: [(&str, &str, &str, &str); 29] = [
+    let rows: [(&str, &str, &str, &str); 32] = [
         ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
         (
             "identifier",
@@ -172,6 +172,19 @@ fn what_cannot_be_served_is_refused_by_key() {
         ),
         ("no room", "max_messages = 256", "max_messages = 0", "resources[2].inbox.max_messages"),
         (
+            "more than one list can hold",
+            "max_message = 65536, max_messages = 256",
+            "max_message = 65536, max_messages = 1025",
+            "resources[2].inbox",
+        ),
+        ("inbox at the root", "path = \"/incoming\"", "path = \"/\"", "resources[2].path"),
+        (
+            "inbox with a slash",
+            "path = \"/incoming\"",
+            "path = \"/incoming/\"",
+            "resources[2].path",
+        ),
+        (
             "one type",
             "inbox = {",
             "media_type = \"text/plain\"\ninbox = {",
@@ -253,6 +266,9 @@ fn an_inbox_takes_what_its_scopes_let_in() {
         assert_eq!(access(Method::GET, path), Access::NotFound, "{path}");
     }
     assert_eq!(own.site.longest_body(), 65_536);
+
+    let most = example().replacen("max_messages = 256", "max_messages = 1024", 1);
+    own_content(load_text("most", &most).unwrap());
 
     let kept = example().replacen(", DELETE = [\"message:delete\"]", "", 1);
     let own = own_content(load_text("kept", &kept).unwrap());
