@@ -118,7 +118,7 @@ impl Uma {
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
             cases: Cases::new(engine()),
-            case_room: CaseRoom::new(limits.cases, limits.cases_of_an_issuer),
+            case_room: CaseRoom::new(limits.cases, limits.cases_of_a_domain),
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),
             ticket_quota: Quota::new(limits.tickets, settings.ticket_lifetime),

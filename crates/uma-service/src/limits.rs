@@ -27,8 +27,8 @@ pub struct Limits {
     pub refreshes_of_a_client: u32,
     /// People about whom something waits for its owner's answer.
     pub cases: usize,
-    /// How many of them may come with the word of one issuer.
-    pub cases_of_an_issuer: usize,
+    /// How many of them may have their addresses in one mail domain: its last two labels count.
+    pub cases_of_a_domain: usize,
 }
 
 impl Default for Limits {
@@ -42,7 +42,7 @@ impl Default for Limits {
             refreshes: 500_000,
             refreshes_of_a_client: 50_000,
             cases: 10_000,
-            cases_of_an_issuer: 1_000,
+            cases_of_a_domain: 1_000,
         }
     }
 }

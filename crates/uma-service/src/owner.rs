@@ -145,7 +145,7 @@ pub(crate) async fn ask(
     // owner has a few more does not matter.
     if !has_place
         && Case::ask(found, &question, now).0.is_some()
-        && !room::is_left(uma, awaiting.protection(), &question.person.iss, now).await?
+        && !room::is_left(uma, awaiting.protection(), &question.person.email, now).await?
     {
         return Ok(Said { unasked: true, ..Said::default() });
     }

@@ -19,7 +19,7 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{OwnerError, audit};
 use serde_json::{Value, json};
-use support::{Answer, NOW, World, need_info, refused, rpt, rules_of, submitted};
+use support::{Answer, NOW, World, issuer_of, need_info, refused, rpt, rules_of, submitted};
 
 fn bob() -> Protection {
     Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
@@ -51,8 +51,7 @@ async fn ask(world: &World, pat: &str, id: &str) -> (String, i64) {
 async fn ask_for(world: &World, pat: &str, id: &str, email: &str) -> (Answer, String) {
     let ticket = world.ticket_for(pat, id).await;
     let mut claims = world.claims(&ticket);
-    let (_, domain) = email.split_once('@').unwrap();
-    (claims["email"], claims["iss"]) = (json!(email), json!(format!("https://sts.{domain}")));
+    (claims["email"], claims["iss"]) = (json!(email), json!(issuer_of(email)));
     (world.redeem(&ticket, &claims, &[]).await, ticket)
 }
 
@@ -264,21 +263,23 @@ async fn who_was_answered_counts_no_more() {
     rpt(&answer);
 }
 
-/// Eve's issuer vouches for as many people as she likes.
+/// Eve's domain has as many people as she likes, each with an issuer of their own, and as many domains
+/// below it.
 #[tokio::test]
-async fn an_issuer_has_its_share_of_an_owner() {
+async fn a_mail_domain_has_its_share_of_an_owner() {
     let engine = Arc::new(MemoryEngine::new());
     let world = World::configured(&[], engine, |config| {
-        (config.limits.cases, config.limits.cases_of_an_issuer) = (3, 2);
+        (config.limits.cases, config.limits.cases_of_a_domain) = (3, 2);
     });
     let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
     world.change_policy(rules_of(json!([rule])));
     let pat = world.pat("rs").await;
     let id = world.register(&pat).await;
     for (email, has_room) in [
-        ("eve1@alice.example", true),
-        ("eve2@alice.example", true),
-        ("eve3@alice.example", false),
+        ("eve+1@alice.example", true),
+        ("eve+2@a.alice.example", true),
+        ("eve+3@alice.example", false),
+        ("eve+4@a.alice.example", false),
         ("dave@dave.example", true),
         ("erin@dave.example", false),
     ] {
@@ -292,7 +293,7 @@ async fn an_issuer_has_its_share_of_an_owner() {
     // Nobody answered, and a week is over.
     world.advance(7 * 86_400);
     let pat = world.pat("rs").await;
-    let (answer, ticket) = ask_for(&world, &pat, &id, "eve3@alice.example").await;
+    let (answer, ticket) = ask_for(&world, &pat, &id, "eve+3@alice.example").await;
     submitted(&answer, &ticket);
 }
 

@@ -66,14 +66,23 @@ impl Random for Counter {
 /// Alice's domain names her identity provider, and Dave's his; no other domain names any.
 struct Known(Arc<KeySet>);
 
+/// Whose word counts for this address: what follows a `+` in it has an issuer of its own.
+pub(crate) fn issuer_of(email: &str) -> String {
+    let (local, domain) = email.split_once('@').unwrap();
+    match local.split_once('+') {
+        Some((_, path)) => format!("https://sts.{domain}/{path}"),
+        None => format!("https://sts.{domain}"),
+    }
+}
+
 impl Discovery for Known {
     fn issuer<'a>(
         &'a self,
         email: &'a EmailAddress,
     ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-        let named = ["alice.example", "dave.example"].contains(&email.domain());
+        let named = ["alice.example", "a.alice.example", "dave.example"].contains(&email.domain());
         let found = named.then(|| {
-            let issuer = format!("https://sts.{}", email.domain());
+            let issuer = issuer_of(email.as_str());
             DiscoveredIssuer {
                 issuer: Issuer::parse(&issuer).unwrap(),
                 jwks_uri: EndpointUrl::parse(&format!("{issuer}/jwks")).unwrap(),
