@@ -127,7 +127,7 @@ async fn allowed(
         *known = known.union(scope);
     };
     for consent in sts.consents.list(&user.subject, now).await? {
-        if consent.is_of(user) {
+        if consent.stands(sts, user).await? {
             add(consent.client_id, &consent.scope);
         }
     }

@@ -111,7 +111,7 @@ async fn answered(
     let (Some(active), Some(client)) = (active, client) else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
-    consent::remember(sts, &active.user, &client, &request, now).await?;
+    consent::remember(sts, &active, &client, &request, now).await?;
     let location = issue_code(sts, request, &active, now).await?;
     Ok(redirect(&location))
 }

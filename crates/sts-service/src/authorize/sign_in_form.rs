@@ -175,7 +175,7 @@ pub(crate) async fn signed_in(
     let mut response = match purpose {
         Purpose::Client(Asked { request, .. }) => {
             if let Some(client) = sts.clients.find(&request.client_id).await? {
-                consent::remember(sts, user, &client, &request, now).await?;
+                consent::remember(sts, &session, &client, &request, now).await?;
             }
             redirect(&issue_code(sts, request, &session, now).await?)
         }

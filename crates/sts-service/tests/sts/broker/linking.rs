@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::people::People;
 use super::provider::Provider;
 use super::{Case, both, is_nobody};
-use crate::browser::{Browser, is_sign_in};
+use crate::browser::{Browser, is_consent, is_sign_in};
 use crate::support::*;
 
 /// Claims about somebody whose address is Alice's here.
@@ -251,6 +251,58 @@ async fn a_link_is_ended_with_what_it_gave() {
     link(&case, &Browser::new(&case.world)).await;
     assert_eq!((refresh(&tokens).await, user_info(&tokens).await), (400, 401));
     assert!(is_sign_in(&through.get("/account").await));
+}
+
+/// What somebody allowed for good at a session through a link is forgotten with the link: it may have
+/// been whoever had taken over the identity there.
+#[tokio::test]
+async fn o30_a_consent_ends_with_the_link_through_which_it_was_given() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    link(&case, &browser).await;
+    let other = [("client_id", "other")];
+    assert!(is_consent(&browser.authorize(&other).await), "not yet allowed");
+    let through = Browser::new(&case.world);
+    let answer = case.arrives(&through, ("university", "7"), &other, |_| {}).await;
+    assert!(answer.location("code").is_some(), "{}", answer.text);
+    assert!(through.authorize(&other).await.location("code").is_some(), "allowed");
+
+    // What was allowed by the password does not come to be of the link.
+    let own = [("scope", "openid")];
+    assert!(through.authorize(&own).await.location("code").is_some());
+
+    let page = browser.get("/account").await;
+    assert!(page.text.contains("value=\"other\""), "{}", page.text);
+    let (_, rest) = page.text.split_once("name=\"link\" value=\"").unwrap();
+    let fields = [("form_token", &*hidden(&page.text)), ("link", rest.split('"').next().unwrap())];
+    let answer = browser.post("/account/unlink", &fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    assert!(is_consent(&browser.authorize(&other).await), "asked anew");
+    assert!(!browser.get("/account").await.text.contains("value=\"other\""));
+    assert!(browser.authorize(&own).await.location("code").is_some());
+
+    // Linked anew, it is another link.
+    link(&case, &Browser::new(&case.world)).await;
+    assert!(is_consent(&browser.authorize(&other).await), "asked anew");
+}
+
+/// A consent at the page is of the session that it was given in, and adds nothing to what came another way.
+#[tokio::test]
+async fn o30_consents_of_two_ways_of_signing_in_are_not_one() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    link(&case, &browser).await;
+    let through = Browser::new(&case.world);
+    let openid = [("client_id", "other"), ("scope", "openid")];
+    let answer = case.arrives(&through, ("university", "7"), &openid, |_| {}).await;
+    assert!(answer.location("code").is_some(), "{}", answer.text);
+    let profile = [("client_id", "other"), ("scope", "profile")];
+    let page = browser.authorize(&profile).await;
+    assert!(is_consent(&page), "{}", page.text);
+    let allowed = browser.submit(&page, &[("decision", "allow")]).await;
+    assert!(allowed.location("code").is_some(), "{}", allowed.text);
+    assert!(browser.authorize(&profile).await.location("code").is_some());
+    assert!(is_consent(&browser.authorize(&openid).await), "it was allowed through the link");
 }
 
 /// The last way in stays.
