@@ -12,6 +12,7 @@ mod print;
 mod servers;
 mod story;
 mod teller;
+mod token_answer;
 #[cfg(test)]
 mod told;
 mod witness;

@@ -68,9 +68,38 @@ pub async fn sign_in(
     redirect_uri: &RedirectUri,
     credentials: &Credentials,
 ) -> Result<String, HeadlessError> {
-    let mut browser = Browser { fetch, start: url, cookies: BTreeMap::new() };
-    let mut response = browser.send(browser.page(url)).await?;
-    let mut at = url.clone();
+    let browser = Browser { fetch, start: url, cookies: BTreeMap::new() };
+    let request = browser.page(url);
+    signed_in(browser, request, redirect_uri, credentials).await
+}
+
+/// The same, with the authorization request in the body of a `POST`, as a form. [OpenID Core
+/// §3.1.2.1]
+///
+/// # Errors
+/// Any [`HeadlessError`].
+///
+/// [OpenID Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
+pub async fn sign_in_by_post(
+    fetch: &dyn Fetch,
+    url: &EndpointUrl,
+    redirect_uri: &RedirectUri,
+    credentials: &Credentials,
+) -> Result<String, HeadlessError> {
+    let browser = Browser { fetch, start: url, cookies: BTreeMap::new() };
+    let request = browser.posted(url)?;
+    signed_in(browser, request, redirect_uri, credentials).await
+}
+
+/// Goes on from the authorization request to its answer.
+async fn signed_in(
+    mut browser: Browser<'_>,
+    request: Request,
+    redirect_uri: &RedirectUri,
+    credentials: &Credentials,
+) -> Result<String, HeadlessError> {
+    let mut at = request.url.clone();
+    let mut response = browser.send(request).await?;
     let mut has_signed_in = false;
     for _ in 0..MAX_STEPS {
         if response.status().is_redirection() {
@@ -135,6 +164,18 @@ impl Browser<'_> {
         let limits = Limits::resource().with_max_body(256 * 1024);
         let request = Request::get(url.clone(), limits);
         self.with_cookies(request).with_header(ACCEPT, HeaderValue::from_static("text/html"))
+    }
+
+    /// A page that is asked for with a form in place of a query.
+    fn posted(&self, url: &EndpointUrl) -> Result<Request, HeadlessError> {
+        let fields = url.as_url().query_pairs().collect::<Vec<_>>();
+        let fields = fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let mut place = url.as_url().clone();
+        place.set_query(None);
+        let place = self.same_origin(url, place.as_str())?;
+        let limits = Limits::resource().with_max_body(256 * 1024);
+        let request = Request::post_form(place, &fields.collect::<Vec<_>>(), limits);
+        Ok(request.with_header(ACCEPT, HeaderValue::from_static("text/html")))
     }
 
     fn submission(&self, url: &EndpointUrl, form: &Form, credentials: &Credentials) -> Request {

@@ -29,6 +29,12 @@ impl Provider {
     fn respond(&self, request: &Request) -> Response<Bytes> {
         let builder = Response::builder();
         let response = match (&request.method, request.url.as_url().path()) {
+            (&Method::POST, "/authorize") => {
+                assert_eq!(request.url.as_str(), "https://op.example/authorize");
+                assert_eq!(request.body, "client_id=app&scope=openid+email");
+                let builder = builder.header("set-cookie", "__Host-login=abc; Path=/; Secure");
+                return builder.status(200).body(self.page.clone().into()).unwrap();
+            }
             (&Method::GET, "/authorize") => builder.status(303).header("location", "/page"),
             (&Method::GET, "/page") => {
                 let builder = builder.header("set-cookie", "__Host-login=abc; Path=/; Secure");
@@ -80,6 +86,21 @@ async fn the_form_is_filled_and_the_answer_read() {
     let paths = provider.requests.lock().unwrap();
     let paths = paths.iter().map(|request| request.url.as_url().path()).collect::<Vec<_>>();
     assert_eq!(paths, ["/authorize", "/page", "/login"]);
+}
+
+#[tokio::test]
+async fn a_request_may_be_a_form() {
+    let provider = Provider::new("/login", &format!("{REDIRECT}?code=c&state=s"));
+    let url = "https://op.example/authorize?client_id=app&scope=openid%20email";
+    let url = EndpointUrl::parse(url).unwrap();
+    let redirect_uri = RedirectUri::parse(REDIRECT).unwrap();
+    let credentials =
+        Credentials { username: "alice".to_owned(), password: Password::new("p&ss wörd") };
+    let answer = sign_in_by_post(&provider, &url, &redirect_uri, &credentials).await.unwrap();
+    assert_eq!(answer, "code=c&state=s");
+    let paths = provider.requests.lock().unwrap();
+    let paths = paths.iter().map(|request| request.url.as_url().path()).collect::<Vec<_>>();
+    assert_eq!(paths, ["/authorize", "/login"]);
 }
 
 #[tokio::test]

@@ -14,9 +14,12 @@ use super::api::{ENDPOINTS, RESULTS, TOKEN};
 use super::world::{API, DASHBOARD, IDP, World};
 use super::{DASHBOARD_NAME, PROVIDER, SERVER};
 use crate::demo::servers::Failure;
-use crate::demo::story::Step;
+use crate::demo::story::{Message, Step};
+use crate::demo::token_answer::TokenAnswer;
 
-const SCOPE: &str = "openid profile email claims-provider";
+const SCOPE: &str = "openid profile email offline_access claims-provider";
+/// Where people are sent to sign in.
+const AUTHORIZE: &str = "https://idp.university.example/authorize";
 
 /// Arrows 1 to 17, and the body of the last.
 pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
@@ -87,20 +90,26 @@ pub(super) async fn sign_in(
     let (fetch, random) = (world.servers.fetch(), world.servers.random());
     let registration = Registration::public(ClientId::parse(client)?);
     let issuer = Issuer::parse(IDP)?;
-    let provider = RelyingParty::discover(world.servers.fetch(), &issuer, registration).await?;
+    let answered = TokenAnswer::heard_by(world.servers.fetch());
+    let provider = RelyingParty::discover(answered.clone(), &issuer, registration).await?;
     let callback = RedirectUri::parse(&format!("{API}/callback"))?;
     let scope = ScopeSet::parse(SCOPE)?;
     let (url, pending) = provider.begin(&callback, &scope, random.as_ref())?;
-    tell(
-        Step::new(Some(3), DASHBOARD_NAME, PROVIDER, "POST Authorization request")
+    let credentials = Credentials { username: username.to_owned(), password: world.password() };
+    let query = headless::sign_in_by_post(fetch.as_ref(), &url, &callback, &credentials).await?;
+    if tells {
+        let (asked, signs_in) = told_apart(world.servers.teller().take_messages());
+        let is_posted = asked.iter().any(|it| it.method == "POST" && it.url == AUTHORIZE);
+        let step = Step::new(Some(3), DASHBOARD_NAME, PROVIDER, "POST Authorization request")
             .detail("client_id", client)
             .detail("scope", scope.to_string())
-            .detail("code_challenge", "S256, with state and nonce"),
-    );
-    let credentials = Credentials { username: username.to_owned(), password: world.password() };
-    let query = headless::sign_in(fetch.as_ref(), &url, &callback, &credentials).await?;
-    let words = "Authenticate User and request user consent for Pbench";
-    tell(Step::new(None, PROVIDER, PROVIDER, words).detail("user", username));
+            .detail("code_challenge", "S256, with state and nonce")
+            .expect(is_posted, format!("{AUTHORIZE} was to be called by POST"));
+        tell(Step { messages: asked, ..step });
+        let words = "Authenticate User and request user consent for Pbench";
+        let step = Step::new(None, PROVIDER, PROVIDER, words).detail("user", username);
+        tell(Step { messages: signs_in, ..step });
+    }
     tell(
         Step::new(Some(4), PROVIDER, DASHBOARD_NAME, "Authorization code response")
             .expect(query.contains("code="), "a code was to come")
@@ -110,12 +119,24 @@ pub(super) async fn sign_in(
     let tokens = provider.finish(pending, &query, now, random.as_ref()).await?;
     let words = "POST authorization code (Token request)";
     tell(Step::new(Some(5), DASHBOARD_NAME, PROVIDER, words));
+    let lasts = answered.last().get("refresh_expires_in").and_then(Value::as_u64);
     tell(
         Step::new(Some(6), PROVIDER, DASHBOARD_NAME, "200 Access/Refresh Token payload response")
             .token("access_token", tokens.access_token.expose())
-            .detail("id_token", format!("verified, sub {}", tokens.identity.subject)),
+            .token("refresh_token", tokens.refresh_token.as_ref().map_or("", |it| it.expose()))
+            .detail("refresh_expires_in", lasts.map_or_else(String::new, |it| it.to_string()))
+            .detail("id_token", format!("verified, sub {}", tokens.identity.subject))
+            .expect(tokens.refresh_token.is_some(), "a refresh token was to come")
+            .expect(lasts.is_some(), "refresh_expires_in was to be said (A23)"),
     );
     Ok(tokens.access_token)
+}
+
+/// The requests up to the authorization request, and what came after it.
+fn told_apart(mut heard: Vec<Message>) -> (Vec<Message>, Vec<Message>) {
+    let end = heard.iter().position(|it| it.url.starts_with(AUTHORIZE)).map_or(0, |at| at + 1);
+    let after = heard.split_off(end);
+    (heard, after)
 }
 
 /// A token of the API's own server, for somebody.

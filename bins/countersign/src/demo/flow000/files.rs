@@ -109,8 +109,8 @@ name = "Benchmark results"
 public = true
 redirect_uris = ["@API@/callback"]
 post_logout_redirect_uris = ["@API@/"]
-grants = ["authorization_code"]
-scopes = ["openid", "profile", "email", "claims-provider"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "profile", "email", "offline_access", "claims-provider"]
 audiences = ["@API@"]
 
 # Another application: its tokens are not for the API.
@@ -119,8 +119,8 @@ id = "library"
 name = "Library"
 public = true
 redirect_uris = ["@API@/callback"]
-grants = ["authorization_code"]
-scopes = ["openid", "profile", "email", "claims-provider"]
+grants = ["authorization_code", "refresh_token"]
+scopes = ["openid", "profile", "email", "offline_access", "claims-provider"]
 
 [danger]
 connect_to = @CONNECT_TO@

@@ -22,9 +22,18 @@ async fn f000_1_the_flow_is_as_drawn() {
         let mut steps = story.steps.iter().filter(|step| step.number == Some(number));
         steps.any(|step| step.messages.iter().any(|message| message.url.contains(needle)))
     };
-    for (number, needle) in [(8, "/jwks"), (11, "/userinfo"), (15, "/api/v1/pbench-token")] {
+    for (number, needle) in
+        [(3, "/authorize"), (8, "/jwks"), (11, "/userinfo"), (15, "/api/v1/pbench-token")]
+    {
         assert!(with_messages(number, needle), "{number}: {needle}");
     }
+    let asked = story.steps.iter().find(|step| step.number == Some(3)).unwrap();
+    let asked = asked.messages.last().unwrap();
+    let (method, url) = (asked.method.as_str(), asked.url.as_str());
+    assert_eq!((method, url), ("POST", "https://idp.university.example/authorize"));
+    let given = story.steps.iter().find(|step| step.number == Some(6)).unwrap();
+    let said = |name: &str| given.details.iter().any(|it| it.name == name && !it.value.is_empty());
+    assert!(said("refresh_token") && said("refresh_expires_in"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

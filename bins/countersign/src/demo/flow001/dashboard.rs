@@ -16,6 +16,7 @@ use super::world::{API, BROKER, COLLEGE, DASHBOARD, IDP, World};
 use super::{BROKER_NAME, DASHBOARD_NAME, PROVIDER, SERVER};
 use crate::demo::servers::Failure;
 use crate::demo::story::{Message, Step};
+use crate::demo::token_answer::TokenAnswer;
 
 const SCOPE: &str = "openid profile email offline_access";
 pub(super) const CALLBACK: &str = "https://results.example/callback";
@@ -49,14 +50,21 @@ pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
             .expect(!text.contains("secret"), "a client_secret is published (A21)"),
     );
 
-    let tokens = sign_in(world, ALICE).await?.0;
+    let SignedIn { tokens, response, .. } = sign_in(world, ALICE).await?;
+    let lasts = response.get("refresh_expires_in").and_then(Value::as_u64);
+    let session = response.get("session_state").and_then(Value::as_str);
+    let sid = tokens.identity.claims.get("sid").and_then(Value::as_str);
     let words = "200 Token Response";
     teller.step(
         Step::new(Some(8), BROKER_NAME, DASHBOARD_NAME, words)
             .token("access_token", tokens.access_token.expose())
             .detail("scope", tokens.scope.to_string())
             .detail("id_token", format!("verified, sub {}", tokens.identity.subject))
-            .expect(tokens.refresh_token.is_some(), "a refresh token was to come"),
+            .detail("refresh_expires_in", lasts.map_or_else(String::new, |it| it.to_string()))
+            .detail("session_state", session.unwrap_or_default())
+            .expect(tokens.refresh_token.is_some(), "a refresh token was to come")
+            .expect(lasts.is_some(), "refresh_expires_in was to be said (A23)")
+            .expect(session.is_some() && session == sid, "session_state was to be the session's"),
     );
 
     let token = &tokens.access_token;
@@ -80,12 +88,22 @@ pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
     Ok(answer.into_body())
 }
 
+/// What a login gave.
+pub(super) struct SignedIn {
+    pub(super) tokens: Tokens,
+    /// The broker's answer with its code.
+    pub(super) query: String,
+    /// The token response as it came.
+    pub(super) response: Value,
+}
+
 /// Arrows 3 to 7, and the answer of the broker with its code.
-pub(super) async fn sign_in(world: &World, who: Person) -> Result<(Tokens, String), Failure> {
+pub(super) async fn sign_in(world: &World, who: Person) -> Result<SignedIn, Failure> {
     let (teller, random) = (world.servers.teller(), world.servers.random());
     let registration = Registration::public(ClientId::parse(DASHBOARD)?);
     let issuer = Issuer::parse(BROKER)?;
-    let broker = RelyingParty::discover(world.servers.fetch(), &issuer, registration).await?;
+    let answered = TokenAnswer::heard_by(world.servers.fetch());
+    let broker = RelyingParty::discover(answered.clone(), &issuer, registration).await?;
     let (callback, scope) = (RedirectUri::parse(CALLBACK)?, ScopeSet::parse(SCOPE)?);
     let (url, pending) = broker.begin(&callback, &scope, random.as_ref())?;
     let credentials = Credentials { username: who.username.to_owned(), password: world.password() };
@@ -108,7 +126,7 @@ pub(super) async fn sign_in(world: &World, who: Person) -> Result<(Tokens, Strin
                 .detail("redirect_uri", CALLBACK),
         );
     }
-    Ok((tokens, query))
+    Ok(SignedIn { tokens, query, response: answered.last() })
 }
 
 /// Arrows 3 to 6, each with the requests that are its own.

@@ -77,7 +77,7 @@ async fn no_proof_key(world: &World) -> Result<Said, Failure> {
 }
 
 async fn used_code(world: &World) -> Result<Said, Failure> {
-    let (_, answer) = dashboard::sign_in(world, ALICE).await?;
+    let answer = dashboard::sign_in(world, ALICE).await?.query;
     let params = Params::parse(answer.as_bytes(), &[])?;
     let fields = [
         ("grant_type", "authorization_code"),
@@ -95,7 +95,7 @@ async fn used_code(world: &World) -> Result<Said, Failure> {
 }
 
 async fn without_the_role(world: &World) -> Result<Said, Failure> {
-    let (tokens, _) = dashboard::sign_in(world, CAROL).await?;
+    let tokens = dashboard::sign_in(world, CAROL).await?.tokens;
     let token = Some(&tokens.access_token);
     let answer = dashboard::send(world, Method::POST, RESULTS, token).await?;
     let header = answer.headers().get(WWW_AUTHENTICATE).map(HeaderValue::to_str).transpose()?;

@@ -16,6 +16,9 @@ async fn f001_1_the_flow_is_as_drawn() {
     let story = told(|_| {}).await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
+    let given = story.steps.iter().find(|step| step.number == Some(8)).unwrap();
+    let said = |name: &str| given.details.iter().any(|it| it.name == name && !it.value.is_empty());
+    assert!(said("refresh_expires_in") && said("session_state"));
     let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
     assert_eq!(arrows, (1..=LAST).collect::<Vec<_>>());
     let urls = |number: u8| {
