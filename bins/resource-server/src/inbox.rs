@@ -10,7 +10,7 @@
 //! What a message is, its sender says: its type is theirs, so it is served as something to be kept and
 //! not to be shown. How large one may be, and how many there may be, is the operator's to say.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use base64::Engine as _;
@@ -27,6 +27,7 @@ use http::header::{
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 /// The longest message unless configured otherwise, in octets.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -60,7 +61,7 @@ pub struct Terms {
 }
 
 /// A message as it is kept.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Message {
     received: Timestamp,
     media_type: String,
@@ -89,11 +90,11 @@ pub(crate) struct Inbox {
     terms: Terms,
     messages: Messages<Message>,
     seams: Seams,
-    /// How many messages there are, once they were counted: requests that run at the same time do not
+    /// Held while the messages are counted and one is added: requests that run at the same time do not
     /// share the last place.
-    count: Mutex<Option<usize>>,
+    adding: Arc<Mutex<()>>,
     /// Held while the messages are listed: however many ask, they are in memory once.
-    listing: tokio::sync::Mutex<()>,
+    listing: Mutex<()>,
 }
 
 impl Inbox {
@@ -101,8 +102,7 @@ impl Inbox {
     pub(crate) fn new(name: &str, terms: &Terms, engine: Arc<dyn Engine>, seams: &Seams) -> Self {
         let (name, terms) = (name.to_owned(), terms.clone());
         let (messages, seams) = (Messages::new(engine), seams.clone());
-        let (count, listing) = (Mutex::new(None), tokio::sync::Mutex::new(()));
-        Self { name, terms, messages, seams, count, listing }
+        Self { name, terms, messages, seams, adding: Arc::default(), listing: Mutex::default() }
     }
 
     /// The response to a request that was admitted.
@@ -138,14 +138,9 @@ impl Inbox {
             client_id: caller.and_then(Caller::client_id).map(str::to_owned),
             content: STANDARD.encode(&body),
         };
-        if !self.reserve().await? {
-            return Ok(empty(StatusCode::INSUFFICIENT_STORAGE));
-        }
         let id = random::identifier(&*self.seams.random);
-        if let Err(error) = self.messages.insert(&self.name, &id, &message).await {
-            // Whether it is there is unknown; they are counted again.
-            *self.counted() = None;
-            return Err(error);
+        if !self.add(id.clone(), message).await? {
+            return Ok(empty(StatusCode::INSUFFICIENT_STORAGE));
         }
         let mut response = empty(StatusCode::CREATED);
         // The path is one of ASCII that the configuration was checked for.
@@ -195,30 +190,29 @@ impl Inbox {
         if !self.messages.remove(&self.name, id).await? {
             return Ok(empty(StatusCode::NOT_FOUND));
         }
-        if let Some(count) = self.counted().as_mut() {
-            *count = count.saturating_sub(1);
-        }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 
-    /// Takes a place for one more message; `false` if none is left.
-    async fn reserve(&self) -> Result<bool, StoreError> {
-        if self.counted().is_none() {
-            let there_are = self.messages.count(&self.name).await?;
-            self.counted().get_or_insert(there_are);
-        }
-        let mut counted = self.counted();
-        let count = counted.get_or_insert(self.terms.max_messages);
-        let has_room = *count < self.terms.max_messages;
-        *count += usize::from(has_room);
-        Ok(has_room)
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Option<usize>> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Adds a message; `false` if no place is left.
+    ///
+    /// Once begun it goes on without whoever sent the message: the next one is counted when this one is
+    /// written, and not while it may be.
+    async fn add(&self, id: String, message: Message) -> Result<bool, StoreError> {
+        let alone = Arc::clone(&self.adding).lock_owned().await;
+        let (name, messages) = (self.name.clone(), self.messages.clone());
+        let most = self.terms.max_messages;
+        let adding = tokio::spawn(async move {
+            let _alone = alone;
+            let has_room = messages.count(&name).await? < most;
+            if has_room {
+                messages.insert(&name, &id, &message).await?;
+            }
+            Ok(has_room)
+        });
+        adding.await.unwrap_or(Err(StoreError::Stopped))
     }
 }
 
@@ -238,13 +232,17 @@ fn content(octets: Vec<u8>, media_type: HeaderValue) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+
     use axum::body::to_bytes;
-    use countersign_store::MemoryEngine;
+    use countersign_store::{MemoryEngine, SqliteEngine};
+    use countersign_testkit::directory::Directory;
     use serde_json::Value;
 
     use super::*;
 
-    fn inbox(engine: &Arc<MemoryEngine>) -> Inbox {
+    fn inbox<E: Engine + 'static>(engine: &Arc<E>) -> Inbox {
         let terms = Terms {
             create: ScopeSet::parse("message:create").unwrap(),
             delete: None,
@@ -332,6 +330,41 @@ mod tests {
         let response = ask(&again, Method::POST, None, (None, b"5")).await;
         assert_eq!(response.status(), 507);
         assert_eq!(list(&again).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_in_the_middle_takes_no_place_along() {
+        let directory = Directory::new().unwrap();
+        let seams = Seams::system();
+        let engine = SqliteEngine::open(&directory.path().join("store.db"), seams.clock).unwrap();
+        let inbox = inbox(&Arc::new(engine));
+        for body in [b"1", b"2", b"3"] {
+            let id = post(&inbox, None, body).await;
+            let mut deletion = Box::pin(ask(&inbox, Method::DELETE, Some(&id), (None, b"")));
+            let polled = deletion.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "the store writes");
+            drop(deletion);
+            for _ in 0..1_000 {
+                if list(&inbox).await.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+        for body in [b"1", b"2", b"3"] {
+            post(&inbox, None, body).await;
+        }
+        // Whoever goes away while a message is written takes no place that there is not.
+        let first = list(&inbox).await[0]["location"].as_str().unwrap().to_owned();
+        let first = first.strip_prefix("/incoming/").unwrap();
+        ask(&inbox, Method::DELETE, Some(first), (None, b"")).await;
+        for _ in 0..5 {
+            let mut message = Box::pin(ask(&inbox, Method::POST, None, (None, b"4")));
+            let _pending = message.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        let after_them = ask(&inbox, Method::POST, None, (None, b"5")).await.status();
+        assert!(after_them == 201 || after_them == 507, "{after_them}");
+        assert_eq!(list(&inbox).await.len(), 3);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
