@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
@@ -19,6 +19,8 @@ use countersign_token_exchange::{DelegationPolicy, ServerPolicy};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
 use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
+use http::HeaderValue;
+use http::header::ALLOW;
 
 use crate::attempts::Attempts;
 use crate::audit::Audit;
@@ -304,13 +306,13 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .without_v07_checks()
         .route(
             &path(&endpoints.authorization),
-            get(authorize::get).post(authorize::post).fallback(elsewhere::page),
+            without_head(get(authorize::get).post(authorize::post), "GET,POST"),
         )
         .route(&path(&endpoints.sign_in), post(sign_in_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.upstream), post(choose::post).fallback(elsewhere::page))
         .route(
             &format!("{}/{{alias}}", path(&endpoints.callback)),
-            get(callback::get).fallback(elsewhere::page),
+            without_head(get(callback::get), "GET"),
         )
         .route(&path(&endpoints.link), post(link_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.confirm_link), post(link_form::confirmed).fallback(elsewhere::page))
@@ -318,7 +320,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
         .route(
             &path(&endpoints.end_session),
-            get(logout::get).post(logout::post).fallback(elsewhere::page),
+            without_head(get(logout::get).post(logout::post), "GET,POST"),
         )
         .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
         .route(
@@ -341,4 +343,15 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .method_not_allowed_fallback(elsewhere::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(sts)
+}
+
+/// A route whose `GET` issues a code, takes an answer or ends a session, as the specifications have it.
+/// `HEAD` would do the same unseen, so that there is none.
+fn without_head(route: MethodRouter<Arc<Sts>>, allow: &'static str) -> MethodRouter<Arc<Sts>> {
+    let refuse = move |sts: State<Arc<Sts>>| async move {
+        let mut response = elsewhere::page(sts).await;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        response
+    };
+    route.head(refuse).fallback(refuse)
 }

@@ -6,6 +6,7 @@
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 //! [OpenID Connect Discovery §3, §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -101,7 +102,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.code_challenge_methods_supported = names(&[pkce::METHOD]);
     metadata.authorization_response_iss_parameter_supported = true;
     metadata.client_id_metadata_document_supported = sts.clients.reads_documents();
-    metadata.acr_values_supported = names(&[PASSWORD_ACR]);
+    metadata.acr_values_supported = classes(sts);
     metadata.ui_locales_supported =
         LANGUAGES.into_iter().map(|texts| texts.tag.to_owned()).collect();
     metadata.subject_types_supported = names(&["public"]);
@@ -112,6 +113,14 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.request_uri_parameter_supported = Some(false);
     metadata.ticket_challenge_methods_supported = names(&[TICKET_CHALLENGE_METHOD]);
     metadata
+}
+
+/// The authentication context classes that a sign-in may have here. Passwords are always one: who links an
+/// account signs in by its password, even where nobody else does.
+fn classes(sts: &Sts) -> Vec<String> {
+    let mapped = sts.upstreams.iter().flat_map(|upstream| upstream.setup.mapping.acr.values());
+    let mapped: BTreeSet<_> = mapped.filter(|class| *class != PASSWORD_ACR).cloned().collect();
+    std::iter::once(PASSWORD_ACR.to_owned()).chain(mapped).collect()
 }
 
 fn document<T: Serialize>(document: &T) -> Response {

@@ -14,10 +14,6 @@ use tokio::sync::Semaphore;
 /// The longest password that is looked at.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// The least memory, in KiB, and the least product of memory and passes that are accepted.
-const MIN_MEMORY: u32 = 7 * 1024;
-const MIN_WORK: u64 = 5 * 7 * 1024;
-
 /// How many hashes are computed at a time, and how many more requests may wait for that.
 const WORKERS: usize = 4;
 const WAITING: usize = 64;
@@ -32,9 +28,10 @@ pub enum PasswordHashError {
     /// Another algorithm than argon2id, version 19.
     #[error("not argon2id, version 19")]
     Algorithm,
-    /// Parameters that make guessing cheap.
-    #[error("parameters too weak: at least m=19456,t=2,p=1 or an equivalent")]
-    Weak,
+    /// Other parameters: weaker ones make guessing cheap, and any others tell by the time of an answer
+    /// whose password is asked for, since unknown users are answered after the work of the usual ones.
+    #[error("other parameters than m=19456,t=2,p=1")]
+    Parameters,
     /// The hash could not be computed.
     #[error("the hash could not be computed")]
     Failed,
@@ -45,7 +42,7 @@ pub enum PasswordHashError {
 pub struct PasswordHash(phc::PasswordHash);
 
 impl PasswordHash {
-    /// Parses a hash in PHC format: argon2id with parameters that are not weak.
+    /// Parses a hash in PHC format, with the parameters of [`PasswordHash::of`].
     ///
     /// # Errors
     /// Any [`PasswordHashError`] but `Failed`.
@@ -59,9 +56,9 @@ impl PasswordHash {
             return Err(PasswordHashError::Algorithm);
         }
         let params = Params::try_from(&hash).map_err(|_| PasswordHashError::Syntax)?;
-        let work = u64::from(params.m_cost()) * u64::from(params.t_cost());
-        if params.m_cost() < MIN_MEMORY || work < MIN_WORK {
-            return Err(PasswordHashError::Weak);
+        let work = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        if work(&params) != work(&Params::default()) {
+            return Err(PasswordHashError::Parameters);
         }
         Ok(Self(hash))
     }
@@ -194,15 +191,19 @@ mod tests {
         assert!(!nobody.verify(&Password::new("correct horse")));
     }
 
+    /// H13: whose hash asks for other work than an unknown user's is answered in another time.
     #[test]
-    fn weak_and_other_hashes_are_refused() {
+    fn h13_weak_and_other_hashes_are_refused() {
         let tail = format!("$BwcHBwcHBwcHBwcHBwcHBw${}", "A".repeat(43));
         for (head, error) in [
             ("$argon2i$v=19$m=19456,t=2,p=1", PasswordHashError::Algorithm),
             ("$argon2d$v=19$m=19456,t=2,p=1", PasswordHashError::Algorithm),
             ("$argon2id$v=16$m=19456,t=2,p=1", PasswordHashError::Algorithm),
-            ("$argon2id$v=19$m=4096,t=3,p=1", PasswordHashError::Weak),
-            ("$argon2id$v=19$m=19456,t=1,p=1", PasswordHashError::Weak),
+            ("$argon2id$v=19$m=4096,t=3,p=1", PasswordHashError::Parameters),
+            ("$argon2id$v=19$m=19456,t=1,p=1", PasswordHashError::Parameters),
+            ("$argon2id$v=19$m=7168,t=5,p=1", PasswordHashError::Parameters),
+            ("$argon2id$v=19$m=65536,t=3,p=4", PasswordHashError::Parameters),
+            ("$argon2id$v=19$m=19456,t=2,p=2", PasswordHashError::Parameters),
         ] {
             let text = format!("{head}{tail}");
             assert_eq!(PasswordHash::parse(&text).unwrap_err(), error, "{text}");
@@ -210,5 +211,23 @@ mod tests {
         for text in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1", "$2b$12$abc"] {
             assert_eq!(PasswordHash::parse(text).unwrap_err(), PasswordHashError::Syntax, "{text}");
         }
+    }
+    /// Four at a time, and sixty more that wait: one more is told so at once.
+    #[tokio::test]
+    async fn more_than_can_wait_are_turned_away() {
+        let passwords = Arc::new(Passwords::new(PasswordHash::of_nobody(&Zero).unwrap()));
+        let mut checks = tokio::task::JoinSet::new();
+        for _ in 0..=WAITING {
+            let passwords = Arc::clone(&passwords);
+            checks.spawn(async move { passwords.check(None, Password::new("guess")).await });
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = checks.join_next().await {
+            answers.push(answer.unwrap());
+        }
+        assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Busy))).count(), 1);
+        assert!(matches!(answers[0], Err(Busy)), "without waiting");
+        let later = passwords.check(None, Password::new("guess")).await;
+        assert!(matches!(later, Ok(false)), "the places are free again");
     }
 }

@@ -12,7 +12,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_types::{Params, Timestamp};
 use http::header::{LOCATION, SET_COOKIE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::Known;
 use super::error::BrokerError;
@@ -34,13 +34,8 @@ pub(crate) async fn get(
     State(sts): State<Arc<Sts>>,
     Path(alias): Path<String>,
     RawQuery(query): RawQuery,
-    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    // HEAD would use the answer up.
-    if method != Method::GET {
-        return elsewhere::page(State(sts)).await;
-    }
     let stylesheet = sts.endpoints.stylesheet.as_url().path().to_owned();
     let provider = sts.settings.name.clone();
     let response = answer(sts, &alias, query, &headers).await;

@@ -1,6 +1,7 @@
 //! The authorization endpoint: which answer goes where, and who gets a code.
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, REFERRER_POLICY,
     RETRY_AFTER, SET_COOKIE, X_FRAME_OPTIONS,
@@ -239,6 +240,36 @@ async fn guessing_ends_after_some_failures() {
     // H13: the other name of the account must not tell that the account exists.
     assert_eq!(attempt("alice", "wrong").await.status, StatusCode::FORBIDDEN);
     assert_eq!(attempt("mallory", PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+/// H15: attempts count before they are made, so that none gets by while others are under way; and who
+/// guesses at a name keeps nobody else from it.
+#[tokio::test]
+async fn h15_fifty_at_once_are_ten_attempts_of_one_source() {
+    let world = std::sync::Arc::new(World::new());
+    let (_, token, cookie) = world.page(&[]).await;
+    let request = |password: &str, address: [u8; 4]| {
+        let fields =
+            [("form_token", token.as_str()), ("username", "alice"), ("password", password)];
+        let peer = ConnectInfo(std::net::SocketAddr::from((address, 50_000)));
+        let form = Request::post("/login").header(COOKIE, &cookie).extension(peer);
+        let form = form.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        form.body(Body::from(encoded(&fields))).unwrap()
+    };
+    let (guesser, person) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    let mut attempts = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (world, request) = (std::sync::Arc::clone(&world), request("wrong", guesser));
+        attempts.spawn(async move { world.send(request).await.status });
+    }
+    let statuses = attempts.join_all().await;
+    let count = |status| statuses.iter().filter(|it| **it == status).count();
+    let made = (count(StatusCode::FORBIDDEN), count(StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(made, (10, 40), "{statuses:?}");
+    let right = world.send(request(PASSWORD, guesser)).await;
+    assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS, "the guesser learns nothing");
+    let elsewhere = world.send(request(PASSWORD, person)).await;
+    assert_eq!(elsewhere.status, StatusCode::SEE_OTHER, "alice signs in from where she is");
 }
 
 /// Name, change of the request, and the error that the client receives or `None` for a page.

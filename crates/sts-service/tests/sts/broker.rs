@@ -337,3 +337,39 @@ async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -
     .await;
     waiting.into_iter().map(|(_, done)| done.unwrap()).collect()
 }
+
+/// OpenID Connect Discovery §3: what the metadata lists is what ID tokens say.
+#[tokio::test]
+async fn the_metadata_lists_the_classes_that_id_tokens_have() {
+    const CLASS: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+    let listed = async |case: &Case| {
+        let metadata = case.world.get("/.well-known/openid-configuration").await.json();
+        metadata["acr_values_supported"].clone()
+    };
+    let mut setups = both();
+    let gold = ("gold".to_owned(), "urn:example:three".to_owned());
+    setups[1].mapping.acr.extend([gold, ("good".to_owned(), CLASS.to_owned())]);
+    let case = Case::with(setups, |upstreams| upstreams);
+    let classes = listed(&case).await;
+    assert_eq!(classes, json!([CLASS, "urn:example:three", "urn:example:two"]));
+    let mallory = ("library", "7");
+    let browser = Browser::new(&case.world);
+    let answer = case.arrives(&browser, mallory, &[], |token| token["acr"] = json!("gold")).await;
+    let tokens = case.tokens(&answer).await;
+    let id_token = claims(tokens["id_token"].as_str().unwrap());
+    assert_eq!(id_token.str("acr").unwrap(), Some("urn:example:three"));
+    // Who links an account shows its password, even where nobody signs in by one otherwise.
+    let without = Case::with(both(), Upstreams::without_passwords);
+    assert_eq!(listed(&without).await, json!([CLASS, "urn:example:two"]));
+    let browser = Browser::new(&without.world);
+    let page = without.arrives(&browser, ("university", "7"), &[], |token| {
+        token["email"] = json!("alice@alice.example");
+        token["email_verified"] = json!(true);
+    });
+    let fields = [("password", PASSWORD), ("decision", "sign_in")];
+    let page = browser.submit(&page.await, &fields).await;
+    let answer = browser.submit(&page, &[("decision", "link")]).await;
+    let tokens = without.tokens(&answer).await;
+    let id_token = claims(tokens["id_token"].as_str().unwrap());
+    assert_eq!(id_token.str("acr").unwrap(), Some(CLASS));
+}

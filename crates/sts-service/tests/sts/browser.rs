@@ -33,7 +33,7 @@ impl<'a> Browser<'a> {
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
-    async fn send(&self, request: http::request::Builder, body: String) -> Answer {
+    pub(crate) async fn send(&self, request: http::request::Builder, body: String) -> Answer {
         let pairs = self.cookies.lock().unwrap().clone();
         let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
         let request = request.header(COOKIE, pairs.join("; ")).header(USER_AGENT, self.agent);

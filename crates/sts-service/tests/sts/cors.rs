@@ -29,6 +29,12 @@ async fn scripts_call_what_clients_call_and_no_page() {
         assert_eq!(answer.header(ACCESS_CONTROL_ALLOW_ORIGIN), "*", "errors are read, too");
         assert_eq!(answer.header(ACCESS_CONTROL_EXPOSE_HEADERS), "www-authenticate");
         assert_eq!(answer.headers.get("access-control-allow-credentials"), None, "no cookies");
+        // A page in a sandbox, or a file, says `null`: it is no more and no less than any other.
+        let form = Request::post(path).header(ORIGIN, "null");
+        let form = form.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = world.send(form.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.header(ACCESS_CONTROL_ALLOW_ORIGIN), "*", "never `null` itself");
+        assert_eq!(answer.headers.get("access-control-allow-credentials"), None, "no cookies");
         let plain = world.send(form_request(path, String::new())).await;
         assert_eq!(plain.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN), None, "nobody asked");
     }

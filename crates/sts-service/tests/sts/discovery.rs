@@ -1,6 +1,7 @@
 //! Metadata, keys and WebFinger: what is said is there, and may be read from anywhere.
 
 use axum::body::Body;
+use countersign_jwt::Algorithm;
 use countersign_metadata::ServerMetadata;
 use countersign_types::Issuer;
 use http::Request;
@@ -47,7 +48,14 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
     let methods = &metadata["introspection_endpoint_auth_methods_supported"];
     assert_eq!(methods, &json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
     assert_eq!(metadata["end_session_endpoint"], format!("{STS}/logout"));
-    for name in ["registration_endpoint", "check_session_iframe"] {
+    for name in [
+        "registration_endpoint",
+        "check_session_iframe",
+        "permission_endpoint",
+        "resource_registration_endpoint",
+        "claims_interaction_endpoint",
+        "uma_profiles_supported",
+    ] {
         assert_eq!(metadata.get(name), None, "{name}");
     }
     let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
@@ -55,10 +63,66 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
     assert_eq!(world.get(DOCUMENTS[1]).await.json(), metadata, "one truth");
 
     // What the metadata names answers.
-    for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
-        let path = metadata[name].as_str().unwrap().strip_prefix(STS).unwrap();
-        assert_ne!(world.get(path).await.status.as_u16(), 404, "{name}");
+    let named = metadata.as_object().unwrap().iter();
+    let named = named.filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri");
+    let mut asked = 0;
+    for (name, url) in named {
+        let path = url.as_str().unwrap().strip_prefix(STS).unwrap();
+        for answer in [world.get(path).await, world.post(path, &[]).await] {
+            assert_ne!(answer.status.as_u16(), 404, "{name}");
+            assert!(!answer.status.is_server_error(), "{name}");
+        }
+        asked += 1;
     }
+    assert_eq!(asked, 7);
+}
+
+/// every member that there is, so that none is added or changed by the way.
+#[tokio::test]
+async fn x_2_the_metadata_is_this_and_nothing_else() {
+    let world = World::new();
+    let metadata = world.get(DOCUMENTS[0]).await.json();
+    let under = |path: &str| format!("{STS}/{path}");
+    let proofs = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let methods = [&["none"], &proofs[..]].concat();
+    let algorithms = Algorithm::ALL.iter().map(|it| it.name()).collect::<Vec<_>>();
+    let expected = json!({
+        "issuer": STS,
+        "authorization_endpoint": under("authorize"),
+        "token_endpoint": under("token"),
+        "userinfo_endpoint": under("userinfo"),
+        "jwks_uri": under("jwks"),
+        "introspection_endpoint": under("introspect"),
+        "revocation_endpoint": under("revoke"),
+        "end_session_endpoint": under("logout"),
+        "scopes_supported": ["claims-provider", "email", "openid", "profile"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported":
+            ["authorization_code", "refresh_token", "client_credentials", EXCHANGE],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": proofs,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": ["ES256", "ES384", "Ed25519", "PS256", "RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "ticket_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "client_id_metadata_document_supported": true,
+        "request_uri_parameter_supported": false,
+        "acr_values_supported":
+            ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
+        "ui_locales_supported": ["en", "de"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid",
+            "email", "email_verified", "name", "preferred_username",
+        ],
+    });
+    assert_eq!(metadata, expected);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Requests that no endpoint takes: programs get JSON, people a page, and nothing is stored.
 
 use axum::body::Body;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{Request, StatusCode};
 
+use crate::browser::Browser;
 use crate::support::*;
 
 async fn ask(world: &World, method: &str, path: &str, body: String) -> Answer {
@@ -38,7 +39,9 @@ async fn a_person_gets_a_page() {
     let world = World::new();
     let large = || format!("client_id={}", "a".repeat(64 * 1024));
     for (method, path, body, status, allow) in [
-        ("PUT", "/authorize", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD,POST"),
+        ("PUT", "/authorize", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,POST"),
+        ("PUT", "/logout", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,POST"),
+        ("PUT", "/account", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD,POST"),
         ("GET", "/login", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST"),
         ("POST", "/authorize", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
         ("POST", "/login", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
@@ -50,4 +53,38 @@ async fn a_person_gets_a_page() {
         assert!(answer.header(CONTENT_SECURITY_POLICY).contains("default-src 'none'"));
         assert_eq!(answer.header(ALLOW), allow, "{method} {path}");
     }
+}
+
+/// H7: a link gives a client its code, and one with an ID token signs out, as the specifications want
+/// it. Nothing else does that, whatever a header says that it is.
+#[tokio::test]
+async fn h7_what_get_does_nothing_else_does() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let answer = browser.sign_in("alice", &[]).await;
+    let tokens = world.redeem(&answer.location("code").unwrap()).await.json();
+    let logout = format!("/logout?id_token_hint={}", tokens["id_token"].as_str().unwrap());
+    let authorize = format!("/authorize?{}", authorization(&[]));
+    for path in [&logout, &authorize] {
+        let head = browser.send(Request::head(path), String::new()).await;
+        assert_eq!(head.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(head.header(ALLOW), "GET,POST", "{path}");
+        assert_eq!(head.header(CACHE_CONTROL), "no-store", "{path}");
+        for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            for method in ["HEAD", "POST", "PUT", "DELETE"] {
+                let named = Request::builder().method(method).uri(path).header(name, "GET");
+                let answer = browser.send(named, String::new()).await;
+                assert!(answer.status.is_client_error(), "{method} {path}");
+                assert_eq!(answer.header(LOCATION), "", "{method} {path}");
+            }
+        }
+    }
+    // A session there is, and a link remains one.
+    for (path, named) in [(&authorize, "POST"), (&logout, "HEAD")] {
+        let link = Request::get(path).header("x-http-method-override", named);
+        let answer = browser.send(link, String::new()).await;
+        let signed_out = answer.text.contains("You are signed out");
+        assert!(answer.location("code").is_some() || signed_out, "{path}: {}", answer.text);
+    }
+    assert!(browser.authorize(&[("prompt", "none")]).await.location("code").is_none());
 }

@@ -1,8 +1,10 @@
 //! Sessions and consent: who is asked again, and who is not. OpenID Connect Core §3.1.2; O18, O21, O27,
 //! O30.
 
+use countersign_sts_service::{Client, TrustedIssuers};
+use countersign_types::RedirectUri;
 use http::StatusCode;
-use http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE, X_FRAME_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, SET_COOKIE, X_FRAME_OPTIONS};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, is_consent, is_sign_in};
@@ -104,6 +106,7 @@ async fn who_is_signed_in_is_asked_for_what_they_have_not_allowed() {
     }
     assert!(!page.text.contains("<script") && !page.text.contains("style="));
     assert_eq!(page.header(X_FRAME_OPTIONS), "DENY");
+    assert_eq!(page.header(CACHE_CONTROL), "no-store");
     assert!(page.header(CONTENT_SECURITY_POLICY).contains("frame-ancestors 'none'"));
 
     let denied = browser.submit(&page, &[("decision", "deny")]).await;
@@ -140,17 +143,30 @@ async fn consent_is_one_clients_as_it_was() {
     for client in ["other", "rqp-public", "service"] {
         assert!(is_consent(&browser.authorize(&[("client_id", client)]).await), "{client}");
     }
-    // The same identifier under another name: another client, for all that is known.
+    // The same identifier with something else behind it: another client, for all that is known.
     let store = Directory::new();
-    let (before, after) = (World::on(server_policy(), store.open()), Directory::new());
+    let before = World::on(server_policy(), store.open());
     let browser = Browser::new(&before);
     browser.sign_in("alice", &[]).await;
     assert!(browser.authorize(&[]).await.location("code").is_some());
-    store.copy_to(&after);
-    let moved = World::renamed(after.open());
-    let there = Browser::new(&moved);
-    there.set_cookie(SESSION_COOKIE, &browser.cookie(SESSION_COOKIE).unwrap());
-    assert!(is_consent(&there.authorize(&[]).await), "asked anew");
+    type Change = fn(&mut Client);
+    let changes: [(&str, bool, Change); 4] = [
+        ("nothing", false, |_| {}),
+        ("the name", true, |client| client.name = "Another".to_owned()),
+        ("a place more", true, |client| {
+            client.redirect_uris.push(RedirectUri::parse("https://new.example/cb").unwrap());
+        }),
+        ("a place less", true, |client| drop(client.redirect_uris.pop())),
+    ];
+    for (name, is_asked, change) in changes {
+        let after = Directory::new();
+        store.copy_to(&after);
+        let engine = after.open();
+        let moved = World::whole(server_policy(), engine, |_| TrustedIssuers::default(), change);
+        let there = Browser::new(&moved);
+        there.set_cookie(SESSION_COOKIE, &browser.cookie(SESSION_COOKIE).unwrap());
+        assert_eq!(is_consent(&there.authorize(&[]).await), is_asked, "{name}");
+    }
 }
 
 /// O30, RFC 8252 §8.6: whoever listens on the person's machine can say that it is a client that proves

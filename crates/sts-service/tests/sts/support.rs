@@ -402,12 +402,6 @@ impl World {
         Self::trusting(policy, engine, |_| TrustedIssuers::default())
     }
 
-    /// With `rqp-client` under another name.
-    pub(crate) fn renamed(engine: Arc<dyn Engine>) -> Self {
-        let rename = |client: &mut Client| client.name = "Another".to_owned();
-        Self::whole(server_policy(), engine, |_| TrustedIssuers::default(), rename)
-    }
-
     /// With another `rqp-client`.
     pub(crate) fn changing(change: impl FnOnce(&mut Client)) -> Self {
         Self::of(server_policy(), change)

@@ -2,7 +2,7 @@
 
 use countersign_jwt::{Algorithm, SigningKey, sign};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE, X_FRAME_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, LOCATION, SET_COOKIE, X_FRAME_OPTIONS};
 use serde_json::{Value, json};
 
 use super::provider::{Provider, Trouble, answer};
@@ -102,7 +102,8 @@ async fn an_answer_counts_once_and_in_time() {
     let query = case.provider.lets_in(&request, Provider::claims(&request, "7"));
     let path = format!("/login/callback/library?{query}");
     let head = http::Request::head(&path).body(axum::body::Body::empty()).unwrap();
-    assert_eq!(case.world.send(head).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let head = case.world.send(head).await;
+    assert_eq!((head.status, head.header(ALLOW)), (StatusCode::METHOD_NOT_ALLOWED, "GET"));
     assert_eq!(browser.post(&path, &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
     let first = browser.get(&path).await;
     assert!(first.location("code").is_some(), "{}", first.text);
