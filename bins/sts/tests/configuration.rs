@@ -270,6 +270,13 @@ fn a_bad_value_is_named() {
         "for no audience",
     );
     refused(
+        "several APIs",
+        "scopes = [\"openid\"]",
+        "scopes = [\"openid\"]\naudiences = [\"https://one.example\", \"https://two.example\"]",
+        "clients[0].audiences",
+        "at most one",
+    );
+    refused(
         "pattern",
         "[\"*\"]",
         "[\"https://*\"]",

@@ -146,6 +146,10 @@ impl Place<'_> {
         if !may(GrantConfig::AuthorizationCode) && !client.audiences.is_empty() {
             return Err(self.refuse("audiences", "they are of the grant authorization_code"));
         }
+        // A token for two APIs lets each of them act at the other in the person's name.
+        if client.audiences.len() > 1 {
+            return Err(self.refuse("audiences", "at most one: a token is for one API"));
+        }
         check_refresh(&client.grants, &client.scopes)
             .map_err(|reason| self.refuse("grants", reason))?;
         let exchange =
