@@ -81,7 +81,7 @@ impl Wishes {
         self.max_age
     }
 
-    /// The parameters that say so: what [`parse`](Self::parse) reads.
+    /// The parameters that say so: what `parse` reads.
     #[must_use]
     pub fn params(&self) -> Vec<(&'static str, String)> {
         let prompts = [
