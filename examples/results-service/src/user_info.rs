@@ -120,8 +120,9 @@ mod tests {
     #[test]
     fn it_is_about_the_person_of_the_token() {
         assert!(told(StatusCode::OK, r#"{"sub":"a1"}"#).is_ok());
-        let another = told(StatusCode::OK, r#"{"sub":"e1"}"#);
-        assert!(matches!(another, Err(UserInfoError::AnotherSubject)));
+        let another = told(StatusCode::OK, r#"{"sub":"e1"}"#).unwrap_err();
+        assert!(matches!(another, UserInfoError::AnotherSubject));
+        assert_eq!(another.wire().status, StatusCode::UNAUTHORIZED);
         assert!(matches!(told(StatusCode::OK, "{}"), Err(UserInfoError::Malformed)));
     }
 }

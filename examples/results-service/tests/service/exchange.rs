@@ -1,5 +1,8 @@
 //! `POST /api/v1/pbench-token`.
 
+use countersign::jwt::mac::{HmacKey, MacAlgorithm};
+use countersign::jwt::{Algorithm, SigningKey};
+use countersign_testkit::keys;
 use http::header::{CACHE_CONTROL, SET_COOKIE, WWW_AUTHENTICATE};
 use serde_json::json;
 
@@ -132,7 +135,16 @@ async fn f000_2_f000_3_what_proves_nothing_is_not_exchanged() {
     let ours = world.internal("alice").await.access_token();
     let (head, rest) = good.split_once('.').unwrap();
     let forged = format!("{head}.{}x", rest.strip_suffix(&rest[rest.len() - 1..]).unwrap());
+    let (payload, _) = rest.split_once('.').unwrap();
+    let said = claims(&good);
+    let key = keys::signing(keys::ES256_A);
+    let as_secret = key.public().to_spki_der().unwrap();
+    let mac = HmacKey::from_octets(MacAlgorithm::Hs256, key.public().kid(), &as_secret).unwrap();
+    let unknown = SigningKey::generate(Algorithm::Es256, Some("unknown")).unwrap();
     for (name, token) in [
+        ("alg none", format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.").as_str()),
+        ("alg HS256, by the public key", &mac.sign("at+jwt", &said).unwrap()),
+        ("unknown kid", &countersign::jwt::sign("at+jwt", &unknown, &said).unwrap()),
         ("F000-3 made for another", of_another_client.as_str()),
         ("of our own server", &ours),
         ("forged", &forged),
@@ -149,6 +161,9 @@ async fn f000_2_f000_3_what_proves_nothing_is_not_exchanged() {
     assert!(!nothing.header(WWW_AUTHENTICATE).contains("error"));
     let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
     assert_eq!(world.api(TOKEN, &twice, "").await.status, 400);
+    // The key that some of them are tried with is the provider's.
+    let signed = countersign::jwt::sign("at+jwt", &key, &said).unwrap();
+    assert_eq!(world.with_token(TOKEN, &signed, "").await.status, 200);
     world.clock.advance(400);
     let expired = world.with_token(TOKEN, &good, "").await;
     assert_eq!(expired.status, 401, "expired");

@@ -1,7 +1,8 @@
 //! The results: who is let in, and what everybody else is told.
 
+use countersign_testkit::keys;
 use http::header::WWW_AUTHENTICATE;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exchange::introspecting;
 use crate::world::*;
@@ -83,9 +84,20 @@ async fn f001_12_a_token_that_is_good_no_more_is_401() {
         assert_eq!(world.with_token("GET /api/v1/me", &token, "").await.status, 200);
         world.clock.advance(400);
         let brought = world.brought("alice").await;
-        for (name, token) in
-            [("expired", token.as_str()), ("of another issuer", &brought), ("none", "x")]
-        {
+        // As the API's own server would sign it for another API, and for this one.
+        let mut said = claims(&world.internal("alice").await.access_token());
+        let signed = |said: &Value| {
+            countersign::jwt::sign("at+jwt", &keys::signing(keys::ES256_B), said).unwrap()
+        };
+        let ours = signed(&said);
+        assert_eq!(world.with_token("GET /api/v1/me", &ours, "").await.status, 200, "{asks}");
+        said["aud"] = json!("https://payroll.example");
+        for (name, token) in [
+            ("expired", token.as_str()),
+            ("of another issuer", &brought),
+            ("for another API", &signed(&said)),
+            ("none", "x"),
+        ] {
             let answer = world.with_token("GET /api/v1/me", token, "").await;
             assert_eq!(answer.status, 401, "{name}, {asks}");
             assert!(answer.header(WWW_AUTHENTICATE).contains("invalid_token"), "{name}, {asks}");
