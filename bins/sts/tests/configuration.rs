@@ -224,7 +224,9 @@ fn a_bad_value_is_named() {
     refused("keys", "directory = \"keys\"", "", "keys", "either directory");
     refused("foreign", "alice@alice.example", "a@bob.example", "users[0].email", "email_domains");
     refused("argon2i", "$argon2id$", "$argon2i$", "users[0].password", "argon2id");
-    refused("weak", "m=19456,t=2", "m=1024,t=1", "users[0].password", "weak");
+    for (name, work) in [("weak", "m=1024,t=1"), ("strong", "m=65536,t=3")] {
+        refused(name, "m=19456,t=2", work, "users[0].password", "other parameters");
+    }
     refused("plain-text", "$argon2id$v", "secret$v", "users[0].password", "PHC");
     refused("subject", "subject = \"1\"", "subject = \"\"", "users[0].subject", "empty");
     refused("client", "subject = \"1\"", "subject = \"app\"", "users[0].subject", "a client");
