@@ -38,15 +38,21 @@
 //!
 //! # Where it stands
 //!
-//! On two otherwise idle cores (2 x Intel Xeon), in the bench profile: token exchange 91 % of the bare
-//! endpoint's rate (10,234 a second beside 11,189; 89 % by processor time), ticket to RPT 75 %
-//! (15,939 beside 21,465; 80 %, which is 114 us beside 93 us), ticket on disk 50 % (10,652 beside 21,432; 70 %).
-//! The exchange reaches the goal, the RPT does not: it stood at 48 % before the allocator of the programs, the journal and
-//! a handler that makes fewer values.
+//! On two otherwise idle cores (2 x Intel Xeon), in the bench profile, as shares of the rate and of the processor time:
 //!
-//! The other rows are younger, and were measured on these cores while they were busy with other work, without link-time optimisation,
-//! so that only processor time says something: introspection 88 %, code redemption and refresh 55 %, refresh with rotation 40 %. What these
-//! three do besides is mostly waiting for the disk, once or twice, which on an idle machine more of them share.
+//! | | bare, per s | grant, per s | share | by processor time |
+//! |---|---|---|---|---|
+//! | token exchange | 16,752 | 14,511 | 87 % | 87 % |
+//! | code redemption | 25,785 | 13,523 | 53 % | 63 % |
+//! | refresh | 25,166 | 15,807 | 62 % | 65 % |
+//! | refresh with rotation | 25,345 | 7,328 | 29 % | 45 % |
+//! | introspection | 19,342 | 17,206 | 87 % | 86 % |
+//! | ticket to RPT | 19,031 | 13,660 | 72 % | 77 % |
+//! | ticket on disk to RPT | 18,898 | 9,738 | 51 % | 69 % |
+//!
+//! Exchange and introspection reach the goal, the others do not. An RPT stood at 48 % before the allocator of the programs, the journal
+//! and a handler that makes fewer values, and at 75 % (80 % by processor time) in a run before the owner could be asked. What a
+//! redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
 //!
 //! Where the rest of an RPT goes (callgrind, perf):
 //!
