@@ -1,33 +1,41 @@
 //! A service with a fixed clock, counted randomness and a memory store, called without a socket.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+mod clients;
+mod requests;
+mod seams;
+
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use countersign_claims_token::VerifiedEmail;
-use countersign_client_auth::{CheckedCredentials, Credentials, RegisteredClient, SecretDigest};
-use countersign_fetch::request::BoxFuture;
-use countersign_fetch::{Fetch, FetchError, Limits};
+use countersign_client_auth::Credentials;
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
-use countersign_resolver::{ClientDocuments, ClientDocumentsConfig, UrlClientRule, UrlClientRules};
-use countersign_store::{Engine, MemoryEngine, SqliteEngine, StoreError};
+use countersign_store::{Engine, MemoryEngine};
 use countersign_sts_service::{
-    Audit, Client, Clients, ExchangeRecord, LogAudit, Parts, PasswordHash, Settings, StaticClients,
-    StaticUsers, Sts, TrustedIssuers, UrlClientTerms, UrlClients, User, Users, app,
+    Audit, Client, Clients, Parts, PasswordHash, Settings, StaticClients, StaticUsers, Sts,
+    TrustedIssuers, User, Users, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy};
-use countersign_types::random::Random;
-use countersign_types::secret::{ClientSecret, Password};
+use countersign_types::secret::Password;
 use countersign_types::{
-    ClientId, Clock, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
-    Timestamp, UrlPattern,
+    ClientId, Clock, EmailAddress, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern,
 };
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
+
+pub(crate) use requests::{
+    Answer, authorization, changed, encoded, form_request, hidden, redemption,
+};
+pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
+
+use clients::{Refusing, client, secret, url_clients};
+use requests::form;
+use seams::Counting;
 
 pub(crate) const NOW: i64 = 1_800_000_000;
 /// How long a grant is refreshed, and how long it may rest, in seconds.
@@ -49,132 +57,16 @@ pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchan
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-pub(crate) struct TestClock(AtomicI64);
-
-impl TestClock {
-    pub(crate) fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Counts calls, differently in every world.
-struct Counting {
-    world: u8,
-    calls: AtomicU8,
-}
-
-impl Default for Counting {
-    fn default() -> Self {
-        static WORLDS: AtomicU8 = AtomicU8::new(0);
-        Self { world: WORLDS.fetch_add(1, Ordering::Relaxed), calls: AtomicU8::new(0) }
-    }
-}
-
-impl Random for Counting {
-    fn fill(&self, out: &mut [u8]) {
-        out.fill(self.calls.fetch_add(1, Ordering::Relaxed));
-        out[0] = self.world;
-    }
-}
-
-/// What every test of this program logs.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The one log, listening from the first call on.
-    pub(crate) fn open() -> &'static Self {
-        static LOG: LazyLock<Log> = LazyLock::new(|| {
-            let log = Log::default();
-            let writer = log.clone();
-            tracing_subscriber::fmt()
-                .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-                .with_ansi(false)
-                .with_writer(move || writer.clone())
-                .init();
-            log
-        });
-        &LOG
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct Records(pub(crate) Mutex<Vec<ExchangeRecord>>);
-
-impl Audit for Records {
-    fn record(&self, record: &ExchangeRecord) {
-        LogAudit.record(record);
-        self.0.lock().unwrap().push(record.clone());
-    }
-}
-
 static ES256: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
 static RS256: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Rs256, None).unwrap());
+
 /// The key of the client `service`.
 pub(crate) static SERVICE: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::generate(Algorithm::Es256, None).unwrap());
 static HASH: LazyLock<PasswordHash> =
     LazyLock::new(|| PasswordHash::of(&Password::new(PASSWORD), &Counting::default()).unwrap());
-
-/// A directory with a store that goes away with the value.
-pub(crate) struct Directory(std::path::PathBuf);
-
-impl Directory {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-sts-service-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn open(&self) -> Arc<dyn Engine> {
-        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        Arc::new(SqliteEngine::open(&self.0.join("sts.db"), clock).unwrap())
-    }
-
-    /// What is in the files.
-    pub(crate) fn contents(&self) -> [Vec<u8>; 2] {
-        ["sts.db", "sts.db-wal"].map(|name| std::fs::read(self.0.join(name)).unwrap())
-    }
-
-    /// The files as a killed process leaves them.
-    pub(crate) fn copy_to(&self, other: &Self) {
-        for name in ["sts.db", "sts.db-wal"] {
-            std::fs::copy(self.0.join(name), other.0.join(name)).unwrap();
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
 
 pub(crate) struct World {
     pub(crate) sts: Arc<Sts>,
@@ -183,179 +75,6 @@ pub(crate) struct World {
     pub(crate) audit: Arc<Records>,
     pub(crate) documents: Arc<Documents>,
     clients: Arc<Refusing>,
-}
-
-/// Clients of which some may be refused.
-struct Refusing {
-    all: UrlClients,
-    refused: Mutex<std::collections::BTreeSet<ClientId>>,
-}
-
-impl Refusing {
-    fn refuses(&self, id: &ClientId) -> bool {
-        self.refused.lock().unwrap().contains(id)
-    }
-}
-
-type Found<'a> = BoxFuture<'a, Result<Option<Arc<Client>>, StoreError>>;
-
-impl Clients for Refusing {
-    fn find<'a>(&'a self, id: &'a ClientId) -> Found<'a> {
-        Box::pin(async move { if self.refuses(id) { Ok(None) } else { self.all.find(id).await } })
-    }
-
-    fn find_with_key<'a>(&'a self, id: &'a ClientId, kid: Option<&'a str>) -> Found<'a> {
-        Box::pin(async move {
-            if self.refuses(id) { Ok(None) } else { self.all.find_with_key(id, kid).await }
-        })
-    }
-
-    fn find_presenting<'a>(&'a self, credentials: &'a CheckedCredentials) -> Found<'a> {
-        Box::pin(async move {
-            if self.refuses(credentials.client_id()) {
-                return Ok(None);
-            }
-            self.all.find_presenting(credentials).await
-        })
-    }
-
-    fn is_known<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(!self.refuses(id) && self.all.is_known(id).await?) })
-    }
-
-    fn reads_documents(&self) -> bool {
-        self.all.reads_documents()
-    }
-}
-
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap()
-    }
-
-    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The error code of a JSON answer and its status.
-    pub(crate) fn error(&self) -> (u16, String) {
-        let code = self.json()["error"].as_str().unwrap_or_default().to_owned();
-        (self.status.as_u16(), code)
-    }
-
-    /// A query parameter of the `Location`.
-    pub(crate) fn location(&self, name: &str) -> Option<String> {
-        let location = url::Url::parse(self.header(header::LOCATION)).ok()?;
-        let found = location.query_pairs().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.into_owned())
-    }
-}
-
-fn client(id: &str, credentials: Credentials) -> Client {
-    Client {
-        registered: RegisteredClient { id: ClientId::parse(id).unwrap(), credentials },
-        name: format!("The {id} <app>"),
-        redirect_uris: vec![
-            RedirectUri::parse(CALLBACK).unwrap(),
-            RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
-            RedirectUri::parse("http://[::1]/cb").unwrap(),
-        ],
-        scopes: ScopeSet::parse("openid email profile offline_access claims-provider get").unwrap(),
-        authorization_code: true,
-        refresh_token: true,
-        client_credentials: true,
-        exchange: ClientPolicy {
-            may_exchange: true,
-            claims_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],
-            access_token_audiences: vec![UrlPattern::parse(RS).unwrap()],
-            scopes: ScopeSet::parse("openid email profile claims-provider get").unwrap(),
-            ..ClientPolicy::default()
-        },
-        post_logout_redirect_uris: vec![RedirectUri::parse("https://app.example/bye").unwrap()],
-        audiences: Vec::new(),
-        introspects: Vec::new(),
-        id_token_algorithm: Algorithm::Rs256,
-        dpop_bound_access_tokens: false,
-        opaque_access_tokens: false,
-    }
-}
-
-/// What can be fetched: documents by URL; what is not there is 404.
-#[derive(Default)]
-pub(crate) struct Documents {
-    pub(crate) answers: Mutex<std::collections::HashMap<String, Result<String, u16>>>,
-    pub(crate) asked: AtomicI64,
-}
-
-impl Documents {
-    pub(crate) fn set(&self, url: &str, answer: Result<Value, u16>) {
-        let answer = answer.map(|document| document.to_string());
-        self.answers.lock().unwrap().insert(url.to_owned(), answer);
-    }
-}
-
-impl Fetch for Documents {
-    fn fetch(
-        &self,
-        request: countersign_fetch::Request,
-    ) -> BoxFuture<'_, Result<http::Response<bytes::Bytes>, FetchError>> {
-        assert!(request.limits.max_body <= Limits::jwks().max_body, "{:?}", request.limits);
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let answer = self.answers.lock().unwrap().get(request.url.as_str()).cloned();
-        Box::pin(async move {
-            match answer.unwrap_or(Err(404)) {
-                Ok(text) => Ok(http::Response::new(text.into())),
-                Err(301) => Err(FetchError::Redirect),
-                Err(413) => Err(FetchError::TooLarge),
-                Err(0) => Err(FetchError::Refused { host: "localhost".into() }),
-                Err(status) => Err(FetchError::Status(StatusCode::from_u16(status).unwrap())),
-            }
-        })
-    }
-}
-
-/// Clients of `*.mail.example` may act, at the relying parties of Bob.
-fn url_clients(
-    registered: StaticClients,
-    documents: &Arc<Documents>,
-    clock: &Arc<TestClock>,
-) -> UrlClients {
-    let (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>) = (documents.clone(), clock.clone());
-    let documents = ClientDocuments::new(fetch, clock, &ClientDocumentsConfig::default());
-    let exchange = ClientPolicy {
-        may_act: true,
-        identity_token_audiences: vec![UrlPattern::parse("https://*.bob.example").unwrap()],
-        access_token_audiences: vec![
-            UrlPattern::parse(RS).unwrap(),
-            UrlPattern::parse("https://*.mail.example/client").unwrap(),
-        ],
-        email_in_access_token: true,
-        may_delegate_onward: true,
-        ..client("url", Credentials::Public).exchange
-    };
-    let rule = UrlClientRule {
-        clients: UrlPattern::parse("https://*.mail.example/client").unwrap(),
-        public: false,
-        terms: UrlClientTerms {
-            scopes: exchange.scopes.clone(),
-            authorization_code: true,
-            refresh_token: true,
-            client_credentials: true,
-            exchange,
-            opaque_access_tokens: false,
-        },
-    };
-    UrlClients::new(Arc::new(registered), UrlClientRules::new(documents, vec![rule]))
-}
-
-fn secret(text: &str) -> Credentials {
-    Credentials::secret(SecretDigest::of(&ClientSecret::new(text)))
 }
 
 pub(crate) fn user(name: &str, verified: bool) -> User {
@@ -604,53 +323,4 @@ pub(crate) fn sign(typ: &str, claims: &Value) -> String {
 
 pub(crate) fn claims(token: &str) -> Claims {
     Claims::from_map(Unverified::parse(token).unwrap().claims().as_map().clone())
-}
-
-pub(crate) fn redemption(code: &str) -> [(&str, &str); 6] {
-    [
-        ("grant_type", "authorization_code"),
-        ("code", code),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-        ("client_id", "rqp-client"),
-        ("client_secret", SECRET),
-    ]
-}
-
-/// A good authorization request, changed; an empty value takes a parameter away.
-pub(crate) fn authorization(change: &[(&str, &str)]) -> String {
-    let good = [
-        ("response_type", "code"),
-        ("client_id", "rqp-client"),
-        ("redirect_uri", CALLBACK),
-        ("scope", "openid email claims-provider"),
-        ("state", "s&t"),
-        ("nonce", "n"),
-        ("code_challenge", CODE_CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ];
-    changed(&good, change)
-}
-
-pub(crate) fn changed(good: &[(&str, &str)], change: &[(&str, &str)]) -> String {
-    let kept = good.iter().filter(|(name, _)| !change.iter().any(|(other, _)| other == name));
-    let fields = kept.chain(change.iter().filter(|(_, value)| !value.is_empty()));
-    encoded(&fields.copied().collect::<Vec<_>>())
-}
-
-pub(crate) fn encoded(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
-}
-
-fn form(path: &str) -> http::request::Builder {
-    Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-}
-
-pub(crate) fn form_request(path: &str, body: String) -> Request<Body> {
-    form(path).body(Body::from(body)).unwrap()
-}
-
-pub(crate) fn hidden(page: &str) -> String {
-    let (_, rest) = page.split_once("name=\"form_token\" value=\"").unwrap_or_default();
-    rest.split('"').next().unwrap_or_default().to_owned()
 }
