@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Timestamp};
 use serde::de::DeserializeOwned;
@@ -77,6 +78,14 @@ impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
         let digest = ticket.digest();
         let key = digest.as_bytes();
         self.engine.put(RecordTable::WaitingTickets, key, value, Some(expires)).await
+    }
+
+    /// Forgets a ticket that waits, if there is one of this digest. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_waiting(&self, ticket: &Digest) -> Result<(), StoreError> {
+        self.engine.remove(RecordTable::WaitingTickets, ticket.as_bytes()).await.map(drop)
     }
 
     /// Takes a ticket for `client`, in one step that is final. The ticket is untrusted, the client

@@ -7,15 +7,19 @@
 
 mod room;
 
+use std::sync::Arc;
+
 use countersign_store::StoreError;
 use countersign_store::cases::Kept;
-use countersign_types::Timestamp;
+use countersign_types::digest::Digest;
+use countersign_types::{ClientId, Timestamp};
 use countersign_uma::assessment::AwaitingOwner;
 use countersign_uma::case::{CaseError, OwnerDecision, Said};
-use countersign_uma::{Case, PersonId, Protection};
+use countersign_uma::{Case, PersonId, Process, Protection};
 
 use crate::app::{Uma, registrant};
 pub(crate) use room::CaseRoom;
+use room::Place;
 
 /// Why a decision has no effect.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +69,16 @@ impl Uma {
     ) -> Result<Case, OwnerError> {
         let now = self.seams.clock.now();
         let (by, client) = (decision.by.clone(), decision.client.clone());
+        let place = self.place(protection, person);
         let change = move |found| match Case::decide(found, &decision, now) {
-            Ok(case) => (Some(kept(&case)), Ok(case)),
+            Ok(case) => {
+                place.note(&case.person().email, case.open_until(now));
+                (Some(kept(&case)), Ok(case))
+            }
             Err(error) => (None, Err(error)),
         };
         let registrant = registrant(protection);
         let case = self.cases.change(&registrant, person.digest(), now, change).await??;
-        self.case_room.count_anew(protection);
         tracing::info!(
             target: "countersign::audit",
             owner = %protection.owner,
@@ -99,14 +106,17 @@ impl Uma {
     ) -> Result<Option<Case>, StoreError> {
         let now = self.seams.clock.now();
         let who = by.to_owned();
+        let place = self.place(protection, person);
         let change = move |found| {
             let revoked = Case::revoke(found, &who, now);
+            if let Some(case) = &revoked {
+                place.note(&case.person().email, None);
+            }
             (revoked.as_ref().map(kept), revoked)
         };
         let registrant = registrant(protection);
         let revoked = self.cases.change(&registrant, person.digest(), now, change).await?;
         if let Some(case) = &revoked {
-            self.case_room.count_anew(protection);
             tracing::info!(
                 target: "countersign::audit",
                 owner = %protection.owner,
@@ -118,6 +128,10 @@ impl Uma {
             );
         }
         Ok(revoked)
+    }
+
+    fn place(&self, protection: &Protection, person: &PersonId) -> Place {
+        Place::new(Arc::clone(&self.case_room), protection.clone(), *person)
     }
 
     pub(crate) async fn case_at(
@@ -137,23 +151,56 @@ pub(crate) async fn ask(
     awaiting: &AwaitingOwner<'_>,
     now: Timestamp,
 ) -> Result<Said, StoreError> {
-    let (question, registrant) = (awaiting.question(), registrant(awaiting.protection()));
+    let (question, protection) = (awaiting.question(), awaiting.protection());
+    let registrant = registrant(protection);
     let person = PersonId::of(&question.person);
     let found = uma.cases.find(&registrant, person.digest(), now).await?;
-    let has_place = found.as_ref().is_some_and(|case| case.is_open(now) || case.held_approval());
-    // Who asks for nothing new takes no place. Two that come at once may both be let in; that the
-    // owner has a few more does not matter.
-    if !has_place
-        && Case::ask(found, &question, now).0.is_some()
-        && !room::is_left(uma, awaiting.protection(), &question.person.email, now).await?
-    {
-        return Ok(Said { unasked: true, ..Said::default() });
+    // Who asks for nothing new takes no place, and nothing has to be known of the others.
+    if Case::ask(found, &question, now).0.is_some() && !uma.case_room.is_known(protection) {
+        uma.case_room.begin(protection);
+        uma.case_room.read(protection, &uma.cases.list(&registrant, now).await?, now);
     }
-    let change = move |found| {
+    let place = uma.place(protection, &person);
+    let change = move |found: Option<Case>| {
+        let has_place =
+            found.as_ref().is_some_and(|case| case.is_open(now) || case.held_approval());
         let (case, said) = Case::ask(found, &question, now);
-        (case.as_ref().map(kept), said)
+        let Some(case) = case else { return (None, said) };
+        if !has_place && !place.is_left(&question.person.email, now) {
+            return (None, Said { unasked: true, ..Said::default() });
+        }
+        place.note(&question.person.email, case.open_until(now));
+        (Some(kept(&case)), said)
     };
     uma.cases.change(&registrant, person.digest(), now, change).await
+}
+
+/// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false` if
+/// there is no case.
+pub(crate) async fn give_place(
+    uma: &Uma,
+    process: &Process,
+    client: &ClientId,
+    ticket: &Digest,
+    shown: &Digest,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(waiting) = process.waiting() else { return Ok(false) };
+    let (client, present, ticket, shown) = (client.clone(), waiting.present, *ticket, *shown);
+    let change = move |found: Option<Case>| match found {
+        None => (None, None),
+        Some(case) => {
+            let (case, forgotten) = case.wait(&client, present, ticket, &shown);
+            (Some(kept(&case)), Some(forgotten))
+        }
+    };
+    let registrant = registrant(process.protection());
+    let changed = uma.cases.change(&registrant, waiting.person.digest(), now, change).await?;
+    let Some(forgotten) = changed else { return Ok(false) };
+    for ticket in forgotten {
+        uma.tickets.forget_waiting(&ticket).await?;
+    }
+    Ok(true)
 }
 
 fn kept(case: &Case) -> Kept<Case> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::{ClientId, Clock, Lifetime, Timestamp};
-use countersign_uma::case::{CaseError, Happened, OwnerDecision, Verdict};
+use countersign_uma::case::{CaseError, Happened, MAX_WAITING, OwnerDecision, Verdict};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{OwnerError, audit};
@@ -207,6 +207,41 @@ async fn u22_a_flood_of_polls_stores_nothing_more() {
     assert_eq!(count(RecordTable::WaitingTickets).await, 1);
     assert_eq!(count(RecordTable::Cases).await, 1);
     assert_eq!(case(&world).await.revision(), 1);
+}
+
+/// Requests of one person through one client: the last few can be polled with, and nothing is kept of
+/// those before. Another client, or the person's agent, has places of its own.
+#[tokio::test]
+async fn u22_of_one_persons_waiting_tickets_the_last_few_are_kept() {
+    let engine = Arc::new(MemoryEngine::new());
+    let world = asking(Arc::clone(&engine) as Arc<dyn Engine>, 100);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let mut tickets = Vec::new();
+    for _ in 0..20 {
+        tickets.push(ask(&world, &pat, &id).await.0);
+    }
+    let count = async |table| engine.count(table, &[], at(NOW)).await.unwrap();
+    assert_eq!(count(RecordTable::WaitingTickets).await, MAX_WAITING);
+    world.advance(5);
+    let (gone, kept) = tickets.split_at(20 - MAX_WAITING);
+    for ticket in gone {
+        refused(&world.present("app", ticket, &[]).await, 400, "invalid_grant");
+    }
+    for ticket in kept {
+        // A poll takes the place of the one before, and nobody else's.
+        let (next, _) = submitted(&world.present("app", ticket, &[]).await, ticket);
+        world.advance(5);
+        submitted(&world.present("app", &next, &[]).await, &next);
+    }
+    assert_eq!(count(RecordTable::WaitingTickets).await, MAX_WAITING);
+
+    let ticket = world.ticket_for(&pat, &id).await;
+    let token = world.sign(&world.claims(&ticket));
+    let form = [("claim_token", &*token), ("claim_token_format", support::JWT)];
+    submitted(&world.present("app2", &ticket, &form).await, &ticket);
+    assert_eq!(count(RecordTable::WaitingTickets).await, MAX_WAITING + 1);
+    assert_eq!(case(&world).await.revision(), 2, "what the owner sees is not changed by a poll");
 }
 
 #[tokio::test]

@@ -219,8 +219,8 @@ async fn a_question_that_fails_on_the_way_lets_nobody_wait_for_nothing() {
     let (world, engine) = world();
     let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
     world.change_policy(support::rules_of(json!([rule])));
-    // Spending the ticket, reading the resource, looking for the case, counting cases, opening one,
-    // keeping the ticket that waits.
+    // Spending the ticket, reading the resource, looking for the case, reading all there are, opening one,
+    // giving the ticket that waits a place in it, keeping it. The second time all are known.
     for left in 0..7 {
         let ticket = world.ticket().await;
         let mut claims = world.claims(&ticket);
@@ -271,4 +271,30 @@ async fn a_registration_reads_no_other_and_a_failed_one_takes_no_place() {
     world.protect(Method::DELETE, &format!("/resources/{id}"), &pat, "").await;
     world.register(&pat).await;
     assert_eq!(engine.listed.load(Ordering::SeqCst), 0);
+}
+
+/// However many people come to an owner with many cases, these are read once.
+#[tokio::test]
+async fn u22_a_new_person_has_no_other_case_read() {
+    let mut limits = Limits::default();
+    (limits.cases, limits.cases_of_a_domain) = (9, 2);
+    let (world, engine) = world_within(limits);
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    for number in 0..20 {
+        let domain = if number < 10 { "alice.example" } else { "dave.example" };
+        let ticket = world.ticket_for(&pat, &id).await;
+        let mut claims = world.claims(&ticket);
+        let email = format!("person{number}@{domain}");
+        (claims["email"], claims["iss"]) = (json!(email), json!(support::issuer_of(&email)));
+        let answer = world.redeem(&ticket, &claims, &[]).await;
+        if number % 10 < 2 {
+            support::submitted(&answer, &ticket);
+        } else {
+            refused(&answer, 403, "request_denied");
+        }
+    }
+    assert_eq!(engine.listed.load(Ordering::SeqCst), 1);
 }

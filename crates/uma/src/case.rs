@@ -22,16 +22,18 @@
 
 mod ask;
 mod decide;
+mod waiting;
 
 use std::collections::BTreeSet;
 
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::ask::{Question, Said};
 pub use self::decide::{CaseError, OwnerDecision, Verdict};
+pub use self::waiting::{MAX_WAITING, MAX_WAITING_IN_ALL};
 use crate::permission::Permission;
 use crate::person::Person;
 use crate::resource::ResourceId;
@@ -50,7 +52,8 @@ pub const MAX_ENTRIES: usize = 256;
 pub const MAX_QUESTIONS: usize = 64;
 
 /// Which person a case is about: issuer, subject and address together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PersonId(Digest);
 
 impl PersonId {
@@ -80,19 +83,6 @@ impl std::fmt::Display for PersonId {
     }
 }
 
-impl Serialize for PersonId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PersonId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a person's identifier"))
-    }
-}
-
 /// One person's case. It serialises for the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -100,6 +90,8 @@ pub struct Case {
     revision: u64,
     entries: Vec<Entry>,
     history: Vec<Event>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<waiting::Ticket>,
 }
 
 /// One scope at one resource, for one person through one client.
@@ -245,7 +237,15 @@ impl Case {
     /// Whether anything of it is still to be answered, by the owner or by the claims that they want.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.entries.iter().any(|entry| entry.standing.is_open() && entry.is_live(now))
+        self.open_until(now).is_some()
+    }
+
+    /// Until when anything of it is to be answered; `None` if nothing is.
+    #[must_use]
+    pub fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let open =
+            self.entries.iter().filter(|entry| entry.standing.is_open() && entry.is_live(now));
+        open.map(|entry| entry.until).max()
     }
 
     /// Whether the owner ever approved anything of it.

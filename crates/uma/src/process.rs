@@ -164,6 +164,12 @@ impl Process {
         self.client.as_ref()
     }
 
+    /// What it waits for, if the owner is asked.
+    #[must_use]
+    pub const fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref()
+    }
+
     /// When the outstanding ticket expires.
     #[must_use]
     pub const fn expires(&self) -> Timestamp {

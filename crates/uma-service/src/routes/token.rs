@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError, dpop};
 use countersign_store::Taken;
+use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Params, Timestamp, WireError as _};
 use countersign_uma::assessment::{
@@ -127,11 +128,12 @@ async fn assess(
         settings: &uma.settings,
         now,
     };
+    let shown = request.ticket.digest();
     let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
     match record.ended(*ended) {
         Outcome::Granted(rpt) => issue(uma, rpt, &client, now, record).await,
         Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
-        Outcome::Submitted(submitted) => wait(uma, submitted, client.id()).await,
+        Outcome::Submitted(submitted) => wait(uma, submitted, client.id(), &shown, now).await,
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
     }
@@ -248,10 +250,19 @@ async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
 
 /// Keeps the process until its owner has answered, under a fresh ticket that only its client can present.
 /// Durable before it leaves: the client comes back for days.
-async fn wait(uma: &Uma, submitted: Submitted, client: &ClientId) -> Result<Response, Failure> {
+async fn wait(
+    uma: &Uma,
+    submitted: Submitted,
+    client: &ClientId,
+    shown: &Digest,
+    now: Timestamp,
+) -> Result<Response, Failure> {
     let Submitted { process, interval } = submitted;
     let ticket = TicketHandle::generate(&*uma.seams.random);
-    let expires = process.expires();
+    let has_place = owner::give_place(uma, &process, client, &ticket.digest(), shown, now).await?;
+    // Without a case there is nothing to wait for, as the client is told when it comes back.
+    let soon = now.after(uma.settings.ticket_lifetime);
+    let expires = if has_place { process.expires() } else { process.expires().min(soon) };
     uma.tickets.issue_waiting(&ticket, process, client, expires).await?;
     Ok(grant::respond_submitted(interval, &ticket).map(Body::from))
 }

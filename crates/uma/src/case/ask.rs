@@ -85,7 +85,7 @@ impl Case {
     }
 
     const fn new(person: Person) -> Self {
-        Self { person, revision: 0, entries: Vec::new(), history: Vec::new() }
+        Self { person, revision: 0, entries: Vec::new(), history: Vec::new(), waiting: Vec::new() }
     }
 
     /// Makes entries of what was not asked yet, and of what the owner wanted to know more for and now

@@ -264,3 +264,35 @@ fn a_person_is_issuer_subject_and_address() {
         assert_ne!(PersonId::of(&other), id);
     }
 }
+
+#[test]
+fn so_many_tickets_wait_and_no_more() {
+    let digest = |number: usize| Digest::of(&number.to_be_bytes());
+    let none = digest(usize::MAX);
+    let mut case = asked("create");
+    let mut wait = |name: String, present, ticket, presented: &Digest| {
+        let (next, forgotten) = case.clone().wait(&client(&name), present, ticket, presented);
+        assert_eq!(next.revision(), case.revision());
+        case = next;
+        forgotten
+    };
+    let app = || "app".to_owned();
+    for number in 0..MAX_WAITING {
+        assert!(wait(app(), true, digest(number), &none).is_empty());
+        assert!(wait(app(), false, digest(100 + number), &none).is_empty());
+    }
+    // A poll takes the place of its ticket; a new request that of the oldest.
+    assert!(wait(app(), true, digest(10), &digest(0)).is_empty());
+    assert_eq!(wait(app(), true, digest(11), &none), [digest(1)]);
+    assert_eq!(
+        wait(app(), true, digest(12), &digest(1)),
+        [digest(2)],
+        "what is forgotten is new again"
+    );
+    // However many clients there are.
+    let mut forgotten = 0;
+    for number in 0..MAX_WAITING_IN_ALL {
+        forgotten += wait(format!("app{number}"), true, digest(1000 + number), &none).len();
+    }
+    assert_eq!(forgotten, 2 * MAX_WAITING);
+}
