@@ -3,6 +3,7 @@
 //! | module | what it is | specification |
 //! |---|---|---|
 //! | [`upstream`] | a relying party: authorization code, PKCE, `state`, `nonce`, `iss`, the ID token's checks | [OpenID Core §3.1], [RFC 7636], [RFC 9207], [RFC 9700 §2.1] |
+//! | [`under_way`] | the logins that people have begun at a server, while they are away | |
 //! | [`loopback`] | where a browser brings the answer to a native application | [RFC 8252 §7.3] |
 //! | [`headless`] | signs in without a browser, for scripts and tests | |
 //!
@@ -90,10 +91,12 @@
 
 pub mod headless;
 pub mod loopback;
+pub mod under_way;
 pub mod upstream;
 
 pub use headless::Credentials;
 pub use loopback::Loopback;
+pub use under_way::Logins;
 pub use upstream::{
     Identity, LoginError, Pending, Redeemed, Registration, RelyingParty, Tokens, Wishes,
 };

@@ -12,7 +12,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
-use chrono::DateTime;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
 use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
@@ -24,8 +23,8 @@ use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
 use crate::broker::linked;
 use crate::client_request::is_form;
-use crate::form_token::{Browser, Form, Purpose};
-use crate::pages::{self, AccountPage, AllowedClient, KnownSession};
+use crate::form_token::{self, Browser, Form, Purpose};
+use crate::pages::{self, AccountPage, AllowedClient, KnownSession, moment};
 use crate::sessions::{self, Active, Session};
 use crate::texts::Say;
 use crate::users::User;
@@ -70,7 +69,7 @@ async fn show(
         form_token,
     };
     let mut response = pages::account(page);
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
@@ -85,12 +84,6 @@ fn known(session: &Session, active: &Active) -> KnownSession {
         again: (sign_in.auth_time > *begun).then(|| moment(sign_in.auth_time)),
         is_this: sign_in.sid == active.sign_in.sid,
     }
-}
-
-/// A moment to the minute. Nobody says which time zone a browser is in.
-fn moment(at: Timestamp) -> String {
-    let at = DateTime::from_timestamp(at.as_unix(), 0).unwrap_or_default();
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A client that somebody allowed something: its identifier, its name and what.

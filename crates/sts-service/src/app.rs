@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
+use countersign_pages::page;
 use countersign_store::{
     AccessTokens, Codes, Consents, Engine, Grants, LinkedIdentities, RefreshTokens, Replay,
     RevokedTokens, Sessions, StoreError,
@@ -29,13 +30,14 @@ use crate::broker::{self, Link, Upstreams, callback, choose, link_form, linked};
 use crate::clients::Clients;
 use crate::consent::Consent;
 use crate::foreign::TrustedIssuers;
-use crate::form_token::FormTokens;
+use crate::form_token::{self, FormTokens};
 use crate::keys::{CurrentKeys, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
+use crate::texts::Texts;
 use crate::users::{User, Users};
 use crate::{
-    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout, pages,
+    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout,
     revocation, token, userinfo,
 };
 
@@ -226,7 +228,7 @@ impl Sts {
             revoked: RevokedTokens::new(engine),
             passwords: Passwords::new(nobody),
             attempts: Attempts::default(),
-            form_tokens: FormTokens::new(random.as_ref()),
+            form_tokens: FormTokens::new(form_token::LIFETIME, random.as_ref()),
             settings,
             policy,
             trusted_issuers: TrustedIssuers::default(),
@@ -327,7 +329,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
             &path(&endpoints.account),
             get(account::get).post(account::post).fallback(elsewhere::page),
         )
-        .layer(from_fn(pages::speak));
+        .layer(from_fn(page::speak::<Texts>));
     Router::new()
         // An issuer's path may well have a segment that starts with a colon.
         .without_v07_checks()

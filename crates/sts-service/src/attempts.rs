@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_types::digest::Digest;
@@ -24,18 +23,6 @@ const MOST: usize = 1 << 17;
 struct Window {
     ends: Timestamp,
     failures: u32,
-}
-
-/// The source that an address belongs to. With IPv6 it is the /64 network, since whoever has one
-/// address has all of it.
-pub(crate) fn source(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).to_string()
-        }
-    }
 }
 
 /// No further attempt is made.
@@ -192,15 +179,6 @@ mod tests {
         }
         let generations = attempts.generations();
         assert!(generations.young.is_empty() && generations.old.is_empty());
-    }
-
-    #[test]
-    fn a_source_is_an_ipv4_address_or_an_ipv6_network() {
-        let of = |text: &str| source(text.parse().unwrap());
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::9"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
     }
 
     #[test]

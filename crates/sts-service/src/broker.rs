@@ -24,6 +24,7 @@ mod upstream;
 use std::sync::Arc;
 
 use countersign_fetch::Fetch;
+use countersign_login::Logins;
 use countersign_oidc::Through;
 use countersign_store::StoreError;
 use countersign_types::identifier::IdentifierError;
@@ -33,7 +34,7 @@ use tokio::sync::Mutex;
 
 pub use self::accounts::{ImportedAccount, ImportedAccounts};
 pub use self::mapping::Mapping;
-use self::pending::Logins;
+use self::pending::Begun;
 pub(crate) use self::upstream::Upstream;
 use crate::app::Sts;
 use crate::users::User;
@@ -68,7 +69,7 @@ pub struct Upstreams {
 struct Known {
     upstreams: Vec<Upstream>,
     accounts: Arc<dyn ImportedAccounts>,
-    logins: Logins,
+    logins: Logins<Begun>,
     passwords: bool,
 }
 

@@ -17,14 +17,12 @@ use countersign_jwt::Algorithm;
 use countersign_metadata::ServerMetadata;
 use countersign_oidc::grant::PASSWORD_ACR;
 use countersign_oidc::{code, pkce, refresh};
+use countersign_pages::page;
 use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
 use countersign_token_exchange::request;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use serde::Serialize;
 
 use crate::app::Sts;
-use crate::pages;
 use crate::texts::LANGUAGES;
 use crate::token::client_credentials;
 
@@ -48,12 +46,7 @@ pub(crate) async fn webfinger(State(sts): State<Arc<Sts>>, RawQuery(query): RawQ
 }
 
 pub(crate) async fn stylesheet() -> Response {
-    let mut response = Response::new(Body::from(pages::STYLE));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    page::stylesheet(page::STYLE)
 }
 
 /// The metadata: what is there, and nothing else.

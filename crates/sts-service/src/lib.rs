@@ -103,7 +103,6 @@ mod browser;
 mod client_request;
 pub mod clients;
 mod consent;
-mod cookies;
 mod cors;
 mod discovery;
 mod elsewhere;

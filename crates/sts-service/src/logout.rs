@@ -22,7 +22,7 @@ use http::{HeaderMap, StatusCode};
 use crate::app::Sts;
 use crate::authorize::{redirect, unavailable};
 use crate::client_request::is_form;
-use crate::form_token::{Browser, Form};
+use crate::form_token::{self, Browser, Form};
 use crate::hint::Hint;
 use crate::pages::{self, SignOutPage};
 use crate::sessions::{self, Active};
@@ -124,7 +124,7 @@ fn ask(
         form_token,
     };
     let mut response = pages::sign_out(page, destination.as_deref());
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response

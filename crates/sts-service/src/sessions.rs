@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign_oidc::grant::PASSWORD_ACR;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_oidc::{Grant, SignIn, Through};
+use countersign_pages::cookies;
 use countersign_store::StoreError;
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Timestamp, random};
@@ -15,9 +16,9 @@ use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
+use crate::broker;
 use crate::browser::BrowserKind;
 use crate::users::User;
-use crate::{broker, cookies};
 
 const COOKIE: &str = "__Host-session";
 

@@ -7,33 +7,27 @@
 mod de;
 mod en;
 
-use std::fmt::{self, Write as _};
-
-use askama::filters::HtmlSafe;
+use countersign_pages::Language;
+pub(crate) use countersign_pages::Text;
 
 /// Each language, the first for whoever wants none of them.
 pub(crate) const LANGUAGES: [&Texts; 2] = [&en::TEXTS, &de::TEXTS];
 
-macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// The texts of one language.
-        pub(crate) struct Texts {
-            /// The language. [RFC 5646](https://www.rfc-editor.org/rfc/rfc5646)
-            pub(crate) tag: &'static str,
-            $($(#[$doc])* pub(crate) $name: Text,)*
-        }
+impl Language for Texts {
+    fn all() -> &'static [&'static Self] {
+        &LANGUAGES
+    }
 
-        impl Texts {
-            /// Each text with its name.
-            #[cfg(test)]
-            pub(crate) fn each(&self) -> Vec<(&'static str, Text)> {
-                vec![$((stringify!($name), self.$name)),*]
-            }
-        }
-    };
+    fn fallback() -> &'static Self {
+        &en::TEXTS
+    }
+
+    fn tag(&self) -> &'static str {
+        self.tag
+    }
 }
 
-texts! {
+countersign_pages::texts! {
     // Signing in.
     sign_in_to,
     client_asks_to,
@@ -135,136 +129,6 @@ texts! {
 
 /// Which text: what a handler has to say, in whatever language.
 pub(crate) type Say = fn(&Texts) -> Text;
-
-/// A text with names in braces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Text(pub(crate) &'static str);
-
-impl Text {
-    /// Puts something in the place of a name.
-    pub(crate) fn with(self, name: &'static str, value: impl AsRef<str>) -> Phrase {
-        Phrase { text: self, values: Vec::new() }.with(name, value)
-    }
-
-    /// The same, emphasised.
-    pub(crate) fn strong(self, name: &'static str, value: impl AsRef<str>) -> Phrase {
-        Phrase { text: self, values: Vec::new() }.strong(name, value)
-    }
-
-    /// The same, as something out of a machine.
-    pub(crate) fn code(self, name: &'static str, value: impl AsRef<str>) -> Phrase {
-        Phrase { text: self, values: Vec::new() }.code(name, value)
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-/// A text, and what stands in the places of its names.
-pub(crate) struct Phrase {
-    text: Text,
-    values: Vec<(&'static str, &'static str, String)>,
-}
-
-/// Whatever is put into a text is escaped, and the texts are ours.
-impl HtmlSafe for Phrase {}
-
-impl Phrase {
-    pub(crate) fn with(self, name: &'static str, value: impl AsRef<str>) -> Self {
-        self.put(name, "", value)
-    }
-
-    pub(crate) fn strong(self, name: &'static str, value: impl AsRef<str>) -> Self {
-        self.put(name, "strong", value)
-    }
-
-    pub(crate) fn code(self, name: &'static str, value: impl AsRef<str>) -> Self {
-        self.put(name, "code", value)
-    }
-
-    fn put(mut self, name: &'static str, tag: &'static str, value: impl AsRef<str>) -> Self {
-        self.values.push((name, tag, value.as_ref().to_owned()));
-        self
-    }
-}
-
-impl fmt::Display for Phrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.text.0;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').unwrap_or((after, ""));
-            f.write_str(before)?;
-            // INVARIANT: a page gives every name of its texts; a test renders them all.
-            if let Some((_, tag, value)) = self.values.iter().find(|(known, ..)| *known == name) {
-                match *tag {
-                    "" => escape(f, value)?,
-                    tag => {
-                        write!(f, "<{tag}>")?;
-                        escape(f, value)?;
-                        write!(f, "</{tag}>")?;
-                    }
-                }
-            }
-            rest = after;
-        }
-        f.write_str(rest)
-    }
-}
-
-fn escape(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    for c in text.chars() {
-        match c {
-            '&' | '<' | '>' | '"' | '\'' => write!(f, "&#{};", u32::from(c))?,
-            c => f.write_char(c)?,
-        }
-    }
-    Ok(())
-}
-
-/// The language of whoever asks: of the locales that a client wishes ([OpenID Connect Core §3.1.2.1]), or
-/// of those that the browser does ([RFC 9110 §12.5.4]), the first that there is.
-///
-/// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
-/// [RFC 9110 §12.5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
-pub(crate) fn chosen(ui_locales: Option<&str>, accept_language: Option<&str>) -> &'static Texts {
-    let wished = ui_locales.unwrap_or_default().split(' ').find_map(spoken);
-    let accepted = || accepted(accept_language.unwrap_or_default());
-    let [first, ..] = LANGUAGES;
-    wished.or_else(accepted).unwrap_or(first)
-}
-
-/// The language of the range with the highest weight that there is; of several, the first one.
-fn accepted(header: &str) -> Option<&'static Texts> {
-    let mut best: Option<(f32, &'static Texts)> = None;
-    for element in header.split(',') {
-        let (range, weight) = element.split_once(';').unwrap_or((element, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-        let Some(weight) = weight.filter(|weight| *weight > 0.0 && *weight <= 1.0) else {
-            continue;
-        };
-        let Some(texts) = spoken(range.trim()) else { continue };
-        if best.is_none_or(|(known, _)| weight > known) {
-            best = Some((weight, texts));
-        }
-    }
-    best.map(|(_, texts)| texts)
-}
-
-/// The language of a tag, cut from its end until there is one ([RFC 4647 §3.4]).
-///
-/// [RFC 4647 §3.4]: https://www.rfc-editor.org/rfc/rfc4647#section-3.4
-fn spoken(tag: &str) -> Option<&'static Texts> {
-    let mut range = tag;
-    loop {
-        if let Some(texts) = LANGUAGES.into_iter().find(|it| it.tag.eq_ignore_ascii_case(range)) {
-            return Some(texts);
-        }
-        (range, _) = range.rsplit_once('-')?;
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,13 @@ const LAYERS: &[&[&str]] = &[
     &["countersign-claims-token"],
     &["countersign-identity-propagation"],
     &["countersign-uma", "countersign-token-exchange", "countersign-oidc"],
-    &["countersign-store", "countersign-fetch", "countersign-host", "countersign-cedar"],
+    &[
+        "countersign-store",
+        "countersign-fetch",
+        "countersign-host",
+        "countersign-cedar",
+        "countersign-pages",
+    ],
     &["countersign-resolver", "countersign-login"],
     &[
         "countersign-sts-service",

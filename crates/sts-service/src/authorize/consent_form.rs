@@ -20,7 +20,7 @@ use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
 use crate::consent;
-use crate::form_token::{Asked, Browser, Form, Purpose};
+use crate::form_token::{self, Asked, Browser, Form, Purpose};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
 
@@ -53,7 +53,7 @@ pub(super) fn page(
         destination: pages::destination(&asked.request),
     };
     let mut response = pages::consent(page, &asked.request);
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
+use countersign_login::under_way;
 use countersign_oidc::{AuthorizationRequest, ErrorResponse, PageError};
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
@@ -20,7 +21,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
-use crate::attempts::{self, Refused};
+use crate::attempts::Refused;
 use crate::broker::{Upstream, UpstreamSetup};
 use crate::client_request::is_form;
 use crate::form_token::{self, Asked, Browser, Form, Purpose};
@@ -225,7 +226,7 @@ pub(crate) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
 
 /// Where a request comes from, as far as attempts are counted by that.
 pub(crate) fn source(peer: Option<Extension<ConnectInfo<SocketAddr>>>) -> Option<String> {
-    peer.map(|Extension(ConnectInfo(address))| attempts::source(address.ip()))
+    peer.map(|Extension(ConnectInfo(address))| under_way::source(address.ip()))
 }
 
 /// The person of a name and a password, both untrusted. Every attempt counts.
@@ -317,7 +318,7 @@ pub(crate) async fn sign_in_page(
         username: username.to_owned(),
     };
     let mut response = pages::sign_in(status, page, purpose);
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response

@@ -156,10 +156,12 @@ pub(super) async fn refused(
 
 #[cfg(test)]
 mod tests {
+    use countersign_pages::page;
     use http::HeaderValue;
 
     use super::*;
     use crate::authorize::redirect;
+    use crate::texts::Texts;
 
     /// CSP3 form-action: a page leads where a redirect would be held back.
     #[tokio::test]
@@ -169,7 +171,7 @@ mod tests {
         let cookie = HeaderValue::from_static("__Host-session=s");
         response.headers_mut().append(SET_COOKIE, cookie.clone());
         let page = as_page(response, "Results", "/style.css");
-        let page = pages::spoken(page, None, None);
+        let page = page::spoken::<Texts>(page, None, None);
         assert_eq!(page.status(), StatusCode::OK);
         assert_eq!(page.headers().get(LOCATION), None);
         assert_eq!(page.headers()[SET_COOKIE], cookie);

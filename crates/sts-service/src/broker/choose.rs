@@ -19,7 +19,7 @@ use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, sign_in_page, still_wanted};
 use crate::client_request::is_form;
-use crate::form_token::{Browser, Form, Purpose};
+use crate::form_token::{self, Browser, Form, Purpose};
 use crate::pages::{self, ContinuePage};
 use crate::texts::Say;
 
@@ -78,10 +78,12 @@ async fn begin(
     let page = on_the_way(sts, upstream, &url, &purpose);
     if let Some(known) = sts.upstreams.known() {
         let source = sign_in_form::source(peer);
-        known.logins.begin(key, source.as_deref(), Begun { alias, purpose, pending }, now);
+        let size = purpose.size();
+        let begun = (Begun { alias, purpose, pending }, size);
+        known.logins.begin(key, source.as_deref(), begun, now, form_token::LIFETIME);
     }
     let mut response = page;
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)

@@ -243,7 +243,7 @@ fn page(
         destination: purpose.request().map(pages::destination),
     };
     let mut response = pages::link(status, page, purpose);
-    if let Some(cookie) = browser.cookie() {
+    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response

@@ -1,25 +1,10 @@
 //! What each page shows, whatever the language. The templates put it among the texts of one.
 
 use askama::Template;
+use countersign_pages::in_a_language;
 
 use crate::browser::BrowserKind;
 use crate::texts::{Say, Text, Texts};
-
-/// A page that can be shown in any language.
-pub(crate) trait Page: Send + Sync {
-    fn speak(&self, texts: &Texts) -> Result<String, askama::Error>;
-}
-
-/// What its template sees of a page: the texts, and the page itself.
-macro_rules! in_a_language {
-    ($page:ident, $view:ident) => {
-        impl Page for $page {
-            fn speak(&self, texts: &Texts) -> Result<String, askama::Error> {
-                $view { t: texts, p: self }.render()
-            }
-        }
-    };
-}
 
 /// The page on which a person signs in, and by that allows what the client asks for.
 pub(crate) struct SignInPage {
@@ -43,7 +28,7 @@ struct SignInView<'a> {
     t: &'a Texts,
     p: &'a SignInPage,
 }
-in_a_language!(SignInPage, SignInView);
+in_a_language!(Texts, SignInPage, SignInView);
 
 /// Another provider that one may sign in through.
 pub(crate) struct OfferedUpstream {
@@ -96,7 +81,7 @@ struct ContinueView<'a> {
     t: &'a Texts,
     p: &'a ContinuePage,
 }
-in_a_language!(ContinuePage, ContinueView);
+in_a_language!(Texts, ContinuePage, ContinueView);
 
 /// The page that leads back to whoever asked, from another provider.
 pub(crate) struct BackPage {
@@ -112,7 +97,7 @@ struct BackView<'a> {
     t: &'a Texts,
     p: &'a BackPage,
 }
-in_a_language!(BackPage, BackView);
+in_a_language!(Texts, BackPage, BackView);
 
 /// The pages on which somebody who came from another provider links the account that they have here.
 pub(crate) struct LinkPage {
@@ -136,7 +121,7 @@ struct LinkView<'a> {
     t: &'a Texts,
     p: &'a LinkPage,
 }
-in_a_language!(LinkPage, LinkView);
+in_a_language!(Texts, LinkPage, LinkView);
 
 /// An identity at another provider, which the account is linked to.
 pub(crate) struct LinkedIdentity {
@@ -165,7 +150,7 @@ struct ConsentView<'a> {
     t: &'a Texts,
     p: &'a ConsentPage,
 }
-in_a_language!(ConsentPage, ConsentView);
+in_a_language!(Texts, ConsentPage, ConsentView);
 
 /// The page on which a person signs out, or is told that they have.
 pub(crate) struct SignOutPage {
@@ -183,7 +168,7 @@ struct SignOutView<'a> {
     t: &'a Texts,
     p: &'a SignOutPage,
 }
-in_a_language!(SignOutPage, SignOutView);
+in_a_language!(Texts, SignOutPage, SignOutView);
 
 /// The page on which a person sees where they are signed in, and what they allowed.
 pub(crate) struct AccountPage {
@@ -205,7 +190,7 @@ struct AccountView<'a> {
     t: &'a Texts,
     p: &'a AccountPage,
 }
-in_a_language!(AccountPage, AccountView);
+in_a_language!(Texts, AccountPage, AccountView);
 
 /// Where somebody is signed in.
 pub(crate) struct KnownSession {
@@ -257,4 +242,4 @@ struct ProblemView<'a> {
     t: &'a Texts,
     p: &'a ProblemPage,
 }
-in_a_language!(ProblemPage, ProblemView);
+in_a_language!(Texts, ProblemPage, ProblemView);

@@ -40,33 +40,3 @@ fn the_templates_have_no_text_of_their_own() {
     }
     assert!(seen > 5);
 }
-
-#[test]
-fn what_is_put_into_a_text_is_escaped() {
-    let text = Text("a {one} b {two} c");
-    let phrase = text.strong("two", "<&\"'>").with("one", "{two}");
-    assert_eq!(phrase.to_string(), "a {two} b <strong>&#60;&#38;&#34;&#39;&#62;</strong> c");
-}
-
-#[test]
-fn the_client_is_heard_before_the_browser_and_english_is_for_the_rest() {
-    let tag = |ui_locales, accept| chosen(ui_locales, accept).tag;
-    for (ui_locales, accept, expected) in [
-        (None, None, "en"),
-        (Some("de"), None, "de"),
-        (Some("fr de-CH-1996 en"), Some("en"), "de"),
-        (Some("fr"), Some("de"), "de"),
-        (Some("fr"), Some("fr"), "en"),
-        (Some("DE"), None, "de"),
-        (Some("deu de1 d"), None, "en"),
-        (Some(""), Some("de-AT, en;q=0.9"), "de"),
-        (None, Some("en;q=0.5, de;q=0.6"), "de"),
-        (None, Some("de;q=0, en;q=0.1"), "en"),
-        (None, Some("de;q=0, *"), "en"),
-        (None, Some("fr, de ;q=0.3"), "de"),
-        (None, Some("de;q=nan, de;q=2, de;q"), "en"),
-        (None, Some(",;,-,"), "en"),
-    ] {
-        assert_eq!(tag(ui_locales, accept), expected, "{ui_locales:?} {accept:?}");
-    }
-}

@@ -8,7 +8,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 /// The value of a cookie that is a handle of ours, if the browser sent it and sent it once.
-pub(crate) fn handle<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
+pub fn handle<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
     let mut values = pairs
@@ -20,7 +20,7 @@ pub(crate) fn handle<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str
 }
 
 /// What makes a browser keep a cookie for so long; without a value, forget it.
-pub(crate) fn set(cookie: &str, value: &str, age: Lifetime) -> Option<HeaderValue> {
+pub fn set(cookie: &str, value: &str, age: Lifetime) -> Option<HeaderValue> {
     let age = if value.is_empty() { 0 } else { age.as_secs() };
     let text = format!("{cookie}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax");
     HeaderValue::try_from(text).ok()

@@ -1,0 +1,159 @@
+//! Pages a person sees, the language of each, and the headers that protect them.
+//!
+//! A handler says which page it is ([`html`]). In which language is decided once, on the way out
+//! ([`speak`]): by the locales that a client wishes, then by those that the browser does.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use chrono::DateTime;
+use countersign_types::Timestamp;
+use http::header::{
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use url::{Host, Url, form_urlencoded};
+
+use crate::texts::{self, Language};
+
+/// The style that all pages have.
+pub const STYLE: &str = include_str!("../assets/style.css");
+
+/// A page that can be shown in any language.
+pub trait Page<T>: Send + Sync {
+    /// The page among these texts.
+    ///
+    /// # Errors
+    /// [`askama::Error`] if the template has one.
+    fn speak(&self, texts: &T) -> Result<String, askama::Error>;
+}
+
+/// Makes a type a [`Page`] by the template that sees the texts as `t` and the page as `p`.
+#[macro_export]
+macro_rules! in_a_language {
+    ($texts:ty, $page:ident, $view:ident) => {
+        impl $crate::Page<$texts> for $page {
+            fn speak(&self, texts: &$texts) -> ::std::result::Result<String, ::askama::Error> {
+                ::askama::Template::render(&$view { t: texts, p: self })
+            }
+        }
+    };
+}
+
+/// A page on its way out, and the locales that a client wishes for it.
+struct Silent<T> {
+    page: Arc<dyn Page<T>>,
+    ui_locales: Option<String>,
+}
+
+impl<T> Clone for Silent<T> {
+    fn clone(&self) -> Self {
+        Self { page: Arc::clone(&self.page), ui_locales: self.ui_locales.clone() }
+    }
+}
+
+/// A page, to be shown by [`speak`]. Its forms may lead to `form_action`, a source list of CSP.
+pub fn html<T: Language>(
+    status: StatusCode,
+    page: impl Page<T> + 'static,
+    ui_locales: Option<String>,
+    form_action: &str,
+) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.extensions_mut().insert(Silent::<T> { page: Arc::new(page), ui_locales });
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    // INVARIANT: an origin is visible ASCII, so the policy is a header value.
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_str(&policy)
+            .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    );
+    protect(headers);
+    response
+}
+
+/// Shows a page in the language that is wished for.
+pub async fn speak<T: Language>(request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(ACCEPT_LANGUAGE).cloned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let response = next.run(request).await;
+    let accepted = accepted.as_ref().and_then(|value| value.to_str().ok());
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let asked = pairs.find(|(name, _)| name == "ui_locales").map(|(_, value)| value.into_owned());
+    spoken::<T>(response, asked, accepted)
+}
+
+/// A page in the language of its client's wish, or of these locales.
+pub fn spoken<T: Language>(
+    mut response: Response,
+    asked: Option<String>,
+    accepted: Option<&str>,
+) -> Response {
+    let Some(Silent { page, ui_locales }) = response.extensions_mut().remove::<Silent<T>>() else {
+        return response;
+    };
+    let texts = texts::chosen::<T>(ui_locales.or(asked).as_deref(), accepted);
+    match page.speak(texts) {
+        Ok(body) => {
+            let language = HeaderValue::from_static(texts.tag());
+            response.headers_mut().insert(CONTENT_LANGUAGE, language);
+            *response.body_mut() = Body::from(body);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+/// Headers of every answer that a browser may show.
+pub fn protect(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// A stylesheet: the one thing that a page loads, and that is not about anybody.
+pub fn stylesheet(style: impl Into<Body>) -> Response {
+    let mut response = Response::new(style.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The place of a redirect URI as a source of a content security policy, which browsers hold the
+/// redirect after a form to. The grammar has no IPv6 literals ([CSP3 host-source]): a browser skips
+/// such a source and stops the redirect, so that the scheme has to do.
+///
+/// [CSP3 host-source]: https://www.w3.org/TR/CSP3/#grammardef-host-source
+#[must_use]
+pub fn form_action(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),
+        _ => origin(url),
+    }
+}
+
+/// The origin of a URL, for a person to see; empty if it is none.
+#[must_use]
+pub fn origin(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+}
+
+/// A moment to the minute. Nobody says which time zone a browser is in.
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
+    let at = DateTime::from_timestamp(at.as_unix(), 0).unwrap_or_default();
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
