@@ -10,7 +10,7 @@ import threading
 import tomllib
 import urllib.parse
 
-from webdriver import Page, browser, check, eventually
+from webdriver import ENTER, TAB, Page, browser, check, eventually
 
 folder = pathlib.Path(sys.argv[1])
 config = tomllib.loads((folder / "client.toml").read_text())
@@ -133,11 +133,78 @@ def story(page, port):
     check("so that nobody is there", answer.get("error") == "login_required", answer)
 
 
+def by_keys(page, port):
+    """Nothing is clicked."""
+    page.open(port)
+    page.find("input[name=username]")
+    check("the first field has the focus", page.focus()[0] == "username", page.focus())
+    page.keys("alice" + TAB)
+    check("a Tab leads to the password", page.focus()[0] == "password", page.focus())
+    page.keys(password + TAB)
+    at, line = page.focus()
+    check("another one to the button that allows, and one sees it", at == "decision=allow" and line >= 2, (at, line))
+    page.keys(ENTER)
+    answer = page.answer()
+    check("Enter signs in", "code" in answer and answer.get("state") == "xyz", answer)
+
+    page.open(port, prompt="consent")
+    page.find("button[value=allow]")
+    reached = []
+    for _ in range(4):
+        page.keys(TAB)
+        reached.append(page.focus()[0])
+    check("the choices of the page about consent are reached in their order",
+          [it for it in reached if it.startswith("decision")][:3]
+          == ["decision=allow", "decision=deny", "decision=other"], reached)
+    page.open(port, prompt="consent")
+    page.find("button[value=allow]")
+    page.keys(TAB + TAB + ENTER)
+    answer = page.answer()
+    check("and taken by Enter", answer.get("error") == "access_denied", answer)
+
+
+def on_a_phone(page, port):
+    page.visit("/account")
+    page.forget()
+    page.open(port)
+    page.find("input[name=password]")
+    page.fits("signing in", "sign-in-phone.png")
+    page.type("input[name=username]", "alice")
+    page.type("input[name=password]", "not her password")
+    page.click("form button")
+    page.text("[role=alert]")
+    page.fits("a wrong password", "wrong-password-phone.png")
+    page.open(port)
+    page.type("input[name=username]", "alice")
+    page.type("input[name=password]", password)
+    page.click("form button")
+    answer = page.answer()
+    check("the right one lets her in there, too", "code" in answer, answer)
+    page.open(port, prompt="consent")
+    page.find("button[value=allow]")
+    page.fits("consent", "consent-phone.png")
+    page.visit("/account")
+    shown = page.text("main")
+    check("the account page has sessions and what was allowed",
+          "this one" in shown and "Alice's application" in shown and "Sign out there" in shown, shown)
+    page.fits("the account page", "account-phone.png")
+    page.visit("/logout")
+    page.text("h1")
+    page.fits("signing out", "sign-out-phone.png")
+    page.visit("/authorize?client_id=nobody")
+    page.find("[role=alert]")
+    page.fits("an error", "problem-phone.png")
+
+
 def main():
     callback = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
     threading.Thread(target=callback.serve_forever, daemon=True).start()
     with browser(rules, sys.argv[2], Provider) as page:
+        page.size(1280, 900)
         story(page, callback.server_port)
+        by_keys(page, callback.server_port)
+        with page.phone():
+            on_a_phone(page, callback.server_port)
 
 
 main()

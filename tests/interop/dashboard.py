@@ -1,7 +1,9 @@
 """Drives the dashboard of examples/results-service in headless Chromium, through flow 000 or 001.
 
-    dashboard.py FLOW FOLDER PICTURES      the folder that `countersign demo FLOW --write FOLDER` made, and where
-                                           pictures go; the servers run
+    dashboard.py FLOW FOLDER PICTURES TRUSTED      the folder that `countersign demo FLOW --write FOLDER` made, where
+                                                   pictures go, and the servers' keys as `start` says them; the servers
+                                                   run. With FLOW 000-by-time, tokens of the API's server live a second,
+                                                   and what refreshes them a few
 """
 
 import pathlib
@@ -10,7 +12,7 @@ import urllib.parse
 
 from webdriver import browser, check, eventually
 
-flow, folder, pictures = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+flow, folder, pictures, trusted = sys.argv[1], pathlib.Path(sys.argv[2]), *sys.argv[3:]
 password = (folder / "alice.password").read_text().strip()
 DASHBOARD = "https://results.localhost:8450/"
 
@@ -150,6 +152,27 @@ def exchange(page):
     check("it fits a phone", width[0] <= width[1], width)
 
 
+def by_time(page):
+    """Flow 000, where nobody ends anything."""
+    sign_in(page, "alice")
+    shown(page, "#rows", "linpack")
+    renewed = eventually(lambda: add(page) and page.run(
+        "return [...document.querySelectorAll('#log li')].filter(it => it.textContent.includes('A30')).length > 0"))
+    check("an access token that has ended is renewed, and nobody is asked", renewed, page.text("#log"))
+
+    def ended():
+        if page.run("return document.getElementById('add').hidden"):
+            return page.text("#notice")
+        page.click("#form button")
+        return None
+    said = eventually(ended)
+    check("until the session has ended by itself, and the page says so", said and "has ended" in said, page.text())
+    page.picture("dashboard-000-by-time.png")
+    begin(page)
+    check("who is still signed in at the provider goes on with a new one",
+          "linpack" in shown(page, "#rows", "linpack"), page.text())
+
+
 def broker(page):
     """Flow 001."""
     page.visit(DASHBOARD)
@@ -210,6 +233,6 @@ def signed_in_again(page):
     return at(page) == "results.localhost" and "Bob" in page.text("#who")
 
 
-with browser("MAP nowhere.invalid 127.0.0.1", pictures) as driven:
+with browser("MAP nowhere.invalid 127.0.0.1", pictures, trusted=trusted) as driven:
     driven.size(1280, 900)
-    {"000": exchange, "001": broker}[flow](driven)
+    {"000": exchange, "000-by-time": by_time, "001": broker}[flow](driven)

@@ -13,6 +13,9 @@ import urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 DRIVER = "http://127.0.0.1:9515"
+PHONE = 420
+# Keys without a character. [WebDriver, keyboard actions]
+TAB, ENTER = "\ue004", "\ue007"
 
 
 def check(what, holds, found):
@@ -74,12 +77,18 @@ class Page:
     def url(self):
         return driver("GET", f"{self.at}/url")
 
-    def picture(self, name):
-        picture = driver("GET", f"{self.at}/screenshot")
+    def picture(self, name, whole=False):
+        """Of the window, or of the whole page."""
+        picture = (self._devtools("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+                   if whole else driver("GET", f"{self.at}/screenshot"))
         (self.pictures / name).write_bytes(base64.b64decode(picture))
 
     def visit(self, url):
         driver("POST", f"{self.at}/url", {"url": url})
+
+    def forget(self):
+        """The cookies of the page that is shown go, as in another browser."""
+        driver("DELETE", f"{self.at}/cookie")
 
     def run(self, script):
         return driver("POST", f"{self.at}/execute/sync", {"script": script, "args": []})
@@ -98,10 +107,56 @@ class Page:
     def size(self, width, height):
         driver("POST", f"{self.at}/window/rect", {"width": width, "height": height})
 
+    def keys(self, text):
+        """Pressed one after the other, wherever the focus is: nothing is clicked."""
+        pressed = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
+        keyboard = {"type": "key", "id": "keyboard", "actions": pressed}
+        driver("POST", f"{self.at}/actions", {"actions": [keyboard]})
+
+    def focus(self):
+        """Where the focus is, and how thick a line around it says so."""
+        return self.run("""
+            const at = document.activeElement;
+            return [at.name + (at.localName === "button" ? "=" + at.value : ""),
+                    parseFloat(getComputedStyle(at).outlineWidth)];
+        """)
+
+    def language(self, tag):
+        """What the person who reads speaks, from the next page on."""
+        agent = self.run("return navigator.userAgent")
+        self._devtools("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=tag)
+
+    @contextlib.contextmanager
+    def phone(self):
+        """What follows is shown on a phone: a window of a browser has no such width."""
+        self._devtools("Emulation.setDeviceMetricsOverride",
+                       width=PHONE, height=900, deviceScaleFactor=1, mobile=True)
+        yield
+        self._devtools("Emulation.clearDeviceMetricsOverride")
+
+    def fits(self, what, picture):
+        """On a phone: nothing is wider than it, and what one reads or touches is large enough for that."""
+        found = self.run("""
+            const page = document.scrollingElement, low = [], small = [];
+            for (const it of document.querySelectorAll("button, input:not([type=hidden]), a.button")) {
+                if (it.getBoundingClientRect().height < 40) low.push(it.outerHTML);
+                if (parseFloat(getComputedStyle(it).fontSize) < 16) small.push(it.outerHTML);
+            }
+            return { is: innerWidth, page: page.scrollWidth, low, small };
+        """)
+        self.picture(picture, whole=True)
+        check(f"{what} fits a phone, and fingers fit it",
+              found == {"is": PHONE, "page": PHONE, "low": [], "small": []}, found)
+
+    def _devtools(self, command, **params):
+        path = f"{self.at}/goog/cdp/execute"
+        return driver("POST", path, {"cmd": command, "params": params})
+
 
 @contextlib.contextmanager
-def browser(rules, pictures, kind=Page):
-    """A headless Chromium that finds names by these rules; it ends with the block."""
+def browser(rules, pictures, kind=Page, trusted=None):
+    """A headless Chromium that finds names by these rules; it ends with the block. With the keys of the servers that are
+    `trusted`, as Chromium takes them, those and no others; else every certificate is."""
     profile = tempfile.mkdtemp()
     chromedriver = subprocess.Popen(["chromedriver", "--port=9515"], stdout=subprocess.DEVNULL)
     try:
@@ -116,9 +171,10 @@ def browser(rules, pictures, kind=Page):
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-dev-shm-usage", f"--user-data-dir={profile}",
             # The authority is a throw-away one; what is tested here is the page.
-            "--ignore-certificate-errors", f"--host-resolver-rules={rules}",
+            f"--ignore-certificate-errors-spki-list={trusted}" if trusted else "--ignore-certificate-errors",
+            f"--host-resolver-rules={rules}",
         ]
-        capabilities = {"alwaysMatch": {"browserName": "chrome", "acceptInsecureCerts": True,
+        capabilities = {"alwaysMatch": {"browserName": "chrome", "acceptInsecureCerts": not trusted,
                                         "goog:chromeOptions": {"args": options}}}
         session = driver("POST", "/session", {"capabilities": capabilities})["sessionId"]
         try:
