@@ -41,8 +41,9 @@ pub const PASSWORD_ACR: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordP
 pub struct SignIn {
     /// The session that began with it.
     pub sid: String,
-    /// When.
-    pub auth_time: Timestamp,
+    /// When, as far as that is known: another provider need not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
     /// What that is worth: a class that others know, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
@@ -67,9 +68,4 @@ pub struct Through {
     pub sub: String,
     /// The link by which that is the person's account here: one that was ended and made again is another.
     pub link: String,
-    /// When the person came back from there.
-    pub arrived: Timestamp,
-    /// Whether the provider said when they had signed in; without that, [`SignIn::auth_time`] is the
-    /// moment at which they came back.
-    pub has_auth_time: bool,
 }

@@ -26,8 +26,9 @@ pub struct IdToken {
     pub exp: Timestamp,
     /// When it is issued.
     pub iat: Timestamp,
-    /// When the person signed in.
-    pub auth_time: Timestamp,
+    /// When the person signed in, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
     /// The session that began then.
     pub sid: String,
     /// What the sign-in is worth.
@@ -110,7 +111,7 @@ mod tests {
             aud: ClientId::parse("app").unwrap(),
             exp: Timestamp::from_unix(300),
             iat: Timestamp::from_unix(0),
-            auth_time: Timestamp::from_unix(0),
+            auth_time: Some(Timestamp::from_unix(0)),
             sid: "s".into(),
             acr: Some("a".into()),
             nonce: Some("n".into()),

@@ -101,11 +101,16 @@ impl Wishes {
             .collect()
     }
 
-    /// The last moment at which this sign-in is young enough, if a client wishes it to be young. Whoever
-    /// shows a page meanwhile has to look again.
+    /// Whether a sign-in is young enough: one of unknown age is not where a client asks for an age, which
+    /// its ID token would have to say. Whoever shows a page meanwhile has to look again.
     #[must_use]
-    pub fn last_moment(&self, sign_in: &SignIn) -> Option<Timestamp> {
-        self.max_age.map(|max| sign_in.auth_time.after(max))
+    pub fn is_young_enough(&self, sign_in: &SignIn, now: Timestamp) -> bool {
+        match (self.max_age, sign_in.auth_time) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            // A maximum of 0 is a sign-in of now, not one of the same second.
+            (Some(max), Some(moment)) => max.as_secs() > 0 && now.since(moment) <= max,
+        }
     }
 }
 
@@ -145,12 +150,8 @@ pub fn next(
 ) -> Result<Next, ErrorResponse> {
     let wishes = request.wishes;
     let fits = |present: &Present<'_>| {
-        let age = now.since(present.sign_in.auth_time);
-        // Another provider that does not say when the person signed in there says nothing of an age.
-        let is_told = present.sign_in.through.as_ref().is_none_or(|through| through.has_auth_time);
-        // A maximum of 0 is a sign-in of now, not one of the same second.
-        let is_fresh = wishes.max_age.is_none_or(|max| age <= max && max.as_secs() > 0 && is_told);
-        present.is_expected && is_fresh && !wishes.sign_in && !wishes.select_account
+        let is_young = wishes.is_young_enough(present.sign_in, now);
+        present.is_expected && is_young && !wishes.sign_in && !wishes.select_account
     };
     let Some(present) = present.filter(fits) else {
         return if wishes.silent {
@@ -203,7 +204,7 @@ mod tests {
     fn decided(query: &str, scope: &str, is_expected: bool) -> Result<Next, String> {
         let sign_in = SignIn {
             sid: "s".into(),
-            auth_time: Timestamp::from_unix(AUTH_TIME),
+            auth_time: Some(Timestamp::from_unix(AUTH_TIME)),
             acr: None,
             amr: vec!["pwd".into()],
             through: None,
@@ -262,21 +263,20 @@ mod tests {
     #[test]
     fn an_age_that_nobody_told_is_no_age() {
         let now = Timestamp::from_unix(AUTH_TIME + 60);
-        for (has_auth_time, query, expected) in [
-            (true, "max_age=60", Next::Answer),
-            (false, "max_age=60", Next::SignIn),
-            (false, "", Next::Answer),
+        for (auth_time, query, expected) in [
+            (Some(AUTH_TIME), "max_age=60", Next::Answer),
+            (None, "max_age=60", Next::SignIn),
+            (None, "max_age=4294967295", Next::SignIn),
+            (None, "", Next::Answer),
         ] {
             let through = Through {
                 issuer: Issuer::parse("https://idp.example").unwrap(),
                 sub: "1".into(),
                 link: "l".into(),
-                arrived: Timestamp::from_unix(AUTH_TIME),
-                has_auth_time,
             };
             let sign_in = SignIn {
                 sid: "s".into(),
-                auth_time: Timestamp::from_unix(AUTH_TIME),
+                auth_time: auth_time.map(Timestamp::from_unix),
                 acr: None,
                 amr: Vec::new(),
                 through: Some(through),
@@ -285,7 +285,7 @@ mod tests {
             let allowed = ScopeSet::parse("openid").unwrap();
             let present = Present { sign_in: &sign_in, is_expected: true, allowed: &allowed };
             let request = request(query, "openid").unwrap();
-            assert_eq!(next(&request, Some(present), now), Ok(expected), "{has_auth_time} {query}");
+            assert_eq!(next(&request, Some(present), now), Ok(expected), "{auth_time:?} {query}");
         }
     }
 

@@ -76,12 +76,12 @@ async fn show(
 }
 
 fn known(session: &Session, active: &Active) -> KnownSession {
-    let Session { sign_in, begun, browser, .. } = session;
+    let Session { sign_in, begun, again, browser, .. } = session;
     KnownSession {
         sid: sign_in.sid.clone(),
         browser: *browser,
         begun: moment(*begun),
-        again: (sign_in.auth_time > *begun).then(|| moment(sign_in.auth_time)),
+        again: again.map(moment),
         is_this: sign_in.sid == active.sign_in.sid,
     }
 }

@@ -167,7 +167,7 @@ pub fn redirect_uri(issuer: &Issuer, alias: &str) -> Result<RedirectUri, Identif
 /// Whether a sign-in elsewhere still counts: at a provider that people may sign in through, by a link
 /// that has not been ended, to this account.
 pub(crate) async fn counts(sts: &Sts, user: &User, through: &Through) -> Result<bool, StoreError> {
-    let Through { issuer, sub, link, .. } = through;
+    let Through { issuer, sub, link } = through;
     if sts.upstreams.of(issuer).is_none() {
         return Ok(false);
     }

@@ -95,8 +95,6 @@ pub(crate) enum Form {
         asked: Asked,
         /// The session.
         sid: String,
-        /// The last moment at which its sign-in is young enough for the client, if that says.
-        last_moment: Option<Timestamp>,
     },
     /// To sign in to the account here that has the address of somebody who came from another provider.
     Link {

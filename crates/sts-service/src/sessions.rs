@@ -29,6 +29,9 @@ pub(crate) struct Session {
     pub(crate) sign_in: SignIn,
     /// When the person signed in for the first time.
     pub(crate) begun: Timestamp,
+    /// When they did so again, the last time.
+    #[serde(default)]
+    pub(crate) again: Option<Timestamp>,
     /// From when on it is over.
     pub(crate) expires: Timestamp,
     /// Where.
@@ -78,7 +81,8 @@ async fn stands(sts: &Sts, user: &User, sign_in: &SignIn) -> Result<bool, StoreE
 
 /// How somebody has just signed in.
 pub(crate) struct Means {
-    pub(crate) auth_time: Timestamp,
+    /// When, as far as that is known.
+    pub(crate) auth_time: Option<Timestamp>,
     pub(crate) acr: Option<String>,
     pub(crate) amr: Vec<String>,
     pub(crate) through: Option<Through>,
@@ -88,7 +92,7 @@ impl Means {
     /// By a password, at this moment.
     pub(crate) fn password(now: Timestamp) -> Self {
         Self {
-            auth_time: now,
+            auth_time: Some(now),
             acr: Some(PASSWORD_ACR.to_owned()),
             amr: vec!["pwd".to_owned()],
             through: None,
@@ -109,9 +113,9 @@ pub(crate) async fn begin(
     let (random, lifetime) = (sts.random.as_ref(), sts.settings.session_lifetime);
     let former = of(sts, headers, now).await?;
     let is_same = |former: &&Active| former.user.subject == user.subject;
-    let (sid, begun) = match former.as_ref().filter(is_same) {
-        Some(former) => (former.sign_in.sid.clone(), former.begun),
-        None => (random::identifier(random), now),
+    let (sid, begun, again) = match former.as_ref().filter(is_same) {
+        Some(former) => (former.sign_in.sid.clone(), former.begun, Some(now)),
+        None => (random::identifier(random), now, None),
     };
     if let Some(former) = former.filter(|former| former.sign_in.sid != sid) {
         end(sts, &former.user.subject, &former.sign_in.sid).await?;
@@ -121,6 +125,7 @@ pub(crate) async fn begin(
         subject: user.subject.clone(),
         sign_in: SignIn { sid, auth_time, acr, amr, through, credential: Some(user.credential()) },
         begun,
+        again,
         expires: now.after(lifetime),
         browser: BrowserKind::of(headers),
     };
@@ -147,7 +152,7 @@ pub(crate) async fn list(
             all.push(session);
         }
     }
-    all.sort_by_key(|session| std::cmp::Reverse(session.sign_in.auth_time));
+    all.sort_by_key(|session| std::cmp::Reverse(session.again.unwrap_or(session.begun)));
     Ok(all)
 }
 

@@ -38,7 +38,7 @@ impl Case {
         let scope = ScopeSet::parse("openid offline_access get").unwrap();
         let sign_in = SignIn {
             sid: "s".into(),
-            auth_time: at(0),
+            auth_time: Some(at(0)),
             acr: None,
             amr: vec!["pwd".into()],
             through: None,

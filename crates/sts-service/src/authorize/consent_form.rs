@@ -34,11 +34,7 @@ pub(super) fn page(
     now: Timestamp,
 ) -> Response {
     let browser = Browser::of(headers, sts.random.as_ref());
-    let form = Form::Consent {
-        asked: asked.clone(),
-        sid: active.sign_in.sid.clone(),
-        last_moment: asked.request.wishes.last_moment(&active.sign_in),
-    };
+    let form = Form::Consent { asked: asked.clone(), sid: active.sign_in.sid.clone() };
     let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
         return sign_in_form::not_made(sts);
     };
@@ -84,7 +80,7 @@ async fn answered(
     let field = |name| form.and_then(|form| form.get(name));
     let opened =
         field("form_token").and_then(|token| sts.form_tokens.open(token, headers, now).ok());
-    let Some(Form::Consent { asked, sid, last_moment }) = opened else {
+    let Some(Form::Consent { asked, sid }) = opened else {
         return Ok(sign_in_form::start_over(sts, form, headers).await);
     };
     let purpose = Purpose::Client(asked.clone());
@@ -94,6 +90,8 @@ async fn answered(
     // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
     let active = sessions::of(sts, headers, now).await?;
     let active = active.filter(|active| active.sign_in.sid == sid);
+    // The page may have been read for long, and they may have signed in another way since.
+    let is_young = |active: &Active| asked.request.wishes.is_young_enough(&active.sign_in, now);
     match field("decision") {
         Some("deny") => {
             // Whoever says no means no from now on, whatever they allowed before.
@@ -102,7 +100,7 @@ async fn answered(
             }
             return Ok(denied(sts, &purpose).await);
         }
-        Some("allow") if last_moment.is_none_or(|moment| now <= moment) => {}
+        Some("allow") if active.as_ref().is_none_or(is_young) => {}
         // Somebody else would sign in, or whoever is signed in has to do so again.
         _ => return Ok(sign_in_page(sts, &purpose, (StatusCode::OK, None), "", headers, now).await),
     }

@@ -160,15 +160,13 @@ fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAcc
 /// How they signed in: what the provider says, as far as it is believed.
 fn means(upstream: &Upstream, arrived: &Arrived, link: Link, now: Timestamp) -> Means {
     Means {
-        auth_time: arrived.auth_time.map_or(now, |moment| moment.min(now)),
+        auth_time: arrived.auth_time.map(|moment| moment.min(now)),
         acr: arrived.profile.acr.clone(),
         amr: arrived.profile.amr.clone(),
         through: Some(Through {
             issuer: upstream.setup.issuer.clone(),
             sub: arrived.sub.clone(),
             link: link.id,
-            arrived: now,
-            has_auth_time: arrived.auth_time.is_some(),
         }),
     }
 }

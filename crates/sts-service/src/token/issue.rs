@@ -68,7 +68,7 @@ pub(super) async fn tokens(
         exp: expires,
         jti: &random::identifier(sts.random.as_ref()),
         scope,
-        auth_time: Some(sign_in.auth_time),
+        auth_time: sign_in.auth_time,
         amr: &sign_in.amr,
         email,
         email_verified: email.map(|_| true),

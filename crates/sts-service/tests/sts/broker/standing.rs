@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Case, both, is_nobody};
 use crate::browser::{Browser, is_sign_in};
+use crate::refresh::{CONFIDENTIAL, refresh, text};
 use crate::support::*;
 
 /// `prompt`, `max_age` and `login_hint` are carried to the provider, and what it says is checked.
@@ -64,6 +65,43 @@ async fn a_session_of_unknown_age_is_never_young_enough() {
     for (max_age, error) in [("499", Some("login_required")), ("500", None)] {
         let silent = told.authorize(&[("prompt", "none"), ("max_age", max_age)]).await;
         assert_eq!(silent.location("error").as_deref(), error, "{max_age}");
+    }
+}
+
+/// OpenID Connect Core §2: where nobody said when a person signed in, no token says it, and what a client
+/// with `max_age` gets always does (§3.1.2.1).
+#[tokio::test]
+async fn a_moment_that_nobody_told_is_in_no_token() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    let lasting = [("scope", "openid offline_access")];
+    let tokens =
+        case.tokens(&case.arrives(&browser, ("library", "7"), &lasting, |_| {}).await).await;
+    let token = text(&tokens, "refresh_token");
+    let refreshed = refresh(&case.world, CONFIDENTIAL, None, token, &[]).await.json();
+    let has_told = |tokens: &Value| {
+        ["access_token", "id_token"]
+            .map(|name| claims(tokens[name].as_str().unwrap()).get("auth_time").is_some())
+    };
+    assert_eq!([has_told(&tokens), has_told(&refreshed)], [[false; 2]; 2]);
+
+    // The page was opened in a sign-in that was young enough, and is answered in one of unknown age.
+    let now = |token: &mut Value| token["auth_time"] = json!(NOW);
+    let aged = [("prompt", "consent"), ("max_age", "100")];
+    for (answered_at_once, is_answered) in [(true, true), (false, false)] {
+        let told = Browser::new(&case.world);
+        case.arrives(&told, ("library", "7"), &[], now).await;
+        let page = told.authorize(&aged).await;
+        if !answered_at_once {
+            let again = [("prompt", "select_account")];
+            let arrived = case.arrives(&told, ("library", "7"), &again, |_| {}).await;
+            assert_eq!(has_told(&case.tokens(&arrived).await), [false; 2]);
+        }
+        let answer = told.submit(&page, &[("decision", "allow")]).await;
+        assert_eq!(is_sign_in(&answer), !is_answered, "{}", answer.text);
+        if is_answered {
+            assert_eq!(has_told(&case.tokens(&answer).await), [true; 2]);
+        }
     }
 }
 
