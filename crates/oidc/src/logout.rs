@@ -4,11 +4,12 @@
 
 use countersign_types::params::ParamsError;
 use countersign_types::{ClientId, Params, RedirectUri};
+use serde::{Deserialize, Serialize};
 
-use crate::authorize::location;
+use crate::authorize::{is_opaque, location};
 
 /// A request to sign somebody out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoutRequest {
     /// An ID token that says whom, and who asks; unverified.
     pub id_token_hint: Option<String>,
@@ -18,6 +19,8 @@ pub struct LogoutRequest {
     pub post_logout_redirect_uri: Option<String>,
     /// The client's, returned as it is.
     pub state: Option<String>,
+    /// The languages that the client wishes its person to be spoken to in, the first first.
+    pub ui_locales: Option<String>,
 }
 
 /// Parses a request: the query, or the body of a POST.
@@ -31,22 +34,24 @@ pub fn parse(form: &[u8]) -> Result<LogoutRequest, ParamsError> {
         id_token_hint: text("id_token_hint"),
         client_id: text("client_id"),
         post_logout_redirect_uri: text("post_logout_redirect_uri"),
-        state: text("state").filter(|state| crate::authorize::is_opaque(state)),
+        state: text("state").filter(|state| is_opaque(state)),
+        ui_locales: text("ui_locales").filter(|locales| is_opaque(locales)),
     })
 }
 
-/// The client whose word counts, and where it may have the browser sent.
+/// A client that asks, and where it may have the browser sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// The audience of an ID token that this server gave.
+    /// The audience of an ID token that this server gave, or, where none was shown, whoever the request
+    /// says. The latter has proved nothing: the browser is sent there on the person's word alone.
     pub client_id: &'a ClientId,
     /// What is registered of it.
     pub post_logout_redirect_uris: &'a [RedirectUri],
 }
 
 impl LogoutRequest {
-    /// The URL that the browser is sent to afterwards; `None` if nobody has shown an ID token of this
-    /// server, or if it was not for whoever the request says, or if the place is not registered.
+    /// The URL that the browser is sent to afterwards; `None` if nobody is known to ask, if the request
+    /// says that somebody else does, or if the place is not registered.
     #[must_use]
     pub fn destination(&self, asker: Option<Asker<'_>>) -> Option<String> {
         let (asker, uri) = (asker?, self.post_logout_redirect_uri.as_deref()?);

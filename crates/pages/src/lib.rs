@@ -6,6 +6,7 @@
 //! | [`page`] | a page, shown in the language that is wished for, and the headers that protect it |
 //! | [`texts`] | what pages say, in each language: fields, so that a missing one does not compile |
 //! | [`form_token`] | what ties a submitted form to the page and to the browser it was made for |
+//! | [`sealed`] | what a browser carries from one request to the next, and cannot read |
 //! | [`cookies`] | cookies with the name prefix `__Host-` |
 //!
 //! There are no scripts. A page loads the stylesheet of its server and nothing else, is in no frame, and
@@ -42,8 +43,10 @@
 pub mod cookies;
 pub mod form_token;
 pub mod page;
+pub mod sealed;
 pub mod texts;
 
 pub use form_token::{Browser, FormTokens};
 pub use page::Page;
+pub use sealed::Seal;
 pub use texts::{Language, Phrase, Text};

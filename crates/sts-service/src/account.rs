@@ -14,7 +14,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_store::StoreError;
-use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
+use countersign_types::{ClientId, ScopeSet, Timestamp};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
@@ -22,17 +22,16 @@ use crate::app::Sts;
 use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
 use crate::broker::linked;
-use crate::client_request::is_form;
-use crate::form_token::{self, Browser, Form, Purpose};
-use crate::pages::{self, AccountPage, AllowedClient, KnownSession, moment};
+use crate::form_token::{Form, Purpose};
+use crate::forms::{self, Fields};
+use crate::pages::{self, AccountPage, AllowedClient, KnownSession, Told, moment};
 use crate::sessions::{self, Active, Session};
-use crate::texts::Say;
 use crate::users::User;
 
 pub(crate) async fn get(State(sts): State<Arc<Sts>>, headers: HeaderMap) -> Response {
     let now = sts.clock.now();
     let shown = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) => show(&sts, &active, &headers, now).await,
+        Ok(Some(active)) => show(&sts, &active, (StatusCode::OK, None), &headers, now).await,
         Ok(None) => {
             let shown = (StatusCode::OK, None);
             Ok(sign_in_page(&sts, &Purpose::Account, shown, "", &headers, now).await)
@@ -42,37 +41,36 @@ pub(crate) async fn get(State(sts): State<Arc<Sts>>, headers: HeaderMap) -> Resp
     shown.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
-async fn show(
+/// The page of somebody who is signed in, with what they are told.
+pub(crate) async fn show(
     sts: &Sts,
     active: &Active,
+    (status, problem): (StatusCode, Option<Told>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
     let all = sessions::list(sts, &active.user, now).await?;
     let clients = named(sts, &active.user, now).await?;
     let links = linked::of(sts, &active.user).await?;
-    let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::Account { sid: active.sign_in.sid.clone() };
-    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
-        return Ok(problem(sts, |t| t.not_made));
-    };
-    let page = AccountPage {
-        provider: sts.settings.name.clone(),
-        username: active.user.username.clone(),
-        sessions: all.iter().map(|session| known(session, active)).collect(),
-        clients: clients.into_iter().map(allowed_client).collect(),
-        linked: linked::shown(sts, &active.user, &links),
-        unlink: sts.endpoints.unlink.as_url().path().to_owned(),
-        action: sts.endpoints.account.as_url().path().to_owned(),
-        sign_out: sts.endpoints.end_session.as_url().path().to_owned(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
-        form_token,
-    };
-    let mut response = pages::account(page);
-    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    Ok(response)
+    Ok(forms::page_with(sts, &form, headers, now, |form_token| {
+        let page = AccountPage {
+            provider: sts.settings.name.clone(),
+            username: active.user.username.clone(),
+            problem,
+            sessions: all.iter().map(|session| known(session, active)).collect(),
+            clients: clients.into_iter().map(allowed_client).collect(),
+            linked: linked::shown(sts, &active.user, &links),
+            unlink: sts.endpoints.unlink.as_url().path().to_owned(),
+            further: linked::further(sts, &links),
+            link: sts.endpoints.further.as_url().path().to_owned(),
+            action: sts.endpoints.account.as_url().path().to_owned(),
+            sign_out: sts.endpoints.end_session.as_url().path().to_owned(),
+            stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+            form_token,
+        };
+        pages::account(status, page)
+    }))
 }
 
 fn known(session: &Session, active: &Active) -> KnownSession {
@@ -143,7 +141,7 @@ enum Wish {
 }
 
 impl Wish {
-    fn of(form: &Params) -> Option<Self> {
+    fn of(form: &Fields) -> Option<Self> {
         match (form.get("client"), form.get("session"), form.get("others")) {
             (Some(id), None, None) => ClientId::parse(id).ok().map(Self::TakeBack),
             (None, Some(sid), None) => Some(Self::End(sid.to_owned())),
@@ -160,24 +158,13 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let form = body.ok().filter(|_| is_form(&headers));
-    let form = form.and_then(|form| Params::parse(&form, &[]).ok());
-    let token = form.as_ref().and_then(|form| form.get("form_token"));
-    let opened = token.and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
-    let (Some(Form::Account { sid }), Some(wish)) = (opened, form.as_ref().and_then(Wish::of))
-    else {
-        return problem(&sts, TOO_OLD);
+    let (fields, active) = match forms::of_account(&sts, &headers, body, now).await {
+        Ok(both) => both,
+        Err(answer) => return *answer,
     };
-    let done = match sessions::of(&sts, &headers, now).await {
-        // The session of the page, and no other.
-        Ok(Some(active)) if active.sign_in.sid == sid => fulfil(&sts, &active, wish, now).await,
-        Ok(_) => return problem(&sts, TOO_OLD),
-        Err(error) => Err(error),
-    };
-    done.unwrap_or_else(|error| unavailable(&sts, &error))
+    let Some(wish) = Wish::of(&fields) else { return forms::too_old(&sts) };
+    fulfil(&sts, &active, wish, now).await.unwrap_or_else(|error| unavailable(&sts, &error))
 }
-
-const TOO_OLD: Say = |t| t.too_old;
 
 async fn fulfil(
     sts: &Sts,
@@ -233,8 +220,4 @@ async fn take_back(
         "a person took back what a client was allowed",
     );
     Ok(())
-}
-
-fn problem(sts: &Sts, explanation: Say) -> Response {
-    pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use countersign_jwt::{Algorithm, SigningRing};
 use countersign_metadata::{DocumentKind, webfinger, well_known};
 use countersign_oidc::{CodeGrant, Grant, RefreshRecord};
+use countersign_pages::Seal;
 use countersign_pages::page;
 use countersign_store::{
     AccessTokens, Codes, Consents, Engine, Grants, LinkedIdentities, RefreshTokens, Replay,
@@ -26,7 +27,7 @@ use http::header::ALLOW;
 use crate::attempts::Attempts;
 use crate::audit::Audit;
 use crate::authorize::{consent_form, sign_in_form};
-use crate::broker::{self, Link, Upstreams, callback, choose, link_form, linked};
+use crate::broker::{self, Link, Upstreams, callback, choose, further, link_form, linked};
 use crate::clients::Clients;
 use crate::consent::Consent;
 use crate::foreign::TrustedIssuers;
@@ -37,7 +38,7 @@ use crate::sessions::Session;
 use crate::texts::Texts;
 use crate::users::{User, Users};
 use crate::{
-    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout,
+    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout, onward,
     revocation, token, userinfo,
 };
 
@@ -105,6 +106,9 @@ pub enum SetupError {
     /// The hash that stands for unknown users could not be computed.
     #[error("no password can be hashed")]
     Password(#[from] PasswordHashError),
+    /// What is handed to browsers cannot be sealed.
+    #[error("nothing can be sealed")]
+    Seal,
 }
 
 /// An OpenID provider with a security token service.
@@ -131,6 +135,7 @@ pub struct Sts {
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) form_tokens: FormTokens,
+    pub(crate) posted: Seal,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) audit: Arc<dyn Audit>,
@@ -147,6 +152,8 @@ pub(crate) struct Endpoints {
     pub(crate) consent: EndpointUrl,
     pub(crate) account: EndpointUrl,
     pub(crate) unlink: EndpointUrl,
+    pub(crate) further: EndpointUrl,
+    pub(crate) confirm_further: EndpointUrl,
     pub(crate) end_session: EndpointUrl,
     pub(crate) sign_out: EndpointUrl,
     pub(crate) token: EndpointUrl,
@@ -173,6 +180,8 @@ impl Endpoints {
             consent: under("/consent")?,
             account: under("/account")?,
             unlink: under("/account/unlink")?,
+            further: under("/account/link")?,
+            confirm_further: under("/account/link/confirm")?,
             end_session: under("/logout")?,
             sign_out: under("/logout/confirm")?,
             token: under("/token")?,
@@ -229,6 +238,7 @@ impl Sts {
             passwords: Passwords::new(nobody),
             attempts: Attempts::default(),
             form_tokens: FormTokens::new(form_token::LIFETIME, random.as_ref()),
+            posted: Seal::new(random.as_ref()).map_err(|_| SetupError::Seal)?,
             settings,
             policy,
             trusted_issuers: TrustedIssuers::default(),
@@ -304,12 +314,8 @@ pub fn app(sts: Arc<Sts>) -> Router {
         )
         .route(&path(&endpoints.revocation), post(revocation::post).options(cors::preflight))
         .layer(from_fn(cors::allow));
-    let for_people = Router::new()
+    let leading_on = Router::new()
         .without_v07_checks()
-        .route(
-            &path(&endpoints.authorization),
-            without_head(get(authorize::get).post(authorize::post), "GET,POST"),
-        )
         .route(&path(&endpoints.sign_in), post(sign_in_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.upstream), post(choose::post).fallback(elsewhere::page))
         .route(
@@ -318,13 +324,26 @@ pub fn app(sts: Arc<Sts>) -> Router {
         )
         .route(&path(&endpoints.link), post(link_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.confirm_link), post(link_form::confirmed).fallback(elsewhere::page))
-        .route(&path(&endpoints.unlink), post(linked::unlink).fallback(elsewhere::page))
         .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
+        .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
+        .layer(from_fn_with_state(Arc::clone(&sts), onward::by_a_page));
+    let for_people = Router::new()
+        .without_v07_checks()
+        .merge(leading_on)
+        .route(
+            &path(&endpoints.authorization),
+            without_head(get(authorize::get).post(authorize::post), "GET,POST"),
+        )
+        .route(&path(&endpoints.unlink), post(linked::unlink).fallback(elsewhere::page))
+        .route(&path(&endpoints.further), post(further::post).fallback(elsewhere::page))
+        .route(
+            &path(&endpoints.confirm_further),
+            post(further::confirmed).fallback(elsewhere::page),
+        )
         .route(
             &path(&endpoints.end_session),
             without_head(get(logout::get).post(logout::post), "GET,POST"),
         )
-        .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
         .route(
             &path(&endpoints.account),
             get(account::get).post(account::post).fallback(elsewhere::page),

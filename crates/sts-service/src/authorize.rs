@@ -25,8 +25,10 @@ use self::sign_in_form::sign_in_page;
 use crate::app::Sts;
 use crate::client_request::is_form;
 use crate::clients::Client;
-use crate::form_token::{Asked, Purpose};
+use crate::form_token::{Asked, LIFETIME, Purpose};
+use crate::forms;
 use crate::hint::Hint;
+use crate::posted::{self, Posted};
 use crate::sessions::{self, Active};
 use crate::{consent, pages};
 
@@ -35,10 +37,20 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    begin(&sts, query.unwrap_or_default().as_bytes(), &headers).await
+    let query = query.unwrap_or_default();
+    match posted::taken::<String>(&sts, &sts.endpoints.authorization, &query, sts.clock.now()) {
+        Posted::There(form) => begin(&sts, form.as_bytes(), &headers).await,
+        Posted::Absent => begin(&sts, query.as_bytes(), &headers).await,
+        Posted::Over => forms::too_old(&sts),
+    }
 }
 
-/// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]
+/// The longest form that is sent on, in octets: its text in a URL is a third longer.
+const MAX_FORM: usize = 4 * 1024;
+
+/// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]. A browser that shows no session
+/// is sent on with them, and shows it then, if it has one. What is longer than servers take in a URL is
+/// answered as it is: whoever is signed in signs in once more.
 ///
 /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 pub(crate) async fn post(
@@ -47,9 +59,18 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match body {
-        Ok(body) if is_form(&headers) => begin(&sts, &body, &headers).await,
+        Ok(body) if is_form(&headers) => {
+            let form = std::str::from_utf8(&body).ok().filter(|form| form.len() <= MAX_FORM);
+            match form.filter(|_| !sessions::is_shown(&headers)) {
+                Some(form) => {
+                    let (what, endpoint) = ((Some(&form), LIFETIME), &sts.endpoints.authorization);
+                    redirect(&posted::sent_on(&sts, endpoint, what, None, sts.clock.now()))
+                }
+                None => begin(&sts, &body, &headers).await,
+            }
+        }
         Ok(_) => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
-        Err(rejection) => sign_in_form::not_taken(&sts, &rejection),
+        Err(rejection) => forms::not_taken(&sts, &rejection),
     }
 }
 
@@ -84,7 +105,7 @@ async fn proceed(
     };
     let present = active.as_ref().map(|active| Present {
         sign_in: &active.sign_in,
-        is_expected: is_expected(&request, hinted.as_ref(), active),
+        is_expected: is_expected(&request, hinted.as_ref(), active, now),
         allowed: &allowed,
     });
     let next = match interaction::next(&request, present, now) {
@@ -113,13 +134,15 @@ fn is_expected(
     request: &AuthorizationRequest,
     hinted: Option<&Option<Hint>>,
     active: &Active,
+    now: Timestamp,
 ) -> bool {
     let user = &active.user;
     let by_name = request.login_hint.as_deref().is_none_or(|hint| {
         let email = user.email.as_ref().map(|email| email.address().as_str());
         hint == user.username || email == Some(hint)
     });
-    let by_token = hinted.is_none_or(|hint| hint.as_ref().is_some_and(|hint| hint.means(active)));
+    let means = |hint: &Hint| hint.means(active, now);
+    let by_token = hinted.is_none_or(|hint| hint.as_ref().is_some_and(means));
     by_name && by_token
 }
 

@@ -5,7 +5,8 @@
 //! URL of that provider's own (`callback`). What the provider says is read as far as the configuration
 //! believes it (`mapping`), and leads to an account here (`federation`): by the link that was made at
 //! the first login, or to a new account, or, where the address belongs to an account already, to a page
-//! that asks (`link_form`). From there on everything is as after any sign-in.
+//! that asks (`link_form`). From there on everything is as after any sign-in. Whoever is signed in can
+//! link their account to a further provider (`further`).
 //!
 //! [OpenID Connect Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 //! [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
@@ -15,6 +16,7 @@ pub(crate) mod callback;
 pub(crate) mod choose;
 mod error;
 mod federation;
+pub(crate) mod further;
 pub(crate) mod link_form;
 pub(crate) mod linked;
 pub(crate) mod mapping;

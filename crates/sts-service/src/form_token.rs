@@ -70,7 +70,7 @@ impl Purpose {
     }
 }
 
-/// Somebody who signed in at another provider, and whose address there is that of an account here.
+/// Somebody who signed in at another provider, which no account here is linked to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Arrival {
     /// The provider.
@@ -79,8 +79,6 @@ pub(crate) struct Arrival {
     pub(crate) sub: String,
     /// What they are called there.
     pub(crate) label: String,
-    /// The address, which the provider is believed to have verified.
-    pub(crate) address: EmailAddress,
 }
 
 /// What a form was rendered for.
@@ -102,6 +100,8 @@ pub(crate) enum Form {
         purpose: Purpose,
         /// Who came.
         arrival: Arrival,
+        /// Their address, which the provider is believed to have verified.
+        address: EmailAddress,
     },
     /// To link that account to the identity at the provider.
     ConfirmLink {
@@ -118,10 +118,19 @@ pub(crate) enum Form {
         /// What that was, as a digest of its hash.
         credential: String,
     },
-    /// To take back, in this session, what was allowed.
+    /// To change something about one's account, in this session.
     Account {
         /// The session.
         sid: String,
+    },
+    /// To link the account of this session to the identity at the provider.
+    ConfirmFurther {
+        /// Which form it is: it is answered once.
+        id: String,
+        /// The session.
+        sid: String,
+        /// Who came.
+        arrival: Arrival,
     },
     /// To sign out of this session.
     SignOut {

@@ -7,16 +7,18 @@
 use countersign_jwt::{Algorithm, Policy, Typ, Unverified};
 use countersign_oidc::id_token::TYP;
 use countersign_types::{ClientId, Lifetime, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
 use crate::sessions::Active;
 
 /// What an ID token says of the person and the session.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Hint {
     pub(crate) subject: String,
     sid: String,
     pub(crate) client_id: ClientId,
-    pub(crate) has_expired: bool,
+    expires: Timestamp,
 }
 
 impl Hint {
@@ -37,8 +39,13 @@ impl Hint {
             client_id: ClientId::parse(client_id).ok()?,
             subject: claims.required_str("sub").ok()?.to_owned(),
             sid: claims.required_str("sid").ok()?.to_owned(),
-            has_expired: claims.timestamp("exp").ok()?? <= now,
+            expires: claims.timestamp("exp").ok()??,
         })
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires <= now
     }
 
     /// Whether it speaks of this very session.
@@ -48,7 +55,7 @@ impl Hint {
 
     /// Whether it speaks of the person who is signed in. One whose time is over speaks of its own
     /// session only.
-    pub(crate) fn means(&self, active: &Active) -> bool {
-        self.is_of(active) || (!self.has_expired && self.subject == active.user.subject)
+    pub(crate) fn means(&self, active: &Active, now: Timestamp) -> bool {
+        self.is_of(active) || (!self.has_expired(now) && self.subject == active.user.subject)
     }
 }

@@ -4,6 +4,9 @@
 //! that asks the person, since a link anywhere can lead here. What ends with the session is what was
 //! allowed in it, but for what goes on while the person is away.
 //!
+//! A client that has no ID token at hand may say which one it is. Its place is registered, but nobody has
+//! proved that it asks, so that the browser goes there when the person says so, and by itself never.
+//!
 //! [OpenID Connect RP-Initiated Logout §2, §3]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 
 use std::sync::Arc;
@@ -15,21 +18,69 @@ use axum::response::Response;
 use countersign_oidc::PageError;
 use countersign_oidc::logout::{self, Asker, LogoutRequest};
 use countersign_store::StoreError;
-use countersign_types::{Params, Timestamp};
+use countersign_types::{ClientId, Lifetime, Timestamp};
+use http::HeaderMap;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
 use crate::authorize::{redirect, unavailable};
 use crate::client_request::is_form;
-use crate::form_token::{self, Browser, Form};
+use crate::form_token::Form;
+use crate::forms;
 use crate::hint::Hint;
-use crate::pages::{self, SignOutPage};
+use crate::pages::{self, Onward, SignOutPage};
+use crate::posted::{self, Posted};
 use crate::sessions::{self, Active};
-use crate::texts::Say;
 
-/// The longest form that is sent on in a URL, in octets.
-const MAX_QUERY: usize = 8 * 1024;
+/// So long a browser may take to where it is sent.
+const AT_ONCE: Lifetime = Lifetime::from_secs(60);
+
+/// A request, and what its ID token says.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    hint: Option<Hint>,
+    /// The rest.
+    request: LogoutRequest,
+}
+
+/// Where the browser goes afterwards.
+struct Destination {
+    url: String,
+    /// Whether the client has shown who it is. Otherwise the person has the word.
+    is_proven: bool,
+}
+
+impl Asked {
+    /// Takes the ID token out of a request. If it is none of ours, the client has the browser sent
+    /// nowhere, whoever it says it is. [OpenID Connect RP-Initiated Logout §4]
+    ///
+    /// [OpenID Connect RP-Initiated Logout §4]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#ValidationAndErrorHandling
+    fn verified(sts: &Sts, mut request: LogoutRequest, now: Timestamp) -> Self {
+        let Some(token) = request.id_token_hint.take() else { return Self { hint: None, request } };
+        let hint = Hint::verify(sts, &token, now);
+        Self { request: if hint.is_some() { request } else { nowhere(request) }, hint }
+    }
+
+    /// Where its client may have the browser sent.
+    async fn destination(&self, sts: &Sts) -> Result<Option<Destination>, StoreError> {
+        let claimed = || ClientId::parse(self.request.client_id.as_deref()?).ok();
+        let shown = self.hint.as_ref().map(|hint| hint.client_id.clone());
+        let is_proven = shown.is_some();
+        let Some(client_id) = shown.or_else(claimed) else { return Ok(None) };
+        let client = sts.clients.find(&client_id).await?;
+        let asker = client.as_deref().map(|client| Asker {
+            client_id: &client.registered.id,
+            post_logout_redirect_uris: &client.post_logout_redirect_uris,
+        });
+        Ok(self.request.destination(asker).map(|url| Destination { url, is_proven }))
+    }
+}
+
+/// The same request, with nowhere to send the browser.
+fn nowhere(request: LogoutRequest) -> LogoutRequest {
+    LogoutRequest { ui_locales: request.ui_locales, ..LogoutRequest::default() }
+}
 
 pub(crate) async fn get(
     State(sts): State<Arc<Sts>>,
@@ -37,67 +88,66 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Response {
     let now = sts.clock.now();
-    match logout::parse(query.unwrap_or_default().as_bytes()) {
-        Ok(request) => begin(&sts, request, &headers, now)
-            .await
-            .unwrap_or_else(|error| unavailable(&sts, &error)),
-        Err(_) => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
-    }
+    let query = query.unwrap_or_default();
+    let asked = match posted::taken(&sts, &sts.endpoints.end_session, &query, now) {
+        Posted::There(asked) => asked,
+        // Whoever comes late is asked, as everybody is who shows nothing.
+        _ => match logout::parse(query.as_bytes()) {
+            Ok(request) => Asked::verified(&sts, request, now),
+            Err(_) => return pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
+        },
+    };
+    begin(&sts, asked, &headers, now).await.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
-/// The same by POST. A browser keeps the session's cookie back from a form of another site, and sends
-/// it along to where it is sent next. What is no form, or more than servers take in a URL, goes nowhere.
+/// The same by POST: the browser is sent on with what was verified, and brings its session then. No ID
+/// token goes into the URL, nor what one says.
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
+    let now = sts.clock.now();
     let form = body.ok().filter(|_| is_form(&headers));
-    let query = form.as_deref().and_then(|form| std::str::from_utf8(form).ok());
-    match query {
-        Some(query) if query.len() <= MAX_QUERY && query.chars().all(|c| c.is_ascii_graphic()) => {
-            redirect(&format!("{}?{query}", sts.endpoints.end_session.as_str()))
-        }
-        _ => pages::refused(PageError::Malformed, &sts.endpoints.stylesheet),
-    }
+    let Some(Ok(request)) = form.map(|form| logout::parse(&form)) else {
+        return pages::refused(PageError::Malformed, &sts.endpoints.stylesheet);
+    };
+    let asked = Asked::verified(&sts, request, now);
+    let ui_locales = asked.request.ui_locales.clone();
+    // What leads nowhere is left behind, so that nobody makes long URLs here.
+    let asked = match asked.destination(&sts).await {
+        Ok(Some(_)) => asked,
+        Ok(None) => Asked { request: nowhere(asked.request), ..asked },
+        Err(error) => return unavailable(&sts, &error),
+    };
+    let says_something = asked.hint.is_some() || asked.request.client_id.is_some();
+    let what = (says_something.then_some(&asked), AT_ONCE);
+    redirect(&posted::sent_on(&sts, &sts.endpoints.end_session, what, ui_locales, now))
 }
 
 async fn begin(
     sts: &Sts,
-    request: LogoutRequest,
+    asked: Asked,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
     let active = sessions::of(sts, headers, now).await?;
-    let hint = request.id_token_hint.as_deref();
-    let hint = hint.and_then(|token| Hint::verify(sts, token, now));
-    let is_of_session = match (&hint, &active) {
+    let is_of_session = match (&asked.hint, &active) {
         (Some(hint), Some(active)) => hint.is_of(active),
         _ => false,
     };
     // One whose time is over proves nothing but of the session that is there.
-    let hint = hint.filter(|hint| is_of_session || !hint.has_expired);
-    let destination = destination(sts, &request, hint.as_ref()).await?;
+    let is_over = asked.hint.as_ref().is_some_and(|hint| hint.has_expired(now));
+    let destination = if is_over && !is_of_session { None } else { asked.destination(sts).await? };
     match active {
-        Some(active) if is_of_session => end(sts, &active, destination).await,
-        Some(active) => Ok(ask(sts, &active, destination, headers, now)),
+        Some(active) if is_of_session => {
+            end(sts, &active, destination.map(|destination| destination.url)).await
+        }
+        Some(active) => {
+            Ok(ask(sts, &active, destination.map(|destination| destination.url), headers, now))
+        }
         None => Ok(gone(sts, destination)),
     }
-}
-
-/// Where the client may have the browser sent, if it has shown who it is.
-async fn destination(
-    sts: &Sts,
-    request: &LogoutRequest,
-    hint: Option<&Hint>,
-) -> Result<Option<String>, StoreError> {
-    let Some(hint) = hint else { return Ok(None) };
-    let client = sts.clients.find(&hint.client_id).await?;
-    let asker = client.as_deref().map(|client| Asker {
-        client_id: &client.registered.id,
-        post_logout_redirect_uris: &client.post_logout_redirect_uris,
-    });
-    Ok(request.destination(asker))
 }
 
 /// Asks the person.
@@ -108,26 +158,18 @@ fn ask(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let browser = Browser::of(headers, sts.random.as_ref());
     let sid = active.sign_in.sid.clone();
     let form = Form::SignOut { sid, destination: destination.clone() };
-    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
-        let explanation: Say = |t| t.not_made;
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return pages::problem(status, explanation, &sts.endpoints.stylesheet);
-    };
-    let page = SignOutPage {
-        provider: sts.settings.name.clone(),
-        username: Some(active.user.username.clone()),
-        action: sts.endpoints.sign_out.as_url().path().to_owned(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
-        form_token,
-    };
-    let mut response = pages::sign_out(page, destination.as_deref());
-    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
+    forms::page_with(sts, &form, headers, now, |form_token| {
+        pages::sign_out(SignOutPage {
+            provider: sts.settings.name.clone(),
+            username: Some(active.user.username.clone()),
+            onward: destination.map(Onward::to),
+            action: sts.endpoints.sign_out.as_url().path().to_owned(),
+            stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+            form_token,
+        })
+    })
 }
 
 /// Takes the person's word.
@@ -137,24 +179,19 @@ pub(crate) async fn confirmed(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let form = body.ok().filter(|_| is_form(&headers));
-    let form = form.and_then(|form| Params::parse(&form, &[]).ok());
-    let token = form.as_ref().and_then(|form| form.get("form_token"));
-    let opened = token.and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
-    let Some(Form::SignOut { sid, destination }) = opened else { return too_old(&sts) };
+    let (sid, destination) = match forms::read(&sts, &headers, body, now) {
+        Ok((_, Some(Form::SignOut { sid, destination }))) => (sid, destination),
+        Ok(_) => return forms::too_old(&sts),
+        Err(answer) => return *answer,
+    };
     let ended = match sessions::of(&sts, &headers, now).await {
         Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, destination).await,
         // Another session is none of this form's business.
-        Ok(Some(_)) => Ok(too_old(&sts)),
-        Ok(None) => Ok(gone(&sts, destination)),
+        Ok(Some(_)) => Ok(forms::too_old(&sts)),
+        Ok(None) => Ok(left(&sts, destination)),
         Err(error) => Err(error),
     };
     ended.unwrap_or_else(|error| unavailable(&sts, &error))
-}
-
-fn too_old(sts: &Sts) -> Response {
-    let explanation: Say = |t| t.too_old;
-    pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
 }
 
 /// Ends a session, and what was allowed in it for as long as it lasts.
@@ -166,24 +203,34 @@ async fn end(
     let subject = &active.user.subject;
     sessions::end(sts, subject, &active.sign_in.sid).await?;
     tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
-    let mut response = gone(sts, destination);
+    let mut response = left(sts, destination);
     if let Some(cookie) = sessions::forgotten(sts) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-/// Nobody is signed in any more.
-fn gone(sts: &Sts, destination: Option<String>) -> Response {
-    if let Some(destination) = destination {
-        return redirect(&destination);
+/// Sends whoever is not signed in any more where they go.
+fn left(sts: &Sts, destination: Option<String>) -> Response {
+    destination.map_or_else(|| nobody(sts, None), |url| redirect(&url))
+}
+
+/// Nobody was signed in. Where a client has not shown who it is, the person is not sent, but may go.
+fn gone(sts: &Sts, destination: Option<Destination>) -> Response {
+    match destination {
+        Some(Destination { url, is_proven: true }) => redirect(&url),
+        other => nobody(sts, other.map(|destination| destination.url)),
     }
-    let page = SignOutPage {
+}
+
+/// The page for whoever is signed in no more.
+fn nobody(sts: &Sts, destination: Option<String>) -> Response {
+    pages::sign_out(SignOutPage {
         provider: sts.settings.name.clone(),
         username: None,
+        onward: destination.map(Onward::to),
         action: String::new(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
         form_token: String::new(),
-    };
-    pages::sign_out(page, None)
+    })
 }

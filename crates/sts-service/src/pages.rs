@@ -12,8 +12,8 @@ use http::StatusCode;
 
 use self::views::ProblemPage;
 pub(crate) use self::views::{
-    AccountPage, AllowedClient, AskingClient, BackPage, ConsentPage, ContinuePage, KnownSession,
-    LinkPage, LinkedIdentity, OfferedUpstream, Scope, SignInPage, SignOutPage, Told,
+    AccountPage, AllowedClient, AskingClient, ConsentPage, KnownSession, LinkPage, LinkedIdentity,
+    OfferedUpstream, Onward, OnwardPage, Scope, SignInPage, SignOutPage, Told,
 };
 use crate::form_token::Purpose;
 use crate::texts::{Say, Texts};
@@ -45,27 +45,26 @@ pub(crate) fn destination(request: &AuthorizationRequest) -> String {
 
 /// A sign-in page. Its form may lead to this server and on to the client, and nowhere else.
 pub(crate) fn sign_in(status: StatusCode, page: SignInPage, purpose: &Purpose) -> Response {
-    html(status, page, locales(purpose.request()), &leads(purpose))
+    html(status, page, locales(purpose.request()), &leads(purpose.request()))
 }
 
-/// The page that leads on to another provider. It has no form.
-pub(crate) fn on_the_way(page: ContinuePage, purpose: &Purpose) -> Response {
-    html(StatusCode::OK, page, locales(purpose.request()), "'none'")
-}
-
-/// The page that leads back from another provider. It has no form.
-pub(crate) fn back(page: BackPage) -> Response {
-    html(StatusCode::OK, page, None, "'none'")
+/// The page that leads on to another provider, or back from one. It has no form.
+pub(crate) fn onward(page: OnwardPage, request: Option<&AuthorizationRequest>) -> Response {
+    html(StatusCode::OK, page, locales(request), "'none'")
 }
 
 /// A page about linking an account. Its form may lead where that of a sign-in page may.
-pub(crate) fn link(status: StatusCode, page: LinkPage, purpose: &Purpose) -> Response {
-    html(status, page, locales(purpose.request()), &leads(purpose))
+pub(crate) fn link(
+    status: StatusCode,
+    page: LinkPage,
+    request: Option<&AuthorizationRequest>,
+) -> Response {
+    html(status, page, locales(request), &leads(request))
 }
 
 /// Where a form may lead by which somebody signs in.
-fn leads(purpose: &Purpose) -> String {
-    match purpose.request() {
+fn leads(request: Option<&AuthorizationRequest>) -> String {
+    match request {
         Some(request) => format!("'self' {}", form_action(&request.redirect_uri)),
         None => "'self'".to_owned(),
     }
@@ -73,19 +72,24 @@ fn leads(purpose: &Purpose) -> String {
 
 /// A page that asks. Its form may lead where that of a sign-in page may.
 pub(crate) fn consent(page: ConsentPage, request: &AuthorizationRequest) -> Response {
-    let leads = format!("'self' {}", form_action(&request.redirect_uri));
-    html(StatusCode::OK, page, locales(Some(request)), &leads)
+    html(StatusCode::OK, page, locales(Some(request)), &leads(Some(request)))
 }
 
 /// A page about signing out. Its form may lead to this server, and on to where the browser is sent.
-pub(crate) fn sign_out(page: SignOutPage, destination: Option<&str>) -> Response {
-    let leads = destination.map(|url| format!(" {}", form_action(url)));
+pub(crate) fn sign_out(page: SignOutPage) -> Response {
+    let leads = page.onward.as_ref().map(|onward| format!(" {}", form_action(&onward.url)));
     html(StatusCode::OK, page, None, &format!("'self'{}", leads.unwrap_or_default()))
 }
 
+impl Onward {
+    pub(crate) fn to(url: String) -> Self {
+        Self { place: origin(&url), url }
+    }
+}
+
 /// The page on which a person sees what they allowed.
-pub(crate) fn account(page: AccountPage) -> Response {
-    html(StatusCode::OK, page, None, "'self'")
+pub(crate) fn account(status: StatusCode, page: AccountPage) -> Response {
+    html(status, page, None, "'self'")
 }
 
 /// A page for a request that leads nowhere.

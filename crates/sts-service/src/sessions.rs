@@ -43,7 +43,14 @@ pub(crate) struct Active {
     pub(crate) sign_in: SignIn,
     pub(crate) user: Arc<User>,
     begun: Timestamp,
+    /// When the person last signed in: here, or by coming from another provider.
+    pub(crate) proved: Timestamp,
     pub(crate) expires: Timestamp,
+}
+
+/// Whether a request shows any session, whosever it is.
+pub(crate) fn is_shown(headers: &HeaderMap) -> bool {
+    cookies::handle(headers, COOKIE).is_some()
 }
 
 /// The session of the browser that a request comes from. A person without account has none, nor does
@@ -57,11 +64,12 @@ pub(crate) async fn of(
         return Ok(None);
     };
     let Some(session) = sts.sessions.find(&handle, now).await? else { return Ok(None) };
-    let Session { subject, sign_in, begun, expires, .. } = session;
+    let Session { subject, sign_in, begun, again, expires, .. } = session;
+    let proved = again.unwrap_or(begun);
     let user = sts.user(&subject).await?;
     match user {
         Some(user) if stands(sts, &user, &sign_in).await? => {
-            Ok(Some(Active { sign_in, user, begun, expires }))
+            Ok(Some(Active { sign_in, user, begun, proved, expires }))
         }
         _ => Ok(None),
     }
@@ -136,7 +144,7 @@ pub(crate) async fn begin(
         sts.sessions.forget(&SessionHandle::new(former)).await?;
     }
     let Session { sign_in, begun, expires, .. } = session;
-    let active = Active { sign_in, user: Arc::clone(user), begun, expires };
+    let active = Active { sign_in, user: Arc::clone(user), begun, proved: now, expires };
     Ok((active, cookies::set(COOKIE, handle.expose(), lifetime)))
 }
 

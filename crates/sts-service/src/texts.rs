@@ -74,7 +74,10 @@ countersign_pages::texts! {
     how_else,
     linked_as,
     could_not_without,
+    account_came_from,
     end_link,
+    link_with,
+    first_sign_in,
     // Linking an account.
     belong_together,
     from_now_on,
@@ -115,6 +118,8 @@ countersign_pages::texts! {
     start_over,
     choose,
     last_link,
+    origin_link,
+    linked_elsewhere,
     nobody_began,
     // What went wrong at another provider.
     upstream_declined,

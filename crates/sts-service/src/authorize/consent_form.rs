@@ -10,17 +10,16 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_store::StoreError;
-use countersign_types::{Params, Timestamp};
-use http::header::SET_COOKIE;
+use countersign_types::Timestamp;
 use http::{HeaderMap, StatusCode};
 
 use super::answer::{issue_code, redirect, unavailable};
 use super::sign_in_form::{self, client_gone, denied, sign_in_page};
 use crate::app::Sts;
-use crate::client_request::is_form;
 use crate::clients::Client;
 use crate::consent;
-use crate::form_token::{self, Asked, Browser, Form, Purpose};
+use crate::form_token::{Asked, Form, Purpose};
+use crate::forms::{self, Fields};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
 
@@ -33,26 +32,20 @@ pub(super) fn page(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::Consent { asked: asked.clone(), sid: active.sign_in.sid.clone() };
-    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else {
-        return sign_in_form::not_made(sts);
-    };
-    let page = ConsentPage {
-        provider: sts.settings.name.clone(),
-        client: client.name.clone(),
-        username: active.user.username.clone(),
-        scopes: pages::scopes(&asked.request),
-        action: sts.endpoints.consent.as_url().path().to_owned(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
-        form_token,
-        destination: pages::destination(&asked.request),
-    };
-    let mut response = pages::consent(page, &asked.request);
-    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
+    forms::page_with(sts, &form, headers, now, |form_token| {
+        let page = ConsentPage {
+            provider: sts.settings.name.clone(),
+            client: client.name.clone(),
+            username: active.user.username.clone(),
+            scopes: pages::scopes(&asked.request),
+            action: sts.endpoints.consent.as_url().path().to_owned(),
+            stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+            form_token,
+            destination: pages::destination(&asked.request),
+        };
+        pages::consent(page, &asked.request)
+    })
 }
 
 /// Takes the answer.
@@ -61,27 +54,24 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
-    };
-    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
-    answered(&sts, form.as_ref(), &headers, sts.clock.now())
-        .await
-        .unwrap_or_else(|error| unavailable(&sts, &error))
+    let now = sts.clock.now();
+    match forms::read(&sts, &headers, body, now) {
+        Ok((fields, form)) => answered(&sts, &fields, form, &headers, now)
+            .await
+            .unwrap_or_else(|error| unavailable(&sts, &error)),
+        Err(answer) => *answer,
+    }
 }
 
 async fn answered(
     sts: &Sts,
-    form: Option<&Params>,
+    fields: &Fields,
+    form: Option<Form>,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, StoreError> {
-    let field = |name| form.and_then(|form| form.get(name));
-    let opened =
-        field("form_token").and_then(|token| sts.form_tokens.open(token, headers, now).ok());
-    let Some(Form::Consent { asked, sid }) = opened else {
-        return Ok(sign_in_form::start_over(sts, form, headers).await);
+    let Some(Form::Consent { asked, sid }) = form else {
+        return Ok(sign_in_form::start_over(sts, fields, headers).await);
     };
     let purpose = Purpose::Client(asked.clone());
     if let Some(answer) = client_gone(sts, &purpose).await {
@@ -92,7 +82,7 @@ async fn answered(
     let active = active.filter(|active| active.sign_in.sid == sid);
     // The page may have been read for long, and they may have signed in another way since.
     let is_young = |active: &Active| asked.request.wishes.is_young_enough(&active.sign_in, now);
-    match field("decision") {
+    match fields.get("decision") {
         Some("deny") => {
             // Whoever says no means no from now on, whatever they allowed before.
             if let Some(active) = active {
@@ -107,7 +97,7 @@ async fn answered(
     let request = asked.request;
     let client = sts.clients.find(&request.client_id).await?;
     let (Some(active), Some(client)) = (active, client) else {
-        return Ok(sign_in_form::start_over(sts, form, headers).await);
+        return Ok(sign_in_form::start_over(sts, fields, headers).await);
     };
     consent::remember(sts, &active, &client, &request, now).await?;
     let location = issue_code(sts, request, &active, now).await?;

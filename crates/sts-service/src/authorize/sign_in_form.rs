@@ -15,7 +15,7 @@ use countersign_oidc::{AuthorizationRequest, ErrorResponse, PageError};
 use countersign_store::StoreError;
 use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
-use countersign_types::{EmailAddress, Params, Timestamp};
+use countersign_types::{EmailAddress, Timestamp};
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -23,8 +23,8 @@ use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
 use crate::attempts::Refused;
 use crate::broker::{Upstream, UpstreamSetup};
-use crate::client_request::is_form;
-use crate::form_token::{self, Asked, Browser, Form, Purpose};
+use crate::form_token::{self, Asked, Form, Purpose};
+use crate::forms::{self, Fields};
 use crate::pages::{self, AskingClient, OfferedUpstream, SignInPage, Told};
 use crate::passwords::MAX_PASSWORD;
 use crate::sessions::Means;
@@ -70,29 +70,17 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return not_taken(&sts, &rejection),
+    let (fields, purpose) = match opened(&sts, &headers, body, now).await {
+        Ok(both) => both,
+        Err(answer) => return *answer,
     };
-    let form = is_form(&headers).then(|| Params::parse(&body, &[]).ok()).flatten();
-    let opened = form.as_ref().and_then(|form| {
-        let token = form.get("form_token")?;
-        sts.form_tokens.open(token, &headers, now).ok()
-    });
-    let (form, purpose) = match (form, opened) {
-        (Some(form), Some(Form::SignIn(purpose))) => (form, purpose),
-        (form, _) => return start_over(&sts, form.as_ref(), &headers).await,
-    };
-    if let Err(answer) = still_wanted(&sts, &purpose, &form).await {
-        return *answer;
-    }
-    let username = form.get("username").unwrap_or_default();
+    let username = fields.get("username").unwrap_or_default();
     if !sts.upstreams.offer_passwords() {
         let say: Say = |t| t.no_passwords;
         let answer = (StatusCode::FORBIDDEN, Some(say.into()));
         return sign_in_page(&sts, &purpose, answer, shortened(username), &headers, now).await;
     }
-    let password = Password::new(form.get("password").unwrap_or_default());
+    let password = Password::new(fields.get("password").unwrap_or_default());
     let source = source(peer);
     let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
         Ok(user) => user,
@@ -104,19 +92,25 @@ pub(crate) async fn post(
     }
 }
 
-/// Whether anybody still is to sign in; otherwise what is to be done instead.
-pub(crate) async fn still_wanted(
+/// What somebody filled in on a sign-in page, and what they sign in for, if anybody still is to sign in;
+/// otherwise what is to be done instead.
+pub(crate) async fn opened(
     sts: &Sts,
-    purpose: &Purpose,
-    form: &Params,
-) -> Result<(), Box<Response>> {
-    if let Some(answer) = client_gone(sts, purpose).await {
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+    now: Timestamp,
+) -> Result<(Fields, Purpose), Box<Response>> {
+    let (fields, form) = forms::read(sts, headers, body, now)?;
+    let Some(Form::SignIn(purpose)) = form else {
+        return Err(Box::new(start_over(sts, &fields, headers).await));
+    };
+    if let Some(answer) = client_gone(sts, &purpose).await {
         return Err(Box::new(answer));
     }
-    if form.get("decision") == Some("deny") {
-        return Err(Box::new(denied(sts, purpose).await));
+    if fields.get("decision") == Some("deny") {
+        return Err(Box::new(denied(sts, &purpose).await));
     }
-    Ok(())
+    Ok((fields, purpose))
 }
 
 /// The page for whoever signs in for a client that was refused meanwhile: it gets nothing any more, and
@@ -191,23 +185,21 @@ pub(crate) async fn signed_in(
 /// Answers a form that cannot be trusted. If it says what it was for, that is a request like any
 /// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with the
 /// name that they typed.
-pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &HeaderMap) -> Response {
-    let field = |name| form.and_then(|form| form.get(name));
-    let Some((query, subject)) = field("form_token").and_then(form_token::claimed) else {
-        let explanation: Say = |t| t.too_old;
-        return pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet);
+pub(crate) async fn start_over(sts: &Sts, fields: &Fields, headers: &HeaderMap) -> Response {
+    let Some((query, subject)) = fields.get("form_token").and_then(form_token::claimed) else {
+        return forms::too_old(sts);
     };
     let request = match super::checked(sts, query.as_bytes()).await {
         Ok(checked) => checked.request,
         Err(answer) => return *answer,
     };
-    if field("decision") == Some("deny") {
+    if fields.get("decision") == Some("deny") {
         return redirect(&request.denied().location(sts.issuer()));
     }
     tracing::info!(client_id = %request.client_id, "sign-in starts over");
     let say: Say = |t| t.start_over;
     let shown = (StatusCode::FORBIDDEN, Some(say.into()));
-    let username = field("username").or(request.login_hint.as_deref());
+    let username = fields.get("username").or(request.login_hint.as_deref());
     let username = shortened(username.unwrap_or_default()).to_owned();
     let purpose = Purpose::Client(Asked { request, subject });
     sign_in_page(sts, &purpose, shown, &username, headers, sts.clock.now()).await
@@ -216,12 +208,6 @@ pub(crate) async fn start_over(sts: &Sts, form: Option<&Params>, headers: &Heade
 /// As much of a user name as is shown again.
 fn shortened(username: &str) -> &str {
     username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
-}
-
-/// The page for a body that did not arrive, or is too large.
-pub(crate) fn not_taken(sts: &Sts, rejection: &BytesRejection) -> Response {
-    let explanation: Say = |t| t.malformed;
-    pages::problem(rejection.status(), explanation, &sts.endpoints.stylesheet)
 }
 
 /// Where a request comes from, as far as attempts are counted by that.
@@ -302,29 +288,25 @@ pub(crate) async fn sign_in_page(
         Ok(asking) => asking,
         Err(error) => return unavailable(sts, &error),
     };
-    let browser = Browser::of(headers, sts.random.as_ref());
     let form = Form::SignIn(purpose.clone());
-    let Ok(form_token) = sts.form_tokens.seal(&form, &browser, now) else { return not_made(sts) };
-    let page = SignInPage {
-        provider: sts.settings.name.clone(),
-        asking,
-        problem,
-        action: sts.endpoints.sign_in.as_url().path().to_owned(),
-        upstreams: sts.upstreams.iter().map(offered).collect(),
-        upstream_action: sts.endpoints.upstream.as_url().path().to_owned(),
-        passwords: sts.upstreams.offer_passwords(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
-        form_token,
-        username: username.to_owned(),
-    };
-    let mut response = pages::sign_in(status, page, purpose);
-    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
+    forms::page_with(sts, &form, headers, now, |form_token| {
+        let page = SignInPage {
+            provider: sts.settings.name.clone(),
+            asking,
+            problem,
+            action: sts.endpoints.sign_in.as_url().path().to_owned(),
+            upstreams: sts.upstreams.iter().map(offered).collect(),
+            upstream_action: sts.endpoints.upstream.as_url().path().to_owned(),
+            passwords: sts.upstreams.offer_passwords(),
+            stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
+            form_token,
+            username: username.to_owned(),
+        };
+        pages::sign_in(status, page, purpose)
+    })
 }
 
-fn offered(upstream: &Upstream) -> OfferedUpstream {
+pub(crate) fn offered(upstream: &Upstream) -> OfferedUpstream {
     let UpstreamSetup { alias, name, .. } = &upstream.setup;
     OfferedUpstream { alias: alias.clone(), name: name.clone() }
 }
@@ -338,11 +320,4 @@ async fn asking(sts: &Sts, purpose: &Purpose) -> Result<Option<AskingClient>, St
         scopes: pages::scopes(request),
         destination: pages::destination(request),
     }))
-}
-
-/// The page for a page that could not be made.
-pub(crate) fn not_made(sts: &Sts) -> Response {
-    let explanation: Say = |t| t.not_made;
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    pages::problem(status, explanation, &sts.endpoints.stylesheet)
 }

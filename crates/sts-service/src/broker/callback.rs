@@ -10,21 +10,21 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use countersign_store::StoreError;
 use countersign_types::{Params, Timestamp};
-use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
 use super::Known;
 use super::error::BrokerError;
 use super::federation::{Outcome, federate};
-use super::link_form;
-use super::pending::Begun;
+use super::pending::{Aim, Begun};
 use super::upstream::Upstream;
+use super::{further, link_form};
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, client_gone, sign_in_page};
 use crate::authorize::unavailable;
 use crate::form_token::{Browser, Purpose};
-use crate::pages::{BackPage, Told};
+use crate::pages::Told;
 use crate::texts::Say;
 use crate::{elsewhere, pages};
 
@@ -36,61 +36,27 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let stylesheet = sts.endpoints.stylesheet.as_url().path().to_owned();
-    let provider = sts.settings.name.clone();
-    let response = answer(sts, &alias, query, &headers).await;
-    if is_browser(&headers) { as_page(response, &provider, &stylesheet) } else { response }
-}
-
-/// Whether a browser says that it navigates, and no script or program asks. [Fetch Metadata]
-///
-/// [Fetch Metadata]: https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header
-fn is_browser(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
-}
-
-/// A redirect as a page that leads on by itself. The browser is here by the redirect that answered the
-/// other provider's form, and would hold the next one to what that form's page allows, which is to lead
-/// here and no further ([CSP3 form-action]).
-///
-/// [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
-fn as_page(response: Response, provider: &str, stylesheet: &str) -> Response {
-    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-    let Some(url) = location else { return response };
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let destination = rest.split(['/', '?']).next().unwrap_or_default();
-    let mut page = pages::back(BackPage {
-        provider: provider.to_owned(),
-        destination: destination.to_owned(),
-        url: url.to_owned(),
-        stylesheet: stylesheet.to_owned(),
-    });
-    for cookie in response.headers().get_all(SET_COOKIE) {
-        page.headers_mut().append(SET_COOKIE, cookie.clone());
-    }
-    page
-}
-
-async fn answer(
-    sts: Arc<Sts>,
-    alias: &str,
-    query: Option<String>,
-    headers: &HeaderMap,
-) -> Response {
-    let now = sts.clock.now();
-    let (Some(known), Some(upstream)) = (sts.upstreams.known(), sts.upstreams.find(alias)) else {
+    let (now, headers) = (sts.clock.now(), &headers);
+    let (Some(known), Some(upstream)) = (sts.upstreams.known(), sts.upstreams.find(&alias)) else {
         return elsewhere::no_such_endpoint().await;
     };
     let query = query.unwrap_or_default();
-    let Some(begun) = begun(known, alias, &query, headers, now) else {
+    let Some(begun) = begun(known, &alias, &query, headers, now) else {
         tracing::warn!(
             target: "countersign::audit",
-            upstream = alias,
+            upstream = %alias,
             "an answer of another provider belongs to no login",
         );
         return pages::problem(StatusCode::FORBIDDEN, NOBODY_BEGAN, &sts.endpoints.stylesheet);
     };
-    let Begun { purpose, pending, .. } = begun;
+    let Begun { aim, pending, .. } = begun;
+    let purpose = match aim {
+        Aim::SignIn(purpose) => purpose,
+        Aim::Link { subject, sid } => {
+            let owner = (subject.as_str(), sid.as_str());
+            return further::arrived(&sts, upstream, owner, pending, &query, headers, now).await;
+        }
+    };
     if let Some(answer) = client_gone(&sts, &purpose).await {
         return answer;
     }
@@ -104,8 +70,9 @@ async fn answer(
                 .await
                 .unwrap_or_else(|error| unavailable(&sts, &error))
         }
-        Ok(Outcome::Ask(arrival)) => {
-            link_form::ask(&sts, upstream, &purpose, &arrival, (StatusCode::OK, None), headers, now)
+        Ok(Outcome::Ask(arrival, address)) => {
+            let (who, answer) = ((&arrival, &address), (StatusCode::OK, None));
+            link_form::ask(&sts, upstream, &purpose, who, answer, headers, now)
         }
         Ok(Outcome::NotExpected) => sign_in_form::not_expected(&sts, &purpose).await,
         Err(error) => refused(&sts, upstream, &purpose, &error, headers, now).await,
@@ -139,60 +106,30 @@ pub(super) async fn refused(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
+    match told(upstream, purpose.client_id(), error) {
+        Ok((status, problem)) => {
+            sign_in_page(sts, purpose, (status, Some(problem)), "", headers, now).await
+        }
+        Err(error) => unavailable(sts, error),
+    }
+}
+
+/// What a person is told of a login that came to nothing, or the failure of ours.
+pub(super) fn told<'a>(
+    upstream: &Upstream,
+    for_client: Option<&str>,
+    error: &'a BrokerError,
+) -> Result<(StatusCode, Told), &'a StoreError> {
     if let BrokerError::Store(error) = error {
-        return unavailable(sts, error);
+        return Err(error);
     }
     tracing::warn!(
         target: "countersign::audit",
         upstream = %upstream.setup.alias,
-        for_client = purpose.client_id(),
+        for_client,
         error = error as &dyn std::error::Error,
-        "nobody was signed in through another provider",
+        "nobody came through another provider",
     );
     let (status, say) = error.told();
-    let problem = Told { say, upstream: Some(upstream.setup.name.clone()) };
-    sign_in_page(sts, purpose, (status, Some(problem)), "", headers, now).await
-}
-
-#[cfg(test)]
-mod tests {
-    use countersign_pages::page;
-    use http::HeaderValue;
-
-    use super::*;
-    use crate::authorize::redirect;
-    use crate::texts::Texts;
-
-    /// CSP3 form-action: a page leads where a redirect would be held back.
-    #[tokio::test]
-    async fn a_browser_is_led_back_by_a_page() {
-        let url = "https://results.example/callback?code=a&state=b";
-        let mut response = redirect(url);
-        let cookie = HeaderValue::from_static("__Host-session=s");
-        response.headers_mut().append(SET_COOKIE, cookie.clone());
-        let page = as_page(response, "Results", "/style.css");
-        let page = page::spoken::<Texts>(page, None, None);
-        assert_eq!(page.status(), StatusCode::OK);
-        assert_eq!(page.headers().get(LOCATION), None);
-        assert_eq!(page.headers()[SET_COOKIE], cookie);
-        assert_eq!(page.headers()["cache-control"], "no-store");
-        assert_eq!(page.headers()["referrer-policy"], "no-referrer");
-        let body = axum::body::to_bytes(page.into_body(), 10_000).await.unwrap();
-        let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(text.contains("Back to results.example<"), "{text}");
-        let leads = "content=\"0; url=https://results.example/callback?code=a&#38;state=b\"";
-        assert!(text.contains(leads), "{text}");
-    }
-
-    #[test]
-    fn what_is_no_redirect_stays_what_it_is() {
-        let response = Response::builder().status(403).body("x".into()).unwrap();
-        assert_eq!(as_page(response, "Results", "/style.css").status(), StatusCode::FORBIDDEN);
-        let mut headers = HeaderMap::new();
-        assert!(!is_browser(&headers));
-        headers.insert("sec-fetch-mode", HeaderValue::from_static("cors"));
-        assert!(!is_browser(&headers));
-        headers.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
-        assert!(is_browser(&headers));
-    }
+    Ok((status, Told { say, upstream: Some(upstream.setup.name.clone()) }))
 }

@@ -1,7 +1,9 @@
 //! From somebody who signed in elsewhere to their account here.
 
 use countersign_oidc::Through;
+use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
+use countersign_types::digest::Digest;
 use countersign_types::{EmailAddress, Timestamp, random};
 
 use super::accounts::ImportedAccount;
@@ -9,7 +11,7 @@ use super::error::BrokerError;
 use super::upstream::{Arrived, Upstream};
 use super::{Known, Link};
 use crate::app::Sts;
-use crate::form_token::Arrival;
+use crate::form_token::{self, Arrival};
 use crate::sessions::Means;
 use crate::users::User;
 
@@ -18,7 +20,7 @@ pub(super) enum Outcome {
     /// They are signed in.
     SignedIn(std::sync::Arc<User>, Means),
     /// Their address belongs to an account here already: they are asked.
-    Ask(Arrival),
+    Ask(Arrival, EmailAddress),
     /// They are somebody else than the client means.
     NotExpected,
 }
@@ -42,11 +44,15 @@ pub(super) async fn federate(
         let linked = match sts.linked.find(issuer, &arrived.sub).await? {
             Some(linked) => linked,
             None => {
-                if let Some(arrival) = to_be_asked(sts, known, upstream, arrived).await? {
-                    return Ok(Outcome::Ask(arrival));
-                }
-                if expected.is_some() {
-                    return Ok(Outcome::NotExpected);
+                let asked = to_be_asked(sts, known, arrived).await?;
+                // Whoever is not meant makes no account here, nor links one.
+                let is_meant = |user: &User| expected.is_none_or(|subject| subject == user.subject);
+                match asked {
+                    Some((user, address)) if is_meant(&user) => {
+                        return Ok(Outcome::Ask(arrived.arrival(upstream), address));
+                    }
+                    None if expected.is_none() => {}
+                    _ => return Ok(Outcome::NotExpected),
                 }
                 import(sts, known, upstream, arrived, now).await?
             }
@@ -80,18 +86,12 @@ pub(super) async fn federate(
 async fn to_be_asked(
     sts: &Sts,
     known: &Known,
-    upstream: &Upstream,
     arrived: &Arrived,
-) -> Result<Option<Arrival>, BrokerError> {
+) -> Result<Option<(std::sync::Arc<User>, EmailAddress)>, BrokerError> {
     let Some(email) = &arrived.profile.email else { return Ok(None) };
     let address: &EmailAddress = email.address();
     match sts.user_named(address.as_str()).await? {
-        Some(user) if user.password.is_some() => Ok(Some(Arrival {
-            alias: upstream.setup.alias.clone(),
-            sub: arrived.sub.clone(),
-            label: arrived.profile.label.clone(),
-            address: address.clone(),
-        })),
+        Some(user) if user.password.is_some() => Ok(Some((user, address.clone()))),
         Some(_) => Err(BrokerError::Taken),
         // Whoever is disabled does not come back as somebody new.
         None if known.accounts.has(address).await? => Err(BrokerError::Account),
@@ -112,7 +112,7 @@ async fn import(
     // gets into and that is in nobody's way.
     let bare = ImportedAccount { email: None, ..account(upstream, arrived, &subject) };
     known.accounts.make(&bare).await?;
-    let record = link(sts, upstream, &arrived.sub, &arrived.profile.label, now);
+    let record = link(sts, upstream, &arrived.arrival(upstream), now);
     let linked = Linked { subject, record: Link { imported: true, ..record } };
     let issuer = &upstream.setup.issuer;
     if sts.linked.insert_new(issuer, &arrived.sub, &linked).await? {
@@ -129,13 +129,44 @@ async fn import(
     sts.linked.find(issuer, &arrived.sub).await?.ok_or(BrokerError::Account)
 }
 
-/// A link of an account that was here before.
-pub(super) fn link(sts: &Sts, upstream: &Upstream, sub: &str, label: &str, now: Timestamp) -> Link {
+/// Links an account that was here before; `false` if the identity is linked to another one.
+pub(super) async fn link_to(
+    sts: &Sts,
+    upstream: &Upstream,
+    arrival: &Arrival,
+    subject: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let record = link(sts, upstream, arrival, now);
+    let linked = Linked { subject: subject.to_owned(), record };
+    let issuer = &upstream.setup.issuer;
+    if !sts.linked.insert_new(issuer, &arrival.sub, &linked).await? {
+        // The same answer to two pages is one.
+        let known = sts.linked.find(issuer, &arrival.sub).await?;
+        return Ok(known.is_some_and(|known| known.subject == subject));
+    }
+    tracing::info!(
+        target: "countersign::audit",
+        upstream = %arrival.alias,
+        upstream_subject = ?arrival.sub,
+        subject,
+        "a person linked their account to another provider",
+    );
+    Ok(true)
+}
+
+/// Whether a yes is the first to its page. A later one would make again what was ended meanwhile.
+pub(super) async fn is_first_yes(sts: &Sts, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let key = Digest::of_parts(&[b"confirm_link", id.as_bytes()]);
+    sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await
+}
+
+fn link(sts: &Sts, upstream: &Upstream, arrival: &Arrival, now: Timestamp) -> Link {
     Link {
         id: random::identifier(sts.random.as_ref()),
         issuer: upstream.setup.issuer.clone(),
-        sub: sub.to_owned(),
-        label: label.to_owned(),
+        sub: arrival.sub.clone(),
+        label: arrival.label.clone(),
         imported: false,
         since: now,
     }

@@ -9,11 +9,8 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use countersign_store::StoreError;
-use countersign_store::linked_identities::Linked;
-use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
-use countersign_types::{Params, Timestamp, random};
-use http::header::SET_COOKIE;
+use countersign_types::{EmailAddress, Timestamp, random};
 use http::{HeaderMap, StatusCode};
 
 use super::federation;
@@ -21,8 +18,8 @@ use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, client_gone, sign_in_page, signed_in};
 use crate::authorize::unavailable;
-use crate::client_request::is_form;
-use crate::form_token::{self, Arrival, Browser, Form, Purpose};
+use crate::form_token::{Arrival, Form, Purpose};
+use crate::forms;
 use crate::pages::{self, LinkPage, Told};
 use crate::sessions::Means;
 
@@ -31,13 +28,14 @@ pub(super) fn ask(
     sts: &Sts,
     upstream: &Upstream,
     purpose: &Purpose,
-    arrival: &Arrival,
+    (arrival, address): (&Arrival, &EmailAddress),
     answer: (StatusCode, Option<Told>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let form = Form::Link { purpose: purpose.clone(), arrival: arrival.clone() };
-    page(sts, upstream, (&form, purpose, arrival), false, answer, headers, now)
+    let form =
+        Form::Link { purpose: purpose.clone(), arrival: arrival.clone(), address: address.clone() };
+    page(sts, upstream, &form, (purpose, arrival, address), answer, headers, now)
 }
 
 /// Takes the password, and asks whether the two belong together.
@@ -48,49 +46,50 @@ pub(crate) async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let (form, opened) = match opened(&sts, &headers, body, now) {
+    let (fields, form) = match forms::read(&sts, &headers, body, now) {
         Ok(both) => both,
-        Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
+        Err(answer) => return *answer,
     };
-    let Some(Form::Link { purpose, arrival }) = opened else {
-        return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
+    let Some(Form::Link { purpose, arrival, address }) = form else {
+        return sign_in_form::start_over(&sts, &fields, &headers).await;
     };
     if let Some(answer) = client_gone(&sts, &purpose).await {
         return answer;
     }
-    let field = |name| form.as_ref().and_then(|form| form.get(name));
-    if field("decision") == Some("deny") {
+    if fields.get("decision") == Some("deny") {
         return declined(&sts, &purpose, &arrival).await;
     }
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else {
-        return sign_in_form::start_over(&sts, form.as_ref(), &headers).await;
+        return sign_in_form::start_over(&sts, &fields, &headers).await;
     };
-    let password = Password::new(field("password").unwrap_or_default());
-    let address = arrival.address.as_str();
-    let source = sign_in_form::source(peer);
-    let checked = sign_in_form::authenticate(&sts, address, password, source.as_deref(), now).await;
+    let password = Password::new(fields.get("password").unwrap_or_default());
+    let (name, source) = (address.as_str(), sign_in_form::source(peer));
+    let checked = sign_in_form::authenticate(&sts, name, password, source.as_deref(), now).await;
     let user = match checked.map_err(|error| error.told()) {
         Ok(user) => user,
         Err(Ok((status, say))) => {
             tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: nobody signed in to it");
-            let mut response =
-                ask(&sts, upstream, &purpose, &arrival, (status, Some(say.into())), &headers, now);
+            let (who, answer) = ((&arrival, &address), (status, Some(say.into())));
+            let mut response = ask(&sts, upstream, &purpose, who, answer, &headers, now);
             sign_in_form::retry_later(&mut response);
             return response;
         }
         Err(Err(error)) => return unavailable(&sts, &error),
     };
-    let subject = user.subject.clone();
+    if purpose.expected().is_some_and(|subject| subject != user.subject) {
+        // The address is another account's since it was looked at.
+        return sign_in_form::not_expected(&sts, &purpose).await;
+    }
     let form = Form::ConfirmLink {
         id: random::identifier(sts.random.as_ref()),
         purpose: purpose.clone(),
         arrival: arrival.clone(),
-        subject,
+        subject: user.subject.clone(),
         authenticated: now,
         credential: user.credential(),
     };
-    let answer = (StatusCode::OK, None);
-    page(&sts, upstream, (&form, &purpose, &arrival), true, answer, &headers, now)
+    let (who, answer) = ((&purpose, &arrival, &address), (StatusCode::OK, None));
+    page(&sts, upstream, &form, who, answer, &headers, now)
 }
 
 /// Takes the person's word, links the two, and signs the person in.
@@ -100,30 +99,29 @@ pub(crate) async fn confirmed(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let (form, opened) = match opened(&sts, &headers, body, now) {
+    let (fields, form) = match forms::read(&sts, &headers, body, now) {
         Ok(both) => both,
-        Err(rejection) => return sign_in_form::not_taken(&sts, &rejection),
+        Err(answer) => return *answer,
     };
-    if let Some(Form::ConfirmLink { purpose, .. }) = &opened
+    if let Some(Form::ConfirmLink { purpose, .. }) = &form
         && let Some(answer) = client_gone(&sts, purpose).await
     {
         return answer;
     }
-    let decision = form.as_ref().and_then(|form| form.get("decision"));
-    match (opened, decision) {
+    match (form, fields.get("decision")) {
         (
             Some(Form::ConfirmLink { id, purpose, arrival, subject, authenticated, credential }),
             Some("link"),
         ) => match link_once(&sts, &id, &arrival, (&subject, &credential), now).await {
             Ok(true) => finish(&sts, purpose, &subject, authenticated, &headers, now).await,
-            Ok(false) => Ok(sign_in_form::start_over(&sts, form.as_ref(), &headers).await),
+            Ok(false) => Ok(sign_in_form::start_over(&sts, &fields, &headers).await),
             Err(error) => Err(error),
         }
         .unwrap_or_else(|error| unavailable(&sts, &error)),
         (Some(Form::ConfirmLink { purpose, arrival, .. }), _) => {
             declined(&sts, &purpose, &arrival).await
         }
-        _ => sign_in_form::start_over(&sts, form.as_ref(), &headers).await,
+        _ => sign_in_form::start_over(&sts, &fields, &headers).await,
     }
 }
 
@@ -136,8 +134,7 @@ async fn link_once(
     (subject, credential): (&str, &str),
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let key = Digest::of_parts(&[b"confirm_link", id.as_bytes()]);
-    let is_first = sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await?;
+    let is_first = federation::is_first_yes(sts, id, now).await?;
     Ok(is_first && link(sts, arrival, subject, credential, now).await?)
 }
 
@@ -154,22 +151,7 @@ async fn link(
     if user.is_none_or(|user| user.credential() != credential) {
         return Ok(false);
     }
-    let record = federation::link(sts, upstream, &arrival.sub, &arrival.label, now);
-    let linked = Linked { subject: subject.to_owned(), record };
-    let issuer = &upstream.setup.issuer;
-    if !sts.linked.insert_new(issuer, &arrival.sub, &linked).await? {
-        // The same answer to two pages is one.
-        let known = sts.linked.find(issuer, &arrival.sub).await?;
-        return Ok(known.is_some_and(|known| known.subject == subject));
-    }
-    tracing::info!(
-        target: "countersign::audit",
-        upstream = %arrival.alias,
-        upstream_subject = ?arrival.sub,
-        subject,
-        "a person linked their account to another provider",
-    );
-    Ok(true)
+    federation::link_to(sts, upstream, arrival, subject, now).await
 }
 
 async fn finish(
@@ -200,51 +182,30 @@ async fn declined(sts: &Sts, purpose: &Purpose, arrival: &Arrival) -> Response {
     sign_in_form::denied(sts, purpose).await
 }
 
-type Opened = (Option<Params>, Option<Form>);
-
-fn opened(
-    sts: &Sts,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-    now: Timestamp,
-) -> Result<Opened, BytesRejection> {
-    let body = body?;
-    let form = is_form(headers).then(|| Params::parse(&body, &[]).ok()).flatten();
-    let token = form.as_ref().and_then(|form| form.get("form_token"));
-    let opened = token.and_then(|token| sts.form_tokens.open(token, headers, now).ok());
-    Ok((form, opened))
-}
-
 fn page(
     sts: &Sts,
     upstream: &Upstream,
-    (form, purpose, arrival): (&Form, &Purpose, &Arrival),
-    confirms: bool,
+    form: &Form,
+    (purpose, arrival, address): (&Purpose, &Arrival, &EmailAddress),
     (status, problem): (StatusCode, Option<Told>),
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let browser = Browser::of(headers, sts.random.as_ref());
-    let Ok(form_token) = sts.form_tokens.seal(form, &browser, now) else {
-        return sign_in_form::not_made(sts);
-    };
-    let endpoints = &sts.endpoints;
+    let (endpoints, confirms) = (&sts.endpoints, matches!(form, Form::ConfirmLink { .. }));
     let action = if confirms { &endpoints.confirm_link } else { &endpoints.link };
-    let page = LinkPage {
-        provider: sts.settings.name.clone(),
-        upstream: upstream.setup.name.clone(),
-        label: arrival.label.clone(),
-        address: arrival.address.to_string(),
-        confirms,
-        problem,
-        action: action.as_url().path().to_owned(),
-        stylesheet: endpoints.stylesheet.as_url().path().to_owned(),
-        form_token,
-        destination: purpose.request().map(pages::destination),
-    };
-    let mut response = pages::link(status, page, purpose);
-    if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
+    forms::page_with(sts, form, headers, now, |form_token| {
+        let page = LinkPage {
+            provider: sts.settings.name.clone(),
+            upstream: upstream.setup.name.clone(),
+            label: arrival.label.clone(),
+            account: address.to_string(),
+            confirms,
+            problem,
+            action: action.as_url().path().to_owned(),
+            stylesheet: endpoints.stylesheet.as_url().path().to_owned(),
+            form_token,
+            destination: purpose.request().map(pages::destination),
+        };
+        pages::link(status, page, purpose.request())
+    })
 }

@@ -7,21 +7,31 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_store::StoreError;
-use countersign_types::Params;
+use countersign_types::Issuer;
 use http::{HeaderMap, StatusCode};
 
 use super::Link;
 use crate::app::Sts;
+use crate::authorize::sign_in_form::offered;
 use crate::authorize::{redirect, unavailable};
-use crate::client_request::is_form;
-use crate::form_token::Form;
-use crate::pages::{self, LinkedIdentity};
-use crate::sessions;
+use crate::forms;
+use crate::pages::{self, LinkedIdentity, OfferedUpstream};
 use crate::texts::Say;
 use crate::users::User;
 
-const LAST: Say = |t| t.last_link;
-const NOT_THERE: Say = |t| t.too_old;
+/// Why a link stays: what the account page says beside it, and whoever would end it is told.
+struct Stays {
+    note: Say,
+    refusal: Say,
+}
+
+/// The person could not sign in without it.
+const LAST: Stays = Stays { note: |t| t.could_not_without, refusal: |t| t.last_link };
+
+/// The account was made by it: who the person is, the provider says, each time they sign in there. Whoever
+/// came through it after the end of the link would be somebody new, beside an account that nobody answers
+/// for.
+const ORIGIN: Stays = Stays { note: |t| t.account_came_from, refusal: |t| t.origin_link };
 
 /// The links of a person, the oldest first.
 pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> {
@@ -38,18 +48,28 @@ pub(crate) fn shown(sts: &Sts, user: &User, links: &[Link]) -> Vec<LinkedIdentit
             id: link.id.clone(),
             name: upstream.map_or(link.issuer.as_str(), |it| &it.setup.name).to_owned(),
             label: link.label.clone(),
-            is_last: is_last(sts, user, links, link),
+            stays: stays(sts, user, links, link).map(|stays| stays.note),
         }
     };
     links.iter().map(shown).collect()
 }
 
-/// Whether the person could not sign in without this link.
-fn is_last(sts: &Sts, user: &User, links: &[Link], link: &Link) -> bool {
+/// The providers that the account could be linked to, too.
+pub(crate) fn further(sts: &Sts, links: &[Link]) -> Vec<OfferedUpstream> {
+    let is_linked = |issuer: &Issuer| links.iter().any(|link| link.issuer == *issuer);
+    let all = sts.upstreams.iter().filter(|upstream| !is_linked(&upstream.setup.issuer));
+    all.map(offered).collect()
+}
+
+/// Why the person cannot end this link, if so.
+fn stays(sts: &Sts, user: &User, links: &[Link], link: &Link) -> Option<Stays> {
     let mut others = links.iter().filter(|other| other.id != link.id);
     let another = others.any(|other| sts.upstreams.of(&other.issuer).is_some());
     let by_password = user.password.is_some() && sts.upstreams.offer_passwords();
-    !(by_password || another)
+    if !(by_password || another) {
+        return Some(LAST);
+    }
+    link.imported.then_some(ORIGIN)
 }
 
 /// Ends a link, and with it whatever came of signing in by it.
@@ -59,34 +79,28 @@ pub(crate) async fn unlink(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let form = body.ok().filter(|_| is_form(&headers));
-    let form = form.and_then(|form| Params::parse(&form, &[]).ok());
-    let field = |name| form.as_ref().and_then(|form| form.get(name));
-    let opened =
-        field("form_token").and_then(|token| sts.form_tokens.open(token, &headers, now).ok());
-    let (Some(Form::Account { sid }), Some(id)) = (opened, field("link")) else {
-        return refused(&sts, NOT_THERE);
+    let (fields, active) = match forms::of_account(&sts, &headers, body, now).await {
+        Ok(both) => both,
+        Err(answer) => return *answer,
     };
-    let active = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) if active.sign_in.sid == sid => active,
-        Ok(_) => return refused(&sts, NOT_THERE),
-        Err(error) => return unavailable(&sts, &error),
-    };
+    let Some(id) = fields.get("link") else { return forms::too_old(&sts) };
     match end(&sts, &active.user, id).await {
-        Ok(true) => redirect(sts.endpoints.account.as_str()),
-        Ok(false) => refused(&sts, LAST),
+        Ok(None) => redirect(sts.endpoints.account.as_str()),
+        Ok(Some(Stays { refusal, .. })) => {
+            pages::problem(StatusCode::FORBIDDEN, refusal, &sts.endpoints.stylesheet)
+        }
         Err(error) => unavailable(&sts, &error),
     }
 }
 
-/// Ends a link of a person; `false` if they need it to sign in. One that is not there has ended.
-async fn end(sts: &Sts, user: &User, id: &str) -> Result<bool, StoreError> {
+/// Ends a link of a person, unless it stays. One that is not there has ended.
+async fn end(sts: &Sts, user: &User, id: &str) -> Result<Option<Stays>, StoreError> {
     // One at a time: of the last two, either would be ended because of the other.
     let _turn = sts.upstreams.unlinking.lock().await;
     let links = of(sts, user).await?;
-    let Some(link) = links.iter().find(|link| link.id == id) else { return Ok(true) };
-    if is_last(sts, user, &links, link) {
-        return Ok(false);
+    let Some(link) = links.iter().find(|link| link.id == id) else { return Ok(None) };
+    if let Some(stays) = stays(sts, user, &links, link) {
+        return Ok(Some(stays));
     }
     sts.linked.remove(&link.issuer, &link.sub, &user.subject).await?;
     tracing::info!(
@@ -96,9 +110,5 @@ async fn end(sts: &Sts, user: &User, id: &str) -> Result<bool, StoreError> {
         subject = user.subject,
         "a person ended the link of their account to another provider",
     );
-    Ok(true)
-}
-
-fn refused(sts: &Sts, explanation: Say) -> Response {
-    pages::problem(StatusCode::FORBIDDEN, explanation, &sts.endpoints.stylesheet)
+    Ok(None)
 }

@@ -13,6 +13,7 @@ use super::mapping::{Profile, with_user_info};
 use super::{UpstreamSetup, redirect_uri};
 use crate::app::Sts;
 use crate::foreign::conversation;
+use crate::form_token::Arrival;
 
 /// A provider, and what it publishes.
 pub(crate) struct Upstream {
@@ -27,6 +28,17 @@ pub(super) struct Arrived {
     /// When they signed in, if the provider says so.
     pub(super) auth_time: Option<Timestamp>,
     pub(super) profile: Profile,
+}
+
+impl Arrived {
+    /// As much as a page asks about.
+    pub(super) fn arrival(&self, upstream: &Upstream) -> Arrival {
+        Arrival {
+            alias: upstream.setup.alias.clone(),
+            sub: self.sub.clone(),
+            label: self.profile.label.clone(),
+        }
+    }
 }
 
 impl Upstream {

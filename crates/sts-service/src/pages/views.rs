@@ -67,44 +67,31 @@ impl Told {
     }
 }
 
-/// The page that leads on to another provider.
-pub(crate) struct ContinuePage {
+/// The page that leads on to another provider, or from one back to whoever asked.
+pub(crate) struct OnwardPage {
     pub(crate) provider: String,
-    pub(crate) upstream: String,
+    /// What it is called there.
+    pub(crate) place: String,
+    pub(crate) is_back: bool,
     pub(crate) url: String,
     pub(crate) stylesheet: String,
 }
 
 #[derive(Template)]
-#[template(path = "continue.html")]
-struct ContinueView<'a> {
+#[template(path = "onward.html")]
+struct OnwardView<'a> {
     t: &'a Texts,
-    p: &'a ContinuePage,
+    p: &'a OnwardPage,
 }
-in_a_language!(Texts, ContinuePage, ContinueView);
+in_a_language!(Texts, OnwardPage, OnwardView);
 
-/// The page that leads back to whoever asked, from another provider.
-pub(crate) struct BackPage {
-    pub(crate) provider: String,
-    pub(crate) destination: String,
-    pub(crate) url: String,
-    pub(crate) stylesheet: String,
-}
-
-#[derive(Template)]
-#[template(path = "back.html")]
-struct BackView<'a> {
-    t: &'a Texts,
-    p: &'a BackPage,
-}
-in_a_language!(Texts, BackPage, BackView);
-
-/// The pages on which somebody who came from another provider links the account that they have here.
+/// The pages on which somebody who comes from another provider links the account that they have here.
 pub(crate) struct LinkPage {
     pub(crate) provider: String,
     pub(crate) upstream: String,
     pub(crate) label: String,
-    pub(crate) address: String,
+    /// The account: its address, or its user name.
+    pub(crate) account: String,
     /// Whether the password was right, so that only the person's word is left to be asked for.
     pub(crate) confirms: bool,
     pub(crate) problem: Option<Told>,
@@ -128,8 +115,14 @@ pub(crate) struct LinkedIdentity {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) label: String,
-    /// Whether the person could not sign in without it.
-    pub(crate) is_last: bool,
+    /// Why the person cannot end it, if so.
+    pub(crate) stays: Option<Say>,
+}
+
+impl LinkedIdentity {
+    fn stays(&self, t: &Texts) -> Option<Text> {
+        self.stays.map(|say| say(t))
+    }
 }
 
 /// The page on which somebody who is signed in allows what a client asks for.
@@ -157,9 +150,17 @@ pub(crate) struct SignOutPage {
     pub(crate) provider: String,
     /// Who is to be asked; nobody is signed in without.
     pub(crate) username: Option<String>,
+    /// Where they go then, or may go.
+    pub(crate) onward: Option<Onward>,
     pub(crate) action: String,
     pub(crate) stylesheet: String,
     pub(crate) form_token: String,
+}
+
+/// A URL, and the place that it leads to, for the person to see.
+pub(crate) struct Onward {
+    pub(crate) url: String,
+    pub(crate) place: String,
 }
 
 #[derive(Template)]
@@ -174,10 +175,14 @@ in_a_language!(Texts, SignOutPage, SignOutView);
 pub(crate) struct AccountPage {
     pub(crate) provider: String,
     pub(crate) username: String,
+    pub(crate) problem: Option<Told>,
     pub(crate) sessions: Vec<KnownSession>,
     pub(crate) clients: Vec<AllowedClient>,
     pub(crate) linked: Vec<LinkedIdentity>,
     pub(crate) unlink: String,
+    /// The other providers that the account could be linked to, and where the choice goes.
+    pub(crate) further: Vec<OfferedUpstream>,
+    pub(crate) link: String,
     pub(crate) action: String,
     pub(crate) sign_out: String,
     pub(crate) stylesheet: String,

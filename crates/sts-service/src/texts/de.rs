@@ -53,7 +53,12 @@ pub(super) const TEXTS: Texts = Texts {
     how_else: Text("Wie Sie sich sonst anmelden"),
     linked_as: Text("Als {label}."),
     could_not_without: Text("Ohne dies könnten Sie sich nicht anmelden."),
+    account_came_from: Text("Von dort stammt Ihr Konto hier."),
     end_link: Text("Diese Verknüpfung beenden"),
+    link_with: Text("{upstream} verknüpfen, um sich auch damit anzumelden"),
+    first_sign_in: Text(
+        "Bevor Sie einen Weg zur Anmeldung verknüpfen, melden Sie sich noch einmal an.",
+    ),
     // Linking an account.
     belong_together: Text("Gehören die beiden zusammen?"),
     from_now_on: Text(
@@ -114,6 +119,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     choose: Text("Wählen Sie, wie Sie sich anmelden wollen."),
     last_link: Text("Ohne sie könnten Sie sich nicht mehr anmelden; die Verknüpfung bleibt also."),
+    origin_link: Text("Von dort stammt Ihr Konto hier; die Verknüpfung bleibt also."),
+    linked_elsewhere: Text(
+        "{upstream} kennt Sie als jemanden, der hier ein anderes Konto hat; es wurde also nichts verknüpft.",
+    ),
     nobody_began: Text(
         "Das ist nicht die Antwort auf eine Anmeldung, die vor wenigen Minuten in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder dieser Server wurde neu gestartet.",
     ),

@@ -53,7 +53,10 @@ pub(super) const TEXTS: Texts = Texts {
     how_else: Text("How else you sign in"),
     linked_as: Text("As {label}."),
     could_not_without: Text("You could not sign in without it."),
+    account_came_from: Text("Your account here came from it."),
     end_link: Text("End this link"),
+    link_with: Text("Link {upstream}, to sign in through it as well"),
+    first_sign_in: Text("To link a way to sign in, sign in once more first."),
     // Linking an account.
     belong_together: Text("Do the two belong together?"),
     from_now_on: Text(
@@ -108,6 +111,10 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     choose: Text("Choose how you want to sign in."),
     last_link: Text("Without it you could not sign in any more, so the link stays."),
+    origin_link: Text("Your account here came from it, so the link stays."),
+    linked_elsewhere: Text(
+        "{upstream} knows you as somebody who has another account here, so that nothing was linked.",
+    ),
     nobody_began: Text(
         "This is not the answer to a sign-in that was begun in this browser a few minutes ago, or it was used already, or this server was restarted.",
     ),

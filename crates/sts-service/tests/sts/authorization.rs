@@ -8,7 +8,10 @@ use http::header::{
 };
 use http::{Request, StatusCode};
 
+use crate::browser::Browser;
 use crate::support::*;
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 #[tokio::test]
 async fn the_page_names_who_asks_for_what() {
@@ -73,11 +76,100 @@ async fn a_person_signs_in_and_the_client_gets_a_code() {
 #[tokio::test]
 async fn a_post_to_the_endpoint_is_the_same_request() {
     let world = World::new();
-    let page = world.send(form_request("/authorize", authorization(&[]))).await;
+    let browser = Browser::new(&world);
+    let page = browser.posts(&[]).await;
     assert_eq!(page.status, StatusCode::OK);
+    let fields = [("username", "alice"), ("password", PASSWORD)];
+    assert!(browser.submit(&page, &fields).await.location("code").is_some());
+    // Whoever is signed in is so by POST, too, though the form's own request has no cookies.
+    for wish in [&[][..], &[("prompt", "none")]] {
+        let answer = browser.posts(wish).await;
+        assert!(answer.location("code").is_some(), "{wish:?} {}", answer.text);
+        assert_eq!(answer.location("state").as_deref(), Some("s&t"));
+    }
+    // A form of this server's own origin brings them, and is answered at once.
+    let request = Request::post("/authorize").header(CONTENT_TYPE, FORM);
+    let answer = browser.send(request, authorization(&[])).await;
+    assert!(answer.location("code").is_some(), "{}", answer.text);
     let json = Request::post("/authorize").header(CONTENT_TYPE, "application/json");
     let answer = world.send(json.body(Body::from(authorization(&[]))).unwrap()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+/// What was posted is in no URL as it was, and an ID token least of all.
+#[tokio::test]
+async fn o27_what_was_posted_is_sealed_and_not_for_long() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let code = browser.sign_in("alice", &[]).await.location("code").unwrap();
+    let tokens = world.redeem(&code).await.json();
+    let hint = tokens["id_token"].as_str().unwrap();
+    let form = authorization(&[("id_token_hint", hint), ("state", "canary"), ("prompt", "none")]);
+    let sent = world.send(form_request("/authorize", form.clone())).await;
+    let way = sent.header(LOCATION).strip_prefix(STS).unwrap();
+    assert!(way.starts_with("/authorize?posted="), "{way}");
+    for part in hint.split('.').chain(["canary", "app.example", "rqp-client"]) {
+        assert!(!way.contains(part), "{part} in {way}");
+    }
+    assert_eq!(browser.get(way).await.location("state").as_deref(), Some("canary"));
+    assert_eq!(browser.get(way).await.location("state").as_deref(), Some("canary"), "reloaded");
+    let (head, tail) = way.split_at(30);
+    let changed = format!("{head}{}{}", if tail.starts_with('A') { "B" } else { "A" }, &tail[1..]);
+    // Nor is what was posted elsewhere a request here.
+    let elsewhere = world.post("/logout", &[("id_token_hint", hint)]).await;
+    let elsewhere = elsewhere.header(LOCATION).replace(STS, "").replace("/logout", "/authorize");
+    for way in [changed.as_str(), "/authorize?posted=x", &elsewhere] {
+        let page = browser.get(way).await;
+        assert_eq!((page.status, page.header(LOCATION)), (StatusCode::FORBIDDEN, ""), "{way}");
+    }
+    // What no URL takes is answered as it is, without a session.
+    let long = format!("{form}&unknown={}", "x".repeat(4 * 1024));
+    let answer = world.send(form_request("/authorize", long)).await;
+    assert_eq!(answer.location("error").as_deref(), Some("login_required"), "{}", answer.text);
+    world.clock.advance(600);
+    assert_eq!(browser.get(way).await.status, StatusCode::FORBIDDEN, "too late");
+}
+
+/// CSP3 form-action: a browser holds all redirects after a form to what its page allows, whoever makes
+/// them. From a page that leads on by itself, a client may lead wherever it likes.
+#[tokio::test]
+async fn a_browser_is_led_on_by_a_page_where_a_redirect_would_be_held_back() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let navigates = async |page: &Answer, fields: &[(&str, &str)]| {
+        let (_, rest) = page.text.split_once("action=\"").unwrap();
+        let token = hidden(&page.text);
+        let fields = [&[("form_token", token.as_str())], fields].concat();
+        let request = Request::post(rest.split('"').next().unwrap());
+        let request = request.header(CONTENT_TYPE, FORM).header("sec-fetch-mode", "navigate");
+        browser.send(request, encoded(&fields)).await
+    };
+    #[track_caller]
+    fn leads(page: &Answer, to: &str) {
+        assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
+        assert!(page.text.contains("Back to app.example"), "{}", page.text);
+        let refresh = format!("http-equiv=\"refresh\" content=\"0; url=https://app.example/{to}");
+        assert!(page.text.contains(&refresh), "{}", page.text);
+        assert!(page.header(CONTENT_SECURITY_POLICY).contains("form-action 'none'"));
+        assert_eq!(page.header(REFERRER_POLICY), "no-referrer");
+        assert_eq!(page.header(CACHE_CONTROL), "no-store");
+    }
+    let page = browser.authorize(&[]).await;
+    leads(&navigates(&page, &[("decision", "deny")]).await, "cb?error=access_denied");
+    let signed_in = [("username", "alice"), ("password", PASSWORD)];
+    leads(&navigates(&page, &signed_in).await, "cb?code=");
+    assert!(browser.cookie("__Host-session").is_some(), "the cookie comes with the page");
+    let consent = browser.authorize(&[("scope", "openid profile")]).await;
+    leads(&navigates(&consent, &[("decision", "allow")]).await, "cb?code=");
+    let asked = "/logout?client_id=rqp-client&post_logout_redirect_uri=https://app.example/bye";
+    leads(&navigates(&browser.get(asked).await, &[]).await, "bye");
+    // Within this server a redirect is none that anybody holds back, and a program gets what it asked for.
+    let page = browser.get("/account").await;
+    let back = navigates(&page, &signed_in).await;
+    assert_eq!(back.header(LOCATION), format!("{STS}/account"), "{}", back.text);
+    let consent = browser.authorize(&[("scope", "openid get")]).await;
+    let answer = browser.submit(&consent, &[("decision", "allow")]).await;
+    assert!(answer.location("code").is_some(), "{}", answer.text);
 }
 
 #[tokio::test]
@@ -110,6 +202,36 @@ async fn unknown_users_and_wrong_passwords_get_the_same_answer() {
     }
     assert!(pages.iter().all(|page| *page == pages[0]));
     assert!(pages[0].contains("The user name or the password is wrong."));
+}
+
+/// H13, H15: whoever is turned away because too many sign in at the moment has not guessed. Those whom nobody
+/// knows take the places as everybody does, since a password is compared for them, too.
+#[tokio::test]
+async fn h13_h15_whoever_is_turned_away_unheard_has_not_guessed() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let (world, token, cookie) = (&world, token.as_str(), cookie.as_str());
+    let attempt = async |username: String, password: &str| {
+        let fields =
+            [("form_token", token), ("username", username.as_str()), ("password", password)];
+        world.submit(cookie, &fields).await
+    };
+    // Four passwords are compared at a time, and sixty wait. More guesses than Alice has then come at once.
+    let strangers = (0..64).map(|number| attempt(format!("nobody-{number}"), "guess"));
+    let guesses = (0..20).map(|_| attempt("alice".to_owned(), "guess"));
+    let answers = crate::broker::futures_of(strangers.chain(guesses)).await;
+    let (heard, turned_away) = answers.split_at(64);
+    assert!(heard.iter().all(|answer| answer.status == StatusCode::FORBIDDEN));
+    for answer in turned_away {
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text);
+        assert!(answer.text.contains("Too many people are signing in."), "{}", answer.text);
+        assert!(answer.text.contains("value=\"alice\""), "and may try again: {}", answer.text);
+    }
+    for _ in 0..9 {
+        let wrong = attempt("alice".to_owned(), "guess").await;
+        assert_eq!(wrong.status, StatusCode::FORBIDDEN, "all her guesses are left");
+    }
+    assert_eq!(attempt("alice".to_owned(), PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod answers;
 mod confirming;
 mod disabled;
+mod further;
 mod linking;
 mod narrowed;
 mod people;
@@ -12,7 +13,7 @@ mod standing;
 use std::sync::Arc;
 
 use countersign_login::Registration;
-use countersign_store::{Engine, MemoryEngine};
+use countersign_store::{Engine, LinkedIdentities, MemoryEngine};
 use countersign_sts_service::broker::Mapping;
 use countersign_sts_service::{ImportedAccounts, UpstreamSetup, Upstreams, Users};
 use countersign_token_exchange::trusted_issuer::{RoleMapping, RoleSource};
@@ -133,6 +134,13 @@ impl Case {
         let code = answer.location("code");
         assert!(code.is_some(), "{:?}", answer.headers);
         self.world.redeem(&code.unwrap()).await.json()
+    }
+
+    /// Which link an identity has.
+    async fn linked(&self, issuer: &str, sub: &str) -> String {
+        let linked = LinkedIdentities::<Value>::new(Arc::clone(&self.engine));
+        let found = linked.find(&Issuer::parse(issuer).unwrap(), sub).await.unwrap();
+        found.unwrap().record["id"].as_str().unwrap().to_owned()
     }
 
     async fn subject(&self, answer: &Answer) -> String {
@@ -317,7 +325,9 @@ async fn f001_10_simultaneous_first_logins_make_one_account() {
 }
 
 /// All of them, interleaved on this thread.
-async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn futures_of<T>(
+    futures: impl Iterator<Item = impl Future<Output = T>>,
+) -> Vec<T> {
     let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         for (future, done) in &mut waiting {

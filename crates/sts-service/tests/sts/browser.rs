@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE, USER_AGENT};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
 use http::{Request, StatusCode};
 
 use crate::support::*;
@@ -68,6 +68,14 @@ impl<'a> Browser<'a> {
     /// What an authorization request gives, changed from a good one.
     pub(crate) async fn authorize(&self, change: &[(&str, &str)]) -> Answer {
         self.get(&format!("/authorize?{}", authorization(change))).await
+    }
+
+    /// The same by a form of another site, which brings no cookies, and where that leads.
+    pub(crate) async fn posts(&self, change: &[(&str, &str)]) -> Answer {
+        let sent = self.world.send(form_request("/authorize", authorization(change))).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+        assert_eq!(sent.header(SET_COOKIE), "", "what other forms are bound to stays");
+        self.get(sent.header(LOCATION).strip_prefix(STS).unwrap()).await
     }
 
     /// Sends the form of a page back with these fields.

@@ -6,6 +6,9 @@ mod refreshing;
 
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use countersign_client_auth::Proof;
 use countersign_jwt::{Algorithm, KeySet, SigningKey, Unverified};
 use countersign_store::MemoryEngine;
@@ -240,7 +243,6 @@ async fn f000_2_f000_3_tokens_that_prove_nothing() {
         ("another key", countersign_jwt::sign("at+jwt", &other, &claims).unwrap()),
         ("another's signature", format!("{head}.{}", signature.chars().rev().collect::<String>())),
         ("alg none", format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.")),
-        ("alg HS256", format!("eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.{payload}.{signature}")),
         ("for another", foreign_token(&[("client_id", json!("other"))])),
         ("for another, by azp", foreign_token(&[("azp", json!("other"))])),
         ("of a client for itself", foreign_token(&[("sub", json!("rqp-client"))])),
@@ -253,7 +255,38 @@ async fn f000_2_f000_3_tokens_that_prove_nothing() {
     ] {
         case.refuses(name, &token, &[], "invalid_request").await;
     }
+    for (name, secret) in published() {
+        let token = authenticated("at+jwt", &secret, &claims);
+        case.refuses(&format!("alg HS256, {name}"), &token, &[], "invalid_request").await;
+    }
     case.issues("the good one", &good, &[]).await;
+}
+
+/// The issuer's public key in the forms in which somebody might take it for a secret.
+fn published() -> Vec<(&'static str, Vec<u8>)> {
+    let key = ES256.public();
+    let (der, jwk) = (key.to_spki_der().unwrap(), key.to_jwk());
+    let body = STANDARD.encode(&der);
+    let lines = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n");
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+    vec![
+        ("PEM", pem.as_bytes().to_vec()),
+        ("PEM without its last line break", pem.trim_end().as_bytes().to_vec()),
+        ("DER", der),
+        ("JWK", jwk.to_string().into_bytes()),
+        ("point", [vec![4], coordinate("x"), coordinate("y")].concat()),
+    ]
+}
+
+/// A token with a MAC under a secret, for the key that the issuer publishes (RFC 8725 §2.1).
+fn authenticated(typ: &str, secret: &[u8], claims: &Value) -> String {
+    let header = json!({ "alg": "HS256", "typ": typ, "kid": ES256.public().kid() });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let input = format!("{}.{}", part(&header), part(claims));
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac))
 }
 
 /// F000-2: a key that is not known is looked for once, and a token that is refused by itself costs

@@ -109,6 +109,7 @@ async fn the_browser_is_asked_where_the_client_wishes_nothing() {
     let answer = world.send(request.body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(answer.headers.get(CONTENT_LANGUAGE), None);
     // By POST, the wish is in the body.
-    let page = world.send(form_request("/authorize", authorization(&[("ui_locales", "de")]))).await;
+    let browser = Browser::new(&world);
+    let page = browser.posts(&[("ui_locales", "de")]).await;
     is_in("by POST", "de", &page);
 }

@@ -101,10 +101,11 @@ async fn everybody_else_has_the_person_asked() {
         ("over, of another session", signed("JWT", &[another.clone(), over])),
     ];
     for (name, hint) in &rows {
-        let page =
-            browser.get(&logout(&[("id_token_hint", hint), ("client_id", "rqp-client")])).await;
+        let client = if hint.is_empty() { "" } else { "rqp-client" };
+        let page = browser.get(&logout(&[("id_token_hint", hint), ("client_id", client)])).await;
         assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{name}");
         assert!(page.text.contains("Sign out of alice.example?"), "{name}: {}", page.text);
+        assert!(!page.text.contains("app.example"), "{name}: {}", page.text);
         assert_eq!(page.header(X_FRAME_OPTIONS), "DENY", "{name}");
         assert!(page.header(CONTENT_SECURITY_POLICY).contains("form-action 'self';"), "{name}");
         assert!(is_signed_in(&browser).await, "{name}");
@@ -120,9 +121,9 @@ async fn everybody_else_has_the_person_asked() {
     let answer = browser.submit(&page, &[]).await;
     assert_eq!(answer.header(LOCATION), format!("{BYE}?state=s%26t"));
     assert!(!is_signed_in(&browser).await);
-    // Without proof of who asked, the person stays here.
+    // Where nobody says who asks, the person stays here.
     browser.sign_in("alice", &[]).await;
-    let page = browser.get(&logout(&[("client_id", "rqp-client")])).await;
+    let page = browser.get(&logout(&[])).await;
     let answer = browser.submit(&page, &[]).await;
     assert_eq!((answer.status, answer.header(LOCATION)), (StatusCode::OK, ""));
     assert!(answer.text.contains("You are signed out"), "{}", answer.text);
@@ -159,42 +160,138 @@ async fn the_browser_is_sent_where_the_client_registered_and_nowhere_else() {
     assert_eq!((twice.status, twice.header(LOCATION)), (StatusCode::BAD_REQUEST, ""));
 }
 
-/// A form of another site brings no session; the browser is sent on, and brings it then.
+/// OpenID Connect RP-Initiated Logout §2, §3: an application that has no ID token any more says which one it
+/// is. The person has the word, and sees where they would go.
 #[tokio::test]
-async fn by_post_the_browser_is_sent_on() {
+async fn o27_a_client_without_an_id_token_has_the_person_asked_and_back() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    browser.sign_in("alice", &[]).await;
+    let said = [("client_id", "rqp-client")];
+    let page = browser.get(&logout(&said)).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
+    assert!(page.text.contains("Sign out of alice.example?"), "{}", page.text);
+    assert!(page.text.contains("sent back to <code>https://app.example</code>"), "{}", page.text);
+    let policy = page.header(CONTENT_SECURITY_POLICY);
+    assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
+    assert!(is_signed_in(&browser).await);
+    let answer = browser.submit(&page, &[]).await;
+    assert_eq!(answer.header(LOCATION), format!("{BYE}?state=s%26t"));
+    assert!(!is_signed_in(&browser).await);
+    // Nobody to be asked: the browser is sent nowhere, since anybody can say that.
+    let page = browser.get(&logout(&said)).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""));
+    let link = format!("<a id=\"continue\" class=\"button\" href=\"{BYE}?state=s%26t\">");
+    assert!(page.text.contains(&link), "{}", page.text);
+    for (name, change) in [
+        ("another place", ("post_logout_redirect_uri", "https://evil.example/bye")),
+        ("an unknown client", ("client_id", "nobody")),
+        ("nobody", ("client_id", "")),
+    ] {
+        let said = said.into_iter().filter(|(name, _)| *name != change.0).chain([change]);
+        let page = browser.get(&logout(&said.collect::<Vec<_>>())).await;
+        assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{name}");
+        assert!(!page.text.contains("continue"), "{name}: {}", page.text);
+    }
+    // A client that is refused has nobody sent to it.
+    world.refuse("rqp-client", true);
+    let page = browser.get(&logout(&said)).await;
+    assert!(!page.text.contains("continue"), "{}", page.text);
+}
+
+/// The way on of a request that was posted by another site, without cookies as browsers do it.
+async fn posted(world: &World, fields: &[(&str, &str)]) -> String {
+    let answer = world.post("/logout", fields).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    answer.header(LOCATION).strip_prefix(STS).unwrap().to_owned()
+}
+
+/// A form of another site brings no session; the browser is sent on, and brings it then. What it was sent
+/// is in no URL.
+#[tokio::test]
+async fn by_post_the_browser_is_sent_on_without_the_id_token() {
     let world = World::new();
     let browser = Browser::new(&world);
     let first = tokens(&world, &browser.sign_in("alice", &[]).await).await;
-    let fields = [("id_token_hint", text(&first, "id_token")), ("state", "s&t")];
-    let answer = browser.post("/logout", &fields).await;
-    assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    let location = answer.header(LOCATION);
-    assert_eq!(location, format!("{STS}/logout?{}", encoded(&fields)));
+    let id_token = text(&first, "id_token");
+    let fields = [
+        ("id_token_hint", id_token),
+        ("post_logout_redirect_uri", BYE),
+        ("state", "canary"),
+        ("ui_locales", "de"),
+    ];
+    let way = posted(&world, &fields).await;
+    assert!(way.starts_with("/logout?posted=") && way.ends_with("&ui_locales=de"), "{way}");
+    let session = text(&first, "session_state");
+    for part in id_token.split('.').chain(["canary", "app.example", "sub-of-alice", session]) {
+        assert!(!way.contains(part), "{part} in {way}");
+    }
     assert!(is_signed_in(&browser).await);
-    browser.get(location.strip_prefix(STS).unwrap()).await;
+    // Changed, it says nothing, and the person is asked.
+    let at = way.find("posted=").unwrap() + 20;
+    let other = if &way[at..=at] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &way[..at], &way[at + 1..]);
+    let page = browser.get(&changed).await;
+    assert!(page.text.contains("name=\"form_token\""), "{}", page.text);
+    assert!(is_signed_in(&browser).await);
+    let answer = browser.get(&way).await;
+    assert_eq!(answer.header(LOCATION), format!("{BYE}?state=canary"));
     assert!(!is_signed_in(&browser).await);
+    // In a minute it says nothing any more.
+    let late = posted(&world, &fields).await;
+    browser.sign_in("alice", &[]).await;
+    world.clock.advance(60);
+    let page = browser.get(&late).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""));
+    assert!(is_signed_in(&browser).await);
+    // Nor after a restart.
+    let page = World::new().get(&way).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""));
     let json = http::Request::post("/logout").header("content-type", "application/json");
     let json = world.send(json.body("{}".into()).unwrap()).await;
     assert_eq!(json.status, StatusCode::BAD_REQUEST);
 }
 
-/// What is sent on stands in a header, in logs and in the history of the browser: it is a form, and no
-/// more than a browser and a server take.
+/// What proves nothing and leads nowhere is not sent on, however much of it there is.
 #[tokio::test]
-async fn what_cannot_be_sent_on_is_refused() {
+async fn what_says_nothing_is_left_behind() {
     let world = World::new();
-    let fits = format!("state={}", "x".repeat(8 * 1024 - 6));
-    for (name, body, expected) in [
-        ("at the limit", fits.clone(), StatusCode::SEE_OTHER),
-        ("above it", format!("{fits}x"), StatusCode::BAD_REQUEST),
-        ("a line break", "state=a\r\nSet-Cookie: a=b".into(), StatusCode::BAD_REQUEST),
-        ("a tab", "state=a\tb".into(), StatusCode::BAD_REQUEST),
-        ("a space", "state=a b".into(), StatusCode::BAD_REQUEST),
-        ("NUL", "state=a\0".into(), StatusCode::BAD_REQUEST),
-        ("DEL", "state=a\u{7f}".into(), StatusCode::BAD_REQUEST),
-        ("not ASCII", "state=\u{e4}".into(), StatusCode::BAD_REQUEST),
+    let browser = Browser::new(&world);
+    let first = tokens(&world, &browser.sign_in("alice", &[]).await).await;
+    let long = "x".repeat(20_000);
+    let forged = format!("{}x", text(&first, "id_token"));
+    for (name, fields) in [
+        ("nothing", vec![]),
+        ("no ID token", vec![("id_token_hint", long.as_str())]),
+        (
+            "a forged one",
+            vec![
+                ("id_token_hint", forged.as_str()),
+                ("client_id", "rqp-client"),
+                ("post_logout_redirect_uri", BYE),
+            ],
+        ),
+        ("a long state", vec![("state", long.as_str())]),
+        (
+            "an unknown place",
+            vec![("client_id", "rqp-client"), ("post_logout_redirect_uri", long.as_str())],
+        ),
+        (
+            "an unknown client",
+            vec![("client_id", long.as_str()), ("post_logout_redirect_uri", BYE)],
+        ),
+    ] {
+        assert_eq!(posted(&world, &fields).await, "/logout", "{name}");
+    }
+    // Who it is and where the person goes are.
+    let fields = [("client_id", "rqp-client"), ("post_logout_redirect_uri", BYE)];
+    let page = browser.get(&posted(&world, &fields).await).await;
+    assert!(page.text.contains("sent back to <code>https://app.example</code>"), "{}", page.text);
+    for (name, body) in [
+        ("twice", "state=a&state=b".to_owned()),
+        ("more than is taken", format!("state={}", "x".repeat(70_000))),
     ] {
         let answer = world.send(form_request("/logout", body)).await;
-        assert_eq!(answer.status, expected, "{name}");
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
     }
 }

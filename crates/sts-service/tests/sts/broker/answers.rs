@@ -1,8 +1,8 @@
 //! What providers answer: the errors, the lies, and the answers that are nobody's.
 
 use countersign_jwt::{Algorithm, SigningKey, sign};
-use http::StatusCode;
 use http::header::{ALLOW, CACHE_CONTROL, LOCATION, SET_COOKIE, X_FRAME_OPTIONS};
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::provider::{Provider, Trouble, answer};
@@ -348,3 +348,18 @@ async fn what_is_logged_holds_no_secret() {
 
 /// What a code of the provider looks like in a log line that shows one.
 const UNIVERSITY_CODE: &str = "code=code-";
+
+/// CSP3 form-action: a browser comes here by the redirect after the other provider's form, and would hold
+/// the next one to what that form's page allows.
+#[tokio::test]
+async fn f001_1_a_browser_is_led_back_by_a_page() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    let request = case.chosen(&browser, "library", &[]).await;
+    let query = case.provider.lets_in(&request, Provider::claims(&request, "7"));
+    let back = Request::get(format!("/login/callback/library?{query}"));
+    let page = browser.send(back.header("sec-fetch-mode", "navigate"), String::new()).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
+    assert!(page.text.contains("content=\"0; url=https://app.example/cb?code="), "{}", page.text);
+    assert!(browser.cookie("__Host-session").is_some(), "the cookie comes with the page");
+}

@@ -10,6 +10,24 @@ use super::{Case, both, is_nobody};
 use crate::browser::{Browser, is_consent, is_sign_in};
 use crate::support::*;
 
+/// O27: whoever is not whom the client means links nothing, with the right password and a yes either.
+#[tokio::test]
+async fn o27_a_hint_for_somebody_else_leaves_no_link() {
+    let case = Case::new();
+    let mallory = Browser::new(&case.world);
+    let tokens = case.tokens(&mallory.sign_in("mallory", &[]).await).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let browser = Browser::new(&case.world);
+    let meant = [("id_token_hint", hint)];
+    let answer = case.arrives(&browser, ("university", "7"), &meant, as_alice).await;
+    assert_eq!(answer.location("error").as_deref(), Some("login_required"), "{}", answer.text);
+    assert!(is_nobody(&browser).await);
+    // The same identity is still nobody's.
+    let page = case.arrives(&browser, ("university", "7"), &[], as_alice).await;
+    asks_for_the_password(&page);
+    assert!(case.people.imported().is_empty());
+}
+
 /// Claims about somebody whose address is Alice's here.
 pub(super) fn as_alice(token: &mut Value) {
     token["email"] = json!("alice@alice.example");
@@ -242,7 +260,7 @@ async fn a_link_is_ended_with_what_it_gave() {
 
     let answer = browser.post("/account/unlink", &fields).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
-    assert!(!browser.get("/account").await.text.contains("University"));
+    assert!(!browser.get("/account").await.text.contains("name=\"link\""));
     assert_eq!((refresh(&tokens).await, user_info(&tokens).await), (400, 401));
     assert!(is_sign_in(&through.get("/account").await), "signed out there");
     assert_eq!((refresh(&by_password).await, user_info(&by_password).await), (200, 200));
