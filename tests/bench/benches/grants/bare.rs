@@ -25,6 +25,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
     Exchange,
+    Foreign,
     Code,
     Refresh,
     Rotation,
@@ -33,8 +34,9 @@ pub(crate) enum Of {
 }
 
 impl Of {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Exchange,
+        Self::Foreign,
         Self::Code,
         Self::Refresh,
         Self::Rotation,
@@ -45,6 +47,7 @@ impl Of {
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Exchange => "/bare/exchange",
+            Self::Foreign => "/bare/foreign",
             Self::Code => "/bare/code",
             Self::Refresh => "/bare/refresh",
             Self::Rotation => "/bare/rotation",
@@ -55,7 +58,7 @@ impl Of {
 
     fn route(self) -> MethodRouter<Arc<Bare>> {
         match self {
-            Self::Exchange => post(exchange),
+            Self::Exchange | Self::Foreign => post(exchange),
             Self::Code => post(code),
             Self::Refresh => post(refresh),
             Self::Rotation => post(rotation),

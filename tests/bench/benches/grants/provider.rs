@@ -11,9 +11,9 @@ use crate::browser::{Browser, CALLBACK, VERIFIER};
 use crate::servers::{ALICE, CLIENT, PASSWORD, PUBLIC_CLIENT, RS, SECRET, STS, UMA};
 use crate::turns::{Bench, Requests, member};
 
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(crate) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What a person allows at their sign-in.
 const SCOPE: &str = "openid email";
 /// With a refresh token.

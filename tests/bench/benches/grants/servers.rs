@@ -24,6 +24,7 @@ use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscove
 use serde_json::{Map, json};
 
 use crate::browser::CALLBACK;
+use crate::foreign;
 
 pub(crate) const STS: &str = "https://sts.alice.example";
 pub(crate) const UMA: &str = "https://uma.bob.example";
@@ -61,6 +62,7 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         exchange: ClientPolicy {
             may_exchange: true,
             claims_token_audiences: vec![UrlPattern::parse("*").unwrap()],
+            access_token_audiences: vec![UrlPattern::parse(RS).unwrap()],
             scopes: scopes.clone(),
             ..ClientPolicy::default()
         },
@@ -109,7 +111,8 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         random,
         audit: Arc::new(sts::LogAudit),
     };
-    sts::app(Arc::new(sts::Sts::new(parts).unwrap()))
+    let sts = sts::Sts::new(parts).unwrap();
+    sts::app(Arc::new(sts.with_trusted_issuers(foreign::trusted(key, seams))))
 }
 
 fn copy(key: &SigningKey) -> SigningKey {
