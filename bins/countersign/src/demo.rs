@@ -9,6 +9,7 @@ mod flow002;
 mod flow004;
 mod place;
 mod print;
+mod results;
 mod servers;
 mod story;
 mod teller;

@@ -9,21 +9,16 @@ mod world;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use self::files::Places;
 pub(super) use self::world::World;
-use self::world::{API, BROKER, COLLEGE, DASHBOARD, Grounds, IDP};
+use self::world::{BROKER, COLLEGE, Grounds, IDP};
+use super::results::{self, grounds, server};
 use super::servers::{Failure, Servers};
-use super::story::{Data, Party};
 use super::teller::Teller;
 use super::{Flow, at};
 use crate::output::Output;
 
-/// The drawing's parties, without "Pbench-".
-const DASHBOARD_NAME: &str = "Dashboard";
-const SERVER: &str = "Server";
-const PROVIDER: &str = "IdP";
+/// The drawing's party, without "Pbench-".
 const BROKER_NAME: &str = "Broker";
 
 /// The number of the last arrow.
@@ -60,27 +55,8 @@ impl Flow for World {
     async fn tell(&mut self) -> Result<(), Failure> {
         introduce(self);
         let teller = self.servers.teller();
-        teller.heading("The flow");
-        let body = match dashboard::run(self).await {
-            Ok(body) => {
-                teller.flow_ended(DASHBOARD_NAME, LAST, None);
-                Some(body)
-            }
-            Err(error) => {
-                let said = crate::failure::one_line(&error.to_string());
-                teller.flow_ended(DASHBOARD_NAME, LAST, Some(said));
-                None
-            }
-        };
-        teller.heading("Three refusals");
-        teller.fall_silent();
-        for refusal in refusals::try_all(self).await {
-            teller.refusal(refusal);
-        }
-        if let Some(body) = body {
-            teller.heading("The data");
-            teller.data(data(&body));
-        }
+        let (flow, refusals) = (dashboard::run(self), refusals::try_all(self));
+        results::tell(&teller, LAST, "alice@university.example", flow, refusals).await;
         Ok(())
     }
 }
@@ -89,7 +65,7 @@ impl Flow for World {
 pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     let places = Places::by_hand();
-    world::write(folder, &places)?;
+    grounds::write(folder, &places)?;
     let folder = std::fs::canonicalize(folder)?;
     let file = |name| at(&folder, name);
     let text = format!(
@@ -122,42 +98,17 @@ College, with the password in {password}.
 
 /// Who takes part, a line each.
 fn introduce(world: &World) {
-    let server = |domain, role, url, port: u16| Party {
-        domain,
-        role,
-        url: Some(url),
-        listens: Some(format!("127.0.0.1:{port}")),
-        ..Party::default()
-    };
-    let teller = world.servers.teller();
-    let places = &world.places;
+    let (teller, places) = (world.servers.teller(), &world.places);
     teller.parties(vec![
-        server("university.example", "Identity-Provider (IdP)", IDP, places.idp.port),
-        server("college.example", "another provider", COLLEGE, places.college.port),
-        server("results.example", "Identity-Broker (Broker)", BROKER, places.broker.port),
-        server("results.example", "Pbench-Server (Server)", API, places.api.port),
-        Party {
-            domain: "results.example",
-            role: "Pbench-Dashboard (Dashboard)",
-            client_id: Some(DASHBOARD),
-            registered_at: vec![BROKER],
-            ..Party::default()
-        },
+        server("university.example", "Identity-Provider (IdP)", IDP, &places.idp),
+        server("college.example", "another provider", COLLEGE, &places.college),
+        server("results.example", "Identity-Broker (Broker)", BROKER, &places.broker),
+        server("results.example", "Pbench-Server (Server)", results::API, &places.api),
+        results::dashboard(BROKER),
     ]);
     teller.line(
         "\n  The Dashboard and the Server know the Broker alone, and never see a provider's token.",
     );
-}
-
-/// The data that came, compared with what is there for a curator.
-fn data(body: &[u8]) -> Data {
-    let found = serde_json::from_slice::<Value>(body).ok();
-    let differs = if found == Some(api::data("alice@university.example")) {
-        Vec::new()
-    } else {
-        vec!["it is not what the server has for Alice".to_owned()]
-    };
-    Data { body: String::from_utf8_lossy(body).into_owned(), differs }
 }
 
 #[cfg(test)]

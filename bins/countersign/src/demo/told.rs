@@ -8,6 +8,18 @@ use super::Flow;
 use super::story::Story;
 use super::teller::Teller;
 
+/// What lies in a folder before a demo runs.
+pub(super) trait InFolder {
+    fn folder(&self) -> &Path;
+}
+
+/// Runs a demo over files that `change` changes before anybody reads them.
+pub(super) async fn told<F: Flow<Grounds: InFolder>>(change: impl FnOnce(&Path)) -> Story {
+    let grounds = F::prepare().unwrap();
+    let folder = grounds.folder().to_owned();
+    by::<F>(grounds, &folder, change).await
+}
+
 /// Runs a demo over its files in `folder`, which `change` changes before anybody reads them.
 pub(super) async fn by<F: Flow>(
     grounds: F::Grounds,

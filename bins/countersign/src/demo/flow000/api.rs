@@ -20,18 +20,14 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::world::{API, DASHBOARD, Heard, IDP, STS, World};
-use super::{PROVIDER, SERVER, SERVICE};
+use super::SERVICE;
+use super::world::{Heard, IDP, STS, World};
+use crate::demo::results::{self, API, ENDPOINTS, PROVIDER, RESULTS, ROLE, SERVER};
 use crate::demo::servers::Failure;
 use crate::demo::story::{CheckLine, Step};
 use crate::demo::teller::Teller;
 
-pub(super) const ENDPOINTS: &str = "/api/v1/endpoints";
 pub(super) const TOKEN: &str = "/api/v1/pbench-token";
-pub(super) const RESULTS: &str = "/api/v1/results";
-/// What a caller of [`RESULTS`] has to be.
-pub(super) const ROLE: &str = "curator";
-
 struct Api {
     brought: AccessTokens,
     provider: IssuerCache,
@@ -58,7 +54,7 @@ pub(super) fn router(world: &World) -> Result<Router, Failure> {
     let routes = Routes::new().role(&format!("POST {RESULTS}"), ROLE).build()?;
     let layer =
         ProtectLayer::new(AccessTokens::new(own, Issuer::parse(STS)?, fetch(), clock()), routes)?;
-    let restricted = Router::new().route(RESULTS, post(results)).with_state(Arc::clone(&api));
+    let restricted = Router::new().route(RESULTS, post(restricted)).with_state(Arc::clone(&api));
     Ok(Router::new()
         .route(ENDPOINTS, get(endpoints))
         .route(TOKEN, post(pbench_token))
@@ -66,10 +62,8 @@ pub(super) fn router(world: &World) -> Result<Router, Failure> {
         .merge(restricted.layer(layer)))
 }
 
-/// A21: nothing that is secret.
 async fn endpoints() -> Response {
-    let document = json!({ "openid": { "issuer": IDP, "client_id": DASHBOARD } });
-    json_response(StatusCode::OK, &document).map(Body::from)
+    results::endpoints(IDP)
 }
 
 /// Arrows 8 to 14.
@@ -179,7 +173,7 @@ fn validated(caller: &VerifiedCaller) -> Step {
 }
 
 /// The restricted endpoint.
-async fn results(
+async fn restricted(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<VerifiedCaller>,
     headers: HeaderMap,
@@ -192,10 +186,5 @@ async fn results(
             .expect(!headers.contains_key(AUTHORIZATION), "the layer was to keep the token");
     api.tell(step);
     let name = caller.claims().get("name").and_then(Value::as_str).unwrap_or_default();
-    json_response(StatusCode::OK, &data(name)).map(Body::from)
-}
-
-/// What is there for a curator.
-pub(super) fn data(name: &str) -> Value {
-    json!({ "results": ["fio", "uperf", "linpack"], "curator": name })
+    json_response(StatusCode::OK, &results::data(name)).map(Body::from)
 }

@@ -2,17 +2,15 @@
 //! script does, and calls the server.
 
 use bytes::Bytes;
-use countersign_fetch::{Limits, Request};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
 use countersign_types::secret::AccessToken;
-use countersign_types::{ClientId, EndpointUrl, Issuer, RedirectUri, ScopeSet, auth_param};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use countersign_types::{ClientId, Issuer, RedirectUri, ScopeSet};
+use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::api::{ENDPOINTS, RESULTS, TOKEN};
-use super::world::{API, DASHBOARD, IDP, World};
-use super::{DASHBOARD_NAME, PROVIDER, SERVER};
+use super::api::TOKEN;
+use super::world::{IDP, World};
+use crate::demo::results::{self, DASHBOARD, DASHBOARD_NAME, Opening, PROVIDER, RESULTS, SERVER};
 use crate::demo::servers::Failure;
 use crate::demo::story::{Message, Step};
 use crate::demo::token_answer::TokenAnswer;
@@ -24,25 +22,17 @@ const AUTHORIZE: &str = "https://idp.university.example/authorize";
 /// Arrows 1 to 17, and the body of the last.
 pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
     let teller = world.servers.teller();
-    let document = send(world, Method::GET, ENDPOINTS, None).await?;
-    teller.step(Step::new(Some(1), DASHBOARD_NAME, SERVER, "GET IAM scheme & link"));
-    let openid: Value = serde_json::from_slice(document.body())?;
-    let said = |name: &str| {
-        openid.get("openid").and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or_default()
+    let opening = Opening {
+        asks: "GET IAM scheme & link",
+        answers: "200 authentication schema/link",
+        secret: "a secret is published",
     };
-    let text = String::from_utf8_lossy(document.body());
-    teller.step(
-        Step::new(Some(2), SERVER, DASHBOARD_NAME, "200 authentication schema/link")
-            .detail("issuer", said("issuer"))
-            .detail("client_id", said("client_id"))
-            .expect(document.status() == StatusCode::OK, format!("{}", document.status()))
-            .expect(!text.contains("secret"), "a secret is published"),
-    );
+    let client = results::opened(&world.servers, &opening).await?;
 
-    let token = sign_in(world, "alice", said("client_id"), true).await?;
+    let token = sign_in(world, "alice", &client, true).await?;
     let step = Step::new(Some(7), DASHBOARD_NAME, SERVER, format!("POST {TOKEN} request"));
     teller.step(step.token_again("Authorization", format!("Bearer {}", token.expose())));
-    let answer = send(world, Method::POST, TOKEN, Some(&token)).await?;
+    let answer = results::send(&world.servers, Method::POST, TOKEN, Some(&token)).await?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let pbench = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
     let pbench = AccessToken::new(pbench);
@@ -56,20 +46,17 @@ pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
 
     let step = Step::new(Some(16), DASHBOARD_NAME, SERVER, format!("POST {RESULTS} request"));
     teller.step(step.token_again("Authorization", format!("Bearer {}", pbench.expose())));
-    let answer = send(world, Method::POST, RESULTS, Some(&pbench)).await?;
+    let answer = results::send(&world.servers, Method::POST, RESULTS, Some(&pbench)).await?;
     let step =
         Step::new(Some(17), SERVER, DASHBOARD_NAME, format!("case 1: 200 {RESULTS} response"));
     teller.step(step.expect(answer.status() == StatusCode::OK, format!("{}", answer.status())));
 
     // The provider's own token opens nothing here.
-    let refused = send(world, Method::POST, RESULTS, Some(&token)).await?;
-    let challenge = refused.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-    let challenges = auth_param::parse(challenge.unwrap_or_default()).unwrap_or_default();
-    let error = challenges.iter().find_map(|challenge| challenge.param("error"));
+    let refused = results::send(&world.servers, Method::POST, RESULTS, Some(&token)).await?;
     let words = format!("case 2: 401 {RESULTS} response (with the IdP's token)");
     teller.step(
         Step::new(Some(18), SERVER, DASHBOARD_NAME, words)
-            .detail("error", error.unwrap_or_default())
+            .detail("error", results::challenged(&refused, "error").unwrap_or_default())
             .expect(refused.status() == StatusCode::UNAUTHORIZED, format!("{}", refused.status())),
     );
     Ok(answer.into_body())
@@ -92,7 +79,7 @@ pub(super) async fn sign_in(
     let issuer = Issuer::parse(IDP)?;
     let answered = TokenAnswer::heard_by(world.servers.fetch());
     let provider = RelyingParty::discover(answered.clone(), &issuer, registration).await?;
-    let callback = RedirectUri::parse(&format!("{API}/callback"))?;
+    let callback = RedirectUri::parse(results::CALLBACK)?;
     let scope = ScopeSet::parse(SCOPE)?;
     let (url, pending) = provider.begin(&callback, &scope, random.as_ref())?;
     let credentials = Credentials { username: username.to_owned(), password: world.password() };
@@ -142,24 +129,8 @@ fn told_apart(mut heard: Vec<Message>) -> (Vec<Message>, Vec<Message>) {
 /// A token of the API's own server, for somebody.
 pub(super) async fn pbench_token(world: &World, username: &str) -> Result<AccessToken, Failure> {
     let brought = sign_in(world, username, DASHBOARD, false).await?;
-    let answer = send(world, Method::POST, TOKEN, Some(&brought)).await?;
+    let answer = results::send(&world.servers, Method::POST, TOKEN, Some(&brought)).await?;
     let body: Value = serde_json::from_slice(answer.body())?;
     let token = body.get("access_token").and_then(Value::as_str).ok_or("no token was given")?;
     Ok(AccessToken::new(token))
-}
-
-/// A request to the server.
-pub(super) async fn send(
-    world: &World,
-    method: Method,
-    path: &str,
-    token: Option<&AccessToken>,
-) -> Result<Response<Bytes>, Failure> {
-    let url = EndpointUrl::parse(&format!("{API}{path}"))?;
-    let mut request = Request::new(method, url, Limits::resource());
-    if let Some(token) = token {
-        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
-        request = request.with_header(AUTHORIZATION, bearer);
-    }
-    Ok(world.servers.fetch().fetch(request).await?)
 }

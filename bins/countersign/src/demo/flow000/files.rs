@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use crate::demo::files;
+use super::world::{IDP as IDP_URL, STS as STS_URL};
 use crate::demo::place::{Place, values};
-use crate::private_file;
+use crate::demo::results::API as API_URL;
+use crate::demo::results::grounds::{self, Made, write_files};
 
 pub(super) const IDP: &str = "idp.toml";
 pub(super) const STS: &str = "sts.toml";
@@ -18,7 +19,7 @@ pub(super) const PEOPLE: [&str; 2] = ["alice", "bob"];
 
 /// Where everybody is.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     pub(super) idp: Place,
     pub(super) sts: Place,
     pub(super) api: Place,
@@ -33,32 +34,29 @@ impl Places {
             api: Place::by_hand("results", 8450),
         }
     }
+}
 
-    /// Which names lead where. The guard refuses loopback addresses; this is its one exception.
-    pub(super) fn connect_to(&self) -> Vec<String> {
-        [&self.idp, &self.sts, &self.api].map(Place::leads_to).to_vec()
+impl grounds::Places<3> for Places {
+    const URLS: [&'static str; 3] = [IDP_URL, STS_URL, API_URL];
+
+    fn of([idp, sts, api]: [Place; 3]) -> Self {
+        Self { idp, sts, api }
     }
-}
 
-/// What only a run knows.
-pub(super) struct Secrets<'a> {
-    pub(super) client: &'a str,
-    pub(super) password: &'a str,
-    pub(super) password_hash: &'a str,
-}
+    fn all(&self) -> [&Place; 3] {
+        [&self.idp, &self.sts, &self.api]
+    }
 
-/// Writes the files, and the secrets that they name.
-pub(super) fn write(folder: &Path, places: &Places, secrets: &Secrets<'_>) -> io::Result<()> {
-    let mut filled = vec![("PASSWORD_HASH", secrets.password_hash.to_owned())];
-    filled.extend(values(["IDP", "IDP_PORT", "IDP_HOST"], &places.idp));
-    filled.extend(values(["STS", "STS_PORT", "STS_HOST"], &places.sts));
-    filled.extend(values(["API", "API_PORT", "API_HOST"], &places.api));
-    let texts = [(IDP, IDP_TOML), (STS, STS_TOML), (API, API_TOML), (CLIENT, CLIENT_TOML)];
-    files::write(folder, &places.connect_to(), &filled, &texts)?;
-    private_file::write(&folder.join(SECRET), secrets.client.as_bytes())?;
-    PEOPLE.iter().try_for_each(|name| {
-        private_file::write(&folder.join(format!("{name}.password")), secrets.password.as_bytes())
-    })
+    fn write(&self, folder: &Path, made: &Made, password_hash: &str) -> io::Result<()> {
+        let mut filled = vec![("PASSWORD_HASH", password_hash.to_owned())];
+        filled.extend(values(["IDP", "IDP_PORT", "IDP_HOST"], &self.idp));
+        filled.extend(values(["STS", "STS_PORT", "STS_HOST"], &self.sts));
+        filled.extend(values(["API", "API_PORT", "API_HOST"], &self.api));
+        let texts = [(IDP, IDP_TOML), (STS, STS_TOML), (API, API_TOML), (CLIENT, CLIENT_TOML)];
+        let (secrets, people) =
+            ([(SECRET, made.client.as_str())], (PEOPLE, made.password.as_str()));
+        write_files(folder, &self.connect_to(), &filled, &texts, &secrets, people)
+    }
 }
 
 const IDP_TOML: &str = r#"# The provider where people have their accounts: it has never heard of the results.

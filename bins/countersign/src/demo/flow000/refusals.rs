@@ -1,20 +1,21 @@
 //! Three attacks on the running parties, each through the doors of the honest ones, and what stops
 //! each.
 
-use bytes::Bytes;
 use countersign_fetch::{Limits, Request};
 use countersign_token_exchange::Step as Exchanged;
-use countersign_types::{EndpointUrl, auth_param};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use countersign_types::EndpointUrl;
+use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::api::{RESULTS, TOKEN};
+use super::api::TOKEN;
 use super::dashboard;
-use super::world::{DASHBOARD, STS, World};
+use super::world::{STS, World};
 use crate::demo::attack::{Attack, Refused};
+use crate::demo::results::refused::{Said, by_challenge, judged};
+use crate::demo::results::{self, DASHBOARD, RESULTS};
 use crate::demo::servers::Failure;
-use crate::demo::story::{CheckLine, Refusal};
+use crate::demo::story::Refusal;
 
 const ANOTHER_APPLICATION: Attack = Attack {
     title: "A token that was made for another application",
@@ -42,33 +43,24 @@ const ANOTHER_API: Attack = Attack {
 
 /// Tries all three.
 pub(super) async fn try_all(world: &World) -> Vec<Refusal> {
-    let (answer, failed) = apart(another_application(world).await);
-    let first = ANOTHER_APPLICATION.judge(answer, failed.as_ref());
-    let (answer, failed) = apart(without_the_role(world).await);
-    let second = WITHOUT_THE_ROLE.judge(answer, failed.as_ref());
+    let first = judged(&ANOTHER_APPLICATION, another_application(world).await);
+    let second = judged(&WITHOUT_THE_ROLE, without_the_role(world).await);
     world.heard.checks();
     let answer = another_api(world).await;
     let failed = world.heard.checks().into_iter().find(|check| !check.passed);
     vec![first, second, ANOTHER_API.judge(answer, failed.as_ref())]
 }
 
-type Said = (Refused, CheckLine);
-
-fn apart(said: Result<Said, Failure>) -> (Result<Refused, Failure>, Option<CheckLine>) {
-    match said {
-        Ok((refused, failed)) => (Ok(refused), Some(failed)),
-        Err(error) => (Err(error), None),
-    }
-}
-
 async fn another_application(world: &World) -> Result<Said, Failure> {
     let token = dashboard::sign_in(world, "alice", "library", false).await?;
-    challenged(&dashboard::send(world, Method::POST, TOKEN, Some(&token)).await?)
+    let answer = results::send(&world.servers, Method::POST, TOKEN, Some(&token)).await?;
+    Ok(by_challenge(&answer))
 }
 
 async fn without_the_role(world: &World) -> Result<Said, Failure> {
     let token = dashboard::pbench_token(world, "bob").await?;
-    challenged(&dashboard::send(world, Method::POST, RESULTS, Some(&token)).await?)
+    let answer = results::send(&world.servers, Method::POST, RESULTS, Some(&token)).await?;
+    Ok(by_challenge(&answer))
 }
 
 async fn another_api(world: &World) -> Result<Refused, Failure> {
@@ -90,14 +82,4 @@ async fn another_api(world: &World) -> Result<Refused, Failure> {
     let body: Value = serde_json::from_slice(answer.body())?;
     let error = body.get("error").and_then(Value::as_str).unwrap_or("none").to_owned();
     Ok(Refused { status: answer.status(), error })
-}
-
-/// What the challenge says.
-fn challenged(answer: &Response<Bytes>) -> Result<Said, Failure> {
-    let header = answer.headers().get(WWW_AUTHENTICATE).map(HeaderValue::to_str).transpose()?;
-    let challenges = auth_param::parse(header.unwrap_or_default()).unwrap_or_default();
-    let said = |name: &str| challenges.iter().find_map(|it| it.param(name)).unwrap_or("none");
-    let refused = Refused { status: answer.status(), error: said("error").to_owned() };
-    let (name, section) = (said("error_description").to_owned(), "RFC 6750 §3.1".to_owned());
-    Ok((refused, CheckLine { name, section, passed: false, note: None }))
 }

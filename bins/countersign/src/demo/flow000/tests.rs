@@ -1,19 +1,11 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
 use super::*;
-use crate::demo::story::Story;
-use crate::demo::told::{self, differences, differs, replace};
-
-/// Runs the demo over files that were changed before anybody read them.
-async fn told(change: impl FnOnce(&Path)) -> Story {
-    let grounds = Grounds::prepare().unwrap();
-    let folder = grounds.folder().to_owned();
-    told::by::<World>(grounds, &folder, change).await
-}
+use crate::demo::told::{differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f000_1_the_flow_is_as_drawn() {
-    let story = told(|_| {}).await;
+    let story = told::<World>(|_| {}).await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
     let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
@@ -38,7 +30,7 @@ async fn f000_1_the_flow_is_as_drawn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_not_trusted_differs_and_comes_to_its_end() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         let (old, new) =
             ("audiences = [\"https://results.example\"]\nrefresh", "clients = [\"x\"]\n#");
         replace(folder, files::STS, old, new);
@@ -52,7 +44,8 @@ async fn a_provider_that_is_not_trusted_differs_and_comes_to_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_the_role_differs() {
     let story =
-        told(|folder| replace(folder, files::IDP, "groups = [\"staff\"]", "groups = []")).await;
+        told::<World>(|folder| replace(folder, files::IDP, "groups = [\"staff\"]", "groups = []"))
+            .await;
     differs(&story, "403 Forbidden");
     differs(&story, "it is not what the server has for Alice");
 }

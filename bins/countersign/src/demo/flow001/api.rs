@@ -12,18 +12,12 @@ use countersign_resource::{IntrospectedTokens, ProtectLayer, Routes, VerifiedCal
 use countersign_types::ResourceIdentifier;
 use countersign_types::wire::json_response;
 use http::StatusCode;
-use serde_json::{Value, json};
 
-use super::SERVER;
-use super::world::{API, BROKER, DASHBOARD, World};
+use super::world::{BROKER, World};
+use crate::demo::results::{self, API, ENDPOINTS, RESULTS, ROLE, SERVER};
 use crate::demo::servers::Failure;
 use crate::demo::story::Step;
 use crate::demo::teller::Teller;
-
-pub(super) const ENDPOINTS: &str = "/api/v1/endpoints";
-pub(super) const RESULTS: &str = "/api/v1/results";
-/// What a caller of [`RESULTS`] has to be.
-const ROLE: &str = "curator";
 
 pub(super) fn router(world: &World) -> Result<Router, Failure> {
     let routes = Routes::new().role(&format!("POST {RESULTS}"), ROLE).build()?;
@@ -35,20 +29,18 @@ pub(super) fn router(world: &World) -> Result<Router, Failure> {
         world.servers.random(),
     );
     let restricted = Router::new()
-        .route(RESULTS, post(results))
+        .route(RESULTS, post(restricted))
         .with_state(world.servers.teller())
         .layer(ProtectLayer::new(tokens, routes)?);
     Ok(Router::new().route(ENDPOINTS, get(endpoints)).merge(restricted))
 }
 
-/// A21: the drawing's optional client_secret is never there.
 async fn endpoints() -> Response {
-    let document = json!({ "openid": { "issuer": BROKER, "client_id": DASHBOARD } });
-    json_response(StatusCode::OK, &document).map(Body::from)
+    results::endpoints(BROKER)
 }
 
 /// The restricted endpoint.
-async fn results(
+async fn restricted(
     State(teller): State<Arc<Teller>>,
     Extension(caller): Extension<VerifiedCaller>,
 ) -> Response {
@@ -60,10 +52,5 @@ async fn results(
         teller.step(step);
     }
     let email = caller.email().map_or("", |email| email.as_str());
-    json_response(StatusCode::OK, &data(email)).map(Body::from)
-}
-
-/// What is there for a curator.
-pub(super) fn data(email: &str) -> Value {
-    json!({ "results": ["fio", "uperf", "linpack"], "curator": email })
+    json_response(StatusCode::OK, &results::data(email)).map(Body::from)
 }

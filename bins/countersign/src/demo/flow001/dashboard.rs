@@ -7,19 +7,19 @@ use countersign_login::headless::{Through, sign_in_through};
 use countersign_login::{Credentials, Registration, RelyingParty, Tokens};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, EndpointUrl, Issuer, RedirectUri, ScopeSet};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::api::{ENDPOINTS, RESULTS};
-use super::world::{API, BROKER, COLLEGE, DASHBOARD, IDP, World};
-use super::{BROKER_NAME, DASHBOARD_NAME, PROVIDER, SERVER};
+use super::BROKER_NAME;
+use super::world::{BROKER, COLLEGE, IDP, World};
+use crate::demo::results::{
+    self, CALLBACK, DASHBOARD, DASHBOARD_NAME, Opening, PROVIDER, RESULTS, SERVER,
+};
 use crate::demo::servers::Failure;
 use crate::demo::story::{Message, Step};
 use crate::demo::token_answer::TokenAnswer;
 
 const SCOPE: &str = "openid profile email offline_access";
-pub(super) const CALLBACK: &str = "https://results.example/callback";
 
 /// Who signs in, and where.
 #[derive(Clone, Copy)]
@@ -35,20 +35,12 @@ pub(super) const CAROL: Person = Person { username: "carol", alias: "college", p
 /// Arrows 1 to 11, and the body of the tenth.
 pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
     let teller = world.servers.teller();
-    let document = send(world, Method::GET, ENDPOINTS, None).await?;
-    teller.step(Step::new(Some(1), DASHBOARD_NAME, SERVER, "GET Pbench client ID"));
-    let openid: Value = serde_json::from_slice(document.body())?;
-    let said = |name: &str| {
-        openid.get("openid").and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or_default()
+    let opening = Opening {
+        asks: "GET Pbench client ID",
+        answers: "200 Response",
+        secret: "a client_secret is published (A21)",
     };
-    let text = String::from_utf8_lossy(document.body());
-    teller.step(
-        Step::new(Some(2), SERVER, DASHBOARD_NAME, "200 Response")
-            .detail("issuer", said("issuer"))
-            .detail("client_id", said("client_id"))
-            .expect(document.status() == StatusCode::OK, format!("{}", document.status()))
-            .expect(!text.contains("secret"), "a client_secret is published (A21)"),
-    );
+    results::opened(&world.servers, &opening).await?;
 
     let SignedIn { tokens, response, .. } = sign_in(world, ALICE).await?;
     let lasts = response.get("refresh_expires_in").and_then(Value::as_u64);
@@ -70,15 +62,14 @@ pub(super) async fn run(world: &World) -> Result<Bytes, Failure> {
     let token = &tokens.access_token;
     let step = Step::new(Some(9), DASHBOARD_NAME, SERVER, format!("POST {RESULTS} request"));
     teller.step(step.token_again("Authorization", format!("Bearer {}", token.expose())));
-    let answer = send(world, Method::POST, RESULTS, Some(token)).await?;
+    let answer = results::send(&world.servers, Method::POST, RESULTS, Some(token)).await?;
     let words = format!("case 1: 200 {RESULTS} response");
     let step = Step::new(Some(10), SERVER, DASHBOARD_NAME, words);
     teller.step(step.expect(answer.status() == StatusCode::OK, format!("{}", answer.status())));
 
     revoke(world, token).await?;
-    let refused = send(world, Method::POST, RESULTS, Some(token)).await?;
-    let challenge = refused.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-    let is_told = challenge.is_some_and(|challenge| challenge.contains("error=\"invalid_token\""));
+    let refused = results::send(&world.servers, Method::POST, RESULTS, Some(token)).await?;
+    let is_told = results::challenged(&refused, "error").as_deref() == Some("invalid_token");
     let words = format!("case 2: 401 {RESULTS} response (the token is revoked)");
     teller.step(
         Step::new(Some(11), SERVER, DASHBOARD_NAME, words)
@@ -196,20 +187,4 @@ async fn revoke(world: &World, token: &AccessToken) -> Result<(), Failure> {
     let request = Request::post_form(url, &params, Limits::resource());
     let answer = world.servers.fetch().fetch(request).await?;
     if answer.status() == StatusCode::OK { Ok(()) } else { Err("nothing was revoked".into()) }
-}
-
-/// A request to the server.
-pub(super) async fn send(
-    world: &World,
-    method: Method,
-    path: &str,
-    token: Option<&AccessToken>,
-) -> Result<Response<Bytes>, Failure> {
-    let url = EndpointUrl::parse(&format!("{API}{path}"))?;
-    let mut request = Request::new(method, url, Limits::resource());
-    if let Some(token) = token {
-        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
-        request = request.with_header(AUTHORIZATION, bearer);
-    }
-    Ok(world.servers.fetch().fetch(request).await?)
 }

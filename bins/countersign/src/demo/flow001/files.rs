@@ -3,9 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use crate::demo::files;
+use super::world::{BROKER as BROKER_URL, COLLEGE as COLLEGE_URL, IDP as IDP_URL};
 use crate::demo::place::{Place, values};
-use crate::private_file;
+use crate::demo::results::API as API_URL;
+use crate::demo::results::grounds::{self, Made, write_files};
 
 pub(super) const IDP: &str = "idp.toml";
 pub(super) const COLLEGE: &str = "college.toml";
@@ -22,7 +23,7 @@ pub(super) const PEOPLE: [&str; 2] = ["alice", "carol"];
 
 /// Where everybody is.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     pub(super) idp: Place,
     pub(super) college: Place,
     pub(super) broker: Place,
@@ -39,47 +40,38 @@ impl Places {
             api: Place::by_hand("results", 8450),
         }
     }
+}
 
-    pub(super) const fn all(&self) -> [&Place; 4] {
+impl grounds::Places<4> for Places {
+    const URLS: [&'static str; 4] = [IDP_URL, COLLEGE_URL, BROKER_URL, API_URL];
+
+    fn of([idp, college, broker, api]: [Place; 4]) -> Self {
+        Self { idp, college, broker, api }
+    }
+
+    fn all(&self) -> [&Place; 4] {
         [&self.idp, &self.college, &self.broker, &self.api]
     }
 
-    /// Which names lead where. The guard refuses loopback addresses; this is its one exception.
-    pub(super) fn connect_to(&self) -> Vec<String> {
-        self.all().map(Place::leads_to).to_vec()
+    fn write(&self, folder: &Path, made: &Made, password_hash: &str) -> io::Result<()> {
+        let mut filled = vec![("PASSWORD_HASH", password_hash.to_owned())];
+        filled.extend(values(["IDP", "IDP_PORT", "IDP_HOST"], &self.idp));
+        filled.extend(values(["COLLEGE", "COLLEGE_PORT", "COLLEGE_HOST"], &self.college));
+        filled.extend(values(["BROKER", "BROKER_PORT", "BROKER_HOST"], &self.broker));
+        filled.extend(values(["API", "API_PORT", "API_HOST"], &self.api));
+        let idp = provider("IDP", "University", "university.example", "university", PEOPLE[0]);
+        let college = provider("COLLEGE", "College", "college.example", "college", PEOPLE[1]);
+        let texts = [
+            (IDP, idp.as_str()),
+            (COLLEGE, &college),
+            (BROKER, BROKER_TOML),
+            (API, API_TOML),
+            (CLIENT, CLIENT_TOML),
+        ];
+        let secrets = [(API_SECRET, made.client.as_str()), (BROKER_SECRET, &made.broker)];
+        let people = (PEOPLE, made.password.as_str());
+        write_files(folder, &self.connect_to(), &filled, &texts, &secrets, people)
     }
-}
-
-/// What only a run knows.
-pub(super) struct Secrets<'a> {
-    pub(super) api: &'a str,
-    pub(super) broker: &'a str,
-    pub(super) password: &'a str,
-    pub(super) password_hash: &'a str,
-}
-
-/// Writes the files, and the secrets that they name.
-pub(super) fn write(folder: &Path, places: &Places, secrets: &Secrets<'_>) -> io::Result<()> {
-    let mut filled = vec![("PASSWORD_HASH", secrets.password_hash.to_owned())];
-    filled.extend(values(["IDP", "IDP_PORT", "IDP_HOST"], &places.idp));
-    filled.extend(values(["COLLEGE", "COLLEGE_PORT", "COLLEGE_HOST"], &places.college));
-    filled.extend(values(["BROKER", "BROKER_PORT", "BROKER_HOST"], &places.broker));
-    filled.extend(values(["API", "API_PORT", "API_HOST"], &places.api));
-    let idp = provider("IDP", "University", "university.example", "university", PEOPLE[0]);
-    let college = provider("COLLEGE", "College", "college.example", "college", PEOPLE[1]);
-    let texts = [
-        (IDP, idp.as_str()),
-        (COLLEGE, &college),
-        (BROKER, BROKER_TOML),
-        (API, API_TOML),
-        (CLIENT, CLIENT_TOML),
-    ];
-    files::write(folder, &places.connect_to(), &filled, &texts)?;
-    private_file::write(&folder.join(API_SECRET), secrets.api.as_bytes())?;
-    private_file::write(&folder.join(BROKER_SECRET), secrets.broker.as_bytes())?;
-    PEOPLE.iter().try_for_each(|name| {
-        private_file::write(&folder.join(format!("{name}.password")), secrets.password.as_bytes())
-    })
 }
 
 /// A provider with one person, and one client: the broker.

@@ -2,17 +2,18 @@
 //! each.
 
 use countersign_fetch::{Limits, Request};
-use countersign_types::{EndpointUrl, Params, auth_param};
-use http::header::{LOCATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, StatusCode};
+use countersign_types::{EndpointUrl, Params};
+use http::header::LOCATION;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::api::RESULTS;
-use super::dashboard::{self, ALICE, CALLBACK, CAROL};
-use super::world::{BROKER, DASHBOARD, World};
-use crate::demo::attack::{Attack, Refused};
+use super::dashboard::{self, ALICE, CAROL};
+use super::world::{BROKER, World};
+use crate::demo::attack::Attack;
+use crate::demo::results::refused::{Said, by_challenge, judged, said};
+use crate::demo::results::{self, CALLBACK, DASHBOARD, RESULTS};
 use crate::demo::servers::Failure;
-use crate::demo::story::{CheckLine, Refusal};
+use crate::demo::story::Refusal;
 
 const NO_PROOF_KEY: Attack = Attack {
     title: "A request without a proof key",
@@ -40,27 +41,11 @@ const WITHOUT_THE_ROLE: Attack = Attack {
 
 /// Tries all three.
 pub(super) async fn try_all(world: &World) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    for (attack, said) in [
-        (&NO_PROOF_KEY, no_proof_key(world).await),
-        (&USED_CODE, used_code(world).await),
-        (&WITHOUT_THE_ROLE, without_the_role(world).await),
-    ] {
-        let (answer, failed) = match said {
-            Ok((refused, failed)) => (Ok(refused), Some(failed)),
-            Err(error) => (Err(error), None),
-        };
-        refusals.push(attack.judge(answer, failed.as_ref()));
-    }
-    refusals
-}
-
-type Said = (Refused, CheckLine);
-
-fn said(status: StatusCode, error: &str, description: &str, section: &str) -> Said {
-    let (name, section) = (description.to_owned(), section.to_owned());
-    let refused = Refused { status, error: error.to_owned() };
-    (refused, CheckLine { name, section, passed: false, note: None })
+    vec![
+        judged(&NO_PROOF_KEY, no_proof_key(world).await),
+        judged(&USED_CODE, used_code(world).await),
+        judged(&WITHOUT_THE_ROLE, without_the_role(world).await),
+    ]
 }
 
 async fn no_proof_key(world: &World) -> Result<Said, Failure> {
@@ -97,9 +82,6 @@ async fn used_code(world: &World) -> Result<Said, Failure> {
 async fn without_the_role(world: &World) -> Result<Said, Failure> {
     let tokens = dashboard::sign_in(world, CAROL).await?.tokens;
     let token = Some(&tokens.access_token);
-    let answer = dashboard::send(world, Method::POST, RESULTS, token).await?;
-    let header = answer.headers().get(WWW_AUTHENTICATE).map(HeaderValue::to_str).transpose()?;
-    let challenges = auth_param::parse(header.unwrap_or_default()).unwrap_or_default();
-    let text = |name: &str| challenges.iter().find_map(|it| it.param(name)).unwrap_or("none");
-    Ok(said(answer.status(), text("error"), text("error_description"), "RFC 6750 §3.1"))
+    let answer = results::send(&world.servers, Method::POST, RESULTS, token).await?;
+    Ok(by_challenge(&answer))
 }

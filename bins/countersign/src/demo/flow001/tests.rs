@@ -1,19 +1,11 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
 use super::*;
-use crate::demo::story::Story;
-use crate::demo::told::{self, differences, differs, replace};
-
-/// Runs the demo over files that were changed before anybody read them.
-async fn told(change: impl FnOnce(&Path)) -> Story {
-    let grounds = Grounds::prepare().unwrap();
-    let folder = grounds.folder().to_owned();
-    told::by::<World>(grounds, &folder, change).await
-}
+use crate::demo::told::{differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f001_1_the_flow_is_as_drawn() {
-    let story = told(|_| {}).await;
+    let story = told::<World>(|_| {}).await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
     let given = story.steps.iter().find(|step| step.number == Some(8)).unwrap();
@@ -34,7 +26,7 @@ async fn f001_1_the_flow_is_as_drawn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_another_than_the_broker_knows_differs() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         replace(
             folder,
             files::BROKER,
@@ -53,5 +45,5 @@ async fn a_person_without_the_role_differs() {
     let change = |folder: &Path| {
         replace(folder, files::BROKER, "[\"curator\", \"reader\"]", "[\"reader\"]");
     };
-    differs(&told(change).await, "403 Forbidden");
+    differs(&told::<World>(change).await, "403 Forbidden");
 }

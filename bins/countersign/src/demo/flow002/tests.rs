@@ -1,19 +1,11 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
 use super::*;
-use crate::demo::story::Story;
-use crate::demo::told::{self, differences, differs, replace};
-
-/// Runs the demo over files that were changed before anybody read them.
-async fn told(change: impl FnOnce(&Path)) -> Story {
-    let grounds = Grounds::prepare().unwrap();
-    let folder = grounds.folder().to_owned();
-    told::by::<World>(grounds, &folder, change).await
-}
+use crate::demo::told::{differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_flow_is_as_drawn() {
-    let story = told(|_| {}).await;
+    let story = told::<World>(|_| {}).await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
     let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
@@ -32,7 +24,7 @@ async fn the_flow_is_as_drawn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_does_not_know_alice_differs_and_comes_to_its_end() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         replace(
             folder,
             files::UMA,
@@ -50,13 +42,13 @@ async fn a_policy_that_does_not_know_alice_differs_and_comes_to_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_data_differs() {
-    let story = told(|folder| replace(folder, files::RS, "[3, 1, 4]", "[2, 7, 1]")).await;
+    let story = told::<World>(|folder| replace(folder, files::RS, "[3, 1, 4]", "[2, 7, 1]")).await;
     assert_eq!(differences(&story), ["it is not what is configured at the resource server"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_issues_no_claims_token_differs() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         let audiences = "claims_token_audiences = [\"*\"]";
         replace(
             folder,
@@ -72,9 +64,10 @@ async fn a_provider_that_issues_no_claims_token_differs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_signed_in_differs() {
-    let story =
-        told(|folder| replace(folder, files::STS, "username = \"alice\"", "username = \"a\""))
-            .await;
+    let story = told::<World>(|folder| {
+        replace(folder, files::STS, "username = \"alice\"", "username = \"a\"")
+    })
+    .await;
     assert_eq!(differences(&story), ["Alice was to be signed in"]);
     assert!(!story.as_drawn());
 }

@@ -110,10 +110,11 @@ impl Grounds {
         let (authority, secrets) = write(folder.path(), ports)?;
         Ok(Self { folder, ports, sts, uma, rs, mallory, authority, secrets, seams })
     }
+}
 
-    /// Where the files are.
-    #[cfg(test)]
-    pub(super) fn folder(&self) -> &Path {
+#[cfg(test)]
+impl crate::demo::told::InFolder for Grounds {
+    fn folder(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -1,19 +1,11 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
 use super::*;
-use crate::demo::story::Story;
-use crate::demo::told::{self, differences, differs, replace};
-
-/// Runs the demo over files that were changed before anybody read them.
-async fn told(change: impl FnOnce(&Path)) -> Story {
-    let grounds = Grounds::prepare().unwrap();
-    let folder = grounds.folder().to_owned();
-    told::by::<World>(grounds, &folder, change).await
-}
+use crate::demo::told::{differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f004_1_the_flow_is_as_drawn_in_both_forms() {
-    let story = told(|_| {}).await;
+    let story = told::<World>(|_| {}).await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
     let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
@@ -39,7 +31,7 @@ async fn f004_1_the_flow_is_as_drawn_in_both_forms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delegation_policy_without_the_client_differs_and_comes_to_its_end() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         let client = "principal == Client::\"https://mail.example/client\"";
         let other = "principal == Client::\"https://news.example/client\"";
         replace(folder, files::DELEGATION, client, other);
@@ -53,7 +45,7 @@ async fn a_delegation_policy_without_the_client_differs_and_comes_to_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn party_7_a_relying_party_whose_policy_refuses_differs() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         replace(folder, files::ACCESS, "action == Action::\"write\"", "action == Action::\"read\"");
     })
     .await;
@@ -64,7 +56,7 @@ async fn party_7_a_relying_party_whose_policy_refuses_differs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_takes_one_form_only_differs() {
-    let story = told(|folder| {
+    let story = told::<World>(|folder| {
         let rule = "id = \"https://mail.example/client\"\ngrants = [\"authorization_code\", \
                     \"token_exchange\"]\nscopes = [\"openid\", \"email\"]\n\n[url_clients.exchange]";
         let issuer_only = format!("{rule}\nactor_audience = \"issuer\"");
@@ -78,9 +70,10 @@ async fn a_provider_that_takes_one_form_only_differs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_signed_in_differs() {
-    let story =
-        told(|folder| replace(folder, files::STS, "username = \"alice\"", "username = \"a\""))
-            .await;
+    let story = told::<World>(|folder| {
+        replace(folder, files::STS, "username = \"alice\"", "username = \"a\"")
+    })
+    .await;
     assert_eq!(differences(&story), ["Alice was to be signed in"]);
     assert!(!story.as_drawn());
 }

@@ -114,10 +114,11 @@ impl Grounds {
         }
         Ok(Self { folder, ports, listeners, authority, password, seams })
     }
+}
 
-    /// Where the files are.
-    #[cfg(test)]
-    pub(super) fn folder(&self) -> &Path {
+#[cfg(test)]
+impl crate::demo::told::InFolder for Grounds {
+    fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
