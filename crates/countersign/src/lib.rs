@@ -171,25 +171,27 @@
 //! ```
 //! use countersign::protocol::uma::Protection;
 //! use countersign::protocol::uma::policy::{
-//!     Decision, Policy, PolicyRequest, RequiredClaim, Revision,
+//!     Decision, Policy, PolicyRequest, RequiredClaim, Revision, Ruling,
 //! };
+//! use countersign::types::Timestamp;
 //!
 //! /// Everyone at `alice.example` may read.
 //! struct Neighbours;
 //!
 //! impl Policy for Neighbours {
-//!     fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
-//!         match request.person {
+//!     fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
+//!         let decision = match request.person {
 //!             None => Decision::NeedClaims(vec![RequiredClaim::email()]),
 //!             Some(person) if request.scope != "get" || person.email.domain() != "alice.example" => {
 //!                 Decision::Deny
 //!             }
 //!             Some(_) => Decision::Permit,
-//!         }
+//!         };
+//!         decision.into()
 //!     }
 //!
 //!     // Another one whenever the rule above changes: then tokens given under it are looked at anew.
-//!     fn revision(&self, _: &Protection) -> Revision {
+//!     fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
 //!         Revision::of("neighbours, 2026-11")
 //!     }
 //! }

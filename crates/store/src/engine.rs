@@ -52,11 +52,13 @@ pub enum RecordTable {
     LinkedIdentities,
     /// What was sent to somebody's inbox at a resource server.
     Messages,
+    /// What resource owners share, and with whom.
+    Shares,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
@@ -69,6 +71,7 @@ impl RecordTable {
         Self::WaitingTickets,
         Self::LinkedIdentities,
         Self::Messages,
+        Self::Shares,
     ];
 }
 

@@ -9,6 +9,7 @@
 //! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
 //! | [`sessions`] | where people are signed in | |
 //! | [`cases`] | what resource owners were asked about people, and what they said | UMA 2.0 Grant §3.3.6 |
+//! | [`shares`] | what resource owners share, and with whom | |
 //! | [`messages`] | what was sent to inboxes at a resource server | |
 //! | [`consents`] | what people allowed which client for good | |
 //! | [`linked_identities`] | whose identity at another provider is whose here | OpenID Connect Core §5.7 |
@@ -90,6 +91,7 @@ pub mod replay;
 pub mod resources;
 pub mod revoked;
 pub mod sessions;
+pub mod shares;
 pub mod sqlite;
 pub mod tickets;
 
@@ -110,5 +112,6 @@ pub use replay::Replay;
 pub use resources::Resources;
 pub use revoked::RevokedTokens;
 pub use sessions::Sessions;
+pub use shares::Shares;
 pub use sqlite::SqliteEngine;
 pub use tickets::Tickets;

@@ -47,6 +47,7 @@ pub struct MemoryEngine {
     waiting_tickets: Sharded<Record>,
     linked_identities: Sharded<Record>,
     messages: Sharded<Record>,
+    shares: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -76,6 +77,7 @@ impl MemoryEngine {
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
             RecordTable::Messages => &self.messages,
+            RecordTable::Shares => &self.shares,
             RecordTable::LinkedIdentities => &self.linked_identities,
         }
     }

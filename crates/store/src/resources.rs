@@ -30,7 +30,7 @@ impl Registrant {
         Digest::of_parts(&parts)
     }
 
-    fn key(&self, id: &str) -> Vec<u8> {
+    pub(crate) fn key(&self, id: &str) -> Vec<u8> {
         let mut key = self.prefix().as_bytes().to_vec();
         key.extend_from_slice(id.as_bytes());
         key

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use countersign_metadata::server::{DocumentKind, well_known};
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Cases, Engine, RefreshTokens, Replay, Resources, StoreError, Tickets,
+    AccessTokens, Cases, Engine, RefreshTokens, Replay, Resources, Shares, StoreError, Tickets,
 };
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -26,6 +26,7 @@ use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
 use crate::pat::StoredToken;
 use crate::routes;
+use crate::shares::OwnerShares;
 
 /// What the operator decides.
 #[derive(Clone, Debug)]
@@ -87,6 +88,7 @@ pub struct Uma {
     pub(crate) refresh_tokens: RefreshTokens<Grant>,
     pub(crate) cases: Cases<Case>,
     pub(crate) case_room: Arc<CaseRoom>,
+    pub(crate) owner_shares: Arc<OwnerShares>,
     pub(crate) resources: Resources<ResourceDescription>,
     pub(crate) replay: Replay,
     pub(crate) ticket_quota: Quota,
@@ -118,6 +120,11 @@ impl Uma {
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
             cases: Cases::new(engine()),
+            owner_shares: Arc::new(OwnerShares::new(
+                Shares::new(engine()),
+                Arc::clone(&seams.policy),
+                limits.shares,
+            )),
             case_room: Arc::new(CaseRoom::new(limits.cases, limits.cases_of_a_domain)),
             resources: Resources::new(engine()),
             replay: Replay::new(engine()),

@@ -13,7 +13,7 @@
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
 //!
 //! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked, and
-//! what they do about it.
+//! what they do about it. What they permit beforehand is in [`shares`].
 //!
 //! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
 //! is durable before anything is answered; an RPT is durable before it leaves; a failing store is
@@ -95,6 +95,7 @@ pub mod limits;
 pub mod owner;
 mod pat;
 mod routes;
+pub mod shares;
 pub mod url_clients;
 
 pub use app::{Seams, Uma, UmaConfig, app};
@@ -103,4 +104,5 @@ pub use clients::{Client, Clients, StaticClients};
 pub use discovery::Discovery;
 pub use limits::Limits;
 pub use owner::OwnerError;
+pub use shares::ShareError;
 pub use url_clients::{UrlClientTerms, UrlClients};

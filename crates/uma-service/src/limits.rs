@@ -29,6 +29,8 @@ pub struct Limits {
     pub cases: usize,
     /// How many of them may have their addresses in one mail domain: its last two labels count.
     pub cases_of_a_domain: usize,
+    /// What its owner shares.
+    pub shares: usize,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             refreshes_of_a_client: 50_000,
             cases: 10_000,
             cases_of_a_domain: 1_000,
+            shares: 200_000,
         }
     }
 }

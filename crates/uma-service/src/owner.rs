@@ -77,8 +77,7 @@ impl Uma {
             }
             Err(error) => (None, Err(error)),
         };
-        let registrant = registrant(protection);
-        let case = self.cases.change(&registrant, person.digest(), now, change).await??;
+        let case = self.change_case(protection, person, now, change).await??;
         tracing::info!(
             target: "countersign::audit",
             owner = %protection.owner,
@@ -114,8 +113,7 @@ impl Uma {
             }
             (revoked.as_ref().map(kept), revoked)
         };
-        let registrant = registrant(protection);
-        let revoked = self.cases.change(&registrant, person.digest(), now, change).await?;
+        let revoked = self.change_case(protection, person, now, change).await?;
         if let Some(case) = &revoked {
             tracing::info!(
                 target: "countersign::audit",
@@ -128,6 +126,22 @@ impl Uma {
             );
         }
         Ok(revoked)
+    }
+
+    /// Changes a case, and who has a place with it. After an error nothing is known of either.
+    async fn change_case<T: Send + 'static>(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        now: Timestamp,
+        change: impl FnOnce(Option<Case>) -> (Option<Kept<Case>>, T) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let registrant = registrant(protection);
+        let changed = self.cases.change(&registrant, person.digest(), now, change).await;
+        if changed.is_err() {
+            self.case_room.forget(protection);
+        }
+        changed
     }
 
     fn place(&self, protection: &Protection, person: &PersonId) -> Place {
@@ -172,7 +186,7 @@ pub(crate) async fn ask(
         place.note(&question.person.email, case.open_until(now));
         (Some(kept(&case)), said)
     };
-    uma.cases.change(&registrant, person.digest(), now, change).await
+    uma.change_case(protection, &person, now, change).await
 }
 
 /// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false` if

@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use countersign_store::engine::{
     BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
@@ -23,6 +23,8 @@ struct Failing {
     inner: MemoryEngine,
     left: AtomicUsize,
     listed: AtomicUsize,
+    /// Whether a change is worked out, and then not written.
+    torn: AtomicBool,
 }
 
 impl Failing {
@@ -96,6 +98,11 @@ impl Records for Failing {
         now: Timestamp,
         change: Changer,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
+        if self.torn.load(Ordering::SeqCst) {
+            drop(change(None));
+            self.left.store(0, Ordering::SeqCst);
+            return self.unless_used_up(Box::pin(async { Ok(()) }));
+        }
         self.unless_used_up(self.inner.update(table, key, now, change))
     }
 
@@ -146,6 +153,7 @@ fn world_within(limits: Limits) -> (World, Arc<Failing>) {
         inner,
         left: AtomicUsize::new(usize::MAX),
         listed: AtomicUsize::new(0),
+        torn: AtomicBool::new(false),
     });
     (World::on(Arc::clone(&engine) as Arc<dyn Engine>, limits), engine)
 }
@@ -297,4 +305,29 @@ async fn u22_a_new_person_has_no_other_case_read() {
         }
     }
     assert_eq!(engine.listed.load(Ordering::SeqCst), 1);
+}
+
+/// Whose case could not be written has no place.
+#[tokio::test]
+async fn a_case_that_was_not_written_takes_nobodys_place() {
+    let mut limits = Limits::default();
+    limits.cases = 1;
+    let (world, engine) = world_within(limits);
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    for (number, torn) in [(0, true), (1, false)] {
+        let ticket = world.ticket_for(&pat, &id).await;
+        let mut claims = world.claims(&ticket);
+        claims["email"] = json!(format!("person{number}@alice.example"));
+        engine.torn.store(torn, Ordering::SeqCst);
+        let answer = world.redeem(&ticket, &claims, &[]).await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        if torn {
+            unavailable(&answer);
+        } else {
+            support::submitted(&answer, &ticket);
+        }
+    }
 }

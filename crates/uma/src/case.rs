@@ -163,6 +163,9 @@ pub struct Event {
     pub through: Option<(ClientId, bool)>,
     /// The scopes it is about.
     pub permissions: Vec<Permission>,
+    /// By which policies the owner was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
     /// What the person's identity provider said of them when the owner decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Map<String, Value>>,

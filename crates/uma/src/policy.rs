@@ -1,14 +1,16 @@
 //! Who may reach a resource: the seam. [UG §3.3.4], [UG §5.6]
 //!
 //! [`rules`] is the implementation that reads configuration; another one may stand behind the same
-//! trait.
+//! trait. [`shares`] is what owners say themselves, for a policy that goes by it.
 //!
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 //! [UG §5.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.6
 
 pub mod rules;
+pub mod shares;
 
 use std::collections::BTreeSet;
+use std::sync::RwLock;
 
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, Timestamp, TokenType};
@@ -18,6 +20,8 @@ use crate::person::Person;
 use crate::protection::Protection;
 use crate::resource::{ResourceDescription, ResourceId};
 
+pub use self::shares::{Share, Shares};
+
 /// Decides about one scope at one resource. Same question, same answer.
 ///
 /// What is not permitted is denied: an implementation that has no policy for a resource answers
@@ -25,16 +29,16 @@ use crate::resource::{ResourceDescription, ResourceId};
 pub trait Policy: Send + Sync {
     /// Decides. The person, if there is one, is verified; the client is authenticated, or
     /// identified if it is public; the resource's texts come from the resource server.
-    fn assess(&self, request: &PolicyRequest<'_>) -> Decision;
+    fn assess(&self, request: &PolicyRequest<'_>) -> Ruling;
 
-    /// What the answers about this owner's resources at this resource server rest on: another value
-    /// as soon as one of them may be another.
+    /// What the answers about this owner's resources at this resource server rest on at this moment:
+    /// another value as soon as one of them may be another, by a change or because time has passed.
     ///
     /// An RPT is issued under a revision. While it stands, introspection only compares; once there
     /// is another, every permission of the RPT is assessed anew, so that a change of policy bites
     /// at the next use of the token. An RPT outlives a restart: a counter that begins again is no
     /// revision.
-    fn revision(&self, protection: &Protection) -> Revision;
+    fn revision(&self, protection: &Protection, now: Timestamp) -> Revision;
 
     /// The claims beside issuer, subject, e-mail address and presence that those answers may depend
     /// on. Of what a claims token said, these alone are kept with an RPT, and count when it is
@@ -42,6 +46,53 @@ pub trait Policy: Send + Sync {
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {
         let _ = protection;
         BTreeSet::new()
+    }
+
+    /// Where the shares are that this policy goes by; `None` if owners share nothing under it. Whoever
+    /// keeps them sees to it that an owner's are [loaded](Shares::load) before policy is asked.
+    fn shares(&self) -> Option<&RwLock<Shares>> {
+        None
+    }
+}
+
+/// An answer, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The answer.
+    pub decision: Decision,
+    /// Why, for the owner and the operator. The requesting party's side is never told.
+    pub why: Vec<Reason>,
+}
+
+impl From<Decision> for Ruling {
+    /// For no reason that has a name.
+    fn from(decision: Decision) -> Self {
+        Self { decision, why: Vec::new() }
+    }
+}
+
+/// What an answer rests on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The policy of this name decided.
+    Policy(String),
+    /// A claim of this name is missing.
+    Missing(String),
+    /// The claim of this name is not as it would have to be.
+    Wrong(String),
+    /// A policy could not be evaluated, which denies.
+    Failed(String),
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Policy(name) => write!(f, "by {name:?}"),
+            Self::Missing(claim) => write!(f, "claim {claim:?} is missing"),
+            Self::Wrong(claim) => write!(f, "claim {claim:?} is another"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+        }
     }
 }
 
@@ -54,6 +105,17 @@ impl Revision {
     #[must_use]
     pub fn of(content: impl AsRef<[u8]>) -> Self {
         Self(Digest::of(content.as_ref()))
+    }
+
+    /// The revision of what rests on each of these.
+    #[must_use]
+    pub fn joined(parts: impl IntoIterator<Item = Option<Self>>) -> Self {
+        let mut octets = Vec::new();
+        for part in parts {
+            octets.push(u8::from(part.is_some()));
+            octets.extend(part.iter().flat_map(|Self(digest)| digest.as_bytes()));
+        }
+        Self::of(octets)
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8] {

@@ -125,7 +125,7 @@ impl Rpt {
         if self.person.as_ref().is_some_and(|person| current.settings.refuses(&person.iss)) {
             return Vec::new();
         }
-        let revision = current.policy.revision(&self.protection);
+        let revision = current.policy.revision(&self.protection, current.now);
         let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
         let still = |permission: &Permission| {
             let resource = current.registered.get(&permission.resource_id)?;
@@ -161,7 +161,7 @@ impl Rpt {
         current: Current<'_>,
     ) -> ScopeSet {
         let permitted = scopes.iter().filter(|scope| {
-            let decision = current.policy.assess(&PolicyRequest {
+            let ruling = current.policy.assess(&PolicyRequest {
                 protection: &self.protection,
                 resource_id: &permission.resource_id,
                 resource,
@@ -170,7 +170,7 @@ impl Rpt {
                 client: &self.client,
                 now: current.now,
             });
-            match decision {
+            match ruling.decision {
                 Decision::Permit => true,
                 Decision::AskOwner => self.is_approved(permission, scope, current),
                 Decision::NeedClaims(_) | Decision::Deny => false,
@@ -188,6 +188,7 @@ mod tests {
     use countersign_types::{EmailAddress, Issuer};
 
     use super::*;
+    use crate::policy::Ruling;
     use crate::protection::OwnerId;
     use crate::resource::ResourceId;
 
@@ -209,16 +210,16 @@ mod tests {
     }
 
     impl Policy for Department {
-        fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+        fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let person = request.person.unwrap();
             let permitted = ScopeSet::parse(self.scopes).unwrap().contains(request.scope)
                 && self.resource == request.resource.name()
                 && person.claims.get("department") == Some(&json!("research"));
-            if permitted { Decision::Permit } else { Decision::Deny }
+            if permitted { Decision::Permit.into() } else { Decision::Deny.into() }
         }
 
-        fn revision(&self, _: &Protection) -> Revision {
+        fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
             Revision::of(self.scopes)
         }
     }
@@ -228,7 +229,8 @@ mod tests {
             resource_id: ResourceId::parse("r1").unwrap(),
             resource_scopes: ScopeSet::parse("get put").unwrap(),
         }];
-        let revision = department("get put").revision(&protection("bob", "rs"));
+        let revision =
+            department("get put").revision(&protection("bob", "rs"), Timestamp::from_unix(1000));
         Rpt {
             protection: protection("bob", "rs"),
             audience: ResourceIdentifier::parse("https://rs.example").unwrap(),

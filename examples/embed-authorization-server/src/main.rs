@@ -23,13 +23,13 @@ use countersign::adapters::store::SqliteEngine;
 use countersign::client::{Client as Application, ClientError, Registration};
 use countersign::client_auth::{Credentials, Method, Proof, RegisteredClient, SecretDigest};
 use countersign::protocol::uma::policy::{
-    Decision, Policy, PolicyRequest, RequiredClaim, Revision,
+    Decision, Policy, PolicyRequest, RequiredClaim, Revision, Ruling,
 };
 use countersign::protocol::uma::protection::{
     OwnerId, Protection, ResourceParameter, ResourceServer,
 };
 use countersign::types::secret::ClientSecret;
-use countersign::types::{ClientId, Issuer, ResourceIdentifier, ScopeSet};
+use countersign::types::{ClientId, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
 use countersign::uma::discovery::NetworkDiscovery;
 use countersign::uma::{Client, LogAudit, Seams, StaticClients, Uma, UmaConfig, app};
 use countersign_testkit::{Deployment, Party, names};
@@ -38,9 +38,9 @@ use countersign_testkit::{Deployment, Party, names};
 struct Neighbours;
 
 impl Policy for Neighbours {
-    fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+    fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
         let Some(person) = request.person else {
-            return Decision::NeedClaims(vec![RequiredClaim::email()]);
+            return Decision::NeedClaims(vec![RequiredClaim::email()]).into();
         };
         let resource = request.resource.name().unwrap_or_default();
         let yes = resource == "RS API"
@@ -53,11 +53,11 @@ impl Policy for Neighbours {
             "policy: {sub} of {iss} ({email}), scope {} at {resource}: {answer}",
             request.scope
         );
-        if yes { Decision::Permit } else { Decision::Deny }
+        if yes { Decision::Permit.into() } else { Decision::Deny.into() }
     }
 
     // Another one whenever the rule changes: then tokens given under it are looked at anew.
-    fn revision(&self, _: &Protection) -> Revision {
+    fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
         Revision::of("neighbours, 2026-11")
     }
 }

@@ -57,6 +57,7 @@ pub(super) struct Known {
     waiting_tickets: Mutex<Table>,
     linked_identities: Mutex<Table>,
     messages: Mutex<Table>,
+    shares: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -159,6 +160,7 @@ impl Known {
             RecordTable::Cases => &self.cases,
             RecordTable::WaitingTickets => &self.waiting_tickets,
             RecordTable::Messages => &self.messages,
+            RecordTable::Shares => &self.shares,
             RecordTable::LinkedIdentities => &self.linked_identities,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.

@@ -23,7 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 7] = [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES];
+const STEPS: [&str; 8] =
+    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -117,6 +118,14 @@ CREATE TABLE messages (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX messages_expires ON messages (expires) WHERE expires IS NOT NULL;
+";
+
+/// What resource owners share.
+const SHARES: &str = "
+CREATE TABLE shares (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX shares_expires ON shares (expires) WHERE expires IS NOT NULL;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

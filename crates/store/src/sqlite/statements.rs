@@ -105,6 +105,7 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::Cases => record_sql!("cases"),
         RecordTable::WaitingTickets => record_sql!("waiting_tickets"),
         RecordTable::Messages => record_sql!("messages"),
+        RecordTable::Shares => record_sql!("shares"),
         RecordTable::LinkedIdentities => record_sql!("linked_identities"),
     }
 }
@@ -118,7 +119,7 @@ macro_rules! purge_sql {
     };
 }
 
-pub(super) const PURGE: [&str; 15] = purge_sql!(
+pub(super) const PURGE: [&str; 16] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -133,7 +134,8 @@ pub(super) const PURGE: [&str; 15] = purge_sql!(
     "cases",
     "waiting_tickets",
     "linked_identities",
-    "messages"
+    "messages",
+    "shares"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.

@@ -9,7 +9,7 @@ use countersign_store::linked_identities::Linked;
 use countersign_store::resources::Registrant;
 use countersign_store::{
     AccessTokens, Cases, Codes, Consents, Grants, LinkedIdentities, Messages, RefreshTokens,
-    Registrations, Replay, Resources, RevokedTokens, Sessions, StoreError, Taken, Tickets,
+    Registrations, Replay, Resources, RevokedTokens, Sessions, Shares, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::Random;
@@ -142,6 +142,29 @@ async fn a_case_is_changed_where_it_stands() {
         assert!(!cases.change(&bob, &eve, at(100), add("again", None)).await.unwrap());
         assert_eq!(cases.find(&bob, &eve, at(100)).await.unwrap().as_deref(), Some("again"));
         assert!(cases.list(&carol, at(1)).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+fn registrant(owner: &str, resource_server: &str) -> Registrant {
+    let resource_server = ClientId::parse(resource_server).unwrap();
+    Registrant { owner: owner.to_owned(), resource_server }
+}
+
+#[tokio::test]
+async fn a_share_is_its_owners_at_one_resource_server() {
+    on_both(async |engine| {
+        let shares: Shares<String> = Shares::new(engine);
+        let (bob, carol) = (registrant("bob", "rs"), registrant("carol", "rs"));
+        shares.insert(&bob, "s1", &"with alice".into(), None).await.unwrap();
+        shares.insert(&bob, "s2", &"with anyone".into(), Some(at(100))).await.unwrap();
+        shares.insert(&carol, "s1", &"with bob".into(), None).await.unwrap();
+        assert_eq!(shares.list(&bob, at(99)).await.unwrap(), ["with alice", "with anyone"]);
+        assert_eq!(shares.list(&bob, at(100)).await.unwrap(), ["with alice"]);
+        assert!(shares.list(&registrant("bob", "rs2"), at(1)).await.unwrap().is_empty());
+        assert!(shares.remove(&bob, "s1").await.unwrap());
+        assert!(!shares.remove(&bob, "s1").await.unwrap());
+        assert_eq!(shares.list(&carol, at(1)).await.unwrap(), ["with bob"]);
     })
     .await;
 }

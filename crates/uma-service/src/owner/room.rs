@@ -112,6 +112,11 @@ impl CaseRoom {
         }
     }
 
+    /// What was noted may not be so: the cases have to be read again.
+    pub(super) fn forget(&self, protection: &Protection) {
+        self.lock().remove(protection);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Protection, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,6 +36,7 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
                 && uma.may_hold_rpts(&rpt.client).await?
                 && grant_stands(uma, &rpt, now).await? =>
         {
+            uma.load_shares(&asker, now).await?;
             let registered = uma.registered(&asker, &rpt.permissions).await?;
             let (policy, settings) = (&*uma.seams.policy, &uma.settings);
             let case = match rpt.person.as_ref().filter(|_| rpt.asked) {

@@ -209,6 +209,7 @@ async fn decide(
     awaiting: AwaitingPolicy<'_>,
     now: Timestamp,
 ) -> Result<Box<Ended>, Failure> {
+    uma.load_shares(awaiting.protection(), now).await?;
     match awaiting.decide(&*uma.seams.policy) {
         Decided::Ended(ended) => Ok(ended),
         Decided::Ask(awaiting) => {

@@ -24,7 +24,7 @@ use countersign_types::{
     ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
 };
 use countersign_uma::policy::rules::{Rule, Rules};
-use countersign_uma::policy::{Decision, Policy, PolicyRequest, Revision};
+use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma_service::audit::AssessmentRecord;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
@@ -113,13 +113,13 @@ impl Audit for Kept {
 pub(crate) struct Changing(Mutex<Rules>, AtomicU64);
 
 impl Policy for Changing {
-    fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
+    fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.lock().unwrap().assess(request)
     }
 
-    fn revision(&self, protection: &Protection) -> Revision {
-        self.0.lock().unwrap().revision(protection)
+    fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {
+        self.0.lock().unwrap().revision(protection, now)
     }
 
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {

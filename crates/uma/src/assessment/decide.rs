@@ -12,6 +12,8 @@
 //!
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 
+use std::collections::BTreeSet;
+
 use countersign_types::ScopeSet;
 
 use super::{AwaitingOwner, AwaitingPolicy, Core, Ended, Outcome, PartialGrants};
@@ -20,7 +22,8 @@ use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError};
 use crate::permission::Permission;
 use crate::person::Person;
-use crate::policy::{Decision, Policy, PolicyRequest, RequiredClaim, Revision};
+use crate::policy::{Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling};
+use crate::protection::Protection;
 use crate::rpt::{Basis, Rpt};
 
 /// How far policy decided.
@@ -41,6 +44,8 @@ pub(super) struct Tally {
     pub(super) denied: bool,
     /// What the owner is to be asked.
     pub(super) to_ask: Vec<Permission>,
+    /// By what they are asked.
+    pub(super) asked_by: BTreeSet<Reason>,
     /// The owner has not answered.
     pub(super) waiting: bool,
     pub(super) notes: Vec<String>,
@@ -78,7 +83,7 @@ impl<'a> AwaitingPolicy<'a> {
     /// to be asked.
     pub fn decide(self, policy: &dyn Policy) -> Decided<'a> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
-        let revision = policy.revision(self.core.process.protection());
+        let revision = policy.revision(self.core.process.protection(), self.core.facts.now);
         let tally = self.ask(policy);
         let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
@@ -106,6 +111,12 @@ impl<'a> AwaitingPolicy<'a> {
         })
     }
 
+    /// Whose resources it is about, and where.
+    #[must_use]
+    pub const fn protection(&self) -> &Protection {
+        self.core.process.protection()
+    }
+
     /// The checks so far.
     #[must_use]
     pub fn checks(&self) -> &[Check] {
@@ -127,7 +138,7 @@ impl<'a> AwaitingPolicy<'a> {
             };
             let mut granted = Vec::new();
             for scope in resource.resource_scopes().iter().filter(is_requested) {
-                let decision = policy.assess(&PolicyRequest {
+                let Ruling { decision, why } = policy.assess(&PolicyRequest {
                     protection: self.core.process.protection(),
                     resource_id: &asked.resource_id,
                     resource,
@@ -137,14 +148,16 @@ impl<'a> AwaitingPolicy<'a> {
                     now: facts.now,
                 });
                 let name = resource.name().unwrap_or(asked.resource_id.as_str());
-                let missing = missing(&decision);
                 let word = tally.count(decision);
+                tally.notes.push([scope, " at ", name, ": ", word, &because(&why)].concat());
                 match word {
                     PERMITTED => granted.push(scope),
-                    ASKED => case::add(&mut tally.to_ask, &asked.resource_id, scope),
+                    ASKED => {
+                        case::add(&mut tally.to_ask, &asked.resource_id, scope);
+                        tally.asked_by.extend(why);
+                    }
                     _ => {}
                 }
-                tally.notes.push([scope, " at ", name, ": ", word, &missing].concat());
             }
             // Tokens of a set are a set again.
             let resource_scopes = ScopeSet::from_tokens(granted).unwrap_or_default();
@@ -191,11 +204,14 @@ impl Core<'_> {
     }
 }
 
-/// Which claims are missing, for the log; the client is told in `required_claims`.
-fn missing(decision: &Decision) -> String {
-    let Decision::NeedClaims(claims) = decision else { return String::new() };
-    let names: Vec<_> = claims.iter().map(|claim| claim.name.as_str()).collect();
-    [" (", &names.join(" "), ")"].concat()
+/// What an answer rests on, for the log. The client is told in `required_claims` what is missing, and
+/// nothing else.
+fn because(why: &[Reason]) -> String {
+    if why.is_empty() {
+        return String::new();
+    }
+    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    [" (", &why.join(", "), ")"].concat()
 }
 
 const PERMITTED: &str = "permitted";

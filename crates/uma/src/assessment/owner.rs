@@ -50,6 +50,7 @@ impl AwaitingOwner<'_> {
             person: self.person.clone(),
             client: self.core.facts.client.id().clone(),
             permissions: self.tally.to_ask.clone(),
+            why: self.tally.asked_by.iter().map(ToString::to_string).collect(),
             lifetime: self.core.facts.settings.waiting_lifetime,
         }
     }

@@ -17,6 +17,8 @@ pub struct Question {
     pub client: ClientId,
     /// For what.
     pub permissions: Vec<Permission>,
+    /// By which policies, for the owner.
+    pub why: Vec<String>,
     /// How long the question waits for its answer.
     pub lifetime: Lifetime,
 }
@@ -53,6 +55,7 @@ impl Case {
                 by: None,
                 through: Some((client.clone(), person.present)),
                 permissions: asked,
+                why: question.why.clone(),
                 claims: None,
             });
         }
@@ -91,7 +94,7 @@ impl Case {
     /// Makes entries of what was not asked yet, and of what the owner wanted to know more for and now
     /// does. Gives what the owner is asked by that.
     fn open(&mut self, question: &Question, now: Timestamp) -> Vec<Permission> {
-        let Question { person, client, permissions, lifetime } = question;
+        let Question { person, client, permissions, lifetime, .. } = question;
         self.entries.retain(|entry| entry.is_live(now));
         let mut asked = Vec::new();
         for (resource_id, scope) in one_by_one(permissions) {

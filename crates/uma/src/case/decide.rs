@@ -111,6 +111,7 @@ impl Case {
             by: Some(by.clone()),
             through: Some((client.clone(), *present)),
             permissions: permissions.clone(),
+            why: Vec::new(),
             claims,
         });
         Ok(case)
@@ -143,6 +144,7 @@ impl Case {
             by: Some(by.to_owned()),
             through: None,
             permissions: taken,
+            why: Vec::new(),
             claims,
         });
         Some(case)

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_types::email::canonical_domain;
-use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
+use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Decision, Policy, PolicyRequest, RequiredClaim, Revision};
+use super::{Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling};
 use crate::person::Person;
 use crate::protection::Protection;
 
@@ -99,9 +99,11 @@ impl TryFrom<RuleConfig> for Rule {
 }
 
 /// What one rule says of a person.
-enum Fit {
+enum Fit<'a> {
     Fits,
     Lacks(Vec<RequiredClaim>),
+    /// This claim of theirs is another.
+    Differs(&'a str),
     Unfit,
 }
 
@@ -120,7 +122,7 @@ impl Rule {
         resource && client && rule.scopes.contains(request.scope)
     }
 
-    fn fit(&self, person: Option<&Person>) -> Fit {
+    fn fit(&self, person: Option<&Person>) -> Fit<'_> {
         let Self(rule) = self;
         let named = |name: &String| {
             RequiredClaim::named(name.clone()).with_issuers(rule.issuers.iter().cloned())
@@ -138,7 +140,7 @@ impl Rule {
             match person.claims.get(name) {
                 None => lacking.push(named(name)),
                 Some(value) if holds(value, wanted) => {}
-                Some(_) => return Fit::Unfit,
+                Some(_) => return Fit::Differs(name),
             }
         }
         if lacking.is_empty() { Fit::Fits } else { Fit::Lacks(lacking) }
@@ -152,6 +154,11 @@ impl Rule {
             || rule.domains.contains(email.domain())
             || rule.domains.contains(ANY)
     }
+}
+
+/// What a rule is called: its place among its owner's.
+fn name(index: usize) -> Reason {
+    Reason::Policy(format!("rule {}", index.saturating_add(1)))
 }
 
 fn holds(value: &Value, wanted: &Value) -> bool {
@@ -200,33 +207,37 @@ impl Rules {
 }
 
 impl Policy for Rules {
-    fn assess(&self, request: &PolicyRequest<'_>) -> Decision {
-        let rules = self.of(request.protection).iter();
-        let (mut needed, mut asks) = (Vec::new(), false);
-        for rule in rules.filter(|rule| rule.applies(request)) {
+    fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
+        let rules = self.of(request.protection).iter().enumerate();
+        let (mut needed, mut asks, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, rule) in rules.filter(|(_, rule)| rule.applies(request)) {
             match rule.fit(request.person) {
-                Fit::Fits if rule.asks() => asks = true,
-                Fit::Fits => return Decision::Permit,
+                Fit::Fits if rule.asks() => asks.push(name(index)),
+                Fit::Fits => {
+                    return Ruling { decision: Decision::Permit, why: vec![name(index)] };
+                }
                 Fit::Lacks(claims) => {
                     for claim in claims {
                         RequiredClaim::join(&mut needed, claim);
                     }
                 }
+                Fit::Differs(claim) => wrong.push(Reason::Wrong(claim.to_owned())),
                 Fit::Unfit => {}
             }
         }
         // Whoever could do with more claims had the chance to push them: all are named at first.
-        if asks {
-            Decision::AskOwner
-        } else if needed.is_empty() {
-            Decision::Deny
-        } else {
-            Decision::NeedClaims(needed)
+        if !asks.is_empty() {
+            return Ruling { decision: Decision::AskOwner, why: asks };
         }
+        let missing = needed.iter().map(|claim| Reason::Missing(claim.name.clone()));
+        let why = missing.chain(wrong).collect();
+        let decision =
+            if needed.is_empty() { Decision::Deny } else { Decision::NeedClaims(needed) };
+        Ruling { decision, why }
     }
 
     /// A digest of the rules: the same over restarts, and another as soon as one of them is.
-    fn revision(&self, protection: &Protection) -> Revision {
+    fn revision(&self, protection: &Protection, _: Timestamp) -> Revision {
         let none = || Owned::new(Vec::new()).revision;
         self.0.get(protection).map_or_else(none, |owned| owned.revision)
     }
@@ -239,7 +250,6 @@ impl Policy for Rules {
 
 #[cfg(test)]
 mod tests {
-    use countersign_types::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -266,6 +276,8 @@ mod tests {
         }
     }
 
+    const NOW: Timestamp = Timestamp::from_unix(0);
+
     struct Case {
         resource_server: &'static str,
         name: &'static str,
@@ -276,7 +288,7 @@ mod tests {
     const CASE: Case = Case { resource_server: "rs", name: "RS API", scope: "get", client: "app" };
 
     #[track_caller]
-    fn check(rules: &Rules, case: &Case, person: Option<&Person>) -> Decision {
+    fn ruling(rules: &Rules, case: &Case, person: Option<&Person>) -> Ruling {
         let description = json!({"resource_scopes": ["get", "put"], "name": case.name});
         let description = ResourceDescription::parse(description.to_string().as_bytes()).unwrap();
         rules.assess(&PolicyRequest {
@@ -288,6 +300,11 @@ mod tests {
             client: &ClientId::parse(case.client).unwrap(),
             now: Timestamp::from_unix(0),
         })
+    }
+
+    #[track_caller]
+    fn check(rules: &Rules, case: &Case, person: Option<&Person>) -> Decision {
+        ruling(rules, case, person).decision
     }
 
     #[test]
@@ -398,21 +415,42 @@ mod tests {
     }
 
     #[test]
+    fn a_ruling_says_what_it_rests_on() {
+        let rules = rules(json!([
+            {"resource": "*", "scopes": ["get"], "domains": ["*"], "claims": {"team": "x", "unit": 1}},
+            {"resource": "*", "scopes": ["get"], "domains": ["b.example"], "ask": true},
+            {"resource": "*", "scopes": ["get"], "domains": ["c.example"]},
+        ]));
+        for (email, claims, why) in [
+            ("a@a.example", json!({}), "claim \"team\" is missing, claim \"unit\" is missing"),
+            ("a@a.example", json!({"team": "y"}), "claim \"team\" is another"),
+            ("a@a.example", json!({"team": ["x", "y"], "unit": 1}), "by \"rule 1\""),
+            ("b@b.example", json!({}), "by \"rule 2\""),
+            ("c@c.example", json!({}), "by \"rule 3\""),
+        ] {
+            let person = person("https://a.example", email, claims.clone());
+            let said = ruling(&rules, &CASE, Some(&person)).why;
+            let said: Vec<_> = said.iter().map(ToString::to_string).collect();
+            assert_eq!(said.join(", "), why, "{email} {claims}");
+        }
+    }
+
+    #[test]
     fn a_revision_is_of_the_rules_and_of_no_one_elses() {
         let rule = |email: &str| json!([{"resource": "*", "scopes": ["get"], "emails": [email]}]);
         let one = rules(rule("alice@a.example"));
         let (own, other) = (protection("rs"), protection("rs2"));
-        assert_eq!(one.revision(&own), rules(rule("alice@a.example")).revision(&own));
+        assert_eq!(one.revision(&own, NOW), rules(rule("alice@a.example")).revision(&own, NOW));
         let more: Vec<Rule> = serde_json::from_value(rule("bob@a.example")).unwrap();
         let two = one.clone().with(other.clone(), more.clone());
-        assert_eq!(one.revision(&own), two.revision(&own));
-        assert_ne!(one.revision(&other), two.revision(&other));
+        assert_eq!(one.revision(&own, NOW), two.revision(&own, NOW));
+        assert_ne!(one.revision(&other, NOW), two.revision(&other, NOW));
         for changed in
             [rules(rule("eve@a.example")), rules(json!([])), one.clone().with(own.clone(), more)]
         {
-            assert_ne!(one.revision(&own), changed.revision(&own));
+            assert_ne!(one.revision(&own, NOW), changed.revision(&own, NOW));
         }
-        assert_eq!(Rules::new().revision(&own), rules(json!([])).revision(&own));
+        assert_eq!(Rules::new().revision(&own, NOW), rules(json!([])).revision(&own, NOW));
     }
 
     #[test]

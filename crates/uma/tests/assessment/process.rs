@@ -32,7 +32,10 @@ fn the_log_names_the_claims_that_are_missing() {
     form.push(("scope", "put"));
     let ended = world.present(world.process(), "t1", &form);
     let note = &ended.checks.last().unwrap().note;
-    assert_eq!(note, "get at RS API: permitted, put at RS API: claims needed (department)");
+    assert_eq!(
+        note,
+        "get at RS API: permitted (by \"rule 1\"), put at RS API: claims needed (claim \"department\" is missing)"
+    );
 }
 
 #[test]

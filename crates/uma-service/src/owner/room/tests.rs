@@ -41,6 +41,7 @@ fn case(address: &str, seconds: i64) -> Case {
         person: person(address),
         client: ClientId::parse("app").unwrap(),
         permissions,
+        why: Vec::new(),
         lifetime: Lifetime::from_secs(7 * 86_400),
     };
     Case::ask(None, &question, at(seconds)).0.unwrap()

@@ -1,0 +1,220 @@
+//! What resource owners share: made and taken back while the server runs.
+//!
+//! Shares are durable, and in memory where policy finds them ([`Policy::shares`]). A change is on the
+//! disk before it is in memory, and in memory before it is acknowledged; so it counts from the next use
+//! of any token on. Changes come one after the other, and each runs to its end whether its caller waits
+//! for it or not: memory never shows another state than a restart would.
+//!
+//! [`Policy::shares`]: countersign_uma::Policy::shares
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use countersign_store::{Shares as KeptShares, StoreError};
+use countersign_types::Timestamp;
+use countersign_uma::policy::shares::{MAX_ALIKE, ShareId, Terms, What};
+use countersign_uma::policy::{Share, Shares};
+use countersign_uma::{Policy, Protection};
+
+use crate::app::{Uma, registrant};
+
+/// Why nothing is shared, or taken back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// The policy of this server goes by nothing that owners share.
+    #[error("owners share nothing here")]
+    NotOffered,
+    /// The resource is not registered for the owner.
+    #[error("no such resource")]
+    UnknownResource,
+    /// A scope is not available at the resource.
+    #[error("a scope is not available at the resource")]
+    Scope,
+    /// The owner shares as much as they may, in all or with the same people.
+    #[error("no more can be shared")]
+    Limit,
+    /// The store; whether anything was changed is unknown.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl Uma {
+    /// What this owner shares at this resource server, in the order in which they did.
+    ///
+    /// # Errors
+    /// [`ShareError::NotOffered`], [`ShareError::Store`].
+    pub async fn shares(&self, protection: &Protection) -> Result<Vec<Share>, ShareError> {
+        let now = self.seams.clock.now();
+        self.owner_shares.load(protection, now).await?;
+        Ok(self.owner_shares.read()?.list(protection, now))
+    }
+
+    /// The owner shares something more, from the next use of any token on. Whoever calls this has made
+    /// sure that it is the owner; `by` names them in the record.
+    ///
+    /// # Errors
+    /// [`ShareError`]; but for [`ShareError::Store`], nothing was changed.
+    pub async fn share(
+        &self,
+        protection: &Protection,
+        terms: Terms,
+        by: &str,
+    ) -> Result<Share, ShareError> {
+        let now = self.seams.clock.now();
+        if let What::Resource(id) = terms.what() {
+            let found = self.resources.read(&registrant(protection), id.as_str()).await?;
+            let description = found.ok_or(ShareError::UnknownResource)?;
+            if !terms.scopes().is_subset(description.resource_scopes()) {
+                return Err(ShareError::Scope);
+            }
+        }
+        let id = ShareId::generate(&*self.seams.random);
+        let share = Share { id, terms, since: now, by: by.to_owned() };
+        let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
+        finish(async move { shares.insert(&protection, share, now).await }).await
+    }
+
+    /// The owner takes a share back, at the next use of any token; `None` if there is no such share.
+    ///
+    /// # Errors
+    /// [`ShareError::NotOffered`], [`ShareError::Store`]; the end must then not be acknowledged.
+    pub async fn unshare(
+        &self,
+        protection: &Protection,
+        id: &ShareId,
+        by: &str,
+    ) -> Result<Option<Share>, ShareError> {
+        let now = self.seams.clock.now();
+        let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
+        let (id, by) = (id.clone(), by.to_owned());
+        finish(async move { shares.remove(&protection, &id, &by, now).await }).await
+    }
+
+    /// Sees to it that policy has before it what the owner shares.
+    pub(crate) async fn load_shares(
+        &self,
+        protection: &Protection,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.owner_shares.load(protection, now).await {
+            Ok(()) | Err(ShareError::NotOffered) => Ok(()),
+            Err(ShareError::Store(error)) => Err(error),
+            Err(_) => Err(StoreError::Stopped),
+        }
+    }
+}
+
+/// Runs a change to its end, whatever becomes of who asked for it.
+async fn finish<T: Send + 'static>(
+    change: impl Future<Output = Result<T, ShareError>> + Send + 'static,
+) -> Result<T, ShareError> {
+    // A change that panicked is one of which nothing is known.
+    tokio::spawn(change).await.unwrap_or(Err(ShareError::Store(StoreError::Stopped)))
+}
+
+/// The shares of all owners.
+pub(crate) struct OwnerShares {
+    kept: KeptShares<Share>,
+    policy: Arc<dyn Policy>,
+    limit: usize,
+    /// Held while what is kept and what is in memory may differ.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl OwnerShares {
+    pub(crate) fn new(kept: KeptShares<Share>, policy: Arc<dyn Policy>, limit: usize) -> Self {
+        Self { kept, policy, limit, changing: tokio::sync::Mutex::new(()) }
+    }
+
+    fn in_memory(&self) -> Result<&RwLock<Shares>, ShareError> {
+        self.policy.shares().ok_or(ShareError::NotOffered)
+    }
+
+    fn read(&self) -> Result<RwLockReadGuard<'_, Shares>, ShareError> {
+        Ok(self.in_memory()?.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self) -> Result<RwLockWriteGuard<'_, Shares>, ShareError> {
+        Ok(self.in_memory()?.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads an owner's shares from the store, once.
+    async fn load(&self, protection: &Protection, now: Timestamp) -> Result<(), ShareError> {
+        if self.read()?.is_loaded(protection) {
+            return Ok(());
+        }
+        let _changing = self.changing.lock().await;
+        self.load_alone(protection, now).await
+    }
+
+    /// The same, where nothing is changed meanwhile.
+    async fn load_alone(&self, protection: &Protection, now: Timestamp) -> Result<(), ShareError> {
+        if self.read()?.is_loaded(protection) {
+            return Ok(());
+        }
+        let shares = self.kept.list(&registrant(protection), now).await?;
+        self.write()?.load(protection.clone(), shares);
+        Ok(())
+    }
+
+    async fn insert(
+        &self,
+        protection: &Protection,
+        share: Share,
+        now: Timestamp,
+    ) -> Result<Share, ShareError> {
+        let _changing = self.changing.lock().await;
+        self.load_alone(protection, now).await?;
+        {
+            let mut shares = self.write()?;
+            shares.end(protection, now);
+            let (what, who) = (share.terms.what(), share.terms.who());
+            let alike = shares.alike(protection, what, who);
+            if shares.count(protection) >= self.limit || alike >= MAX_ALIKE {
+                return Err(ShareError::Limit);
+            }
+        }
+        let (registrant, until) = (registrant(protection), share.terms.until());
+        let kept = self.kept.insert(&registrant, share.id.as_str(), &share, until).await;
+        if let Err(error) = kept {
+            // Perhaps it is there: whoever needs to know reads again.
+            self.write()?.unload(protection);
+            return Err(error.into());
+        }
+        self.write()?.put(protection, share.clone());
+        note(protection, &share, &share.by, "an owner shared something");
+        Ok(share)
+    }
+
+    async fn remove(
+        &self,
+        protection: &Protection,
+        id: &ShareId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Share>, ShareError> {
+        let _changing = self.changing.lock().await;
+        self.load_alone(protection, now).await?;
+        let found = self.read()?.find(protection, id, now).cloned();
+        let Some(share) = found else { return Ok(None) };
+        if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
+            self.write()?.unload(protection);
+            return Err(error.into());
+        }
+        self.write()?.remove(protection, id);
+        note(protection, &share, by, "an owner took a share back");
+        Ok(Some(share))
+    }
+}
+
+fn note(protection: &Protection, share: &Share, by: &str, what: &str) {
+    tracing::info!(
+        target: "countersign::audit",
+        owner = %protection.owner,
+        resource_server = %protection.resource_server,
+        by = %by.escape_debug(),
+        share = %share.id,
+        terms = ?share.terms,
+        "{what}",
+    );
+}

@@ -1,0 +1,342 @@
+//! Every share, by what a question asks for.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use countersign_types::digest::Digest;
+use countersign_types::{EmailAddress, Timestamp};
+
+use super::{Effect, MailDomain, Share, ShareId, What, Who, values};
+use crate::person::Person;
+use crate::policy::Revision;
+use crate::protection::Protection;
+use crate::resource::ResourceId;
+
+/// So many shares of one owner may say something about the same people and the same resource: a
+/// question has to look at each of them.
+pub const MAX_ALIKE: usize = 64;
+
+/// The shares of owners, in memory.
+///
+/// An owner's shares are [loaded](Shares::load) as a whole; as long as they are not, there are none,
+/// and nothing is permitted by them.
+#[derive(Debug, Default)]
+pub struct Shares(HashMap<Protection, Owned>);
+
+/// One owner's shares at one resource server.
+#[derive(Debug, Default)]
+struct Owned {
+    all: HashMap<ShareId, Arc<Share>>,
+    everything: ByWho,
+    resources: HashMap<ResourceId, ByWho>,
+    /// When what ends.
+    ends: BTreeSet<(Timestamp, ShareId)>,
+    /// The claims that groups go by, and how often.
+    claims: BTreeMap<String, usize>,
+    /// What [`Owned::mark`] gives for each, by exclusive or: the order in which they came makes no
+    /// difference, and one that goes takes itself along.
+    sum: [u8; 32],
+}
+
+/// Shares of one thing.
+#[derive(Debug, Default)]
+struct ByWho {
+    people: HashMap<EmailAddress, Vec<Arc<Share>>>,
+    domains: HashMap<MailDomain, Vec<Arc<Share>>>,
+    /// By domain, then by claim and value.
+    groups: HashMap<MailDomain, HashMap<String, HashMap<String, Vec<Arc<Share>>>>>,
+    anyone: Vec<Arc<Share>>,
+    /// How many shares permit a scope, at once or after asking.
+    scopes: BTreeMap<String, usize>,
+}
+
+impl ByWho {
+    /// Those of the same people.
+    fn alike(&mut self, who: &Who) -> &mut Vec<Arc<Share>> {
+        match who {
+            Who::Person(email) => self.people.entry(email.clone()).or_default(),
+            Who::Domain(domain) => self.domains.entry(domain.clone()).or_default(),
+            Who::Group { claim, value, domain } => {
+                let claims = self.groups.entry(domain.clone()).or_default();
+                claims.entry(claim.clone()).or_default().entry(value.clone()).or_default()
+            }
+            Who::Anyone => &mut self.anyone,
+        }
+    }
+
+    /// Drops what holds nothing.
+    fn tidy(&mut self, who: &Who) {
+        match who {
+            Who::Person(email) if self.people.get(email).is_some_and(Vec::is_empty) => {
+                self.people.remove(email);
+            }
+            Who::Domain(domain) if self.domains.get(domain).is_some_and(Vec::is_empty) => {
+                self.domains.remove(domain);
+            }
+            Who::Group { claim, value, domain } => {
+                let Some(claims) = self.groups.get_mut(domain) else { return };
+                if let Some(values) = claims.get_mut(claim) {
+                    values.retain(|known, shares| known != value || !shares.is_empty());
+                    if values.is_empty() {
+                        claims.remove(claim);
+                    }
+                }
+                if claims.is_empty() {
+                    self.groups.remove(domain);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { people, domains, groups, anyone, .. } = self;
+        people.is_empty() && domains.is_empty() && groups.is_empty() && anyone.is_empty()
+    }
+
+    fn put(&mut self, share: &Arc<Share>) {
+        for scope in opened(share) {
+            *self.scopes.entry(scope.clone()).or_default() += 1;
+        }
+        self.alike(share.terms.who()).push(Arc::clone(share));
+    }
+
+    fn remove(&mut self, share: &Share) {
+        for scope in opened(share) {
+            less(&mut self.scopes, scope);
+        }
+        self.alike(share.terms.who()).retain(|known| known.id != share.id);
+        self.tidy(share.terms.who());
+    }
+
+    /// Those that may describe this person.
+    fn of<'a>(&'a self, person: &'a Person) -> impl Iterator<Item = &'a Arc<Share>> {
+        let domain = person.email.domain();
+        let groups = self.groups.get(domain).into_iter().flatten().flat_map(|(claim, by_value)| {
+            values(person, claim).filter_map(|value| by_value.get(value)).flatten()
+        });
+        let people = self.people.get(&person.email).into_iter().flatten();
+        let domains = self.domains.get(domain).into_iter().flatten();
+        people.chain(domains).chain(groups).chain(&self.anyone)
+    }
+}
+
+impl Owned {
+    fn by_who(&mut self, what: &What) -> &mut ByWho {
+        match what {
+            What::Everything => &mut self.everything,
+            What::Resource(id) => self.resources.entry(id.clone()).or_default(),
+        }
+    }
+
+    /// What a share adds to the sum. Its identifier is random and its terms never change.
+    fn mark(share: &Share) -> Digest {
+        Digest::of(share.id.as_str().as_bytes())
+    }
+
+    fn put(&mut self, share: Share) {
+        self.remove(&share.id);
+        let share = Arc::new(share);
+        self.by_who(share.terms.what()).put(&share);
+        if let Some(until) = share.terms.until() {
+            self.ends.insert((until, share.id.clone()));
+        }
+        if let Who::Group { claim, .. } = share.terms.who() {
+            *self.claims.entry(claim.clone()).or_default() += 1;
+        }
+        join(&mut self.sum, &Self::mark(&share));
+        self.all.insert(share.id.clone(), share);
+    }
+
+    fn remove(&mut self, id: &ShareId) -> Option<Arc<Share>> {
+        let share = self.all.remove(id)?;
+        self.by_who(share.terms.what()).remove(&share);
+        if let What::Resource(resource) = share.terms.what()
+            && self.resources.get(resource).is_some_and(ByWho::is_empty)
+        {
+            self.resources.remove(resource);
+        }
+        if let Some(until) = share.terms.until() {
+            self.ends.remove(&(until, id.clone()));
+        }
+        if let Who::Group { claim, .. } = share.terms.who() {
+            less(&mut self.claims, claim);
+        }
+        join(&mut self.sum, &Self::mark(&share));
+        Some(share)
+    }
+
+    fn ended(&self, now: Timestamp) -> impl Iterator<Item = &ShareId> {
+        let ended = self.ends.iter().take_while(move |(until, _)| *until <= now);
+        ended.map(|(_, id)| id)
+    }
+
+    /// Those of a thing that the resource is, the narrower first.
+    fn of_resource(&self, resource: &ResourceId) -> impl Iterator<Item = &ByWho> {
+        self.resources.get(resource).into_iter().chain([&self.everything])
+    }
+}
+
+impl Shares {
+    /// Nobody's.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether this owner's shares are here.
+    #[must_use]
+    pub fn is_loaded(&self, protection: &Protection) -> bool {
+        self.0.contains_key(protection)
+    }
+
+    /// Has these shares of an owner, and no others.
+    pub fn load(&mut self, protection: Protection, shares: impl IntoIterator<Item = Share>) {
+        let mut owned = Owned::default();
+        for share in shares {
+            owned.put(share);
+        }
+        self.0.insert(protection, owned);
+    }
+
+    /// Forgets an owner's shares, until they are loaded again.
+    pub fn unload(&mut self, protection: &Protection) {
+        self.0.remove(protection);
+    }
+
+    /// One more share of an owner whose shares are here.
+    pub fn put(&mut self, protection: &Protection, share: Share) {
+        if let Some(owned) = self.0.get_mut(protection) {
+            owned.put(share);
+        }
+    }
+
+    /// One share less.
+    pub fn remove(&mut self, protection: &Protection, id: &ShareId) {
+        if let Some(owned) = self.0.get_mut(protection) {
+            owned.remove(id);
+        }
+    }
+
+    /// Drops an owner's shares that are over. They count for nothing before that.
+    pub fn end(&mut self, protection: &Protection, now: Timestamp) {
+        let Some(owned) = self.0.get_mut(protection) else { return };
+        let ended: Vec<_> = owned.ended(now).cloned().collect();
+        for id in ended {
+            owned.remove(&id);
+        }
+    }
+
+    /// One of an owner's shares, if it is not over.
+    #[must_use]
+    pub fn find(&self, protection: &Protection, id: &ShareId, now: Timestamp) -> Option<&Share> {
+        let share = self.0.get(protection)?.all.get(id)?;
+        share.terms.is_live(now).then_some(share)
+    }
+
+    /// An owner's shares that are not over, in the order in which they were made.
+    #[must_use]
+    pub fn list(&self, protection: &Protection, now: Timestamp) -> Vec<Share> {
+        let owned = self.0.get(protection).into_iter();
+        let live = owned.flat_map(|owned| owned.all.values()).filter(|s| s.terms.is_live(now));
+        let mut shares: Vec<Share> = live.map(|share| Share::clone(share)).collect();
+        shares.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        shares
+    }
+
+    /// How many there are of an owner's.
+    #[must_use]
+    pub fn count(&self, protection: &Protection) -> usize {
+        self.0.get(protection).map_or(0, |owned| owned.all.len())
+    }
+
+    /// How many there are of the same people and the same thing.
+    #[must_use]
+    pub fn alike(&self, protection: &Protection, what: &What, who: &Who) -> usize {
+        let Some(owned) = self.0.get(protection) else { return 0 };
+        let by_who = match what {
+            What::Everything => Some(&owned.everything),
+            What::Resource(id) => owned.resources.get(id),
+        };
+        let Some(by_who) = by_who else { return 0 };
+        let alike = match who {
+            Who::Person(email) => by_who.people.get(email),
+            Who::Domain(domain) => by_who.domains.get(domain),
+            Who::Group { claim, value, domain } => {
+                let claims = by_who.groups.get(domain).and_then(|claims| claims.get(claim));
+                claims.and_then(|values| values.get(value))
+            }
+            Who::Anyone => Some(&by_who.anyone),
+        };
+        alike.map_or(0, Vec::len)
+    }
+
+    /// Those shares that can say anything of this person and this scope: of the resource or of everything,
+    /// for their address, their domain, a group of theirs or anyone. Whether they describe the person
+    /// as a whole is not decided here.
+    #[must_use]
+    pub fn about(
+        &self,
+        protection: &Protection,
+        resource: &ResourceId,
+        scope: &str,
+        person: &Person,
+        now: Timestamp,
+    ) -> Vec<Arc<Share>> {
+        let Some(owned) = self.0.get(protection) else { return Vec::new() };
+        let about = owned.of_resource(resource).flat_map(|by_who| by_who.of(person));
+        let counts =
+            |share: &&Arc<Share>| share.terms.scopes().contains(scope) && share.terms.is_live(now);
+        about.filter(counts).cloned().collect()
+    }
+
+    /// Whether anybody at all could be permitted this scope, or be asked about.
+    #[must_use]
+    pub fn speak_of(&self, protection: &Protection, resource: &ResourceId, scope: &str) -> bool {
+        let Some(owned) = self.0.get(protection) else { return false };
+        owned.of_resource(resource).any(|by_who| by_who.scopes.contains_key(scope))
+    }
+
+    /// The claims that an owner's groups go by.
+    pub fn claims(&self, protection: &Protection) -> impl Iterator<Item = &str> {
+        let owned = self.0.get(protection).into_iter();
+        owned.flat_map(|owned| owned.claims.keys().map(String::as_str))
+    }
+
+    /// Another value as soon as another share of this owner counts, and the same over restarts.
+    #[must_use]
+    pub fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {
+        let mut sum = [0; 32];
+        if let Some(owned) = self.0.get(protection) {
+            sum = owned.sum;
+            for id in owned.ended(now) {
+                join(&mut sum, &Digest::of(id.as_str().as_bytes()));
+            }
+        }
+        Revision::of(sum)
+    }
+}
+
+/// The scopes that somebody may have by a share.
+fn opened(share: &Share) -> impl Iterator<Item = &String> {
+    share.terms.scopes().iter().filter(|_| share.terms.effect() != Effect::Forbid)
+}
+
+fn join(sum: &mut [u8; 32], mark: &Digest) {
+    for (octet, other) in sum.iter_mut().zip(mark.as_bytes()) {
+        *octet ^= other;
+    }
+}
+
+/// Counts one less.
+fn less(counts: &mut BTreeMap<String, usize>, name: &str) {
+    if let Some(count) = counts.get_mut(name) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
