@@ -11,6 +11,12 @@ use crate::policies::{Decision, Policies, PolicyError, Question, Source};
 /// A file of rules larger than this is refused, in octets.
 pub const MAX_FILE: u64 = 1024 * 1024;
 
+/// More files than this in one directory are refused.
+pub const MAX_FILES: usize = 1000;
+
+/// What the files of a directory end in that are read.
+pub const EXTENSION: &str = "cedar";
+
 /// Why the rules of files are not in use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,41 +35,68 @@ pub enum PolicyFileError {
     Policies(#[from] PolicyError),
 }
 
-/// The rules of some files, used as one set.
+/// A set that rules come to.
+pub trait RuleSet: Sized {
+    /// Parses rules and validates them against a schema, all of them or none.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    fn parse(schema: &str, sources: &[Source<'_>]) -> Result<Self, PolicyError>;
+
+    /// How many rules there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is no rule.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl RuleSet for Policies {
+    fn parse(schema: &str, sources: &[Source<'_>]) -> Result<Self, PolicyError> {
+        Self::parse(schema, sources)
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+/// The rules of some files, used as one set. A directory stands for those of its files that end in
+/// `.cedar`, those to come among them.
 ///
 /// They are validated before they are used, at the start and whenever they have changed: a bad file
 /// keeps the set that was there, and says so.
 #[derive(Debug)]
-pub struct PolicyFiles {
+pub struct PolicyFiles<S = Policies> {
     schema: String,
     files: Vec<PathBuf>,
-    current: ArcSwap<Policies>,
+    current: ArcSwap<Loaded<S>>,
     /// What was read last, good or bad.
     read: Mutex<Option<Digest>>,
 }
 
-impl PolicyFiles {
-    /// Reads and validates the files.
+/// A set, and the digest of what it was read from.
+#[derive(Debug)]
+struct Loaded<S> {
+    set: Arc<S>,
+    digest: Digest,
+}
+
+impl<S: RuleSet> PolicyFiles<S> {
+    /// Reads and validates the files, as a set of any kind.
     ///
     /// # Errors
     /// Any [`PolicyFileError`].
-    pub fn open(
+    pub fn open_as(
         schema: impl Into<String>,
         files: impl IntoIterator<Item = PathBuf>,
     ) -> Result<Self, PolicyFileError> {
         let (schema, files) = (schema.into(), files.into_iter().collect::<Vec<_>>());
         let texts = read(&files)?;
-        let current = ArcSwap::from_pointee(parse(&schema, &texts)?);
-        let read = Mutex::new(Some(digest(&texts)));
-        Ok(Self { schema, files, current, read })
-    }
-
-    /// Rules that are in no file.
-    #[cfg(test)]
-    pub(crate) fn of(schema: &str, policies: Policies) -> Self {
-        let current = ArcSwap::from_pointee(policies);
-        let (files, read) = (Vec::new(), Mutex::new(None));
-        Self { schema: schema.to_owned(), files, current, read }
+        let loaded = load(&schema, &texts)?;
+        let read = Mutex::new(Some(loaded.digest));
+        Ok(Self { schema, files, current: ArcSwap::from_pointee(loaded), read })
     }
 
     /// Reads the files, and uses what they say if that is new and good; says whether it does. A
@@ -95,35 +128,96 @@ impl PolicyFiles {
             return Ok(false);
         }
         *last = Some(digest);
-        let policies = parse(&self.schema, &texts).map_err(refused)?;
-        tracing::info!(rules = policies.len(), "new policies are in use");
-        self.current.store(Arc::new(policies));
+        let loaded: Loaded<S> = load(&self.schema, &texts).map_err(refused)?;
+        tracing::info!(rules = loaded.set.len(), "new policies are in use");
+        self.current.store(Arc::new(loaded));
         Ok(true)
     }
 
     /// The set that is in use.
     #[must_use]
-    pub fn current(&self) -> Arc<Policies> {
-        self.current.load_full()
+    pub fn current(&self) -> Arc<S> {
+        Arc::clone(&self.current.load().set)
+    }
+
+    /// The set that is in use, and another value for another set.
+    #[must_use]
+    pub fn current_with_digest(&self) -> (Arc<S>, Digest) {
+        let current = self.current.load();
+        (Arc::clone(&current.set), current.digest)
+    }
+}
+
+#[cfg(test)]
+impl<S> PolicyFiles<S> {
+    /// Rules that are in no file.
+    pub(crate) fn of(schema: &str, set: S) -> Self {
+        let (set, digest) = (Arc::new(set), Digest::of(b""));
+        let current = ArcSwap::from_pointee(Loaded { set, digest });
+        let (files, read) = (Vec::new(), Mutex::new(None));
+        Self { schema: schema.to_owned(), files, current, read }
+    }
+}
+
+impl PolicyFiles {
+    /// Reads and validates the files.
+    ///
+    /// # Errors
+    /// Any [`PolicyFileError`].
+    pub fn open(
+        schema: impl Into<String>,
+        files: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Self, PolicyFileError> {
+        Self::open_as(schema, files)
     }
 
     /// Answers a question by the set that is in use.
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        self.current.load().decide(question)
+        self.current.load().set.decide(question)
     }
 }
 
 /// Name and text of each file.
 type Texts = Vec<(String, String)>;
 
-fn read(files: &[PathBuf]) -> Result<Texts, PolicyFileError> {
-    files.iter().map(|file| text(file)).collect()
+fn read(paths: &[PathBuf]) -> Result<Texts, PolicyFileError> {
+    let mut texts = Texts::new();
+    for path in paths {
+        for file in files(path)? {
+            texts.push(text(&file)?);
+        }
+    }
+    Ok(texts)
 }
 
-fn parse(schema: &str, texts: &Texts) -> Result<Policies, PolicyFileError> {
+/// The file, or those of the directory in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
+    let refused = |source| PolicyFileError::Read { file: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(refused)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(refused)? {
+        let file = entry.map_err(refused)?.path();
+        // What an editor is about to rename has a name that begins with a dot.
+        let is_hidden =
+            file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && file.extension().is_some_and(|extension| extension == EXTENSION) {
+            files.push(file);
+        }
+    }
+    if files.len() > MAX_FILES {
+        let error = std::io::Error::other(format!("more than {MAX_FILES} files of rules"));
+        return Err(refused(error));
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn load<S: RuleSet>(schema: &str, texts: &Texts) -> Result<Loaded<S>, PolicyFileError> {
     let sources = texts.iter().map(|(name, text)| Source::new(name, text)).collect::<Vec<_>>();
-    Ok(Policies::parse(schema, &sources)?)
+    Ok(Loaded { set: Arc::new(S::parse(schema, &sources)?), digest: digest(texts) })
 }
 
 fn digest(texts: &Texts) -> Digest {

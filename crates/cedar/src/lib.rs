@@ -6,6 +6,7 @@
 //! | [`Question`], [`Decision`] | who wants to do what to what; whether they may, and by which rules |
 //! | [`PolicyFiles`] | the rules of files, read again on demand: a bad file keeps the old set and says so |
 //! | [`CedarDelegation`] | who may act for whom at a security token service |
+//! | [`CedarUma`] | who may reach what at a UMA authorization server: what owners share, and the rules of administrators |
 //!
 //! A rule has a name, its annotation `@id("…")`, which is what a decision names it by. Silence is
 //! denial, and so is a rule that cannot be evaluated: Cedar itself leaves such a rule out, even one
@@ -45,7 +46,7 @@
 //!
 //! # What is left out
 //!
-//! Templates and links, partial evaluation, and entity hierarchies of any depth: an entity's parents
+//! Templates in files, partial evaluation, and entity hierarchies of any depth: an entity's parents
 //! are named in the question.
 //!
 //! # Deviations
@@ -56,7 +57,9 @@
 pub mod delegation;
 pub mod files;
 pub mod policies;
+pub mod uma;
 
 pub use delegation::CedarDelegation;
 pub use files::PolicyFiles;
 pub use policies::{Decision, Policies, PolicyError, Question, Source};
+pub use uma::CedarUma;

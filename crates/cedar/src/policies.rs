@@ -3,8 +3,8 @@
 use std::str::FromStr as _;
 
 use cedar_policy::{
-    Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
-    Request, Schema, ValidationMode, Validator,
+    Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, Request, Schema, ValidationMode, Validator,
 };
 use serde_json::Value;
 
@@ -63,6 +63,14 @@ pub enum PolicyError {
         /// Which source.
         source_name: String,
     },
+    /// A rule that cannot be used.
+    #[error("rule {id:?}: {reason}")]
+    Unfit {
+        /// Its name.
+        id: String,
+        /// Why.
+        reason: String,
+    },
     /// Rules that do not fit the schema.
     #[error("rules that do not fit the schema: {}", .0.join("; "))]
     Invalid(Vec<String>),
@@ -111,18 +119,16 @@ impl Policies {
     /// # Errors
     /// Any [`PolicyError`]: one bad rule and there is no set.
     pub fn parse(schema: &str, sources: &[Source<'_>]) -> Result<Self, PolicyError> {
-        let (schema, warnings) = Schema::from_cedarschema_str(schema)
-            .map_err(|error| PolicyError::Schema(error.to_string()))?;
-        for warning in warnings {
-            tracing::debug!(%warning, "in a Cedar schema");
-        }
         let mut set = PolicySet::new();
         for source in sources {
             add(&mut set, source)?;
         }
-        let validated = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-        let errors = validated.validation_errors().map(ToString::to_string).collect::<Vec<_>>();
-        if errors.is_empty() { Ok(Self { schema, set }) } else { Err(PolicyError::Invalid(errors)) }
+        Ok(Self { schema: validate(schema, &set)?, set })
+    }
+
+    /// The rules, each under its name.
+    pub(crate) fn into_rules(self) -> impl Iterator<Item = Policy> {
+        self.set.policies().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// How many rules there are.
@@ -171,6 +177,18 @@ impl Policies {
             .map_err(|error| text(&error))?;
         Ok((request, entities))
     }
+}
+
+/// Validates a set strictly against a schema.
+pub(crate) fn validate(schema: &str, set: &PolicySet) -> Result<Schema, PolicyError> {
+    let (schema, warnings) = Schema::from_cedarschema_str(schema)
+        .map_err(|error| PolicyError::Schema(error.to_string()))?;
+    for warning in warnings {
+        tracing::debug!(%warning, "in a Cedar schema");
+    }
+    let validated = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
+    let errors = validated.validation_errors().map(ToString::to_string).collect::<Vec<_>>();
+    if errors.is_empty() { Ok(schema) } else { Err(PolicyError::Invalid(errors)) }
 }
 
 /// Adds the rules of a source, each under its name.

@@ -61,3 +61,26 @@ fn a_bad_file_is_refused_at_the_start_by_name() {
     assert!(PolicyFiles::open(SCHEMA, [good]).is_ok());
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+#[test]
+fn a_directory_stands_for_its_files_and_those_to_come() {
+    let directory = directory("whole");
+    std::fs::write(directory.join("a.cedar"), GOOD).unwrap();
+    std::fs::write(directory.join("notes.txt"), "not Cedar").unwrap();
+    std::fs::write(directory.join(".b.cedar"), "half of a fi").unwrap();
+    let files = PolicyFiles::open(SCHEMA, [directory.clone()]).unwrap();
+    assert!(permits(&files));
+    let before = files.current_with_digest().1;
+    let new = directory.join("b.cedar");
+    std::fs::write(&new, r#"@id("nobody") forbid (principal, action, resource);"#).unwrap();
+    assert!(files.refresh().unwrap());
+    assert!(!permits(&files));
+    assert_ne!(files.current_with_digest().1, before);
+    std::fs::remove_file(&new).unwrap();
+    assert!(files.refresh().unwrap());
+    assert_eq!(files.current_with_digest().1, before);
+    std::fs::write(&new, "permit").unwrap();
+    assert!(files.refresh().unwrap_err().to_string().contains("b.cedar"));
+    assert!(permits(&files), "the old set stays");
+    std::fs::remove_dir_all(directory).unwrap();
+}

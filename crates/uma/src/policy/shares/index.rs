@@ -38,13 +38,15 @@ struct Owned {
     sum: [u8; 32],
 }
 
+/// Shares with groups: by the claim, and by its value.
+type ByClaim = HashMap<String, HashMap<String, Vec<Arc<Share>>>>;
+
 /// Shares of one thing.
 #[derive(Debug, Default)]
 struct ByWho {
     people: HashMap<EmailAddress, Vec<Arc<Share>>>,
     domains: HashMap<MailDomain, Vec<Arc<Share>>>,
-    /// By domain, then by claim and value.
-    groups: HashMap<MailDomain, HashMap<String, HashMap<String, Vec<Arc<Share>>>>>,
+    groups: HashMap<MailDomain, ByClaim>,
     anyone: Vec<Arc<Share>>,
     /// How many shares permit a scope, at once or after asking.
     scopes: BTreeMap<String, usize>,

@@ -1,0 +1,248 @@
+//! Who may reach what at a UMA authorization server: what owners share, and the rules of administrators,
+//! in Cedar.
+//!
+//! ```cedar
+//! @id("research reads the manuals")
+//! permit (principal in Domain::"alice.example", action, resource in Owner::"bob")
+//! when {
+//!     context.scope == Scope::"get" && resource has type && resource.type == "manual" &&
+//!     principal.hasTag("department") && principal.getTag("department").contains("research")
+//! };
+//!
+//! @id("the department is wanted for the manuals")
+//! @need_info("department")
+//! permit (principal in Domain::"alice.example", action, resource in Owner::"bob")
+//! when { context.scope == Scope::"get" && resource has type && resource.type == "manual" };
+//!
+//! @id("strangers are asked about")
+//! @ask
+//! permit (principal, action, resource in ResourceServer::"rs-bob")
+//! when { context.scope == Scope::"message:create" && principal.present };
+//!
+//! @id("not by that provider")
+//! forbid (principal in Issuer::"https://sts.mallory.example", action, resource);
+//! ```
+//!
+//! An owner's [`Share`](countersign_uma::policy::Share) is a link of a template: the audience says with
+//! whom, the offer says what. It is made when it is needed, out of those shares that can say anything of
+//! the question, and nothing is parsed for it.
+//!
+//! | what holds | answer |
+//! |---|---|
+//! | any `forbid`, or a rule that cannot be evaluated | denied |
+//! | a `permit` | permitted |
+//! | a `permit` with `@ask` | the owner is asked |
+//! | a `permit` with `@need_info`, of whose claims one is missing | these claims are needed |
+//! | nothing | denied |
+//!
+//! The first row that fits decides. Rules of the configuration
+//! ([`Rules`](countersign_uma::policy::rules::Rules)) have their say beside those of files, and what is
+//! forbidden here they do not permit. Nobody is permitted anything before claims about them are verified.
+
+mod facts;
+mod rules;
+mod says;
+mod shares;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use cedar_policy::{Authorizer, Entities, PolicySet, Request};
+use countersign_types::Timestamp;
+use countersign_uma::policy::rules::Rules as ConfiguredRules;
+use countersign_uma::policy::{
+    Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling, Shares,
+};
+use countersign_uma::{Person, Protection};
+
+use self::facts::{Facts, Names};
+pub use self::rules::Rules;
+use self::says::Said;
+use self::shares::Templates;
+use crate::files::{PolicyFiles, RuleSet as _};
+use crate::policies::PolicyError;
+
+/// What rules may speak of.
+pub const SCHEMA: &str = include_str!("../schemas/uma.cedarschema");
+
+/// Decides by what owners share, by the rules of files, and by those of the configuration.
+#[derive(Debug)]
+pub struct CedarUma {
+    names: Names,
+    templates: Templates,
+    files: Arc<PolicyFiles<Rules>>,
+    configured: ConfiguredRules,
+    shares: RwLock<Shares>,
+}
+
+impl CedarUma {
+    /// Rules that were opened with [`SCHEMA`], beside those of the configuration.
+    ///
+    /// # Errors
+    /// [`PolicyError`] if the templates of this crate are not what they should be.
+    pub fn new(
+        files: Arc<PolicyFiles<Rules>>,
+        configured: ConfiguredRules,
+    ) -> Result<Self, PolicyError> {
+        let names = Names::new()?;
+        let shares = RwLock::new(Shares::new());
+        Ok(Self { names, templates: Templates::parse()?, files, configured, shares })
+    }
+
+    /// A holder that panicked left every share as it was before or after a change.
+    fn known(&self) -> RwLockReadGuard<'_, Shares> {
+        self.shares.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What shares and the rules of files say of a person.
+    fn say(&self, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) -> Said {
+        let facts = Facts::new(&self.names, asked, person);
+        let mut slices = rules.slices(&facts.people, &facts.resources).peekable();
+        let PolicyRequest { protection, resource_id, scope, now, .. } = *asked;
+        let (shares, claims) = {
+            let known = self.known();
+            let shares = known.about(protection, resource_id, scope, person, now);
+            let claims: Vec<_> = known.claims(protection).map(str::to_owned).collect();
+            (shares, claims)
+        };
+        let mut said = Said::default();
+        if shares.is_empty() && slices.peek().is_none() {
+            return said;
+        }
+        let claims = claims.iter().map(String::as_str);
+        let (request, entities) =
+            match facts.request().and_then(|request| Ok((request, facts.entities(claims)?))) {
+                Ok(question) => question,
+                Err(error) => {
+                    said.errors.push(error);
+                    return said;
+                }
+            };
+        let has = |claim: &str| person.claims.contains_key(claim);
+        for slice in slices {
+            hold(slice, &request, &entities, &mut said, |said, id| {
+                if let Some(says) = rules.says(id) {
+                    said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
+                }
+            });
+        }
+        if !shares.is_empty() {
+            match self.templates.link(&self.names, protection, &shares, scope) {
+                Ok(links) => hold(&links, &request, &entities, &mut said, |said, id| {
+                    if let Some(says) = self.templates.says(&links, id) {
+                        said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
+                    }
+                }),
+                Err(error) => said.errors.push(error),
+            }
+        }
+        said
+    }
+
+    /// What is said of nobody in particular: more is needed where anybody might be let in.
+    fn say_of_nobody(&self, rules: &Rules, asked: &PolicyRequest<'_>) -> Ruling {
+        let PolicyRequest { protection, resource_id, scope, .. } = *asked;
+        let resources = self.names.resources(asked);
+        let configured = self.configured.assess(asked);
+        if !self.known().speak_of(protection, resource_id, scope) && !rules.speak_of(&resources) {
+            return configured;
+        }
+        let mut needed = vec![RequiredClaim::email()];
+        if let Decision::NeedClaims(claims) = configured.decision {
+            for claim in claims {
+                RequiredClaim::join(&mut needed, claim);
+            }
+        }
+        let why = needed.iter().map(|claim| Reason::Missing(claim.name.clone())).collect();
+        Ruling { decision: Decision::NeedClaims(needed), why }
+    }
+}
+
+/// Has a set of rules evaluated, and tells which of them hold.
+fn hold(
+    rules: &PolicySet,
+    request: &Request,
+    entities: &Entities,
+    said: &mut Said,
+    mut holds: impl FnMut(&mut Said, &cedar_policy::PolicyId),
+) {
+    // Where something forbids, the rest of the same set is not named: it makes no difference.
+    let response = Authorizer::new().is_authorized(request, rules, entities);
+    for id in response.diagnostics().reason() {
+        holds(said, id);
+    }
+    // A rule that cannot be evaluated is left out by Cedar; one that forbids must not be.
+    said.errors.extend(response.diagnostics().errors().map(ToString::to_string));
+}
+
+impl Policy for CedarUma {
+    fn assess(&self, asked: &PolicyRequest<'_>) -> Ruling {
+        let rules = self.files.current();
+        let Some(person) = asked.person else { return self.say_of_nobody(&rules, asked) };
+        let said = self.say(&rules, asked, person);
+        for error in &said.errors {
+            tracing::error!(owner = %asked.protection.owner, error, "no policy decision");
+        }
+        let is_forbidden = !said.forbids.is_empty() || !said.errors.is_empty();
+        let (decision, why) = said.ruling();
+        let own = Ruling { decision, why };
+        if is_forbidden { own } else { either(self.configured.assess(asked), own) }
+    }
+
+    fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {
+        let (rules, digest) = self.files.current_with_digest();
+        let configured = self.configured.revision(protection, now);
+        let shares = {
+            let known = self.known();
+            (known.count(protection) > 0).then(|| known.revision(protection, now))
+        };
+        let files = (!rules.is_empty()).then(|| Revision::of(digest.as_bytes()));
+        let time = rules.is_timed().then(|| Revision::of(now.as_unix().to_be_bytes()));
+        Revision::joined([Some(configured), shares, files, time])
+    }
+
+    fn claims(&self, protection: &Protection) -> BTreeSet<String> {
+        let mut claims = self.configured.claims(protection);
+        claims.extend(self.files.current().claims().iter().cloned());
+        claims.extend(self.known().claims(protection).map(str::to_owned));
+        claims
+    }
+
+    fn shares(&self) -> Option<&RwLock<Shares>> {
+        Some(&self.shares)
+    }
+}
+
+/// What either permits is permitted; whom the owner is asked about is not asked for more.
+fn either(one: Ruling, other: Ruling) -> Ruling {
+    const fn rank(decision: &Decision) -> u8 {
+        match decision {
+            Decision::Permit => 3,
+            Decision::AskOwner => 2,
+            Decision::NeedClaims(_) => 1,
+            _ => 0,
+        }
+    }
+    match (one, other) {
+        (one, other) if rank(&one.decision) > rank(&other.decision) => one,
+        (one, other) if rank(&one.decision) < rank(&other.decision) => other,
+        (mut one, other) => {
+            if let (Decision::NeedClaims(needed), Decision::NeedClaims(more)) =
+                (&mut one.decision, other.decision)
+            {
+                for claim in more {
+                    RequiredClaim::join(needed, claim);
+                }
+            }
+            for reason in other.why {
+                if !one.why.contains(&reason) {
+                    one.why.push(reason);
+                }
+            }
+            one
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

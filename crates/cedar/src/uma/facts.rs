@@ -1,0 +1,204 @@
+//! What a question is made of, as Cedar's entities.
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
+    RestrictedExpression as Expression,
+};
+use countersign_types::{Issuer, Timestamp};
+use countersign_uma::policy::PolicyRequest;
+use countersign_uma::policy::shares::{What, Who, values};
+use countersign_uma::{Person, Protection};
+use serde_json::Value;
+
+use crate::policies::PolicyError;
+
+/// The names of the schema's types, parsed once.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    person: EntityTypeName,
+    address: EntityTypeName,
+    domain: EntityTypeName,
+    issuer: EntityTypeName,
+    audience: EntityTypeName,
+    resource: EntityTypeName,
+    owner: EntityTypeName,
+    server: EntityTypeName,
+    offer: EntityTypeName,
+    client: EntityTypeName,
+    scope: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Names {
+    pub(super) fn new() -> Result<Self, PolicyError> {
+        let name = |name: &str| {
+            name.parse::<EntityTypeName>().map_err(|error| PolicyError::Schema(error.to_string()))
+        };
+        Ok(Self {
+            person: name("Person")?,
+            address: name("Address")?,
+            domain: name("Domain")?,
+            issuer: name("Issuer")?,
+            audience: name("Audience")?,
+            resource: name("Resource")?,
+            owner: name("Owner")?,
+            server: name("ResourceServer")?,
+            offer: name("Offer")?,
+            client: name("Client")?,
+            scope: name("Scope")?,
+            action: name("Action")?,
+        })
+    }
+
+    /// The people whom a share is with.
+    pub(super) fn audience(&self, who: &Who, issuer: Option<&Issuer>) -> EntityUid {
+        // INVARIANT: both are made of text, so there is always JSON for them, and another for others.
+        uid(&self.audience, &serde_json::to_string(&(who, issuer)).unwrap_or_default())
+    }
+
+    /// What a share is of.
+    pub(super) fn offer(&self, protection: &Protection, what: &What, scope: &str) -> EntityUid {
+        uid(&self.offer, &serde_json::to_string(&(protection, what, scope)).unwrap_or_default())
+    }
+
+    /// What rules can say that a resource is or belongs to.
+    pub(super) fn resources(&self, asked: &PolicyRequest<'_>) -> [EntityUid; 3] {
+        [
+            uid(&self.resource, asked.resource_id.as_str()),
+            uid(&self.owner, asked.protection.owner.as_str()),
+            uid(&self.server, asked.protection.resource_server.as_str()),
+        ]
+    }
+
+    /// What rules can say that a person is or belongs to.
+    pub(super) fn people(&self, person: &Person) -> [EntityUid; 4] {
+        let parts = [person.iss.as_str(), &*person.sub, person.email.as_str()];
+        [
+            uid(&self.person, &serde_json::to_string(&parts).unwrap_or_default()),
+            uid(&self.address, person.email.as_str()),
+            uid(&self.domain, person.email.domain()),
+            uid(&self.issuer, person.iss.as_str()),
+        ]
+    }
+}
+
+/// The identifier is text, whatever is in it: it is never parsed.
+fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
+}
+
+/// A question about a person who is known.
+pub(super) struct Facts<'a> {
+    names: &'a Names,
+    asked: &'a PolicyRequest<'a>,
+    person: &'a Person,
+    pub(super) people: [EntityUid; 4],
+    pub(super) resources: [EntityUid; 3],
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(names: &'a Names, asked: &'a PolicyRequest<'a>, person: &'a Person) -> Self {
+        let (people, resources) = (names.people(person), names.resources(asked));
+        Self { names, asked, person, people, resources }
+    }
+
+    /// What is asked.
+    pub(super) fn request(&self) -> Result<Request, String> {
+        let Self { names, asked, .. } = self;
+        let [principal, ..] = self.people.clone();
+        let [resource, ..] = self.resources.clone();
+        let context = Context::from_pairs([
+            ("scope".to_owned(), Expression::new_entity_uid(uid(&names.scope, asked.scope))),
+            (
+                "client".to_owned(),
+                Expression::new_entity_uid(uid(&names.client, asked.client.as_str())),
+            ),
+            ("time".to_owned(), Expression::new_datetime(moment(asked.now))),
+        ]);
+        let context = context.map_err(|error| error.to_string())?;
+        let action = uid(&names.action, "access");
+        Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())
+    }
+
+    /// What is known. `claims` are those by which groups are told.
+    pub(super) fn entities<'c>(
+        &self,
+        claims: impl Iterator<Item = &'c str>,
+    ) -> Result<Entities, String> {
+        let entities = [self.person(claims)?, self.resource()?];
+        Entities::from_entities(entities, None).map_err(|error| error.to_string())
+    }
+
+    fn person<'c>(&self, claims: impl Iterator<Item = &'c str>) -> Result<Entity, String> {
+        let Self { names, person, .. } = self;
+        let [own, address, domain, issuer] = self.people.clone();
+        let attributes = [
+            ("issuer".to_owned(), Expression::new_entity_uid(issuer.clone())),
+            ("subject".to_owned(), Expression::new_string(person.sub.clone())),
+            ("email".to_owned(), Expression::new_string(person.email.as_str().to_owned())),
+            ("domain".to_owned(), Expression::new_entity_uid(domain.clone())),
+            ("present".to_owned(), Expression::new_bool(person.present)),
+        ];
+        let audiences = audiences(person, claims);
+        let audiences = audiences
+            .iter()
+            .flat_map(|who| [None, Some(&person.iss)].map(|issuer| names.audience(who, issuer)));
+        let parents = [address, domain, issuer].into_iter().chain(audiences);
+        let tags = person.claims.iter().map(|(name, value)| (name.clone(), texts(value)));
+        Entity::new_with_tags(own, attributes, parents, tags).map_err(|error| error.to_string())
+    }
+
+    fn resource(&self) -> Result<Entity, String> {
+        let Self { names, asked, .. } = self;
+        let [own, owner, server] = self.resources.clone();
+        let text = |text: &str| Expression::new_string(text.to_owned());
+        let name = asked.resource.name().map(|name| ("name".to_owned(), text(name)));
+        let kind = asked.resource.kind().map(|kind| ("type".to_owned(), text(kind)));
+        let attributes = [
+            ("owner".to_owned(), Expression::new_entity_uid(owner.clone())),
+            ("server".to_owned(), Expression::new_entity_uid(server.clone())),
+        ];
+        let attributes = attributes.into_iter().chain(name).chain(kind);
+        let whats = [What::Resource(asked.resource_id.clone()), What::Everything];
+        let offers = whats.map(|what| names.offer(asked.protection, &what, asked.scope));
+        let parents = [owner, server].into_iter().chain(offers);
+        Entity::new_with_tags(own, attributes, parents, []).map_err(|error| error.to_string())
+    }
+}
+
+/// All that an owner can call this person.
+fn audiences<'c>(person: &Person, claims: impl Iterator<Item = &'c str>) -> Vec<Who> {
+    let mut audiences = vec![Who::Anyone, Who::Person(person.email.clone())];
+    let Some(domain) = countersign_uma::policy::shares::MailDomain::parse(person.email.domain())
+    else {
+        // INVARIANT: the domain of an address is a domain.
+        return audiences;
+    };
+    for claim in claims {
+        audiences.extend(values(person, claim).map(|value| Who::Group {
+            claim: claim.to_owned(),
+            value: value.to_owned(),
+            domain: domain.clone(),
+        }));
+    }
+    audiences.push(Who::Domain(domain));
+    audiences
+}
+
+/// A claim as a set of texts.
+fn texts(value: &Value) -> Expression {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(Expression::new_string(text.clone())),
+        Value::Number(_) | Value::Bool(_) => Some(Expression::new_string(value.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    match value {
+        Value::Array(members) => Expression::new_set(members.iter().filter_map(text)),
+        one => Expression::new_set(text(one)),
+    }
+}
+
+/// A moment in Cedar's spelling. A year beyond 9999 has none.
+fn moment(now: Timestamp) -> String {
+    now.to_string()
+}

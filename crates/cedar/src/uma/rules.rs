@@ -1,0 +1,146 @@
+//! The rules of administrators, by what they are about.
+//!
+//! A rule names whom it is about (`principal in Domain::"a.example"`) and what (`resource in
+//! Owner::"bob"`), or leaves either open. A question looks at those alone that its person and its resource
+//! can fit, so that it costs the same with a hundred thousand rules about others.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cedar_policy::{
+    EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
+};
+use serde_json::Value;
+
+use super::says::Says;
+use crate::files::RuleSet;
+use crate::policies::{Policies, PolicyError, Source};
+
+/// Whom and what a rule is about; `None` where it does not say.
+type About = (Option<EntityUid>, Option<EntityUid>);
+
+/// Rules that were parsed and validated as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    slices: HashMap<About, PolicySet>,
+    says: HashMap<PolicyId, Says>,
+    /// What somebody is let in to, asked about, or asked more for, whoever they are.
+    opened: HashMap<Option<EntityUid>, usize>,
+    claims: BTreeSet<String>,
+    timed: bool,
+}
+
+impl RuleSet for Rules {
+    fn parse(schema: &str, sources: &[Source<'_>]) -> Result<Self, PolicyError> {
+        let policies = Policies::parse(schema, sources)?;
+        let mut rules = Self::default();
+        for policy in policies.into_rules() {
+            let id = AsRef::<str>::as_ref(policy.id()).to_owned();
+            rules.add(policy).map_err(|reason| PolicyError::Unfit { id, reason })?;
+        }
+        Ok(rules)
+    }
+
+    fn len(&self) -> usize {
+        self.says.len()
+    }
+}
+
+impl Rules {
+    fn add(&mut self, policy: Policy) -> Result<(), String> {
+        let id = policy.id().clone();
+        let says = Says::of(&policy, id.as_ref())?;
+        let json = policy.to_json().map_err(|error| error.to_string())?;
+        self.read(&json)?;
+        let about = about(&policy);
+        if says != Says::Forbid {
+            *self.opened.entry(about.1.clone()).or_default() += 1;
+        }
+        if let Says::Want(claims) = &says {
+            self.claims.extend(claims.iter().cloned());
+        }
+        self.slices.entry(about).or_default().add(policy).map_err(|error| error.to_string())?;
+        self.says.insert(id, says);
+        Ok(())
+    }
+
+    /// Takes note of the claims and of the time that a rule depends on.
+    fn read(&mut self, expression: &Value) -> Result<(), String> {
+        match expression {
+            Value::Array(members) => members.iter().try_for_each(|member| self.read(member)),
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let at = |path| value.pointer(path).and_then(Value::as_str);
+                    match name.as_str() {
+                        "hasTag" | "getTag" => {
+                            let claim = at("/right/Value").ok_or("a claim is named by a text")?;
+                            self.claims.insert(claim.to_owned());
+                            self.read(value.get("left").unwrap_or(&Value::Null))?;
+                        }
+                        "." if at("/left/Var") == Some("context") => {
+                            self.timed |= at("/attr") == Some("time");
+                        }
+                        // Whoever has the whole of it has the time.
+                        "Var" => self.timed |= value == "context",
+                        _ => self.read(value)?,
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The slices that people with these parents and a resource with those can fit.
+    pub(super) fn slices<'a>(
+        &'a self,
+        people: &'a [EntityUid],
+        resources: &'a [EntityUid],
+    ) -> impl Iterator<Item = &'a PolicySet> {
+        let person = people.iter().cloned().map(Some).chain([None]);
+        person.filter(|_| !self.slices.is_empty()).flat_map(move |person| {
+            let resource = resources.iter().cloned().map(Some).chain([None]);
+            resource.filter_map(move |resource| self.slices.get(&(person.clone(), resource)))
+        })
+    }
+
+    pub(super) fn says(&self, id: &PolicyId) -> Option<&Says> {
+        self.says.get(id)
+    }
+
+    /// Whether anybody at all might be let in to such a resource.
+    pub(super) fn speak_of(&self, resources: &[EntityUid]) -> bool {
+        let mut about = resources.iter().cloned().map(Some).chain([None]);
+        about.any(|about| self.opened.contains_key(&about))
+    }
+
+    /// The claims that rules may depend on.
+    pub(super) const fn claims(&self) -> &BTreeSet<String> {
+        &self.claims
+    }
+
+    /// Whether an answer can be another when time has passed.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.timed
+    }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
+        self.slices.values().flat_map(PolicySet::policies)
+    }
+}
+
+fn about(policy: &Policy) -> About {
+    let person = match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
+        PrincipalConstraint::In(entity)
+        | PrincipalConstraint::Eq(entity)
+        | PrincipalConstraint::IsIn(_, entity) => Some(entity),
+    };
+    let resource = match policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        ResourceConstraint::In(entity)
+        | ResourceConstraint::Eq(entity)
+        | ResourceConstraint::IsIn(_, entity) => Some(entity),
+    };
+    (person, resource)
+}

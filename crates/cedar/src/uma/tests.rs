@@ -1,0 +1,434 @@
+//! What is permitted, and why.
+
+mod slices;
+
+use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
+use countersign_uma::policy::rules::Rule;
+use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who};
+use countersign_uma::policy::{Decision, Share};
+use countersign_uma::protection::OwnerId;
+use countersign_uma::resource::{ResourceDescription, ResourceId};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::policies::Source;
+
+const NOW: i64 = 1_800_000_000;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+fn protection(owner: &str, resource_server: &str) -> Protection {
+    let owner = OwnerId::parse(owner).unwrap();
+    Protection::new(owner, ClientId::parse(resource_server).unwrap())
+}
+
+fn bob() -> Protection {
+    protection("bob", "rs")
+}
+
+fn rules(text: &str) -> Result<Rules, PolicyError> {
+    Rules::parse(SCHEMA, &[Source::new("a.cedar", text)])
+}
+
+fn policy(text: &str) -> CedarUma {
+    configured(text, json!([]))
+}
+
+fn configured(text: &str, configured: Value) -> CedarUma {
+    let files = Arc::new(PolicyFiles::of(SCHEMA, rules(text).unwrap()));
+    let configured: Vec<Rule> = serde_json::from_value(configured).unwrap();
+    CedarUma::new(files, ConfiguredRules::new().with(bob(), configured)).unwrap()
+}
+
+fn person(email: &str, claims: Value) -> Person {
+    let domain = email.split_once('@').unwrap().1;
+    Person {
+        iss: Issuer::parse(&format!("https://sts.{domain}")).unwrap(),
+        sub: "1".to_owned(),
+        email: EmailAddress::parse(email).unwrap(),
+        present: claims.get("absent").is_none(),
+        claims: claims.as_object().unwrap().clone(),
+    }
+}
+
+fn alice() -> Person {
+    person("alice@a.example", json!({}))
+}
+
+/// A question, of which a test changes what it is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    owner: &'a str,
+    server: &'a str,
+    resource: &'a str,
+    scope: &'a str,
+    client: &'a str,
+    person: Option<&'a Person>,
+    now: i64,
+}
+
+impl<'a> Asked<'a> {
+    fn by(person: &'a Person) -> Self {
+        Self {
+            owner: "bob",
+            server: "rs",
+            resource: "r1",
+            scope: "get",
+            client: "app",
+            person: Some(person),
+            now: NOW,
+        }
+    }
+}
+
+#[track_caller]
+fn ruling(policy: &CedarUma, asked: Asked<'_>) -> Ruling {
+    let description =
+        json!({"resource_scopes": ["get", "put"], "name": "Manual", "type": "manual"});
+    let description = ResourceDescription::parse(description.to_string().as_bytes()).unwrap();
+    policy.assess(&PolicyRequest {
+        protection: &protection(asked.owner, asked.server),
+        resource_id: &ResourceId::parse(asked.resource).unwrap(),
+        resource: &description,
+        scope: asked.scope,
+        person: asked.person,
+        client: &ClientId::parse(asked.client).unwrap(),
+        now: at(asked.now),
+    })
+}
+
+/// The answer in a word, and why.
+#[track_caller]
+fn check(policy: &CedarUma, asked: Asked<'_>) -> (&'static str, String) {
+    let Ruling { decision, why } = ruling(policy, asked);
+    let word = match decision {
+        Decision::Permit => "permit",
+        Decision::AskOwner => "ask",
+        Decision::NeedClaims(_) => "need",
+        _ => "deny",
+    };
+    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    (word, why.join(", "))
+}
+
+#[track_caller]
+fn decide(policy: &CedarUma, asked: Asked<'_>) -> &'static str {
+    check(policy, asked).0
+}
+
+fn terms(what: What, scopes: &str, who: Who, effect: Effect) -> Terms {
+    Terms::new(what, ScopeSet::parse(scopes).unwrap(), who, effect).unwrap()
+}
+
+fn with_alice(effect: Effect) -> Terms {
+    terms(
+        What::Resource(ResourceId::parse("r1").unwrap()),
+        "get",
+        Who::Person(alice().email),
+        effect,
+    )
+}
+
+/// Bob shares this, each under its place as its name.
+fn share(policy: &CedarUma, shared: impl IntoIterator<Item = Terms>) {
+    let shares = shared.into_iter().enumerate().map(|(number, terms)| Share {
+        id: ShareId::parse(&format!("s{number}")).unwrap(),
+        terms,
+        since: at(0),
+        by: "bob".to_owned(),
+    });
+    policy.shares.write().unwrap().load(bob(), shares);
+}
+
+fn shared(terms: impl IntoIterator<Item = Terms>) -> CedarUma {
+    let policy = policy("");
+    share(&policy, terms);
+    policy
+}
+
+#[test]
+fn silence_is_denial() {
+    let alice = alice();
+    let nobody = Asked { person: None, ..Asked::by(&alice) };
+    for policy in [policy(""), shared([])] {
+        assert_eq!(check(&policy, Asked::by(&alice)), ("deny", String::new()));
+        assert_eq!(check(&policy, nobody), ("deny", String::new()));
+    }
+    // What only forbids opens nothing, not even to more claims.
+    let forbids = policy(r#"@id("no") forbid (principal, action, resource);"#);
+    share(&forbids, [with_alice(Effect::Forbid)]);
+    assert_eq!(decide(&forbids, nobody), "deny");
+}
+
+#[test]
+fn nobody_is_permitted_anything_before_claims_about_them_are_verified() {
+    let all = policy(r#"@id("all") permit (principal, action, resource);"#);
+    let alice = alice();
+    let nobody = Asked { person: None, ..Asked::by(&alice) };
+    assert_eq!(check(&all, nobody), ("need", "claim \"email\" is missing".to_owned()));
+    assert_eq!(check(&all, Asked::by(&alice)), ("permit", "by \"all\"".to_owned()));
+    let one = shared([with_alice(Effect::Permit)]);
+    assert_eq!(decide(&one, nobody), "need");
+    assert_eq!(decide(&one, Asked { resource: "r2", ..nobody }), "deny");
+    assert_eq!(decide(&one, Asked { scope: "put", ..nobody }), "deny");
+    assert_eq!(decide(&one, Asked { owner: "carol", ..nobody }), "deny");
+}
+
+#[test]
+fn a_share_permits_what_it_says_and_nothing_else() {
+    let policy = shared([with_alice(Effect::Permit).with_until(at(NOW + 10))]);
+    let alice = alice();
+    let asked = Asked::by(&alice);
+    assert_eq!(check(&policy, asked), ("permit", "by \"share s0\"".to_owned()));
+    for (name, other) in [
+        ("owner", Asked { owner: "carol", ..asked }),
+        ("resource server", Asked { server: "rs2", ..asked }),
+        ("resource", Asked { resource: "r2", ..asked }),
+        ("scope", Asked { scope: "put", ..asked }),
+        ("time", Asked { now: NOW + 10, ..asked }),
+    ] {
+        assert_eq!(decide(&policy, other), "deny", "{name}");
+    }
+    for email in ["Alice@a.example", "alice@b.example", "alice@x.a.example", "bob@a.example"] {
+        assert_eq!(decide(&policy, Asked::by(&person(email, json!({})))), "deny", "{email}");
+    }
+}
+
+#[test]
+fn with_whom_a_share_is() {
+    let group = |claim: &str, value: &str| Who::Group {
+        claim: claim.to_owned(),
+        value: value.to_owned(),
+        domain: MailDomain::parse("a.example").unwrap(),
+    };
+    let domain = || Who::Domain(MailDomain::parse("A.EXAMPLE").unwrap());
+    let of = |who| terms(What::Everything, "get", who, Effect::Permit);
+    let agent = person("alice@a.example", json!({"absent": true, "team": "x"}));
+    let (a, b) = (
+        person("al@a.example", json!({"team": ["x"]})),
+        person("al@b.example", json!({"team": "x"})),
+    );
+    let sts = |of: &str| Issuer::parse(&format!("https://sts.{of}.example")).unwrap();
+    for (name, terms, expected) in [
+        ("domain", of(domain()), "ag a"),
+        ("group", of(group("team", "x")), "ag a"),
+        ("another group", of(group("team", "[\"x\"]")), ""),
+        ("anyone", of(Who::Anyone), "ag a b"),
+        ("who is present", of(Who::Anyone).with_present(), "a b"),
+        ("by this issuer", of(Who::Anyone).with_issuer(sts("b")), "b"),
+        ("by another issuer", of(domain()).with_issuer(sts("b")), ""),
+    ] {
+        let policy = shared([terms]);
+        let people = [("ag", &agent), ("a", &a), ("b", &b)];
+        let may =
+            people.iter().filter(|(_, person)| decide(&policy, Asked::by(person)) == "permit");
+        let may: Vec<_> = may.map(|(name, _)| *name).collect();
+        assert_eq!(may.join(" "), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_forbids_has_the_last_word() {
+    let alice = alice();
+    let asked = Asked::by(&alice);
+    let permit = || with_alice(Effect::Permit);
+    let policy = shared([permit(), with_alice(Effect::Ask)]);
+    assert_eq!(check(&policy, asked), ("permit", "by \"share s0\"".to_owned()));
+    share(&policy, [with_alice(Effect::Ask)]);
+    assert_eq!(check(&policy, asked), ("ask", "by \"share s0\"".to_owned()));
+    share(&policy, [permit(), terms(What::Everything, "get", Who::Anyone, Effect::Forbid)]);
+    assert_eq!(check(&policy, asked), ("deny", "by \"share s1\"".to_owned()));
+    // A rule of an administrator over a share, a share over a rule of a file and of the configuration.
+    let text = r#"@id("mallory") forbid (principal in Domain::"a.example", action, resource in Owner::"bob");"#;
+    let everyone = json!([{"resource": "*", "scopes": ["get"], "domains": ["*"]}]);
+    let policy = configured(text, everyone.clone());
+    share(&policy, [permit()]);
+    assert_eq!(check(&policy, asked), ("deny", "by \"mallory\"".to_owned()));
+    let policy = configured(r#"@id("all") permit (principal, action, resource);"#, everyone);
+    assert_eq!(decide(&policy, asked), "permit");
+    share(&policy, [with_alice(Effect::Forbid)]);
+    assert_eq!(check(&policy, asked), ("deny", "by \"share s0\"".to_owned()));
+}
+
+#[test]
+fn rules_speak_of_what_they_are_about() {
+    let policy = policy(
+        r#"@id("research")
+           permit (principal in Domain::"a.example", action, resource in Owner::"bob")
+           when { context.scope == Scope::"get" && resource has type && resource.type == "manual" &&
+                  principal.hasTag("team") && principal.getTag("team").contains("x") };
+           @id("team is wanted") @need_info("team")
+           permit (principal in Domain::"a.example", action, resource in Owner::"bob")
+           when { context.scope == Scope::"get" };
+           @id("through the mail") @description("by day")
+           permit (principal is Person in Address::"bob@b.example", action == Action::"access", resource == Resource::"r2")
+           when { context.client == Client::"mail" && context.time.toTime() < duration("12h") };
+           @id("strangers") @ask
+           permit (principal in Issuer::"https://sts.c.example", action, resource in ResourceServer::"rs")
+           when { principal.present };"#,
+    );
+    let of = |email, claims| person(email, claims);
+    let a = of("a@a.example", json!({"team": ["y", "x"]}));
+    assert_eq!(check(&policy, Asked::by(&a)), ("permit", "by \"research\"".to_owned()));
+    assert_eq!(decide(&policy, Asked { scope: "put", ..Asked::by(&a) }), "deny");
+    let other = of("a@a.example", json!({"team": "y"}));
+    assert_eq!(decide(&policy, Asked::by(&other)), "deny", "what is there is not asked for");
+    let none = of("a@a.example", json!({}));
+    assert_eq!(check(&policy, Asked::by(&none)), ("need", "claim \"team\" is missing".to_owned()));
+    assert_eq!(decide(&policy, Asked { owner: "carol", ..Asked::by(&none) }), "deny");
+    let b = of("bob@b.example", json!({}));
+    let mail = Asked { resource: "r2", client: "mail", ..Asked::by(&b) };
+    assert_eq!(decide(&policy, mail), "permit");
+    assert_eq!(decide(&policy, Asked { client: "app", ..mail }), "deny");
+    assert_eq!(decide(&policy, Asked { now: NOW + 43_200, ..mail }), "deny");
+    assert_eq!(
+        check(&policy, Asked::by(&of("c@c.example", json!({})))),
+        ("ask", "by \"strangers\"".to_owned())
+    );
+    assert_eq!(decide(&policy, Asked::by(&of("c@c.example", json!({"absent": 1})))), "deny");
+    assert!(policy.claims(&bob()).iter().eq(["team"]));
+    let (one, later) = (policy.revision(&bob(), at(NOW)), policy.revision(&bob(), at(NOW + 1)));
+    assert_ne!(one, later, "a rule goes by the time of day");
+}
+
+#[test]
+fn claims_are_sets_of_texts() {
+    let policy = policy(
+        r#"@id("x") permit (principal, action, resource)
+           when { principal.hasTag("c") && principal.getTag("c").contains("1") };
+           @id("none of them") forbid (principal, action, resource)
+           unless { principal.hasTag("c") };"#,
+    );
+    for (claims, expected) in [
+        (json!({"c": "1"}), "permit"),
+        (json!({"c": 1}), "permit"),
+        (json!({"c": [true, 1]}), "permit"),
+        (json!({"c": {"1": 1}}), "deny"),
+        (json!({"c": [["1"]]}), "deny"),
+        (json!({"c": {"__entity": {"type": "Domain", "id": "1"}}}), "deny"),
+        (json!({"c": null}), "deny"),
+    ] {
+        let Ruling { decision, why } =
+            ruling(&policy, Asked::by(&person("a@a.example", claims.clone())));
+        let word = if decision == Decision::Permit { "permit" } else { "deny" };
+        assert_eq!(word, expected, "{claims}");
+        assert!(
+            !why.contains(&Reason::Policy("none of them".to_owned())),
+            "the tag is there: {claims}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_that_cannot_be_evaluated_denies() {
+    let policy = policy(
+        r#"@id("all") permit (principal, action, resource);
+           @id("overflow") forbid (principal, action, resource)
+           when { context.time.offset(duration("9223372036854775807ms")) < context.time };"#,
+    );
+    let (word, why) = check(&policy, Asked::by(&alice()));
+    assert_eq!(word, "deny");
+    assert!(why.contains("failed: ") && why.contains("overflow"), "{why}");
+}
+
+#[test]
+fn either_the_configuration_or_cedar_permits() {
+    let policy = configured(
+        r#"@id("c") @need_info("unit") permit (principal in Domain::"a.example", action, resource);
+           @id("b") @ask permit (principal in Domain::"b.example", action, resource);"#,
+        json!([
+            {"resource": "*", "scopes": ["get"], "domains": ["a.example"], "claims": {"team": "x"}},
+            {"resource": "*", "scopes": ["get"], "emails": ["b@b.example"]},
+        ]),
+    );
+    let needed = ruling(&policy, Asked::by(&alice())).decision;
+    let Decision::NeedClaims(needed) = needed else { panic!("{needed:?}") };
+    let names: Vec<_> = needed.iter().map(|claim| claim.name.as_str()).collect();
+    assert_eq!(names, ["team", "unit"]);
+    let asked = |email: &str| check(&policy, Asked::by(&person(email, json!({}))));
+    assert_eq!(asked("b@b.example"), ("permit", "by \"rule 2\"".to_owned()));
+    assert_eq!(asked("c@b.example"), ("ask", "by \"b\"".to_owned()));
+}
+
+#[test]
+fn a_revision_is_another_as_soon_as_an_answer_may_be() {
+    let policy = shared([]);
+    let before = policy.revision(&bob(), at(NOW));
+    assert_eq!(before, policy.revision(&bob(), at(NOW + 1)), "nothing goes by the time");
+    share(&policy, [with_alice(Effect::Permit).with_until(at(NOW + 10))]);
+    let during = policy.revision(&bob(), at(NOW));
+    assert_ne!(before, during);
+    assert_ne!(policy.revision(&bob(), at(NOW + 10)), during);
+    assert_eq!(
+        policy.revision(&protection("carol", "rs"), at(NOW)),
+        before,
+        "another owner's stands"
+    );
+}
+
+#[test]
+fn rules_that_mean_nothing_are_refused() {
+    let all = "(principal, action, resource)";
+    for (text, why) in [
+        (format!("permit {all};"), "@id"),
+        (format!("@id(\"share x\") permit {all};"), "no rule's"),
+        (format!("@id(\"rule 1\") permit {all};"), "no rule's"),
+        (format!("@id(\"x\") @aks permit {all};"), "@aks means nothing"),
+        (format!("@id(\"x\") @ask(\"bob\") permit {all};"), "stands alone"),
+        (format!("@id(\"x\") @ask @need_info(\"a\") permit {all};"), "exclude"),
+        (format!("@id(\"x\") @need_info permit {all};"), "names claims"),
+        (format!("@id(\"x\") @need_info(\"a  b\") permit {all};"), "names claims"),
+        (format!("@id(\"x\") @ask forbid {all};"), "neither asks"),
+        (format!("@id(\"x\") permit {all} when {{ context.scope == \"get\" }};"), "do not fit"),
+        (
+            format!("@id(\"x\") permit {all} when {{ principal.getTag(\"a\").contains(\"b\") }};"),
+            "do not fit",
+        ),
+        (
+            format!("@id(\"x\") permit {all} when {{ principal.hasTag(principal.email) }};"),
+            "named by a text",
+        ),
+        ("@id(\"x\") permit (principal == ?principal, action, resource);".to_owned(), "template"),
+        (
+            "@id(\"x\") permit (principal, action == Action::\"get\", resource);".to_owned(),
+            "do not fit",
+        ),
+        (format!("@id(\"x\") permit {all}; @id(\"x\") forbid {all};"), "used before"),
+    ] {
+        let error = rules(&text).unwrap_err().to_string();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}
+
+/// What rules are validated against is what is asked: the entities of a question fit the schema.
+#[test]
+fn a_question_fits_the_schema() {
+    let policy = policy("");
+    let person = person("a@a.example", json!({"team": ["x", 1, null], "o": {}, "n": 1.5, "e": ""}));
+    let (schema, _) = cedar_policy::Schema::from_cedarschema_str(SCHEMA).unwrap();
+    let description =
+        ResourceDescription::parse(br#"{"resource_scopes":["get"],"name":"x"}"#).unwrap();
+    let asked = PolicyRequest {
+        protection: &bob(),
+        resource_id: &ResourceId::parse("r1").unwrap(),
+        resource: &description,
+        scope: "get",
+        person: Some(&person),
+        client: &ClientId::parse("app").unwrap(),
+        now: at(NOW),
+    };
+    let facts = Facts::new(&policy.names, &asked, &person);
+    let entities = facts.entities(["team"].into_iter()).unwrap();
+    Entities::from_entities(entities, Some(&schema)).unwrap();
+    let request = facts.request().unwrap();
+    Request::new(
+        request.principal().unwrap().clone(),
+        request.action().unwrap().clone(),
+        request.resource().unwrap().clone(),
+        request.context().unwrap().clone(),
+        Some(&schema),
+    )
+    .unwrap();
+}
