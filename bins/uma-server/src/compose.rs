@@ -32,13 +32,13 @@ pub enum ComposeError {
 /// Builds the server: nothing is bound, nothing is sent. `audit` is told of every assessment.
 ///
 /// # Errors
-/// [`ComposeError`]; one of them is a policy by which an owner is asked, since nobody could answer.
+/// [`ComposeError`]; one of them is a policy by which an owner is asked for whom nobody could answer.
 pub fn compose(
     config: Config,
     seams: &Seams,
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
-    nobody_is_asked(&config)?;
+    somebody_answers(&config)?;
     compose_with_owners(config, seams, audit).map(|(composed, _)| composed)
 }
 
@@ -62,11 +62,11 @@ pub fn compose_with_owners(
     let keys = RemoteKeys::new(Arc::clone(&fetch), clock(), &KeysConfig::default());
     let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
     if !config.url_clients.is_empty() {
-        let documents = ClientDocuments::new(fetch, clock(), &config.documents);
+        let documents = ClientDocuments::new(Arc::clone(&fetch), clock(), &config.documents);
         let rules = UrlClientRules::new(documents, config.url_clients);
         clients = Arc::new(UrlClients::new(clients, rules));
     }
-    let uma = Uma::new(
+    let mut uma = Uma::new(
         config.uma,
         UmaSeams {
             engine,
@@ -78,6 +78,9 @@ pub fn compose_with_owners(
             random: Arc::clone(&seams.random),
         },
     )?;
+    if let Some(console) = config.console {
+        uma = uma.with_console(console, fetch)?;
+    }
     let uma = Arc::new(uma);
     Ok((Composed::new(app(Arc::clone(&uma)), config.serving.listen, transport), uma))
 }
@@ -88,7 +91,7 @@ pub fn compose_with_owners(
 /// [`ConfigError`] for the first that cannot be used.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
-    nobody_is_asked(config)?;
+    somebody_answers(config)?;
     config.serving.transport()?;
     fetch(config)?;
     if let Some(path) = &config.serving.store {
@@ -99,9 +102,9 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Deny by default: what nobody could answer would wait for nothing.
-fn nobody_is_asked(config: &Config) -> Result<(), ConfigError> {
+fn somebody_answers(config: &Config) -> Result<(), ConfigError> {
     let Some(key) = &config.asks_owner else { return Ok(()) };
-    let reason = "ask: this program has no page on which the owner could answer";
+    let reason = "ask: nobody could answer, since [[owners]] names nobody for the owner";
     Err(ConfigError::new(&config.serving.file, key.as_str(), reason))
 }
 

@@ -1,5 +1,7 @@
 //! The configuration file, and what it comes to once it is read.
 
+mod console;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -18,8 +20,11 @@ use countersign_uma::assessment::{PartialGrants, Settings};
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
 use countersign_uma::{Protection, rpt};
+use countersign_uma_service::console::ConsoleSetup;
 use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms};
 use serde::Deserialize;
+
+use self::console::{ConsoleConfig, OwnerConfig, console};
 
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read and digested.
@@ -37,10 +42,13 @@ pub struct Config {
     pub documents: ClientDocumentsConfig,
     /// Who may reach what.
     pub policy: Rules,
-    /// The key of the first policy by which an owner is asked; `None` if nobody is.
+    /// The key of the first policy by which an owner is asked whom nobody can answer for; `None` if there
+    /// is none.
     pub asks_owner: Option<String>,
     /// Whom it trusts when it connects to identity providers and clients.
     pub outbound: FetchConfig,
+    /// The pages on which owners decide, if there are any.
+    pub console: Option<ConsoleSetup>,
 }
 
 /// The file as it is written.
@@ -68,6 +76,9 @@ struct File {
     clients: Vec<ClientConfig>,
     #[serde(default)]
     url_clients: Vec<UrlClientConfig>,
+    console: Option<ConsoleConfig>,
+    #[serde(default)]
+    owners: Vec<OwnerConfig>,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,8 +198,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
     let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
+    let holders: Vec<(ClientId, OwnerId)> = file
+        .resource_servers
+        .iter()
+        .map(|server| (server.id.clone(), server.owner.clone()))
+        .collect();
+    let console = console(path, file.console, file.owners, &holders, &uma.settings.issuer)?;
     let Registered { clients, policy, asks_owner } =
-        register(path, file.resource_servers, file.clients)?;
+        register(path, file.resource_servers, file.clients, console.as_ref())?;
     let url_clients = file.url_clients.into_iter().map(|rule| UrlClientRule {
         clients: rule.id,
         public: rule.public,
@@ -208,6 +225,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         policy,
         asks_owner,
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
+        console,
     })
 }
 
@@ -269,6 +287,7 @@ fn register(
     path: &Path,
     servers: Vec<ResourceServerConfig>,
     clients: Vec<ClientConfig>,
+    console: Option<&ConsoleSetup>,
 ) -> Result<Registered, ConfigError> {
     let (mut registered, mut policy) = (Vec::new(), Rules::new());
     let mut asks_owner = None;
@@ -291,7 +310,9 @@ fn register(
             keys: server.keys,
             public: false,
         })?;
-        if server.policy.iter().any(Rule::asks) && asks_owner.is_none() {
+        let mut people = console.into_iter().flat_map(|console| &console.owners);
+        let answers = people.any(|person| person.owner == server.owner);
+        if server.policy.iter().any(Rule::asks) && !answers && asks_owner.is_none() {
             asks_owner = Some(format!("{}.policy", at.table()));
         }
         let protection = Protection::new(server.owner, server.id.clone());

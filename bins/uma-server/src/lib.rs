@@ -25,8 +25,8 @@
 //! # What is left out
 //!
 //! Registration at run time: clients, resource servers and rules change with the file and a restart.
-//! Pages for owners: [`compose`] refuses a rule by which one is asked, and [`compose_with_owners`] is for
-//! programs that have them.
+//! Without `[console]` there are no pages for owners: [`compose`] refuses a rule by which one is asked then, and
+//! [`compose_with_owners`] is for programs that have pages of their own.
 
 pub mod config;
 

@@ -125,7 +125,7 @@ fn every_commented_setting_is_known() {
     load_text("danger", &format!("{before}{danger}")).unwrap();
 }
 
-/// The program has no page for owners; whoever brings one composes it with them.
+/// Without a console there is no page for owners; whoever brings one composes it with them.
 #[test]
 fn a_policy_that_nobody_could_answer_to_is_refused() {
     let rule = r#"domains = ["alice.example"]"#;
@@ -133,8 +133,97 @@ fn a_policy_that_nobody_could_answer_to_is_refused() {
     let config = load_text("asks", &asks).unwrap();
     let error = countersign_uma_server::check(&config).unwrap_err();
     assert_eq!(error.key, "resource_servers[0].policy");
-    assert!(error.reason.contains("has no page"), "{error}");
+    assert!(error.reason.contains("nobody could answer"), "{error}");
     countersign_uma_server::check(&load_text("asks-not", SMALL).unwrap()).unwrap();
+}
+
+const CONSOLE: &str = r#"
+[console]
+issuer = "https://idp.bob.example"
+client_id = "uma-console"
+client_secret = { file = "a.secret" }
+
+[[owners]]
+id = "bob"
+issuer = "https://idp.bob.example"
+email = "bob@bob.example"
+"#;
+
+#[test]
+fn an_owner_is_asked_where_somebody_can_answer() {
+    let rule = r#"domains = ["alice.example"]"#;
+    let asks = SMALL.replace(rule, &format!("{rule}, ask = true"));
+    let config = load_text("console", &format!("{asks}{CONSOLE}")).unwrap();
+    countersign_uma_server::check(&config).unwrap();
+    assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_ok());
+    // Olga's people are nobody, so that she could not answer.
+    let olga = r#"[[resource_servers]]
+id = "rs-olga"
+secret = { file = "a.secret" }
+owner = "olga"
+resource_identifiers = ["https://rs.olga.example"]
+policy = [{ resource = "*", scopes = ["get"], domains = ["alice.example"], ask = true }]
+
+[danger]"#;
+    let both = asks.replace("[danger]", olga);
+    let config = load_text("console-olga", &format!("{both}{CONSOLE}")).unwrap();
+    assert_eq!(check(&config).unwrap_err().key, "resource_servers[1].policy");
+}
+
+#[test]
+fn a_console_that_nobody_could_use_is_refused() {
+    let (_, owners) = CONSOLE.split_once("\n\n").unwrap();
+    let without_console = load_text("no-console", &format!("{SMALL}{owners}")).unwrap_err();
+    assert_eq!(without_console.key, "owners");
+    for (from, to, key, reason) in [
+        ("client_secret = { file = \"a.secret\" }", "", "console.client_secret", "either"),
+        (
+            "client_secret = ",
+            "client_key = { file = \"a.secret\" }\nclient_secret = ",
+            "console.client_secret",
+            "either",
+        ),
+        ("client_secret", "client_key", "console.client_key", ""),
+        ("id = \"bob\"", "id = \"robert\"", "owners[0].id", "no resource server"),
+        ("email = ", "sub = \"b1\"\nemail = ", "owners[0].sub", "either"),
+        ("email = \"bob@bob.example\"", "", "owners[0].sub", "either"),
+        ("email = \"bob@bob.example\"", "sub = \"\"", "owners[0].sub", "either"),
+        (owners, "", "owners", "none"),
+        ("client_id", "idle = 0\nclient_id", "console.idle", "from 1"),
+        ("client_id", "session = 90000\nclient_id", "console.session", "from 1"),
+        ("client_id", "name = \"\"\nclient_id", "console.name", "empty"),
+    ] {
+        assert!(CONSOLE.contains(from), "{from}");
+        let text = format!("{SMALL}{}", CONSOLE.replace(from, to));
+        let error = load_text("console-refused", &text).unwrap_err();
+        assert_eq!(error.key, key, "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+    }
+    let elsewhere = owners.replace("idp.bob", "idp.evil");
+    let text = format!("{SMALL}{}", CONSOLE.replace(owners, &elsewhere));
+    assert_eq!(load_text("console-issuer", &text).unwrap_err().key, "owners[0].issuer");
+    let twice = load_text("console-twice", &format!("{SMALL}{CONSOLE}{owners}")).unwrap_err();
+    assert_eq!(twice.key, "owners[1].id");
+}
+
+/// The commented tables of the example are a configuration.
+#[test]
+fn the_console_of_the_example_is_one() {
+    let text = example();
+    let (_, table) = text.split_once("# [console]").unwrap();
+    let (table, _) = table.split_once("# What weakens").unwrap();
+    let table = format!("[console]{}", table.replace("\n# ", "\n"));
+    let table = table.replace("client_key", "# client_key").replace("sub =", "# sub =");
+    let is_key = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let is_said = |line: &&str| {
+        line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| is_key(name))
+    };
+    let table: Vec<&str> = table.lines().filter(is_said).collect();
+    let table = table.join("\n").replace("console.secret", "a.secret");
+    let (before, after) = text.split_once("# What weakens").unwrap();
+    let config = load_text("console-example", &format!("{before}{table}\n#{after}")).unwrap();
+    let console = config.console.unwrap();
+    assert_eq!((console.idle.as_secs(), console.session.as_secs()), (1800, 43200));
 }
 
 #[track_caller]

@@ -13,7 +13,7 @@ use chrono::DateTime;
 use countersign_types::Timestamp;
 use http::header::{
     ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use url::{Host, Url, form_urlencoded};
@@ -111,6 +111,23 @@ pub fn spoken<T: Language>(
         }
         Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
+    response
+}
+
+/// Sends a browser on, whatever its request was. [RFC 9110 §15.4.4]
+///
+/// [RFC 9110 §15.4.4]: https://www.rfc-editor.org/rfc/rfc9110#section-15.4.4
+#[must_use]
+pub fn see_other(location: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(LOCATION, location);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    protect(response.headers_mut());
     response
 }
 

@@ -76,6 +76,21 @@ impl<R: Serialize + DeserializeOwned> Sessions<R> {
         value.map(|value| record::decode(&value)).transpose()
     }
 
+    /// Gives a live session another record; `false` if there is none. One that was ended meanwhile does
+    /// not come back, and its end stays when it was. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn replace(
+        &self,
+        (subject, id): (&str, &str),
+        record: &R,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let value = record::encode(record)?;
+        self.engine.replace(RecordTable::Sessions, &key(subject, id), value, now).await
+    }
+
     /// Whether a session of `subject` is live.
     ///
     /// # Errors

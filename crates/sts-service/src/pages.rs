@@ -5,8 +5,8 @@ mod views;
 
 use axum::response::Response;
 use countersign_oidc::{AuthorizationRequest, PageError};
+pub(crate) use countersign_pages::page::moment;
 use countersign_pages::page::{form_action, html, origin};
-pub(crate) use countersign_pages::page::{moment, protect};
 use countersign_types::{EndpointUrl, ScopeSet};
 use http::StatusCode;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use countersign_fetch::Fetch;
 use countersign_metadata::server::{DocumentKind, well_known};
 use countersign_store::resources::Registrant;
 use countersign_store::{
@@ -21,6 +22,7 @@ use countersign_uma::{Case, Policy, Process, Protection};
 
 use crate::audit::Audit;
 use crate::clients::Clients;
+use crate::console::{self, Console, ConsoleSetup};
 use crate::discovery::Discovery;
 use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
@@ -96,6 +98,7 @@ pub struct Uma {
     pub(crate) refresh_quota: SharedQuota,
     pub(crate) pat_quota: Quota,
     pub(crate) seams: Seams,
+    pub(crate) console: Option<Arc<Console>>,
 }
 
 impl Uma {
@@ -146,7 +149,22 @@ impl Uma {
             refresh_lifetime,
             settings,
             seams,
+            console: None,
         })
+    }
+
+    /// With pages on which owners see what waits for them, and decide. What they need of their provider is
+    /// fetched through `fetch`.
+    ///
+    /// # Errors
+    /// [`IdentifierError`] if the issuer identifier is too long to make pages of.
+    pub fn with_console(
+        self,
+        setup: ConsoleSetup,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<Self, IdentifierError> {
+        let console = Console::new(setup, &self.settings.issuer, fetch, &self.seams)?;
+        Ok(Self { console: Some(Arc::new(console)), ..self })
     }
 
     /// Where this server's endpoints are.
@@ -238,7 +256,9 @@ pub fn app(uma: Arc<Uma>) -> Router {
     let paths = uma.endpoints.clone();
     let path = |url: &EndpointUrl| url.as_url().path().to_owned();
     let one_resource = format!("{}/{{id}}", path(&paths.resources));
-    Router::new()
+    let console = uma.console.as_ref();
+    let console = console.map(|console| console::routes(Arc::clone(&uma), Arc::clone(console)));
+    let app = Router::new()
         // An issuer's path may well have a segment that starts with a colon.
         .without_v07_checks()
         .route(&path(&paths.uma2_configuration), routes::only("GET, HEAD", get(routes::metadata)))
@@ -264,5 +284,9 @@ pub fn app(uma: Arc<Uma>) -> Router {
                 .fallback(routes::resources::method_of_a_resource),
         )
         .fallback(routes::not_found)
-        .with_state(uma)
+        .with_state(uma);
+    match console {
+        Some(console) => app.merge(console),
+        None => app,
+    }
 }

@@ -13,7 +13,8 @@
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
 //!
 //! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked, and
-//! what they do about it. What they permit beforehand is in [`shares`].
+//! what they do about it, and [`console`] the pages on which they do. What they permit beforehand is in
+//! [`shares`].
 //!
 //! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
 //! is durable before anything is answered; an RPT is durable before it leaves; a failing store is
@@ -64,8 +65,7 @@
 //! # What is left out
 //!
 //! Serving: listening, TLS, time limits and the shutdown are `countersign-host`'s. Claims
-//! interaction and PCTs are not offered, and the metadata does not say they are; pages for owners are
-//! not here.
+//! interaction and PCTs are not offered, and the metadata does not say they are.
 //!
 //! # Deviations
 //!
@@ -89,6 +89,7 @@ pub mod app;
 pub mod audit;
 mod body;
 pub mod clients;
+pub mod console;
 pub mod discovery;
 mod failure;
 pub mod limits;

@@ -118,6 +118,12 @@ impl ResourceDescription {
         self.kind.as_deref()
     }
 
+    /// The `description` member, for people.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
     /// The response to a read: the description and its `_id`. [UF §3.2.2]
     ///
     /// [UF §3.2.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.2

@@ -2,15 +2,13 @@
 //!
 //! [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
 
-use axum::body::Body;
 use axum::response::Response;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_oidc::{AuthorizationRequest, CodeGrant, Grant, code};
 use countersign_store::StoreError;
 use countersign_types::secret::AuthorizationCode;
 use countersign_types::{Timestamp, random};
-use http::header::LOCATION;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::app::Sts;
 use crate::pages;
@@ -64,16 +62,7 @@ pub(super) async fn issue_code(
 ///
 /// [RFC 9700 §4.12]: https://www.rfc-editor.org/rfc/rfc9700#section-4.12
 pub(crate) fn redirect(location: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    match HeaderValue::try_from(location) {
-        Ok(location) => {
-            *response.status_mut() = StatusCode::SEE_OTHER;
-            response.headers_mut().insert(LOCATION, location);
-        }
-        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
-    }
-    pages::protect(response.headers_mut());
-    response
+    countersign_pages::page::see_other(location)
 }
 
 /// The page for a failure of ours.

@@ -211,6 +211,16 @@ impl World {
         engine: Arc<dyn Engine>,
         configure: impl FnOnce(&mut UmaConfig),
     ) -> Self {
+        Self::built(gone, engine, configure, |uma| uma)
+    }
+
+    /// The same, with what belongs to a server beside its configuration.
+    pub(crate) fn built(
+        gone: &[&str],
+        engine: Arc<dyn Engine>,
+        configure: impl FnOnce(&mut UmaConfig),
+        finish: impl FnOnce(Uma) -> Uma,
+    ) -> Self {
         let clock = Arc::new(SetClock(AtomicI64::new(NOW)));
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
@@ -240,7 +250,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(Counter),
         };
-        let uma = Arc::new(Uma::new(config, seams).unwrap());
+        let uma = Arc::new(finish(Uma::new(config, seams).unwrap()));
         let router = app(Arc::clone(&uma));
         Self { router, uma, clock, key, audit, policy }
     }

@@ -1,0 +1,216 @@
+//! The owner's console: pages on which a resource owner sees what waits for them, decides, and takes back.
+//!
+//! An owner signs in at an OpenID provider ([`ProviderSetup`]); who is which owner is configured
+//! ([`OwnerIdentity`]), by the provider's identifier of a person or by an address that it has verified,
+//! and asked again at every request. Whatever a page shows or changes is found among the owner's own
+//! places, which are one owner at one resource server each ([`Protection`](countersign_uma::Protection)),
+//! so that what is somebody else's is answered as what does not exist.
+//!
+//! | path below the issuer | what it is |
+//! |---|---|
+//! | `/console` | what waits for an answer |
+//! | `/console/people` | who has what |
+//! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
+//! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
+//! | `/console/history` | every decision |
+//! | `/console/sign-in`, `/console/callback`, `/console/sign-out` | who is signed in |
+//!
+//! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
+//! one that decides to the state of things that the owner saw.
+
+mod desk;
+mod forms;
+mod history;
+mod notice;
+mod overview;
+mod owners;
+mod people;
+mod person;
+mod places;
+mod provider;
+mod refusal;
+mod resources;
+mod sessions;
+mod shell;
+mod sign_in;
+mod texts;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{MethodRouter, get, post};
+use countersign_fetch::Fetch;
+use countersign_login::{Logins, Registration};
+use countersign_pages::{FormTokens, page};
+use countersign_store::Sessions;
+use countersign_types::identifier::IdentifierError;
+use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, RedirectUri, ScopeSet};
+use http::HeaderValue;
+use http::header::ALLOW;
+
+use self::desk::Desk;
+use self::forms::Form;
+use self::owners::Owners;
+pub use self::owners::{OwnerIdentity, Who};
+use self::provider::Provider;
+use self::sessions::Session;
+use self::sign_in::Begun;
+use self::texts::Texts;
+use crate::app::{Seams, Uma};
+
+/// What the operator decides about the console.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConsoleSetup {
+    /// What the pages call this server.
+    pub name: String,
+    /// Where owners sign in.
+    pub provider: ProviderSetup,
+    /// Who is which owner.
+    pub owners: Vec<OwnerIdentity>,
+    /// The resource servers whose owners have the console. One that is no more is left out.
+    pub resource_servers: Vec<ClientId>,
+    /// How long an owner stays signed in without doing anything.
+    pub idle: Lifetime,
+    /// How long an owner stays signed in at all.
+    pub session: Lifetime,
+}
+
+impl ConsoleSetup {
+    /// The defaults: half an hour without doing anything, twelve hours at all.
+    #[must_use]
+    pub const fn new(
+        name: String,
+        provider: ProviderSetup,
+        owners: Vec<OwnerIdentity>,
+        resource_servers: Vec<ClientId>,
+    ) -> Self {
+        let (idle, session) = (Lifetime::from_secs(1800), Lifetime::from_secs(12 * 3600));
+        Self { name, provider, owners, resource_servers, idle, session }
+    }
+}
+
+/// The OpenID provider at which owners sign in.
+#[derive(Clone, Debug)]
+pub struct ProviderSetup {
+    /// Its `iss`.
+    pub issuer: Issuer,
+    /// What the pages call it.
+    pub name: String,
+    /// Who this server is there. Its redirection URI is [`redirect_uri`].
+    pub registration: Registration,
+    /// What is asked for there, beside `openid`.
+    pub scope: ScopeSet,
+}
+
+/// The redirection URI that the console is registered with at the provider.
+///
+/// # Errors
+/// [`IdentifierError`] if the issuer leaves no room for it.
+pub fn redirect_uri(issuer: &Issuer) -> Result<RedirectUri, IdentifierError> {
+    let base = issuer.as_str().trim_end_matches('/');
+    RedirectUri::parse(&format!("{base}/console/callback"))
+}
+
+/// The console of a server.
+pub(crate) struct Console {
+    name: String,
+    provider: Provider,
+    owners: Owners,
+    resource_servers: Vec<ClientId>,
+    idle: Lifetime,
+    session: Lifetime,
+    sessions: Sessions<Session>,
+    form_tokens: FormTokens<Form>,
+    logins: Logins<Begun>,
+    /// Where the console begins.
+    url: EndpointUrl,
+    style: String,
+}
+
+impl Console {
+    pub(crate) fn new(
+        setup: ConsoleSetup,
+        issuer: &Issuer,
+        fetch: Arc<dyn Fetch>,
+        seams: &Seams,
+    ) -> Result<Self, IdentifierError> {
+        let ConsoleSetup { name, provider, owners, resource_servers, idle, session } = setup;
+        let redirect_uri = redirect_uri(issuer)?;
+        let base = issuer.as_str().trim_end_matches('/');
+        Ok(Self {
+            name,
+            provider: Provider::new(provider, redirect_uri, fetch, Arc::clone(&seams.clock)),
+            owners: Owners::new(owners),
+            resource_servers,
+            idle,
+            session,
+            sessions: Sessions::new(Arc::clone(&seams.engine)),
+            form_tokens: FormTokens::new(idle, &*seams.random),
+            logins: Logins::default(),
+            url: EndpointUrl::parse(&format!("{base}/console"))?,
+            style: format!("{}{STYLE}", page::STYLE),
+        })
+    }
+
+    /// The path of the console, below which all of its pages are.
+    pub(crate) fn path(&self) -> &str {
+        self.url.as_url().path()
+    }
+
+    /// A path of this server as a URL, whatever host the request named.
+    fn absolute(&self, path: &str) -> String {
+        format!("{}{path}", page::origin(self.url.as_str()))
+    }
+}
+
+/// What the console has beside the style of all pages.
+const STYLE: &str = include_str!("../assets/console.css");
+
+/// The console's pages.
+pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
+    let base = console.path().to_owned();
+    let below = |path: &str| format!("{base}{path}");
+    let pages = Router::new()
+        .without_v07_checks()
+        .route(&base, only("GET, HEAD", get(overview::get)))
+        .route(&below("/people"), only("GET, HEAD", get(people::get)))
+        .route(
+            &below("/people/{place}/{person}"),
+            only("GET, HEAD, POST", get(person::get).post(person::post)),
+        )
+        .route(&below("/resources"), only("GET, HEAD", get(resources::list)))
+        .route(&below("/resources/{place}/{id}"), only("GET, HEAD", get(resources::one)))
+        .route(&below("/history"), only("GET, HEAD", get(history::get)))
+        .route(&below("/sign-in"), without_head("GET", get(sign_in::begin)))
+        .route(&below("/callback"), without_head("GET", get(sign_in::callback)))
+        .route(&below("/sign-out"), only("POST", post(sign_in::sign_out)))
+        .layer(from_fn(page::speak::<Texts>));
+    Router::new()
+        .without_v07_checks()
+        .route(&below("/style.css"), only("GET, HEAD", get(desk::stylesheet)))
+        .merge(pages)
+        .with_state(Arc::new(Desk { uma, console }))
+}
+
+/// Any other method is answered with a page. [RFC 9110 §15.5.6]
+///
+/// [RFC 9110 §15.5.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+fn only(allow: &'static str, methods: MethodRouter<Arc<Desk>>) -> MethodRouter<Arc<Desk>> {
+    methods.fallback(move |desk: axum::extract::State<Arc<Desk>>| async move {
+        let mut response = desk.refuse(refusal::Refusal::Method);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        response
+    })
+}
+
+/// A `GET` that begins or ends a login: `HEAD` would do the same unseen, so that there is none.
+fn without_head(allow: &'static str, methods: MethodRouter<Arc<Desk>>) -> MethodRouter<Arc<Desk>> {
+    let refuse = move |desk: axum::extract::State<Arc<Desk>>| async move {
+        let mut response = desk.refuse(refusal::Refusal::Method);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        response
+    };
+    methods.head(refuse).fallback(refuse)
+}

@@ -1,0 +1,95 @@
+//! What every handler of the console has before it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use countersign_pages::{Browser, Page, page};
+use countersign_types::Timestamp;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode, Uri};
+use url::form_urlencoded;
+
+use super::Console;
+use super::forms::Form;
+use super::refusal::Refusal;
+use super::sessions::{self, Active};
+use super::shell::{Shell, Tab};
+use super::texts::Texts;
+use crate::app::Uma;
+
+/// The console, and the server whose it is.
+pub(super) struct Desk {
+    pub(super) uma: Arc<Uma>,
+    pub(super) console: Arc<Console>,
+}
+
+/// A page in the making: whose it is, and for which browser.
+pub(super) struct Visit {
+    pub(super) active: Active,
+    pub(super) now: Timestamp,
+    browser: Browser,
+}
+
+impl Desk {
+    /// Lets an owner in who is signed in. Whoever is not can sign in, and comes back.
+    pub(super) async fn enter(&self, headers: &HeaderMap, uri: &Uri) -> Result<Visit, Refusal> {
+        let now = self.uma.seams.clock.now();
+        let active = sessions::of(self, headers, now).await?;
+        let to = || uri.path_and_query().map_or_else(String::new, ToString::to_string);
+        let active = active.ok_or_else(|| Refusal::SignIn(to()))?;
+        Ok(self.visit(active, headers, now))
+    }
+
+    pub(super) fn visit(&self, active: Active, headers: &HeaderMap, now: Timestamp) -> Visit {
+        let browser = Browser::of(headers, &*self.uma.seams.random);
+        Visit { active, now, browser }
+    }
+
+    /// Where one signs in to come back to this path.
+    pub(super) fn sign_in_path(&self, to: &str) -> String {
+        let base = self.console.path();
+        if to.is_empty() || to == base {
+            return format!("{base}/sign-in");
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
+        format!("{base}/sign-in?{query}")
+    }
+
+    /// What a page of nobody has around it.
+    pub(super) fn bare_shell(&self) -> Shell {
+        let base = self.console.path().to_owned();
+        Shell { name: self.console.name.clone(), base, person: None }
+    }
+
+    /// The token of a form on a page.
+    pub(super) fn seal(&self, form: &Form, visit: &Visit) -> Result<String, Refusal> {
+        Ok(self.console.form_tokens.seal(form, &visit.browser, visit.now)?)
+    }
+
+    /// What a page has around it.
+    pub(super) fn shell(&self, visit: &Visit, tab: Tab) -> Result<Shell, Refusal> {
+        let sign_out = Form::SignOut { sid: visit.active.sid.clone() };
+        let token = self.seal(&sign_out, visit)?;
+        let person = Some((visit.active.identity.label().to_owned(), token, tab));
+        Ok(Shell { person, ..self.bare_shell() })
+    }
+
+    /// A page for an owner, with the cookie that its forms belong to.
+    pub(super) fn show(
+        &self,
+        status: StatusCode,
+        page: impl Page<Texts> + 'static,
+        visit: &Visit,
+    ) -> Response {
+        let mut response = page::html::<Texts>(status, page, None, "'self'");
+        response
+            .headers_mut()
+            .extend(visit.browser.cookie(self.console.idle).map(|cookie| (SET_COOKIE, cookie)));
+        response
+    }
+}
+
+pub(super) async fn stylesheet(State(desk): State<Arc<Desk>>) -> Response {
+    page::stylesheet(desk.console.style.clone())
+}

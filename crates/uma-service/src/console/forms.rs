@@ -1,0 +1,68 @@
+//! What the forms of the console are about, and how they are read.
+
+use axum::extract::Request;
+use countersign_types::{Params, Timestamp};
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use super::desk::Desk;
+use super::refusal::Refusal;
+use super::sessions::{self, Active};
+use crate::body;
+
+/// What a form was rendered for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Form {
+    /// To decide about a person.
+    Person {
+        /// The session.
+        sid: String,
+        /// The place.
+        place: String,
+        /// The person.
+        person: String,
+        /// What the owner saw.
+        revision: u64,
+    },
+    /// To sign out.
+    SignOut {
+        /// The session.
+        sid: String,
+    },
+}
+
+impl Form {
+    fn sid(&self) -> &str {
+        match self {
+            Self::Person { sid, .. } | Self::SignOut { sid } => sid,
+        }
+    }
+}
+
+/// A submitted form: its fields, what it was rendered for, and who sent it.
+pub(super) struct Submitted {
+    pub(super) params: Params,
+    pub(super) form: Form,
+    pub(super) active: Active,
+    pub(super) headers: HeaderMap,
+}
+
+/// Reads a form that a page of this session had in this browser.
+pub(super) async fn read(
+    desk: &Desk,
+    request: Request,
+    repeatable: &[&str],
+    now: Timestamp,
+) -> Result<Submitted, Refusal> {
+    let (headers, body) = body::form(request).await.map_err(|_| Refusal::Malformed)?;
+    let params = Params::parse(&body, repeatable).map_err(|_| Refusal::Malformed)?;
+    let token = params.get("form_token").ok_or(Refusal::NotOurs)?;
+    let form = desk.console.form_tokens.open(token, &headers, now);
+    let form = form.map_err(|_| Refusal::NotOurs)?;
+    let active = sessions::of(desk, &headers, now).await?.ok_or(Refusal::NotOurs)?;
+    if form.sid() != active.sid {
+        return Err(Refusal::NotOurs);
+    }
+    Ok(Submitted { params, form, active, headers })
+}

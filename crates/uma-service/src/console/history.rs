@@ -1,0 +1,121 @@
+//! Every decision, and what was known when it was made.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use countersign_pages::page::moment;
+use countersign_store::StoreError;
+use countersign_uma::case::{Event, Happened};
+use countersign_uma::{Case, PersonId};
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::{Map, Value};
+
+use super::desk::Desk;
+use super::people::{self, Cards};
+use super::places::Place;
+use super::refusal::Refusal;
+use super::shell::{EventView, HistoryPage, Pager, Tab, What};
+
+/// The longest value of a claim that is shown whole.
+const MAX_VALUE: usize = 512;
+
+pub(super) async fn get(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    try_get(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_get(
+    desk: &Desk,
+    uri: &Uri,
+    query: Option<String>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let visit = desk.enter(headers, uri).await?;
+    let cases = people::all(desk, &visit, |_| true).await?;
+    let mut events: Vec<(&Place, &Case, &Event)> = cases
+        .iter()
+        .flat_map(|(place, case)| case.history().iter().map(move |event| (place, case, event)))
+        .collect();
+    // The latest first; of one case, in the order in which things happened.
+    events.reverse();
+    events.sort_by_key(|(.., event)| std::cmp::Reverse(event.at));
+    let (events, pager) = Pager::cut(events, query.as_deref());
+    let mut cards = Cards::new(desk, visit.now);
+    let mut views = Vec::new();
+    for (place, case, event) in events {
+        let person = case.person();
+        let link = people::link(desk, place, &PersonId::of(person));
+        let view = view(&mut cards, place, event).await?;
+        views.push(EventView { person: Some((link, person.email.to_string())), ..view });
+    }
+    let page = HistoryPage { shell: desk.shell(&visit, Tab::History)?, events: views, pager };
+    Ok(desk.show(StatusCode::OK, page, &visit))
+}
+
+/// What happened to a case, the latest first.
+pub(super) async fn views(
+    cards: &mut Cards<'_>,
+    place: &Place,
+    case: &Case,
+) -> Result<Vec<EventView>, StoreError> {
+    let mut views = Vec::new();
+    for event in case.history().iter().rev() {
+        views.push(view(cards, place, event).await?);
+    }
+    Ok(views)
+}
+
+async fn view(
+    cards: &mut Cards<'_>,
+    place: &Place,
+    event: &Event,
+) -> Result<EventView, StoreError> {
+    let mut permissions = Vec::new();
+    for permission in &event.permissions {
+        let name = cards.name(place, &permission.resource_id).await?;
+        permissions.push((name, permission.resource_scopes.to_string()));
+    }
+    let through = event.through.as_ref();
+    Ok(EventView {
+        at: moment(event.at),
+        what: What::of(&event.what),
+        by: event.by.clone().unwrap_or_default(),
+        through: through.map(|(client, present)| (client.to_string(), *present)),
+        permissions,
+        claims: event.claims.as_ref().map(claims).unwrap_or_default(),
+        person: None,
+    })
+}
+
+impl What {
+    fn of(happened: &Happened) -> Self {
+        match happened {
+            Happened::Asked => Self::Asked,
+            Happened::Approved => Self::Allowed,
+            Happened::Denied => Self::Refused,
+            Happened::AskedMore(claims) => {
+                Self::AskedMore(claims.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+            Happened::Reopened => Self::Reopened,
+            Happened::Revoked => Self::Revoked,
+        }
+    }
+}
+
+/// Claims as text: what is a text in itself, and whatever else as JSON.
+pub(super) fn claims(claims: &Map<String, Value>) -> Vec<(String, String)> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let short = |text: String| match text.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    };
+    claims.iter().map(|(name, value)| (name.clone(), short(text(value)))).collect()
+}

@@ -1,0 +1,243 @@
+//! Everything about one person, and the owner's decision on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use countersign_claims_token::claims::RESERVED;
+use countersign_pages::page;
+use countersign_types::{ClientId, Params, ScopeSet};
+use countersign_uma::case::{OwnerDecision, Verdict};
+use countersign_uma::permission::Permission;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{Case, PersonId};
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::desk::{Desk, Visit};
+use super::forms::{self, Form, Submitted};
+use super::history;
+use super::notice::Notice;
+use super::people::{self, Cards};
+use super::places::{self, Place};
+use super::refusal::Refusal;
+use super::shell::{EntryView, Group, PersonPage, Tab};
+use crate::owner::OwnerError;
+
+/// So many claims can be asked for at a time, and so long is the name of one.
+const MAX_CLAIMS: usize = 16;
+const MAX_CLAIM_NAME: usize = 64;
+
+/// The place and the person in a path.
+type Named = Path<(String, String)>;
+
+pub(super) async fn get(
+    State(desk): State<Arc<Desk>>,
+    named: Named,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    try_get(&desk, named, &uri, &headers).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_get(
+    desk: &Desk,
+    Path((place, person)): Named,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let visit = desk.enter(headers, uri).await?;
+    let place = places::named(desk, &visit.active, &place).await?;
+    let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
+    show(desk, &visit, &place, &person, None).await
+}
+
+/// The person as they are now.
+async fn show(
+    desk: &Desk,
+    visit: &Visit,
+    place: &Place,
+    id: &PersonId,
+    notice: Option<Notice>,
+) -> Result<Response, Refusal> {
+    let case = desk.uma.case_at(&place.protection, id, visit.now).await?;
+    let case = case.ok_or(Refusal::NotThere)?;
+    let mut cards = Cards::new(desk, visit.now);
+    let entries = cards.entries(place, &case).await?;
+    let events = history::views(&mut cards, place, &case).await?;
+    let person = case.person();
+    let form = Form::Person {
+        sid: visit.active.sid.clone(),
+        place: place.id(),
+        person: id.to_string(),
+        revision: case.revision(),
+    };
+    let page = PersonPage {
+        shell: desk.shell(visit, Tab::People)?,
+        notice: notice.map(|notice| notice.say),
+        action: people::link(desk, place, id),
+        form_token: desk.seal(&form, visit)?,
+        email: person.email.to_string(),
+        domain: person.email.domain().to_owned(),
+        issuer: person.iss.to_string(),
+        subject: person.sub.clone(),
+        owner: place.protection.owner.to_string(),
+        server: place.name(),
+        claims: history::claims(&person.claims),
+        revocable: entries.iter().any(EntryView::is_revocable),
+        groups: groups(entries),
+        events,
+    };
+    let status = notice.map_or(StatusCode::OK, |notice| notice.status);
+    Ok(desk.show(status, page, visit))
+}
+
+/// What was asked, by how it was asked.
+fn groups(entries: Vec<EntryView>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for entry in entries {
+        let is_open = entry.stands.is_open();
+        let group = groups
+            .iter_mut()
+            .find(|group| group.client == entry.client && group.present == entry.present);
+        match group {
+            Some(group) => {
+                group.is_open |= is_open;
+                group.entries.push(entry);
+            }
+            None => groups.push(Group {
+                client: entry.client.clone(),
+                present: entry.present,
+                is_open,
+                entries: vec![entry],
+            }),
+        }
+    }
+    groups
+}
+
+pub(super) async fn post(
+    State(desk): State<Arc<Desk>>,
+    named: Named,
+    request: Request,
+) -> Response {
+    try_post(&desk, named, request).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_post(
+    desk: &Desk,
+    Path((place, person)): Named,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let Submitted { params, form, active, headers } =
+        forms::read(desk, request, &["scope"], now).await?;
+    let Form::Person { place: of_place, person: of_person, revision, .. } = form else {
+        return Err(Refusal::NotOurs);
+    };
+    if (of_place, of_person) != (place.clone(), person.clone()) {
+        return Err(Refusal::NotOurs);
+    }
+    let place = places::named(desk, &active, &place).await?;
+    let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
+    let done = act(desk, &place, &person, &params, revision, active.identity.label()).await?;
+    match done {
+        Ok(()) => Ok(page::see_other(&desk.console.absolute(&people::link(desk, &place, &person)))),
+        Err(notice) => {
+            let visit = desk.visit(active, &headers, now);
+            show(desk, &visit, &place, &person, Some(notice)).await
+        }
+    }
+}
+
+/// Does what the form says, or says why not.
+async fn act(
+    desk: &Desk,
+    place: &Place,
+    person: &PersonId,
+    params: &Params,
+    seen: u64,
+    by: &str,
+) -> Result<Result<(), Notice>, Refusal> {
+    let verdict = match params.get("verdict") {
+        Some("approve") => Verdict::Approve,
+        Some("deny") => Verdict::Deny,
+        Some("reopen") => Verdict::Reopen,
+        Some("more") => match claims(params.get("claims").unwrap_or_default()) {
+            Some(claims) => Verdict::AskMore(claims),
+            None => return Ok(Err(Notice::CLAIMS)),
+        },
+        Some("revoke") => return revoke(desk, place, person, by).await,
+        _ => return Ok(Err(Notice::NOTHING)),
+    };
+    let client = params.get("client").and_then(|id| ClientId::parse(id).ok());
+    let client = client.ok_or(Refusal::Malformed)?;
+    let present = match params.get("present") {
+        Some("true") => true,
+        Some("false") => false,
+        _ => return Err(Refusal::Malformed),
+    };
+    let permissions = permissions(params).ok_or(Refusal::Malformed)?;
+    let decision = OwnerDecision { client, present, permissions, verdict, seen, by: by.to_owned() };
+    match desk.uma.decide(&place.protection, person, decision).await {
+        Ok(_) => Ok(Ok(())),
+        Err(OwnerError::Case(error)) => Ok(Err(error.into())),
+        Err(OwnerError::Store(error)) => Err(error.into()),
+    }
+}
+
+async fn revoke(
+    desk: &Desk,
+    place: &Place,
+    person: &PersonId,
+    by: &str,
+) -> Result<Result<(), Notice>, Refusal> {
+    let revoked: Option<Case> = desk.uma.revoke(&place.protection, person, by).await?;
+    Ok(revoked.map(drop).ok_or(Notice::NOTHING_LEFT))
+}
+
+/// The scopes that are ticked, by resource.
+fn permissions(params: &Params) -> Option<Vec<Permission>> {
+    let mut permissions: Vec<Permission> = Vec::new();
+    for ticked in params.all("scope") {
+        let (id, scope) = ticked.split_once(' ')?;
+        let resource_id = ResourceId::parse(id).ok()?;
+        let scope = ScopeSet::from_tokens([scope]).ok()?;
+        match permissions.iter_mut().find(|known| known.resource_id == resource_id) {
+            Some(known) => known.resource_scopes = known.resource_scopes.union(&scope),
+            None => permissions.push(Permission { resource_id, resource_scopes: scope }),
+        }
+    }
+    Some(permissions)
+}
+
+/// The names of claims that somebody can be asked for; none if one of them is none. A claim that a claims
+/// token has a meaning of its own for says nothing about a person.
+fn claims(text: &str) -> Option<BTreeSet<String>> {
+    let names = text.split([' ', ',', ';']).filter(|name| !name.is_empty());
+    let names: BTreeSet<String> = names.map(str::to_owned).collect();
+    let is_name = |name: &String| {
+        name.len() <= MAX_CLAIM_NAME
+            && name.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
+            && !RESERVED.contains(&name.as_str())
+    };
+    let is_list = matches!(names.len(), 1..=MAX_CLAIMS) && names.iter().all(is_name);
+    is_list.then_some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_named_with_spaces_or_commas_between_them() {
+        let named = |text| claims(text).map(|names| names.into_iter().collect::<Vec<_>>());
+        assert_eq!(named(" department,given_name ; department"), {
+            Some(vec!["department".to_owned(), "given_name".to_owned()])
+        });
+        let many = (0..17).map(|n| format!("c{n}")).collect::<Vec<_>>().join(" ");
+        for bad in ["", " , ", "sub", "department iss", "a\"b", "größe", &many, &"x".repeat(65)] {
+            assert_eq!(named(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What each page shows, whatever the language. The templates put it among the texts of one.
+
+use askama::Template;
+use countersign_pages::in_a_language;
+
+use super::texts::{Say, Text, Texts};
+
+/// What is around every page.
+pub(super) struct Shell {
+    /// What this server is called.
+    pub(super) name: String,
+    /// Where its pages begin.
+    pub(super) base: String,
+    /// Who is signed in, the token to sign out by, and where in the console they are.
+    pub(super) person: Option<(String, String, Tab)>,
+}
+
+/// A part of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tab {
+    Requests,
+    People,
+    Resources,
+    History,
+}
+
+/// A link to a part, and whether it is the one that is shown.
+struct TabLink {
+    path: &'static str,
+    id: &'static str,
+    say: Say,
+    is_this: bool,
+}
+
+impl TabLink {
+    fn text(&self, t: &Texts) -> Text {
+        (self.say)(t)
+    }
+}
+
+impl Shell {
+    fn tabs(&self) -> Vec<TabLink> {
+        let Some((.., current)) = &self.person else { return Vec::new() };
+        let all: [(Tab, &str, &str, Say); 4] = [
+            (Tab::Requests, "", "requests", |t| t.requests),
+            (Tab::People, "/people", "people", |t| t.people),
+            (Tab::Resources, "/resources", "resources", |t| t.resources),
+            (Tab::History, "/history", "history", |t| t.history),
+        ];
+        let link = |(tab, path, id, say)| TabLink { path, id, say, is_this: tab == *current };
+        all.into_iter().map(link).collect()
+    }
+}
+
+/// The page that says that something did not work, or that one has to sign in.
+pub(super) struct ProblemPage {
+    pub(super) shell: Shell,
+    pub(super) explanation: Say,
+    /// Where one signs in, if that helps, and what the provider is called.
+    pub(super) sign_in: Option<(String, String)>,
+    /// Whether nothing is wrong but that nobody is signed in.
+    pub(super) asks: bool,
+}
+
+impl ProblemPage {
+    fn explanation(&self, t: &Texts) -> Text {
+        (self.explanation)(t)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemView<'a> {
+    t: &'a Texts,
+    p: &'a ProblemPage,
+}
+in_a_language!(Texts, ProblemPage, ProblemView);
+
+/// What waits.
+pub(super) struct OverviewPage {
+    pub(super) shell: Shell,
+    pub(super) waiting: Vec<Card>,
+    pub(super) pager: Pager,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewView<'a> {
+    t: &'a Texts,
+    p: &'a OverviewPage,
+}
+in_a_language!(Texts, OverviewPage, OverviewView);
+
+/// A person in a list.
+pub(super) struct Card {
+    pub(super) link: String,
+    pub(super) email: String,
+    pub(super) issuer: String,
+    pub(super) owner: String,
+    pub(super) server: String,
+    pub(super) entries: Vec<EntryView>,
+}
+
+/// One scope at one resource.
+pub(super) struct EntryView {
+    pub(super) value: String,
+    pub(super) resource: ResourceName,
+    pub(super) scope: String,
+    pub(super) client: String,
+    pub(super) present: bool,
+    pub(super) stands: Stands,
+    pub(super) since: String,
+    /// When it is over without an answer.
+    pub(super) until: Option<String>,
+    /// Who allowed it, and when.
+    pub(super) allowed: Option<(String, String)>,
+}
+
+impl EntryView {
+    const fn is_waiting(&self) -> bool {
+        matches!(self.stands, Stands::Waiting)
+    }
+
+    /// Whether there is anything to take back.
+    pub(super) const fn is_revocable(&self) -> bool {
+        !matches!(self.stands, Stands::Refused)
+    }
+}
+
+/// How it stands.
+pub(super) enum Stands {
+    Waiting,
+    More(String),
+    Allowed,
+    Refused,
+}
+
+/// What a resource is called.
+#[derive(Clone)]
+pub(super) enum ResourceName {
+    Known(String),
+    Gone(String),
+}
+
+/// Who has what.
+pub(super) struct PeoplePage {
+    pub(super) shell: Shell,
+    pub(super) people: Vec<Card>,
+    pub(super) pager: Pager,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct PeopleView<'a> {
+    t: &'a Texts,
+    p: &'a PeoplePage,
+}
+in_a_language!(Texts, PeoplePage, PeopleView);
+
+/// Everything about one person.
+pub(super) struct PersonPage {
+    pub(super) shell: Shell,
+    pub(super) notice: Option<Say>,
+    pub(super) action: String,
+    pub(super) form_token: String,
+    pub(super) email: String,
+    pub(super) domain: String,
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) owner: String,
+    pub(super) server: String,
+    pub(super) claims: Vec<(String, String)>,
+    pub(super) groups: Vec<Group>,
+    /// Whether there is anything to take back.
+    pub(super) revocable: bool,
+    pub(super) events: Vec<EventView>,
+}
+
+impl PersonPage {
+    fn notice(&self, t: &Texts) -> Option<Text> {
+        self.notice.map(|say| say(t))
+    }
+}
+
+/// What is asked through one client, in person or not.
+pub(super) struct Group {
+    pub(super) client: String,
+    pub(super) present: bool,
+    pub(super) entries: Vec<EntryView>,
+    /// Whether more can be asked for.
+    pub(super) is_open: bool,
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct PersonView<'a> {
+    t: &'a Texts,
+    p: &'a PersonPage,
+}
+in_a_language!(Texts, PersonPage, PersonView);
+
+/// Something that happened.
+pub(super) struct EventView {
+    pub(super) at: String,
+    pub(super) what: What,
+    pub(super) by: String,
+    pub(super) through: Option<(String, bool)>,
+    pub(super) permissions: Vec<(ResourceName, String)>,
+    pub(super) claims: Vec<(String, String)>,
+    /// Whom it is about, where that is not said otherwise.
+    pub(super) person: Option<(String, String)>,
+}
+
+/// What it was.
+pub(super) enum What {
+    Asked,
+    Allowed,
+    Refused,
+    AskedMore(String),
+    Reopened,
+    Revoked,
+}
+
+/// Every decision.
+pub(super) struct HistoryPage {
+    pub(super) shell: Shell,
+    pub(super) events: Vec<EventView>,
+    pub(super) pager: Pager,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryView<'a> {
+    t: &'a Texts,
+    p: &'a HistoryPage,
+}
+in_a_language!(Texts, HistoryPage, HistoryView);
+
+/// What is protected.
+pub(super) struct ResourcesPage {
+    pub(super) shell: Shell,
+    pub(super) places: Vec<PlaceView>,
+    pub(super) pager: Pager,
+}
+
+/// What one resource server protects for one owner.
+pub(super) struct PlaceView {
+    pub(super) owner: String,
+    pub(super) server: String,
+    /// Link and name.
+    pub(super) resources: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "resources.html")]
+struct ResourcesView<'a> {
+    t: &'a Texts,
+    p: &'a ResourcesPage,
+}
+in_a_language!(Texts, ResourcesPage, ResourcesView);
+
+/// One resource.
+pub(super) struct ResourcePage {
+    pub(super) shell: Shell,
+    pub(super) name: String,
+    pub(super) kind: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) owner: String,
+    pub(super) server: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) people: Vec<Card>,
+}
+
+#[derive(Template)]
+#[template(path = "resource.html")]
+struct ResourceView<'a> {
+    t: &'a Texts,
+    p: &'a ResourcePage,
+}
+in_a_language!(Texts, ResourcePage, ResourceView);
+
+/// The pages before and after one of a long list.
+#[derive(Default)]
+pub(super) struct Pager {
+    pub(super) newer: Option<usize>,
+    pub(super) older: Option<usize>,
+}
+
+/// So much of a list is on a page.
+const ON_A_PAGE: usize = 50;
+
+impl Pager {
+    /// The part of a list that a query asks for, and the pages around it.
+    pub(super) fn cut<T>(all: Vec<T>, query: Option<&str>) -> (Vec<T>, Self) {
+        let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let asked = pairs.find(|(name, _)| name == "page").and_then(|(_, page)| page.parse().ok());
+        let pages = all.len().div_ceil(ON_A_PAGE).max(1);
+        let page = asked.unwrap_or(1_usize).clamp(1, pages);
+        let pager =
+            Self { newer: (page > 1).then(|| page - 1), older: (page < pages).then(|| page + 1) };
+        let skipped = (page - 1) * ON_A_PAGE;
+        (all.into_iter().skip(skipped).take(ON_A_PAGE).collect(), pager)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_shown_page_by_page() {
+        let cut = |count: usize, query| {
+            let (shown, pager) = Pager::cut((0..count).collect(), query);
+            (shown.first().copied(), shown.len(), pager.newer, pager.older)
+        };
+        assert_eq!(cut(0, None), (None, 0, None, None));
+        assert_eq!(cut(50, Some("page=2")), (Some(0), 50, None, None));
+        assert_eq!(cut(120, None), (Some(0), 50, None, Some(2)));
+        assert_eq!(cut(120, Some("a=b&page=2")), (Some(50), 50, Some(1), Some(3)));
+        for last in ["page=3", "page=4", "page=18446744073709551615"] {
+            assert_eq!(cut(120, Some(last)), (Some(100), 20, Some(2), None), "{last}");
+        }
+        for first in ["page=0", "page=-1", "page=x", "page="] {
+            assert_eq!(cut(120, Some(first)).0, Some(0), "{first}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Signing in at the provider, and out of the console. [OpenID Core §3.1]
+//!
+//! An answer of the provider counts in the browser in which the login began, once, and for minutes.
+//! Where it leads afterwards is a path of this server: whatever a link asked for, it is put behind our own
+//! origin.
+//!
+//! [OpenID Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Extension, RawQuery, Request, State};
+use axum::response::Response;
+use countersign_login::{Pending, Wishes, under_way};
+use countersign_pages::{Browser, page};
+use countersign_types::{Lifetime, Params};
+use http::HeaderMap;
+use http::header::SET_COOKIE;
+use url::form_urlencoded;
+
+use super::desk::Desk;
+use super::forms::{self, Form};
+use super::refusal::Refusal;
+use super::sessions;
+
+/// How long a person may take at the provider.
+const LIFETIME: Lifetime = Lifetime::from_secs(600);
+
+/// The longest path that one comes back to.
+const MAX_PATH: usize = 4096;
+
+/// A login that somebody has begun.
+pub(super) struct Begun {
+    pending: Pending,
+    /// The path to come back to.
+    to: String,
+}
+
+/// Sends the browser to the provider.
+pub(super) async fn begin(
+    State(desk): State<Arc<Desk>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let source = peer.map(|Extension(ConnectInfo(address))| under_way::source(address.ip()));
+    let query = query.unwrap_or_default();
+    try_begin(&desk, source, &query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_begin(
+    desk: &Desk,
+    source: Option<String>,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let to = destination(desk, query)?;
+    let random = &*desk.uma.seams.random;
+    let (url, pending) = desk.console.provider.begin(Wishes::default(), random).await?;
+    let browser = Browser::of(headers, random);
+    let key = browser.key(pending.state());
+    let size = to.len();
+    let begun = (Begun { pending, to }, size);
+    desk.console.logins.begin(key, source.as_deref(), begun, now, LIFETIME);
+    let mut response = page::see_other(url.as_str());
+    response.headers_mut().extend(browser.cookie(LIFETIME).map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+/// The path that one comes back to: that of a page of the console.
+fn destination(desk: &Desk, query: &str) -> Result<String, Refusal> {
+    let base = desk.console.path();
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let to = pairs.find(|(name, _)| name == "to").map(|(_, value)| value.into_owned());
+    let to = to.unwrap_or_else(|| base.to_owned());
+    let is_ours = to
+        .strip_prefix(base)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('?'));
+    let is_path = to.len() <= MAX_PATH && to.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if is_ours && is_path { Ok(to) } else { Err(Refusal::Malformed) }
+}
+
+/// Takes what the provider sent the browser back with.
+pub(super) async fn callback(
+    State(desk): State<Arc<Desk>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = query.unwrap_or_default();
+    try_callback(&desk, &query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_callback(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
+    let (now, random) = (desk.uma.seams.clock.now(), &*desk.uma.seams.random);
+    let params = Params::parse(query.as_bytes(), &[]).map_err(|_| Refusal::NobodyBegan)?;
+    let (browser, state) = (Browser::known(headers), params.get("state"));
+    let begun = browser
+        .zip(state)
+        .and_then(|(browser, state)| desk.console.logins.take(&browser.key(state), now));
+    let Begun { pending, to } = begun.ok_or(Refusal::NobodyBegan)?;
+    let identity = desk.console.provider.finish(pending, query, now, random).await?;
+    let owners = desk.console.owners.of(&identity);
+    if owners.is_empty() {
+        tracing::warn!(
+            target: "countersign::audit",
+            issuer = %identity.issuer,
+            subject = %identity.subject.escape_debug(),
+            "somebody who is no owner signed in",
+        );
+        return Err(Refusal::NoOwner);
+    }
+    tracing::info!(
+        target: "countersign::audit",
+        issuer = %identity.issuer,
+        subject = %identity.subject.escape_debug(),
+        ?owners,
+        "an owner signed in",
+    );
+    let cookie = sessions::begin(desk, identity, headers, now).await?;
+    let mut response = page::see_other(&desk.console.absolute(&to));
+    response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+/// Signs out of the console. The provider is not told: one signed in there for other things, too.
+pub(super) async fn sign_out(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    try_sign_out(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_sign_out(desk: &Desk, request: Request) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let submitted = forms::read(desk, request, &[], now).await?;
+    let Form::SignOut { .. } = submitted.form else { return Err(Refusal::NotOurs) };
+    sessions::end(desk, &submitted.headers, now).await?;
+    let mut response = page::see_other(&desk.console.absolute(desk.console.path()));
+    response.headers_mut().extend(sessions::forgotten(desk).map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
+}

@@ -1,0 +1,117 @@
+//! What the console says, in each language.
+//!
+//! A language is a file beside this one and a line in [`LANGUAGES`]. All texts are fields of [`Texts`], so
+//! that a language which lacks one does not compile, and the templates have none of their own.
+
+mod de;
+mod en;
+
+use countersign_pages::Language;
+pub(super) use countersign_pages::Text;
+
+/// Each language, the first for whoever wants none of them.
+const LANGUAGES: [&Texts; 2] = [&en::TEXTS, &de::TEXTS];
+
+impl Language for Texts {
+    fn all() -> &'static [&'static Self] {
+        &LANGUAGES
+    }
+
+    fn fallback() -> &'static Self {
+        &en::TEXTS
+    }
+
+    fn tag(&self) -> &'static str {
+        self.tag
+    }
+}
+
+/// Which text: what a handler has to say, in whatever language.
+pub(super) type Say = fn(&Texts) -> Text;
+
+countersign_pages::texts! {
+    // Around every page.
+    signed_in_as,
+    sign_out,
+    requests,
+    people,
+    resources,
+    history,
+    newer,
+    older,
+    // Signing in.
+    sign_in,
+    sign_in_first,
+    sign_in_with,
+    // What waits.
+    nothing_waits,
+    asks_since,
+    open_until,
+    decide,
+    owner_at,
+    // A person.
+    vouched_for,
+    found_by,
+    subject_there,
+    said_of_them,
+    said_nothing,
+    in_person,
+    by_an_agent,
+    agent_note,
+    waiting,
+    waiting_for,
+    allowed,
+    refused,
+    since,
+    about_what_is_ticked,
+    allow,
+    refuse,
+    claims_first,
+    ask_more,
+    ask_again,
+    take_back,
+    take_back_note,
+    // What happened.
+    what_happened,
+    asked,
+    allowed_by,
+    refused_by,
+    asked_more_by,
+    reopened_by,
+    revoked_by,
+    nothing_happened,
+    through,
+    through_agent,
+    known_then,
+    // Who has what.
+    nobody_yet,
+    has_nothing,
+    allowed_since,
+    // What is protected.
+    nothing_protected,
+    resource_gone,
+    scopes,
+    kind,
+    who_reaches_it,
+    nobody_reaches_it,
+    rules_too,
+    // What was not done, and why.
+    changed,
+    over,
+    nothing_chosen,
+    no_such_claims,
+    nothing_left,
+    // What went wrong.
+    did_not_work,
+    not_there,
+    too_old,
+    malformed,
+    nobody_began,
+    no_owner,
+    provider_failed,
+    unavailable,
+    back_to_requests,
+}
+
+#[cfg(test)]
+mod tests;

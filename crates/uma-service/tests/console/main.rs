@@ -1,0 +1,15 @@
+//! The owner's console: who is let in, what they see, what they decide, and what is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod bed;
+mod deciding;
+mod pages;
+mod provider;
+mod signing_in;
+#[path = "../support/mod.rs"]
+mod support;

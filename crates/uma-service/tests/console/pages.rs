@@ -1,0 +1,124 @@
+//! What the pages show, and how they are protected.
+
+use serde_json::json;
+
+use crate::bed::{Bed, CONSOLE};
+
+#[tokio::test]
+async fn every_page_is_protected_and_says_its_language() {
+    let bed = Bed::new();
+    let (_, id) = bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let place = person.split('/').nth(3).unwrap();
+    let resource = format!("/console/resources/{place}/{id}");
+    let nobody = bed.browser();
+    for (browser, path, status) in [
+        (&bob, CONSOLE, 200),
+        (&bob, &*person, 200),
+        (&bob, "/console/people", 200),
+        (&bob, "/console/resources", 200),
+        (&bob, &*resource, 200),
+        (&bob, "/console/history", 200),
+        (&bob, "/console/people/x/y", 404),
+        (&bob, "/console/callback", 403),
+        (&nobody, CONSOLE, 200),
+        (&nobody, &*person, 200),
+    ] {
+        let answer = browser.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-language", "en"),
+            (
+                "content-security-policy",
+                "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; \
+                 frame-ancestors 'none'",
+            ),
+        ] {
+            assert_eq!(answer.header(name), value, "{path}");
+        }
+        for inline in ["<script", "<style", " style=", " onclick", "javascript:"] {
+            assert!(!answer.text.contains(inline), "{path}: {inline}");
+        }
+        let german = browser.in_german(path).await;
+        assert_eq!(german.header("content-language"), "de", "{path}");
+        assert!(german.text.contains("<html lang=\"de\">"), "{path}");
+        assert_ne!(german.text, answer.text, "{path}");
+    }
+    let style = bob.get("/console/style.css").await;
+    assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
+    assert!(style.text.contains("--accent") && style.text.contains(".tick"));
+}
+
+/// H12, U24: what others say of themselves is shown as text, and nothing of theirs is fetched.
+#[tokio::test]
+async fn what_others_say_is_text() {
+    let bed = Bed::new();
+    let pat = bed.world.pat("rs").await;
+    let body = json!({
+        "resource_scopes": ["get", "<b>"], "name": "<script>alert(1)</script>\u{202e}",
+        "description": "\"><img src=x>", "type": "<i>", "icon_uri": "https://evil.example/i.png",
+    });
+    let answer = bed.world.protect(http::Method::POST, "/resources", &pat, &body.to_string()).await;
+    let id = answer.json()["_id"].as_str().unwrap().to_owned();
+    let ticket = bed.world.ticket_for(&pat, &id).await;
+    let mut claims = bed.world.claims(&ticket);
+    claims["<u>"] = json!({"a": "</dd><script>"});
+    claims["sub"] = json!("<em>");
+    crate::support::submitted(&bed.world.redeem(&ticket, &claims, &[]).await, &ticket);
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let place = person.split('/').nth(3).unwrap();
+    let resource = format!("/console/resources/{place}/{id}");
+    for path in [CONSOLE, &person, "/console/resources", &resource, "/console/history"] {
+        let page = bob.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        for markup in ["<script", "<img", "<u>", "<em>", "<i>", "<b>", "evil.example"] {
+            assert!(!page.text.contains(markup), "{path} has {markup}: {}", page.text);
+        }
+    }
+    assert!(bob.get(&person).await.text.contains("<bdi>&#60;script&#62;alert(1)"));
+}
+
+#[tokio::test]
+async fn the_page_of_a_person_says_who_vouches_for_them_and_whether_they_were_there() {
+    let bed = Bed::new();
+    bed.alice_asks_saying(json!({"act": {"sub": "https://agent.example"}})).await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let page = bob.get(&person).await.text;
+    for said in [
+        "<code>https://sts.alice.example</code> vouches for this address.",
+        "asking <code>alice.example</code>",
+        "this person is <code>a1</code>",
+        "An agent, through <code>app</code>",
+        "The person was not there",
+        "RS API",
+        "bob at <code>rs</code>",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_resource_says_who_reaches_it_and_by_whose_word() {
+    let bed = Bed::new();
+    let (_, id) = bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let place = person.split('/').nth(3).unwrap();
+    let resource = format!("/console/resources/{place}/{id}");
+    assert!(bob.get(&resource).await.text.contains("Nobody, by your word."));
+    let page = bob.get(&person).await;
+    bob.decide(&person, &page.text, "approve").await;
+    let page = bob.get(&resource).await.text;
+    assert!(page.contains("alice@alice.example"), "{page}");
+    assert!(page.contains("allowed by b1 at 2023-11-14 22:13 UTC"), "{page}");
+    let answer = bed.carol().await.get(&resource).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+}
