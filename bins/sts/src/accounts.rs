@@ -3,11 +3,12 @@
 //! The server makes accounts of its own here for people who come through another provider.
 //!
 //! `accounts/<subject>.json` is a person; `accounts/names/<name>` says which person signs in by a user
-//! name or an address. The server reads both at every request that is about somebody, so that what
+//! name or an address; `accounts/disabled/<digest>` refuses a person who stands in the configuration. The server reads all at every request that is about somebody, so that what
 //! was changed holds for the next one. Nothing is kept in memory that could be older than the file.
 
 mod file;
 mod imports;
+mod listed;
 mod users;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_types::random::{self, Random};
 
 use crate::private_files;
+use crate::refusals::Refusals;
 
 pub use self::file::{Account, Imported, NewAccount};
 pub(crate) use self::users::People;
@@ -67,6 +69,9 @@ pub enum AccountError {
     /// The person comes through another provider, and has no password here.
     #[error("{0:?} comes through another provider, and has no password here")]
     Imported(String),
+    /// The person stands in the configuration, and so does their password.
+    #[error("{0:?} stands in the configuration, and so does the password")]
+    Listed(String),
     /// The address is of a domain that this provider does not speak for.
     #[error("the domain of {0} is none of email_domains")]
     Domain(String),
@@ -76,12 +81,14 @@ pub enum AccountError {
 #[derive(Clone, Debug)]
 pub struct Accounts {
     path: PathBuf,
+    /// The people of the configuration who are refused, by their subjects.
+    refused: Refusals,
     email_domains: BTreeSet<String>,
 }
 
 impl Accounts {
-    pub(crate) const fn new(path: PathBuf, email_domains: BTreeSet<String>) -> Self {
-        Self { path, email_domains }
+    pub(crate) fn new(path: PathBuf, email_domains: BTreeSet<String>) -> Self {
+        Self { refused: Refusals::new(path.join("disabled")), path, email_domains }
     }
 
     /// The account of a subject, which is untrusted.
@@ -184,7 +191,8 @@ impl Accounts {
         if !self.path.exists() && !parent.unwrap_or_else(|| Path::new(".")).is_dir() {
             return Err(self.failed(io::ErrorKind::NotFound.into()));
         }
-        self.list().map(drop)
+        self.list()?;
+        self.refused().map(drop)
     }
 
     fn write(&self, account: &Account, random: &dyn Random) -> Result<(), AccountError> {

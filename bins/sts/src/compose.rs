@@ -15,7 +15,7 @@ use countersign_sts_service::{
 use countersign_token_exchange::{ByRegistration, DelegationPolicy};
 use countersign_types::Timestamp;
 
-use crate::accounts::People;
+use crate::accounts::{AccountError, People};
 use crate::config::Config;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::registrations::{Enabled, Registered, RegistrationError};
@@ -80,6 +80,9 @@ pub fn compose(
     let mut upstreams = Upstreams::default();
     let users: Arc<dyn Users> = match config.accounts {
         Some(accounts) => {
+            if config.users.iter().next().is_some() {
+                accounts.make().map_err(|error| accounts_refused(&config.serving.file, &error))?;
+            }
             let people = People::new(config.users, accounts, Arc::clone(&seams.random));
             let people = Arc::new(people);
             if !config.upstreams.is_empty() {
@@ -147,8 +150,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     rules(config)?;
     config.keys.check().map_err(|error| keys_refused(file, &error))?;
     if let Some(accounts) = &config.accounts {
-        let checked = accounts.check();
-        checked.map_err(|error| ConfigError::because(file, "accounts.directory", &error))?;
+        accounts.check().map_err(|error| accounts_refused(file, &error))?;
     }
     if let Some(registrations) = &config.registrations {
         registrations.check().map_err(|error| registrations_refused(file, &error))?;
@@ -163,6 +165,10 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 fn fetch(file: &Path, config: &FetchConfig) -> Result<Arc<dyn Fetch>, ConfigError> {
     let refuse = |error| ConfigError::because(file, "outbound.roots", &error);
     Ok(Arc::new(HttpFetch::new(config).map_err(refuse)?))
+}
+
+fn accounts_refused(file: &Path, error: &AccountError) -> ConfigError {
+    ConfigError::because(file, "accounts.directory", error)
 }
 
 fn registrations_refused(file: &Path, error: &RegistrationError) -> ConfigError {

@@ -18,7 +18,7 @@ use countersign_identity_propagation::identity_token;
 use countersign_jwt::act::MAX_DEPTH;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UpstreamSetup, UrlClientTerms,
+    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UpstreamSetup, UrlClientTerms, User,
 };
 use countersign_token_exchange::ServerPolicy;
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
@@ -104,6 +104,22 @@ impl Config {
     #[must_use]
     pub fn rules_over(&self, client: &ClientId) -> bool {
         client.is_url() && self.url_clients.iter().any(|rule| rule.clients.matches(client.as_str()))
+    }
+
+    /// The people in the file itself.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.iter()
+    }
+
+    /// Whoever in the file itself signs in by this name, or has this subject.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&User> {
+        let signs_in = |user: &User| {
+            let address = user.email.as_ref().map(|email| email.address().as_str());
+            user.username == name || address == Some(name)
+        };
+        let by_subject = || self.users().find(|user| user.subject == name);
+        self.users().find(|user| signs_in(user)).or_else(by_subject)
     }
 
     /// Whether somebody in the file itself has this subject.

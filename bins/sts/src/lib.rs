@@ -25,6 +25,7 @@ mod compose;
 mod config;
 mod keys;
 mod private_files;
+mod refusals;
 pub mod registrations;
 
 pub use accounts::{AccountError, Accounts};

@@ -19,6 +19,7 @@ use countersign_types::{ClientId, ScopeSet};
 
 use crate::config::clients::client_of_file;
 use crate::private_files;
+use crate::refusals::{Failed, Refusals};
 
 pub(crate) use self::clients::{Enabled, Registered};
 
@@ -44,6 +45,9 @@ pub enum RegistrationError {
     /// What is in a file is not of the client that it is named after.
     #[error("{} is of another client", .0.display())]
     Misnamed(PathBuf),
+    /// What is refused is no client's identifier.
+    #[error("{0:?} is refused, and is no client's identifier")]
+    NoClient(String),
     /// There is a client by this identifier, or a person.
     #[error("{0:?} is taken")]
     Taken(ClientId),
@@ -52,17 +56,24 @@ pub enum RegistrationError {
     Unknown(ClientId),
 }
 
+impl From<Failed> for RegistrationError {
+    fn from(Failed { path, source }: Failed) -> Self {
+        Self::Directory { path, source }
+    }
+}
+
 /// A directory of clients.
 #[derive(Clone, Debug)]
 pub struct Registrations {
     path: PathBuf,
+    refused: Refusals,
     scopes: ScopeSet,
 }
 
 impl Registrations {
     /// `scopes` is all that its clients may ask for: what the server's metadata lists.
-    pub(crate) const fn new(path: PathBuf, scopes: ScopeSet) -> Self {
-        Self { path, scopes }
+    pub(crate) fn new(path: PathBuf, scopes: ScopeSet) -> Self {
+        Self { refused: Refusals::new(path.join("disabled")), path, scopes }
     }
 
     /// Makes the directory, unless it is there, but not the one that it is in.
@@ -70,9 +81,8 @@ impl Registrations {
     /// # Errors
     /// [`RegistrationError::Directory`].
     pub(crate) fn make(&self) -> Result<(), RegistrationError> {
-        let made = private_files::make_directory(&self.path)
-            .and_then(|()| private_files::make_directory(&self.refused()));
-        made.map_err(|source| failed(&self.path, source))
+        private_files::make_directory(&self.path).map_err(|source| failed(&self.path, source))?;
+        Ok(self.refused.make()?)
     }
 
     /// The client of this identifier, which is untrusted, if it has a file. Whether it is refused is not
@@ -104,16 +114,7 @@ impl Registrations {
     /// # Errors
     /// [`RegistrationError::Directory`], if nothing can be known.
     pub fn is_disabled(&self, id: &ClientId) -> Result<bool, RegistrationError> {
-        let refused = self.refused();
-        match fs::symlink_metadata(refused.join(name(id))) {
-            Ok(_) => Ok(true),
-            // A directory that went away refuses nobody, and so is no answer.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let is_there = fs::metadata(&refused).map(|found| found.is_dir());
-                is_there.map(|_| false).map_err(|source| failed(&refused, source))
-            }
-            Err(source) => Err(failed(&refused, source)),
-        }
+        Ok(self.refused.has(id.as_str())?)
     }
 
     /// Every client that has a file, by identifier.
@@ -139,13 +140,9 @@ impl Registrations {
     /// [`RegistrationError::Directory`].
     pub fn disabled(&self) -> Result<Vec<ClientId>, RegistrationError> {
         let mut ids = Vec::new();
-        // What a crash left of a file that was being written has an extension, and is none.
-        for path in files(&self.refused())?.into_iter().filter(|path| path.extension().is_none()) {
-            let text = fs::read_to_string(&path).map_err(|source| failed(&path, source))?;
-            let id = ClientId::parse(&text).ok().filter(|id| path.ends_with(name(id)));
-            ids.push(id.ok_or(RegistrationError::Misnamed(path))?);
+        for id in self.refused.list()? {
+            ids.push(ClientId::parse(&id).map_err(|_| RegistrationError::NoClient(id))?);
         }
-        ids.sort();
         Ok(ids)
     }
 
@@ -179,9 +176,7 @@ impl Registrations {
     /// [`RegistrationError::Directory`].
     pub fn disable(&self, id: &ClientId, random: &dyn Random) -> Result<(), RegistrationError> {
         self.make()?;
-        let path = self.refused().join(name(id));
-        let written = private_files::write_new(&path, id.as_str().as_bytes(), random);
-        written.map(drop).map_err(|source| failed(&path, source))
+        Ok(self.refused.add(id.as_str(), random)?)
     }
 
     /// Takes a client back that was refused.
@@ -189,11 +184,7 @@ impl Registrations {
     /// # Errors
     /// [`RegistrationError::Directory`].
     pub fn enable(&self, id: &ClientId) -> Result<(), RegistrationError> {
-        let path = self.refused().join(name(id));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, error)),
-            _ => Ok(()),
-        }
+        Ok(self.refused.remove(id.as_str())?)
     }
 
     /// Reads every file, makes none.
@@ -225,10 +216,6 @@ impl Registrations {
 
     fn file(&self, id: &ClientId) -> PathBuf {
         self.path.join(name(id)).with_extension("toml")
-    }
-
-    fn refused(&self) -> PathBuf {
-        self.path.join("disabled")
     }
 }
 

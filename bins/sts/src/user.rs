@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use countersign_host::{Seams, program};
 use countersign_sts::accounts::{Account, NewAccount};
-use countersign_sts::{AccountError, Config};
+use countersign_sts::{AccountError, Accounts, Config};
+use countersign_sts_service::User;
 use countersign_types::EmailAddress;
 
 use crate::{Sts, password};
@@ -31,13 +32,14 @@ pub(crate) enum Command {
         #[arg(long, requires = "email")]
         email_verified: bool,
     },
-    /// Show the accounts: user name, subject, address, through which other provider they came, and
-    /// whether they are disabled
+    /// Show the people: user name, subject, address, whether they stand in the configuration or through
+    /// which other provider they came, and whether they are disabled
     List {
         /// The configuration file
         config: PathBuf,
     },
-    /// Refuse a person from the next request on, with everything that was issued for them
+    /// Refuse a person from the next request on, with everything that was issued for them, be they in the
+    /// configuration itself
     Disable {
         /// The configuration file
         config: PathBuf,
@@ -74,7 +76,14 @@ impl Command {
 }
 
 pub(crate) fn run(command: Command) -> ExitCode {
-    match program::usable::<Sts>(command.config()) {
+    let config = match &command {
+        // Whoever has to refuse a person at once is not kept from it by files that are about others.
+        Command::Disable { config, .. } | Command::Enable { config, .. } => {
+            program::loaded::<Sts>(config)
+        }
+        other => program::usable::<Sts>(other.config()),
+    };
+    match config {
         Ok(config) => program::answer(done(command, &config)),
         Err(code) => code,
     }
@@ -83,14 +92,20 @@ pub(crate) fn run(command: Command) -> ExitCode {
 fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
     let accounts = config.accounts()?;
     let random = Seams::system().random;
-    let disable = |username: &str, disabled| {
-        accounts.change(username, |account| account.disabled = disabled, random.as_ref())
+    let disable = |username: &str, disabled| -> Result<String, Box<dyn Error>> {
+        let Some(user) = config.user(username) else {
+            let change = |account: &mut Account| account.disabled = disabled;
+            return Ok(line(&accounts.change(username, change, random.as_ref())?));
+        };
+        if disabled {
+            accounts.refuse(&user.subject, random.as_ref())?;
+        } else {
+            accounts.take_back(&user.subject)?;
+        }
+        Ok(listed_line(user, disabled))
     };
     let account = match command {
-        Command::List { .. } => {
-            let lines = accounts.list()?.iter().map(line).collect::<Vec<_>>();
-            return Ok(lines.join("\n"));
-        }
+        Command::List { .. } => return list(config, accounts),
         Command::Add { username, name, email, email_verified, .. } => {
             let address = email.as_ref().map(EmailAddress::as_str);
             if let Some(taken) =
@@ -102,9 +117,12 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
             let new = NewAccount { username, name, email, email_verified, password };
             accounts.add(new, random.as_ref())?
         }
-        Command::Disable { username, .. } => disable(&username, true)?,
-        Command::Enable { username, .. } => disable(&username, false)?,
+        Command::Disable { username, .. } => return disable(&username, true),
+        Command::Enable { username, .. } => return disable(&username, false),
         Command::Password { username, .. } => {
+            if config.user(&username).is_some() {
+                return Err(AccountError::Listed(username).into());
+            }
             let known = match accounts.named(&username)? {
                 None => accounts.find(&username)?,
                 named => named,
@@ -121,6 +139,27 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
         }
     };
     Ok(line(&account))
+}
+
+fn list(config: &Config, accounts: &Accounts) -> Result<String, Box<dyn Error>> {
+    let mut refused = accounts.refused()?;
+    let mut lines = Vec::new();
+    for user in config.users() {
+        let is_refused = refused.contains(&user.subject);
+        refused.retain(|subject| *subject != user.subject);
+        lines.push(listed_line(user, is_refused));
+    }
+    lines.extend(accounts.list()?.iter().map(line));
+    // Not in the configuration any more.
+    lines.extend(refused.iter().map(|subject| format!("{subject}  disabled")));
+    Ok(lines.join("\n"))
+}
+
+fn listed_line(user: &User, is_disabled: bool) -> String {
+    let address = user.email.as_ref().map(|email| format!("  {}", email.address().as_str()));
+    let (address, disabled) =
+        (address.unwrap_or_default(), if is_disabled { "  disabled" } else { "" });
+    format!("{}  {}{address}  configuration{disabled}", user.username, user.subject)
 }
 
 fn line(account: &Account) -> String {

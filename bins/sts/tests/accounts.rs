@@ -326,8 +326,60 @@ fn what_cannot_be_an_account_is_refused() {
         assert!(!ok && said.contains("dave"), "{command}: {said}");
     }
     let (ok, said) = world.user("list", &[], "");
-    assert!(ok && said.lines().count() == 1, "{said}");
+    assert!(ok && said.lines().count() == 2, "{said}");
+    assert!(said.starts_with("listed  1  configuration\n"), "{said}");
     assert!(said.contains("carol@alice.example (not verified)"), "{said}");
+}
+
+/// Whoever stands in the configuration is refused while the server runs, as everybody else is.
+#[tokio::test]
+async fn o13_a_person_of_the_configuration_is_refused_at_once_and_everywhere() {
+    let mut world = World::new("refused");
+    let hash = PasswordHash::of(&Password::new("correct-horse"), Seams::system().random.as_ref());
+    let config = CONFIG.replace(LISTED_PASSWORD, &hash.unwrap().to_string());
+    let config = config.replace(
+        "subject = \"1\"",
+        "subject = \"1\"\nemail = \"listed@alice.example\"\nemail_verified = true",
+    );
+    fs::write(&world.file, config).unwrap();
+    world.restart();
+    let tokens = world.sign_in("listed", "correct-horse").await.unwrap();
+    let session = session_of(&world.log_in_to("other", "listed", "correct-horse").await);
+    let was = world.authorize_for("other", &session, "&prompt=none").await;
+    assert!(was.header(LOCATION).contains("code="), "{}", was.header(LOCATION));
+
+    let line = "listed  1  listed@alice.example  configuration";
+    let (ok, said) = world.user("disable", &["listed"], "");
+    assert!(ok && said.contains(&format!("{line}  disabled")), "{said}");
+    for name in ["listed", "listed@alice.example"] {
+        assert_eq!(world.sign_in(name, "correct-horse").await.unwrap_err(), 403, "{name}");
+    }
+    assert_eq!(world.refresh(&tokens).await.status, 400);
+    assert_eq!(world.userinfo(&tokens).await.status, 401);
+    let gone = world.authorize_for("other", &session, "&prompt=none").await;
+    assert!(gone.header(LOCATION).contains("error=login_required"), "{}", gone.header(LOCATION));
+    assert_eq!(world.user("list", &[], "").1.trim_end(), format!("{line}  disabled"));
+    // Nobody else gets the name, and who is refused stays so over a restart.
+    assert!(!world.user("add", &["listed"], "another-horse").0);
+    world.restart();
+    assert_eq!(world.sign_in("listed", "correct-horse").await.unwrap_err(), 403);
+
+    // By the subject, too; what was allowed counts again.
+    let (ok, said) = world.user("enable", &["1"], "");
+    assert!(ok && said.contains(line) && !said.contains("disabled"), "{said}");
+    assert!(world.sign_in("listed", "correct-horse").await.is_ok());
+    let (ok, said) = world.user("password", &["listed"], "another-horse");
+    assert!(!ok && said.contains("stands in the configuration"), "{said}");
+
+    // Where nobody knows who is refused, nobody of the configuration signs in, and nobody is told that their
+    // password is wrong. Whoever has to be refused at once is so whatever else is wrong with the files.
+    let accounts = world.file.with_file_name("accounts");
+    fs::write(accounts.join("AAAAAAAAAAAAAAAAAAAAAA.json"), "{").unwrap();
+    assert!(!world.user("list", &[], "").0);
+    assert!(world.user("disable", &["listed"], "").0);
+    assert_eq!(world.sign_in("listed", "correct-horse").await.unwrap_err(), 403);
+    fs::remove_dir_all(accounts.join("disabled")).unwrap();
+    assert_eq!(world.sign_in("listed", "correct-horse").await.unwrap_err(), 503);
 }
 
 /// Nobody finds a file outside the directory, and a file that is none is named.

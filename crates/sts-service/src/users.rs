@@ -103,6 +103,11 @@ impl StaticUsers {
         known
     }
 
+    /// Each of them, by subject.
+    pub fn iter(&self) -> impl Iterator<Item = &User> {
+        self.by_subject.values().map(AsRef::as_ref)
+    }
+
     /// Whether this is the subject of one of them.
     #[must_use]
     pub fn has_subject(&self, subject: &str) -> bool {

@@ -26,6 +26,13 @@ impl People {
         Self { listed, accounts, random }
     }
 
+    /// A person of the configuration, unless they are refused.
+    fn unless_refused(&self, user: Arc<User>) -> Result<Option<Arc<User>>, StoreError> {
+        let is_refused = self.accounts.is_refused(&user.subject);
+        let is_refused = is_refused.map_err(|error| unusable(error.into()))?;
+        Ok((!is_refused).then_some(user))
+    }
+
     /// Changes files, off the event loop: whoever changes them waits for the lock and for the disk.
     async fn change<T: Send + 'static>(
         &self,
@@ -72,7 +79,7 @@ impl Users for People {
     ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
         Box::pin(async move {
             match self.listed.by_username(username).await? {
-                Some(user) => Ok(Some(user)),
+                Some(user) => self.unless_refused(user),
                 None => user(self.accounts.named(username)),
             }
         })
@@ -84,7 +91,7 @@ impl Users for People {
     ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
         Box::pin(async move {
             match self.listed.by_subject(subject).await? {
-                Some(user) => Ok(Some(user)),
+                Some(user) => self.unless_refused(user),
                 None => user(self.accounts.find(subject)),
             }
         })
