@@ -4,6 +4,7 @@ mod answers;
 mod confirming;
 mod disabled;
 mod further;
+mod languages;
 mod linking;
 mod narrowed;
 mod people;
@@ -63,15 +64,15 @@ fn both() -> Vec<UpstreamSetup> {
 }
 
 /// A service whose people may come through two providers.
-struct Case {
-    world: World,
+pub(crate) struct Case {
+    pub(crate) world: World,
     people: Arc<People>,
     provider: Arc<Provider>,
     engine: Arc<dyn Engine>,
 }
 
 impl Case {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(both(), |upstreams| upstreams)
     }
 
@@ -113,7 +114,7 @@ impl Case {
 
     /// Signs somebody in through a provider, whose ID token is changed before it is signed: what the
     /// browser gets back here.
-    async fn arrives(
+    pub(crate) async fn arrives(
         &self,
         browser: &Browser<'_>,
         (alias, sub): (&str, &str),
@@ -137,7 +138,7 @@ impl Case {
     }
 
     /// Which link an identity has.
-    async fn linked(&self, issuer: &str, sub: &str) -> String {
+    pub(crate) async fn linked(&self, issuer: &str, sub: &str) -> String {
         let linked = LinkedIdentities::<Value>::new(Arc::clone(&self.engine));
         let found = linked.find(&Issuer::parse(issuer).unwrap(), sub).await.unwrap();
         found.unwrap().record["id"].as_str().unwrap().to_owned()

@@ -43,6 +43,13 @@ async fn pages(ui_locales: &str) -> Vec<(&'static str, Answer)> {
     let problem = browser.authorize(&[wish, ("client_id", "nobody")]).await;
     let nobody = Browser::new(&world);
     let gone = nobody.get(&format!("/logout?{}", encoded(&[wish]))).await;
+    let asks = [
+        wish,
+        ("client_id", "rqp-client"),
+        ("post_logout_redirect_uri", "https://app.example/bye"),
+    ];
+    let asks = format!("/logout?{}", encoded(&asks));
+    let (sent_back, may_go) = (browser.get(&asks).await, nobody.get(&asks).await);
     let late = nobody.submit(&sign_in, &signed_in).await;
     pages.extend([
         ("sign in", sign_in),
@@ -52,6 +59,8 @@ async fn pages(ui_locales: &str) -> Vec<(&'static str, Answer)> {
         ("account", account),
         ("sign out", logout),
         ("signed out", gone),
+        ("sign out and back", sent_back),
+        ("signed out and back", may_go),
         ("problem", problem),
         ("too late", late),
     ]);
@@ -73,9 +82,19 @@ const NAMES: &[&str] = &[
 
 #[tokio::test]
 async fn a_page_in_german_is_wholly_german() {
-    let names: BTreeSet<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-    let (english, german) = (pages("en").await, pages("de").await);
-    for ((name, english), (_, german)) in english.iter().zip(&german) {
+    wholly_translated(&pages("en").await, &pages("de").await, &[]);
+}
+
+/// The same pages in English and in German have nothing in common but names.
+#[track_caller]
+pub(crate) fn wholly_translated(
+    english: &[(&'static str, Answer)],
+    german: &[(&'static str, Answer)],
+    names: &[&str],
+) {
+    let names: BTreeSet<_> = NAMES.iter().chain(names).map(|name| (*name).to_owned()).collect();
+    assert_eq!(english.len(), german.len());
+    for ((name, english), (_, german)) in english.iter().zip(german) {
         is_in(name, "en", english);
         is_in(name, "de", german);
         assert_eq!(english.status, german.status, "{name}");

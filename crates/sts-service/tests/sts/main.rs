@@ -11,6 +11,7 @@ mod cors;
 mod disabled;
 mod discovery;
 mod dpop;
+mod drivers;
 mod elsewhere;
 mod exchange;
 mod foreign;
