@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use chrono::DateTime;
+use chrono::{DateTime, Days, NaiveDate, NaiveTime};
 use countersign_types::Timestamp;
 use http::header::{
     ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
@@ -168,9 +168,30 @@ pub fn origin(url: &str) -> String {
     Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
 }
 
+/// The end of a day, in UTC, as a date field writes it: `2026-11-22`.
+#[must_use]
+pub fn end_of_day(date: &str) -> Option<Timestamp> {
+    let day = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
+    let end = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
+    Some(Timestamp::from_unix(end.and_utc().timestamp()))
+}
+
 /// A moment to the minute. Nobody says which time zone a browser is in.
 #[must_use]
 pub fn moment(at: Timestamp) -> String {
     let at = DateTime::from_timestamp(at.as_unix(), 0).unwrap_or_default();
     at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_when_the_next_one_begins() {
+        assert_eq!(end_of_day("1970-01-01"), Some(Timestamp::from_unix(86_400)));
+        for bad in ["", "1970-1-x", "1970-13-01", "tomorrow", "1970-02-30"] {
+            assert_eq!(end_of_day(bad), None, "{bad}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! An owner signs in at an OpenID provider ([`ProviderSetup`]); who is which owner is configured
 //! ([`OwnerIdentity`]), by the provider's identifier of a person or by an address that it has verified,
 //! and asked again at every request. Whatever a page shows or changes is found among the owner's own
-//! places, which are one owner at one resource server each ([`Protection`](countersign_uma::Protection)),
+//! places, which are one owner at one resource server each ([`Protection`]),
 //! so that what is somebody else's is answered as what does not exist.
 //!
 //! | path below the issuer | what it is |
@@ -31,6 +31,7 @@ mod provider;
 mod refusal;
 mod resources;
 mod sessions;
+mod shares;
 mod shell;
 mod sign_in;
 mod texts;
@@ -46,6 +47,7 @@ use countersign_pages::{FormTokens, page};
 use countersign_store::Sessions;
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, RedirectUri, ScopeSet};
+use countersign_uma::Protection;
 use http::HeaderValue;
 use http::header::ALLOW;
 
@@ -159,6 +161,11 @@ impl Console {
         self.url.as_url().path()
     }
 
+    /// The page of a resource, as a resource server may send its owner there.
+    pub(crate) fn resource_page(&self, protection: &Protection, id: &str) -> String {
+        format!("{}/resources/{}/{id}", self.url, places::place_id(protection))
+    }
+
     /// A path of this server as a URL, whatever host the request named.
     fn absolute(&self, path: &str) -> String {
         format!("{}{path}", page::origin(self.url.as_str()))
@@ -181,7 +188,10 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
             only("GET, HEAD, POST", get(person::get).post(person::post)),
         )
         .route(&below("/resources"), only("GET, HEAD", get(resources::list)))
-        .route(&below("/resources/{place}/{id}"), only("GET, HEAD", get(resources::one)))
+        .route(
+            &below("/resources/{place}/{id}"),
+            only("GET, HEAD, POST", get(resources::one).post(resources::change)),
+        )
         .route(&below("/history"), only("GET, HEAD", get(history::get)))
         .route(&below("/sign-in"), without_head("GET", get(sign_in::begin)))
         .route(&below("/callback"), without_head("GET", get(sign_in::callback)))

@@ -146,6 +146,18 @@ pub fn registered(id: &ResourceId) -> serde_json::Value {
     serde_json::json!({ "_id": id.as_str() })
 }
 
+/// The same response with `user_access_policy_uri`: where the owner sets who may reach the resource.
+/// [UF §3.2]
+///
+/// [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
+#[must_use]
+pub fn with_policy_page(mut response: serde_json::Value, page: &str) -> serde_json::Value {
+    if let Some(members) = response.as_object_mut() {
+        members.insert("user_access_policy_uri".to_owned(), page.into());
+    }
+    response
+}
+
 /// Why a request to the resource registration endpoint failed. [UF §3.2]
 ///
 /// [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2

@@ -25,6 +25,15 @@ pub(super) enum Form {
         /// What the owner saw.
         revision: u64,
     },
+    /// To share a resource, or to take that back.
+    Resource {
+        /// The session.
+        sid: String,
+        /// The place.
+        place: String,
+        /// The resource.
+        resource: String,
+    },
     /// To sign out.
     SignOut {
         /// The session.
@@ -35,7 +44,7 @@ pub(super) enum Form {
 impl Form {
     fn sid(&self) -> &str {
         match self {
-            Self::Person { sid, .. } | Self::SignOut { sid } => sid,
+            Self::Person { sid, .. } | Self::Resource { sid, .. } | Self::SignOut { sid } => sid,
         }
     }
 }

@@ -87,6 +87,7 @@ async fn view(
         by: event.by.clone().unwrap_or_default(),
         through: through.map(|(client, present)| (client.to_string(), *present)),
         permissions,
+        why: event.why.join(", "),
         claims: event.claims.as_ref().map(claims).unwrap_or_default(),
         person: None,
     })

@@ -21,6 +21,13 @@ impl Notice {
     pub(super) const CLAIMS: Self =
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, say: |t| t.no_such_claims };
 
+    /// The form says nothing that can be shared.
+    pub(super) const NOT_SHARED: Self =
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, say: |t| t.not_shared };
+
+    /// No more can be shared.
+    pub(super) const NO_MORE: Self = Self { status: StatusCode::CONFLICT, say: |t| t.no_more };
+
     /// There was nothing to take back.
     pub(super) const NOTHING_LEFT: Self =
         Self { status: StatusCode::CONFLICT, say: |t| t.nothing_left };

@@ -10,6 +10,7 @@ use countersign_pages::page;
 use countersign_types::{ClientId, Params, ScopeSet};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
+use countersign_uma::policy::shares::Effect;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
@@ -21,7 +22,8 @@ use super::notice::Notice;
 use super::people::{self, Cards};
 use super::places::{self, Place};
 use super::refusal::Refusal;
-use super::shell::{EntryView, Group, PersonPage, Tab};
+use super::shares;
+use super::shell::{EntryView, Group, PersonPage, ShareView, Tab};
 use crate::owner::OwnerError;
 
 /// So many claims can be asked for at a time, and so long is the name of one.
@@ -66,6 +68,10 @@ async fn show(
     let entries = cards.entries(place, &case).await?;
     let events = history::views(&mut cards, place, &case).await?;
     let person = case.person();
+    let shared = shares::of(desk, &place.protection).await?.unwrap_or_default();
+    let shared: Vec<_> = shared.iter().filter(|share| shares::is_about(share, person)).collect();
+    let shared = shares::views(&mut cards, place, &shared).await?;
+    let lets_in = |share: &ShareView| share.effect != Effect::Forbid;
     let form = Form::Person {
         sid: visit.active.sid.clone(),
         place: place.id(),
@@ -84,7 +90,8 @@ async fn show(
         owner: place.protection.owner.to_string(),
         server: place.name(),
         claims: history::claims(&person.claims),
-        revocable: entries.iter().any(EntryView::is_revocable),
+        revocable: entries.iter().any(EntryView::is_revocable) || shared.iter().any(lets_in),
+        shares: shared,
         groups: groups(entries),
         events,
     };
@@ -192,8 +199,13 @@ async fn revoke(
     person: &PersonId,
     by: &str,
 ) -> Result<Result<(), Notice>, Refusal> {
-    let revoked: Option<Case> = desk.uma.revoke(&place.protection, person, by).await?;
-    Ok(revoked.map(drop).ok_or(Notice::NOTHING_LEFT))
+    let protection = &place.protection;
+    let case = desk.uma.case(protection, person).await?.ok_or(Refusal::NotThere)?;
+    // First what lets them in from now on, so that nothing is issued in between.
+    let shared = shares::revoke(desk, protection, case.person(), by).await?;
+    let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
+    let done = (shared || revoked.is_some()).then_some(());
+    Ok(done.ok_or(Notice::NOTHING_LEFT))
 }
 
 /// The scopes that are ticked, by resource.

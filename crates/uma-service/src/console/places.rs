@@ -27,7 +27,7 @@ impl Place {
 }
 
 /// What a place is called in a URL.
-pub(crate) fn place_id(protection: &Protection) -> String {
+pub(super) fn place_id(protection: &Protection) -> String {
     let Protection { owner, resource_server } = protection;
     let parts = [owner.as_str().as_bytes(), resource_server.as_str().as_bytes()];
     Digest::of_parts(&parts).to_base64url()

@@ -3,16 +3,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
+use countersign_pages::page;
 use countersign_uma::case::Standing;
+use countersign_uma::policy::Share;
+use countersign_uma::policy::shares::What;
 use countersign_uma::resource::ResourceId;
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
+use super::forms::{self, Form, Submitted};
+use super::notice::Notice;
 use super::people::Cards;
 use super::places::{self, Place};
 use super::refusal::Refusal;
+use super::shares;
 use super::shell::{Card, Pager, PlaceView, ResourcePage, ResourcesPage, Stands, Tab};
 use crate::app::registrant;
 
@@ -46,7 +52,7 @@ async fn try_list(
     let mut shown: Vec<(String, PlaceView)> = Vec::new();
     for (place, name, id) in all {
         let place_id = place.id();
-        let resource = (format!("{}/resources/{place_id}/{id}", desk.console.path()), name);
+        let resource = (link(desk, &place, &id), name);
         match shown.last_mut().filter(|(known, _)| *known == place_id) {
             Some((_, view)) => view.resources.push(resource),
             None => {
@@ -78,12 +84,23 @@ async fn try_one(
     let visit = desk.enter(headers, uri).await?;
     let place = places::named(desk, &visit.active, &place).await?;
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
+    show(desk, &visit, &place, &id, None).await
+}
+
+/// The resource as it is now.
+async fn show(
+    desk: &Desk,
+    visit: &Visit,
+    place: &Place,
+    id: &ResourceId,
+    notice: Option<Notice>,
+) -> Result<Response, Refusal> {
     let found = desk.uma.resources.read(&registrant(&place.protection), id.as_str()).await?;
     let description = found.ok_or(Refusal::NotThere)?;
     let cases = desk.uma.cases(&place.protection).await?;
     let reach_it = cases.into_iter().filter(|case| {
         let mut entries = case.entries().iter();
-        entries.any(|entry| entry.resource_id == id && entry.standing == Standing::Approved)
+        entries.any(|entry| entry.resource_id == *id && entry.standing == Standing::Approved)
     });
     let reach_it = reach_it.map(|case| (place.clone(), case)).collect();
     let is_allowed = |stands: &Stands| matches!(stands, Stands::Allowed);
@@ -92,8 +109,24 @@ async fn try_one(
     for card in &mut people {
         card.entries.retain(|entry| entry.value.starts_with(&prefix));
     }
+    let shared = match shares::of(desk, &place.protection).await? {
+        None => None,
+        Some(shared) => {
+            let is_here = |share: &&Share| match share.terms.what() {
+                What::Resource(other) => other == id,
+                What::Everything => true,
+            };
+            let shared: Vec<_> = shared.iter().filter(is_here).collect();
+            Some(shares::views(&mut Cards::new(desk, visit.now), place, &shared).await?)
+        }
+    };
+    let form = Form::Resource {
+        sid: visit.active.sid.clone(),
+        place: place.id(),
+        resource: id.to_string(),
+    };
     let page = ResourcePage {
-        shell: desk.shell(&visit, Tab::Resources)?,
+        shell: desk.shell(visit, Tab::Resources)?,
         name: description.name().unwrap_or(id.as_str()).to_owned(),
         kind: description.kind().map(str::to_owned),
         description: description.description().map(str::to_owned),
@@ -101,6 +134,51 @@ async fn try_one(
         server: place.name(),
         scopes: description.resource_scopes().iter().cloned().collect(),
         people,
+        notice: notice.map(|notice| notice.say),
+        action: link(desk, place, id.as_str()),
+        form_token: desk.seal(&form, visit)?,
+        shares: shared,
     };
-    Ok(desk.show(StatusCode::OK, page, &visit))
+    let status = notice.map_or(StatusCode::OK, |notice| notice.status);
+    Ok(desk.show(status, page, visit))
+}
+
+/// Shares the resource, or takes that back.
+pub(super) async fn change(
+    State(desk): State<Arc<Desk>>,
+    Path(named): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    try_change(&desk, named, request).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_change(
+    desk: &Desk,
+    (place, id): (String, String),
+    request: Request,
+) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let Submitted { params, form, active, headers } =
+        forms::read(desk, request, &["scope"], now).await?;
+    let Form::Resource { place: of_place, resource, .. } = form else {
+        return Err(Refusal::NotOurs);
+    };
+    if (of_place, resource) != (place.clone(), id.clone()) {
+        return Err(Refusal::NotOurs);
+    }
+    let place = places::named(desk, &active, &place).await?;
+    let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
+    let by = active.identity.label();
+    match shares::change(desk, &place, &id, &params, by, now).await? {
+        Ok(()) => Ok(page::see_other(&desk.console.absolute(&link(desk, &place, id.as_str())))),
+        Err(notice) => {
+            let visit = desk.visit(active, &headers, now);
+            show(desk, &visit, &place, &id, Some(notice)).await
+        }
+    }
+}
+
+/// The page of a resource.
+fn link(desk: &Desk, place: &Place, id: &str) -> String {
+    format!("{}/resources/{}/{id}", desk.console.path(), place.id())
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use countersign_pages::in_a_language;
+use countersign_uma::policy::shares::{Effect, Who};
 
 use super::texts::{Say, Text, Texts};
 
@@ -173,6 +174,8 @@ pub(super) struct PersonPage {
     pub(super) groups: Vec<Group>,
     /// Whether there is anything to take back.
     pub(super) revocable: bool,
+    /// What is shared with them, beforehand.
+    pub(super) shares: Vec<ShareView>,
     pub(super) events: Vec<EventView>,
 }
 
@@ -206,6 +209,8 @@ pub(super) struct EventView {
     pub(super) by: String,
     pub(super) through: Option<(String, bool)>,
     pub(super) permissions: Vec<(ResourceName, String)>,
+    /// By which policies the owner was asked.
+    pub(super) why: String,
     pub(super) claims: Vec<(String, String)>,
     /// Whom it is about, where that is not said otherwise.
     pub(super) person: Option<(String, String)>,
@@ -269,6 +274,32 @@ pub(super) struct ResourcePage {
     pub(super) server: String,
     pub(super) scopes: Vec<String>,
     pub(super) people: Vec<Card>,
+    pub(super) notice: Option<Say>,
+    pub(super) action: String,
+    pub(super) form_token: String,
+    /// What is shared there; nothing can be where that is not offered.
+    pub(super) shares: Option<Vec<ShareView>>,
+}
+
+impl ResourcePage {
+    fn notice(&self, t: &Texts) -> Option<Text> {
+        self.notice.map(|say| say(t))
+    }
+}
+
+/// What is shared.
+pub(super) struct ShareView {
+    pub(super) id: String,
+    pub(super) who: Who,
+    /// The resource; everything there is without.
+    pub(super) resource: Option<ResourceName>,
+    pub(super) scopes: String,
+    pub(super) effect: Effect,
+    pub(super) issuer: Option<String>,
+    pub(super) present: bool,
+    pub(super) until: Option<String>,
+    pub(super) since: String,
+    pub(super) by: String,
 }
 
 #[derive(Template)]

@@ -9,6 +9,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_types::Timestamp;
+use countersign_uma::Protection;
 use countersign_uma::resource::{self, ResourceDescription, ResourceError, ResourceId};
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -63,6 +64,18 @@ pub(crate) async fn method_of_a_resource() -> Response {
     allowing("GET, HEAD, PUT, DELETE", ResourceError::Method.into())
 }
 
+/// Says where the owner sets who may reach the resource, if there is a page for it. [UF §3.2]
+///
+/// [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
+fn with_page(uma: &Uma, protection: &Protection, id: &ResourceId, response: Value) -> Value {
+    match &uma.console {
+        Some(console) => {
+            resource::with_policy_page(response, &console.resource_page(protection, id.as_str()))
+        }
+        None => response,
+    }
+}
+
 async fn try_list(uma: &Uma, headers: &HeaderMap, now: Timestamp) -> Result<Response, Failure> {
     let protection = pat::authorize(uma, headers, now).await?;
     let resources = uma.resources.list(&registrant(&protection)).await?;
@@ -88,7 +101,8 @@ async fn try_create(uma: &Uma, request: Request, now: Timestamp) -> Result<Respo
         return Err(error.into());
     }
 
-    let mut response = json(StatusCode::CREATED, &resource::registered(&id));
+    let body = with_page(uma, &protection, &id, resource::registered(&id));
+    let mut response = json(StatusCode::CREATED, &body);
     // Built from configuration, never from the request's Host.
     let location = format!("{}/{id}", uma.endpoints.resources);
     if let Ok(location) = HeaderValue::try_from(location) {
@@ -107,7 +121,7 @@ async fn try_read(
     let Path(id) = id.map_err(|_| ResourceError::NotFound)?;
     let found = uma.resources.read(&registrant(&protection), id.as_str()).await?;
     let description = found.ok_or(ResourceError::NotFound)?;
-    Ok(json(StatusCode::OK, &description.respond(&id)))
+    Ok(json(StatusCode::OK, &with_page(uma, &protection, &id, description.respond(&id))))
 }
 
 async fn try_replace(
@@ -124,7 +138,7 @@ async fn try_replace(
     if !uma.resources.replace(&registrant, id.as_str(), &description).await? {
         return Err(ResourceError::NotFound.into());
     }
-    Ok(json(StatusCode::OK, &resource::registered(&id)))
+    Ok(json(StatusCode::OK, &with_page(uma, &protection, &id, resource::registered(&id))))
 }
 
 async fn try_delete(

@@ -10,6 +10,7 @@ mod bed;
 mod deciding;
 mod pages;
 mod provider;
+mod sharing;
 mod signing_in;
 #[path = "../support/mod.rs"]
 mod support;

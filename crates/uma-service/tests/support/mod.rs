@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -24,7 +24,7 @@ use countersign_types::{
     ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
 };
 use countersign_uma::policy::rules::{Rule, Rules};
-use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling};
+use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling, Shares};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma_service::audit::AssessmentRecord;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
@@ -110,7 +110,9 @@ impl Audit for Kept {
 }
 
 /// Rules that can be replaced while the server runs, and the count of what they were asked.
-pub(crate) struct Changing(Mutex<Rules>, AtomicU64);
+/// Owners share
+/// nothing under them unless a test has it so.
+pub(crate) struct Changing(Mutex<Rules>, AtomicU64, OnceLock<RwLock<Shares>>);
 
 impl Policy for Changing {
     fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
@@ -124,6 +126,10 @@ impl Policy for Changing {
 
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {
         self.0.lock().unwrap().claims(protection)
+    }
+
+    fn shares(&self) -> Option<&RwLock<Shares>> {
+        self.2.get()
     }
 }
 
@@ -225,7 +231,7 @@ impl World {
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
         let audit = Arc::new(Kept::default());
-        let policy = Arc::new(Changing(Mutex::new(rules()), AtomicU64::new(0)));
+        let policy = Arc::new(Changing(Mutex::new(rules()), AtomicU64::new(0), OnceLock::new()));
         let scopes = || Some(ScopeSet::parse("put").unwrap());
         let clients = [
             resource_server("rs", "bob", RS),
@@ -258,6 +264,11 @@ impl World {
     /// Other rules from now on.
     pub(crate) fn change_policy(&self, rules: Rules) {
         *self.policy.0.lock().unwrap() = rules;
+    }
+
+    /// Owners share from now on.
+    pub(crate) fn offer_shares(&self) {
+        self.policy.2.get_or_init(RwLock::default);
     }
 
     /// How often policy was asked so far.

@@ -1,0 +1,188 @@
+//! What an owner shares beforehand, and takes back.
+
+use countersign_types::{ClientId, EmailAddress};
+use countersign_uma::Protection;
+use countersign_uma::policy::Share;
+use countersign_uma::policy::shares::{Effect, Who};
+use countersign_uma::protection::OwnerId;
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, Browser, fields, leads_to};
+use crate::support::Answer;
+
+async fn shared(bed: &Bed) -> Vec<Share> {
+    let resource_server = ClientId::parse("rs").unwrap();
+    let bob = Protection::new(OwnerId::parse("bob").unwrap(), resource_server);
+    bed.world.uma.shares(&bob).await.unwrap()
+}
+
+/// A server at which owners share, and the page of a resource of Bob's.
+async fn sharing() -> (Bed, String) {
+    let bed = Bed::new();
+    bed.world.offer_shares();
+    let pat = bed.world.pat("rs").await;
+    let body = r#"{"resource_scopes":["get","put"],"name":"RS API"}"#;
+    let answer = bed.world.protect(http::Method::POST, "/resources", &pat, body).await;
+    let page = answer.json()["user_access_policy_uri"].as_str().unwrap().to_owned();
+    (bed, page.strip_prefix("https://uma.bob.example").unwrap().to_owned())
+}
+
+/// Fills the form of a resource's page.
+async fn share(browser: &Browser<'_>, path: &str, fill: &[(&str, &str)]) -> Answer {
+    let page = browser.get(path).await;
+    let token = fields(&page.text, "share")[0].1.clone();
+    let mut form = vec![("form_token", token.as_str())];
+    for default in [("who", "person"), ("effect", "permit"), ("what", "resource"), ("scope", "get")]
+    {
+        if !fill.iter().any(|(name, _)| *name == default.0) {
+            form.push(default);
+        }
+    }
+    form.extend(fill.iter().filter(|(_, value)| !value.is_empty()));
+    browser.post(path, &form).await
+}
+
+/// UMA Federated Authorization §3.2: where the resource server may send its owner.
+#[tokio::test]
+async fn the_answer_to_a_registration_names_the_page_of_the_resource() {
+    let (bed, path) = sharing().await;
+    let pat = bed.world.pat("rs").await;
+    let id = path.rsplit('/').next().unwrap();
+    let own = format!("/resources/{id}");
+    let body = r#"{"resource_scopes":["get"],"name":"RS API"}"#;
+    for (method, body) in [(http::Method::GET, ""), (http::Method::PUT, body)] {
+        let answer = bed.world.protect(method, &own, &pat, body).await;
+        let page = format!("https://uma.bob.example{path}");
+        assert_eq!(answer.json()["user_access_policy_uri"], json!(page), "{answer:?}");
+        assert_eq!(answer.json()["_id"], json!(id));
+    }
+    // Whoever is not signed in does so, and is there.
+    let bob = bed.browser();
+    let page = bob.get(&path).await.text;
+    let link = page.split("id=\"sign-in\" class=\"button\" href=\"").nth(1).unwrap();
+    let link = link.split('"').next().unwrap();
+    leads_to(&bob.sign_in(link, "b1", json!({})).await, &path);
+    assert!(bob.get(&path).await.text.contains("<h1><bdi>RS API</bdi></h1>"));
+    // Without a console there is no such page.
+    let world = crate::support::World::new();
+    let pat = world.pat("rs").await;
+    let body = r#"{"resource_scopes":["get"]}"#;
+    let answer = world.protect(http::Method::POST, "/resources", &pat, body).await;
+    assert_eq!(answer.json().get("user_access_policy_uri"), None::<&Value>);
+}
+
+#[tokio::test]
+async fn bob_shares_and_takes_it_back() {
+    let (bed, path) = sharing().await;
+    let bob = bed.bob().await;
+    assert!(bob.get(&path).await.text.contains("Nothing is shared beforehand."));
+    let fill = [
+        ("with", "alice@alice.example"),
+        ("effect", "ask"),
+        ("present", "true"),
+        ("until", "2023-12-24"),
+    ];
+    leads_to(&share(&bob, &path, &fill).await, &path);
+    let all = shared(&bed).await;
+    let [one] = &*all else { panic!("{all:?}") };
+    assert_eq!((one.terms.effect(), one.terms.present(), &*one.by), (Effect::Ask, true, "b1"));
+    assert_eq!(one.terms.until().unwrap().as_unix(), 1_703_462_400);
+    let page = bob.get(&path).await;
+    assert!(page.text.contains("<strong>alice@alice.example</strong>"), "{}", page.text);
+    assert!(page.text.contains("until 2023-12-25 00:00 UTC"), "{}", page.text);
+    let form = format!("unshare-{}", one.id);
+    let token = fields(&page.text, &form)[0].1.clone();
+    let form = [("form_token", token.as_str()), ("unshare", one.id.as_str())];
+    leads_to(&bob.post(&path, &form).await, &path);
+    assert_eq!(shared(&bed).await, []);
+    assert_eq!(bob.post(&path, &form).await.status, 409, "once");
+
+    for fill in [
+        [("who", "domain"), ("with", "alice.example"), ("x", "")],
+        [("who", "anyone"), ("what", "everything"), ("x", "")],
+        [("who", "person"), ("with", "carol@alice.example"), ("effect", "forbid")],
+    ] {
+        leads_to(&share(&bob, &path, &fill).await, &path);
+    }
+    let group = [("who", "group"), ("with", "alice.example"), ("claim", "team"), ("value", "<a>")];
+    leads_to(&share(&bob, &path, &group).await, &path);
+    assert_eq!(shared(&bed).await.len(), 4);
+    let page = bob.get(&path).await.text;
+    assert!(page.contains("<strong>&#60;a&#62;</strong>") && page.contains("may not"), "{page}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_shared_is_refused_and_nobody_else_shares() {
+    let (bed, path) = sharing().await;
+    let bob = bed.bob().await;
+    for fill in [
+        [("with", ""), ("x", "")],
+        [("with", "alice"), ("x", "")],
+        [("with", "alice@alice.example"), ("scope", "")],
+        [("with", "alice@alice.example"), ("scope", "delete")],
+        [("with", "alice@alice.example"), ("effect", "allow")],
+        [("with", "alice@alice.example"), ("what", "all")],
+        [("with", "alice@alice.example"), ("until", "2023-11-13")],
+        [("with", "alice@alice.example"), ("until", "soon")],
+        [("with", "alice@alice.example"), ("who", "domain")],
+        [("with", "alice.example"), ("who", "group")],
+        [("with", "alice@alice.example"), ("who", "anyone")],
+    ] {
+        let answer = share(&bob, &path, &fill).await;
+        assert_eq!(answer.status, 422, "{fill:?}: {answer:?}");
+        assert!(answer.text.contains("id=\"notice\""), "{fill:?}");
+    }
+    let page = bob.get(&path).await;
+    let token = fields(&page.text, "share")[0].1.clone();
+    let sign_out = fields(&page.text, "sign-out")[0].1.clone();
+    let form = |token| {
+        let fill =
+            [("who", "anyone"), ("effect", "permit"), ("what", "resource"), ("scope", "get")];
+        [&[("form_token", token)], &fill[..]].concat()
+    };
+    let carol = bed.carol().await;
+    assert_eq!(carol.get(&path).await.status, 404);
+    for (browser, token) in [
+        (&carol, token.as_str()),
+        (&bed.browser(), token.as_str()),
+        (&bed.bob().await, token.as_str()),
+        (&bob, sign_out.as_str()),
+        (&bob, "x.y"),
+    ] {
+        assert_eq!(browser.post(&path, &form(token)).await.status, 403);
+    }
+    let elsewhere = path.replace(path.rsplit('/').next().unwrap(), "another");
+    assert_eq!(bob.post(&elsewhere, &form(&token)).await.status, 403);
+    assert_eq!(bob.get(&format!("{path}?who=anyone&effect=permit")).await.status, 200);
+    assert_eq!(shared(&bed).await, []);
+}
+
+/// Whoever is out is out, by whatever they were in.
+#[tokio::test]
+async fn taking_everything_back_ends_what_is_shared_too() {
+    let (bed, path) = sharing().await;
+    bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let address = ("with", "alice@alice.example");
+    share(&bob, &path, &[address]).await;
+    share(&bob, &path, &[("with", "carol@alice.example")]).await;
+    share(&bob, &path, &[("who", "domain"), ("with", "alice.example"), ("scope", "put")]).await;
+    let page = bob.get(&person).await.text;
+    let shares = page.split("id=\"shares\"").nth(1).unwrap().split("</ul>").next().unwrap();
+    assert!(shares.contains("alice@alice.example") && shares.contains("alice.example</strong>"));
+    assert!(!shares.contains("carol"), "{shares}");
+    let form = fields(&page, "revoke");
+    let mut form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    form.push(("verdict", "revoke"));
+    leads_to(&bob.post(&person, &form).await, &person);
+    let (all, alice) = (shared(&bed).await, EmailAddress::parse(address.1).unwrap());
+    let is_about = |share: &&Share| *share.terms.who() == Who::Person(alice.clone());
+    let about_alice: Vec<_> = all.iter().filter(is_about).collect();
+    let [out] = &*about_alice else { panic!("{all:?}") };
+    assert_eq!(
+        (out.terms.effect(), out.terms.scopes().to_string()),
+        (Effect::Forbid, "put".into())
+    );
+    assert_eq!(all.len(), 3, "Carol's and the domain's are there still");
+}
