@@ -128,7 +128,8 @@ pub fn compose(
     }
     let Some(directory) = directory else { return Ok(composed) };
     let seams = seams.clone();
-    Ok(composed.with_task(move |reload| keys::rotate(sts, directory, seams, reload, kids)))
+    let replace = move |ring| sts.replace_keys(ring);
+    Ok(composed.with_task(move |reload| keys::rotate(replace, directory, seams, reload, kids)))
 }
 
 /// The delegation policy, if there is one beside the registrations.
@@ -162,7 +163,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn fetch(file: &Path, config: &FetchConfig) -> Result<Arc<dyn Fetch>, ConfigError> {
+pub(crate) fn fetch(file: &Path, config: &FetchConfig) -> Result<Arc<dyn Fetch>, ConfigError> {
     let refuse = |error| ConfigError::because(file, "outbound.roots", &error);
     Ok(Arc::new(HttpFetch::new(config).map_err(refuse)?))
 }
@@ -175,7 +176,7 @@ fn registrations_refused(file: &Path, error: &RegistrationError) -> ConfigError 
     ConfigError::because(file, "registrations.directory", error)
 }
 
-fn keys_refused(file: &Path, error: &KeyFileError) -> ConfigError {
+pub(crate) fn keys_refused(file: &Path, error: &KeyFileError) -> ConfigError {
     let key = if error.is_of_directory() { "keys.directory" } else { "keys" };
     ConfigError::because(file, key, error)
 }
@@ -189,7 +190,14 @@ pub fn announce_keys(
     config: &Config,
     seams: &Seams,
 ) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
-    match &config.keys {
+    announce(&config.keys, seams)
+}
+
+pub(crate) fn announce(
+    keys: &Keys,
+    seams: &Seams,
+) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
+    match keys {
         Keys::Given(..) => Err(KeyFileError::Given),
         Keys::Directory(directory) => directory.announce(seams.clock.now(), seams.random.as_ref()),
     }

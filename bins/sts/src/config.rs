@@ -1,9 +1,9 @@
 //! The configuration file, and what it comes to once it is read.
 
 pub(crate) mod clients;
-mod file;
-mod keys;
-mod trusted_issuers;
+pub(crate) mod file;
+pub(crate) mod keys;
+pub(crate) mod trusted_issuers;
 mod upstreams;
 mod users;
 

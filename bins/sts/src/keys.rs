@@ -12,7 +12,7 @@ use countersign_host::reload::Cause;
 use countersign_host::{Reload, Seams};
 use countersign_jwt::ring::RingError;
 use countersign_jwt::{Algorithm, KeyError, KeySet, SigningKey, SigningRing};
-use countersign_sts_service::Sts;
+use countersign_sts_service::SetupError;
 
 pub(crate) use directory::KeyDirectory;
 pub(crate) use schedule::Periods;
@@ -123,9 +123,9 @@ impl Keys {
     }
 }
 
-/// Moves the service's keys along as time goes by, and as the directory's files change.
+/// Moves a service's keys along, which `replace` gives it, as time goes by, and as the directory's files change.
 pub(crate) async fn rotate(
-    sts: Arc<Sts>,
+    replace: impl Fn(SigningRing) -> Result<(), SetupError> + Send,
     directory: KeyDirectory,
     seams: Seams,
     mut reload: Reload,
@@ -141,7 +141,7 @@ pub(crate) async fn rotate(
         let Ok(ring) = read else { continue };
         let replaced = ring.map_err(Box::<dyn std::error::Error>::from).and_then(|ring| {
             let published = self::kids(&ring);
-            sts.replace_keys(ring)?;
+            replace(ring)?;
             Ok(published)
         });
         match replaced {

@@ -4,6 +4,8 @@
 //! [`compose`] builds the server from it; [`serve`](countersign_host::Composed::serve) runs it. What the server does is
 //! `countersign-sts-service`; which sections of which specifications, its documentation says.
 //!
+//! [`claims_provider`] is the same for a claims provider of its own, which stands in front of another server.
+//!
 //! ```no_run
 //! use std::path::Path;
 //! use std::sync::Arc;
@@ -21,6 +23,7 @@
 //! ```
 
 pub mod accounts;
+pub mod claims_provider;
 mod compose;
 mod config;
 mod keys;

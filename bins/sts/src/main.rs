@@ -1,9 +1,11 @@
 //! `sts CONFIG` serves; `sts check CONFIG` reads the configuration and says what is wrong with it;
 //! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts, `sts client` clients;
+//! `sts --claims-provider` is a claims provider of its own instead, with a file of its own.
 //! `sts hash-password` and `sts hash-secret` make what a configuration holds of a password and of a client secret.
 
 mod client;
 mod password;
+mod provider;
 mod user;
 
 use std::error::Error;
@@ -14,8 +16,10 @@ use std::sync::Arc;
 use clap::Subcommand;
 use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
-use countersign_sts::{ComposeError, Config};
+use countersign_jwt::Algorithm;
+use countersign_sts::{ComposeError, Config, KeyFileError};
 use countersign_sts_service::LogAudit;
+use countersign_types::Timestamp;
 use mimalloc::MiMalloc;
 
 /// A request makes and drops many small values on one thread, and some on another.
@@ -66,7 +70,9 @@ impl Program for Sts {
     type Command = Command;
 
     const NAME: &'static str = "sts";
-    const ABOUT: &'static str = "An OpenID provider with a security token service.";
+    const ABOUT: &'static str = "An OpenID provider with a security token service. With \
+         --claims-provider as its first argument, a claims provider of its own: \
+         sts --claims-provider --help";
     const EXAMPLE: &str = include_str!("../example.toml");
     const READ_AGAIN: &'static str = "certificate and key, the signing keys of \
          keys.directory, the policies of delegation.policies.";
@@ -95,7 +101,9 @@ impl Program for Sts {
     fn run(command: Command) -> ExitCode {
         match command {
             Command::RotateKeys { config } => match program::usable::<Self>(&config) {
-                Ok(config) => program::answer(next_keys(&config)),
+                Ok(config) => program::answer(next_keys(|seams| {
+                    countersign_sts::announce_keys(&config, seams)
+                })),
                 Err(code) => code,
             },
             Command::HashPassword => program::answer(password::hash().map(|hash| hash.to_string())),
@@ -107,13 +115,20 @@ impl Program for Sts {
 }
 
 fn main() -> ExitCode {
-    program::main::<Sts>()
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == provider::FLAG) {
+        arguments.remove(1);
+        return program::main_of::<provider::ClaimsProvider>(arguments);
+    }
+    program::main_of::<Sts>(arguments)
 }
 
 /// From when on the next keys sign, a line for each.
-fn next_keys(config: &Config) -> Result<String, Box<dyn Error>> {
+fn next_keys(
+    announce: impl FnOnce(&Seams) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError>,
+) -> Result<String, Box<dyn Error>> {
     let seams = Seams::system();
-    let announced = countersign_sts::announce_keys(config, &seams)?;
+    let announced = announce(&seams)?;
     let now = seams.clock.now();
     let lines = announced.into_iter().map(|(algorithm, begins)| {
         let seconds = begins.since(now).as_secs();

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,12 +114,18 @@ enum Command<C: Subcommand> {
 
 /// Runs the program that the command line asks for.
 pub fn main<P: Program>() -> ExitCode {
+    main_of::<P>(std::env::args_os())
+}
+
+/// The same for a command line that somebody read before: the first argument is what the program is
+/// called.
+pub fn main_of<P: Program>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = Arguments::<P::Command>::command()
         .name(P::NAME)
         .version(P::VERSION)
         .about(P::ABOUT)
         .after_help(format!("{STATUS}{}", P::READ_AGAIN));
-    let matches = command.get_matches();
+    let matches = command.get_matches_from(arguments);
     match Arguments::<P::Command>::from_arg_matches(&matches) {
         Ok(Arguments { command: Some(Command::Check { config }), .. }) => check::<P>(&config),
         Ok(Arguments { command: Some(Command::Example), .. }) => {

@@ -38,12 +38,12 @@ use crate::sessions::Session;
 use crate::texts::Texts;
 use crate::users::{User, Users};
 use crate::{
-    access_token, account, authorize, cors, discovery, elsewhere, introspection, logout, onward,
-    revocation, token, userinfo,
+    access_token, account, authorize, claims, cors, discovery, elsewhere, introspection, logout,
+    onward, revocation, token, userinfo,
 };
 
 /// A larger request body is refused.
-const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 
 /// What a service is told about itself.
 #[derive(Clone, Debug)]
@@ -161,6 +161,8 @@ pub(crate) struct Endpoints {
     pub(crate) introspection: EndpointUrl,
     pub(crate) revocation: EndpointUrl,
     pub(crate) jwks: EndpointUrl,
+    pub(crate) claims: EndpointUrl,
+    pub(crate) users: EndpointUrl,
     pub(crate) stylesheet: EndpointUrl,
     openid_configuration: EndpointUrl,
     oauth_metadata: EndpointUrl,
@@ -189,6 +191,8 @@ impl Endpoints {
             introspection: under("/introspect")?,
             revocation: under("/revoke")?,
             jwks: under("/jwks")?,
+            claims: under("/claims")?,
+            users: under("/scim/v2/Users")?,
             stylesheet: under("/style.css")?,
             openid_configuration: well_known(DocumentKind::OpenId, issuer)?,
             oauth_metadata: well_known(DocumentKind::OAuth, issuer)?,
@@ -313,6 +317,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
             get(userinfo::get).post(userinfo::post).options(cors::preflight),
         )
         .route(&path(&endpoints.revocation), post(revocation::post).options(cors::preflight))
+        .route(&path(&endpoints.claims), post(claims::post).options(cors::preflight))
         .layer(from_fn(cors::allow));
     let leading_on = Router::new()
         .without_v07_checks()
@@ -358,6 +363,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(webfinger::PATH, get(discovery::webfinger))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(&path(&endpoints.introspection), post(introspection::post))
+        .route(&path(&endpoints.users), get(claims::scim::get))
         .merge(for_scripts)
         .merge(for_people)
         .fallback(elsewhere::no_such_endpoint)

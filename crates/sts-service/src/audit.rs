@@ -6,8 +6,6 @@ use countersign_token_exchange::error::Phase;
 use countersign_token_exchange::request::Wanted;
 use countersign_types::{ClientId, EmailAddress, Issuer};
 
-use crate::token::Asker;
-
 /// One check of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -27,7 +25,7 @@ pub struct Check {
 pub struct ExchangeRecord {
     /// Who asked.
     pub client_id: ClientId,
-    /// How they proved it.
+    /// How they proved it; not at all at the claims endpoint, which takes the word of the access token.
     pub client_method: Method,
     /// On whose behalf, once that is known.
     pub subject: Option<String>,
@@ -57,6 +55,24 @@ pub trait Audit: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogAudit;
 
+impl ExchangeRecord {
+    /// Nothing is decided yet.
+    pub(crate) fn of(client_id: ClientId, client_method: Method) -> Self {
+        Self {
+            client_id,
+            client_method,
+            subject: None,
+            foreign: None,
+            email: None,
+            audiences: Vec::new(),
+            resources: Vec::new(),
+            checks: Vec::new(),
+            rules: Vec::new(),
+            issued: None,
+        }
+    }
+}
+
 impl Audit for LogAudit {
     fn record(&self, record: &ExchangeRecord) {
         let failed = record.checks.iter().find(|check| !check.passed);
@@ -82,7 +98,7 @@ impl Audit for LogAudit {
 
 /// The checks behind a decision on a request for `wanted`, which is unknown if the request could
 /// not be read. A proof is looked for in the store where there is one.
-pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>, asker: Asker<'_>) -> Vec<Check> {
+pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>, has_proof: bool) -> Vec<Check> {
     let check = |step: Step, passed| Check {
         phase: step.phase(),
         name: step.name(),
@@ -90,7 +106,7 @@ pub(crate) fn checks(wanted: Option<Wanted>, failed: Option<Step>, asker: Asker<
         passed,
     };
     let steps = wanted.map_or(&[][..], Step::of).iter().copied();
-    let steps = steps.chain(asker.presents().map(|_| Step::Proof));
+    let steps = steps.chain(has_proof.then_some(Step::Proof));
     let before = steps.filter(|step| failed.is_none_or(|failed| *step < failed));
     before.map(|step| check(step, true)).chain(failed.map(|step| check(step, false))).collect()
 }

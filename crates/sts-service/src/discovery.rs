@@ -105,6 +105,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     // Absent would mean true. OpenID Connect Discovery §3.
     metadata.request_uri_parameter_supported = Some(false);
     metadata.ticket_challenge_methods_supported = names(&[TICKET_CHALLENGE_METHOD]);
+    metadata.claims_endpoint = Some(endpoints.claims.clone());
     metadata
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 
+use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
-use countersign_claims_token::{ClaimsToken, VerifiedEmail};
 use countersign_client_auth::{AuthenticatedClient, Credentials};
 use countersign_identity_propagation::actor_token::{ActorError, Expected, VerifiedActor};
 use countersign_identity_propagation::{IdentityToken, actor_token};
@@ -12,7 +12,9 @@ use countersign_token_exchange::decide::{self, Facts, Grant, Product};
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::response::respond_with;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
-use countersign_token_exchange::{ExchangeError, ExchangeRequest, Step, foreign, request};
+use countersign_token_exchange::{
+    Account, ExchangeError, ExchangeRequest, Requester, Step, foreign, people, request,
+};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
@@ -20,6 +22,8 @@ use serde_json::{Map, Value};
 use crate::access_token::{self, AccessTokenClaims};
 use crate::app::Sts;
 use crate::audit::{self, ExchangeRecord};
+use crate::claims;
+use crate::claims::directory::own_account;
 use crate::clients::Client;
 use crate::error::TokenError;
 use crate::foreign::renewal;
@@ -35,22 +39,11 @@ pub(crate) async fn exchange(
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
     let Asker { client, registered, .. } = asker;
-    let mut record = ExchangeRecord {
-        client_id: client.id().clone(),
-        client_method: client.method(),
-        subject: None,
-        foreign: None,
-        email: None,
-        audiences: Vec::new(),
-        resources: Vec::new(),
-        checks: Vec::new(),
-        rules: Vec::new(),
-        issued: None,
-    };
+    let mut record = ExchangeRecord::of(client.id().clone(), client.method());
     let request = match request::parse(params) {
         Ok(request) => request,
         Err(error) => {
-            record.checks = audit::checks(None, Some(error.step()), asker);
+            record.checks = audit::checks(None, Some(error.step()), asker.presents().is_some());
             sts.audit.record(&record);
             return Err(error.into());
         }
@@ -76,7 +69,7 @@ pub(crate) async fn exchange(
         // The store or an issuer that was asked failed: nothing was decided.
         Err(_) => return decided.map(|(_, token)| token),
     };
-    record.checks = audit::checks(Some(request.wanted), failed, asker);
+    record.checks = audit::checks(Some(request.wanted), failed, asker.presents().is_some());
     record.issued = decided.as_ref().ok().map(|(jti, _)| jti.clone());
     sts.audit.record(&record);
     decided.map(|(_, response)| response)
@@ -91,7 +84,7 @@ async fn decided(
     now: Timestamp,
 ) -> Result<(String, TokenResponse), TokenError> {
     let (client, proved) = (asker.client, asker.presents());
-    decide::admit(client, policy)?;
+    decide::admit(Requester::Client(client), policy)?;
     let subject = match foreign::identify(request, client, sts.trusted_issuers.policies())? {
         Some(claimed) => {
             sts.trusted_issuers.subject(sts, claimed, &request.subject_token, proved, now).await?
@@ -103,10 +96,28 @@ async fn decided(
         subject.foreign_subject().map(|(issuer, sub)| (issuer.clone(), sub.to_owned()));
     record.email =
         VerifiedEmail::from_claims(subject.claims()).ok().map(|email| email.address().clone());
-    decide::admit_subject(client, &subject, policy)?;
+    decide::admit_subject(Requester::Client(client), &subject, policy)?;
+    let person = match people::named(request, &subject, policy.client) {
+        Some(address) => own_account(sts, &address).await?,
+        None => None,
+    };
     let actor = actor(sts, request, client, policy, now).await?;
-    let facts = Facts { client, subject: &subject, actor: actor.as_ref(), proved, policy, now };
+    let account = if subject.is_client() {
+        person.as_ref().map_or(Account::Unknown, Account::Known)
+    } else {
+        Account::NotAsked
+    };
+    let facts = Facts {
+        client: Requester::Client(client),
+        subject: &subject,
+        actor: actor.as_ref(),
+        account,
+        proved,
+        policy,
+        now,
+    };
     let mut grant = decide::decide(request, &facts)?;
+    claims::name_whom_it_is_about(record, &grant);
     record.rules.clone_from(&grant.rules);
     if grant.as_jwt && is_access_token(&grant) && asker.registered.opaque_access_tokens {
         return Err(ExchangeError::NoProfile.into());
@@ -128,7 +139,7 @@ const fn is_access_token(grant: &Grant) -> bool {
 }
 
 /// Establishes on whose behalf the request is made: a live token of a subject that still exists.
-async fn subject(
+pub(crate) async fn subject(
     sts: &Sts,
     token: &AccessToken,
     proved: Option<Confirmation>,
@@ -192,22 +203,8 @@ pub(crate) async fn mint(
     jti: &str,
 ) -> Result<AccessToken, TokenError> {
     match &grant.product {
-        Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims } => {
-            let token = ClaimsToken {
-                iss: sts.issuer().clone(),
-                sub: grant.subject.clone(),
-                email: email.clone(),
-                ticket_challenge: ticket_challenge.clone(),
-                aud: audience.clone(),
-                resource: resource.clone(),
-                iat: grant.issued_at,
-                exp: grant.expires,
-                jti: jti.to_owned(),
-                client_id: Some(grant.client_id.clone()),
-                act: grant.act.clone(),
-                amr: grant.amr.clone(),
-                user_claims: user_claims.clone(),
-            };
+        Product::ClaimsToken(granted) => {
+            let token = claims::token(sts.issuer(), grant, granted, jti);
             Ok(AccessToken::new(token.mint(sts.keys().es256())?))
         }
         Product::IdentityToken { audience, email, act } => {
@@ -260,7 +257,12 @@ pub(crate) async fn mint(
 
 /// The claims about a person that may cross the border.
 pub(crate) fn released(sts: &Sts, user: &User) -> Map<String, Value> {
+    released_of(sts, &user.claims)
+}
+
+/// Those of an account's claims that may cross the border.
+pub(crate) fn released_of(sts: &Sts, claims: &Map<String, Value>) -> Map<String, Value> {
     let may_cross = |name: &str| sts.policy.user_claims.contains(name) && !RESERVED.contains(&name);
-    let claims = user.claims.iter().filter(|(name, _)| may_cross(name));
+    let claims = claims.iter().filter(|(name, _)| may_cross(name));
     claims.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -27,6 +27,7 @@ use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Clock, EndpointUrl, Timestamp};
 use http::StatusCode;
 
+use self::conversation::introspect;
 use crate::access_token;
 use crate::app::Sts;
 use crate::error::TokenError;
@@ -75,8 +76,8 @@ struct Known {
     fetch: Arc<dyn Fetch>,
 }
 
-struct Peer {
-    setup: IssuerSetup,
+pub(crate) struct Peer {
+    pub(crate) setup: IssuerSetup,
     published: IssuerCache,
 }
 
@@ -126,12 +127,7 @@ impl TrustedIssuers {
         fetch: Arc<dyn Fetch>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let peer = |setup: IssuerSetup| {
-            let issuer = setup.trusted.issuer.clone();
-            let published = IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock));
-            Peer { setup, published }
-        };
-        let issuers = issuers.into_iter().map(peer).collect();
+        let issuers = issuers.into_iter().map(|setup| Peer::new(setup, &fetch, &clock)).collect();
         Self(Some(Known { issuers, fetch }))
     }
 
@@ -165,7 +161,8 @@ impl TrustedIssuers {
                 if is_own(sts, token, now).await? {
                     return Err(rejected(ForeignError::Own));
                 }
-                let answer = known.introspect(sts, peer, introspection, token, now).await?;
+                let (fetch, random) = (known.fetch.as_ref(), sts.random.as_ref());
+                let answer = introspect(fetch, random, peer, introspection, token, now).await?;
                 opaque.introspected(answer, sts.issuer(), now).map_err(rejected)?
             }
         };
@@ -200,8 +197,15 @@ impl Known {
 }
 
 impl Peer {
+    /// Nothing is known of it yet.
+    pub(crate) fn new(setup: IssuerSetup, fetch: &Arc<dyn Fetch>, clock: &Arc<dyn Clock>) -> Self {
+        let issuer = setup.trusted.issuer.clone();
+        let published = IssuerCache::new(issuer, Arc::clone(fetch), Arc::clone(clock));
+        Self { setup, published }
+    }
+
     /// The keys that may have signed the token.
-    async fn keys_of(&self, token: &CheckedJwt<'_>) -> Result<Arc<KeySet>, IssuerError> {
+    pub(crate) async fn keys_of(&self, token: &CheckedJwt<'_>) -> Result<Arc<KeySet>, IssuerError> {
         let published;
         let url = match &self.setup.keys {
             IssuerKeys::Given(keys) => return Ok(Arc::clone(keys)),

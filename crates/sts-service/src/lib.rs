@@ -11,6 +11,8 @@
 //! | `/userinfo` | claims about the person | [OpenID Connect Core §5.3] |
 //! | `/account` | where a person is signed in, what they allowed and the providers that their account is linked to, to be ended | |
 //! | `/logout` | the end of a session | [OpenID Connect RP-Initiated Logout §2] |
+//! | `/claims` | claims tokens for whoever holds an access token (PROFILE §5.6) | |
+//! | `/scim/v2/Users` | who has an address, for a claims provider in front of this one | [RFC 7644 §3.4.2] |
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
 //!
@@ -83,6 +85,7 @@
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
+//! [RFC 7644 §3.4.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 //! [RFC 8693]: https://www.rfc-editor.org/rfc/rfc8693
 //! [RFC 9207]: https://www.rfc-editor.org/rfc/rfc9207
@@ -100,6 +103,7 @@ pub mod audit;
 mod authorize;
 pub mod broker;
 mod browser;
+pub mod claims;
 mod client_request;
 pub mod clients;
 mod consent;

@@ -4,22 +4,21 @@
 
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
-use countersign_client_auth::AuthenticatedClient;
 use countersign_identity_propagation::actor_token::VerifiedActor;
 use countersign_jwt::act::{ActError, Actor, ActorChain};
 use countersign_jwt::cnf::Confirmation;
 use countersign_permission_ticket::TicketChallenge;
-use countersign_types::{
-    ClientId, EmailAddress, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp,
-};
+use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::delegation::{Delegation, Issued};
 use crate::error::ExchangeError;
 use crate::narrow::{self, Bounds, Targets};
+use crate::people::{self, About, Account, person};
 use crate::policy::{CLAIMS_PROVIDER, ExchangePolicy, JwtProfile};
 use crate::renewal;
 use crate::request::{ExchangeRequest, Wanted};
+use crate::requester::Requester;
 use crate::subject::Subject;
 
 /// The longest `act` claim that is issued, in octets: a token ends at 16 KiB, and other parties read it.
@@ -28,13 +27,15 @@ const MAX_ACT: usize = 4 * 1024;
 /// What has been established before deciding. Every field but the policy and the time is evidence.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The client; only `client-auth` can make one.
-    pub client: &'a AuthenticatedClient,
+    /// Who asks.
+    pub client: Requester<'a>,
     /// On whose behalf; only [`crate::subject`] can make one.
     pub subject: &'a Subject,
     /// Who acts, if the request carried an actor token; only an actor token of this very client makes
     /// one.
     pub actor: Option<&'a VerifiedActor>,
+    /// Whom the user directory has under the address in question.
+    pub account: Account<'a>,
     /// The key that whoever asks has proved: what is issued is bound to it. [RFC 9449 §5]
     ///
     /// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
@@ -76,18 +77,7 @@ pub struct Grant {
 #[derive(Debug)]
 pub enum Product {
     /// A claims token.
-    ClaimsToken {
-        /// The authorization server it is for.
-        audience: Issuer,
-        /// The resource server it is for.
-        resource: ResourceIdentifier,
-        /// The challenge of the ticket it is bound to.
-        ticket_challenge: TicketChallenge,
-        /// The person's e-mail address.
-        email: VerifiedEmail,
-        /// Further claims about the person.
-        user_claims: Map<String, Value>,
-    },
+    ClaimsToken(GrantedClaims),
     /// An access token.
     AccessToken {
         /// The resource servers it is for.
@@ -116,6 +106,21 @@ pub enum Product {
     },
 }
 
+/// What a claims token says.
+#[derive(Debug)]
+pub struct GrantedClaims {
+    /// The authorization server it is for.
+    pub audience: Issuer,
+    /// The resource server it is for.
+    pub resource: ResourceIdentifier,
+    /// The challenge of the ticket it is bound to.
+    pub ticket_challenge: TicketChallenge,
+    /// The person's e-mail address.
+    pub email: VerifiedEmail,
+    /// Further claims about the person.
+    pub user_claims: Map<String, Value>,
+}
+
 /// Decides a token exchange. Same arguments, same answer.
 ///
 /// # Errors
@@ -142,11 +147,9 @@ pub fn decide(request: &ExchangeRequest, facts: &Facts<'_>) -> Result<Grant, Exc
 ///
 /// # Errors
 /// [`ExchangeError::Client`], [`ExchangeError::PublicClient`].
-pub fn admit(
-    client: &AuthenticatedClient,
-    policy: ExchangePolicy<'_>,
-) -> Result<(), ExchangeError> {
-    if !policy.client.may_exchange {
+pub fn admit(client: Requester<'_>, policy: ExchangePolicy<'_>) -> Result<(), ExchangeError> {
+    let by_holding = policy.client.claims_endpoint || matches!(client, Requester::Client(_));
+    if !policy.client.may_exchange || !by_holding {
         return Err(ExchangeError::Client(client.id().clone()));
     }
     if !client.is_confidential() && !policy.server.public_clients {
@@ -163,13 +166,13 @@ pub fn admit(
 /// # Errors
 /// [`ExchangeError::SubjectClient`].
 pub fn admit_subject(
-    client: &AuthenticatedClient,
+    client: Requester<'_>,
     subject: &Subject,
     policy: ExchangePolicy<'_>,
 ) -> Result<(), ExchangeError> {
     let id = client.id();
     if let Some(foreign) = &subject.foreign {
-        let is_admitted = foreign.exchanged_by == *id;
+        let is_admitted = foreign.exchanged_by.as_ref() == Some(id);
         return if is_admitted { Ok(()) } else { Err(ExchangeError::SubjectClient(id.clone())) };
     }
     let own = subject.is_issued_to(id);
@@ -224,6 +227,7 @@ fn newly_acting(
         Some(verified) => verified.actor().clone(),
         // The subject token was issued to this very client: nobody new acts.
         None if own => match request.wanted {
+            Wanted::ClaimsToken if facts.subject.is_client() => client_as_actor(client),
             Wanted::ClaimsToken => return Ok(None),
             _ if facts.policy.client.may_impersonate || before.is_some() => {
                 return Ok(None);
@@ -275,7 +279,7 @@ fn permitted(mut grant: Grant, facts: &Facts<'_>) -> Result<Grant, ExchangeError
     let none = ScopeSet::empty();
     let (issued, targets, scope) = match &grant.product {
         Product::ClaimsToken { .. } if grant.act.is_none() => return Ok(grant),
-        Product::ClaimsToken { audience, resource, .. } => {
+        Product::ClaimsToken(GrantedClaims { audience, resource, .. }) => {
             let targets = vec![audience.as_str().to_owned(), resource.as_str().to_owned()];
             (Issued::ClaimsToken, targets, &none)
         }
@@ -286,10 +290,13 @@ fn permitted(mut grant: Grant, facts: &Facts<'_>) -> Result<Grant, ExchangeError
             (Issued::IdentityToken, vec![audience.as_str().to_owned()], &none)
         }
     };
-    let email = VerifiedEmail::from_claims(facts.subject.claims()).ok();
+    let email = match &grant.product {
+        Product::ClaimsToken(claims) => Some(claims.email.clone()),
+        _ => VerifiedEmail::from_claims(facts.subject.claims()).ok(),
+    };
     let verdict = facts.policy.delegation.assess(&Delegation {
         client: facts.client.id(),
-        subject: facts.subject.subject(),
+        subject: &grant.subject,
         email: email.as_ref().map(VerifiedEmail::address),
         act: grant.act.as_ref(),
         issued,
@@ -316,7 +323,7 @@ fn claims_token(
     if !subject.scope().contains(CLAIMS_PROVIDER) {
         return Err(ExchangeError::Consent);
     }
-    let email = person(request, subject)?;
+    let About { subject: about, email, claims } = people::about(request, facts)?;
     let ticket_challenge = request.ticket_challenge.clone().ok_or(ExchangeError::NoProfile)?;
     let (audience, resource) = narrow::claims_token_target(request, facts.policy.server)?;
     let targets = Targets {
@@ -332,9 +339,10 @@ fn claims_token(
     let who = (subject, facts.client.id());
     let narrowed =
         narrow::narrow(request.scope.clone(), &targets, who, facts.policy, bounds, facts.now)?;
-    let user_claims = released_claims(facts);
-    let product = Product::ClaimsToken { audience, resource, ticket_challenge, email, user_claims };
-    Ok(grant(facts, act, narrowed.expires, product, true))
+    let user_claims = released_claims(facts, &claims);
+    let granted = GrantedClaims { audience, resource, ticket_challenge, email, user_claims };
+    let product = Product::ClaimsToken(granted);
+    Ok(Grant { subject: about, ..grant(facts, act, narrowed.expires, product, true) })
 }
 
 fn access_token(
@@ -434,20 +442,6 @@ fn grant(
     }
 }
 
-/// The person of the subject token, by verified e-mail address. A client that got a token for
-/// itself is nobody's person.
-fn person(request: &ExchangeRequest, subject: &Subject) -> Result<VerifiedEmail, ExchangeError> {
-    if subject.subject() == subject.client_id() {
-        return Err(ExchangeError::NotAPerson);
-    }
-    let email = VerifiedEmail::from_claims(subject.claims()).map_err(ExchangeError::Email)?;
-    match request.email_address.as_deref().map(EmailAddress::parse) {
-        None => Ok(email),
-        Some(Ok(asked)) if asked == *email.address() => Ok(email),
-        Some(_) => Err(ExchangeError::OtherEmail),
-    }
-}
-
 fn require_access_token_profile(
     request: &ExchangeRequest,
     facts: &Facts<'_>,
@@ -461,13 +455,13 @@ fn require_access_token_profile(
     if profiled { Ok(()) } else { Err(ExchangeError::NoProfile) }
 }
 
-fn released_claims(facts: &Facts<'_>) -> Map<String, Value> {
+fn released_claims(facts: &Facts<'_>, claims: &Map<String, Value>) -> Map<String, Value> {
     let mut released = Map::new();
     for name in &facts.policy.server.user_claims {
         if RESERVED.contains(&name.as_str()) {
             continue;
         }
-        if let Some(value) = facts.subject.claims().get(name) {
+        if let Some(value) = claims.get(name) {
             released.insert(name.clone(), value.clone());
         }
     }

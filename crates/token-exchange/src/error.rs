@@ -264,6 +264,9 @@ pub enum ExchangeError {
     /// The subject is a client and not a person.
     #[error("the subject is a client")]
     NotAPerson,
+    /// The client may name nobody, or not this person, or there is no such person.
+    #[error("client {0} may not name this person, or there is none")]
+    Impersonation(ClientId),
     /// The subject token names no verified e-mail address.
     #[error("subject_token names no verified e-mail address")]
     Email(#[source] EmailClaimError),
@@ -322,7 +325,9 @@ impl ExchangeError {
             Self::NoActorTarget | Self::ActorTarget => Step::Audience,
             Self::Delegation { .. } => Step::Delegation,
             Self::Consent => Step::Consent,
-            Self::NotAPerson | Self::Email(_) | Self::OtherEmail => Step::Person,
+            Self::NotAPerson | Self::Impersonation(_) | Self::Email(_) | Self::OtherEmail => {
+                Step::Person
+            }
             Self::TargetForm | Self::TargetConflict | Self::Audience { .. } => Step::Audience,
             Self::ResourceDenied(_) => Step::Resource,
             Self::Scope => Step::Narrowing,
@@ -370,7 +375,7 @@ impl WireError for ExchangeError {
             | Self::Delegation { .. } => invalid_request("the actor is not acceptable"),
             Self::Consent => invalid_request("subject_token has not the scope claims-provider"),
             // One answer, so that nobody learns which addresses exist.
-            Self::NotAPerson | Self::Email(_) | Self::OtherEmail => {
+            Self::NotAPerson | Self::Impersonation(_) | Self::Email(_) | Self::OtherEmail => {
                 invalid_request("subject_token names no such person")
             }
             Self::ScopeSyntax(_) | Self::Scope => {

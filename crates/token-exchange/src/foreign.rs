@@ -16,6 +16,7 @@ use countersign_jwt::{
     Checked, ClaimError, Claims, KeySet, Malformed, Policy, Typ, Unverified, VerifyError, jws,
 };
 use countersign_types::digest::Digest;
+use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Issuer, Lifetime, Timestamp};
 use serde_json::{Map, Value};
 
@@ -101,7 +102,8 @@ enum Kind {
 struct Terms<'a> {
     issuer: &'a TrustedIssuer,
     accepted: &'a Accepted,
-    client: ClientId,
+    /// Whoever exchanges it; nobody where its issuer is the server that a claims provider belongs to.
+    client: Option<ClientId>,
     kind: Kind,
     /// Of the token.
     digest: Digest,
@@ -184,12 +186,22 @@ pub fn identify<'a>(
     let issuer = issuers.into_iter().find(is_meant).ok_or(ForeignError::Issuer)?;
     let accepted = issuer.exchanges.get(client.id());
     let accepted = accepted.ok_or_else(|| ExchangeError::SubjectClient(client.id().clone()))?;
-    let (client, digest) = (client.id().clone(), request.subject_token.digest());
+    let (client, digest) = (Some(client.id().clone()), request.subject_token.digest());
     let terms = Terms { issuer, accepted, client, kind, digest };
-    Ok(Some(match token {
-        Some(token) => Claimed::Jwt(Box::new(ClaimedJwt { terms, token })),
-        None => Claimed::Opaque(ClaimedOpaque { terms }),
-    }))
+    Ok(Some(terms.claimed(token)))
+}
+
+/// An access token of the server that a claims provider belongs to, shown by whoever holds it. What is
+/// no JWT is opaque. Who it speaks for is [`ForeignSubject::at_home`].
+#[must_use]
+pub fn shown<'a>(
+    token: &AccessToken,
+    issuer: &'a TrustedIssuer,
+    accepted: &'a Accepted,
+) -> Claimed<'a> {
+    let (kind, digest) = (Kind::AccessToken, token.digest());
+    let terms = Terms { issuer, accepted, client: None, kind, digest };
+    terms.claimed(Unverified::parse(token.expose()).ok())
 }
 
 impl<'a> ClaimedJwt<'a> {
@@ -301,7 +313,14 @@ const fn is_usable(kind: &str) -> bool {
     kind.eq_ignore_ascii_case("Bearer") || kind.eq_ignore_ascii_case("DPoP")
 }
 
-impl Terms<'_> {
+impl<'a> Terms<'a> {
+    fn claimed(self, token: Option<Unverified>) -> Claimed<'a> {
+        match token {
+            Some(token) => Claimed::Jwt(Box::new(ClaimedJwt { terms: self, token })),
+            None => Claimed::Opaque(ClaimedOpaque { terms: self }),
+        }
+    }
+
     /// Checks what a claim `typ` says, where there is one, as Keycloak has it in every token, or where
     /// nothing else would tell an access token from an ID token.
     fn require_kind(&self, claims: &Claims, required: bool) -> Result<(), ForeignError> {
@@ -314,7 +333,8 @@ impl Terms<'_> {
         if is_right { Ok(()) } else { Err(ForeignError::Kind) }
     }
 
-    /// Checks that the token was made for whoever exchanges it, and that it speaks for a person.
+    /// Checks that the token was made for whoever exchanges it, and that it speaks for a person; at home,
+    /// a client may speak for itself.
     fn require_parties(&self, claims: &Claims, server: &Issuer) -> Result<(), ForeignError> {
         let aud = audience(claims)?;
         let client = obtained_by(claims)?;
@@ -325,7 +345,7 @@ impl Terms<'_> {
             Kind::AccessToken => {}
             Kind::IdToken => self.require_relying_party(&aud, client, server)?,
         }
-        if client == Some(claims.required_str("sub")?) {
+        if client == Some(claims.required_str("sub")?) && self.client.is_some() {
             return Err(ForeignError::NotAPerson);
         }
         Ok(())

@@ -3,10 +3,12 @@
 //! | module | what it holds | specification |
 //! |---|---|---|
 //! | [`request`] | what a client asks for; every token type is understood or refused | [RFC 8693 §2.1, §3] |
+//! | [`requester`] | who asks: a client that proved itself, or whoever holds the token | |
 //! | [`subject`] | what a subject token of this server proves | [RFC 9068 §4] |
 //! | [`foreign`] | what one of another issuer does | [RFC 7662 §2.2], [RFC 9068 §4], [OpenID Connect Core §3.1.3.7] |
 //! | [`trusted_issuer`] | which issuers are believed, and how far | |
 //! | [`policy`] | what the server and each client's registration allow | |
+//! | [`people`] | whom a claims token is about, and whom a client may name by address alone | |
 //! | [`delegation`] | the policy seam: who may act for whom | [RFC 8693 §1.1] |
 //! | [`mod@decide`] | the decision, from evidence | [RFC 8693 §2.1, §4.1, §4.4] |
 //! | [`renewal`] | what may be granted again when the subject token has ended | [RFC 8693 §2.2.1] |
@@ -65,18 +67,22 @@ pub mod delegation;
 pub mod error;
 pub mod foreign;
 mod narrow;
+pub mod people;
 pub mod policy;
 pub mod renewal;
 pub mod request;
+pub mod requester;
 pub mod response;
 pub mod subject;
 pub mod trusted_issuer;
 
-pub use decide::{Facts, Grant, Product, decide};
+pub use decide::{Facts, Grant, GrantedClaims, Product, decide};
 pub use delegation::{ByRegistration, Delegation, DelegationPolicy, Verdict};
 pub use error::{ExchangeError, Step};
 pub use foreign::ForeignError;
+pub use people::{Account, DirectoryPerson, NamedPeople};
 pub use policy::{ClientPolicy, ExchangePolicy, ServerPolicy};
 pub use request::ExchangeRequest;
+pub use requester::Requester;
 pub use response::{refuse, respond};
 pub use trusted_issuer::TrustedIssuer;

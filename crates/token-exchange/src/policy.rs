@@ -8,6 +8,7 @@ use countersign_jwt::act::MAX_DEPTH;
 use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern};
 
 use crate::delegation::DelegationPolicy;
+use crate::people::NamedPeople;
 
 /// The scope by which a person agreed that a client may speak for them at other servers.
 pub const CLAIMS_PROVIDER: &str = "claims-provider";
@@ -106,6 +107,11 @@ pub struct ClientPolicy {
     /// Whether it may obtain access tokens that the party they are for exchanges here once more, by
     /// naming this server as one more target.
     pub may_delegate_onward: bool,
+    /// Whether whoever shows an access token of the client, and no other proof, gets claims tokens on it.
+    pub claims_endpoint: bool,
+    /// The people that it may get claims tokens about without them; without a list, it may not so much
+    /// as hold the scope for it.
+    pub people: Option<NamedPeople>,
 }
 
 /// The rules that a request is decided by.

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::decide::{Grant, Product, admit};
 use crate::delegation::{Delegation, Issued};
 use crate::policy::ExchangePolicy;
+use crate::requester::Requester;
 use crate::subject::Subject;
 use crate::trusted_issuer::TrustedIssuer;
 
@@ -164,7 +165,10 @@ pub fn renew(
     facts: &Facts<'_>,
 ) -> Result<Grant, RenewalError> {
     let Facts { client, policy, now, .. } = *facts;
-    if kept.client_id != *client.id() || kept.expires <= now || admit(client, policy).is_err() {
+    if kept.client_id != *client.id()
+        || kept.expires <= now
+        || admit(Requester::Client(client), policy).is_err()
+    {
         return Err(RenewalError::Ended);
     }
     if kept.used.after(facts.idle) <= now {

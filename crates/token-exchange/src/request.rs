@@ -2,7 +2,8 @@
 //!
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 
-use countersign_permission_ticket::TicketChallenge;
+use countersign_permission_ticket::{TicketChallenge, challenge};
+use countersign_types::params::ParamsError;
 use countersign_types::secret::AccessToken;
 use countersign_types::{Params, ScopeSet, TokenType};
 
@@ -102,6 +103,37 @@ pub fn parse(params: &Params) -> Result<ExchangeRequest, ExchangeError> {
             None => None,
         },
         ticket_challenge,
+        email_address: params.get("email_address").map(str::to_owned),
+    })
+}
+
+/// The parameters of a request that shows a subject token in place of sending one: they mean something
+/// else there, or nothing.
+const OF_THE_GRANT: &[&str] =
+    &["subject_token", "subject_token_type", "subject_issuer", "actor_token", "actor_token_type"];
+
+/// Parses a request for a claims token of whoever shows `token`, an access token of this server's or of
+/// the server that it belongs to. (PROFILE §5.6)
+///
+/// # Errors
+/// [`ExchangeError::Params`] if there is no challenge, or for a parameter of the grant;
+/// [`ExchangeError::Challenge`], [`ExchangeError::TooManyTargets`].
+pub fn of_holder(params: &Params, token: AccessToken) -> Result<ExchangeRequest, ExchangeError> {
+    let misplaced = OF_THE_GRANT.iter().find(|name| params.get(name).is_some());
+    if let Some(name) = misplaced {
+        return Err(ParamsError::Malformed(name).into());
+    }
+    let ticket_challenge = TicketChallenge::from_params(params)?;
+    let ticket_challenge = ticket_challenge.ok_or(ParamsError::Missing(challenge::NAME))?;
+    Ok(ExchangeRequest {
+        subject_token: token,
+        subject_token_type: SubjectTokenType::AccessToken,
+        actor_token: None,
+        wanted: Wanted::ClaimsToken,
+        resources: targets(params, "resource")?,
+        audiences: targets(params, "audience")?,
+        scope: None,
+        ticket_challenge: Some(ticket_challenge),
         email_address: params.get("email_address").map(str::to_owned),
     })
 }

@@ -94,7 +94,7 @@ pub(crate) struct Foreign {
     /// Who it is, in the name space of that issuer.
     pub(crate) sub: String,
     /// The client whose right to exchange the token was established.
-    pub(crate) exchanged_by: ClientId,
+    pub(crate) exchanged_by: Option<ClientId>,
     /// How its client may go on when the token has ended, if it may.
     pub(crate) renewal: Option<crate::renewal::Terms>,
     /// Roles of ours, and claims about the person that the issuer is believed.
@@ -273,6 +273,12 @@ impl Subject {
     #[must_use]
     pub fn is_issued_to(&self, client: &ClientId) -> bool {
         self.foreign.is_none() && self.client_id == client.as_str()
+    }
+
+    /// Whether the token was issued to a client for itself, so that it speaks for nobody.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        self.sub == self.client_id
     }
 
     /// The identifiers of the tokens that one exchanged out of this one derives from: this one's is the

@@ -82,6 +82,8 @@ fn exchange_policy(
         actor_audience: exchange.actor_audience.into(),
         email_in_access_token: exchange.email_in_access_token,
         may_delegate_onward: exchange.delegate_onward,
+        claims_endpoint: exchange.claims_endpoint,
+        people: exchange.people.map(Into::into),
     })
 }
 
@@ -152,6 +154,12 @@ impl Place<'_> {
         }
         check_refresh(&client.grants, &client.scopes)
             .map_err(|reason| self.refuse("grants", reason))?;
+        if client.exchange.claims_endpoint && !may(GrantConfig::TokenExchange) {
+            return Err(self.refuse("exchange.claims_endpoint", "takes the grant token_exchange"));
+        }
+        if client.public && client.exchange.people.is_some() {
+            return Err(self.refuse("exchange.people", "for clients that prove themselves"));
+        }
         let exchange =
             exchange_policy(client.exchange, &client.scopes, may(GrantConfig::TokenExchange))
                 .ok_or_else(|| self.refuse("exchange", "token_exchange, but for no audience"))?;

@@ -12,10 +12,13 @@ use countersign_host::server::TlsConfig;
 use countersign_host::serving::StoreConfig;
 use countersign_identity_propagation::ActorAudience;
 use countersign_jwt::act::MAX_DEPTH;
+use countersign_token_exchange::NamedPeople;
 use countersign_types::{
-    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern,
+    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
+    UrlPattern, email,
 };
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::trusted_issuers::TrustedIssuerConfig;
 use super::upstreams::UpstreamConfig;
@@ -67,14 +70,14 @@ pub(super) struct DelegationConfig {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Outbound {
-    pub(super) roots: Option<PathBuf>,
+pub(crate) struct Outbound {
+    pub(crate) roots: Option<PathBuf>,
     pub(super) host_only_clients: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KeysConfig {
+pub(crate) struct KeysConfig {
     pub(super) directory: Option<PathBuf>,
     pub(super) es256: Option<SecretSource>,
     pub(super) rs256: Option<SecretSource>,
@@ -111,11 +114,11 @@ impl Default for Lifetimes {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct DangerConfig {
-    pub(super) plain_http: bool,
+pub(crate) struct DangerConfig {
+    pub(crate) plain_http: bool,
     pub(super) memory_store: bool,
-    pub(super) connect_to: ConnectTo,
-    pub(super) allow_networks: Vec<IpNet>,
+    pub(crate) connect_to: ConnectTo,
+    pub(crate) allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]
@@ -243,6 +246,36 @@ pub(super) struct ClientExchangeConfig {
     pub(super) actor_audience: ActorAudienceConfig,
     pub(super) email_in_access_token: bool,
     pub(super) delegate_onward: bool,
+    pub(super) claims_endpoint: bool,
+    pub(super) people: Option<PeopleConfig>,
+}
+
+/// The people that a client may name by address.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PeopleConfig {
+    pub(super) addresses: BTreeSet<EmailAddress>,
+    pub(super) domains: BTreeSet<EmailDomain>,
+    pub(super) groups: BTreeSet<String>,
+}
+
+impl From<PeopleConfig> for NamedPeople {
+    fn from(config: PeopleConfig) -> Self {
+        let PeopleConfig { addresses, domains, groups } = config;
+        Self { addresses, domains: domains.into_iter().map(|it| it.0).collect(), groups }
+    }
+}
+
+/// A domain of e-mail addresses, in canonical form.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EmailDomain(pub(super) String);
+
+impl<'de> Deserialize<'de> for EmailDomain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let domain = email::canonical_domain(&text).map(Self);
+        domain.ok_or_else(|| D::Error::custom("not a domain name"))
+    }
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

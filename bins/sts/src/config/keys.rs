@@ -23,7 +23,7 @@ const MAX_ANNOUNCE: u32 = 30 * 86_400;
 /// clocks that differ and servers that look once a minute.
 const RETAIN: Lifetime = Lifetime::from_secs(MAX_LIFETIME.as_secs() + 600);
 
-pub(super) fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
+pub(crate) fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
     match (&keys.directory, &keys.es256, &keys.rs256) {
         (Some(directory), None, None) => {
             if keys.published.is_some() {

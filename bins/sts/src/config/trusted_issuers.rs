@@ -48,7 +48,7 @@ pub(super) struct TrustedIssuerConfig {
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
-enum AccessTokensConfig {
+pub(crate) enum AccessTokensConfig {
     #[default]
     #[serde(rename = "at+jwt")]
     Rfc9068,
@@ -56,12 +56,22 @@ enum AccessTokensConfig {
     Keycloak,
 }
 
+impl From<AccessTokensConfig> for AccessTokenForm {
+    fn from(config: AccessTokensConfig) -> Self {
+        match config {
+            AccessTokensConfig::Rfc9068 => Self::Rfc9068,
+            AccessTokensConfig::Keycloak => Self::Keycloak,
+        }
+    }
+}
+
+/// Who this server is at an issuer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct IntrospectionConfig {
-    client_id: ClientId,
-    client_secret: Option<SecretSource>,
-    client_key: Option<SecretSource>,
+pub(crate) struct IntrospectionConfig {
+    pub(crate) client_id: ClientId,
+    pub(crate) client_secret: Option<SecretSource>,
+    pub(crate) client_key: Option<SecretSource>,
 }
 
 /// Which of the issuer's tokens a client may exchange.
@@ -114,9 +124,9 @@ pub(super) fn trusted_issuers(
 }
 
 /// An issuer's table in the file, for errors.
-pub(super) struct Place<'a> {
-    pub(super) path: &'a Path,
-    pub(super) key: String,
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) key: String,
 }
 
 impl Place<'_> {
@@ -124,7 +134,7 @@ impl Place<'_> {
         format!("{}.{member}", self.key)
     }
 
-    pub(super) fn refuse(&self, member: &str, reason: &str) -> ConfigError {
+    pub(crate) fn refuse(&self, member: &str, reason: &str) -> ConfigError {
         ConfigError::new(self.path, self.key(member), reason)
     }
 
@@ -133,22 +143,15 @@ impl Place<'_> {
         issuer: TrustedIssuerConfig,
         own: &Own<'_>,
     ) -> Result<IssuerSetup, ConfigError> {
-        let keys = match (issuer.jwks_uri, issuer.keys) {
-            (None, None) => IssuerKeys::Published,
-            (Some(url), None) => IssuerKeys::At(url),
-            (None, Some(file)) => {
-                let keys = config::public_keys(self.path, &self.key("keys"), &file)?;
-                IssuerKeys::Given(Arc::new(keys))
-            }
-            (Some(_), Some(_)) => return Err(self.refuse("keys", "either jwks_uri or keys")),
-        };
+        let keys = self.issuer_keys(issuer.jwks_uri, issuer.keys)?;
         if let Some(name) = issuer.claims.iter().find(|name| !may_be_released(name)) {
             return Err(self.refuse("claims", &format!("{name} has a meaning of its own")));
         }
         if issuer.scopes.contains(CLAIMS_PROVIDER) {
             return Err(self.refuse("scopes", "claims-provider is what a person here agrees to"));
         }
-        let introspection = issuer.introspection.map(|table| self.introspection(table));
+        let introspection =
+            issuer.introspection.map(|table| self.known_there("introspection", table));
         Ok(IssuerSetup {
             keys,
             introspection: introspection.transpose()?,
@@ -156,10 +159,7 @@ impl Place<'_> {
             trusted: TrustedIssuer {
                 alias: issuer.alias,
                 issuer: issuer.issuer,
-                access_tokens: match issuer.access_tokens {
-                    AccessTokensConfig::Rfc9068 => AccessTokenForm::Rfc9068,
-                    AccessTokensConfig::Keycloak => AccessTokenForm::Keycloak,
-                },
+                access_tokens: issuer.access_tokens.into(),
                 exchanges: self.exchanges(issuer.exchanges, own.clients)?,
                 required: self.required(issuer.required)?,
                 email_domains: self.email_domains(&issuer.email_domains, own.email_domains)?,
@@ -170,13 +170,35 @@ impl Place<'_> {
         })
     }
 
-    fn introspection(&self, table: IntrospectionConfig) -> Result<Introspection, ConfigError> {
+    /// Where the issuer's keys are.
+    pub(crate) fn issuer_keys(
+        &self,
+        jwks_uri: Option<EndpointUrl>,
+        keys: Option<PathBuf>,
+    ) -> Result<IssuerKeys, ConfigError> {
+        match (jwks_uri, keys) {
+            (None, None) => Ok(IssuerKeys::Published),
+            (Some(url), None) => Ok(IssuerKeys::At(url)),
+            (None, Some(file)) => {
+                let keys = config::public_keys(self.path, &self.key("keys"), &file)?;
+                Ok(IssuerKeys::Given(Arc::new(keys)))
+            }
+            (Some(_), Some(_)) => Err(self.refuse("keys", "either jwks_uri or keys")),
+        }
+    }
+
+    /// As whom this server is known at the issuer, by the table `member`.
+    pub(crate) fn known_there(
+        &self,
+        member: &str,
+        table: IntrospectionConfig,
+    ) -> Result<Introspection, ConfigError> {
         let proof = match (&table.client_secret, &table.client_key) {
             (Some(source), None) => {
-                Proof::SecretBasic(self.client_secret("introspection.client_secret", source)?)
+                Proof::SecretBasic(self.client_secret(&format!("{member}.client_secret"), source)?)
             }
-            (None, Some(source)) => self.client_key("introspection.client_key", source)?,
-            _ => return Err(self.refuse("introspection", "either client_secret or client_key")),
+            (None, Some(source)) => self.client_key(&format!("{member}.client_key"), source)?,
+            _ => return Err(self.refuse(member, "either client_secret or client_key")),
         };
         Ok(Introspection { client_id: table.client_id, proof })
     }

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use countersign_fetch::{Fetch, Limits, Request};
 use countersign_jwt::{Claims, json};
+use countersign_types::random::Random;
 use countersign_types::secret::AccessToken;
 use countersign_types::{EndpointUrl, Timestamp};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::{Introspection, IssuerError, Known, Peer};
-use crate::app::Sts;
 
 const INTROSPECTION: &str = "introspection_endpoint";
 const USER_INFO: &str = "userinfo_endpoint";
@@ -47,43 +47,40 @@ async fn ask(
     response.map_err(|source| IssuerError::Fetch { endpoint, source })
 }
 
-impl Known {
-    /// What the issuer says about a token. [RFC 7662 §2.1, §2.2]
-    ///
-    /// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
-    pub(super) async fn introspect(
-        &self,
-        sts: &Sts,
-        peer: &Peer,
-        introspection: &Introspection,
-        token: &AccessToken,
-        now: Timestamp,
-    ) -> Result<Claims, IssuerError> {
-        let metadata = peer.published.metadata().await?;
-        let endpoint = metadata.introspection_endpoint.clone();
-        let endpoint = endpoint.ok_or(IssuerError::NotPublished(INTROSPECTION))?;
-        let issuer = peer.published.issuer();
-        let Introspection { client_id, proof } = introspection;
-        let proof = proof.present(client_id, issuer, now, sts.random.as_ref())?;
-        let mut params = vec![("token", token.expose()), ("token_type_hint", "access_token")];
-        params.extend(proof.params.iter().map(|(name, value)| (*name, value.as_str())));
-        let mut request = Request::post_form(endpoint, &params, Limits::token_endpoint());
-        request.headers.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
-        let response = ask(self.fetch.as_ref(), INTROSPECTION, request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(IssuerError::Refused {
-                endpoint: INTROSPECTION,
-                status: response.status(),
-            });
-        }
-        let answer = read(INTROSPECTION, &response)?;
-        // `active` is required, and a boolean: what lacks it is no answer.
-        match answer.bool("active") {
-            Ok(Some(_)) => Ok(answer),
-            _ => Err(IssuerError::Malformed(INTROSPECTION)),
-        }
+/// What the issuer says about a token. [RFC 7662 §2.1, §2.2]
+///
+/// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
+pub(crate) async fn introspect(
+    fetch: &dyn Fetch,
+    random: &dyn Random,
+    peer: &Peer,
+    introspection: &Introspection,
+    token: &AccessToken,
+    now: Timestamp,
+) -> Result<Claims, IssuerError> {
+    let metadata = peer.published.metadata().await?;
+    let endpoint = metadata.introspection_endpoint.clone();
+    let endpoint = endpoint.ok_or(IssuerError::NotPublished(INTROSPECTION))?;
+    let issuer = peer.published.issuer();
+    let Introspection { client_id, proof } = introspection;
+    let proof = proof.present(client_id, issuer, now, random)?;
+    let mut params = vec![("token", token.expose()), ("token_type_hint", "access_token")];
+    params.extend(proof.params.iter().map(|(name, value)| (*name, value.as_str())));
+    let mut request = Request::post_form(endpoint, &params, Limits::token_endpoint());
+    request.headers.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
+    let response = ask(fetch, INTROSPECTION, request).await?;
+    if response.status() != StatusCode::OK {
+        return Err(IssuerError::Refused { endpoint: INTROSPECTION, status: response.status() });
     }
+    let answer = read(INTROSPECTION, &response)?;
+    // `active` is required, and a boolean: what lacks it is no answer.
+    match answer.bool("active") {
+        Ok(Some(_)) => Ok(answer),
+        _ => Err(IssuerError::Malformed(INTROSPECTION)),
+    }
+}
 
+impl Known {
     /// What the issuer's UserInfo endpoint says of the person.
     pub(super) async fn user_info(
         &self,

@@ -18,7 +18,7 @@ use crate::error::TokenError;
 /// The grant type.
 pub(crate) const GRANT_TYPE: &str = "client_credentials";
 
-/// Scopes that speak of a person. A client alone is none.
+/// Scopes that speak of a person. A client alone is none, but it may name some by the last.
 const PERSONAL: &[&str] = &["openid", "profile", "email", OFFLINE_ACCESS, CLAIMS_PROVIDER];
 
 /// Issues an access token to a client for itself. [RFC 6749 §4.4]
@@ -35,7 +35,10 @@ pub(super) async fn issue(
     if !registered.client_credentials || !client.is_confidential() {
         return Err(TokenError::UnauthorizedClient(client.id().clone()));
     }
-    let own = registered.scopes.iter().filter(|scope| !PERSONAL.contains(&scope.as_str()));
+    let names_people = registered.exchange.people.is_some();
+    let is_own =
+        |scope: &str| !PERSONAL.contains(&scope) || (names_people && scope == CLAIMS_PROVIDER);
+    let own = registered.scopes.iter().filter(|scope| is_own(scope));
     let own = ScopeSet::from_tokens(own).map_err(|_| TokenError::Scope)?;
     let scope = match params.get("scope") {
         Some(text) => ScopeSet::parse(text).map_err(|_| TokenError::Scope)?,

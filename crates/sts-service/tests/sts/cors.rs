@@ -13,7 +13,7 @@ use crate::support::*;
 async fn scripts_call_what_clients_call_and_no_page() {
     let world = World::new();
     let app = "https://app.example";
-    for path in ["/token", "/userinfo", "/revoke"] {
+    for path in ["/token", "/userinfo", "/revoke", "/claims"] {
         let asked = Request::builder().method(Method::OPTIONS).uri(path).header(ORIGIN, app);
         let asked = asked.header(ACCESS_CONTROL_REQUEST_METHOD, "POST").body(Body::empty());
         let answer = world.send(asked.unwrap()).await;

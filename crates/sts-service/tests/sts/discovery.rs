@@ -74,7 +74,7 @@ async fn the_metadata_is_complete_and_says_what_is_there() {
         }
         asked += 1;
     }
-    assert_eq!(asked, 7);
+    assert_eq!(asked, 8);
 }
 
 /// every member that there is, so that none is added or changed by the way.
@@ -95,6 +95,7 @@ async fn x_2_the_metadata_is_this_and_nothing_else() {
         "introspection_endpoint": under("introspect"),
         "revocation_endpoint": under("revoke"),
         "end_session_endpoint": under("logout"),
+        "claims_endpoint": under("claims"),
         "scopes_supported": ["claims-provider", "email", "openid", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

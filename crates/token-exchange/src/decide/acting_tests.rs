@@ -7,7 +7,7 @@ use countersign_identity_propagation::{ActorAudience, MadeOutTo, actor_token};
 use countersign_jwt::{Algorithm, KeySet, SigningKey};
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
-use countersign_types::{Lifetime, UrlPattern, WireError as _};
+use countersign_types::{EmailAddress, Lifetime, UrlPattern, WireError as _};
 use serde_json::json;
 
 use super::tests::{
@@ -92,9 +92,10 @@ impl Case {
             fields.extend([("actor_token", "a"), ("actor_token_type", JWT.1)]);
         }
         let facts = Facts {
-            client: &client,
+            client: Requester::Client(&client),
             subject: &subject_of(&self.claims),
             actor: actor.as_ref(),
+            account: Account::NotAsked,
             proved: None,
             policy: ExchangePolicy {
                 server: &self.server,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use countersign_client_auth::{
-    Authentication, Credentials, Proof, RegisteredClient, SecretDigest, authenticate,
+    AuthenticatedClient, Authentication, Credentials, Proof, RegisteredClient, SecretDigest,
+    authenticate,
 };
 use countersign_jwt::{Algorithm, KeySet, SigningKey, sign};
 use countersign_types::secret::{AccessToken, ClientSecret};
@@ -63,7 +64,7 @@ pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     }
 }
 
-pub(super) fn claims() -> Map<String, Value> {
+pub(crate) fn claims() -> Map<String, Value> {
     let claims = json!({
         "iss": STS, "sub": "alice", "aud": STS, "client_id": "app", "jti": "1",
         "iat": NOW.as_unix(), "exp": NOW.as_unix() + 300,
@@ -74,7 +75,7 @@ pub(super) fn claims() -> Map<String, Value> {
     claims.as_object().unwrap().clone()
 }
 
-pub(super) fn subject_of(claims: &Map<String, Value>) -> Subject {
+pub(crate) fn subject_of(claims: &Map<String, Value>) -> Subject {
     let token = AccessToken::new(sign(subject::TYP, &*KEY, claims).unwrap());
     let keys = KeySet::from_keys(vec![KEY.public().clone()]).unwrap();
     let issuer = Issuer::parse(STS).unwrap();
@@ -142,9 +143,10 @@ impl Case {
 
     fn decide(&self) -> Result<Grant, ExchangeError> {
         let facts = Facts {
-            client: &client(self.client.0, self.client.1),
+            client: Requester::Client(&client(self.client.0, self.client.1)),
             subject: &subject_of(&self.claims),
             actor: None,
+            account: Account::NotAsked,
             proved: None,
             policy: ExchangePolicy {
                 server: &self.server,
@@ -189,7 +191,9 @@ fn a_claims_token_is_granted_for_what_was_asked() {
     assert_eq!(grant.expires, NOW.after(Lifetime::from_secs(120)));
     assert_eq!(grant.amr, ["pwd"]);
     assert_eq!(grant.act, None);
-    let Product::ClaimsToken { audience, resource, email, user_claims, .. } = grant.product else {
+    let Product::ClaimsToken(GrantedClaims { audience, resource, email, user_claims, .. }) =
+        grant.product
+    else {
         panic!("not a claims token")
     };
     assert_eq!((audience.as_str(), resource.as_str()), (UMA, RS));

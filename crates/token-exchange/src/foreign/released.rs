@@ -2,10 +2,10 @@
 
 use countersign_claims_token::VerifiedEmail;
 use countersign_claims_token::claims::RESERVED;
-use countersign_jwt::Claims;
 use countersign_jwt::act::{Actor, ActorChain, MayAct};
 use countersign_jwt::cnf::Confirmation;
-use countersign_types::Issuer;
+use countersign_jwt::{ClaimError, Claims};
+use countersign_types::{Issuer, ScopeSet};
 use serde_json::{Map, Value, json};
 
 use super::{ForeignError, ForeignSubject};
@@ -97,6 +97,48 @@ impl ForeignSubject<'_> {
                 }),
                 user_claims: released(trusted, claims.as_map())?,
             }),
+        })
+    }
+}
+
+impl ForeignSubject<'_> {
+    /// The subject as its issuer names it, with the scope that the issuer gave: for a claims provider
+    /// that belongs to that issuer.
+    ///
+    /// # Errors
+    /// [`ForeignError::Bound`] for a token that is bound to a key, [`ForeignError::AuthorizedParty`] for
+    /// one that does not say which client it was issued to, [`ForeignError::NotAPerson`],
+    /// [`ForeignError::Act`], [`ForeignError::Claim`].
+    pub fn at_home(self) -> Result<Subject, ForeignError> {
+        let claims = Claims::from_map(self.claims);
+        // Nothing that comes of it would be bound to the key.
+        if claims.has("cnf") {
+            return Err(ForeignError::Bound);
+        }
+        let client_id = self.client_id.ok_or(ForeignError::AuthorizedParty)?;
+        let name = claims.str("preferred_username")?;
+        let own = name.and_then(|name| name.strip_prefix(SERVICE_ACCOUNT));
+        let sub = match own.filter(|_| self.terms.issuer.access_tokens == AccessTokenForm::Keycloak)
+        {
+            Some(client) if client == client_id => client_id.clone(),
+            Some(_) => return Err(ForeignError::NotAPerson),
+            None => self.sub,
+        };
+        let scope = ScopeSet::parse(claims.str("scope")?.unwrap_or_default());
+        Ok(Subject {
+            iss: self.terms.issuer.issuer.as_str().to_owned(),
+            sub,
+            aud: self.aud,
+            client_id,
+            jti: self.terms.digest.to_base64url(),
+            ancestors: Vec::new(),
+            grant_id: None,
+            expires: self.expires,
+            scope: scope.map_err(|_| ClaimError::WrongType("scope"))?,
+            act: claims.get("act").map(ActorChain::from_claim).transpose()?,
+            may_act: claims.get("may_act").map(MayAct::from_claim).transpose()?,
+            claims,
+            foreign: None,
         })
     }
 }

@@ -11,8 +11,10 @@ use super::*;
 use crate::decide::tests::{NOW, RS, STS, client, client_policy, server};
 use crate::decide::{Facts, Grant, Product, decide};
 use crate::delegation::ByRegistration;
+use crate::people::Account;
 use crate::policy::{ClientPolicy, ExchangePolicy};
 use crate::request::{self, REPEATABLE};
+use crate::requester::Requester;
 use crate::subject::Subject;
 use crate::trusted_issuer::{RoleMapping, RoleSource};
 
@@ -464,8 +466,15 @@ fn granted(change: &Value, policy: ClientPolicy, more: &str) -> Result<Grant, Ex
     let request = request::parse(&Params::parse(form.as_bytes(), REPEATABLE).unwrap())?;
     let server = server();
     let policy = ExchangePolicy { server: &server, client: &policy, delegation: &ByRegistration };
-    let facts =
-        Facts { client: &app, subject: &subject, actor: None, proved: None, policy, now: NOW };
+    let facts = Facts {
+        client: Requester::Client(&app),
+        subject: &subject,
+        actor: None,
+        account: Account::NotAsked,
+        proved: None,
+        policy,
+        now: NOW,
+    };
     decide(&request, &facts)
 }
 

@@ -1,0 +1,136 @@
+//! The configuration of a claims provider of its own, and configurations that are refused.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Body;
+use countersign_host::{ConfigError, Seams};
+use countersign_sts::claims_provider::{Config, check, compose, load};
+use countersign_sts_service::LogAudit;
+use countersign_testkit::directory::only_for_its_owner;
+use http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const EXAMPLE: &str = include_str!("../claims-provider.example.toml");
+
+/// The example, without a certificate.
+fn plain() -> String {
+    let (before, rest) = EXAMPLE.split_once("[tls]").unwrap();
+    let (_, after) = rest.split_once("[log]").unwrap();
+    format!("{before}\n[log]{after}\n[danger]\nplain_http = true\n")
+}
+
+fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims-provider").join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
+    let directory = directory(name);
+    let secret = directory.join("rqp-client.secret");
+    fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
+    only_for_its_owner(&secret).unwrap();
+    let file = directory.join("claims-provider.toml");
+    fs::write(&file, text).unwrap();
+    load(&file)
+}
+
+#[test]
+fn the_example_is_complete_and_loads() {
+    let config = load_text("example", EXAMPLE).unwrap();
+    assert_eq!(config.serving.listen.port(), 8442);
+    assert_eq!(config.hosts(), ["alice.example"]);
+    // Every key that the example comments out is a key too.
+    let uncommented = EXAMPLE
+        .replace("[tls]\n", "[unused]\n")
+        .replace("# introspection =", "introspection =")
+        .replace("# [danger]\n# plain_http", "[danger]\nplain_http")
+        .replace("# connect_to", "connect_to")
+        .replace("# allow_networks", "allow_networks");
+    let error = load_text("uncommented", &uncommented).unwrap_err();
+    assert!(error.to_string().contains("unused"), "{error}");
+}
+
+#[tokio::test]
+async fn what_it_publishes_is_there_and_nothing_else() {
+    let config = load_text("published", &plain()).unwrap();
+    check(&config).unwrap();
+    let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    let get = async |path: &str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
+    };
+    let expected = json!({
+        "issuer": "https://alice.example",
+        "jwks_uri": "https://alice.example/jwks",
+        "claims_endpoint": "https://alice.example/claims",
+        "ticket_challenge_methods_supported": ["S256"],
+    });
+    for name in ["claims-provider-configuration", "uma-wide-ecosystem-claims-provider"] {
+        assert_eq!(get(&format!("/.well-known/{name}")).await, (200, expected.clone()), "{name}");
+    }
+    assert_eq!(get("/jwks").await.1["keys"].as_array().unwrap().len(), 2);
+    assert_eq!(get("/claims").await.0, 405);
+    // It is no OpenID provider and no authorization server, and its domain's WebFinger names none.
+    for path in [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/webfinger?resource=acct:alice%40alice.example",
+        "/token",
+        "/scim/v2/Users",
+    ] {
+        assert_eq!(get(path).await.0, 404, "{path}");
+    }
+}
+
+#[test]
+fn errors_name_the_key() {
+    let rows: &[(&str, &str, &str)] = &[
+        ("issuer = \"https://alice.example\"", "issuer = \"https://alice.example/cp\"", "issuer"),
+        ("issuer = \"https://alice.example\"", "issuer = \"https://alice.example:8443\"", "issuer"),
+        (
+            "issuer = \"https://sts.alice.example\"",
+            "issuer = \"https://alice.example\"",
+            "authn_server.issuer",
+        ),
+        (
+            "verified_addresses = true",
+            "verified_addresses = false",
+            "user_query.verified_addresses",
+        ),
+        ("verified_addresses = true", "", "user_query.verified_addresses"),
+        ("claims = [\"department\", \"groups\"]", "claims = [\"salary\"]", "claims"),
+        ("claims = [\"department\", \"groups\"]", "claims = [\"email\"]", "claims"),
+        ("claims_token = 120", "claims_token = 301", "lifetimes.claims_token"),
+        (
+            "claims_token_audiences = [\"*\"]",
+            "claims_token_audiences = []",
+            "clients[0].claims_token_audiences",
+        ),
+        ("id = \"night-agent\"", "id = \"rqp-client\"", "clients[1].id"),
+        ("id = \"night-agent\"", "id = \"night-agent\"\npublic = true", "clients[1].people"),
+        (
+            "# jwks_uri",
+            "jwks_uri = \"https://a.example/jwks\"\nkeys = \"a\" #",
+            "authn_server.keys",
+        ),
+    ];
+    for (index, (from, to, key)) in rows.iter().enumerate() {
+        let text = plain();
+        assert!(text.contains(from), "{from}");
+        let changed = text.replacen(from, to, 1);
+        let error = load_text(&format!("refused-{index}"), &changed).unwrap_err();
+        assert_eq!(error.key, *key, "{error}");
+    }
+}

@@ -1,0 +1,306 @@
+//! A claims provider of its own, in front of an AuthN server that knows nothing of it. (PROFILE §5.7)
+//!
+//! It takes access tokens of that server, asks it who has the address, and signs claims tokens in its
+//! own name: as the issuer `https://DOMAIN`, which speaks for the addresses of that domain by its
+//! `/.well-known/claims-provider-configuration`.
+//!
+//! | route | what answers |
+//! |---|---|
+//! | `/.well-known/claims-provider-configuration`, `/.well-known/uma-wide-ecosystem-claims-provider` | metadata |
+//! | `/jwks` | public keys |
+//! | `/claims` | claims tokens |
+
+mod access;
+mod own_token;
+mod user_query;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::middleware::from_fn;
+use axum::response::Response;
+use axum::routing::{get, post};
+use countersign_claims_token::VerifiedEmail;
+use countersign_client_auth::Method;
+use countersign_fetch::Fetch;
+use countersign_jwt::SigningRing;
+use countersign_metadata::{DocumentKind, ServerMetadata, publish, well_known};
+use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
+use countersign_token_exchange::policy::{CLAIMS_PROVIDER, ExchangePolicy};
+use countersign_token_exchange::request::{self, Wanted};
+use countersign_token_exchange::subject::Subject;
+use countersign_token_exchange::{
+    Account, ClientPolicy, DelegationPolicy, DirectoryPerson, ExchangeError, ExchangeRequest,
+    Facts, Product, Requester, ServerPolicy, decide, people,
+};
+use countersign_types::identifier::IdentifierError;
+use countersign_types::random::{self, Random};
+use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Timestamp};
+use http::HeaderMap;
+
+use self::access::AuthnServer;
+pub use self::own_token::OwnToken;
+pub use self::user_query::UserQuery;
+use super::directory::Directory;
+use super::error::ClaimsError;
+use super::{answer, bearer, name_whom_it_is_about, parameters};
+use crate::app::{MAX_BODY, SetupError};
+use crate::audit::{self, Audit, ExchangeRecord};
+pub use crate::claims::scim::user::{SubjectAttribute, has_place};
+use crate::foreign::IssuerSetup;
+use crate::keys::{CurrentKeys, Keys};
+use crate::{cors, elsewhere};
+
+/// Everything that a claims provider takes from outside.
+pub struct Parts {
+    /// The issuer, who has it all: its own rules, beside which the lifetimes of other tokens mean nothing.
+    pub policy: ServerPolicy,
+    /// The server that people and clients have their access tokens from. Of how far it is trusted, its
+    /// issuer and the form of its access tokens count.
+    pub authn_server: IssuerSetup,
+    /// What the access tokens have to be made out to, beside this provider.
+    pub audiences: Vec<String>,
+    /// The clients of that server, and what each may.
+    pub clients: BTreeMap<ClientId, ProviderClient>,
+    /// Who may act for whom, within what the registrations allow.
+    pub delegation: Arc<dyn DelegationPolicy>,
+    /// Whom the server has under which address.
+    pub directory: Arc<dyn Directory>,
+    /// Signing keys, as an OpenID provider has them.
+    pub keys: SigningRing,
+    /// The way out.
+    pub fetch: Arc<dyn Fetch>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Where decisions are recorded.
+    pub audit: Arc<dyn Audit>,
+}
+
+/// A client of the AuthN server.
+#[derive(Clone, Debug)]
+pub struct ProviderClient {
+    /// What it may.
+    pub policy: ClientPolicy,
+    /// Whether it proves itself at that server.
+    pub is_confidential: bool,
+}
+
+/// A claims provider of its own.
+pub struct ClaimsProvider {
+    policy: ServerPolicy,
+    authn_server: AuthnServer,
+    clients: BTreeMap<ClientId, ProviderClient>,
+    delegation: Arc<dyn DelegationPolicy>,
+    directory: Arc<dyn Directory>,
+    keys: CurrentKeys,
+    endpoints: Endpoints,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    audit: Arc<dyn Audit>,
+}
+
+struct Endpoints {
+    configuration: EndpointUrl,
+    wide_ecosystem: EndpointUrl,
+    jwks: EndpointUrl,
+    claims: EndpointUrl,
+}
+
+impl Endpoints {
+    fn of(issuer: &Issuer) -> Result<Self, IdentifierError> {
+        let base = issuer.as_str().trim_end_matches('/');
+        let under = |path: &str| EndpointUrl::parse(&format!("{base}{path}"));
+        Ok(Self {
+            configuration: well_known(DocumentKind::ClaimsProvider, issuer)?,
+            wide_ecosystem: well_known(DocumentKind::WideEcosystemClaimsProvider, issuer)?,
+            jwks: under("/jwks")?,
+            claims: under("/claims")?,
+        })
+    }
+}
+
+impl ClaimsProvider {
+    /// Sets a claims provider up.
+    ///
+    /// # Errors
+    /// [`SetupError::Key`], [`SetupError::Issuer`].
+    pub fn new(parts: Parts) -> Result<Self, SetupError> {
+        let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
+        let authn_server =
+            AuthnServer::new(parts.authn_server, parts.audiences, parts.fetch, clock, random);
+        Ok(Self {
+            endpoints: Endpoints::of(&parts.policy.issuer)?,
+            keys: CurrentKeys::new(parts.keys)?,
+            policy: parts.policy,
+            authn_server,
+            clients: parts.clients,
+            delegation: parts.delegation,
+            directory: parts.directory,
+            clock: parts.clock,
+            random: parts.random,
+            audit: parts.audit,
+        })
+    }
+
+    /// Signs and publishes with these keys from now on, as [`Sts::replace_keys`](crate::Sts::replace_keys).
+    ///
+    /// # Errors
+    /// [`SetupError::Key`]; the keys are as they were then.
+    pub fn replace_keys(&self, keys: SigningRing) -> Result<(), SetupError> {
+        self.keys.replace(keys)
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.now()
+    }
+
+    /// The metadata: what is there, and nothing else.
+    fn metadata(&self) -> ServerMetadata {
+        let mut metadata = ServerMetadata::new(self.policy.issuer.clone());
+        metadata.jwks_uri = Some(self.endpoints.jwks.clone());
+        metadata.claims_endpoint = Some(self.endpoints.claims.clone());
+        metadata.ticket_challenge_methods_supported = vec![TICKET_CHALLENGE_METHOD.to_owned()];
+        metadata
+    }
+}
+
+/// The routes of a claims provider, to be served at its issuer.
+pub fn app(provider: Arc<ClaimsProvider>) -> Router {
+    let path = |url: &EndpointUrl| url.as_url().path().to_owned();
+    let endpoints = &provider.endpoints;
+    let for_scripts = Router::new()
+        .without_v07_checks()
+        .route(&path(&endpoints.claims), post(claims).options(cors::preflight))
+        .layer(from_fn(cors::allow));
+    Router::new()
+        .without_v07_checks()
+        .route(&path(&endpoints.configuration), get(configuration))
+        .route(&path(&endpoints.wide_ecosystem), get(configuration))
+        .route(&path(&endpoints.jwks), get(jwks))
+        .merge(for_scripts)
+        .fallback(elsewhere::no_such_endpoint)
+        .method_not_allowed_fallback(elsewhere::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(provider)
+}
+
+async fn configuration(State(provider): State<Arc<ClaimsProvider>>) -> Response {
+    publish::response(&provider.metadata()).map(Body::from)
+}
+
+async fn jwks(State(provider): State<Arc<ClaimsProvider>>) -> Response {
+    publish::response(&provider.keys().published().to_json()).map(Body::from)
+}
+
+async fn claims(
+    State(provider): State<Arc<ClaimsProvider>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match provider.respond(query.as_deref(), &headers, body).await {
+        Ok(response) => response.map(Body::from),
+        Err(error) => error.answer(),
+    }
+}
+
+type Answered = Result<http::Response<Vec<u8>>, ClaimsError>;
+
+impl ClaimsProvider {
+    async fn respond(
+        &self,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Answered {
+        let now = self.clock.now();
+        let token = bearer::token(headers)?;
+        // RFC 6750 §3.1: first whether the token is good, then what it allows, then what is asked.
+        let subject = self.authn_server.subject(&self.policy.issuer, &token, now).await?;
+        if !subject.scope().contains(CLAIMS_PROVIDER) {
+            return Err(ExchangeError::Consent.into());
+        }
+        let id = ClientId::parse(subject.client_id()).map_err(|_| ExchangeError::NotAPerson)?;
+        let mut record = ExchangeRecord::of(id.clone(), Method::None);
+        record.subject = Some(subject.subject().to_owned());
+        let asked = parameters(query, headers, body)
+            .and_then(|params| Ok(request::of_holder(&params, token)?));
+        let answered = match asked {
+            Ok(request) => {
+                record.audiences.clone_from(&request.audiences);
+                record.resources.clone_from(&request.resources);
+                self.decided(&request, &subject, &id, &mut record, now).await
+            }
+            Err(error) => Err(error),
+        };
+        let failed = answered.as_ref().err().map(ClaimsError::step);
+        if failed != Some(None) {
+            record.checks = audit::checks(Some(Wanted::ClaimsToken), failed.flatten(), false);
+            self.audit.record(&record);
+        }
+        answered
+    }
+
+    async fn decided(
+        &self,
+        request: &ExchangeRequest,
+        subject: &Subject,
+        id: &ClientId,
+        record: &mut ExchangeRecord,
+        now: Timestamp,
+    ) -> Answered {
+        let client = self.clients.get(id).ok_or_else(|| ExchangeError::Client(id.clone()))?;
+        let person = self.person(request, subject, &client.policy).await?;
+        let facts = Facts {
+            client: Requester::Holder { id, is_confidential: client.is_confidential },
+            subject,
+            actor: None,
+            account: person.as_ref().map_or(Account::Unknown, Account::Known),
+            proved: None,
+            policy: ExchangePolicy {
+                server: &self.policy,
+                client: &client.policy,
+                delegation: self.delegation.as_ref(),
+            },
+            now,
+        };
+        let grant = decide(request, &facts)?;
+        record.rules.clone_from(&grant.rules);
+        name_whom_it_is_about(record, &grant);
+        // INVARIANT: a request of a holder is one for a claims token.
+        let Product::ClaimsToken(granted) = &grant.product else {
+            return Err(ExchangeError::NoProfile.into());
+        };
+        let jti = random::identifier(self.random.as_ref());
+        let response = answer(&self.policy.issuer, self.keys().es256(), &grant, granted, &jti)?;
+        record.issued = Some(jti);
+        Ok(response)
+    }
+
+    /// Whom the directory has: under the address of the token, or under the one that its client names.
+    /// About addresses of other domains nobody would believe this provider, and nobody is asked.
+    async fn person(
+        &self,
+        request: &ExchangeRequest,
+        subject: &Subject,
+        client: &ClientPolicy,
+    ) -> Result<Option<DirectoryPerson>, ClaimsError> {
+        let address = if subject.is_client() {
+            people::named(request, subject, client)
+        } else {
+            let email = VerifiedEmail::from_claims(subject.claims()).ok();
+            email.map(|email| email.address().clone())
+        };
+        let domain = self.policy.issuer.host();
+        match address.filter(|address| address.domain() == domain) {
+            Some(address) => Ok(self.directory.by_address(&address).await?),
+            None => Ok(None),
+        }
+    }
+}
