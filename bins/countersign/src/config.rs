@@ -38,6 +38,7 @@ struct Provider {
     client_secret: Option<SecretSource>,
     private_key: Option<SecretSource>,
     auth_method: Option<Method>,
+    claims_provider: Option<Issuer>,
     #[serde(default = "default_scope", deserialize_with = "scope")]
     scope: ScopeSet,
 }
@@ -85,6 +86,8 @@ struct DangerSection {
 pub(crate) struct Config {
     path: PathBuf,
     provider: Option<(Registration, ScopeSet)>,
+    /// Where the provider's access tokens are shown, in the place of exchanging them.
+    pub(crate) claims_provider: Option<Issuer>,
     /// Whether there is a file at all: the user's own need not exist.
     exists: bool,
     pub(crate) servers: Vec<Registration>,
@@ -105,6 +108,7 @@ impl Config {
     }
 
     fn read(path: &Path, file: File) -> Result<Self, ConfigError> {
+        let claims_provider = file.provider.as_ref().and_then(|it| it.claims_provider.clone());
         let provider = match file.provider {
             Some(provider) => {
                 let keys = Keys {
@@ -152,7 +156,15 @@ impl Config {
         };
         let roots = file.outbound.roots.map(|roots| config::relative_to(path, &roots));
         let fetch = fetch(path, roots, file.danger.read(path)?)?;
-        Ok(Self { path: path.to_owned(), provider, exists: true, servers, elsewhere, fetch })
+        Ok(Self {
+            path: path.to_owned(),
+            provider,
+            claims_provider,
+            exists: true,
+            servers,
+            elsewhere,
+            fetch,
+        })
     }
 
     /// The provider and the scope to ask it for.
@@ -293,6 +305,7 @@ mod tests {
         assert_eq!(scope, &default_scope());
         assert_eq!(config.servers.len(), 1);
         assert!(config.elsewhere.is_some());
+        assert!(config.claims_provider.is_none());
         let whole: File = config::parse(Path::new("client.toml"), text).unwrap();
         assert!(whole.provider.unwrap().client_secret.is_some());
     }

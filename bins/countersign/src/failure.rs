@@ -149,6 +149,8 @@ fn client_code(error: &ClientError) -> Code {
         ClientError::Exchange { source, .. } | ClientError::Grant { source, .. } => {
             token_code(source)
         }
+        ClientError::Claims { status, .. } if status.is_server_error() => Code::Unavailable,
+        ClientError::Claims { source: Some(_), .. } => Code::Denied,
         ClientError::Denied { .. } | ClientError::NeedInfo { .. } => Code::Denied,
         ClientError::Submitted(_) => Code::Submitted,
         _ => Code::Protocol,

@@ -131,7 +131,8 @@ impl Sessions {
     }
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+/// What is in a file that only its user can read.
+pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     check_private(&file)?;
     let mut text = Zeroizing::new(String::new());

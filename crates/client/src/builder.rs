@@ -8,7 +8,7 @@ use countersign_fetch::Fetch;
 use countersign_jwt::Sign;
 use countersign_resolver::{MetadataConfig, ResourceMetadataCache, ServerMetadataCache};
 use countersign_types::random::Random;
-use countersign_types::{ClientId, Clock, Issuer};
+use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
 
 use crate::kept::Kept;
 use crate::observe::{Observer, Silent};
@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) provider: Registration,
     pub(crate) subject: Arc<dyn SubjectToken>,
+    pub(crate) claims_provider: Option<Issuer>,
+    pub(crate) named: Option<EmailAddress>,
     pub(crate) registrations: BTreeMap<Issuer, Registration>,
     pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) approve: Arc<dyn ApproveAudience>,
@@ -69,6 +71,8 @@ impl Client {
             random,
             provider,
             subject,
+            claims_provider: None,
+            named: None,
             registrations: BTreeMap::new(),
             elsewhere: None,
             approve: Arc::new(RegisteredOnly),
@@ -85,6 +89,20 @@ impl Client {
 pub struct ClientBuilder(Inner);
 
 impl ClientBuilder {
+    /// Where claims tokens come from: the access token is shown at the claims endpoint of this issuer,
+    /// in the place of an exchange at the provider. It may be the provider itself.
+    pub fn with_claims_provider(mut self, issuer: Issuer) -> Self {
+        self.0.claims_provider = Some(issuer);
+        self
+    }
+
+    /// Whom the access tokens are not of: the client names this person, with tokens of its own
+    /// ([`OwnAccess`](crate::OwnAccess)), and acts for them.
+    pub fn naming(mut self, address: EmailAddress) -> Self {
+        self.0.named = Some(address);
+        self
+    }
+
     /// As whom the client is known at an authorization server. Being registered there, it need not
     /// ask whether it may send claims there.
     pub fn with_registration(mut self, registration: Registration) -> Self {

@@ -6,6 +6,7 @@ use countersign_jwt::SignError;
 use countersign_resolver::{ResourceMetadataError, ServerMetadataError};
 use countersign_types::secret::TicketHandle;
 use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier};
+use http::StatusCode;
 
 use crate::challenge::ChallengeError;
 use crate::grant::NeedInfo;
@@ -81,6 +82,20 @@ pub enum ClientError {
         /// What it said.
         #[source]
         source: Box<TokenError<FetchError>>,
+    },
+    /// A claims provider's metadata names no claims endpoint.
+    #[error("{0} publishes no claims endpoint")]
+    NoClaimsEndpoint(Issuer),
+    /// The claims provider issued nothing.
+    #[error("{issuer} did not issue a claims token: {status}")]
+    Claims {
+        /// The claims provider.
+        issuer: Issuer,
+        /// The status of its answer.
+        status: StatusCode,
+        /// What it said, if that was an error response.
+        #[source]
+        source: Option<Box<Said>>,
     },
     /// The security token service issued something else than a JWT that is no access token.
     #[error("{0} issued a token of another type than the one asked for")]

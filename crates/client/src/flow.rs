@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use countersign_claims_token::{ExpectedByClient, check_received};
+use countersign_claims_token::check_received;
 use countersign_client_auth::Presentation;
 use countersign_fetch::{Limits, Request, http_client};
 use countersign_metadata::DocumentKind;
@@ -30,6 +30,7 @@ use crate::retry::{RetryError, Rounds};
 use crate::subject::{NewAudience, Person, Registration, Subject};
 use crate::token_endpoint::{IssuedTokenType, TokenErrorResponse};
 
+mod claims;
 mod resume;
 
 /// A request that may have to be sent more than once.
@@ -184,7 +185,7 @@ impl Client {
             return Err(ClientError::RedirectUser(issuer()));
         }
         match rounds.admit(&info.ticket) {
-            Ok(()) if info.may_be_met_by(&self.0.provider.issuer) => Ok(info.ticket),
+            Ok(()) if info.may_be_met_by(self.claims_issuer()) => Ok(info.ticket),
             Ok(()) | Err(RetryError::Exhausted(_)) => {
                 Err(ClientError::NeedInfo { issuer: issuer(), info: Box::new(info) })
             }
@@ -216,9 +217,7 @@ impl Client {
         }
     }
 
-    /// Has the security token service make a claims token for one ticket. [RFC 8693 §2]
-    ///
-    /// [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
+    /// A claims token for one ticket.
     async fn claims_token(
         &self,
         target: &Target,
@@ -227,16 +226,38 @@ impl Client {
     ) -> Result<AccessToken, ClientError> {
         let ticket_challenge = TicketChallenge::of(ticket);
         self.observe(&Event::ChallengeMade { ticket_challenge: &ticket_challenge });
+        let claims_token = if self.0.claims_provider.is_some() {
+            self.shown(target, &ticket_challenge, subject).await?
+        } else {
+            self.exchanged(target, &ticket_challenge, subject).await?
+        };
+        self.observe(&Event::ClaimsTokenReceived { claims_token: &claims_token });
+        self.believe(&claims_token, target, &ticket_challenge, subject)?;
+        Ok(claims_token)
+    }
+
+    /// Has the security token service make a claims token. [RFC 8693 §2]
+    ///
+    /// [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
+    async fn exchanged(
+        &self,
+        target: &Target,
+        ticket_challenge: &TicketChallenge,
+        subject: &Subject,
+    ) -> Result<AccessToken, ClientError> {
         let provider = &self.0.provider;
         let endpoint = self.provider_token_endpoint().await?;
         let client = oauth_client(&provider.client_id, &endpoint);
-        let request = client
+        let mut request = client
             .exchange_token(&subject.access_token, &TokenType::ACCESS_TOKEN)
             .set_requested_token_type(&TokenType::JWT)
             .add_audience(target.issuer.as_str())
             .add_resource(&target.resource)
             .set_extra_param(challenge::NAME, ticket_challenge.to_string())
             .authenticated_by(self.present(provider)?);
+        if let Some(address) = &self.0.named {
+            request = request.set_extra_param("email_address", address.as_str());
+        }
         self.observe(&Event::ExchangeRequested { endpoint: &endpoint, params: &request.params() });
         let response = request
             .request_async(&http_client(Arc::clone(&self.0.fetch), Limits::token_endpoint()))
@@ -249,10 +270,7 @@ impl Client {
         if !is_jwt || *response.token_type() != IssuedTokenType::NotApplicable {
             return Err(ClientError::IssuedType(provider.issuer.clone()));
         }
-        let claims_token = AccessToken::new(response.access_token().secret());
-        self.observe(&Event::ClaimsTokenReceived { claims_token: &claims_token });
-        self.believe(&claims_token, target, &ticket_challenge, subject)?;
-        Ok(claims_token)
+        Ok(AccessToken::new(response.access_token().secret()))
     }
 
     /// Checks the claims token before it goes anywhere: a dishonest service could hand out that of
@@ -264,18 +282,9 @@ impl Client {
         ticket_challenge: &TicketChallenge,
         subject: &Subject,
     ) -> Result<(), ClientError> {
-        let provider = &self.0.provider;
-        let expected = ExpectedByClient {
-            issuer: &provider.issuer,
-            audience: &target.issuer,
-            resource: &target.resource,
-            ticket_challenge,
-            person: subject.person.expected(),
-            client_id: &provider.client_id,
-            now: self.now(),
-        };
+        let expected = self.expected(target, ticket_challenge, subject);
         check_received(claims_token.expose(), &expected).map_err(|source| {
-            ClientError::ClaimsToken { issuer: provider.issuer.clone(), source }
+            ClientError::ClaimsToken { issuer: self.claims_issuer().clone(), source }
         })?;
         self.checked(
             "the claims token is the one asked for",

@@ -62,6 +62,15 @@ pub enum Event<'a> {
         /// Its parameters, without the client's authentication.
         params: &'a [(&'a str, &'a str)],
     },
+    /// In its place: the request to a claims provider leaves.
+    ClaimsRequested {
+        /// Where it goes.
+        endpoint: &'a EndpointUrl,
+        /// The access token that it shows.
+        access_token: &'a AccessToken,
+        /// Its parameters.
+        params: &'a [(&'a str, &'a str)],
+    },
     /// Arrow 5: the security token service issued a claims token.
     ClaimsTokenReceived {
         /// The token.
@@ -108,7 +117,7 @@ impl Event<'_> {
             Self::Requested { .. } => Some(1),
             Self::Challenged { .. } => Some(2),
             Self::ChallengeMade { .. } => Some(3),
-            Self::ExchangeRequested { .. } => Some(4),
+            Self::ExchangeRequested { .. } | Self::ClaimsRequested { .. } => Some(4),
             Self::ClaimsTokenReceived { .. } => Some(5),
             Self::GrantRequested { .. } => Some(6),
             Self::RptReceived { .. } => Some(7),

@@ -54,6 +54,11 @@ impl Observer for Explain {
                 self.say(arrow, &format!("-> POST {endpoint}"));
                 self.params(params);
             }
+            Event::ClaimsRequested { endpoint, access_token, params } => {
+                let token = shortened(access_token.expose());
+                self.say(arrow, &format!("-> POST {endpoint} Authorization: Bearer {token}"));
+                self.params(params);
+            }
             Event::ClaimsTokenReceived { claims_token } => {
                 self.say(arrow, "<- a claims token");
                 self.claims(claims_token);

@@ -1,5 +1,6 @@
 //! `countersign request`
 
+mod approval;
 mod propagation;
 mod wait;
 
@@ -12,13 +13,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
 use countersign_client::subject::AnyAudience;
-use countersign_client::{ApproveAudience, Client, ClientError, NewAudience, Registration};
-use countersign_fetch::request::BoxFuture;
+use countersign_client::{
+    ApproveAudience, Client, ClientError, OwnAccess, Registration, SubjectToken,
+};
+use countersign_client_auth::Proof;
 use countersign_host::Seams;
+use countersign_types::{Clock, EmailAddress};
 use http::header::{CONTENT_TYPE, WARNING};
 use http::{HeaderName, HeaderValue, Method, Response, Uri};
 use serde_json::{Map, Value, json};
 
+use self::approval::AskOnce;
 use self::propagation::PropagationArgs;
 use self::wait::SavedSession;
 use super::explain::Explain;
@@ -32,7 +37,8 @@ use crate::session::{self, Sessions};
 const EXAMPLES: &str = "\
 If the resource server asks for it, the claims token of your provider is sent to the authorization
 server that guards the resource. Before a server you have not configured learns your e-mail
-address, you are asked; --yes answers for you.
+address, you are asked, once for each server; --yes answers for you, this time. Where there is no terminal and
+no --yes, nothing is sent.
 
 If the owner of the resource has to be asked first, the command waits for the answer, for an hour unless
 --wait says otherwise. To end it does not take the question back: whoever asks again is not asked about
@@ -45,6 +51,11 @@ Examples:
   countersign request --wait 0 -X POST --data @letter.txt https://rs.bob.example/inbox
   countersign request -X PUT --data @album.json -H 'Content-Type: application/json' \\
       https://rs.bob.example/albums/1
+
+With --on-behalf-of the client acts alone: nobody signs in, and its provider lets it name the person. The
+authorization server is told that the client acts.
+
+  countersign request --on-behalf-of alice@alice.example --yes --data @report https://rs.bob.example/inbox
 
 With --identity-propagation a client that is known by its own URL (`countersign client init`) acts for
 the person: it gets an identity token for the relying party at URL from the person's provider, checks
@@ -74,6 +85,15 @@ pub(crate) struct RequestArgs {
     /// Send the claims to whatever authorization server the resource server names
     #[arg(short, long)]
     yes: bool,
+
+    /// Act alone for the person of this address, with an access token of the client's own
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = EmailAddress::parse,
+        conflicts_with = "identity_propagation"
+    )]
+    on_behalf_of: Option<EmailAddress>,
 
     /// How long to wait for the owner of the resource, if they have to be asked; 0 waits not at all
     #[arg(
@@ -116,54 +136,107 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Result<(), Failure> {
-    let RequestArgs { http, explain, yes, wait, propagation } = args;
+    let RequestArgs { http, explain, yes, on_behalf_of, wait, propagation } = args;
     let request = http_request(http)?;
     let response = if propagation.identity_propagation {
         propagation::send(global, propagation, request, explain, out).await?
     } else {
         let patience = Duration::from_secs(wait.into());
-        by_uma(global, request, explain, yes, patience, out).await?
+        let manner = Manner { explain, yes, on_behalf_of, patience };
+        by_uma(global, request, manner, out).await?
     };
     print(&response, out)
+}
+
+/// How to get in.
+struct Manner {
+    explain: bool,
+    yes: bool,
+    on_behalf_of: Option<EmailAddress>,
+    patience: Duration,
 }
 
 /// Gets in by UMA, if the resource server asks for it.
 async fn by_uma(
     global: &Global,
     request: http::Request<Bytes>,
-    explain: bool,
-    yes: bool,
-    patience: Duration,
+    manner: Manner,
     out: Output,
 ) -> Result<Response<Bytes>, Failure> {
     let config = Config::load(global.config.as_deref())?;
     let (provider, _) = config.provider()?;
     let Seams { clock, random } = Seams::system();
     let path = session::path(global.session.as_deref())?;
-    // Who is not signed in learns it before anything is sent.
-    Sessions::load(&path)?.live(&provider.issuer, clock.now())?;
-    let (issuer, clock_too) = (provider.issuer.clone(), Arc::clone(&clock));
-    let subject = SavedSession { path, issuer, clock: clock_too };
+    let (subject, person) = match &manner.on_behalf_of {
+        Some(address) => alone(&config, provider, address)?,
+        None => signed_in(&path, provider, &clock)?,
+    };
 
-    let approve: Arc<dyn ApproveAudience> =
-        if yes { Arc::new(AnyAudience) } else { Arc::new(AskPerson(out)) };
-    let mut builder =
-        Client::builder(config.fetch(), clock, random, provider.clone(), Arc::new(subject))
-            .with_approval(approve);
+    let approve: Arc<dyn ApproveAudience> = if manner.yes {
+        Arc::new(AnyAudience)
+    } else {
+        let ask = move |question: &str| out.is_interactive().then(|| out.ask(question));
+        Arc::new(AskOnce::beside(&path, person, out, ask)?)
+    };
+    let mut builder = Client::builder(config.fetch(), clock, random, provider.clone(), subject)
+        .with_approval(approve);
+    if let Some(issuer) = &config.claims_provider {
+        builder = builder.with_claims_provider(issuer.clone());
+    }
+    if let Some(address) = manner.on_behalf_of {
+        builder = builder.naming(address);
+    }
     for registration in &config.servers {
         builder = builder.with_registration(Registration::clone(registration));
     }
     if let Some((client_id, key)) = &config.elsewhere {
         builder = builder.with_identity_elsewhere(client_id.clone(), key.clone());
     }
-    if explain {
+    if manner.explain {
         builder = builder.with_observer(Arc::new(Explain::new(out)));
     }
     let client = builder.build();
     let first = client.request(request.clone()).await;
     let resume = async |pending| client.resume(pending, request.clone()).await;
-    let answered = wait::until_answered(first, patience, out, resume, tokio::time::sleep).await;
+    let answered =
+        wait::until_answered(first, manner.patience, out, resume, tokio::time::sleep).await;
     answered.map_err(|error| refused(error, out))
+}
+
+/// For whom the client speaks, and what they are called where approvals are kept.
+type Speaks = (Arc<dyn SubjectToken>, String);
+
+/// Whoever is signed in.
+fn signed_in(
+    path: &Path,
+    provider: &Registration,
+    clock: &Arc<dyn Clock>,
+) -> Result<Speaks, Failure> {
+    // Who is not signed in learns it before anything is sent.
+    let sessions = Sessions::load(path)?;
+    let session = sessions.live(&provider.issuer, clock.now())?;
+    let person = format!("{} {}", provider.issuer, session.sub);
+    let (issuer, clock) = (provider.issuer.clone(), Arc::clone(clock));
+    Ok((Arc::new(SavedSession { path: path.to_owned(), issuer, clock }), person))
+}
+
+/// The client alone, for the person of an address.
+fn alone(
+    config: &Config,
+    provider: &Registration,
+    address: &EmailAddress,
+) -> Result<Speaks, Failure> {
+    if matches!(provider.proof, Proof::None) {
+        let reason =
+            "a public client has no access token of its own: configure what it proves itself with";
+        return Err(config.refuse("provider", reason));
+    }
+    let Seams { clock, random } = Seams::system();
+    let mut own = OwnAccess::new(provider.clone(), address.clone(), config.fetch(), clock, random);
+    if let Some(issuer) = config.claims_provider.as_ref().filter(|it| **it != provider.issuer) {
+        own = own.for_claims_provider(issuer.clone());
+    }
+    Ok((Arc::new(own), format!("{} {address}", provider.issuer)))
 }
 
 fn http_request(args: HttpArgs) -> Result<http::Request<Bytes>, Failure> {
@@ -186,21 +259,6 @@ fn http_request(args: HttpArgs) -> Result<http::Request<Bytes>, Failure> {
         builder = builder.header(CONTENT_TYPE, HeaderValue::from_static(guess));
     }
     builder.body(body).map_err(|error| Failure::of(Code::Usage, error))
-}
-
-/// Asks whoever sits at the terminal; nobody there means no.
-struct AskPerson(Output);
-
-impl ApproveAudience for AskPerson {
-    fn approve<'a>(&'a self, new: &'a NewAudience) -> BoxFuture<'a, bool> {
-        let question = format!(
-            "{} wants {} to know your verified e-mail address. Send it?",
-            new.resource, new.audience
-        );
-        // A question at a terminal holds up nothing but this command.
-        let answer = self.0.is_interactive() && self.0.ask(&question);
-        Box::pin(std::future::ready(answer))
-    }
 }
 
 fn refused(error: ClientError, out: Output) -> Failure {
