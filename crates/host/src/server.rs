@@ -8,6 +8,7 @@
 //! A handler finds [`RequestId`] and [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
 //! socket address among the request's extensions.
 
+mod alarm;
 mod body;
 mod connection;
 mod framing;

@@ -16,6 +16,7 @@
 //!
 //! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
+mod alarm;
 mod body;
 mod connections;
 mod headers;
@@ -41,8 +42,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
 pub use self::body::ProxyBody;
-use self::body::{Incoming, Outgoing, Progress, TooSlow};
-use self::connections::Connections;
+use self::body::{Incoming, Outgoing};
+use self::connections::{Connections, TooSlow};
 pub use self::headers::CallerHeaders;
 pub(crate) use self::headers::CallerValues;
 use self::headers::OwnHeaders;
@@ -202,15 +203,13 @@ impl Inner {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let progress = Progress::default();
         let mut head = self.outbound(parts)?;
         if !body.is_end_stream() && body.size_hint().exact().is_none() {
             // Of a GET or HEAD with a body whose length nobody knows, the client would send none.
             head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        let request = Request::from_parts(head, Outgoing::new(body, progress.clone()));
-        let answer = progress.within(self.limits.answer, self.connections.send(request)).await;
-        let answer = answer.map_err(|TooSlow| Failure::TooSlow)?;
+        let request = Request::from_parts(head, Outgoing::new(body, self.limits.answer));
+        let answer = self.connections.send(request).await;
         let (answer, connection) = answer.map_err(Failure::of)?;
         let (mut head, body) = answer.into_parts();
         headers::strip_connection(&mut head.headers);
@@ -239,7 +238,9 @@ impl Inner {
 
 impl Failure {
     fn of(error: BoxError) -> Self {
-        if body::is_of_the_request(error.as_ref()) {
+        if error.is::<TooSlow>() {
+            Self::TooSlow
+        } else if body::is_of_the_request(error.as_ref()) {
             Self::Body(error)
         } else {
             Self::Upstream(error)

@@ -9,7 +9,7 @@ use axum::Router;
 use countersign_types::random;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::alarm::Alarm;
 use super::framing::Framed;
 use super::request::{self, Caller, RequestId};
 use super::transport::Kind;
@@ -84,13 +85,14 @@ async fn serve<S>(stream: S, peer: SocketAddr, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limits = &shared.limits;
+    let (limits, alarm) = (&shared.limits, Alarm::default());
     let service = service_fn(async |request| {
         let (caller, router) = (Caller { peer, id: shared.request_id() }, shared.router.clone());
-        Ok::<_, Infallible>(request::answer(request, caller, router, limits, shared.bodies).await)
+        let answer = request::answer(request, caller, router, limits, shared.bodies, &alarm);
+        Ok::<_, Infallible>(answer.await)
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(alarm.clone())
         .header_read_timeout(limits.head)
         .max_header_size(limits.head_size)
         .max_headers(limits.head_fields)

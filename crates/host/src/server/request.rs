@@ -15,10 +15,10 @@ use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::time::timeout;
 use tower_service::Service as _;
 use tracing::Instrument as _;
 
+use super::alarm::Alarm;
 use super::body::Paced;
 use super::{Bodies, Limits};
 
@@ -62,14 +62,15 @@ pub(super) async fn answer(
     router: Router,
     limits: &Limits,
     bodies: Bodies,
+    alarm: &Alarm,
 ) -> Response<Body> {
     let id = caller.id.clone();
     // The path alone: a query may carry a code or a state.
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = async {
-        let response = match body_of(request, limits, bodies).await {
-            Ok(request) => handle(request, caller, router, limits).await,
+        let response = match body_of(request, limits, bodies, alarm).await {
+            Ok(request) => handle(request, caller, router, limits, alarm).await,
             Err(wire) => closing(refuse(&wire)),
         };
         tracing::debug!(status = response.status().as_u16(), "answered");
@@ -91,6 +92,7 @@ async fn body_of(
     request: Request<Incoming>,
     limits: &Limits,
     bodies: Bodies,
+    alarm: &Alarm,
 ) -> Result<Request<Body>, Wire> {
     let (head, body) = request.into_parts();
     if hyper::body::Body::is_end_stream(&body) {
@@ -104,11 +106,11 @@ async fn body_of(
     if bodies == Bodies::Streamed {
         return Ok(Request::from_parts(head, Body::new(Paced::new(body, limits.body))));
     }
-    match timeout(limits.body, body.collect()).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
-        Ok(Err(_)) => Err(BROKEN),
-        Err(_) => Err(TOO_SLOW),
+    match alarm.within(limits.body, body.collect()).await {
+        Some(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
+        Some(Err(_)) => Err(BROKEN),
+        None => Err(TOO_SLOW),
     }
 }
 
@@ -133,15 +135,16 @@ async fn handle(
     caller: Caller,
     mut router: Router,
     limits: &Limits,
+    alarm: &Alarm,
 ) -> Response<Body> {
     request.extensions_mut().insert(caller.id);
     request.extensions_mut().insert(ConnectInfo(caller.peer));
     let handling = pin!(async move { router.call(request).await });
-    match timeout(limits.handler, Guarded(handling)).await {
-        Ok(Some(Ok(response))) => response,
+    match alarm.within(limits.handler, Guarded(handling)).await {
+        Some(Some(Ok(response))) => response,
         // The hook of `logging` has said where.
-        Ok(None) => refuse(&Wire::server_error()),
-        Err(_) => {
+        Some(None) => refuse(&Wire::server_error()),
+        None => {
             tracing::error!("the handler took too long");
             refuse(&Wire::unavailable())
         }

@@ -1,7 +1,7 @@
 //! Bodies on their way through, and the time they may take.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -11,53 +11,32 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::BoxError;
 use super::connections::InUse;
 
-/// When a piece of the request's body was last sent on.
+/// Until when the service behind is to begin its answer.
 #[derive(Clone)]
-pub(super) struct Progress(Arc<Mutex<Instant>>);
-
-/// The time was up.
-#[derive(Debug)]
-pub(super) struct TooSlow;
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
+pub(super) struct Patience {
+    limit: Duration,
+    begun: Instant,
+    /// When a piece of the request's body was last sent on, if it has one.
+    noted: Option<Arc<Mutex<Instant>>>,
 }
 
-impl Progress {
+impl Patience {
     fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The outcome of `future`, unless so much time goes by without progress.
-    pub(super) async fn within<F: Future>(
-        &self,
-        limit: Duration,
-        future: F,
-    ) -> Result<F::Output, TooSlow> {
-        let mut future = std::pin::pin!(future);
-        loop {
-            let deadline = self.last() + limit;
-            tokio::select! {
-                biased;
-                outcome = &mut future => return Ok(outcome),
-                () = sleep_until(deadline) => {
-                    if self.last() + limit <= Instant::now() {
-                        return Err(TooSlow);
-                    }
-                }
-            }
+        if let Some(noted) = &self.noted {
+            *noted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
+    }
+
+    /// When it ends, if no more of the body is sent on until then.
+    pub(super) fn end(&self) -> Instant {
+        let noted = self.noted.as_ref();
+        let last = noted.map(|noted| *noted.lock().unwrap_or_else(PoisonError::into_inner));
+        last.unwrap_or(self.begun) + self.limit
     }
 }
 
@@ -65,7 +44,7 @@ impl Progress {
 pub(super) struct Outgoing {
     /// None where there is nothing to send.
     inner: Option<UnsyncBoxBody<Bytes, RequestBody>>,
-    progress: Progress,
+    patience: Patience,
 }
 
 /// The request's own body failed, and not the service behind.
@@ -74,13 +53,20 @@ pub(super) struct Outgoing {
 pub(super) struct RequestBody(#[source] BoxError);
 
 impl Outgoing {
-    pub(super) fn new<B>(body: B, progress: Progress) -> Self
+    /// From now on, so much time may go by without a piece of it and without an answer.
+    pub(super) fn new<B>(body: B, limit: Duration) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let boxed = |body: B| body.map_err(|error| RequestBody(error.into())).boxed_unsync();
-        Self { inner: (!body.is_end_stream()).then(|| boxed(body)), progress }
+        let (inner, begun) = ((!body.is_end_stream()).then(|| boxed(body)), Instant::now());
+        let noted = inner.is_some().then(|| Arc::new(Mutex::new(begun)));
+        Self { inner, patience: Patience { limit, begun, noted } }
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience.clone()
     }
 }
 
@@ -95,7 +81,7 @@ impl Body for Outgoing {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let polled = Pin::new(inner).poll_frame(cx);
         if polled.is_ready() {
-            self.progress.note();
+            self.patience.note();
         }
         polled
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -19,11 +19,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tower_service::Service as _;
 
 use super::BoxError;
-use super::body::Outgoing;
+use super::alarm::Alarm;
+use super::body::{Outgoing, Patience};
 
 /// The connections to one service.
 pub(super) struct Connections {
@@ -42,13 +43,14 @@ impl Connections {
     /// Sends a request and waits for the head of its answer; the rest comes by the connection.
     ///
     /// The service may have ended an idle connection meanwhile: a request that it has not seen any of
-    /// goes over another one.
+    /// goes over another one. An answer that does not begin in time is [`TooSlow`].
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, InUse), BoxError> {
+        let patience = request.body().patience();
         while let Some(mut connection) = self.idle.take() {
-            match connection.send(request).await {
+            match connection.send(request, &patience).await? {
                 Ok(answer) => return Ok((answer, self.in_use(connection))),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -56,15 +58,18 @@ impl Connections {
                 },
             }
         }
-        let mut connection = self.connect().await?;
-        let answer = connection.send(request).await.map_err(TrySendError::into_error)?;
+        // Boxed: it is seldom, and whoever finds a connection has no use for its room.
+        let connected = Box::pin(timeout_at(patience.end(), self.connect())).await;
+        let mut connection = connected.map_err(|_| TooSlow)??;
+        let answer = connection.send(request, &patience).await?;
+        let answer = answer.map_err(TrySendError::into_error)?;
         Ok((answer, self.in_use(connection)))
     }
 
     async fn connect(&self) -> Result<Box<Connection>, BoxError> {
         let stream = self.connector.clone().call(self.service.clone()).await?;
         let (sender, driver) = http1::handshake(stream).await?;
-        Ok(Box::new(Connection { sender, driver: Some(driver) }))
+        Ok(Box::new(Connection { sender, driver: Some(driver), alarm: Alarm::default() }))
     }
 
     fn in_use(&self, connection: Box<Connection>) -> InUse {
@@ -77,17 +82,31 @@ struct Connection {
     sender: SendRequest<Outgoing>,
     /// None once it has ended.
     driver: Option<http1::Connection<TokioIo<TcpStream>, Outgoing>>,
+    /// For the heads of answers.
+    alarm: Alarm,
 }
+
+/// The service did not begin its answer in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the service took too long")]
+pub(super) struct TooSlow;
+
+/// What came of a request that was sent over a connection.
+type Sent = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 
 impl Connection {
     async fn send(
         &mut self,
         request: Request<Outgoing>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        patience: &Patience,
+    ) -> Result<Sent, TooSlow> {
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             self.drive(cx);
-            answer.as_mut().poll(cx)
+            if let Poll::Ready(sent) = answer.as_mut().poll(cx) {
+                return Poll::Ready(Ok(sent));
+            }
+            self.alarm.poll_at(patience.end(), cx).map(|()| Err(TooSlow))
         })
         .await
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::time::timeout;
 
-use super::super::body::{Incoming as Answer, Progress};
+use super::super::body::Incoming as Answer;
 use super::*;
 
 /// Longer than anything here takes, shorter than a test that hangs.
@@ -77,7 +77,7 @@ where
     B::Error: Into<BoxError>,
 {
     let request = Request::post("/").header("host", "localhost").header("x-last", "1");
-    request.body(Outgoing::new(body, Progress::default())).unwrap()
+    request.body(Outgoing::new(body, PATIENCE)).unwrap()
 }
 
 /// A body of the pieces that a test sends.
