@@ -173,22 +173,41 @@ impl<V, E: Failure> Slot<V, E> {
         L: FnOnce() -> F,
         F: Future<Output = Result<V, E>>,
     {
-        let Rule { clock, times, same } = rule;
-        let now = clock.now();
-        let in_flight = self.loading.try_lock().is_err();
+        let now = rule.clock.now();
         let seen = {
             let state = self.state();
-            if let Some(answer) = state.answer(now, times, &wanted, in_flight) {
+            let in_flight = || self.loading.try_lock().is_err();
+            if let Some(answer) = state.answer(now, &rule.times, &wanted, in_flight) {
                 return answer;
             }
             state.loads
         };
+        // Boxed, so that whoever finds an answer does not carry the state of a loading along.
+        Box::pin(self.load(rule, now, seen, wanted, load, note_found)).await
+    }
+
+    /// Loads the value, or waits for whoever does; `seen` is how often that had ended when nothing
+    /// could be answered.
+    async fn load<L, F>(
+        &self,
+        rule: &Rule<V>,
+        now: Timestamp,
+        seen: u64,
+        wanted: impl Fn(&V) -> bool,
+        load: L,
+        note_found: impl FnOnce(),
+    ) -> Result<Arc<V>, E>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        let Rule { times, same, .. } = rule;
         let _loading = self.loading.lock().await;
         {
             let mut state = self.state();
             let answer = if state.loads == seen {
                 // Whoever was loading has gone away; what this call came for may still be settled.
-                state.answer(now, times, &wanted, false)
+                state.answer(now, times, &wanted, || false)
             } else {
                 // Someone loaded it while this call waited: what came of that is the answer.
                 state.outcome(now, times)
@@ -212,19 +231,19 @@ impl<V, E: Failure> Slot<V, E> {
 }
 
 impl<V, E: Failure> State<V, E> {
-    /// What can be answered without loading.
+    /// What can be answered without loading. Whether a load is in flight is asked only where it counts.
     fn answer(
         &self,
         now: Timestamp,
         times: &Times,
         wanted: impl Fn(&V) -> bool,
-        in_flight: bool,
+        in_flight: impl FnOnce() -> bool,
     ) -> Option<Result<Arc<V>, E>> {
         let recently = |at: Timestamp| is_within(now, at, times.retry);
         if let Some(value) = self.fresh_value(now, times) {
             // A load in flight may bring what is wanted: it is worth waiting for.
-            let is_settled = !in_flight && self.reloaded.is_some_and(recently);
-            return (wanted(&value) || is_settled).then_some(Ok(value));
+            let is_settled = || self.reloaded.is_some_and(recently) && !in_flight();
+            return (wanted(&value) || is_settled()).then_some(Ok(value));
         }
         let (failure, at) = self.failure.as_ref()?;
         if let Some(value) = self.usable_value(now, times) {

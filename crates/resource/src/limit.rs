@@ -16,7 +16,7 @@ use countersign_types::digest::Digest;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{Lifetime, Timestamp, Wire, WireError};
 use http::StatusCode;
-use moka::policy::EvictionPolicy;
+use quick_cache::sync::Cache;
 
 /// How long tickets are counted together.
 pub const WINDOW: Lifetime = Lifetime::from_secs(60);
@@ -27,7 +27,7 @@ pub const GUESSES: NonZeroU32 = NonZeroU32::new(300).unwrap();
 /// So many sources are counted apart; those that come beyond them are counted as one.
 const MAX_SOURCES: usize = 65_536;
 /// So many tokens are known to have been good, the ones last seen.
-const MAX_TOKENS: u64 = 65_536;
+const MAX_TOKENS: usize = 65_536;
 
 /// Where a request comes from: an extension that the server puts into it, from its own socket and
 /// not from a header. With IPv6 a source is a network of 64 bits, since whoever has one address of
@@ -156,12 +156,11 @@ impl Default for GuessLimit {
 
 /// Tokens that were good when they were last seen.
 #[derive(Debug)]
-struct Good(moka::sync::Cache<Digest, ()>);
+struct Good(Cache<Digest, ()>);
 
 impl Default for Good {
     fn default() -> Self {
-        let policy = EvictionPolicy::lru();
-        Self(moka::sync::Cache::builder().max_capacity(MAX_TOKENS).eviction_policy(policy).build())
+        Self(Cache::new(MAX_TOKENS))
     }
 }
 
@@ -174,7 +173,7 @@ impl Good {
         if is_good {
             self.0.insert(*token, ());
         } else {
-            self.0.invalidate(token);
+            self.0.remove(token);
         }
     }
 }

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use countersign_jwt::KeySet;
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
-use moka::policy::EvictionPolicy;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 
 use crate::caller::VerifiedCaller;
 use crate::decide::LEEWAY;
 
-/// Tokens by their SHA-256, up to so many octets together; the longest unused one goes first.
+/// Tokens by their SHA-256, up to so many octets together; those that nobody used for longest go first, and
+/// of those that were used once the latest do not push out what is used again and again.
 ///
 /// INVARIANT: a digest stands for one text, so that nobody gets the claims of another's token,
 /// whatever the two have in common. The twin of an ECDSA token is another text with another entry,
 /// verified for itself.
-pub(super) struct Seen(moka::sync::Cache<Digest, Arc<Verified>>);
+pub(super) struct Seen(Cache<Digest, Arc<Verified>, Octets>);
 
 /// What a verification came to, and what it rested on.
 pub(super) struct Verified {
@@ -64,16 +66,24 @@ impl RestsOn {
 
 /// What an entry takes beside its claims.
 const OVERHEAD: usize = 512;
+/// What a token of ordinary length takes, to tell how many there may be.
+const ORDINARY: u64 = 1024;
+
+/// Weighs an entry by the octets it takes.
+#[derive(Clone)]
+struct Octets;
+
+impl Weighter<Digest, Arc<Verified>> for Octets {
+    fn weight(&self, _: &Digest, verified: &Arc<Verified>) -> u64 {
+        verified.caller.size().saturating_add(OVERHEAD) as u64
+    }
+}
 
 impl Seen {
     /// A memory of so many octets; zero remembers nothing.
     pub(super) fn new(octets: u64) -> Self {
-        let cache = moka::sync::Cache::builder()
-            .max_capacity(octets)
-            .weigher(|_, verified: &Arc<Verified>| verified.weight())
-            .eviction_policy(EvictionPolicy::lru())
-            .build();
-        Self(cache)
+        let tokens = usize::try_from(octets / ORDINARY).unwrap_or(usize::MAX);
+        Self(Cache::with_weighter(tokens, octets, Octets))
     }
 
     pub(super) fn get(&self, token: &Digest) -> Option<Arc<Verified>> {
@@ -85,18 +95,11 @@ impl Seen {
     }
 
     pub(super) fn forget(&self, token: &Digest) {
-        self.0.invalidate(token);
+        self.0.remove(token);
     }
 
     #[cfg(test)]
-    pub(super) fn count(&self) -> u64 {
-        self.0.run_pending_tasks();
-        self.0.entry_count()
-    }
-}
-
-impl Verified {
-    fn weight(&self) -> u32 {
-        u32::try_from(self.caller.size().saturating_add(OVERHEAD)).unwrap_or(u32::MAX)
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 }

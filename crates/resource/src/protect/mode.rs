@@ -148,6 +148,9 @@ impl Mode {
     }
 
     /// Says who is calling, if they may.
+    ///
+    /// What waits for others is boxed: a future has room for whatever it may wait for, and the one for
+    /// access tokens that are verified here is moved at every request.
     pub(super) async fn authorize(
         &self,
         parts: &Parts,
@@ -156,8 +159,8 @@ impl Mode {
         if let Kind::Uma(server, limit) = &self.kind {
             let token = bearer::parse(&parts.headers, parts.uri.query());
             let token = token.map_err(|error| Answer::Credentials(error.into()))?;
-            return by_permission(server, limit.as_deref(), parts, token.as_ref(), requirement)
-                .await;
+            let (limit, token) = (limit.as_deref(), token.as_ref());
+            return Box::pin(by_permission(server, limit, parts, token, requirement)).await;
         }
         let sent = bearer::parse_either(&parts.headers, parts.uri.query());
         let (scheme, token) = sent.map_err(Answer::Credentials)?.ok_or(Answer::NoCredentials)?;
@@ -165,7 +168,7 @@ impl Mode {
         let caller = match (scheme, dpop) {
             // What is not understood is no credential.
             (Scheme::Dpop, None) => return Err(Answer::NoCredentials),
-            (Scheme::Dpop, Some(dpop)) => self.by_key(dpop, parts, &token).await?,
+            (Scheme::Dpop, Some(dpop)) => Box::pin(self.by_key(dpop, parts, &token)).await?,
             (Scheme::Bearer, _) if dpop.is_some() && parts.headers.contains_key(dpop::HEADER) => {
                 return Err(Answer::Credentials(RefusedCredentials::AMBIGUOUS));
             }
@@ -199,12 +202,16 @@ impl Mode {
                 .verify(token)
                 .await
                 .map_err(|error| bound(&error, matches!(error, AccessTokenError::Bound))),
-            Kind::Introspected(tokens, limit) => match asked(tokens, limit, parts, token).await? {
-                Ok(caller) if caller.confirmation().is_none() => Ok(caller),
-                Ok(_) => Err(bound(&AccessTokenError::Bound, true)),
-                Err(error) => Err(bound(&error, matches!(error, AccessTokenError::Bound))),
-            },
-            Kind::Identity(identities) => self.by_identity(identities, parts, token, None).await,
+            Kind::Introspected(tokens, limit) => {
+                match Box::pin(asked(tokens, limit, parts, token)).await? {
+                    Ok(caller) if caller.confirmation().is_none() => Ok(caller),
+                    Ok(_) => Err(bound(&AccessTokenError::Bound, true)),
+                    Err(error) => Err(bound(&error, matches!(error, AccessTokenError::Bound))),
+                }
+            }
+            Kind::Identity(identities) => {
+                Box::pin(self.by_identity(identities, parts, token, None)).await
+            }
             Kind::Uma(..) => Err(Answer::NoCredentials),
         }
     }

@@ -176,6 +176,26 @@ async fn j31_each_token_has_its_own_claims() {
 }
 
 #[tokio::test]
+async fn memory_is_bounded_and_keeps_the_token_that_is_used() {
+    let issuer = PretendIssuer::new();
+    let tokens = issuer.access_tokens().with_memory(64 * 1024);
+    let used = issuer.token(json!({}));
+    for number in 0..200 {
+        assert!(verify(&tokens, &used).await.is_ok());
+        let once = issuer.token(json!({"jti": number.to_string()}));
+        assert!(verify(&tokens, &once).await.is_ok());
+    }
+    assert!((10..100).contains(&tokens.seen.count()), "{}", tokens.seen.count());
+    assert!(tokens.seen.get(&AccessToken::new(&used).digest()).is_some());
+
+    let forgetful = issuer.access_tokens().with_memory(0);
+    for _ in 0..2 {
+        assert!(verify(&forgetful, &used).await.is_ok());
+    }
+    assert_eq!(forgetful.seen.count(), 0);
+}
+
+#[tokio::test]
 async fn j32_a_known_token_dies_with_its_time_and_its_key() {
     let issuer = PretendIssuer::new();
     let tokens = issuer.access_tokens();
