@@ -103,7 +103,8 @@ impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
         let spend =
             self.engine.spend(OneTimeTable::Tickets, ticket.digest(), presenter, now).await?;
         if spend == Spend::Absent {
-            return self.take_waiting(ticket, client, now).await;
+            // Boxed, so that the others do not carry its state along.
+            return Box::pin(self.take_waiting(ticket, client, now)).await;
         }
         Taken::decode(&spend)
     }

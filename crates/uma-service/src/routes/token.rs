@@ -128,12 +128,16 @@ async fn assess(
         settings: &uma.settings,
         now,
     };
-    let shown = request.ticket.digest();
+    // Its digest is what a request that waits is known by; others need none.
+    let shown = request.ticket.clone();
     let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
     match record.ended(*ended) {
         Outcome::Granted(rpt) => issue(uma, rpt, &client, now, record).await,
-        Outcome::NeedInfo(need_info) => go_on(uma, need_info).await,
-        Outcome::Submitted(submitted) => wait(uma, submitted, client.id(), &shown, now).await,
+        // Boxed, so that what is granted does not carry their states along.
+        Outcome::NeedInfo(need_info) => Box::pin(go_on(uma, need_info)).await,
+        Outcome::Submitted(submitted) => {
+            Box::pin(wait(uma, submitted, client.id(), &shown.digest(), now)).await
+        }
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
     }
@@ -228,7 +232,10 @@ async fn issue(
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
-    let refresh_token = super::refresh::grant_with(uma, &mut rpt, client, now).await?;
+    let refresh_token = match uma.refresh_lifetime {
+        Some(_) => Box::pin(super::refresh::grant_with(uma, &mut rpt, client, now)).await?,
+        None => None,
+    };
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = grant::respond(&rpt, &token, now).with_refresh_token(refresh_token.as_ref());
     let response = json(StatusCode::OK, &response);
