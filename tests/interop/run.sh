@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Foreign implementations against ours. Needs the programs in target/debug, what install.sh needs, and Chromium with its
-# driver. The ports are 8441 to 8443, 8450 to 8453 and 9515.
+# driver. The ports are 8441 to 8444, 8450 to 8453 and 9515.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=target/interop
@@ -51,6 +51,14 @@ serve "$folder" sts uma-server resource-server
 $python tests/interop/requesting_party.py "$folder"
 mkdir -p target/pages
 $python tests/interop/browser.py "$folder" target/pages
+rest
+
+# Bob is asked, and answers on his pages; he signs in at a provider of his own.
+rm -rf "$folder"
+"$bin/countersign" demo --write "$folder" >/dev/null
+$python tests/interop/console.py prepare "$folder"
+serve "$folder" idp sts uma-server resource-server
+$python tests/interop/console.py "$folder" target/pages "$bin/countersign"
 rest
 
 # The dashboard of examples/results-service, with everybody that its own script starts.

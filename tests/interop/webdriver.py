@@ -139,7 +139,9 @@ class Page:
         found = self.run("""
             const page = document.scrollingElement, low = [], small = [];
             for (const it of document.querySelectorAll("button, input:not([type=hidden]), a.button")) {
-                if (it.getBoundingClientRect().height < 40) low.push(it.outerHTML);
+                // A box to tick is touched by what is written beside it, too.
+                const touched = it.type === "checkbox" ? it.closest("label") : it;
+                if (touched.getBoundingClientRect().height < 40) low.push(it.outerHTML);
                 if (parseFloat(getComputedStyle(it).fontSize) < 16) small.push(it.outerHTML);
             }
             return { is: innerWidth, page: page.scrollWidth, low, small };

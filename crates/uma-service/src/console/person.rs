@@ -110,12 +110,14 @@ fn groups(entries: Vec<EntryView>) -> Vec<Group> {
         match group {
             Some(group) => {
                 group.is_open |= is_open;
+                group.is_decided |= !is_open;
                 group.entries.push(entry);
             }
             None => groups.push(Group {
                 client: entry.client.clone(),
                 present: entry.present,
                 is_open,
+                is_decided: !is_open,
                 entries: vec![entry],
             }),
         }

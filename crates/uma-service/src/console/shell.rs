@@ -192,6 +192,8 @@ pub(super) struct Group {
     pub(super) entries: Vec<EntryView>,
     /// Whether more can be asked for.
     pub(super) is_open: bool,
+    /// Whether there is anything to be asked about again.
+    pub(super) is_decided: bool,
 }
 
 #[derive(Template)]

@@ -28,10 +28,12 @@ pub(super) const TEXTS: Texts = Texts {
     owner_at: Text("{owner} bei {server}"),
     // A person.
     vouched_for: Text("{issuer} bürgt für diese Adresse."),
-    found_by: Text("Er wurde durch eine Frage an {domain} gefunden, die Domain der Adresse."),
+    found_by: Text(
+        "Dieser Anbieter wurde durch eine Frage an {domain} gefunden, die Domain der Adresse.",
+    ),
     subject_there: Text("Dort heißt diese Person {subject}."),
-    said_of_them: Text("Was er über sie sagt"),
-    said_nothing: Text("Mehr sagt er über sie nicht."),
+    said_of_them: Text("Was der Anbieter über sie sagt"),
+    said_nothing: Text("Mehr sagt der Anbieter über sie nicht."),
     in_person: Text("Selbst, über {client}"),
     by_an_agent: Text("Ein Agent, über {client}"),
     agent_note: Text("Die Person war nicht dabei: Ein Agent handelt in ihrem Namen."),
@@ -59,7 +61,7 @@ pub(super) const TEXTS: Texts = Texts {
     nothing_happened: Text("Noch ist nichts geschehen."),
     through: Text("selbst, über {client}"),
     through_agent: Text("durch einen Agenten, über {client}"),
-    because: Text("Wegen {policies}"),
+    because: Text("Warum: {policies}"),
     known_then: Text("Was damals bekannt war"),
     // Who has what.
     nobody_yet: Text("Noch hat niemand um etwas gebeten."),

@@ -26,10 +26,10 @@ pub(super) const TEXTS: Texts = Texts {
     owner_at: Text("{owner} at {server}"),
     // A person.
     vouched_for: Text("{issuer} vouches for this address."),
-    found_by: Text("It was found by asking {domain}, the domain of the address."),
+    found_by: Text("This provider was found by asking {domain}, the domain of the address."),
     subject_there: Text("There, this person is {subject}."),
-    said_of_them: Text("What it says of them"),
-    said_nothing: Text("It says nothing more of them."),
+    said_of_them: Text("What the provider says of them"),
+    said_nothing: Text("The provider says nothing more of them."),
     in_person: Text("In person, through {client}"),
     by_an_agent: Text("An agent, through {client}"),
     agent_note: Text("The person was not there: an agent acts in their name."),
@@ -57,7 +57,7 @@ pub(super) const TEXTS: Texts = Texts {
     nothing_happened: Text("Nothing has happened yet."),
     through: Text("in person, through {client}"),
     through_agent: Text("by an agent, through {client}"),
-    because: Text("Because of {policies}"),
+    because: Text("Why: {policies}"),
     known_then: Text("What was known then"),
     // Who has what.
     nobody_yet: Text("Nobody has asked for anything yet."),

@@ -1,0 +1,245 @@
+"""Drives the owner's console in headless Chromium: a request waits, Bob lets it in, and takes it back.
+
+    console.py prepare FOLDER            gives Bob a provider of his own and a console, and has him be asked;
+                                         FOLDER is what `countersign demo --write FOLDER` made
+    console.py FOLDER PICTURES PROGRAM   the same folder, where pictures go, and the program `countersign`
+"""
+
+import os
+import pathlib
+import re
+import secrets
+import subprocess
+import sys
+import tomllib
+
+from webdriver import ENTER, TAB, Page, browser, check, eventually
+
+CONSOLE = "https://uma.bob.example/console"
+RESOURCE = "https://rs.bob.example/rs-api"
+BOB = "bob@bob.example"
+
+PROVIDER = """# Bob's provider.
+issuer = "https://idp.bob.example"
+name = "bob.example"
+email_domains = ["bob.example"]
+listen = "127.0.0.1:{port}"
+
+[tls]
+certificate = "idp.bob.example.pem"
+key = "idp.bob.example.key.pem"
+
+[store]
+path = "idp.db"
+
+[keys]
+directory = "idp-keys"
+
+[[users]]
+username = "bob"
+subject = "b0b"
+email = "bob@bob.example"
+email_verified = true
+{password}
+
+[[clients]]
+id = "console"
+name = "Bob's console"
+secret = {{ file = "console.secret" }}
+redirect_uris = ["https://uma.bob.example/console/callback"]
+grants = ["authorization_code"]
+scopes = ["openid", "email"]
+"""
+
+ASKING = """
+[console]
+name = "Bob's desk"
+issuer = "https://idp.bob.example"
+provider_name = "bob.example"
+client_id = "console"
+client_secret = { file = "console.secret" }
+
+[[owners]]
+id = "bob"
+issuer = "https://idp.bob.example"
+email = "bob@bob.example"
+"""
+
+
+def prepare(folder):
+    uma, sts = (folder / "uma-server.toml", (folder / "sts.toml").read_text())
+    ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", sts + uma.read_text())]
+    port = max(ports) + 1
+    secret = folder / "console.secret"
+    secret.write_text(secrets.token_urlsafe(32))
+    secret.chmod(0o600)
+    password = re.search(r"^password = .*$", sts, re.MULTILINE)[0]
+    (folder / "idp.toml").write_text(PROVIDER.format(port=port, password=password))
+    key, certificate = folder / "idp.bob.example.key.pem", folder / "idp.bob.example.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=idp.bob.example", "-addext", "subjectAltName=DNS:idp.bob.example",
+         "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    key.chmod(0o600)
+    with (folder / "ca.pem").open("a") as roots:
+        roots.write(certificate.read_text())
+    text = uma.read_text().replace('scopes = ["get"]\n', 'scopes = ["get"]\nask = true\n', 1)
+    text = text.replace("connect_to = [\n", f'connect_to = [\n    "idp.bob.example:443=127.0.0.1:{port}",\n')
+    uma.write_text(text.replace("\n[danger]", ASKING + "\n[danger]"))
+
+
+class Alice:
+    """Her application, on the command line."""
+
+    def __init__(self, folder, program):
+        self.program = program
+        self.environment = os.environ | {
+            "COUNTERSIGN_CONFIG": str(folder / "client.toml"), "COUNTERSIGN_SESSION": str(folder / "session.json")}
+        signed_in = self.start("login", "https://sts.alice.example", "--headless", "--username", "alice",
+                               "--password-file", str(folder / "alice.password")).wait(60)
+        check("Alice signs in at her own provider", signed_in == 0, signed_in)
+
+    def start(self, *arguments):
+        return subprocess.Popen([self.program, *arguments], env=self.environment, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def asks(self):
+        return self.start("request", RESOURCE)
+
+    def asks_and_waits_not(self):
+        asking = self.start("request", "--wait", "0", RESOURCE)
+        said = asking.communicate(timeout=60)
+        return asking.returncode, said
+
+
+def gets_in(asking):
+    said = asking.communicate(timeout=60)
+    return asking.returncode == 0 and "Bob's data" in said[0], said
+
+
+def sign_in(page, password):
+    page.click("#sign-in")
+    page.type("input[name=username]", "bob")
+    page.type("input[name=password]", password)
+    page.click("button[value=allow]")
+
+
+def on_a_desk(page, alice, password):
+    page.visit(CONSOLE)
+    shown = page.text("main")
+    check("nobody sees anything before they sign in", "Sign in with bob.example" in shown, shown)
+    page.picture("console-sign-in.png")
+    asking = alice.asks()
+    sign_in(page, password)
+    shown = eventually(lambda: (text := page.text("main")) and "Requests" in text and text)
+    check("Bob comes back from his provider to what waits", shown, page.text())
+
+    def waits():
+        page.visit(CONSOLE)
+        return "alice@alice.example" in page.text("main")
+    check("Alice's request waits", eventually(waits), page.text())
+    weight = page.run("return getComputedStyle(document.querySelector('a.decide')).fontWeight")
+    check("the style sheet is applied under the content security policy", int(weight) >= 600, weight)
+    page.picture("console-requests.png")
+    page.click("a.decide")
+    shown = eventually(lambda: (text := page.text("main")) and "waits for you" in text and text)
+    check("her page says who vouches for her, how that was found, and that she was there herself",
+          shown and all(words in shown for words in
+                        ("https://sts.alice.example vouches", "asking alice.example", "In person", "RS API")), shown)
+    page.picture("console-person.png", whole=True)
+    person = page.url()
+    page.click("#approve-1")
+    check("Bob allows it", eventually(lambda: f"Allowed by {BOB}" in page.text("main")), page.text())
+    is_in, said = gets_in(asking)
+    check("Alice's waiting application gets in", is_in, said)
+
+    page.click("#tab-people")
+    shown = eventually(lambda: (text := page.text("main")) and "allowed by" in text and text)
+    check("he sees who has what, and why", shown and BOB in shown, page.text())
+    page.picture("console-people.png")
+    page.click("#tab-resources")
+    page.click("a.resource")
+    shown = eventually(lambda: (text := page.text("main")) and "Who reaches it" in text and text)
+    check("and who reaches what", shown and "alice@alice.example" in shown, page.text())
+    page.picture("console-resource.png", whole=True)
+
+    page.visit(person)
+    page.picture("console-allowed.png", whole=True)
+    page.click("#revoke-all")
+    check("Bob takes everything back",
+          eventually(lambda: f"Everything taken back by {BOB}" in page.text("main")), page.text())
+    code, said = alice.asks_and_waits_not()
+    check("and Alice is out", code not in (0, 7), (code, said))
+    page.click("#tab-history")
+    shown = eventually(lambda: (text := page.text("main")) and "Everything taken back" in text and text)
+    check("every decision is there", shown and f"Allowed by {BOB}" in shown and "Asked" in shown, page.text())
+    page.picture("console-history.png", whole=True)
+    return person
+
+
+def on_a_phone(page, alice, person):
+    page.visit(person)
+    page.fits("a person's page", "console-person-phone.png")
+    page.click("input[name=scope]")
+    page.click("#reopen-1")
+    check("Bob wants to be asked again", eventually(lambda: f"{BOB} wants to be asked again" in page.text("main")),
+          page.text())
+    asking = alice.asks()
+
+    def waits():
+        page.visit(CONSOLE)
+        return "Look and decide" in page.text("main")
+    check("Alice asks again", eventually(waits), page.text())
+    page.fits("what waits", "console-requests-phone.png")
+    for tab in ("people", "resources", "history"):
+        page.click(f"#tab-{tab}")
+        page.find(f"#tab-{tab}[aria-current]")
+        page.fits(tab, f"console-{tab}-phone.png")
+    page.visit(CONSOLE)
+    page.click("#sign-out button")
+    page.find("#sign-in")
+    page.fits("signing in", "console-sign-in-phone.png")
+    page.visit(person)
+    # He is signed in at his provider still.
+    page.click("#sign-in")
+    check("signing in leads back to where one was",
+          eventually(lambda: page.url() == person and page.find("#approve-1")), page.url())
+
+    # From here on, nothing is clicked.
+    page.find("#approve-1")
+    for _ in range(12):
+        page.keys(TAB)
+        at, line = page.focus()
+        if at == "verdict=approve":
+            break
+    check("Tabs lead to the button that allows, and one sees it", at == "verdict=approve" and line >= 2, (at, line))
+    page.keys(ENTER)
+    check("Enter allows it", eventually(lambda: f"Allowed by {BOB}" in page.text("main").split("Everything")[0]),
+          page.text())
+    is_in, said = gets_in(asking)
+    check("and Alice is in again", is_in, said)
+    page.language("de")
+    page.visit(CONSOLE)
+    shown = page.text("main")
+    check("whoever speaks German reads German", "Niemand wartet auf Ihre Antwort." in shown, shown)
+    page.visit(person)
+    page.fits("a person's page in German", "console-person-phone-de.png")
+
+
+def main():
+    if sys.argv[1] == "prepare":
+        return prepare(pathlib.Path(sys.argv[2]))
+    folder = pathlib.Path(sys.argv[1])
+    connect_to = tomllib.loads((folder / "uma-server.toml").read_text())["danger"]["connect_to"]
+    rules = ",".join("MAP " + entry.replace("=", " ") for entry in connect_to)
+    password = (folder / "alice.password").read_text().strip()
+    alice = Alice(folder, sys.argv[3])
+    with browser(rules, sys.argv[2]) as page:
+        page.size(1280, 900)
+        person = on_a_desk(page, alice, password)
+        with page.phone():
+            on_a_phone(page, alice, person)
+
+
+main()
