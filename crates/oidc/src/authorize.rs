@@ -10,14 +10,25 @@
 //! [RFC 9207 §2]: https://www.rfc-editor.org/rfc/rfc9207#section-2
 //! [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 
+mod response;
+#[cfg(test)]
+mod tests;
+
 use countersign_types::wire::ErrorCode;
-use countersign_types::{ClientId, Issuer, Params, RedirectUri, ScopeSet};
+use countersign_types::{ClientId, Params, RedirectUri, ScopeSet};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::dpop_jkt::{self, DpopJkt};
 use crate::interaction::Wishes;
 use crate::pkce::{self, CodeChallenge};
+
+pub use self::response::ErrorResponse;
+pub(crate) use self::response::location;
+
+/// What a token is asked for, which may be several. [RFC 8707 §2]
+///
+/// [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
+pub const RESOURCE: &str = "resource";
 
 /// The longest `state` and `nonce` that are accepted.
 pub const MAX_OPAQUE: usize = 1024;
@@ -33,6 +44,9 @@ pub struct Registration<'a> {
     pub scopes: &'a ScopeSet,
     /// Whether it may use the authorization code grant.
     pub authorization_code: bool,
+    /// What its tokens are for, each by its identifier: it may ask for nothing else.
+    /// [RFC 8707 §2.1](https://www.rfc-editor.org/rfc/rfc8707#section-2.1)
+    pub resources: &'a [&'a str],
 }
 
 /// An authorization request that may be put before a person.
@@ -79,17 +93,6 @@ pub enum PageError {
     /// The request could not be read.
     #[error("the request is malformed")]
     Malformed,
-}
-
-/// An error that the client receives. [RFC 6749 §4.1.2.1]
-///
-/// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorResponse {
-    redirect_uri: String,
-    state: Option<String>,
-    code: ErrorCode,
-    description: &'static str,
 }
 
 /// Why an authorization request was refused.
@@ -203,7 +206,10 @@ fn asked(
     registration: &Registration<'_>,
 ) -> Result<Asked, Refusal> {
     let invalid_request = |description| (ErrorCode::INVALID_REQUEST, description);
-    if names.iter().enumerate().any(|(at, name)| names.iter().take(at).any(|n| n == name)) {
+    let is_repeated = |(at, name): (usize, &String)| {
+        name != RESOURCE && names.iter().take(at).any(|known| known == name)
+    };
+    if names.iter().enumerate().any(is_repeated) {
         return Err(invalid_request("a parameter is repeated"));
     }
     if params.get("request").is_some() {
@@ -227,6 +233,9 @@ fn asked(
     }
     if ["state", "nonce"].iter().any(|name| params.get(name).is_some_and(|v| !is_opaque(v))) {
         return Err(invalid_request("state or nonce is too long or has control characters"));
+    }
+    if params.all(RESOURCE).any(|resource| !registration.resources.contains(&resource)) {
+        return Err((ErrorCode::INVALID_TARGET, "the client has no tokens for this resource"));
     }
     let code_challenge = code_challenge(params).map_err(invalid_request)?;
     let dpop_jkt = params.get(dpop_jkt::NAME).map(DpopJkt::parse).transpose();
@@ -267,285 +276,4 @@ fn once<'a>(names: &[String], params: &'a Params, name: &str) -> Option<&'a str>
 
 pub(crate) fn is_opaque(text: &str) -> bool {
     text.len() <= MAX_OPAQUE && !text.chars().any(char::is_control)
-}
-
-impl ErrorResponse {
-    /// The error.
-    #[must_use]
-    pub const fn code(&self) -> ErrorCode {
-        self.code
-    }
-
-    /// The URL that carries it to the client. [RFC 6749 §4.1.2.1], [RFC 9207 §2]
-    ///
-    /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
-    /// [RFC 9207 §2]: https://www.rfc-editor.org/rfc/rfc9207#section-2
-    #[must_use]
-    pub fn location(&self, issuer: &Issuer) -> String {
-        location(
-            &self.redirect_uri,
-            &[
-                ("error", Some(self.code.as_str())),
-                ("error_description", Some(self.description)),
-                ("state", self.state.as_deref()),
-                ("iss", Some(issuer.as_str())),
-            ],
-        )
-    }
-}
-
-impl AuthorizationRequest {
-    /// The URL that carries a code to the client. [RFC 6749 §4.1.2], [RFC 9207 §2]
-    ///
-    /// [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
-    /// [RFC 9207 §2]: https://www.rfc-editor.org/rfc/rfc9207#section-2
-    #[must_use]
-    pub fn success_location(&self, code: &str, issuer: &Issuer) -> String {
-        location(
-            &self.redirect_uri,
-            &[
-                ("code", Some(code)),
-                ("state", self.state.as_deref()),
-                ("iss", Some(issuer.as_str())),
-            ],
-        )
-    }
-
-    /// The answer when the person says no. [RFC 6749 §4.1.2.1]
-    ///
-    /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
-    #[must_use]
-    pub fn denied(&self) -> ErrorResponse {
-        self.refused(ErrorCode::ACCESS_DENIED, "the person did not allow this")
-    }
-
-    /// The answer when somebody else signed in than an `id_token_hint` means.
-    /// [OpenID Connect Core §3.1.2.1]
-    ///
-    /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
-    #[must_use]
-    pub fn not_expected(&self) -> ErrorResponse {
-        self.refused(ErrorCode::LOGIN_REQUIRED, "somebody else signed in")
-    }
-
-    /// An error that the client receives. [RFC 6749 §4.1.2.1]
-    ///
-    /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
-    pub(crate) fn refused(&self, code: ErrorCode, description: &'static str) -> ErrorResponse {
-        let (redirect_uri, state) = (self.redirect_uri.clone(), self.state.clone());
-        ErrorResponse { redirect_uri, state, code, description }
-    }
-}
-
-/// Appends parameters to a redirect URI and keeps the query it has. [RFC 6749 §3.1.2]
-///
-/// [RFC 6749 §3.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1.2
-pub(crate) fn location(redirect_uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
-    // INVARIANT: the redirect URI matched a registered one, so it is a URL without fragment.
-    let Ok(mut url) = Url::parse(redirect_uri) else { return redirect_uri.to_owned() };
-    let mut query = url.query_pairs_mut();
-    for (name, value) in parameters {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    drop(query);
-    url.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &[(&str, &str)] = &[
-        ("response_type", "code"),
-        ("client_id", "app"),
-        ("redirect_uri", "https://app.example/cb?tenant=1"),
-        ("scope", "openid email"),
-        ("state", "s t"),
-        ("nonce", "n"),
-        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
-        ("code_challenge_method", "S256"),
-    ];
-
-    fn form(change: &[(&str, Option<&str>)]) -> String {
-        let kept = GOOD.iter().filter(|(name, _)| !change.iter().any(|(n, _)| n == name)).copied();
-        let changed = change.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
-        url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(kept.chain(changed))
-            .finish()
-    }
-
-    fn parsed(form: &str) -> Result<AuthorizationRequest, AuthorizationError> {
-        let app = ClientId::parse("app").unwrap();
-        let redirect_uris = [
-            RedirectUri::parse("https://app.example/cb?tenant=1").unwrap(),
-            RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
-        ];
-        let scopes = ScopeSet::parse("openid email claims-provider").unwrap();
-        read(form.as_bytes())?.check(Some(Registration {
-            client_id: &app,
-            redirect_uris: &redirect_uris,
-            scopes: &scopes,
-            authorization_code: true,
-        }))
-    }
-
-    #[track_caller]
-    fn check(change: &[(&str, Option<&str>)], expected: Result<(), &str>) {
-        let got = match parsed(&form(change)) {
-            Ok(_) => Ok(()),
-            Err(AuthorizationError::Redirect(error)) => Err(error.code().as_str()),
-            Err(AuthorizationError::Page(_)) => Err("page"),
-        };
-        assert_eq!(got, expected, "{change:?}");
-    }
-
-    #[test]
-    fn a_good_request_is_kept_whole() {
-        let request = parsed(&form(&[])).unwrap();
-        assert_eq!(request.state.as_deref(), Some("s t"));
-        assert_eq!(request.nonce.as_deref(), Some("n"));
-        assert_eq!(request.scope.to_string(), "email openid");
-        let issuer = Issuer::parse("https://sts.alice.example").unwrap();
-        assert_eq!(
-            request.success_location("c", &issuer),
-            "https://app.example/cb?tenant=1&code=c&state=s+t&iss=https%3A%2F%2Fsts.alice.example"
-        );
-        assert_eq!(
-            request.denied().location(&issuer),
-            "https://app.example/cb?tenant=1&error=access_denied\
-             &error_description=the+person+did+not+allow+this&state=s+t\
-             &iss=https%3A%2F%2Fsts.alice.example"
-        );
-        check(&[("redirect_uri", Some("http://127.0.0.1:49152/cb"))], Ok(()));
-        check(&[("prompt", Some("login consent")), ("max_age", Some("60"))], Ok(()));
-        check(&[("state", None), ("nonce", None)], Ok(()));
-        check(&[("unknown", Some("ignored"))], Ok(()));
-        assert_eq!(request.dpop_jkt, None);
-        let jkt = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
-        let bound = parsed(&form(&[("dpop_jkt", Some(jkt))])).unwrap();
-        assert_eq!(bound.dpop_jkt.map(|jkt| jkt.to_string()).as_deref(), Some(jkt));
-    }
-
-    #[test]
-    fn nobody_is_redirected_to_an_unknown_place() {
-        for client_id in [None, Some(""), Some("other"), Some("APP"), Some("app ")] {
-            check(&[("client_id", client_id)], Err("page"));
-        }
-        for redirect_uri in [
-            None,
-            Some(""),
-            Some("https://app.example/cb"),
-            Some("https://app.example/cb?tenant=1&x"),
-            Some("https://app.example/cb/?tenant=1"),
-            Some("https://app.example/CB?tenant=1"),
-            Some("https://app.example:443/cb?tenant=1"),
-            Some("https://APP.example/cb?tenant=1"),
-            Some("http://app.example/cb?tenant=1"),
-            Some("https://app.example.evil.example/cb?tenant=1"),
-            Some("https://app.example@evil.example/cb?tenant=1"),
-            Some("https://evil.example\\@app.example/cb?tenant=1"),
-            Some("https://app.example/cb?tenant=1#x"),
-            Some("https://app.example/x/../cb?tenant=1"),
-            Some("https://app.example/%63b?tenant=1"),
-            Some("https://app.example/cb?tenant=%31"),
-            Some("//app.example/cb?tenant=1"),
-            Some("javascript:alert(1)"),
-            Some("http://localhost:1/cb"),
-            Some("http://127.0.0.1:1/cb/"),
-            Some("http://127.0.0.2/cb"),
-            Some("https://127.0.0.1/cb"),
-            Some("https://app.example:8443/cb?tenant=1"),
-            Some("https://app.example:/cb?tenant=1"),
-            Some("https://www.app.example/cb?tenant=1"),
-            Some("https://app.example./cb?tenant=1"),
-            Some("https://example/cb?tenant=1"),
-            Some("https://app.example%2eevil.example/cb?tenant=1"),
-            // Cyrillic а for a, as it is and in punycode.
-            Some("https://\u{430}pp.example/cb?tenant=1"),
-            Some("https://xn--pp-6kc.example/cb?tenant=1"),
-            Some("https://user@app.example/cb?tenant=1"),
-            Some("https://user:password@app.example/cb?tenant=1"),
-            Some("https://@app.example/cb?tenant=1"),
-            Some("https://evil.example/@app.example/cb?tenant=1"),
-            Some("https://evil.example#@app.example/cb?tenant=1"),
-            Some("https://evil.example?@app.example/cb?tenant=1"),
-            Some("https:/app.example/cb?tenant=1"),
-            Some("https:\\\\app.example\\cb?tenant=1"),
-            Some("HTTPS://app.example/cb?tenant=1"),
-            Some("https://app.example/x/..;/cb?tenant=1"),
-            Some("https://app.example/x/%2e%2e/cb?tenant=1"),
-            Some("https://app.example/./cb?tenant=1"),
-            Some("https://app.example//cb?tenant=1"),
-            Some("https://app.example/cb;x?tenant=1"),
-            Some("https://app.example/cb?tenant=1&tenant=1"),
-            Some("https://app.example/cb?tenant=1&tenant=2"),
-            Some("https://app.example/cb?tenant=2"),
-            Some("https://app.example/cb?tenant=1&"),
-            Some("https://app.example/cb?Tenant=1"),
-            Some("https://app.example/cb?tenant=1\t"),
-            Some("https://app.example/\tcb?tenant=1"),
-            Some("\thttps://app.example/cb?tenant=1"),
-            Some(" https://app.example/cb?tenant=1"),
-            Some("https://app.example/cb?tenant=1\r\nx: y"),
-            Some("https://app.example/cb?tenant=1\0"),
-            Some("data:text/html,x"),
-        ] {
-            check(&[("redirect_uri", redirect_uri)], Err("page"));
-        }
-        let good = form(&[]);
-        let twice = |name: &str, value: &str| parsed(&format!("{good}&{name}={value}"));
-        let page = |error| Err(AuthorizationError::Page(error));
-        assert_eq!(twice("client_id", "app"), page(PageError::Client));
-        assert_eq!(twice("redirect_uri", "https://evil.example"), page(PageError::RedirectUri));
-    }
-
-    #[test]
-    fn every_other_error_reaches_the_client() {
-        check(&[("response_type", None)], Err("invalid_request"));
-        for response_type in ["token", "code id_token", "id_token", "none", "CODE"] {
-            let change = [("response_type", Some(response_type))];
-            check(&change, Err("unsupported_response_type"));
-        }
-        check(&[("response_mode", Some("fragment"))], Err("invalid_request"));
-        check(&[("response_mode", Some("form_post"))], Err("invalid_request"));
-        check(&[("code_challenge", None)], Err("invalid_request"));
-        check(&[("code_challenge_method", None)], Err("invalid_request"));
-        check(&[("code_challenge_method", Some("plain"))], Err("invalid_request"));
-        check(&[("code_challenge_method", Some("s256"))], Err("invalid_request"));
-        check(&[("code_challenge", Some("short"))], Err("invalid_request"));
-        for jkt in ["x", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs="] {
-            check(&[("dpop_jkt", Some(jkt))], Err("invalid_request"));
-        }
-        check(&[("scope", None)], Err("invalid_scope"));
-        for scope in ["openid admin", "openid  email", "*", "OPENID", "openid\temail"] {
-            check(&[("scope", Some(scope))], Err("invalid_scope"));
-        }
-        check(&[("prompt", Some("dance"))], Err("invalid_request"));
-        check(&[("max_age", Some("soon"))], Err("invalid_request"));
-        check(&[("prompt", Some("none login"))], Err("invalid_request"));
-        check(&[("request", Some("ey"))], Err("request_not_supported"));
-        check(&[("request_uri", Some("urn:x"))], Err("request_uri_not_supported"));
-        check(&[("state", Some("a\nb"))], Err("invalid_request"));
-    }
-
-    #[test]
-    fn a_repeated_parameter_is_refused_and_its_state_is_not_echoed() {
-        let error = parsed(&format!("{}&state=other", form(&[]))).unwrap_err();
-        let AuthorizationError::Redirect(error) = error else { panic!("{error:?}") };
-        let issuer = Issuer::parse("https://sts.alice.example").unwrap();
-        let location = error.location(&issuer);
-        assert!(location.contains("error=invalid_request"), "{location}");
-        assert!(!location.contains("state="), "{location}");
-        assert!(location.ends_with("iss=https%3A%2F%2Fsts.alice.example"), "{location}");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_form_panics_or_leads_elsewhere(form in ".{0,200}") {
-            let elsewhere = parsed(&form);
-            proptest::prop_assert!(matches!(elsewhere, Err(AuthorizationError::Page(_))));
-        }
-    }
 }

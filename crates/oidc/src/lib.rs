@@ -29,6 +29,7 @@
 //!     redirect_uris: &redirect_uris,
 //!     scopes: &scopes,
 //!     authorization_code: true,
+//!     resources: &[],
 //! };
 //!
 //! let request = authorize::read(

@@ -9,7 +9,7 @@ use countersign_oidc::Registration;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::ClientPolicy;
-use countersign_types::{ClientId, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern};
+use countersign_types::{ClientId, Issuer, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern};
 
 /// A registered client.
 #[derive(Debug)]
@@ -32,9 +32,10 @@ pub struct Client {
     pub client_credentials: bool,
     /// What it may do with the token exchange grant.
     pub exchange: ClientPolicy,
-    /// The resource servers that its access tokens of a person's grant are made out to, beside this
-    /// server: the default resource of [RFC 9068 §3](https://www.rfc-editor.org/rfc/rfc9068#section-3).
-    pub audiences: Vec<ResourceIdentifier>,
+    /// The resource server that its access tokens of a person's grant are made out to, beside this
+    /// server: the default resource of [RFC 9068 §3](https://www.rfc-editor.org/rfc/rfc9068#section-3). One
+    /// at most: each of several could use the token at the others.
+    pub audience: Option<ResourceIdentifier>,
     /// The audiences, beside itself, whose access tokens it may ask about.
     pub introspects: Vec<UrlPattern>,
     /// What its ID tokens are signed with.
@@ -48,12 +49,19 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn registration(&self) -> Registration<'_> {
+    /// What its tokens of a person's grant are for: this server, and its own resource server.
+    pub(crate) fn resources<'a>(&'a self, issuer: &'a Issuer) -> Vec<&'a str> {
+        let own = self.audience.as_ref().map(ResourceIdentifier::as_str);
+        std::iter::once(issuer.as_str()).chain(own).collect()
+    }
+
+    pub(crate) fn registration<'a>(&'a self, resources: &'a [&'a str]) -> Registration<'a> {
         Registration {
             client_id: &self.registered.id,
             redirect_uris: &self.redirect_uris,
             scopes: &self.scopes,
             authorization_code: self.authorization_code,
+            resources,
         }
     }
 }

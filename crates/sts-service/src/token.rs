@@ -16,9 +16,10 @@ use axum::response::Response;
 use countersign_client_auth::AuthenticatedClient;
 use countersign_client_auth::dpop::{self, DpopError, Expected, Presented, Target};
 use countersign_jwt::cnf::Confirmation;
+use countersign_oidc::authorize::RESOURCE;
 use countersign_oidc::code;
 use countersign_token_exchange::request;
-use countersign_types::{ClientId, Timestamp};
+use countersign_types::{ClientId, Params, Timestamp};
 use http::{HeaderMap, Method};
 
 use crate::app::Sts;
@@ -93,6 +94,16 @@ async fn respond(
         request::GRANT_TYPE => exchange::exchange(sts, &params, asker, now).await,
         _ => Err(TokenError::UnsupportedGrantType),
     }
+}
+
+/// Whether all that a request on a person's grant asks a token for is what its client's tokens are for.
+/// [RFC 8707 §2.2]
+///
+/// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
+fn check_resources(sts: &Sts, params: &Params, registered: &Client) -> Result<(), TokenError> {
+    let known = registered.resources(sts.issuer());
+    let is_known = params.all(RESOURCE).all(|resource| known.contains(&resource));
+    is_known.then_some(()).ok_or(TokenError::Target)
 }
 
 /// The proof of a key that the request has, if it has one, judged by all but whether it is new.

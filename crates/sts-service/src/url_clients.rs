@@ -130,7 +130,7 @@ fn client(found: UrlClient<'_, UrlClientTerms>) -> Client {
             ..terms.exchange.clone()
         },
         post_logout_redirect_uris: Vec::new(),
-        audiences: Vec::new(),
+        audience: None,
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
         dpop_bound_access_tokens: metadata.dpop_bound_access_tokens,

@@ -171,7 +171,7 @@ impl Place<'_> {
             refresh_token: client.grants.contains(&GrantConfig::RefreshToken),
             client_credentials: client.grants.contains(&GrantConfig::ClientCredentials),
             exchange,
-            audiences: client.audiences,
+            audience: client.audiences.into_iter().next(),
             introspects: client.introspect,
             scopes: client.scopes,
             id_token_algorithm: match client.id_token_alg {

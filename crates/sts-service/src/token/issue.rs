@@ -50,9 +50,8 @@ pub(super) async fn tokens(
     let (sign_in, keys) = (&grant.sign_in, sts.keys());
     // INVARIANT: nothing outlives its grant, so that a grant that is not kept any more is an end.
     let expires = now.after(sts.settings.access_token_lifetime).min(grant.expires);
-    let own = std::iter::once(sts.issuer().as_str());
-    let audience = own.chain(registered.audiences.iter().map(|resource| resource.as_str()));
-    let audience: Vec<_> = audience.map(str::to_owned).collect();
+    let audience = registered.resources(sts.issuer()).into_iter().map(str::to_owned);
+    let audience: Vec<_> = audience.collect();
     let speaks = scope.contains(CLAIMS_PROVIDER);
     let email = user.email.as_ref().map(|email| email.address());
     let by_policy = registered.exchange.email_in_access_token;

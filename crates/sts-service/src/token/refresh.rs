@@ -31,6 +31,7 @@ pub(super) async fn refresh(
     if renewal::is_of_another_issuer(&record.subject) {
         return renewal::refresh(sts, request, &record, asker, now).await;
     }
+    super::check_resources(sts, params, asker.registered)?;
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.

@@ -19,6 +19,7 @@ mod foreign;
 mod introspection;
 mod keys;
 mod languages;
+mod leading_on;
 mod logout;
 mod opaque;
 mod paths;

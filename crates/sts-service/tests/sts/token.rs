@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE}
 use serde_json::json;
 
 use crate::acting::dpop_proof;
+use crate::browser::Browser;
 use crate::support::*;
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn a_code_gives_an_access_token_and_an_id_token() {
 async fn rfc_9068_section_3_a_clients_tokens_are_for_its_own_api_too() {
     let api = "https://api.alice.example";
     let world = World::changing(|client| {
-        client.audiences = vec![ResourceIdentifier::parse(api).unwrap()];
+        client.audience = Some(ResourceIdentifier::parse(api).unwrap());
     });
     let code = world.code("alice", &[("scope", "openid offline_access")]).await;
     let first = world.redeem(&code).await.json();
@@ -79,6 +80,49 @@ async fn rfc_9068_section_3_a_clients_tokens_are_for_its_own_api_too() {
         assert_eq!(token.get("aud"), Some(&json!([STS, api])), "{name}");
         let id_token = claims(body["id_token"].as_str().unwrap());
         assert_eq!(id_token.get("aud"), Some(&json!("rqp-client")), "{name}");
+    }
+}
+
+/// RFC 8707 §2: what a token is asked for is what it is for, or nothing is given.
+#[tokio::test]
+async fn rfc_8707_section_2_a_resource_that_the_tokens_are_not_for_is_refused() {
+    let api = "https://api.alice.example";
+    let world = World::changing(|client| {
+        client.audience = Some(ResourceIdentifier::parse(api).unwrap());
+    });
+    let browser = Browser::new(&world);
+    browser.sign_in("alice", &[("scope", "openid offline_access")]).await;
+    let offline = [("scope", "openid offline_access"), ("prompt", "consent")];
+    let code = async || {
+        let page = browser.authorize(&offline).await;
+        let answer = browser.submit(&page, &[("decision", "allow")]).await;
+        answer.location("code").unwrap()
+    };
+    for (resource, is_known) in [(api, true), (STS, true), (RS, false), ("x", false)] {
+        let answer = browser.authorize(&[("resource", resource)]).await;
+        let error = (!is_known).then(|| "invalid_target".to_owned());
+        assert_eq!(answer.location("error"), error, "{resource}");
+
+        let code = code().await;
+        let asked = ("resource", resource);
+        let fields = [&redemption(&code)[..], &[asked]].concat();
+        let first = world.token(&fields).await;
+        let first = if is_known {
+            first.json()
+        } else {
+            assert_eq!(first.error(), (400, "invalid_target".to_owned()), "{resource}");
+            // The code is as good as before.
+            world.redeem(&code).await.json()
+        };
+        let refresh = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", first["refresh_token"].as_str().unwrap()),
+            ("client_id", "rqp-client"),
+            ("client_secret", SECRET),
+        ];
+        let refreshed = world.token(&[&refresh[..], &[asked]].concat()).await;
+        let status = if is_known { 200 } else { 400 };
+        assert_eq!(refreshed.status.as_u16(), status, "{resource} {}", refreshed.text);
     }
 }
 

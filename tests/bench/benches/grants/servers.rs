@@ -56,7 +56,7 @@ pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
         scopes: scopes.clone(),
         authorization_code: true,
         refresh_token: true,
-        audiences: Vec::new(),
+        audience: None,
         introspects: vec![UrlPattern::parse(STS).unwrap()],
         client_credentials: false,
         exchange: ClientPolicy {

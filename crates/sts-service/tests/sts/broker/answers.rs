@@ -349,6 +349,26 @@ async fn what_is_logged_holds_no_secret() {
 /// What a code of the provider looks like in a log line that shows one.
 const UNIVERSITY_CODE: &str = "code=code-";
 
+/// Whoever is away while the server is restarted is told so, is not signed in, and begins again.
+#[tokio::test]
+async fn a_login_that_was_under_way_over_a_restart_ends_on_a_page() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    let request = case.chosen(&browser, "library", &[]).await;
+    let query = case.provider.lets_in(&request, Provider::claims(&request, "7"));
+    let after = case.restarted(both());
+    let same = Browser::new(&after.world);
+    same.set_cookie("__Host-login", &browser.cookie("__Host-login").unwrap());
+    let page = same.get(&format!("/login/callback/library?{query}")).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::FORBIDDEN, ""), "{}", page.text);
+    assert!(page.text.contains("or this server was restarted"), "{}", page.text);
+    assert!(is_nobody(&same).await);
+    assert_eq!(case.provider.count("/token"), 0, "nothing is asked for it");
+    assert!(after.people.imported().is_empty());
+    let again = after.arrives(&same, ("library", "7"), &[], |_| {}).await;
+    assert!(again.location("code").is_some(), "{}", again.text);
+}
+
 /// CSP3 form-action: a browser comes here by the redirect after the other provider's form, and would hold
 /// the next one to what that form's page allows.
 #[tokio::test]

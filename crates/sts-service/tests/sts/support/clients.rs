@@ -79,7 +79,7 @@ pub(super) fn client(id: &str, credentials: Credentials) -> Client {
             ..ClientPolicy::default()
         },
         post_logout_redirect_uris: vec![RedirectUri::parse("https://app.example/bye").unwrap()],
-        audiences: Vec::new(),
+        audience: None,
         introspects: Vec::new(),
         id_token_algorithm: Algorithm::Rs256,
         dpop_bound_access_tokens: false,
