@@ -189,7 +189,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let documents =
         ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let further = file.registrations.as_ref().map_or_else(ScopeSet::empty, |it| it.scopes.clone());
-    let scopes = file.clients.iter().fold(further, |all, client| all.union(&client.scopes));
+    let of_files = file.clients.iter().fold(further, |all, client| all.union(&client.scopes));
+    let rules = file.url_clients.iter();
+    let scopes = rules.fold(of_files.clone(), |all, rule| all.union(&rule.scopes));
     let clients = clients(path, file.clients)?;
     let own = Own { issuer: &file.issuer, email_domains: &email_domains, clients: &clients };
     Ok(Config {
@@ -202,7 +204,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         }),
         registrations: file.registrations.map(|registrations| {
             let directory = config::relative_to(path, &registrations.directory);
-            Registrations::new(directory, scopes.clone())
+            Registrations::new(directory, of_files)
         }),
         trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
         upstreams,

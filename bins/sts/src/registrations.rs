@@ -71,7 +71,7 @@ pub struct Registrations {
 }
 
 impl Registrations {
-    /// `scopes` is all that its clients may ask for: what the server's metadata lists.
+    /// `scopes` is all that its clients may ask for.
     pub(crate) fn new(path: PathBuf, scopes: ScopeSet) -> Self {
         Self { refused: Refusals::new(path.join("disabled")), path, scopes }
     }

@@ -45,7 +45,7 @@ scopes = ["openid"]
 [[url_clients]]
 id = "https://*.services.example/client"
 grants = ["client_credentials"]
-scopes = ["openid"]
+scopes = ["openid", "letters"]
 
 [danger]
 plain_http = true
@@ -156,6 +156,7 @@ fn what_cannot_be_a_client_is_refused() {
         ("a person", changed("\"added\"", "\"person-1\""), "taken"),
         ("a foreign name", changed("\"added\"", "\"foreign-1\""), "id"),
         ("a scope of nobody", changed("\"read\"", "\"write\""), "registrations.scopes"),
+        ("a scope of a rule", changed("\"read\"", "\"letters\""), "registrations.scopes"),
         ("a key of nobody", changed("name", "admin = true\nname"), "admin"),
         ("no secret", changed("secret_sha256", "# "), "secret"),
         ("not TOML", "id".to_owned(), "line"),

@@ -202,6 +202,23 @@ fn nobody_is_explained_a_policy_that_is_not_there() {
     assert_eq!(error.key, "delegation.explain_to", "{error}");
 }
 
+/// X-2: what any client may ask for is in the metadata, whichever way the client is known.
+#[tokio::test]
+async fn the_scopes_of_clients_with_a_url_are_listed() {
+    let rule = r#"
+[[url_clients]]
+id = "https://*.services.example/client"
+grants = ["client_credentials"]
+scopes = ["letters.read", "openid"]
+
+[danger]"#;
+    let config = load_text("url-scopes", &SMALL.replace("[danger]", rule)).unwrap();
+    let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    let (_, metadata) = status(router, "/.well-known/openid-configuration").await;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    assert_eq!(metadata["scopes_supported"], serde_json::json!(["letters.read", "openid"]));
+}
+
 #[track_caller]
 fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{name}: {from}");

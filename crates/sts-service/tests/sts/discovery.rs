@@ -96,7 +96,8 @@ async fn x_2_the_metadata_is_this_and_nothing_else() {
         "revocation_endpoint": under("revoke"),
         "end_session_endpoint": under("logout"),
         "claims_endpoint": under("claims"),
-        "scopes_supported": ["claims-provider", "email", "openid", "profile"],
+        "scopes_supported":
+            ["claims-provider", "email", "get", "offline_access", "openid", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported":
@@ -124,6 +125,10 @@ async fn x_2_the_metadata_is_this_and_nothing_else() {
         ],
     });
     assert_eq!(metadata, expected);
+    let listed = metadata["scopes_supported"].as_array().unwrap();
+    for scopes in world.scopes_of_clients() {
+        assert!(scopes.iter().all(|scope| listed.contains(&json!(scope))), "{scopes} {listed:?}");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(crate) use requests::{
 };
 pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
 
-use clients::{Refusing, client, secret, url_clients};
+use clients::{Refusing, SCOPES, client, secret, url_clients};
 use requests::form;
 use seams::Counting;
 
@@ -218,6 +218,7 @@ impl World {
             SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
         ];
         let clients = Arc::new(Refusing {
+            scopes: clients.iter().map(|client| client.scopes.clone()).collect(),
             all: url_clients(StaticClients::new(clients), &documents, &clock),
             refused: Mutex::default(),
         });
@@ -227,7 +228,7 @@ impl World {
                 settings: Settings {
                     name: "alice.example".into(),
                     email_domains: ["alice.example".to_owned()].into(),
-                    scopes: ScopeSet::parse("openid email profile claims-provider").unwrap(),
+                    scopes: ScopeSet::parse(SCOPES).unwrap(),
                     session_lifetime: Lifetime::from_secs(SESSION),
                     access_token_lifetime: Lifetime::from_secs(300),
                     id_token_lifetime: Lifetime::from_secs(300),
@@ -249,6 +250,11 @@ impl World {
         );
         let sts = Arc::new(sts);
         Self { router: app(Arc::clone(&sts)), sts, clock, audit, documents, clients }
+    }
+
+    /// What each client may ask for.
+    pub(crate) fn scopes_of_clients(&self) -> &[ScopeSet] {
+        &self.clients.scopes
     }
 
     /// Refuses a client from now on, or takes it back.

@@ -18,6 +18,8 @@ use super::{CALLBACK, Documents, RS, TestClock};
 /// Clients of which some may be refused.
 pub(super) struct Refusing {
     pub(super) all: UrlClients,
+    /// What they may ask for, each.
+    pub(super) scopes: Vec<ScopeSet>,
     pub(super) refused: Mutex<std::collections::BTreeSet<ClientId>>,
 }
 
@@ -58,6 +60,9 @@ impl Clients for Refusing {
     }
 }
 
+/// What they may ask for.
+pub(super) const SCOPES: &str = "openid email profile offline_access claims-provider get";
+
 pub(super) fn client(id: &str, credentials: Credentials) -> Client {
     Client {
         registered: RegisteredClient { id: ClientId::parse(id).unwrap(), credentials },
@@ -67,7 +72,7 @@ pub(super) fn client(id: &str, credentials: Credentials) -> Client {
             RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
             RedirectUri::parse("http://[::1]/cb").unwrap(),
         ],
-        scopes: ScopeSet::parse("openid email profile offline_access claims-provider get").unwrap(),
+        scopes: ScopeSet::parse(SCOPES).unwrap(),
         authorization_code: true,
         refresh_token: true,
         client_credentials: true,
