@@ -1,7 +1,10 @@
 //! From a configuration to a server.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use countersign_cedar::uma::Rules as UmaRules;
+use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_fetch::{Fetch, HttpFetch};
 use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{
@@ -66,12 +69,15 @@ pub fn compose_with_owners(
         let rules = UrlClientRules::new(documents, config.url_clients);
         clients = Arc::new(UrlClients::new(clients, rules));
     }
+    let policies = policies(&config.serving.file, &config.policies)?;
+    let policy = CedarUma::new(Arc::clone(&policies), config.policy)
+        .map_err(|error| ConfigError::because(&config.serving.file, "policies", &error))?;
     let mut uma = Uma::new(
         config.uma,
         UmaSeams {
             engine,
             clients,
-            policy: Arc::new(config.policy),
+            policy: Arc::new(policy),
             discovery: Arc::new(NetworkDiscovery::new(issuers, keys)),
             audit,
             clock: clock(),
@@ -82,7 +88,12 @@ pub fn compose_with_owners(
         uma = uma.with_console(console, fetch)?;
     }
     let uma = Arc::new(uma);
-    Ok((Composed::new(app(Arc::clone(&uma)), config.serving.listen, transport), uma))
+    let mut composed = Composed::new(app(Arc::clone(&uma)), config.serving.listen, transport);
+    if !config.policies.is_empty() {
+        // What is wrong with a file has been logged, and the policies that were there stay in use.
+        composed = composed.with_task(|reload| reload.read_again(move || drop(policies.refresh())));
+    }
+    Ok((composed, uma))
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.
@@ -92,6 +103,7 @@ pub fn compose_with_owners(
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
     somebody_answers(config)?;
+    policies(file, &config.policies)?;
     config.serving.transport()?;
     fetch(config)?;
     if let Some(path) = &config.serving.store {
@@ -101,11 +113,25 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The administrator's policies, validated.
+fn policies(file: &Path, paths: &[PathBuf]) -> Result<Arc<PolicyFiles<UmaRules>>, ConfigError> {
+    let opened = PolicyFiles::open_as(uma::SCHEMA, paths.iter().cloned());
+    opened.map(Arc::new).map_err(|error| ConfigError::because(file, "policies", &error))
+}
+
 /// Deny by default: what nobody could answer would wait for nothing.
 fn somebody_answers(config: &Config) -> Result<(), ConfigError> {
-    let Some(key) = &config.asks_owner else { return Ok(()) };
-    let reason = "ask: nobody could answer, since [[owners]] names nobody for the owner";
-    Err(ConfigError::new(&config.serving.file, key.as_str(), reason))
+    let file = &config.serving.file;
+    let nobody = |key: &str| {
+        let reason = "ask: nobody could answer, since [[owners]] names nobody for the owner";
+        Err(ConfigError::new(file, key, reason))
+    };
+    match &config.asks_owner {
+        Some(key) => nobody(key),
+        None if config.console.is_some() => Ok(()),
+        None if policies(file, &config.policies)?.current().asks() => nobody("policies"),
+        None => Ok(()),
+    }
 }
 
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {

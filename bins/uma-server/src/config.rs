@@ -17,9 +17,10 @@ use countersign_host::serving::{Serving, ServingConfig, StoreConfig};
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern};
 use countersign_uma::assessment::{PartialGrants, Settings};
+use countersign_uma::issuers::{IssuerRule, Issuers};
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
-use countersign_uma::{Protection, rpt};
+use countersign_uma::{Protection, case, process, rpt};
 use countersign_uma_service::console::ConsoleSetup;
 use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms};
 use serde::Deserialize;
@@ -42,6 +43,8 @@ pub struct Config {
     pub documents: ClientDocumentsConfig,
     /// Who may reach what.
     pub policy: Rules,
+    /// Where the administrator's policies in Cedar are: files, and directories of them.
+    pub policies: Vec<PathBuf>,
     /// The key of the first policy by which an owner is asked whom nobody can answer for; `None` if there
     /// is none.
     pub asks_owner: Option<String>,
@@ -72,6 +75,10 @@ struct File {
     limits: LimitsConfig,
     #[serde(default)]
     danger: DangerConfig,
+    #[serde(default)]
+    policies: Vec<PathBuf>,
+    #[serde(default)]
+    issuers: Vec<IssuerRule>,
     resource_servers: Vec<ResourceServerConfig>,
     clients: Vec<ClientConfig>,
     #[serde(default)]
@@ -93,6 +100,7 @@ struct Outbound {
 struct Assessment {
     partial_grants: PartialGrants,
     refused_issuers: BTreeSet<Issuer>,
+    only_listed_issuers: bool,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +111,8 @@ struct Lifetimes {
     rpt: Lifetime,
     claims_token: Lifetime,
     kept_claims: Lifetime,
+    waiting: Lifetime,
+    poll_interval: Lifetime,
     refresh: Option<Lifetime>,
 }
 
@@ -115,6 +125,8 @@ impl Default for Lifetimes {
             rpt: rpt::LIFETIME,
             claims_token: five_minutes,
             kept_claims: five_minutes,
+            waiting: case::LIFETIME,
+            poll_interval: Lifetime::from_secs(5),
             refresh: None,
         }
     }
@@ -127,6 +139,9 @@ struct LimitsConfig {
     resources: Option<NonZeroUsize>,
     tickets: Option<NonZeroU32>,
     pats: Option<NonZeroU32>,
+    cases: Option<NonZeroUsize>,
+    cases_of_a_domain: Option<NonZeroUsize>,
+    shares: Option<NonZeroUsize>,
 }
 
 #[derive(Default, Deserialize)]
@@ -197,7 +212,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     }
     let roots = file.outbound.roots.as_deref();
     let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
-    let uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
+    let issuers = issuers(path, file.issuers, &file.assessment)?;
+    let mut uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
+    uma.settings.issuers = issuers;
     let holders: Vec<(ClientId, OwnerId)> = file
         .resource_servers
         .iter()
@@ -223,10 +240,20 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         url_clients: url_clients.collect(),
         documents,
         policy,
+        policies: file.policies.iter().map(|file| config::relative_to(path, file)).collect(),
         asks_owner,
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
         console,
     })
+}
+
+fn issuers(
+    path: &Path,
+    rules: Vec<IssuerRule>,
+    assessment: &Assessment,
+) -> Result<Issuers, ConfigError> {
+    let only_these = assessment.only_listed_issuers;
+    Issuers::new(rules, only_these).map_err(|error| ConfigError::because(path, "issuers", &error))
 }
 
 fn uma(
@@ -242,6 +269,8 @@ fn uma(
         ("rpt", lifetimes.rpt, MAX_LIFETIME),
         ("claims_token", lifetimes.claims_token, MAX_CLAIMS_TOKEN),
         ("kept_claims", lifetimes.kept_claims, MAX_LIFETIME),
+        ("waiting", lifetimes.waiting, MAX_WAITING),
+        ("poll_interval", lifetimes.poll_interval, process::MAX_INTERVAL),
     ] {
         config::check_lifetime(path, key, lifetime, longest)?;
     }
@@ -255,6 +284,8 @@ fn uma(
         rpt_lifetime: lifetimes.rpt,
         claims_token_lifetime: lifetimes.claims_token,
         kept_claims_lifetime: lifetimes.kept_claims,
+        waiting_lifetime: lifetimes.waiting,
+        poll_interval: lifetimes.poll_interval,
         partial_grants: assessment.partial_grants,
         refused_issuers: assessment.refused_issuers,
         ..Settings::new(issuer)
@@ -264,11 +295,18 @@ fn uma(
     uma.limits.resources = limits.resources.map_or(default.resources, NonZeroUsize::get);
     uma.limits.tickets = limits.tickets.map_or(default.tickets, NonZeroU32::get);
     uma.limits.pats = limits.pats.map_or(default.pats, NonZeroU32::get);
+    let most = |limit: Option<NonZeroUsize>, default| limit.map_or(default, NonZeroUsize::get);
+    uma.limits.cases = most(limits.cases, default.cases);
+    uma.limits.cases_of_a_domain = most(limits.cases_of_a_domain, default.cases_of_a_domain);
+    uma.limits.shares = most(limits.shares, default.shares);
     Ok(uma)
 }
 
 /// A day: a longer life of any of these is a mistake.
 const MAX_LIFETIME: Lifetime = Lifetime::from_secs(86_400);
+
+/// A question that nobody answers for longer is forgotten: 90 days.
+const MAX_WAITING: Lifetime = Lifetime::from_secs(90 * 86_400);
 
 /// For so long, at most, claims are taken to be true that were verified once: 30 days.
 const MAX_REFRESH: Lifetime = Lifetime::from_secs(30 * 86_400);

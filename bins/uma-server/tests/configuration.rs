@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign_host::{ConfigError, Seams};
 use countersign_testkit::directory::only_for_its_owner;
 use countersign_testkit::{networks, unusable_files};
-use countersign_types::Lifetime;
+use countersign_types::{EmailAddress, Lifetime};
 use countersign_uma_server::{Config, check, compose, load};
 use countersign_uma_service::LogAudit;
 use http::Request;
@@ -75,13 +75,15 @@ fn the_example_is_loaded() {
 fn what_the_example_calls_defaults_are_the_defaults() {
     let example = load_text("defaults", &example()).unwrap().uma;
     let small = load_text("small", SMALL).unwrap().uma;
-    let lifetimes = |uma: &countersign_uma_service::UmaConfig| -> [Lifetime; 5] {
+    let lifetimes = |uma: &countersign_uma_service::UmaConfig| -> [Lifetime; 7] {
         [
             uma.pat_lifetime,
             uma.settings.ticket_lifetime,
             uma.settings.rpt_lifetime,
             uma.settings.claims_token_lifetime,
             uma.settings.kept_claims_lifetime,
+            uma.settings.waiting_lifetime,
+            uma.settings.poll_interval,
         ]
     };
     assert_eq!(lifetimes(&example), lifetimes(&small));
@@ -110,6 +112,8 @@ fn every_commented_setting_is_known() {
         ("# keys = \"rqp-client.jwks\"", "clients[0].secret"),
         ("# secret_sha256 =", "resource_servers[0].secret"),
         ("# refresh = 3600", ""),
+        ("# policies = [", ""),
+        ("# [[issuers]]\n# issuer =", ""),
     ] {
         let text = example();
         assert!(text.contains(commented));
@@ -276,7 +280,12 @@ fn a_bad_value_is_named() {
     check_refused("[danger]", ticket, "lifetimes.ticket", "from 1 to");
     let claims_token = "[lifetimes]\nclaims_token = 301\n[danger]";
     check_refused("[danger]", claims_token, "lifetimes.claims_token", "from 1 to 300");
-    for limit in ["resources", "tickets", "pats"] {
+    for (interval, limit) in [("waiting = 7776001", "7776000"), ("poll_interval = 301", "300")] {
+        let lifetimes = format!("[lifetimes]\n{interval}\n[danger]");
+        let (key, _) = interval.split_once(' ').unwrap();
+        check_refused("[danger]", &lifetimes, &format!("lifetimes.{key}"), limit);
+    }
+    for limit in ["resources", "tickets", "pats", "cases", "cases_of_a_domain", "shares"] {
         let limits = format!("[limits]\n{limit} = 0\n[danger]");
         check_refused("[danger]", &limits, &format!("limits.{limit}"), "nonzero");
     }
@@ -290,6 +299,67 @@ fn a_bad_value_is_named() {
     for (who, reason) in [everybody, ("domains = [\"localhost\"]", "not a domain name")] {
         check_refused(rule, who, "resource_servers[0].policy[0]", reason);
     }
+}
+
+#[test]
+fn what_issuers_may_say_is_configured() {
+    let host =
+        "[[issuers]]\nissuer = \"https://h.example\"\ndomains = [\"A.example\"]\nhosted = true";
+    let text = SMALL.replace("[danger]", &format!("{host}\n[danger]"));
+    let issuers = load_text("issuers", &text).unwrap().uma.settings.issuers;
+    let host_of = |email: &str| issuers.host(&EmailAddress::parse(email).unwrap()).cloned();
+    assert_eq!(host_of("x@a.example").unwrap().as_str(), "https://h.example");
+    assert_eq!(host_of("x@b.example"), None);
+    for (rules, key, reason) in [
+        ("issuer = \"https://h.example\"\nhosted = true", "issuers", "domains that are named"),
+        ("issuer = \"http://h.example\"", "issuers[0].issuer", "https"),
+        (
+            "issuer = \"https://h.example\"\ndomains = [\"localhost\"]",
+            "issuers[0].domains",
+            "domain name",
+        ),
+        ("issuer = \"https://h.example\"\nclaim = []", "issuers[0].claim", "unknown field"),
+    ] {
+        let text = SMALL.replace("[danger]", &format!("[[issuers]]\n{rules}\n[danger]"));
+        let error = load_text("issuers-refused", &text).unwrap_err();
+        assert!(error.key.starts_with(key), "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+    }
+}
+
+/// A policy that is no policy is named by its file and line, before anything is served.
+#[test]
+fn policies_are_validated_at_the_start() {
+    let text = format!("policies = [\"policies\"]\n{SMALL}");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policies").join("policies");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("a.cedar");
+    for (policy, reason) in [
+        (
+            "// nothing\n\n@id(\"x\") permit (principal, action, resource) when { };",
+            "a.cedar: line 3: ",
+        ),
+        ("permit (principal, action, resource);", "a.cedar: rule 1 has no @id"),
+        (
+            "@id(\"x\") permit (principal, action == Action::\"read\", resource);",
+            "do not fit the schema",
+        ),
+        ("@id(\"x\") @ask permit (principal, action, resource);", "nobody could answer"),
+    ] {
+        std::fs::write(&file, policy).unwrap();
+        let config = load_text("policies", &text).unwrap();
+        let error = check(&config).unwrap_err();
+        assert_eq!(error.key, "policies", "{error}");
+        assert!(error.reason.contains(reason), "{error}");
+        assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_err(), "{policy}");
+    }
+    std::fs::write(&file, "@id(\"x\") forbid (principal, action, resource);").unwrap();
+    check(&load_text("policies", &text).unwrap()).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    check(&load_text("policies", &text).unwrap()).unwrap();
+    std::fs::remove_dir(&directory).unwrap();
+    let error = check(&load_text("policies", &text).unwrap()).unwrap_err();
+    assert!(error.reason.contains("cannot be read"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::str::FromStr as _;
 
+use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
     Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
     PolicySet, Request, Schema, ValidationMode, Validator,
@@ -196,7 +197,7 @@ fn add(set: &mut PolicySet, source: &Source<'_>) -> Result<(), PolicyError> {
     let source_name = || source.name.to_owned();
     let read = PolicySet::from_str(source.text).map_err(|error| PolicyError::Syntax {
         source_name: source_name(),
-        reason: error.to_string(),
+        reason: with_line(source.text, &DetailedError::from(&error)),
     })?;
     if read.templates().next().is_some() {
         return Err(PolicyError::Template { source_name: source_name() });
@@ -213,6 +214,15 @@ fn add(set: &mut PolicySet, source: &Source<'_>) -> Result<(), PolicyError> {
         })?;
     }
     Ok(())
+}
+
+/// What is wrong, and in which line.
+fn with_line(text: &str, error: &DetailedError) -> String {
+    let labels = error.source_locations.iter();
+    let mut labels = labels.chain(error.related.iter().flat_map(|error| &error.source_locations));
+    let before = labels.next().and_then(|label| text.get(..label.loc.start));
+    let line = before.map(|before| before.matches('\n').count().saturating_add(1));
+    line.map_or_else(|| error.message.clone(), |line| format!("line {line}: {}", error.message))
 }
 
 /// The identifier is text, whatever is in it: it is never parsed.

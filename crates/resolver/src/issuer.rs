@@ -212,6 +212,16 @@ impl IssuerResolver {
         Ok(DiscoveredIssuer { issuer: named.issuer.clone(), jwks_uri, via: named.via })
     }
 
+    /// The keys of an issuer that is known by its identifier, by its OpenID metadata: no domain is asked.
+    ///
+    /// # Errors
+    /// [`DiscoveryError::Metadata`], [`DiscoveryError::NoKeys`].
+    pub async fn keys_of(&self, issuer: &Issuer) -> Result<EndpointUrl, DiscoveryError> {
+        let metadata = self.metadata_of(issuer, DocumentKind::OpenId).await?;
+        let keys = metadata.jwks_uri.clone();
+        keys.ok_or_else(|| DiscoveryError::NoKeys { issuer: issuer.clone() })
+    }
+
     async fn ask(&self, address: &EmailAddress) -> Result<Named, DiscoveryError> {
         let domain = address.domain();
         if !self.named.has_found(address) && !self.budget.take(domain) {

@@ -41,6 +41,19 @@ pub trait Discovery: Send + Sync {
         email: &'a EmailAddress,
     ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>>;
 
+    /// An issuer of whom an administrator says that it speaks for somebody's address: only its
+    /// metadata is looked for.
+    ///
+    /// # Errors
+    /// [`NotDiscovered`], and so it is wherever this is not offered.
+    fn host<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+        let _ = issuer;
+        Box::pin(async { Err(NotDiscovered("no issuer is looked for by its name".to_owned())) })
+    }
+
     /// The keys of a discovered issuer, among them `kid` if it has that one. The key id comes from
     /// an unverified token.
     ///
@@ -77,6 +90,17 @@ impl Discovery for NetworkDiscovery {
             let found = self.issuers.resolve(email).await;
             let found = found.map_err(|error| NotDiscovered::because(&error))?;
             Ok(DiscoveredIssuer { issuer: found.issuer, jwks_uri: found.jwks_uri })
+        })
+    }
+
+    fn host<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+        Box::pin(async move {
+            let found = self.issuers.keys_of(issuer).await;
+            let jwks_uri = found.map_err(|error| NotDiscovered::because(&error))?;
+            Ok(DiscoveredIssuer { issuer: issuer.clone(), jwks_uri })
         })
     }
 

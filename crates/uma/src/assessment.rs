@@ -42,15 +42,18 @@ use std::collections::BTreeSet;
 use countersign_claims_token::read::{self, CheckedClaims};
 use countersign_client_auth::AuthenticatedClient;
 use countersign_types::identifier::is_at_or_below;
-use countersign_types::{Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType};
+use countersign_types::{
+    EmailAddress, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp, TokenType,
+};
 use serde::Deserialize;
 
 use crate::case;
 use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError, RefusedScope, RefusedTarget, TokenRequest};
+use crate::issuers::Issuers;
 use crate::permission::Registered;
 use crate::person::Person;
-use crate::policy::RequiredClaim;
+use crate::policy::{RequiredClaim, Revision};
 use crate::process::{Presented, Process, TicketError};
 use crate::protection::{ResourceParameter, ResourceServer};
 use crate::rpt::{self, Rpt};
@@ -83,6 +86,8 @@ pub struct Settings {
     /// Issuers whose word counts for nothing here, however they spell themselves, and those below
     /// them.
     pub refused_issuers: BTreeSet<Issuer>,
+    /// Which issuer may say what of whose people, where that is limited.
+    pub issuers: Issuers,
 }
 
 impl Settings {
@@ -99,6 +104,7 @@ impl Settings {
             poll_interval: Lifetime::from_secs(5),
             partial_grants: PartialGrants::Refuse,
             refused_issuers: BTreeSet::new(),
+            issuers: Issuers::unlimited(),
         }
     }
 
@@ -107,6 +113,20 @@ impl Settings {
     pub fn refuses(&self, issuer: &Issuer) -> bool {
         let is_this = |no: &Issuer| is_at_or_below(issuer.as_str(), no.as_str());
         self.refused_issuers.iter().any(is_this)
+    }
+
+    /// Whether this issuer may say anything of who has this address.
+    #[must_use]
+    pub fn hears(&self, issuer: &Issuer, email: &EmailAddress) -> bool {
+        !self.refuses(issuer) && self.issuers.admit(issuer, email)
+    }
+
+    /// The revision of the policy and of what else the answers rest on.
+    pub(crate) fn revision(&self, policy: Revision) -> Revision {
+        match self.issuers.revision() {
+            None => policy,
+            issuers => Revision::joined([Some(policy), issuers]),
+        }
     }
 }
 
@@ -339,8 +359,10 @@ impl Core<'_> {
     fn kept_person(&self) -> Option<Person> {
         let Settings { kept_claims_lifetime, .. } = self.facts.settings;
         let kept = self.process.kept()?;
+        let settings = self.facts.settings;
         let fresh = self.facts.now < kept.verified.after(*kept_claims_lifetime);
-        fresh.then(|| kept.person.clone())
+        let is_heard = settings.hears(&kept.person.iss, &kept.person.email);
+        (fresh && is_heard).then(|| settings.issuers.heard(kept.person.clone()))
     }
 
     /// Asks for a claims token: a fresh ticket, and the e-mail address, from the issuer that is

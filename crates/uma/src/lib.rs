@@ -15,6 +15,7 @@
 //! | [`rpt`] | what an RPT stands for and what introspection says of it | [UF §5.1.1] |
 //! | [`refresh`] | what a refresh token is worth | [UG §3.6] |
 //! | [`case`] | what a resource owner is asked about a person, and what they say | [UG §3.3.6] |
+//! | [`issuers`] | which issuer may say what of whose people, where that is limited | |
 //! | [`person`] | the requesting party, as a verified claims token describes them | |
 //! | [`check`] | the names of the checks, for logs and for people | |
 //!
@@ -80,6 +81,7 @@ pub mod assessment;
 pub mod case;
 pub mod check;
 pub mod grant;
+pub mod issuers;
 pub mod permission;
 pub mod person;
 pub mod policy;
@@ -93,6 +95,7 @@ pub use assessment::{Assessment, Ended, Outcome};
 pub use case::{Case, PersonId};
 pub use check::Check;
 pub use grant::{GrantError, TokenRequest};
+pub use issuers::Issuers;
 pub use person::Person;
 pub use policy::Policy;
 pub use process::Process;

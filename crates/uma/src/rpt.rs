@@ -122,10 +122,12 @@ impl Rpt {
 
     /// What of the permissions still holds.
     fn permissions_now(&self, current: Current<'_>) -> Vec<Permission> {
-        if self.person.as_ref().is_some_and(|person| current.settings.refuses(&person.iss)) {
+        let settings = current.settings;
+        if self.person.as_ref().is_some_and(|person| !settings.hears(&person.iss, &person.email)) {
             return Vec::new();
         }
         let revision = current.policy.revision(&self.protection, current.now);
+        let revision = settings.revision(revision);
         let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
         let still = |permission: &Permission| {
             let resource = current.registered.get(&permission.resource_id)?;
@@ -160,13 +162,15 @@ impl Rpt {
         scopes: &ScopeSet,
         current: Current<'_>,
     ) -> ScopeSet {
+        let heard = |person| current.settings.issuers.heard(person);
+        let person = self.person.clone().map(heard);
         let permitted = scopes.iter().filter(|scope| {
             let ruling = current.policy.assess(&PolicyRequest {
                 protection: &self.protection,
                 resource_id: &permission.resource_id,
                 resource,
                 scope,
-                person: self.person.as_ref(),
+                person: person.as_ref(),
                 client: &self.client,
                 now: current.now,
             });
@@ -353,6 +357,26 @@ mod tests {
         assert_eq!(check(&own, &renamed, 1000), inactive());
         let secret = Department { resource: Some("secret"), ..department("get put") };
         assert_eq!(check_under(&secret, &settings(), &own, &renamed, 1000)["active"], true);
+    }
+
+    #[test]
+    fn an_issuer_that_is_heard_less_takes_permissions_along() {
+        let (own, all) = (protection("bob", "rs"), registered(r#"["get","put"]"#));
+        let policy = department("get put");
+        for (rule, stands) in [
+            (json!({"domains": ["a.example"]}), true),
+            (json!({"claims": ["department"]}), true),
+            (json!({"claims": ["team"]}), false),
+            (json!({"domains": ["b.example"]}), false),
+        ] {
+            let mut settings = settings();
+            let mut rule = rule;
+            rule["issuer"] = json!("https://sts.a.example");
+            let rules = vec![serde_json::from_value(rule.clone()).unwrap()];
+            settings.issuers = crate::Issuers::new(rules, false).unwrap();
+            let answer = check_under(&policy, &settings, &own, &all, 1000);
+            assert_eq!(answer["active"], stands, "{rule}");
+        }
     }
 
     #[test]

@@ -113,6 +113,12 @@ impl Rules {
         about.any(|about| self.opened.contains_key(&about))
     }
 
+    /// Whether any rule has the owner asked.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.says.values().any(|says| *says == Says::Ask)
+    }
+
     /// The claims that rules may depend on.
     pub(super) const fn claims(&self) -> &BTreeSet<String> {
         &self.claims

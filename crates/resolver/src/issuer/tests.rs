@@ -302,3 +302,17 @@ async fn made_up_addresses_are_asked_about_so_often_and_push_nothing_out() {
     assert!(of(ALICE).await.is_ok(), "whom an issuer is known for is asked about all the same");
     assert_eq!(asked("alice.example"), before + 21);
 }
+
+/// Of an issuer that is known, no domain is asked, and its metadata has to be its own all the same.
+#[tokio::test]
+async fn the_keys_of_a_known_issuer() {
+    let world = World::new();
+    world.set(STS_OPENID, document(STS));
+    let resolver = resolver_in(&world);
+    let sts = Issuer::parse(STS).unwrap();
+    assert_eq!(resolver.keys_of(&sts).await.unwrap().as_str(), "https://sts.alice.example/jwks");
+    assert_eq!(world.asked(), [STS_OPENID.to_owned()]);
+    world.set(OWN_OPENID, document(STS));
+    let error = resolver.keys_of(&Issuer::parse(OWN).unwrap()).await.unwrap_err();
+    assert!(matches!(error, DiscoveryError::Metadata { .. }), "{error}");
+}

@@ -189,7 +189,12 @@ async fn conclude(
         }
         Assessment::Discover(awaiting) => awaiting,
     };
-    let discovered = match uma.seams.discovery.issuer(awaiting.email()).await {
+    let discovery = &uma.seams.discovery;
+    let discovered = match awaiting.host() {
+        Some(host) => discovery.host(host).await,
+        None => discovery.issuer(awaiting.email()).await,
+    };
+    let discovered = match discovered {
         Ok(discovered) => discovered,
         Err(error) => return Ok(awaiting.not_discovered(error.to_string())),
     };

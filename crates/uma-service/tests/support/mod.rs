@@ -91,6 +91,15 @@ impl Discovery for Known {
         Box::pin(async { found.ok_or_else(|| NotDiscovered("no issuer".to_owned())) })
     }
 
+    fn host<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+        let jwks_uri = EndpointUrl::parse(&format!("{issuer}/jwks")).unwrap();
+        let issuer = issuer.clone();
+        Box::pin(async { Ok(DiscoveredIssuer { issuer, jwks_uri }) })
+    }
+
     fn keys<'a>(
         &'a self,
         _: &'a DiscoveredIssuer,
@@ -112,24 +121,42 @@ impl Audit for Kept {
 /// Rules that can be replaced while the server runs, and the count of what they were asked.
 /// Owners share
 /// nothing under them unless a test has it so.
-pub(crate) struct Changing(Mutex<Rules>, AtomicU64, OnceLock<RwLock<Shares>>);
+pub(crate) struct Changing(
+    Mutex<Rules>,
+    AtomicU64,
+    OnceLock<RwLock<Shares>>,
+    /// Another policy in the place of these rules.
+    OnceLock<Arc<dyn Policy>>,
+);
 
 impl Policy for Changing {
     fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
         self.1.fetch_add(1, Ordering::SeqCst);
+        if let Some(other) = self.3.get() {
+            return other.assess(request);
+        }
         self.0.lock().unwrap().assess(request)
     }
 
     fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {
-        self.0.lock().unwrap().revision(protection, now)
+        match self.3.get() {
+            Some(other) => other.revision(protection, now),
+            None => self.0.lock().unwrap().revision(protection, now),
+        }
     }
 
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {
-        self.0.lock().unwrap().claims(protection)
+        match self.3.get() {
+            Some(other) => other.claims(protection),
+            None => self.0.lock().unwrap().claims(protection),
+        }
     }
 
     fn shares(&self) -> Option<&RwLock<Shares>> {
-        self.2.get()
+        match self.3.get() {
+            Some(other) => other.shares(),
+            None => self.2.get(),
+        }
     }
 }
 
@@ -220,6 +247,17 @@ impl World {
         Self::built(gone, engine, configure, |uma| uma)
     }
 
+    /// The server under a policy of its own.
+    pub(crate) fn under(
+        policy: Arc<dyn Policy>,
+        engine: Arc<dyn Engine>,
+        configure: impl FnOnce(&mut UmaConfig),
+    ) -> Self {
+        let world = Self::configured(&[], engine, configure);
+        drop(world.policy.3.set(policy));
+        world
+    }
+
     /// The same, with what belongs to a server beside its configuration.
     pub(crate) fn built(
         gone: &[&str],
@@ -231,7 +269,12 @@ impl World {
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
         let audit = Arc::new(Kept::default());
-        let policy = Arc::new(Changing(Mutex::new(rules()), AtomicU64::new(0), OnceLock::new()));
+        let policy = Arc::new(Changing(
+            Mutex::new(rules()),
+            AtomicU64::new(0),
+            OnceLock::new(),
+            OnceLock::new(),
+        ));
         let scopes = || Some(ScopeSet::parse("put").unwrap());
         let clients = [
             resource_server("rs", "bob", RS),

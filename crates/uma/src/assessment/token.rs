@@ -35,7 +35,7 @@ impl<'a> Core<'a> {
             }
         };
         self.token_steps_before(TokenStep::DiscoveredIssuer);
-        if facts.settings.refuses(claims.issuer()) {
+        if !facts.settings.hears(claims.issuer(), claims.email()) {
             self.checks.push(Step::Allowed.failed(claims.issuer().as_str()));
             return Err(self.refuse(Denial::Issuer));
         }
@@ -75,7 +75,14 @@ impl<'a> AwaitingIssuer<'a> {
         self.claims.email()
     }
 
-    /// The e-mail address's domain names `issuer`, as the service found out.
+    /// Who speaks for the address as the administrator says, without its domain being asked.
+    #[must_use]
+    pub fn host(&self) -> Option<&Issuer> {
+        self.core.facts.settings.issuers.host(self.claims.email())
+    }
+
+    /// The e-mail address's domain names `issuer`, as the service found out, or it is its
+    /// [host](Self::host).
     ///
     /// # Errors
     /// The end of the assessment: the claims token is from another issuer. `required_claims` names
@@ -137,7 +144,7 @@ impl<'a> AwaitingKeys<'a> {
                 core.audience = named.clone();
             }
         }
-        let person = Person::from_verified(&verified);
+        let person = core.facts.settings.issuers.heard(Person::from_verified(&verified));
         let kept = core.process.kept().is_none_or(|kept| kept.person.is_same(&person));
         let waiting = core.process.waiting().is_none_or(|w| w.person == PersonId::of(&person));
         if !(kept && waiting) {

@@ -1,0 +1,397 @@
+//! Owners share and take back while the server runs, under a policy in Cedar.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_cedar::{CedarUma, PolicyFiles, uma};
+use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_types::{ClientId, Clock, EmailAddress, ScopeSet, Timestamp};
+use countersign_uma::case::{OwnerDecision, Verdict};
+use countersign_uma::issuers::{IssuerRule, Issuers};
+use countersign_uma::policy::rules::Rules;
+use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who};
+use countersign_uma::protection::OwnerId;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{PersonId, Policy, Protection};
+use countersign_uma_service::{ShareError, UmaConfig};
+use serde_json::{Value, json};
+use support::{Answer, JWT, World, issuer_of, need_info, refused, rpt, submitted};
+
+fn bob() -> Protection {
+    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
+}
+
+fn policy() -> Arc<dyn Policy> {
+    let files = Arc::new(PolicyFiles::open_as(uma::SCHEMA, []).unwrap());
+    Arc::new(CedarUma::new(files, Rules::new()).unwrap())
+}
+
+fn world_on(engine: Arc<dyn Engine>, configure: impl FnOnce(&mut UmaConfig)) -> World {
+    World::under(policy(), engine, configure)
+}
+
+fn world() -> World {
+    world_on(Arc::new(MemoryEngine::new()), |_| {})
+}
+
+fn one(id: &str) -> What {
+    What::Resource(ResourceId::parse(id).unwrap())
+}
+
+fn alice() -> Who {
+    Who::Person(EmailAddress::parse("alice@alice.example").unwrap())
+}
+
+fn terms(what: What, scopes: &str, who: Who, effect: Effect) -> Terms {
+    Terms::new(what, ScopeSet::parse(scopes).unwrap(), who, effect).unwrap()
+}
+
+async fn share(world: &World, terms: Terms) -> ShareId {
+    world.uma.share(&bob(), terms, "bob").await.unwrap().id
+}
+
+async fn unshare(world: &World, id: &ShareId) -> bool {
+    world.uma.unshare(&bob(), id, "bob").await.unwrap().is_some()
+}
+
+/// Who has this address asks for `get` at this resource, with these claims.
+async fn ask(world: &World, pat: &str, id: &str, email: &str, more: &Value) -> (Answer, String) {
+    let ticket = world.ticket_for(pat, id).await;
+    let mut claims = world.claims(&ticket);
+    (claims["email"], claims["iss"]) = (json!(email), json!(issuer_of(email)));
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    (world.redeem(&ticket, &claims, &[]).await, ticket)
+}
+
+async fn alice_asks(world: &World, pat: &str, id: &str) -> (Answer, String) {
+    ask(world, pat, id, "alice@alice.example", &json!({})).await
+}
+
+async fn is_active(world: &World, pat: &str, token: &str) -> bool {
+    world.form("/introspect", pat, &[("token", token)]).await.json()["active"] == true
+}
+
+#[tokio::test]
+async fn what_is_shared_counts_from_the_next_use_on_and_so_does_its_end() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let (answer, _) = alice_asks(&world, &pat, &id).await;
+    refused(&answer, 403, "request_denied");
+
+    let shared = share(&world, terms(one(&id), "get", alice(), Effect::Permit)).await;
+    // Who says nothing of themselves is told that claims would help, and what they are.
+    let ticket = world.ticket_for(&pat, &id).await;
+    let answer = world.present("app", &ticket, &[]).await;
+    need_info(&answer, &ticket);
+    assert_eq!(answer.json()["required_claims"][0]["name"], "email");
+    let token = rpt(&alice_asks(&world, &pat, &id).await.0);
+    assert!(is_active(&world, &pat, &token).await);
+    // The log says by what, and the client is told nothing of it.
+    let record = world.recorded();
+    let note = &record.checks.last().unwrap().note;
+    assert_eq!(*note, format!("get at RS API: permitted (by \"share {shared}\")"));
+    let (answer, _) = ask(&world, &pat, &id, "dave@dave.example", &json!({})).await;
+    refused(&answer, 403, "request_denied");
+    assert!(!answer.text.contains(shared.as_str()) && !answer.text.contains("share"));
+
+    // Another share changes nothing for her; the end of hers does at once.
+    let all = share(&world, terms(What::Everything, "put", Who::Anyone, Effect::Permit)).await;
+    assert!(is_active(&world, &pat, &token).await);
+    let list = world.uma.shares(&bob()).await.unwrap();
+    assert!(list.iter().map(|share| &share.id).all(|id| [&shared, &all].contains(&id)));
+    assert_eq!(list.len(), 2);
+    assert!(unshare(&world, &shared).await && !unshare(&world, &shared).await);
+    assert!(!is_active(&world, &pat, &token).await);
+    assert!(unshare(&world, &all).await);
+    assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_share_ends_by_itself_and_its_tokens_with_it() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let until = world.clock.now().as_unix() + 60;
+    let limited = terms(one(&id), "get", alice(), Effect::Permit);
+    let shared = share(&world, limited.with_until(Timestamp::from_unix(until))).await;
+    let token = rpt(&alice_asks(&world, &pat, &id).await.0);
+    world.advance(59);
+    assert!(is_active(&world, &pat, &token).await);
+    world.advance(1);
+    assert!(!is_active(&world, &pat, &token).await);
+    assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
+    assert!(!unshare(&world, &shared).await);
+    refused(&alice_asks(&world, &pat, &id).await.0, 403, "request_denied");
+}
+
+/// `Forbid` wins over what the owner approved, and over what they share with others.
+#[tokio::test]
+async fn who_is_forbidden_is_out_whatever_else_was_said() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    share(&world, terms(What::Everything, "get", Who::Anyone, Effect::Ask)).await;
+    let (answer, ticket) = alice_asks(&world, &pat, &id).await;
+    submitted(&answer, &ticket);
+    let case = world.uma.cases(&bob()).await.unwrap().pop().unwrap();
+    let event = &case.history()[0];
+    assert!(event.why[0].starts_with("by \"share "), "the owner sees why they are asked");
+    let person = PersonId::of(case.person());
+    let (client, present) = event.through.clone().unwrap();
+    let decision = OwnerDecision {
+        client,
+        present,
+        permissions: event.permissions.clone(),
+        verdict: Verdict::Approve,
+        seen: case.revision(),
+        by: "bob".to_owned(),
+    };
+    world.uma.decide(&bob(), &person, decision).await.unwrap();
+    let token = rpt(&alice_asks(&world, &pat, &id).await.0);
+    assert!(is_active(&world, &pat, &token).await);
+    let domain = MailDomain::parse("alice.example").unwrap();
+    let out =
+        share(&world, terms(What::Everything, "get", Who::Domain(domain), Effect::Forbid)).await;
+    assert!(!is_active(&world, &pat, &token).await);
+    refused(&alice_asks(&world, &pat, &id).await.0, 403, "request_denied");
+    unshare(&world, &out).await;
+    assert!(is_active(&world, &pat, &token).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_shared() {
+    let world = world_on(Arc::new(MemoryEngine::new()), |config| config.limits.shares = 2);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let try_share = async |terms| world.uma.share(&bob(), terms, "bob").await;
+    let anyone = |what, scopes| terms(what, scopes, Who::Anyone, Effect::Permit);
+    let unknown = try_share(anyone(one("other"), "get")).await;
+    assert!(matches!(unknown, Err(ShareError::UnknownResource)), "{unknown:?}");
+    let scope = try_share(anyone(one(&id), "get delete")).await;
+    assert!(matches!(scope, Err(ShareError::Scope)), "{scope:?}");
+    // CVE-2026-4636, CVE-2025-14778: a resource of another owner is an unknown one.
+    let carol = Protection::new(OwnerId::parse("carol").unwrap(), ClientId::parse("rs2").unwrap());
+    let foreign = world.uma.share(&carol, anyone(one(&id), "get"), "carol").await;
+    assert!(matches!(foreign, Err(ShareError::UnknownResource)), "{foreign:?}");
+    let soon = Timestamp::from_unix(world.clock.now().as_unix() + 10);
+    share(&world, anyone(one(&id), "get").with_until(soon)).await;
+    let kept = share(&world, anyone(What::Everything, "put")).await;
+    let full = try_share(anyone(What::Everything, "get")).await;
+    assert!(matches!(full, Err(ShareError::Limit)), "{full:?}");
+    assert!(world.uma.unshare(&carol, &kept, "carol").await.unwrap().is_none());
+    world.advance(10);
+    share(&world, anyone(What::Everything, "get")).await;
+    // A server whose policy knows no shares offers none.
+    let other = World::new();
+    let refused = other.uma.share(&bob(), anyone(What::Everything, "get"), "bob").await;
+    assert!(matches!(refused, Err(ShareError::NotOffered)), "{refused:?}");
+}
+
+/// A directory that goes away with the value.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What was acknowledged is there after a restart, and a token from before is worth what it was.
+#[tokio::test]
+async fn shares_outlive_a_restart() {
+    let name = format!("countersign-shares-{}", std::process::id());
+    let directory = Directory(std::env::temp_dir().join(name));
+    std::fs::create_dir(&directory.0).unwrap();
+    let start = |now: i64| {
+        struct Still;
+        impl Clock for Still {
+            fn now(&self) -> Timestamp {
+                Timestamp::from_unix(0)
+            }
+        }
+        let engine = SqliteEngine::open(&directory.0.join("uma.db"), Arc::new(Still)).unwrap();
+        let world = world_on(Arc::new(engine), |_| {});
+        world.advance(now - support::NOW);
+        world
+    };
+    let world = start(support::NOW);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let shared = share(&world, terms(one(&id), "get", alice(), Effect::Permit)).await;
+    let gone = share(&world, terms(one(&id), "put", Who::Anyone, Effect::Permit)).await;
+    let token = rpt(&alice_asks(&world, &pat, &id).await.0);
+    assert!(unshare(&world, &gone).await);
+    drop(world);
+    let world = start(support::NOW + 1);
+    assert!(is_active(&world, &pat, &token).await);
+    let list = world.uma.shares(&bob()).await.unwrap();
+    assert!(list.iter().map(|share| &share.id).eq([&shared]));
+    assert!(unshare(&world, &shared).await);
+    assert!(!is_active(&world, &pat, &token).await);
+}
+
+/// Fifty who come at once while it is taken back: whoever holds a token afterwards can use it for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_requests_and_the_end_of_a_share() {
+    let world = Arc::new(world());
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let shared = share(&world, terms(one(&id), "get", alice(), Effect::Permit)).await;
+    let asks = (0..50).map(|_| {
+        let (world, pat, id) = (Arc::clone(&world), pat.clone(), id.clone());
+        tokio::spawn(async move { alice_asks(&world, &pat, &id).await.0 })
+    });
+    let asks: Vec<_> = asks.collect();
+    assert!(unshare(&world, &shared).await);
+    let mut answers = Vec::new();
+    for ask in asks {
+        answers.push(ask.await.unwrap());
+    }
+    for answer in answers {
+        if answer.status == 200 {
+            assert!(!is_active(&world, &pat, &rpt(&answer)).await);
+        } else {
+            refused(&answer, 403, "request_denied");
+        }
+    }
+}
+
+/// A14: what comes unsigned beside the claims token satisfies no policy, wherever it stands.
+#[tokio::test]
+async fn a14_unsigned_hints_satisfy_no_policy() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let domain = MailDomain::parse("alice.example").unwrap();
+    let research = Who::Group { claim: "department".into(), value: "research".into(), domain };
+    share(&world, terms(one(&id), "get", research, Effect::Permit)).await;
+    let hints = json!({"department": "research", "email": "alice@alice.example"}).to_string();
+    for name in [
+        "department",
+        "metadata",
+        "pushed_claims",
+        "claims",
+        "user_claims",
+        "authorization_details",
+        "required_claims",
+        "email_address",
+        "client_metadata",
+    ] {
+        let value = if name == "department" { "research" } else { &hints };
+        let ticket = world.ticket_for(&pat, &id).await;
+        let answer = world.redeem(&ticket, &world.claims(&ticket), &[(name, value)]).await;
+        refused(&answer, 403, "request_denied");
+        // And without any token there is nobody.
+        let ticket = world.ticket_for(&pat, &id).await;
+        let answer = world.present("app", &ticket, &[(name, value)]).await;
+        need_info(&answer, &ticket);
+        assert!(world.recorded().person.is_none(), "{name}");
+    }
+    // An envelope around the token, an unsigned token, and one with the hints in its header.
+    let ticket = world.ticket_for(&pat, &id).await;
+    let token = world.sign(&world.claims(&ticket));
+    let envelope =
+        json!({"claims_token": [token], "metadata": {"department": "research"}}).to_string();
+    let [_, payload, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!() };
+    let b64 = |value: &Value| base64url(value.to_string().as_bytes());
+    let header = b64(
+        &json!({"alg": "ES256", "kid": "k1", "typ": "uma-claims+jwt", "department": "research"}),
+    );
+    let none = b64(&json!({"alg": "none", "typ": "uma-claims+jwt"}));
+    let mut claims = world.claims(&ticket);
+    claims["department"] = json!("research");
+    for token in [
+        base64url(envelope.as_bytes()),
+        envelope,
+        format!("{header}.{payload}.{signature}"),
+        format!("{none}.{}.", b64(&claims)),
+        format!("{none}.{}.{signature}", b64(&claims)),
+    ] {
+        let ticket = world.ticket_for(&pat, &id).await;
+        let form = [("claim_token", &*token), ("claim_token_format", JWT)];
+        need_info(&world.present("app", &ticket, &form).await, &ticket);
+    }
+    // What her provider signs does satisfy it.
+    let said = json!({"department": ["research"]});
+    rpt(&ask(&world, &pat, &id, "alice@alice.example", &said).await.0);
+}
+
+fn base64url(octets: &[u8]) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, octets)
+}
+
+/// An administrator limits what issuers may say, and names the host of a domain.
+#[tokio::test]
+async fn what_issuers_may_say_is_policy_too() {
+    let rule = |value: Value| -> IssuerRule { serde_json::from_value(value).unwrap() };
+    let limited = |rules: Vec<IssuerRule>, only_these| {
+        world_on(Arc::new(MemoryEngine::new()), move |config| {
+            config.settings.issuers = Issuers::new(rules, only_these).unwrap();
+        })
+    };
+    let domain = || MailDomain::parse("alice.example").unwrap();
+    let research =
+        || Who::Group { claim: "department".into(), value: "research".into(), domain: domain() };
+    let said = json!({"department": "research"});
+    let sts = support::STS;
+    for (name, rules, only_these, code) in [
+        ("not limited", vec![], false, ""),
+        ("not listed", vec![], true, "request_denied"),
+        ("listed", vec![json!({"issuer": sts})], true, ""),
+        ("heard", vec![json!({"issuer": sts, "claims": ["department"]})], false, ""),
+        ("not heard", vec![json!({"issuer": sts, "claims": ["team"]})], false, "request_denied"),
+        (
+            "of another domain",
+            vec![json!({"issuer": sts, "domains": ["b.example"]})],
+            false,
+            "request_denied",
+        ),
+        (
+            "its domain is another's",
+            vec![json!({"issuer": "https://b.example", "domains": ["alice.example"]})],
+            false,
+            "request_denied",
+        ),
+    ] {
+        let world = limited(rules.into_iter().map(rule).collect(), only_these);
+        let pat = world.pat("rs").await;
+        let id = world.register(&pat).await;
+        share(&world, terms(one(&id), "get", research(), Effect::Permit)).await;
+        let (answer, _) = ask(&world, &pat, &id, "alice@alice.example", &said).await;
+        if code.is_empty() {
+            rpt(&answer);
+        } else {
+            assert_eq!(answer.json()["error"], code, "{name}");
+        }
+    }
+    // A domain that names nobody, and has a host: that one speaks for it, and nobody else does.
+    let host =
+        json!({"issuer": "https://host.example", "domains": ["silent.example"], "hosted": true});
+    let world = limited(vec![rule(host)], false);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    share(&world, terms(one(&id), "get", Who::Anyone, Effect::Permit)).await;
+    let from = async |issuer: &str, email: &str| {
+        let ticket = world.ticket_for(&pat, &id).await;
+        let mut claims = world.claims(&ticket);
+        (claims["email"], claims["iss"]) = (json!(email), json!(issuer));
+        world.redeem(&ticket, &claims, &[]).await
+    };
+    rpt(&from("https://host.example", "x@silent.example").await);
+    for (issuer, email) in [
+        ("https://host.example", "alice@alice.example"),
+        ("https://silent.example", "x@silent.example"),
+        ("https://host.example/", "x@silent.example"),
+    ] {
+        refused(&from(issuer, email).await, 403, "request_denied");
+    }
+}
