@@ -47,7 +47,7 @@ pub(super) async fn issue(
     if !scope.is_subset(&own) {
         return Err(TokenError::Scope);
     }
-    let audience = own_audience(sts, params, registered)?;
+    let audience = [own_audience(sts, params, registered)?];
     let expires = now.after(sts.settings.access_token_lifetime);
     let proved = asker.prove(sts).await?;
     let access_token = AccessTokenClaims {
@@ -81,27 +81,21 @@ pub(super) async fn issue(
     Ok(json_response(StatusCode::OK, &body))
 }
 
-/// The resources a client asks for by itself, or this server. [RFC 8707 §2.2]
+/// The resource that a client asks for by itself, or this server. [RFC 8707 §2]
 ///
-/// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
-fn own_audience(
-    sts: &Sts,
-    params: &Params,
-    registered: &Client,
-) -> Result<Vec<String>, TokenError> {
-    let mut audience = Vec::new();
-    for resource in params.all("resource") {
-        let resource = ResourceIdentifier::parse(resource).map_err(|_| TokenError::Target)?;
-        let allowed = &registered.exchange.access_token_audiences;
-        if !allowed.iter().any(|pattern| pattern.matches(resource.as_str())) {
-            return Err(TokenError::Target);
-        }
-        if !audience.iter().any(|known| known == resource.as_str()) {
-            audience.push(resource.as_str().to_owned());
-        }
+/// Only one: each of several that share a token could use it at the others.
+///
+/// [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
+fn own_audience(sts: &Sts, params: &Params, registered: &Client) -> Result<String, TokenError> {
+    let mut resources = params.all("resource");
+    let Some(resource) = resources.next() else { return Ok(sts.issuer().as_str().to_owned()) };
+    if resources.any(|other| other != resource) {
+        return Err(TokenError::Target);
     }
-    if audience.is_empty() {
-        audience.push(sts.issuer().as_str().to_owned());
+    let resource = ResourceIdentifier::parse(resource).map_err(|_| TokenError::Target)?;
+    let allowed = &registered.exchange.access_token_audiences;
+    if !allowed.iter().any(|pattern| pattern.matches(resource.as_str())) {
+        return Err(TokenError::Target);
     }
-    Ok(audience)
+    Ok(resource.as_str().to_owned())
 }

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use countersign_jwt::verify::verify;
 use countersign_jwt::{Algorithm, Policy, SigningKey, Typ};
-use countersign_types::{ResourceIdentifier, Timestamp, digest::Digest};
+use countersign_types::{ResourceIdentifier, Timestamp, UrlPattern, digest::Digest};
 use http::Request;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::json;
@@ -230,6 +230,38 @@ async fn a_client_may_act_for_itself() {
     ] {
         let (status, code) = world.token(fields).await.error();
         assert_eq!((status, code.as_str()), error, "{name}");
+    }
+}
+
+/// RFC 8707 §2: of several resources that share a token each could use it at the others.
+#[tokio::test]
+async fn a_client_asks_for_itself_at_one_resource_at_a_time() {
+    const OTHER: &str = "https://other.bob.example";
+    let world = World::changing(|client| {
+        let other = UrlPattern::parse(OTHER).unwrap();
+        client.exchange.access_token_audiences.push(other);
+    });
+    for (resources, error) in [
+        (&[RS][..], None),
+        (&[OTHER], None),
+        (&[RS, RS], None),
+        (&[RS, OTHER], Some("invalid_target")),
+        (&[RS, UMA], Some("invalid_target")),
+    ] {
+        let mut fields = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", "rqp-client"),
+            ("client_secret", SECRET),
+        ];
+        fields.extend(resources.iter().map(|resource| ("resource", *resource)));
+        let answer = world.token(&fields).await;
+        match error {
+            Some(error) => assert_eq!(answer.error(), (400, error.to_owned()), "{resources:?}"),
+            None => {
+                let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+                assert_eq!(claims(&token).audience().unwrap(), resources[..1], "{resources:?}");
+            }
+        }
     }
 }
 
