@@ -304,6 +304,32 @@ async fn o30_a_consent_ends_with_the_link_through_which_it_was_given() {
     assert!(is_consent(&browser.authorize(&other).await), "asked anew");
 }
 
+/// So it is while the provider is not one of the configuration: nobody speaks for its people then.
+#[tokio::test]
+async fn o30_a_consent_does_not_count_without_the_provider_through_which_it_was_given() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    link(&case, &browser).await;
+    let (other, own) = ([("client_id", "other")], [("scope", "openid")]);
+    let through = Browser::new(&case.world);
+    let answer = case.arrives(&through, ("university", "7"), &other, |_| {}).await;
+    assert!(answer.location("code").is_some(), "{}", answer.text);
+    let session = browser.cookie("__Host-session").unwrap().to_owned();
+    let is_asked = async |case: &Case| {
+        let browser = Browser::new(&case.world);
+        browser.set_cookie("__Host-session", &session);
+        assert!(browser.authorize(&own).await.location("code").is_some(), "by the password");
+        let page = browser.authorize(&other).await;
+        assert_eq!(is_consent(&page), page.location("code").is_none(), "{}", page.text);
+        is_consent(&page)
+    };
+    assert!(!is_asked(&case).await, "allowed");
+    let mut left = both();
+    left.retain(|upstream| upstream.alias != "university");
+    let case = case.restarted(left);
+    assert!(is_asked(&case).await);
+}
+
 /// A consent at the page is of the session that it was given in, and adds nothing to what came another way.
 #[tokio::test]
 async fn o30_consents_of_two_ways_of_signing_in_are_not_one() {
