@@ -33,7 +33,8 @@ pub(crate) enum Command {
         email_verified: bool,
     },
     /// Show the people: user name, subject, address, whether they stand in the configuration or through
-    /// which other provider they came, and whether they are disabled
+    /// which other provider they came, whether nobody can sign in by their password any more, and
+    /// whether they are disabled
     List {
         /// The configuration file
         config: PathBuf,
@@ -170,6 +171,9 @@ fn line(account: &Account) -> String {
     }
     if let Some(imported) = &account.imported {
         line.push_str(&format!("  through {}", imported.alias));
+    }
+    if account.needs_password() {
+        line.push_str("  needs a new password");
     }
     if account.disabled {
         line.push_str("  disabled");

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use argon2::password_hash::PasswordHasher as _;
+use argon2::{Algorithm, Argon2, Params, Version};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use countersign_host::Seams;
@@ -59,6 +61,9 @@ memory_store = true
 
 /// That of the person in the configuration.
 const LISTED_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$BwcHBwcHBwcHBwcHBwcHBw$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What is said of an account whose password was hashed with other work.
+const UNUSABLE: &str = "  needs a new password";
 
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -407,7 +412,7 @@ async fn the_directory_is_read_with_care() {
     for (name, text) in [
         ("not JSON", "{".to_owned()),
         ("unknown member", good.replacen('{', "{\"admin\":true,", 1)),
-        ("weak", good.replace("m=19456", "m=8")),
+        ("another algorithm", good.replace("argon2id", "argon2i")),
         ("another's", good.replace("\"subject\": \"", "\"subject\": \"x")),
     ] {
         fs::write(account, text).unwrap();
@@ -419,6 +424,40 @@ async fn the_directory_is_read_with_care() {
     fs::write(account, good).unwrap();
     assert!(world.sign_in("erin", "correct-horse").await.is_ok());
     assert!(check(&load(&world.file).unwrap()).is_ok());
+}
+
+/// A password that was hashed with other work, by an older version or elsewhere, is nobody's until it is
+/// replaced, and nobody else is in the way of that.
+#[tokio::test]
+async fn a_hash_of_other_work_is_a_password_that_nobody_has() {
+    let mut world = World::new("other-work");
+    assert!(world.user("add", &["erin"], "correct-horse").0);
+    assert!(world.user("add", &["bob"], "correct-horse").0);
+    let erin = world.user("list", &[], "").1;
+    let (_, rest) = erin.split_once("erin  ").unwrap();
+    let account = format!("accounts/{}.json", &rest[..22]);
+    let account = world.file.with_file_name(account);
+    let good = fs::read_to_string(&account).unwrap();
+    let params = Params::new(4096, 3, 1, None).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let other = argon2.hash_password_with_salt(b"correct-horse", &[7; 16]).unwrap().to_string();
+    let start = good.find("$argon2id").unwrap();
+    let end = start + good[start..].find('"').unwrap();
+    fs::write(&account, format!("{}{other}{}", &good[..start], &good[end..])).unwrap();
+
+    assert!(check(&load(&world.file).unwrap()).is_ok());
+    world.restart();
+    assert_eq!(world.sign_in("erin", "correct-horse").await.unwrap_err(), 403);
+    assert!(world.sign_in("bob", "correct-horse").await.is_ok());
+    let (ok, said) = world.user("list", &[], "");
+    assert!(ok && said.lines().any(|line| line.starts_with("erin") && line.ends_with(UNUSABLE)));
+    assert_eq!(said.matches(UNUSABLE).count(), 1, "{said}");
+    assert!(world.user("disable", &["erin"], "").0 && world.user("enable", &["erin"], "").0);
+    assert!(fs::read_to_string(&account).unwrap().contains(&other), "the file keeps it");
+
+    assert!(world.user("password", &["erin"], "another-horse").0);
+    assert!(!world.user("list", &[], "").1.contains(UNUSABLE));
+    assert!(world.sign_in("erin", "another-horse").await.is_ok());
 }
 
 /// People who came through another provider are kept like others, by their subject.

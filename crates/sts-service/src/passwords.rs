@@ -14,9 +14,17 @@ use tokio::sync::Semaphore;
 /// The longest password that is looked at.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// How many hashes are computed at a time, and how many more requests may wait for that.
+/// The work of a hash: memory in KiB, passes over it, lanes; and its length in octets. A change of these
+/// takes their passwords from all people, so that no other crate's defaults stand here.
+const MEMORY: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const LENGTH: usize = 32;
+
+/// How many hashes are computed at a time, and how many requests there may be for one: those, and the ones
+/// that wait.
 const WORKERS: usize = 4;
-const WAITING: usize = 64;
+const PLACES: usize = 64;
 
 /// A text is no password hash that can be used.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -30,7 +38,7 @@ pub enum PasswordHashError {
     Algorithm,
     /// Other parameters: weaker ones make guessing cheap, and any others tell by the time of an answer
     /// whose password is asked for, since unknown users are answered after the work of the usual ones.
-    #[error("other parameters than m=19456,t=2,p=1")]
+    #[error("other parameters than m={},t={},p={}", MEMORY, PASSES, LANES)]
     Parameters,
     /// The hash could not be computed.
     #[error("the hash could not be computed")]
@@ -56,8 +64,7 @@ impl PasswordHash {
             return Err(PasswordHashError::Algorithm);
         }
         let params = Params::try_from(&hash).map_err(|_| PasswordHashError::Syntax)?;
-        let work = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        if work(&params) != work(&Params::default()) {
+        if (params.m_cost(), params.t_cost(), params.p_cost()) != (MEMORY, PASSES, LANES) {
             return Err(PasswordHashError::Parameters);
         }
         Ok(Self(hash))
@@ -70,7 +77,7 @@ impl PasswordHash {
     pub fn of(password: &Password, random: &dyn Random) -> Result<Self, PasswordHashError> {
         let mut salt = [0_u8; 16];
         random.fill(&mut salt);
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default());
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params()?);
         argon2
             .hash_password_with_salt(password.expose().as_bytes(), &salt)
             .map(Self)
@@ -81,14 +88,14 @@ impl PasswordHash {
     /// that anybody could find: both its parts are random. Nothing is hashed, so that a start
     /// need not take time and memory for it.
     pub(crate) fn of_nobody(random: &dyn Random) -> Result<Self, PasswordHashError> {
-        let (mut salt, mut output) = ([0_u8; 16], [0_u8; Params::DEFAULT_OUTPUT_LEN]);
+        let (mut salt, mut output) = ([0_u8; 16], [0_u8; LENGTH]);
         random.fill(&mut salt);
         random.fill(&mut output);
         let failed = |_| PasswordHashError::Failed;
         Ok(Self(phc::PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(u32::from(Version::V0x13)),
-            params: (&Params::default()).try_into().map_err(|_| PasswordHashError::Failed)?,
+            params: (&params()?).try_into().map_err(|_| PasswordHashError::Failed)?,
             salt: Some(phc::Salt::new(&salt).map_err(failed)?),
             hash: Some(phc::Output::new(&output).map_err(failed)?),
         }))
@@ -97,6 +104,11 @@ impl PasswordHash {
     fn verify(&self, password: &Password) -> bool {
         Argon2::default().verify_password(password.expose().as_bytes(), &self.0).is_ok()
     }
+}
+
+/// What every hash is made with.
+fn params() -> Result<Params, PasswordHashError> {
+    Params::new(MEMORY, PASSES, LANES, Some(LENGTH)).map_err(|_| PasswordHashError::Failed)
 }
 
 /// The PHC string, which is what a configuration holds.
@@ -119,7 +131,7 @@ pub(crate) struct Busy;
 /// Checks passwords, a few at a time.
 pub(crate) struct Passwords {
     workers: Arc<Semaphore>,
-    waiting: Semaphore,
+    places: Semaphore,
     /// What the password of an unknown user is compared with, so that it takes the same time.
     nobody: PasswordHash,
 }
@@ -127,11 +139,7 @@ pub(crate) struct Passwords {
 impl Passwords {
     /// `nobody` should cost what the users' hashes cost.
     pub(crate) fn new(nobody: PasswordHash) -> Self {
-        Self {
-            workers: Arc::new(Semaphore::new(WORKERS)),
-            waiting: Semaphore::new(WAITING),
-            nobody,
-        }
+        Self { workers: Arc::new(Semaphore::new(WORKERS)), places: Semaphore::new(PLACES), nobody }
     }
 
     /// Whether the password is the one of `hash`. Without a hash the answer is no, after the same
@@ -141,7 +149,7 @@ impl Passwords {
         hash: Option<&PasswordHash>,
         password: Password,
     ) -> Result<bool, Busy> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let _place = self.places.try_acquire().map_err(|_| Busy)?;
         let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
@@ -212,21 +220,24 @@ mod tests {
             assert_eq!(PasswordHash::parse(text).unwrap_err(), PasswordHashError::Syntax, "{text}");
         }
     }
+
     /// Four at a time, and sixty more that wait: one more is told so at once.
     #[tokio::test]
     async fn more_than_can_wait_are_turned_away() {
         let passwords = Arc::new(Passwords::new(PasswordHash::of_nobody(&Zero).unwrap()));
+        let workers = u32::try_from(WORKERS).unwrap();
+        let all_busy = Arc::clone(&passwords.workers).acquire_many_owned(workers).await.unwrap();
         let mut checks = tokio::task::JoinSet::new();
-        for _ in 0..=WAITING {
+        for _ in 0..=PLACES {
             let passwords = Arc::clone(&passwords);
             checks.spawn(async move { passwords.check(None, Password::new("guess")).await });
         }
-        let mut answers = Vec::new();
-        while let Some(answer) = checks.join_next().await {
-            answers.push(answer.unwrap());
-        }
-        assert_eq!(answers.iter().filter(|answer| matches!(answer, Err(Busy))).count(), 1);
-        assert!(matches!(answers[0], Err(Busy)), "without waiting");
+        let first = checks.join_next().await.unwrap().unwrap();
+        assert!(matches!(first, Err(Busy)), "without waiting");
+        drop(all_busy);
+        let answers = checks.join_all().await;
+        assert_eq!(answers.len(), PLACES);
+        assert!(answers.iter().all(|answer| matches!(answer, Ok(false))), "{answers:?}");
         let later = passwords.check(None, Password::new("guess")).await;
         assert!(matches!(later, Ok(false)), "the places are free again");
     }

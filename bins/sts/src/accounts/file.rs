@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use countersign_sts_service::passwords::PasswordHashError;
 use countersign_sts_service::{ImportedAccount, PasswordHash};
 use countersign_types::{EmailAddress, Issuer};
 use serde::{Deserialize, Serialize};
@@ -118,10 +119,21 @@ impl Account {
         self.names().any(|known| known == name)
     }
 
-    /// The hash of the password.
+    /// The hash of the password, if there is one that anybody can have: a guess at one of other work
+    /// ([`Account::needs_password`]) is answered as a guess at nobody's.
     pub(super) fn password(&self) -> Result<Option<PasswordHash>, String> {
-        let password = self.password.as_deref().map(PasswordHash::parse).transpose();
-        password.map_err(|error| format!("password: {error}"))
+        match self.password.as_deref().map(PasswordHash::parse).transpose() {
+            Err(PasswordHashError::Parameters) => Ok(None),
+            password => password.map_err(|error| format!("password: {error}")),
+        }
+    }
+
+    /// Whether nobody signs in by the password that stands here, since it was hashed with other work than
+    /// is done now. Another can be set.
+    #[must_use]
+    pub fn needs_password(&self) -> bool {
+        let password = self.password.as_deref().map(PasswordHash::parse);
+        matches!(password, Some(Err(PasswordHashError::Parameters)))
     }
 
     /// Gives the account another password. What came of signing in with the one before ends.
@@ -158,7 +170,8 @@ pub(super) fn parse(
         return Err(refuse("its subject is not its name".to_owned()));
     }
     account.check(email_domains).map_err(|error| refuse(error.to_string()))?;
-    if account.password().map_err(refuse)?.is_some() == account.imported.is_some() {
+    account.password().map_err(refuse)?;
+    if account.password.is_some() == account.imported.is_some() {
         return Err(refuse("either a password or where the person comes from".to_owned()));
     }
     Ok(account)
