@@ -51,7 +51,7 @@
 //! | ticket to RPT | 19,031 | 13,660 | 72 % | 77 % |
 //! | ticket on disk to RPT | 18,898 | 9,738 | 51 % | 69 % |
 //!
-//! Exchange and introspection reach the goal, the others do not. An RPT stood at 48 % before the allocator of the programs, the journal
+//! The exchange reaches the goal, and the RPT does not; the other rows have none. An RPT stood at 48 % before the allocator of the programs, the journal
 //! and a handler that makes fewer values, and at 75 % (80 % by processor time) in a run before the owner could be asked. What a
 //! redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
 //!
