@@ -181,6 +181,10 @@ def on_a_desk(page, alice, password):
 def on_a_phone(page, alice, person):
     page.visit(person)
     page.fits("a person's page", "console-person-phone.png")
+    # Where he shares, whoever everything was taken back from is kept out until he takes that back, too.
+    if page.run("return document.querySelector('.unshare button') !== null"):
+        page.click(".unshare button")
+        page.find("#revoke-all")
     page.click("input[name=scope]")
     page.click("#reopen-1")
     check("Bob wants to be asked again", eventually(lambda: f"{BOB} wants to be asked again" in page.text("main")),

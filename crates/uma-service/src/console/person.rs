@@ -10,7 +10,6 @@ use countersign_pages::page;
 use countersign_types::{ClientId, Params, ScopeSet};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
-use countersign_uma::policy::shares::Effect;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
@@ -23,7 +22,7 @@ use super::people::{self, Cards};
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{EntryView, Group, PersonPage, ShareView, Tab};
+use super::shell::{EntryView, Group, PersonPage, Tab};
 use crate::owner::OwnerError;
 
 /// So many claims can be asked for at a time, and so long is the name of one.
@@ -68,10 +67,15 @@ async fn show(
     let entries = cards.entries(place, &case).await?;
     let events = history::views(&mut cards, place, &case).await?;
     let person = case.person();
-    let shared = shares::of(desk, &place.protection).await?.unwrap_or_default();
-    let shared: Vec<_> = shared.iter().filter(|share| shares::is_about(share, person)).collect();
+    let all = shares::of(desk, &place.protection).await?;
+    let revocable = match &all {
+        Some(all) => shares::may_be_in(desk, &place.protection, all, &case).await?,
+        None => entries.iter().any(EntryView::is_revocable),
+    };
+    let is_offered = all.is_some();
+    let all = all.unwrap_or_default();
+    let shared: Vec<_> = all.iter().filter(|share| shares::is_about(share, person)).collect();
     let shared = shares::views(&mut cards, place, &shared).await?;
-    let lets_in = |share: &ShareView| share.effect != Effect::Forbid;
     let form = Form::Person {
         sid: visit.active.sid.clone(),
         place: place.id(),
@@ -90,7 +94,8 @@ async fn show(
         owner: place.protection.owner.to_string(),
         server: place.name(),
         claims: history::claims(&person.claims),
-        revocable: entries.iter().any(EntryView::is_revocable) || shared.iter().any(lets_in),
+        revocable,
+        is_offered,
         shares: shared,
         groups: groups(entries),
         events,
@@ -168,6 +173,9 @@ async fn act(
     seen: u64,
     by: &str,
 ) -> Result<Result<(), Notice>, Refusal> {
+    if let Some(id) = params.get("unshare") {
+        return shares::unshare(desk, &place.protection, id, by).await;
+    }
     let verdict = match params.get("verdict") {
         Some("approve") => Verdict::Approve,
         Some("deny") => Verdict::Deny,
@@ -203,11 +211,13 @@ async fn revoke(
 ) -> Result<Result<(), Notice>, Refusal> {
     let protection = &place.protection;
     let case = desk.uma.case(protection, person).await?.ok_or(Refusal::NotThere)?;
-    // First what lets them in from now on, so that nothing is issued in between.
-    let shared = shares::revoke(desk, protection, case.person(), by).await?;
+    // What cannot be refused comes first; what is issued meanwhile by another way ends with the rest.
     let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
-    let done = (shared || revoked.is_some()).then_some(());
-    Ok(done.ok_or(Notice::NOTHING_LEFT))
+    let kept_out = shares::keep_out(desk, protection, &case, by).await?;
+    Ok(kept_out.and_then(|done| {
+        let done = (done || revoked.is_some()).then_some(());
+        done.ok_or(Notice::NOTHING_LEFT)
+    }))
 }
 
 /// The scopes that are ticked, by resource.

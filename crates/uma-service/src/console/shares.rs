@@ -6,7 +6,7 @@ use countersign_types::{EmailAddress, Params, ScopeSet, Timestamp};
 use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who, values};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Person, Protection};
+use countersign_uma::{Case, Person, Protection};
 
 use super::desk::Desk;
 use super::notice::Notice;
@@ -14,6 +14,7 @@ use super::people::Cards;
 use super::places::Place;
 use super::refusal::Refusal;
 use super::shell::ShareView;
+use crate::app::registrant;
 use crate::shares::ShareError;
 
 /// Everything that is shared at a place; `None` where owners share nothing.
@@ -104,13 +105,28 @@ fn terms(params: &Params, resource: &ResourceId, now: Timestamp) -> Option<Terms
     };
     let scopes = ScopeSet::from_tokens(params.all("scope")).ok()?;
     let mut terms = Terms::new(what, scopes, who, effect).ok()?;
-    if params.get("present").is_some() {
-        terms = terms.with_present();
+    match (params.get("present"), effect) {
+        (None, _) => {}
+        // Whoever is kept out in person is not let in by an agent.
+        (Some(_), Effect::Forbid) => return None,
+        (Some(_), Effect::Permit | Effect::Ask) => terms = terms.with_present(),
     }
     match params.get("until").map(end_of_day) {
         None => Some(terms),
         Some(until) => until.filter(|until| now < *until).map(|until| terms.with_until(until)),
     }
+}
+
+/// Takes a share back.
+pub(super) async fn unshare(
+    desk: &Desk,
+    protection: &Protection,
+    id: &str,
+    by: &str,
+) -> Result<Result<(), Notice>, Refusal> {
+    let id = ShareId::parse(id).ok_or(Refusal::Malformed)?;
+    let ended = desk.uma.unshare(protection, &id, by).await.map_err(failed)?;
+    Ok(ended.map(drop).ok_or(Notice::NOTHING_LEFT))
 }
 
 /// Does what the form of a resource's page says, or says why not.
@@ -124,9 +140,7 @@ pub(super) async fn change(
 ) -> Result<Result<(), Notice>, Refusal> {
     let protection = &place.protection;
     if let Some(id) = params.get("unshare") {
-        let id = ShareId::parse(id).ok_or(Refusal::Malformed)?;
-        let ended = desk.uma.unshare(protection, &id, by).await.map_err(failed)?;
-        return Ok(ended.map(drop).ok_or(Notice::NOTHING_LEFT));
+        return unshare(desk, protection, id, by).await;
     }
     let Some(terms) = terms(params, resource, now) else { return Ok(Err(Notice::NOT_SHARED)) };
     match desk.uma.share(protection, terms, by).await {
@@ -137,37 +151,84 @@ pub(super) async fn change(
     }
 }
 
-/// Takes back what is shared with a person, and keeps them out of what is shared with more people than
-/// them. Whether there was anything.
-pub(super) async fn revoke(
+/// Whether a share would let a person in, now or with other claims: what a group needs to see of them is
+/// what they come with the next time.
+fn lets_in(share: &Share, person: &Person) -> bool {
+    share.terms.effect() != Effect::Forbid
+        && match share.terms.who() {
+            Who::Group { domain, .. } => domain.as_str() == person.email.domain(),
+            _ => is_about(share, person),
+        }
+}
+
+/// Whether a share keeps a person out of all of this, whatever else says that they may.
+fn keeps_out(share: &Share, person: &Person, scopes: &ScopeSet) -> bool {
+    let terms = &share.terms;
+    let is_theirs = matches!(terms.who(), Who::Person(email) if *email == person.email);
+    is_theirs
+        && terms.effect() == Effect::Forbid
+        && *terms.what() == What::Everything
+        && !terms.present()
+        && terms.issuer().is_none()
+        && terms.until().is_none()
+        && scopes.is_subset(terms.scopes())
+}
+
+/// Every scope by which a person could reach something at a place.
+async fn all_scopes(
     desk: &Desk,
     protection: &Protection,
-    person: &Person,
-    by: &str,
+    shares: &[Share],
+    case: &Case,
+) -> Result<ScopeSet, StoreError> {
+    let asked = case.entries().iter().map(|entry| entry.scope.as_str());
+    let mut scopes = ScopeSet::from_tokens(asked).unwrap_or_default();
+    for (_, description) in desk.uma.resources.list(&registrant(protection)).await? {
+        scopes = scopes.union(description.resource_scopes());
+    }
+    for share in shares.iter().filter(|share| lets_in(share, case.person())) {
+        scopes = scopes.union(share.terms.scopes());
+    }
+    Ok(scopes)
+}
+
+/// Whether something is left by which a person is let in, or may be.
+pub(super) async fn may_be_in(
+    desk: &Desk,
+    protection: &Protection,
+    shares: &[Share],
+    case: &Case,
 ) -> Result<bool, Refusal> {
-    let shares = of(desk, protection).await?.unwrap_or_default();
-    let about_them = shares.iter().filter(|share| is_about(share, person));
-    let (forbidding, letting_in): (Vec<&Share>, Vec<&Share>) =
-        about_them.partition(|share| share.terms.effect() == Effect::Forbid);
-    let is_theirs = |share: &&Share| matches!(share.terms.who(), Who::Person(_));
-    let (theirs, wider): (Vec<&Share>, Vec<&Share>) = letting_in.into_iter().partition(is_theirs);
-    let scopes = wider.iter().fold(ScopeSet::empty(), |all, share| all.union(share.terms.scopes()));
-    let is_out = forbidding.iter().any(|share| {
-        *share.terms.what() == What::Everything
-            && !share.terms.present()
-            && share.terms.issuer().is_none()
-            && share.terms.until().is_none()
-            && scopes.is_subset(share.terms.scopes())
-    });
-    let (mut done, who) = (false, Who::Person(person.email.clone()));
-    if !scopes.is_empty() && !is_out {
-        let terms = Terms::new(What::Everything, scopes, who, Effect::Forbid);
-        let terms = terms.map_err(|_| Refusal::Malformed)?;
-        desk.uma.share(protection, terms, by).await.map_err(failed)?;
-        done = true;
+    let scopes = all_scopes(desk, protection, shares, case).await?;
+    Ok(!shares.iter().any(|share| keeps_out(share, case.person(), &scopes)))
+}
+
+/// Takes back what is shared with a person, and keeps them out from now on: of what is shared with more
+/// people than them, and of what rules permit. Where owners share nothing, nothing is done. Whether there
+/// was anything to do.
+pub(super) async fn keep_out(
+    desk: &Desk,
+    protection: &Protection,
+    case: &Case,
+    by: &str,
+) -> Result<Result<bool, Notice>, Refusal> {
+    let Some(shares) = of(desk, protection).await? else { return Ok(Ok(false)) };
+    let (mut done, person) = (false, case.person());
+    for share in shares.iter().filter(|share| lets_in(share, person)) {
+        if matches!(share.terms.who(), Who::Person(_)) {
+            done |= desk.uma.unshare(protection, &share.id, by).await.map_err(failed)?.is_some();
+        }
     }
-    for share in theirs {
-        done |= desk.uma.unshare(protection, &share.id, by).await.map_err(failed)?.is_some();
+    let scopes = all_scopes(desk, protection, &shares, case).await?;
+    if scopes.is_empty() || shares.iter().any(|share| keeps_out(share, person, &scopes)) {
+        return Ok(Ok(done));
     }
-    Ok(done)
+    let who = Who::Person(person.email.clone());
+    let terms = Terms::new(What::Everything, scopes, who, Effect::Forbid);
+    let terms = terms.map_err(|_| Refusal::Malformed)?;
+    match desk.uma.share(protection, terms, by).await {
+        Ok(_) => Ok(Ok(true)),
+        Err(ShareError::Limit) => Ok(Err(Notice::NO_MORE)),
+        Err(error) => Err(failed(error)),
+    }
 }

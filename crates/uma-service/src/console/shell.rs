@@ -174,6 +174,8 @@ pub(super) struct PersonPage {
     pub(super) groups: Vec<Group>,
     /// Whether there is anything to take back.
     pub(super) revocable: bool,
+    /// Whether owners share here, so that they can keep somebody out of what rules permit.
+    pub(super) is_offered: bool,
     /// What is shared with them, beforehand.
     pub(super) shares: Vec<ShareView>,
     pub(super) events: Vec<EventView>,
@@ -302,6 +304,13 @@ pub(super) struct ShareView {
     pub(super) until: Option<String>,
     pub(super) since: String,
     pub(super) by: String,
+}
+
+impl ShareView {
+    /// Whether it is about one person, and about nobody else.
+    const fn is_personal(&self) -> bool {
+        matches!(self.who, Who::Person(_))
+    }
 }
 
 #[derive(Template)]

@@ -3,7 +3,7 @@
 use countersign_types::{ClientId, EmailAddress};
 use countersign_uma::Protection;
 use countersign_uma::policy::Share;
-use countersign_uma::policy::shares::{Effect, Who};
+use countersign_uma::policy::shares::{Effect, What, Who};
 use countersign_uma::protection::OwnerId;
 use serde_json::{Value, json};
 
@@ -132,6 +132,9 @@ async fn what_cannot_be_shared_is_refused_and_nobody_else_shares() {
         assert_eq!(answer.status, 422, "{fill:?}: {answer:?}");
         assert!(answer.text.contains("id=\"notice\""), "{fill:?}");
     }
+    // To keep out who is present would let in who acts for them.
+    let fill = [("with", "alice@alice.example"), ("effect", "forbid"), ("present", "true")];
+    assert_eq!(share(&bob, &path, &fill).await.status, 422);
     let page = bob.get(&path).await;
     let token = fields(&page.text, "share")[0].1.clone();
     let sign_out = fields(&page.text, "sign-out")[0].1.clone();
@@ -168,21 +171,89 @@ async fn taking_everything_back_ends_what_is_shared_too() {
     share(&bob, &path, &[address]).await;
     share(&bob, &path, &[("with", "carol@alice.example")]).await;
     share(&bob, &path, &[("who", "domain"), ("with", "alice.example"), ("scope", "put")]).await;
+    // Her provider said nothing of a team when she asked; the next time it may.
+    let group = [("who", "group"), ("with", "alice.example"), ("claim", "t"), ("value", "a")];
+    share(&bob, &path, &group).await;
     let page = bob.get(&person).await.text;
     let shares = page.split("id=\"shares\"").nth(1).unwrap().split("</ul>").next().unwrap();
     assert!(shares.contains("alice@alice.example") && shares.contains("alice.example</strong>"));
     assert!(!shares.contains("carol"), "{shares}");
-    let form = fields(&page, "revoke");
-    let mut form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
-    form.push(("verdict", "revoke"));
-    leads_to(&bob.post(&person, &form).await, &person);
+    leads_to(&take_back(&bob, &person).await, &person);
     let (all, alice) = (shared(&bed).await, EmailAddress::parse(address.1).unwrap());
     let is_about = |share: &&Share| *share.terms.who() == Who::Person(alice.clone());
     let about_alice: Vec<_> = all.iter().filter(is_about).collect();
     let [out] = &*about_alice else { panic!("{all:?}") };
     assert_eq!(
-        (out.terms.effect(), out.terms.scopes().to_string()),
-        (Effect::Forbid, "put".into())
+        (out.terms.effect(), out.terms.what(), out.terms.scopes().to_string()),
+        (Effect::Forbid, &What::Everything, "get put".into())
     );
-    assert_eq!(all.len(), 3, "Carol's and the domain's are there still");
+    assert_eq!(all.len(), 4, "Carol's, the domain's and the group's are there still");
+    // She is out, and he can let her in again.
+    let page = bob.get(&person).await.text;
+    assert!(!page.contains("id=\"revoke\"") && page.contains("may not"), "{page}");
+    let token = fields(&page, &format!("unshare-{}", out.id))[0].1.clone();
+    let form = [("form_token", token.as_str()), ("unshare", out.id.as_str())];
+    leads_to(&bob.post(&person, &form).await, &person);
+    assert!(bob.get(&person).await.text.contains("id=\"revoke\""));
+}
+
+/// Takes everything back on the page of a person.
+async fn take_back(browser: &Browser<'_>, person: &str) -> Answer {
+    let page = browser.get(person).await.text;
+    let form = fields(&page, "revoke");
+    let mut form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    form.push(("verdict", "revoke"));
+    browser.post(person, &form).await
+}
+
+/// What a rule permits ends as well, though nothing is shared with her and nothing waits.
+#[tokio::test]
+async fn taking_everything_back_keeps_out_of_what_rules_permit() {
+    let (bed, _) = sharing().await;
+    bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let page = bob.get(&person).await.text;
+    bob.decide(&person, &page, "deny").await;
+    leads_to(&take_back(&bob, &person).await, &person);
+    let all = shared(&bed).await;
+    let [out] = &*all else { panic!("{all:?}") };
+    assert_eq!((out.terms.effect(), out.terms.what()), (Effect::Forbid, &What::Everything));
+    assert!(!bob.get(&person).await.text.contains("id=\"revoke\""), "nothing is left");
+}
+
+/// No limit keeps what can be taken back from being taken back.
+#[tokio::test]
+async fn a_limit_keeps_nobody_in() {
+    let (bed, path) = sharing().await;
+    let (ticket, _) = bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let page = bob.get(&person).await.text;
+    bob.decide(&person, &page, "approve").await;
+    let token = crate::support::rpt(&bed.alice_comes_again(&ticket).await);
+    share(&bob, &path, &[("with", "alice@alice.example")]).await;
+    let is_full = async || {
+        for day in 0..300 {
+            let day = format!("2024-{:02}-{:02}", 1 + day / 28, 1 + day % 28);
+            let fill = [
+                ("with", "alice@alice.example"),
+                ("effect", "forbid"),
+                ("what", "everything"),
+                ("until", &*day),
+            ];
+            if share(&bob, &path, &fill).await.status == 409 {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(is_full().await);
+    let answer = take_back(&bob, &person).await;
+    assert_eq!(answer.status, 409, "{answer:?}");
+    assert!(answer.text.contains("No more can be shared"), "{answer:?}");
+    assert!(shared(&bed).await.iter().all(|share| share.terms.effect() == Effect::Forbid));
+    let pat = bed.world.pat("rs").await;
+    let active = bed.world.form("/introspect", &pat, &[("token", &token)]).await;
+    assert_eq!(active.json(), json!({"active": false}));
 }

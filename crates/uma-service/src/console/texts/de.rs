@@ -49,7 +49,9 @@ pub(super) const TEXTS: Texts = Texts {
     ask_more: Text("Zuerst danach fragen"),
     ask_again: Text("Nächstes Mal wieder fragen"),
     take_back: Text("Alles zurücknehmen"),
-    take_back_note: Text("Was {person} darf, endet sofort, und was noch wartet, wird abgelehnt."),
+    take_back_note: Text(
+        "Was Sie {person} erlaubt haben, endet sofort, und was noch wartet, wird abgelehnt.",
+    ),
     // What happened.
     what_happened: Text("Was geschehen ist"),
     asked: Text("Gefragt"),

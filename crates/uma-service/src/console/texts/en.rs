@@ -45,7 +45,9 @@ pub(super) const TEXTS: Texts = Texts {
     ask_more: Text("Ask for that first"),
     ask_again: Text("Ask me again next time"),
     take_back: Text("Take everything back"),
-    take_back_note: Text("Whatever {person} may do ends at once, and whatever waits is refused."),
+    take_back_note: Text(
+        "Whatever you allowed {person} ends at once, and whatever waits is refused.",
+    ),
     // What happened.
     what_happened: Text("What happened"),
     asked: Text("Asked"),
