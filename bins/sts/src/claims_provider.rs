@@ -20,6 +20,7 @@ use countersign_sts_service::claims::provider::{
 };
 use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{Audit, IssuerSetup};
+use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
 use countersign_types::{ClientId, EndpointUrl, Lifetime, ScopeSet, Timestamp};
 
@@ -137,6 +138,7 @@ fn authn_server(path: &Path, table: AuthnServerConfig) -> Result<IssuerSetup, Co
             alias: "authn-server".to_owned(),
             issuer: table.issuer,
             access_tokens: table.access_tokens.into(),
+            subjects: Subjects::Namespaced,
             exchanges: BTreeMap::new(),
             required: BTreeMap::new(),
             email_domains: BTreeSet::new(),

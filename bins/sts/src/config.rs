@@ -193,7 +193,12 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let rules = file.url_clients.iter();
     let scopes = rules.fold(of_files.clone(), |all, rule| all.union(&rule.scopes));
     let clients = clients(path, file.clients)?;
-    let own = Own { issuer: &file.issuer, email_domains: &email_domains, clients: &clients };
+    let own = Own {
+        issuer: &file.issuer,
+        email_domains: &email_domains,
+        clients: &clients,
+        upstreams: &upstreams,
+    };
     Ok(Config {
         serving,
         keys: signing_keys(path, &file.keys)?,

@@ -118,6 +118,8 @@ fn a_bad_value_is_named() {
         ("two", "keys = \"u", "jwks_uri = \"https://a.example\"\nkeys = \"u", "keys", "either"),
         ("none", "university.jwks", "none.jwks", "keys", "none.jwks"),
         ("form", "claims = [", "access_tokens = \"JWT\"\nclaims = [", "access_tokens", "JWT"),
+        ("subject", "claims = [", "subject = \"email\"\nclaims = [", "subject", "email"),
+        ("linked", "claims = [", "subject = \"linked\"\nclaims = [", "subject", "[[upstreams]]"),
         ("domain", "[\"university.example\"]", "[\"x\"]", "email_domains[0]", "domain"),
         ("ours", "[\"university.example\"]", "[\"Alice.Example\"]", "email_domains[0]", "speaks"),
         ("claim", "claims = [\"name\"]", "claims = [\"email\"]", "claims", "email has a meaning"),

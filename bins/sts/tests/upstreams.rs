@@ -97,6 +97,38 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
     load(&file)
 }
 
+/// The people of a provider can be those of the tokens that it issues, for as long as they are linked.
+#[test]
+fn people_of_a_trusted_issuer_may_be_those_who_are_linked() {
+    const TRUSTED: &str = r#"
+[[clients]]
+id = "api"
+name = "API"
+secret = { file = "sts.secret" }
+grants = ["token_exchange", "refresh_token"]
+scopes = ["read"]
+exchange = { access_token_audiences = ["https://api.alice.example"], impersonate = true }
+
+[[trusted_issuers]]
+alias = "university"
+issuer = "https://idp.university.example"
+subject = "linked"
+
+[[trusted_issuers.exchanges]]
+client = "api"
+audiences = ["https://api.alice.example"]
+"#;
+    let text = format!("{TRUSTED}\n[danger]");
+    let good = GOOD.replace("[danger]", &text);
+    check(&load_text("linked", &good).unwrap()).unwrap();
+    let refresh = good.replace("\"]\n\n[danger]", "\"]\nrefresh = 3600\n\n[danger]");
+    let error = load_text("linked-refresh", &refresh).unwrap_err();
+    assert_eq!(error.key, "trusted_issuers[0].exchanges[0].refresh", "{error}");
+    let elsewhere = good.replace("idp.university.example\"\nsubject", "idp.example\"\nsubject");
+    let error = load_text("linked-elsewhere", &elsewhere).unwrap_err();
+    assert_eq!(error.key, "trusted_issuers[0].subject", "{error}");
+}
+
 #[test]
 fn a_bad_value_is_named() {
     check(&load_text("good", GOOD).unwrap()).unwrap();

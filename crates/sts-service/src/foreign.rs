@@ -24,7 +24,7 @@ use countersign_token_exchange::foreign::{CheckedJwt, Claimed, ForeignSubject};
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::{ExchangeError, ForeignError, TrustedIssuer};
 use countersign_types::secret::{AccessToken, RefreshToken};
-use countersign_types::{ClientId, Clock, EndpointUrl, Timestamp};
+use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Timestamp};
 use http::StatusCode;
 
 use self::conversation::introspect;
@@ -169,8 +169,24 @@ impl TrustedIssuers {
         if peer.setup.user_info && subject.opens_user_info() {
             subject = known.with_user_info(peer, subject, token).await?;
         }
+        if subject.takes_account()
+            && let Some(account) = account(sts, &peer.setup.trusted.issuer, subject.sub()).await?
+        {
+            subject = subject.with_account(account);
+        }
         subject.subject(proved).map_err(rejected)
     }
+}
+
+/// The account that somebody could sign in to through this issuer: that of a link, at a provider of the
+/// configuration, and not disabled.
+async fn account(sts: &Sts, issuer: &Issuer, sub: &str) -> Result<Option<String>, StoreError> {
+    if sts.upstreams.of(issuer).is_none() {
+        return Ok(None);
+    }
+    let Some(linked) = sts.linked.find(issuer, sub).await? else { return Ok(None) };
+    let user = sts.user(&linked.subject).await?;
+    Ok(user.map(|user| user.subject.clone()))
 }
 
 impl Known {

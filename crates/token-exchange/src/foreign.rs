@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::error::ExchangeError;
 use crate::request::{ExchangeRequest, SubjectTokenType};
 use crate::subject;
-use crate::trusted_issuer::{Accepted, AccessTokenForm, RolesError, TrustedIssuer};
+use crate::trusted_issuer::{Accepted, AccessTokenForm, RolesError, Subjects, TrustedIssuer};
 
 /// How far the clocks of an issuer and of this server may differ.
 const LEEWAY: Lifetime = Lifetime::from_secs(60);
@@ -85,6 +85,9 @@ pub enum ForeignError {
     /// A claim that names roles is malformed.
     #[error("a claim that names roles is refused")]
     Roles(#[from] RolesError),
+    /// No account here is linked to the person, and nobody else may be meant.
+    #[error("no account is linked to the person")]
+    Unlinked,
     /// More claims than a token should carry.
     #[error("the claims are too large")]
     TooLarge,
@@ -148,6 +151,8 @@ pub struct ForeignSubject<'a> {
     client_id: Option<String>,
     expires: Timestamp,
     claims: Map<String, Value>,
+    /// The account here that is linked to the person.
+    account: Option<String>,
 }
 
 /// Finds whose token is presented, before anything is asked of anybody: `None` if the request says
@@ -384,6 +389,7 @@ impl<'a> ForeignSubject<'a> {
             client_id: obtained_by(&claims)?.map(str::to_owned),
             expires: claims.required_timestamp("exp")?,
             claims: claims.into_map(),
+            account: None,
             terms,
         })
     }
@@ -392,6 +398,20 @@ impl<'a> ForeignSubject<'a> {
     #[must_use]
     pub fn sub(&self) -> &str {
         &self.sub
+    }
+
+    /// Whether it is to be the account here that is linked to the person.
+    #[must_use]
+    pub fn takes_account(&self) -> bool {
+        self.terms.issuer.subjects == Subjects::Linked
+    }
+
+    /// With the account here that is linked to the person, for an issuer whose people are those accounts
+    /// ([`Subjects::Linked`]).
+    #[must_use]
+    pub fn with_account(mut self, subject: String) -> Self {
+        self.account = Some(subject);
+        self
     }
 
     /// Whether it is an access token that the issuer's UserInfo endpoint would take without the proof

@@ -45,6 +45,8 @@ pub struct TrustedIssuer {
     pub issuer: Issuer,
     /// How its access tokens say that they are some.
     pub access_tokens: AccessTokenForm,
+    /// Who its people are here.
+    pub subjects: Subjects,
     /// The clients of this server that may exchange its tokens, and which of its tokens each may.
     pub exchanges: BTreeMap<ClientId, Accepted>,
     /// Claims that have to be there, each with one of these values.
@@ -68,6 +70,18 @@ pub enum AccessTokenForm {
     Rfc9068,
     /// By a claim `typ` of the value `Bearer` or `DPoP` under the type `JWT`, as Keycloak does.
     Keycloak,
+}
+
+/// Who the people of an issuer are here. Their `iss` and `sub` say it, and nothing else does: no user name
+/// and no address makes anybody somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subjects {
+    /// Each is a person of that issuer and nobody else: [`TrustedIssuer::subject`].
+    #[default]
+    Namespaced,
+    /// Each is the account here that is linked to them, and whoever has none is refused. Nothing is
+    /// refreshed: what was granted lasts no longer than the link was looked at for.
+    Linked,
 }
 
 /// Which tokens of an issuer a client may exchange: those that were made for it. Whoever takes
@@ -249,6 +263,7 @@ mod tests {
             alias: "a".to_owned(),
             issuer: Issuer::parse(url).unwrap(),
             access_tokens: AccessTokenForm::default(),
+            subjects: Subjects::default(),
             exchanges: BTreeMap::new(),
             required: BTreeMap::new(),
             email_domains: BTreeSet::new(),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use countersign_client_auth::{Credentials, Proof};
 use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_jwt::SigningKey;
-use countersign_sts_service::Client;
 use countersign_sts_service::foreign::{Introspection, IssuerKeys, IssuerSetup};
+use countersign_sts_service::{Client, UpstreamSetup};
 use countersign_token_exchange::TrustedIssuer;
 use countersign_token_exchange::policy::CLAIMS_PROVIDER;
 use countersign_token_exchange::trusted_issuer::{
-    Accepted, AccessTokenForm, RoleMapping, RoleSource, may_be_released,
+    Accepted, AccessTokenForm, RoleMapping, RoleSource, Subjects, may_be_released,
 };
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, ScopeSet, email};
@@ -31,6 +31,8 @@ pub(super) struct TrustedIssuerConfig {
     keys: Option<PathBuf>,
     #[serde(default)]
     access_tokens: AccessTokensConfig,
+    #[serde(default)]
+    subject: SubjectConfig,
     introspection: Option<IntrospectionConfig>,
     #[serde(default)]
     user_info: bool,
@@ -63,6 +65,15 @@ impl From<AccessTokensConfig> for AccessTokenForm {
             AccessTokensConfig::Keycloak => Self::Keycloak,
         }
     }
+}
+
+/// Who its people are here.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SubjectConfig {
+    #[default]
+    Namespaced,
+    Linked,
 }
 
 /// Who this server is at an issuer.
@@ -98,6 +109,7 @@ pub(super) struct Own<'a> {
     pub(super) issuer: &'a Issuer,
     pub(super) email_domains: &'a BTreeSet<String>,
     pub(super) clients: &'a [Client],
+    pub(super) upstreams: &'a [UpstreamSetup],
 }
 
 /// Reads the issuers, and the secrets and keys that they name.
@@ -143,6 +155,7 @@ impl Place<'_> {
         issuer: TrustedIssuerConfig,
         own: &Own<'_>,
     ) -> Result<IssuerSetup, ConfigError> {
+        let subjects = self.subjects(&issuer, own.upstreams)?;
         let keys = self.issuer_keys(issuer.jwks_uri, issuer.keys)?;
         if let Some(name) = issuer.claims.iter().find(|name| !may_be_released(name)) {
             return Err(self.refuse("claims", &format!("{name} has a meaning of its own")));
@@ -160,6 +173,7 @@ impl Place<'_> {
                 alias: issuer.alias,
                 issuer: issuer.issuer,
                 access_tokens: issuer.access_tokens.into(),
+                subjects,
                 exchanges: self.exchanges(issuer.exchanges, own.clients)?,
                 required: self.required(issuer.required)?,
                 email_domains: self.email_domains(&issuer.email_domains, own.email_domains)?,
@@ -168,6 +182,28 @@ impl Place<'_> {
                 scopes: issuer.scopes,
             },
         })
+    }
+
+    fn subjects(
+        &self,
+        issuer: &TrustedIssuerConfig,
+        upstreams: &[UpstreamSetup],
+    ) -> Result<Subjects, ConfigError> {
+        match issuer.subject {
+            SubjectConfig::Namespaced => return Ok(Subjects::Namespaced),
+            SubjectConfig::Linked => {}
+        }
+        if !upstreams.iter().any(|upstream| upstream.issuer == issuer.issuer) {
+            return Err(self.refuse("subject", "linked takes [[upstreams]] of this issuer"));
+        }
+        // A refresh token would outlive the link.
+        match issuer.exchanges.iter().position(|table| table.refresh.is_some()) {
+            Some(index) => {
+                let member = format!("exchanges[{index}].refresh");
+                Err(self.refuse(&member, "takes subject = \"namespaced\""))
+            }
+            None => Ok(Subjects::Linked),
+        }
     }
 
     /// Where the issuer's keys are.

@@ -3,6 +3,7 @@
 mod answers;
 mod confirming;
 mod disabled;
+mod exchanged;
 mod further;
 mod languages;
 mod linking;

@@ -44,6 +44,7 @@ fn trusted() -> IssuerSetup {
             alias: ALIAS.to_owned(),
             issuer: Issuer::parse(IDP).unwrap(),
             access_tokens: AccessTokenForm::Rfc9068,
+            subjects: Default::default(),
             exchanges: [(ClientId::parse("rqp-client").unwrap(), accepted)].into(),
             required: Default::default(),
             email_domains: ["alice.example".to_owned()].into(),

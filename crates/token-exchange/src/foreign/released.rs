@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{ForeignError, ForeignSubject};
 use crate::renewal::Terms;
 use crate::subject::{Foreign, Subject};
-use crate::trusted_issuer::{AccessTokenForm, ROLES, TrustedIssuer, may_be_released};
+use crate::trusted_issuer::{AccessTokenForm, ROLES, Subjects, TrustedIssuer, may_be_released};
 
 /// The most octets of roles and other claims that are taken over: the token that carries them ends at
 /// 16 KiB.
@@ -51,9 +51,8 @@ impl ForeignSubject<'_> {
     ///
     /// # Errors
     /// [`ForeignError::Bound`], [`ForeignError::NotAPerson`], [`ForeignError::Required`],
-    /// [`ForeignError::Act`], [`ForeignError::ActorIssuer`], [`ForeignError::Roles`],
-    /// [`ForeignError::TooLarge`],
-    /// [`ForeignError::Claim`].
+    /// [`ForeignError::Act`], [`ForeignError::ActorIssuer`], [`ForeignError::Unlinked`],
+    /// [`ForeignError::Roles`], [`ForeignError::TooLarge`], [`ForeignError::Claim`].
     pub fn subject(self, proved: Option<Confirmation>) -> Result<Subject, ForeignError> {
         let trusted = self.terms.issuer;
         let claims = Claims::from_map(self.claims);
@@ -73,9 +72,14 @@ impl ForeignSubject<'_> {
         }
         let act = claims.get("act").map(|act| actors_of(act, &trusted.issuer)).transpose()?;
         let may_act = claims.get("may_act").map(MayAct::from_claim).transpose()?;
+        let (sub, refresh) = match (trusted.subjects, self.account) {
+            (Subjects::Namespaced, _) => (trusted.subject(&self.sub), self.terms.accepted.refresh),
+            (Subjects::Linked, Some(account)) => (account, None),
+            (Subjects::Linked, None) => return Err(ForeignError::Unlinked),
+        };
         Ok(Subject {
             iss: trusted.issuer.as_str().to_owned(),
-            sub: trusted.subject(&self.sub),
+            sub,
             aud: self.aud,
             client_id: self.client_id.unwrap_or_default(),
             jti: self.terms.digest.to_base64url(),
@@ -90,7 +94,7 @@ impl ForeignSubject<'_> {
                 issuer: trusted.issuer.clone(),
                 sub: self.sub,
                 exchanged_by: self.terms.client,
-                renewal: self.terms.accepted.refresh.map(|lifetime| Terms {
+                renewal: refresh.map(|lifetime| Terms {
                     lifetime,
                     audiences: self.terms.accepted.audiences.clone(),
                     required: trusted.requirements(),

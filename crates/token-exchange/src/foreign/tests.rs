@@ -40,6 +40,7 @@ fn idp() -> TrustedIssuer {
         alias: "idp".to_owned(),
         issuer: Issuer::parse(IDP).unwrap(),
         access_tokens: AccessTokenForm::Rfc9068,
+        subjects: Default::default(),
         exchanges: [(ClientId::parse("app").unwrap(), accepted)].into(),
         required: Default::default(),
         email_domains: ["idp.example".to_owned()].into(),

@@ -36,6 +36,7 @@ pub(crate) fn trusted(key: &SigningKey, seams: &Seams) -> TrustedIssuers {
             alias: "university".to_owned(),
             issuer: Issuer::parse(IDP).unwrap(),
             access_tokens: AccessTokenForm::Rfc9068,
+            subjects: Default::default(),
             exchanges: [(ClientId::parse(CLIENT).unwrap(), accepted)].into(),
             required: BTreeMap::new(),
             email_domains: ["university.example".to_owned()].into(),

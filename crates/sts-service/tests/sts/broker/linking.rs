@@ -41,7 +41,7 @@ fn asks_for_the_password(page: &Answer) {
 }
 
 /// Links Alice's account at a browser, which is signed in then.
-async fn link(case: &Case, browser: &Browser<'_>) -> Answer {
+pub(super) async fn link(case: &Case, browser: &Browser<'_>) -> Answer {
     let page = case.arrives(browser, ("university", "7"), &[], as_alice).await;
     asks_for_the_password(&page);
     let page = browser.submit(&page, &[("password", PASSWORD)]).await;
