@@ -143,8 +143,12 @@ impl OwnerShares {
         if self.read()?.is_loaded(protection) {
             return Ok(());
         }
-        let _changing = self.changing.lock().await;
-        self.load_alone(protection, now).await
+        // Boxed: once an owner's shares are read, no request carries the state of that along.
+        Box::pin(async {
+            let _changing = self.changing.lock().await;
+            self.load_alone(protection, now).await
+        })
+        .await
     }
 
     /// The same, where nothing is changed meanwhile.

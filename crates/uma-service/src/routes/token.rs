@@ -11,7 +11,7 @@ use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Params, Timestamp, WireError as _};
 use countersign_uma::assessment::{
-    Assessment, AwaitingPolicy, Decided, Ended, Facts, NeedInfo, Outcome, Submitted,
+    Assessment, AwaitingIssuer, AwaitingPolicy, Decided, Ended, Facts, NeedInfo, Outcome, Submitted,
 };
 use countersign_uma::check::Step;
 use countersign_uma::process::TicketError;
@@ -36,9 +36,10 @@ pub(crate) async fn token(State(uma): State<Arc<Uma>>, request: Request) -> Resp
 async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response, Failure> {
     let (headers, form) = body::form(request).await?;
     let params = Params::parse(&form, grant::REPEATABLE)?;
+    drop(form);
     match params.require("grant_type")? {
         "client_credentials" => client_credentials(uma, &headers, &params, now).await,
-        grant::GRANT_TYPE => uma_ticket(uma, &headers, &params, now).await,
+        grant::GRANT_TYPE => uma_ticket(uma, headers, params, now).await,
         refresh::GRANT_TYPE => super::refresh::refresh(uma, &headers, &params, now).await,
         _ => Err(GrantError::GrantType.into()),
     }
@@ -72,8 +73,8 @@ async fn client_credentials(
 /// [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
 async fn uma_ticket(
     uma: &Uma,
-    headers: &HeaderMap,
-    params: &Params,
+    headers: HeaderMap,
+    params: Params,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let mut record = AssessmentRecord::new(now);
@@ -101,37 +102,46 @@ fn note_failure(record: &mut AssessmentRecord, failure: &Failure) {
     }
 }
 
+/// What is not needed any more is dropped before the disk is waited for: later, it would be by another
+/// thread as often as not, and from a cache that has forgotten it.
 async fn assess(
     uma: &Uma,
-    headers: &HeaderMap,
-    params: &Params,
+    headers: HeaderMap,
+    params: Params,
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
-    no_proof(headers)?;
-    let request = grant::parse(params)?;
-    let (client, registration) = authenticate(uma, headers, params, now).await?;
+    let (request, client, registration) = {
+        let (headers, params) = (headers, params);
+        no_proof(&headers)?;
+        let request = grant::parse(&params)?;
+        let (client, registration) = authenticate(uma, &headers, &params, now).await?;
+        (request, client, registration)
+    };
     record.client = Some(client.id().clone());
     let scopes = registration.uma_grant.as_ref().ok_or(GrantError::Client)?;
-
-    let process = take(uma, &request, &client, now, record).await?;
-    let holder = uma.seams.clients.find(&process.protection().resource_server).await?;
-    let server = holder.as_ref().and_then(|client| client.resource_server.as_ref());
-    let server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
-    let registered = uma.registered(process.protection(), process.permissions()).await?;
-    let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
-    let facts = Facts {
-        client: &client,
-        client_scopes: scopes,
-        resource_server: server,
-        registered: &registered,
-        settings: &uma.settings,
-        now,
-    };
     // Its digest is what a request that waits is known by; others need none.
     let shown = request.ticket.clone();
-    let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
-    match record.ended(*ended) {
+
+    let outcome = {
+        let process = take(uma, &request, &client, now, record).await?;
+        let holder = uma.seams.clients.find(&process.protection().resource_server).await?;
+        let server = holder.as_ref().and_then(|client| client.resource_server.as_ref());
+        let server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
+        let registered = uma.registered(process.protection(), process.permissions()).await?;
+        let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
+        let facts = Facts {
+            client: &client,
+            client_scopes: scopes,
+            resource_server: server,
+            registered: &registered,
+            settings: &uma.settings,
+            now,
+        };
+        let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
+        record.ended(*ended)
+    };
+    match outcome {
         Outcome::Granted(rpt) => issue(uma, rpt, &client, now, record).await,
         // Boxed, so that what is granted does not carry their states along.
         Outcome::NeedInfo(need_info) => Box::pin(go_on(uma, need_info)).await,
@@ -181,14 +191,25 @@ async fn conclude(
 ) -> Result<Box<Ended>, Failure> {
     let awaiting = match assessment {
         Assessment::Ended(ended) => return Ok(ended),
-        Assessment::Decide(awaiting) => return decide(uma, *awaiting, now).await,
+        Assessment::Decide(awaiting) => Ok(*awaiting),
         Assessment::Poll(polling) => {
             let look = uma.case_at(polling.protection(), polling.person(), now);
             let case = Box::pin(look).await?;
             return Ok(polling.looked_up(case.as_ref()));
         }
-        Assessment::Discover(awaiting) => awaiting,
+        Assessment::Discover(awaiting) => verified(uma, awaiting).await,
     };
+    match awaiting {
+        Ok(awaiting) => decide(uma, awaiting, now).await,
+        Err(ended) => Ok(ended),
+    }
+}
+
+/// Finds the issuer and its keys, and verifies the claims token by them.
+async fn verified<'a>(
+    uma: &Uma,
+    awaiting: Box<AwaitingIssuer<'a>>,
+) -> Result<AwaitingPolicy<'a>, Box<Ended>> {
     let discovery = &uma.seams.discovery;
     let discovered = match awaiting.host() {
         Some(host) => discovery.host(host).await,
@@ -196,20 +217,14 @@ async fn conclude(
     };
     let discovered = match discovered {
         Ok(discovered) => discovered,
-        Err(error) => return Ok(awaiting.not_discovered(error.to_string())),
+        Err(error) => return Err(awaiting.not_discovered(error.to_string())),
     };
-    let awaiting = match awaiting.discovered(&discovered.issuer) {
-        Ok(awaiting) => awaiting,
-        Err(ended) => return Ok(ended),
-    };
-    let keys = match uma.seams.discovery.keys(&discovered, awaiting.key_id()).await {
+    let awaiting = awaiting.discovered(&discovered.issuer)?;
+    let keys = match discovery.keys(&discovered, awaiting.key_id()).await {
         Ok(keys) => keys,
-        Err(error) => return Ok(awaiting.no_keys(error.to_string())),
+        Err(error) => return Err(awaiting.no_keys(error.to_string())),
     };
-    match awaiting.verify(&keys) {
-        Ok(awaiting) => decide(uma, awaiting, now).await,
-        Err(ended) => Ok(ended),
-    }
+    awaiting.verify(&keys)
 }
 
 /// Asks policy, and the owner where policy does.
