@@ -14,6 +14,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Params, RedirectUri, ScopeSet};
 use serde::{Deserialize, Serialize};
@@ -75,6 +77,11 @@ pub struct AuthorizationRequest {
     /// The languages that the client wishes its person to be spoken to in, the first first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ui_locales: Option<String>,
+    /// What the client's tokens are to be for, if it says: no more than that. [RFC 8707 §2.1]
+    ///
+    /// [RFC 8707 §2.1]: https://www.rfc-editor.org/rfc/rfc8707#section-2.1
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resources: BTreeSet<String>,
     /// What the client wishes of the sign-in.
     #[serde(default, skip_serializing_if = "Wishes::is_none")]
     pub wishes: Wishes,
@@ -185,6 +192,7 @@ impl Received {
             dpop_jkt: asked.dpop_jkt,
             login_hint: params.get("login_hint").filter(|hint| is_opaque(hint)).map(str::to_owned),
             ui_locales: params.get("ui_locales").filter(|it| is_opaque(it)).map(str::to_owned),
+            resources: params.all(RESOURCE).map(str::to_owned).collect(),
             wishes: asked.wishes,
         })
     }

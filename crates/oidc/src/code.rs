@@ -161,6 +161,7 @@ mod tests {
                 dpop_jkt: None,
                 login_hint: None,
                 ui_locales: None,
+                resources: Default::default(),
                 wishes: Wishes::default(),
             },
             expires: Timestamp::from_unix(60),

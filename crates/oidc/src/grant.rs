@@ -5,6 +5,8 @@
 //!
 //! [RFC 6749 §1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-1.3
 
+use std::collections::BTreeSet;
+
 use countersign_types::{ClientId, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,11 @@ pub struct Grant {
     pub client_id: ClientId,
     /// What.
     pub scope: ScopeSet,
+    /// What its tokens are for, if the client said: no more than that. [RFC 8707 §2.2]
+    ///
+    /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resources: BTreeSet<String>,
     /// How the person had signed in.
     pub sign_in: SignIn,
     /// From when on nothing of it counts.

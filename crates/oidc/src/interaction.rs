@@ -196,6 +196,7 @@ mod tests {
             dpop_jkt: None,
             login_hint: None,
             ui_locales: None,
+            resources: Default::default(),
             wishes: Wishes::parse(&Params::parse(query.as_bytes(), &[]).unwrap())?,
         })
     }

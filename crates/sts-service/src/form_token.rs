@@ -6,6 +6,7 @@
 //! as an authorization request that has just come in ([`claimed`]), with all its checks, and leads to
 //! a fresh form.
 
+use countersign_oidc::authorize::RESOURCE;
 use countersign_oidc::{AuthorizationRequest, dpop_jkt, pkce};
 pub(crate) use countersign_pages::Browser;
 use countersign_types::{EmailAddress, Lifetime, Timestamp};
@@ -163,6 +164,7 @@ pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
         .append_pair("code_challenge", request.code_challenge.as_str())
         .append_pair("code_challenge_method", pkce::METHOD);
     query.extend_pairs(request.wishes.params());
+    query.extend_pairs(request.resources.iter().map(|resource| (RESOURCE, resource)));
     for (name, value) in [
         ("state", request.state),
         ("nonce", request.nonce),

@@ -17,7 +17,7 @@ use countersign_client_auth::AuthenticatedClient;
 use countersign_client_auth::dpop::{self, DpopError, Expected, Presented, Target};
 use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::authorize::RESOURCE;
-use countersign_oidc::code;
+use countersign_oidc::{Grant, code};
 use countersign_token_exchange::request;
 use countersign_types::{ClientId, Params, Timestamp};
 use http::{HeaderMap, Method};
@@ -96,14 +96,39 @@ async fn respond(
     }
 }
 
-/// Whether all that a request on a person's grant asks a token for is what its client's tokens are for.
-/// [RFC 8707 §2.2]
+/// Refuses what no token of a client is for, before anything is used up. [RFC 8707 §2.2]
 ///
 /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
 fn check_resources(sts: &Sts, params: &Params, registered: &Client) -> Result<(), TokenError> {
     let known = registered.resources(sts.issuer());
     let is_known = params.all(RESOURCE).all(|resource| known.contains(&resource));
     is_known.then_some(()).ok_or(TokenError::Target)
+}
+
+/// What a token of a person's grant is for: what the request asks for, and nothing else, so that whoever is
+/// given it can use it nowhere else; otherwise all that the grant is for. [RFC 8707 §2.2]
+///
+/// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
+fn audience(
+    sts: &Sts,
+    params: &Params,
+    registered: &Client,
+    grant: &Grant,
+) -> Result<Vec<String>, TokenError> {
+    let is_granted = |it: &str| grant.resources.is_empty() || grant.resources.contains(it);
+    let mut granted = registered.resources(sts.issuer());
+    granted.retain(|resource| is_granted(resource));
+    if params.all(RESOURCE).any(|asked| !granted.contains(&asked)) {
+        return Err(TokenError::Target);
+    }
+    if params.all(RESOURCE).next().is_some() {
+        granted.retain(|resource| params.all(RESOURCE).any(|asked| asked == *resource));
+    }
+    if granted.is_empty() {
+        Err(TokenError::Target)
+    } else {
+        Ok(granted.into_iter().map(str::to_owned).collect())
+    }
 }
 
 /// The proof of a key that the request has, if it has one, judged by all but whether it is new.

@@ -171,7 +171,8 @@ fn every_other_error_reaches_the_client() {
     }
     check(&[("resource", Some("https://api.alice.example"))], Ok(()));
     let two = "&resource=https://api.alice.example&resource=https://sts.alice.example";
-    assert!(parsed(&format!("{}{two}", form(&[]))).is_ok(), "RFC 8707 §2: one may ask for several");
+    let request = parsed(&format!("{}{two}", form(&[]))).unwrap();
+    assert_eq!(request.resources.len(), 2, "RFC 8707 §2: one may ask for several");
     let other = parsed(&format!("{}{two}x", form(&[])));
     assert!(
         matches!(other, Err(AuthorizationError::Redirect(error)) if error.code().as_str() == "invalid_target")

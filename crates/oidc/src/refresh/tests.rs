@@ -49,6 +49,7 @@ impl Case {
             subject: "alice".into(),
             client_id: client.clone(),
             scope: scope.clone(),
+            resources: Default::default(),
             sign_in,
             expires: at(1000),
             renewal: None,

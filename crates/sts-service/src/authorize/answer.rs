@@ -39,6 +39,7 @@ pub(super) async fn issue_code(
         subject: session.user.subject.clone(),
         client_id: request.client_id.clone(),
         scope: request.scope.clone(),
+        resources: request.resources.clone(),
         sign_in: session.sign_in.clone(),
         expires,
         renewal: None,

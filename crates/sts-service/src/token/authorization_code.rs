@@ -53,13 +53,14 @@ pub(super) async fn redeem(
     if !sessions::uphold(sts, &user, &grant, now).await? {
         return Err(RedeemError::Unknown.into());
     }
+    let audience = super::audience(sts, params, asker.registered, &grant)?;
     let proved = asker.prove(sts).await?;
     let offline = asker.registered.refresh_token && grant.scope.contains(OFFLINE_ACCESS);
     let refresh_token =
         if offline { Some(begin(sts, &mut grant, asker, now).await?) } else { None };
     let scope = grant.scope.clone();
     let nonce = redeemed.nonce;
-    let issued = Issued { grant: &grant, scope: &scope, nonce, refresh_token, proved };
+    let issued = Issued { grant: &grant, scope: &scope, audience, nonce, refresh_token, proved };
     issue::tokens(sts, &user, asker, issued, now).await
 }
 

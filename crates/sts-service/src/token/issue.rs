@@ -27,6 +27,8 @@ pub(super) struct Issued<'a> {
     pub(super) grant: &'a Grant,
     /// What the access token allows.
     pub(super) scope: &'a ScopeSet,
+    /// Whom it is for.
+    pub(super) audience: Vec<String>,
     /// The client's nonce. [OpenID Connect Core §12.2]: none in a refreshed ID token.
     ///
     /// [OpenID Connect Core §12.2]: https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse
@@ -45,13 +47,11 @@ pub(super) async fn tokens(
     issued: Issued<'_>,
     now: Timestamp,
 ) -> Result<TokenResponse, TokenError> {
-    let Issued { grant, scope, nonce, refresh_token, proved } = issued;
+    let Issued { grant, scope, audience, nonce, refresh_token, proved } = issued;
     let registered = asker.registered;
     let (sign_in, keys) = (&grant.sign_in, sts.keys());
     // INVARIANT: nothing outlives its grant, so that a grant that is not kept any more is an end.
     let expires = now.after(sts.settings.access_token_lifetime).min(grant.expires);
-    let audience = registered.resources(sts.issuer()).into_iter().map(str::to_owned);
-    let audience: Vec<_> = audience.collect();
     let speaks = scope.contains(CLAIMS_PROVIDER);
     let email = user.email.as_ref().map(|email| email.address());
     let by_policy = registered.exchange.email_in_access_token;

@@ -31,7 +31,6 @@ pub(super) async fn refresh(
     if renewal::is_of_another_issuer(&record.subject) {
         return renewal::refresh(sts, request, &record, asker, now).await;
     }
-    super::check_resources(sts, params, asker.registered)?;
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;
     // Before the token is used up: who comes back finds it as it was.
@@ -39,6 +38,7 @@ pub(super) async fn refresh(
     if !sessions::uphold(sts, &user, &grant, now).await? {
         return Err(RefreshError::Unknown.into());
     }
+    let audience = super::audience(sts, params, asker.registered, &grant)?;
 
     let (refreshed, proved) = match renew(sts, request, record, grant, asker, now).await {
         Err(TokenError::Refresh(RefreshError::Reused)) => {
@@ -62,8 +62,14 @@ pub(super) async fn refresh(
             "the same refresh token was given once more, to the key that it is bound to",
         );
     }
-    let issued =
-        Issued { grant: &grant, scope: &scope, nonce: None, refresh_token: successor, proved };
+    let issued = Issued {
+        grant: &grant,
+        scope: &scope,
+        audience,
+        nonce: None,
+        refresh_token: successor,
+        proved,
+    };
     issue::tokens(sts, &user, asker, issued, now).await
 }
 
