@@ -66,6 +66,8 @@ use crate::policies::PolicyError;
 pub const SCHEMA: &str = include_str!("../schemas/uma.cedarschema");
 
 /// Decides by what owners share, by the rules of files, and by those of the configuration.
+///
+/// Before an owner's shares are [loaded](Shares::load) everything of theirs is denied.
 #[derive(Debug)]
 pub struct CedarUma {
     names: Names,
@@ -99,25 +101,22 @@ impl CedarUma {
         let facts = Facts::new(&self.names, asked, person);
         let mut slices = rules.slices(&facts.people, &facts.resources).peekable();
         let PolicyRequest { protection, resource_id, scope, now, .. } = *asked;
-        let (shares, claims) = {
-            let known = self.known();
-            let shares = known.about(protection, resource_id, scope, person, now);
-            let claims: Vec<_> = known.claims(protection).map(str::to_owned).collect();
-            (shares, claims)
-        };
+        let shares = self.known().about(protection, resource_id, scope, person, now);
         let mut said = Said::default();
         if shares.is_empty() && slices.peek().is_none() {
             return said;
         }
-        let claims = claims.iter().map(String::as_str);
-        let (request, entities) =
-            match facts.request().and_then(|request| Ok((request, facts.entities(claims)?))) {
-                Ok(question) => question,
-                Err(error) => {
-                    said.errors.push(error);
-                    return said;
-                }
-            };
+        // The index found them for this person; whether they count is decided by Cedar.
+        let among = || shares.iter().map(|share| share.terms.who());
+        let entities = || facts.entities(among(), rules.claims());
+        let question = facts.request().and_then(|request| Ok((request, entities()?)));
+        let (request, entities) = match question {
+            Ok(question) => question,
+            Err(error) => {
+                said.errors.push(error);
+                return said;
+            }
+        };
         let has = |claim: &str| person.claims.contains_key(claim);
         for slice in slices {
             hold(slice, &request, &entities, &mut said, |said, id| {
@@ -178,6 +177,11 @@ fn hold(
 impl Policy for CedarUma {
     fn assess(&self, asked: &PolicyRequest<'_>) -> Ruling {
         let rules = self.files.current();
+        // What is not loaded may be what forbids.
+        if !self.known().is_loaded(asked.protection) {
+            let why = vec![Reason::Failed("what the owner shares is not loaded".to_owned())];
+            return Ruling { decision: Decision::Deny, why };
+        }
         let Some(person) = asked.person else { return self.say_of_nobody(&rules, asked) };
         let said = self.say(&rules, asked, person);
         for error in &said.errors {
@@ -194,7 +198,11 @@ impl Policy for CedarUma {
         let configured = self.configured.revision(protection, now);
         let shares = {
             let known = self.known();
-            (known.count(protection) > 0).then(|| known.revision(protection, now))
+            let is_any = known.count(protection) > 0 || !known.is_loaded(protection);
+            is_any.then(|| match known.is_loaded(protection) {
+                true => known.revision(protection, now),
+                false => Revision::of("not loaded"),
+            })
         };
         let files = (!rules.is_empty()).then(|| Revision::of(digest.as_bytes()));
         let time = rules.is_timed().then(|| Revision::of(now.as_unix().to_be_bytes()));

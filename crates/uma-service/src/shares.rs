@@ -13,6 +13,7 @@ use countersign_store::{Shares as KeptShares, StoreError};
 use countersign_types::Timestamp;
 use countersign_uma::policy::shares::{MAX_ALIKE, ShareId, Terms, What};
 use countersign_uma::policy::{Share, Shares};
+use countersign_uma::resource::ResourceId;
 use countersign_uma::{Policy, Protection};
 
 use crate::app::{Uma, registrant};
@@ -88,6 +89,26 @@ impl Uma {
         let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
         let (id, by) = (id.clone(), by.to_owned());
         finish(async move { shares.remove(&protection, &id, &by, now).await }).await
+    }
+
+    /// A resource is no more, and what was shared of it alone counts for nothing: it is taken back, so that
+    /// it takes nobody's place. What stays because the store fails does no harm; an identifier is never
+    /// given again.
+    pub(crate) async fn unshare_resource(
+        &self,
+        protection: &Protection,
+        resource: &ResourceId,
+        now: Timestamp,
+    ) {
+        let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
+        let resource = resource.clone();
+        let ended = finish(async move { shares.remove_of(&protection, &resource, now).await });
+        if let Err(ShareError::Store(error)) = ended.await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "shares of a deleted resource stay"
+            );
+        }
     }
 
     /// Sees to it that policy has before it what the owner shares.
@@ -188,6 +209,25 @@ impl OwnerShares {
         self.write()?.put(protection, share.clone());
         note(protection, &share, &share.by, "an owner shared something");
         Ok(share)
+    }
+
+    async fn remove_of(
+        &self,
+        protection: &Protection,
+        resource: &ResourceId,
+        now: Timestamp,
+    ) -> Result<(), ShareError> {
+        let _changing = self.changing.lock().await;
+        self.load_alone(protection, now).await?;
+        let ids = self.read()?.of_resource(protection, resource);
+        for id in ids {
+            if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
+                self.write()?.unload(protection);
+                return Err(error.into());
+            }
+            self.write()?.remove(protection, &id);
+        }
+        Ok(())
     }
 
     async fn remove(

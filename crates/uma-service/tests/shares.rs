@@ -22,6 +22,7 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{PersonId, Policy, Protection};
 use countersign_uma_service::{ShareError, UmaConfig};
+use http::Method;
 use serde_json::{Value, json};
 use support::{Answer, JWT, World, issuer_of, need_info, refused, rpt, submitted};
 
@@ -115,6 +116,25 @@ async fn what_is_shared_counts_from_the_next_use_on_and_so_does_its_end() {
     assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
 }
 
+/// What was shared of it alone goes with a resource; what was shared of everything stays.
+#[tokio::test]
+async fn a_deleted_resource_takes_its_shares_along() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let (id, other) = (world.register(&pat).await, world.register(&pat).await);
+    for _ in 0..2 {
+        share(&world, terms(one(&id), "get", alice(), Effect::Permit)).await;
+    }
+    let kept = [
+        share(&world, terms(one(&other), "get", alice(), Effect::Permit)).await,
+        share(&world, terms(What::Everything, "get", alice(), Effect::Permit)).await,
+    ];
+    let answer = world.protect(Method::DELETE, &format!("/resources/{id}"), &pat, "").await;
+    assert_eq!(answer.status, 204);
+    let shares = world.uma.shares(&bob()).await.unwrap();
+    assert!(shares.len() == 2 && shares.iter().all(|share| kept.contains(&share.id)));
+}
+
 #[tokio::test]
 async fn a_share_ends_by_itself_and_its_tokens_with_it() {
     let world = world();
@@ -194,6 +214,66 @@ async fn what_cannot_be_shared() {
     let other = World::new();
     let refused = other.uma.share(&bob(), anyone(What::Everything, "get"), "bob").await;
     assert!(matches!(refused, Err(ShareError::NotOffered)), "{refused:?}");
+}
+
+/// Who is forbidden by a claim that nobody went by before is out at once, by refresh token too.
+#[tokio::test]
+async fn a_claim_that_forbids_reaches_tokens_that_are_out() {
+    let world = world_on(Arc::new(MemoryEngine::new()), |config| {
+        config.refresh_lifetime = Some(countersign_types::Lifetime::from_secs(3600));
+    });
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let domain = || MailDomain::parse("alice.example").unwrap();
+    share(&world, terms(What::Everything, "get", Who::Domain(domain()), Effect::Permit)).await;
+    let intern = json!({"department": "interns"});
+    let (answer, _) = ask(&world, &pat, &id, "alice@alice.example", &intern).await;
+    let (token, refresh) = (rpt(&answer), answer.json()["refresh_token"].clone());
+    assert!(is_active(&world, &pat, &token).await);
+    let interns =
+        Who::Group { claim: "department".into(), value: "interns".into(), domain: domain() };
+    let out = share(&world, terms(What::Everything, "get", interns, Effect::Forbid)).await;
+    assert!(!is_active(&world, &pat, &token).await);
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh.as_str().unwrap()),
+        ("client_id", "app"),
+        ("client_secret", "app"),
+    ];
+    let refreshed = world.form("/token", "", &form).await;
+    if refreshed.status == 200 {
+        let token = refreshed.json()["access_token"].as_str().unwrap().to_owned();
+        assert!(!is_active(&world, &pat, &token).await);
+    }
+    // Whom nothing forbids comes back with claims, and is in.
+    let (answer, _) = ask(&world, &pat, &id, "al@alice.example", &json!({"department": "x"})).await;
+    let token = rpt(&answer);
+    assert!(is_active(&world, &pat, &token).await);
+    refused(&ask(&world, &pat, &id, "alice@alice.example", &intern).await.0, 403, "request_denied");
+    unshare(&world, &out).await;
+    assert!(is_active(&world, &pat, &token).await);
+}
+
+/// Who was put out does not come back by another address that their provider gives them.
+#[tokio::test]
+async fn who_is_kept_out_is_so_by_whatever_address() {
+    let world = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    share(&world, terms(What::Everything, "get", Who::Anyone, Effect::Permit)).await;
+    rpt(&alice_asks(&world, &pat, &id).await.0);
+    let alice = world.recorded().person.unwrap();
+    let scopes = ScopeSet::parse("get").unwrap();
+    share(&world, Terms::keeping_out(&alice, What::Everything, scopes).unwrap()).await;
+    for (email, sub) in [
+        ("alice@alice.example", "a1"),
+        ("Alice@alice.example", "a2"),
+        ("somebody@alice.example", "a1"),
+    ] {
+        let (answer, _) = ask(&world, &pat, &id, email, &json!({"sub": sub})).await;
+        refused(&answer, 403, "request_denied");
+    }
+    rpt(&ask(&world, &pat, &id, "al@alice.example", &json!({"sub": "a2"})).await.0);
 }
 
 /// A directory that goes away with the value.

@@ -42,7 +42,8 @@ pub trait Policy: Send + Sync {
 
     /// The claims beside issuer, subject, e-mail address and presence that those answers may depend
     /// on. Of what a claims token said, these alone are kept with an RPT, and count when it is
-    /// assessed anew; one that was not kept is one that the person does not have.
+    /// assessed anew. Once there is one among them that was not when the RPT was issued, the RPT
+    /// permits nothing more: whoever has the claim may be forbidden by it.
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {
         let _ = protection;
         BTreeSet::new()

@@ -2,6 +2,8 @@
 //!
 //! [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
 
+use std::collections::BTreeSet;
+
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Lifetime, ResourceIdentifier, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,10 @@ pub struct Rpt {
     pub client: ClientId,
     /// The requesting party, where claims were needed: as much of them as policy goes by.
     pub person: Option<Person>,
+    /// The names of the claims that policy went by then: of these it is known whether the person has
+    /// them, and of no other.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub known_claims: BTreeSet<String>,
     /// What the assessment rested on.
     pub basis: Basis,
     /// What it permits.
@@ -129,6 +135,11 @@ impl Rpt {
         let revision = current.policy.revision(&self.protection, current.now);
         let revision = settings.revision(revision);
         let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
+        // A claim that was not kept is no claim that the person does not have: whoever has it may be
+        // forbidden by it. The client comes back, with all that policy goes by now.
+        if !stands && !current.policy.claims(&self.protection).is_subset(&self.known_claims) {
+            return Vec::new();
+        }
         let still = |permission: &Permission| {
             let resource = current.registered.get(&permission.resource_id)?;
             let mut scopes = permission.resource_scopes.intersection(resource.resource_scopes());
@@ -226,6 +237,11 @@ mod tests {
         fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
             Revision::of(self.scopes)
         }
+
+        fn claims(&self, _: &Protection) -> BTreeSet<String> {
+            let more = self.scopes.contains("by-team").then_some("team");
+            ["department"].into_iter().chain(more).map(str::to_owned).collect()
+        }
     }
 
     fn rpt() -> Rpt {
@@ -246,6 +262,7 @@ mod tests {
                 present: true,
                 claims: [("department".to_owned(), json!("research"))].into_iter().collect(),
             }),
+            known_claims: BTreeSet::from(["department".to_owned()]),
             basis: Basis::of(revision, &permissions, &registered(r#"["get","put"]"#)),
             permissions,
             asked: false,
@@ -348,6 +365,13 @@ mod tests {
             1000,
         );
         assert_eq!(answer, inactive());
+    }
+
+    /// Whether the person has a claim that no policy went by when the token was issued is not known, and
+    /// it may be one that forbids.
+    #[test]
+    fn a_policy_that_goes_by_more_claims_permits_nothing_before_they_are_known() {
+        assert_eq!(scopes_under(&department("get put by-team")), Value::Null);
     }
 
     #[test]

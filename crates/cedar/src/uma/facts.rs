@@ -1,12 +1,14 @@
 //! What a question is made of, as Cedar's entities.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
     RestrictedExpression as Expression,
 };
 use countersign_types::{Issuer, Timestamp};
 use countersign_uma::policy::PolicyRequest;
-use countersign_uma::policy::shares::{What, Who, values};
+use countersign_uma::policy::shares::{What, Who};
 use countersign_uma::{Person, Protection};
 use serde_json::Value;
 
@@ -120,16 +122,22 @@ impl<'a> Facts<'a> {
         Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())
     }
 
-    /// What is known. `claims` are those by which groups are told.
-    pub(super) fn entities<'c>(
+    /// What is known, as far as it is asked for: that the person is among these, and their claims of
+    /// these names. Of what else their provider says nothing is made, however much it is.
+    pub(super) fn entities<'w>(
         &self,
-        claims: impl Iterator<Item = &'c str>,
+        among: impl Iterator<Item = &'w Who>,
+        claims: &BTreeSet<String>,
     ) -> Result<Entities, String> {
-        let entities = [self.person(claims)?, self.resource()?];
+        let entities = [self.person(among, claims)?, self.resource()?];
         Entities::from_entities(entities, None).map_err(|error| error.to_string())
     }
 
-    fn person<'c>(&self, claims: impl Iterator<Item = &'c str>) -> Result<Entity, String> {
+    fn person<'w>(
+        &self,
+        among: impl Iterator<Item = &'w Who>,
+        claims: &BTreeSet<String>,
+    ) -> Result<Entity, String> {
         let Self { names, person, .. } = self;
         let [own, address, domain, issuer] = self.people.clone();
         let attributes = [
@@ -139,12 +147,11 @@ impl<'a> Facts<'a> {
             ("domain".to_owned(), Expression::new_entity_uid(domain.clone())),
             ("present".to_owned(), Expression::new_bool(person.present)),
         ];
-        let audiences = audiences(person, claims);
-        let audiences = audiences
-            .iter()
-            .flat_map(|who| [None, Some(&person.iss)].map(|issuer| names.audience(who, issuer)));
+        let audiences =
+            among.flat_map(|who| [None, Some(&person.iss)].map(|iss| names.audience(who, iss)));
         let parents = [address, domain, issuer].into_iter().chain(audiences);
-        let tags = person.claims.iter().map(|(name, value)| (name.clone(), texts(value)));
+        let named = claims.iter().filter_map(|name| person.claims.get_key_value(name));
+        let tags = named.map(|(name, value)| (name.clone(), texts(value)));
         Entity::new_with_tags(own, attributes, parents, tags).map_err(|error| error.to_string())
     }
 
@@ -164,25 +171,6 @@ impl<'a> Facts<'a> {
         let parents = [owner, server].into_iter().chain(offers);
         Entity::new_with_tags(own, attributes, parents, []).map_err(|error| error.to_string())
     }
-}
-
-/// All that an owner can call this person.
-fn audiences<'c>(person: &Person, claims: impl Iterator<Item = &'c str>) -> Vec<Who> {
-    let mut audiences = vec![Who::Anyone, Who::Person(person.email.clone())];
-    let Some(domain) = countersign_uma::policy::shares::MailDomain::parse(person.email.domain())
-    else {
-        // INVARIANT: the domain of an address is a domain.
-        return audiences;
-    };
-    for claim in claims {
-        audiences.extend(values(person, claim).map(|value| Who::Group {
-            claim: claim.to_owned(),
-            value: value.to_owned(),
-            domain: domain.clone(),
-        }));
-    }
-    audiences.push(Who::Domain(domain));
-    audiences
 }
 
 /// A claim as a set of texts.

@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use cedar_policy::{
     EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
 };
+use countersign_types::{EmailAddress, Issuer};
+use countersign_uma::policy::shares::MailDomain;
 use serde_json::Value;
 
 use super::says::Says;
@@ -52,6 +54,9 @@ impl Rules {
         let json = policy.to_json().map_err(|error| error.to_string())?;
         self.read(&json)?;
         let about = about(&policy);
+        for entity in [&about.0, &about.1].into_iter().flatten() {
+            check_head(entity)?;
+        }
         if says != Says::Forbid {
             *self.opened.entry(about.1.clone()).or_default() += 1;
         }
@@ -133,6 +138,19 @@ impl Rules {
     pub(super) fn all(&self) -> impl Iterator<Item = &Policy> {
         self.slices.values().flat_map(PolicySet::policies)
     }
+}
+
+/// Refuses what no question is ever about: a rule that forbids would be silent.
+fn check_head(entity: &EntityUid) -> Result<(), String> {
+    let id: &str = entity.id().as_ref();
+    let has_one_spelling = match entity.type_name().to_string().as_str() {
+        "Audience" | "Offer" => return Err(format!("{entity} is no head of a rule")),
+        "Domain" => MailDomain::parse(id).is_some_and(|domain| domain.as_str() == id),
+        "Address" => EmailAddress::parse(id).is_ok_and(|address| address.as_str() == id),
+        "Issuer" => Issuer::parse(id).is_ok_and(|issuer| issuer.as_str() == id),
+        _ => true,
+    };
+    if has_one_spelling { Ok(()) } else { Err(format!("{entity} is not in its one spelling")) }
 }
 
 fn about(policy: &Policy) -> About {

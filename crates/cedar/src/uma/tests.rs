@@ -39,7 +39,11 @@ fn policy(text: &str) -> CedarUma {
 fn configured(text: &str, configured: Value) -> CedarUma {
     let files = Arc::new(PolicyFiles::of(SCHEMA, rules(text).unwrap()));
     let configured: Vec<Rule> = serde_json::from_value(configured).unwrap();
-    CedarUma::new(files, ConfiguredRules::new().with(bob(), configured)).unwrap()
+    let policy = CedarUma::new(files, ConfiguredRules::new().with(bob(), configured)).unwrap();
+    for other in [bob(), protection("carol", "rs"), protection("bob", "rs2")] {
+        policy.shares.write().unwrap().load(other, []);
+    }
+    policy
 }
 
 fn person(email: &str, claims: Value) -> Person {
@@ -162,6 +166,22 @@ fn silence_is_denial() {
     assert_eq!(decide(&forbids, nobody), "deny");
 }
 
+/// Among what is not loaded there may be what forbids.
+#[test]
+fn before_an_owners_shares_are_known_everything_is_denied() {
+    let policy = policy(r#"@id("all") permit (principal, action, resource);"#);
+    let alice = alice();
+    assert_eq!(decide(&policy, Asked::by(&alice)), "permit");
+    let before = policy.revision(&bob(), at(NOW));
+    policy.shares.write().unwrap().unload(&bob());
+    for person in [Some(&alice), None] {
+        let (word, why) = check(&policy, Asked { person, ..Asked::by(&alice) });
+        assert_eq!(word, "deny");
+        assert!(why.contains("not loaded"), "{why}");
+    }
+    assert_ne!(policy.revision(&bob(), at(NOW)), before);
+}
+
 #[test]
 fn nobody_is_permitted_anything_before_claims_about_them_are_verified() {
     let all = policy(r#"@id("all") permit (principal, action, resource);"#);
@@ -206,22 +226,23 @@ fn with_whom_a_share_is() {
     let domain = || Who::Domain(MailDomain::parse("A.EXAMPLE").unwrap());
     let of = |who| terms(What::Everything, "get", who, Effect::Permit);
     let agent = person("alice@a.example", json!({"absent": true, "team": "x"}));
+    let twice = person("twice@a.example", json!({"team": ["x", "x"]}));
     let (a, b) = (
         person("al@a.example", json!({"team": ["x"]})),
         person("al@b.example", json!({"team": "x"})),
     );
     let sts = |of: &str| Issuer::parse(&format!("https://sts.{of}.example")).unwrap();
     for (name, terms, expected) in [
-        ("domain", of(domain()), "ag a"),
-        ("group", of(group("team", "x")), "ag a"),
+        ("domain", of(domain()), "ag a tw"),
+        ("group", of(group("team", "x")), "ag a tw"),
         ("another group", of(group("team", "[\"x\"]")), ""),
-        ("anyone", of(Who::Anyone), "ag a b"),
-        ("who is present", of(Who::Anyone).with_present(), "a b"),
+        ("anyone", of(Who::Anyone), "ag a tw b"),
+        ("who is present", of(Who::Anyone).with_present(), "a tw b"),
         ("by this issuer", of(Who::Anyone).with_issuer(sts("b")), "b"),
         ("by another issuer", of(domain()).with_issuer(sts("b")), ""),
     ] {
         let policy = shared([terms]);
-        let people = [("ag", &agent), ("a", &a), ("b", &b)];
+        let people = [("ag", &agent), ("a", &a), ("tw", &twice), ("b", &b)];
         let may =
             people.iter().filter(|(_, person)| decide(&policy, Asked::by(person)) == "permit");
         let may: Vec<_> = may.map(|(name, _)| *name).collect();
@@ -371,6 +392,7 @@ fn a_revision_is_another_as_soon_as_an_answer_may_be() {
 #[test]
 fn rules_that_mean_nothing_are_refused() {
     let all = "(principal, action, resource)";
+    let head = |person: &str| format!("@id(\"x\") forbid ({person}, action, resource);");
     for (text, why) in [
         (format!("permit {all};"), "@id"),
         (format!("@id(\"share x\") permit {all};"), "no rule's"),
@@ -394,6 +416,15 @@ fn rules_that_mean_nothing_are_refused() {
         (
             "@id(\"x\") permit (principal, action == Action::\"get\", resource);".to_owned(),
             "do not fit",
+        ),
+        (head("principal in Audience::\"x\""), "is no head"),
+        (head("principal in Domain::\"A.example\""), "one spelling"),
+        (head("principal in Domain::\"localhost\""), "one spelling"),
+        (head("principal in Address::\"x@A.example\""), "one spelling"),
+        (head("principal in Issuer::\"http://a.example\""), "one spelling"),
+        (
+            "@id(\"x\") forbid (principal, action, resource in Offer::\"x\");".to_owned(),
+            "is no head",
         ),
         (format!("@id(\"x\") permit {all}; @id(\"x\") forbid {all};"), "used before"),
     ] {
@@ -420,7 +451,8 @@ fn a_question_fits_the_schema() {
         now: at(NOW),
     };
     let facts = Facts::new(&policy.names, &asked, &person);
-    let entities = facts.entities(["team"].into_iter()).unwrap();
+    let claims = ["team", "o", "n", "e", "x"].map(str::to_owned).into();
+    let entities = facts.entities([Who::Anyone].iter(), &claims).unwrap();
     Entities::from_entities(entities, Some(&schema)).unwrap();
     let request = facts.request().unwrap();
     Request::new(

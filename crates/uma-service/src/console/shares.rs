@@ -223,8 +223,7 @@ pub(super) async fn keep_out(
     if scopes.is_empty() || shares.iter().any(|share| keeps_out(share, person, &scopes)) {
         return Ok(Ok(done));
     }
-    let who = Who::Person(person.email.clone());
-    let terms = Terms::new(What::Everything, scopes, who, Effect::Forbid);
+    let terms = Terms::keeping_out(person, What::Everything, scopes);
     let terms = terms.map_err(|_| Refusal::Malformed)?;
     match desk.uma.share(protection, terms, by).await {
         Ok(_) => Ok(Ok(true)),

@@ -153,6 +153,7 @@ async fn try_delete(
         return Err(ResourceError::NotFound.into());
     }
     uma.resource_counts.release(&protection);
+    uma.unshare_resource(&protection, &id, now).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -184,11 +184,13 @@ impl Core<'_> {
     ) -> Box<Ended> {
         let Self { facts, process, audience, checks, .. } = self;
         let protection = process.protection();
+        let known_claims = policy.claims(protection);
         let rpt = Rpt {
             protection: protection.clone(),
             audience,
             client: process.client().clone(),
-            person: person.as_ref().map(|person| person.with_only(&policy.claims(protection))),
+            person: person.as_ref().map(|person| person.with_only(&known_claims)),
+            known_claims,
             basis: Basis::of(revision, &granted, facts.registered),
             permissions: granted,
             asked,

@@ -169,11 +169,20 @@ pub struct Terms {
     who: Who,
     effect: Effect,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<Issuer>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     present: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+}
+
+/// Whom an issuer knows by a subject, whatever their address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Account {
+    issuer: Issuer,
+    subject: String,
 }
 
 /// Why there is no such share.
@@ -202,7 +211,19 @@ impl Terms {
         {
             return Err(TermsError::Claim);
         }
-        Ok(Self { what, scopes, who, effect, issuer: None, present: false, until: None })
+        let (account, issuer, until) = (None, None, None);
+        Ok(Self { what, scopes, who, effect, account, issuer, present: false, until })
+    }
+
+    /// Keeps this person out: who has their address, and whom their issuer knows as the same, whatever
+    /// address it says they have.
+    ///
+    /// # Errors
+    /// [`TermsError::Scopes`].
+    pub fn keeping_out(person: &Person, what: What, scopes: ScopeSet) -> Result<Self, TermsError> {
+        let terms = Self::new(what, scopes, Who::Person(person.email.clone()), Effect::Forbid)?;
+        let account = Account { issuer: person.iss.clone(), subject: person.sub.clone() };
+        Ok(Self { account: Some(account), ..terms })
     }
 
     /// Only for whom this issuer vouches, whichever else may speak for their domain later.
@@ -233,6 +254,12 @@ impl Terms {
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// Whom it [keeps out](Self::keeping_out), by issuer and subject.
+    #[must_use]
+    pub fn account(&self) -> Option<(&Issuer, &str)> {
+        self.account.as_ref().map(|account| (&account.issuer, &*account.subject))
     }
 
     /// With whom.

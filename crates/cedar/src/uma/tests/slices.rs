@@ -1,5 +1,6 @@
 //! A question that looks at its slice is answered as one that looks at every rule and every share.
 
+use countersign_uma::policy::shares::values;
 use proptest::prelude::*;
 
 use super::*;
@@ -88,6 +89,18 @@ fn any_terms() -> impl Strategy<Value = Terms> {
     )
 }
 
+/// All that an owner can call this person, by whatever group of this claim.
+fn audiences(person: &Person, claim: &str) -> Vec<Who> {
+    let domain = MailDomain::parse(person.email.domain()).unwrap();
+    let groups = values(person, claim).map(|value| Who::Group {
+        claim: claim.to_owned(),
+        value: value.to_owned(),
+        domain: domain.clone(),
+    });
+    let others = [Who::Anyone, Who::Person(person.email.clone()), Who::Domain(domain.clone())];
+    others.into_iter().chain(groups).collect()
+}
+
 /// Everything there is, of every owner, in one set.
 fn say_of_all(policy: &CedarUma, asked: &PolicyRequest<'_>, person: &Person) -> Said {
     let rules = policy.files.current();
@@ -97,8 +110,9 @@ fn say_of_all(policy: &CedarUma, asked: &PolicyRequest<'_>, person: &Person) -> 
     }
     let known = policy.shares.read().unwrap();
     let facts = Facts::new(&policy.names, asked, person);
+    let (among, claims) = (audiences(person, "team"), BTreeSet::from(["team".to_owned()]));
     let (request, entities) =
-        (facts.request().unwrap(), facts.entities(["team"].into_iter()).unwrap());
+        (facts.request().unwrap(), facts.entities(among.iter(), &claims).unwrap());
     let mut said = Said::default();
     let mut each = |set: &PolicySet, links: bool| {
         // One by one, so that what forbids hides nothing.

@@ -1,10 +1,10 @@
 //! Every share, by what a question asks for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use countersign_types::digest::Digest;
-use countersign_types::{EmailAddress, Timestamp};
+use countersign_types::{EmailAddress, Issuer, Timestamp};
 
 use super::{Effect, MailDomain, Share, ShareId, What, Who, values};
 use crate::person::Person;
@@ -45,6 +45,10 @@ type ByClaim = HashMap<String, HashMap<String, Vec<Arc<Share>>>>;
 #[derive(Debug, Default)]
 struct ByWho {
     people: HashMap<EmailAddress, Vec<Arc<Share>>>,
+    /// Of these, and of those who are kept out otherwise: by their address in small letters, since
+    /// most providers make no difference, and by issuer and subject.
+    forbidden: HashMap<String, Vec<Arc<Share>>>,
+    accounts: HashMap<Issuer, HashMap<String, Vec<Arc<Share>>>>,
     domains: HashMap<MailDomain, Vec<Arc<Share>>>,
     groups: HashMap<MailDomain, ByClaim>,
     anyone: Vec<Arc<Share>>,
@@ -100,6 +104,13 @@ impl ByWho {
         for scope in opened(share) {
             *self.scopes.entry(scope.clone()).or_default() += 1;
         }
+        if let Some(address) = forbidden(share) {
+            self.forbidden.entry(address).or_default().push(Arc::clone(share));
+        }
+        if let Some((issuer, subject)) = share.terms.account() {
+            let subjects = self.accounts.entry(issuer.clone()).or_default();
+            subjects.entry(subject.to_owned()).or_default().push(Arc::clone(share));
+        }
         self.alike(share.terms.who()).push(Arc::clone(share));
     }
 
@@ -107,8 +118,32 @@ impl ByWho {
         for scope in opened(share) {
             less(&mut self.scopes, scope);
         }
-        self.alike(share.terms.who()).retain(|known| known.id != share.id);
+        let stays = |known: &Arc<Share>| known.id != share.id;
+        if let Some(address) = forbidden(share)
+            && let Some(shares) = self.forbidden.get_mut(&address)
+        {
+            shares.retain(stays);
+            if shares.is_empty() {
+                self.forbidden.remove(&address);
+            }
+        }
+        if let Some((issuer, subject)) = share.terms.account()
+            && let Some(subjects) = self.accounts.get_mut(issuer)
+        {
+            subjects.get_mut(subject).into_iter().for_each(|shares| shares.retain(stays));
+            subjects.retain(|_, shares| !shares.is_empty());
+            if subjects.is_empty() {
+                self.accounts.remove(issuer);
+            }
+        }
+        self.alike(share.terms.who()).retain(stays);
         self.tidy(share.terms.who());
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Share>> {
+        let groups = self.groups.values().flat_map(HashMap::values).flat_map(HashMap::values);
+        let alike = self.people.values().chain(self.domains.values()).chain(groups);
+        alike.flatten().chain(&self.anyone)
     }
 
     /// Those that may describe this person.
@@ -119,7 +154,10 @@ impl ByWho {
         });
         let people = self.people.get(&person.email).into_iter().flatten();
         let domains = self.domains.get(domain).into_iter().flatten();
-        people.chain(domains).chain(groups).chain(&self.anyone)
+        let forbidden = self.forbidden.get(&person.email.as_str().to_ascii_lowercase());
+        let account = self.accounts.get(&person.iss).and_then(|of| of.get(&person.sub));
+        let kept_out = forbidden.into_iter().chain(account).flatten();
+        people.chain(domains).chain(groups).chain(&self.anyone).chain(kept_out)
     }
 }
 
@@ -246,6 +284,13 @@ impl Shares {
         shares
     }
 
+    /// The shares of one resource, those that are over among them.
+    #[must_use]
+    pub fn of_resource(&self, protection: &Protection, resource: &ResourceId) -> Vec<ShareId> {
+        let of = self.0.get(protection).and_then(|owned| owned.resources.get(resource));
+        of.into_iter().flat_map(ByWho::all).map(|share| share.id.clone()).collect()
+    }
+
     /// How many there are of an owner's.
     #[must_use]
     pub fn count(&self, protection: &Protection) -> usize {
@@ -289,7 +334,9 @@ impl Shares {
         let about = owned.of_resource(resource).flat_map(|by_who| by_who.of(person));
         let counts =
             |share: &&Arc<Share>| share.terms.scopes().contains(scope) && share.terms.is_live(now);
-        about.filter(counts).cloned().collect()
+        // A claim may have the same value twice, and who is kept out is found by more than one way.
+        let mut found = HashSet::new();
+        about.filter(counts).filter(|share| found.insert(&share.id)).cloned().collect()
     }
 
     /// Whether anybody at all could be permitted this scope, or be asked about.
@@ -316,6 +363,16 @@ impl Shares {
             }
         }
         Revision::of(sum)
+    }
+}
+
+/// The address of whom a share keeps out, in small letters.
+fn forbidden(share: &Share) -> Option<String> {
+    match share.terms.who() {
+        Who::Person(email) if share.terms.effect() == Effect::Forbid => {
+            Some(email.as_str().to_ascii_lowercase())
+        }
+        _ => None,
     }
 }
 

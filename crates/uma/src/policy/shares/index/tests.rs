@@ -85,6 +85,7 @@ fn a_question_finds_what_speaks_of_it_and_nothing_else() {
     for (claims, is_in) in [
         (json!({"team": "x"}), true),
         (json!({"team": ["y", "x"]}), true),
+        (json!({"team": ["x", "x"]}), true),
         (json!({"team": "xx"}), false),
         (json!({"team": {"x": "x"}}), false),
         (json!({"teams": "x"}), false),
@@ -99,9 +100,49 @@ fn a_question_finds_what_speaks_of_it_and_nothing_else() {
     let carol = Protection::new(OwnerId::parse("carol").unwrap(), ClientId::parse("rs").unwrap());
     assert!(shares.about(&carol, &id("r1"), "get", &plain, at(0)).is_empty());
     assert!(shares.claims(&bob()).eq(["team"]) && shares.claims(&carol).next().is_none());
+    let of_r1: BTreeSet<_> = shares.of_resource(&bob(), &id("r1")).into_iter().collect();
+    assert!(of_r1.iter().map(ShareId::as_str).eq(["domain", "other-domain", "person"]));
+    assert!(shares.of_resource(&carol, &id("r1")).is_empty());
     assert!(shares.speak_of(&bob(), &id("r9"), "get") && shares.speak_of(&bob(), &id("r1"), "put"));
     assert!(
         !shares.speak_of(&bob(), &id("r9"), "put") && !shares.speak_of(&carol, &id("r1"), "get")
+    );
+}
+
+/// Who is kept out is so by another spelling of their address, and by another address of theirs; who
+/// is let in is so by the one that was written.
+#[test]
+fn who_is_kept_out_comes_back_by_no_other_address() {
+    let alice = person("alice@a.example", json!({}));
+    let scopes = || ScopeSet::parse("get").unwrap();
+    let out = Terms::keeping_out(&alice, What::Everything, scopes()).unwrap();
+    let eve = Who::Person(EmailAddress::parse("Eve@a.example").unwrap());
+    let mut shares = of([
+        share("out", out),
+        share("eve-out", terms(What::Everything, "get", eve.clone(), Effect::Forbid)),
+        share("eve", terms(What::Everything, "get", eve, Effect::Permit)),
+    ]);
+    let with = |email: &str, sub: &str| Person { sub: sub.to_owned(), ..person(email, json!({})) };
+    for (email, sub, found) in [
+        ("alice@a.example", "1", "out"),
+        ("alice@a.example", "2", "out"),
+        ("Alice@a.example", "2", "out"),
+        ("alice+2@a.example", "1", "out"),
+        ("alice+2@a.example", "2", ""),
+        ("Eve@a.example", "3", "eve eve-out"),
+        ("eve@a.example", "3", "eve-out"),
+    ] {
+        assert_eq!(check(&shares, "r1", "get", &with(email, sub), 0), found, "{email} {sub}");
+    }
+    let elsewhere =
+        Person { iss: Issuer::parse("https://b.example").unwrap(), ..with("x@b.example", "1") };
+    assert_eq!(check(&shares, "r1", "get", &elsewhere, 0), "");
+    for id in ["out", "eve-out", "eve"] {
+        shares.remove(&bob(), &ShareId::parse(id).unwrap());
+    }
+    let everything = &shares.0[&bob()].everything;
+    assert!(
+        everything.is_empty() && everything.forbidden.is_empty() && everything.accounts.is_empty()
     );
 }
 
