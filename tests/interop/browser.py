@@ -19,9 +19,16 @@ password = (folder / "alice.password").read_text().strip()
 
 
 class Callback(http.server.BaseHTTPRequestHandler):
-    """Where a native application waits for the answer."""
+    """Where a native application waits for the answer. It may send the browser on, to another origin."""
+
+    onward = None
 
     def do_GET(self):
+        if self.onward:
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{self.onward}/end?{self.path.partition('?')[2]}")
+            self.end_headers()
+            return
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"done")
@@ -163,6 +170,23 @@ def by_keys(page, port):
     check("and taken by Enter", answer.get("error") == "access_denied", answer)
 
 
+def sent_on(page, port, end):
+    """Some browsers hold every redirect after a form to the page's content security policy."""
+    page.visit("/account")
+    page.forget()
+    page.open(port)
+    page.type("input[name=username]", "alice")
+    page.type("input[name=password]", password)
+    page.click("form button")
+    answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
+    check("an application may send the browser on to another origin after signing in",
+          answer and "code" in answer, page.url())
+    page.open(port, prompt="consent")
+    page.click("button[value=allow]")
+    answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
+    check("and after consent", answer and "code" in answer, page.url())
+
+
 def on_a_phone(page, port):
     page.visit("/account")
     page.forget()
@@ -196,15 +220,22 @@ def on_a_phone(page, port):
     page.fits("an error", "problem-phone.png")
 
 
+def listening(handler):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
 def main():
-    callback = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Callback)
-    threading.Thread(target=callback.serve_forever, daemon=True).start()
+    port = listening(Callback)
+    sends_on = listening(type("SendsOn", (Callback,), {"onward": port}))
     with browser(rules, sys.argv[2], Provider) as page:
         page.size(1280, 900)
-        story(page, callback.server_port)
-        by_keys(page, callback.server_port)
+        story(page, port)
+        by_keys(page, port)
+        sent_on(page, sends_on, port)
         with page.phone():
-            on_a_phone(page, callback.server_port)
+            on_a_phone(page, port)
 
 
 main()

@@ -9,6 +9,10 @@ rm -rf "$folder"
 
 source tests/interop/install.sh
 
+# A program on a foreign library, which is no part of the workspace and takes the headers of the system's OpenSSL.
+cargo build --quiet --locked --manifest-path tests/interop/openid/Cargo.toml --target-dir target/openid
+cp target/openid/debug/openid_uma2 "$scripts"
+
 $python tests/interop/batch.py "$bin/countersign"
 "$bin/countersign-interop-tests" "$python" "$node" "$scripts"
 

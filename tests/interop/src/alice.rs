@@ -11,6 +11,34 @@ pub(crate) fn configure(sts: &mut Table) {
     sts.extend(services());
     sts.extend(universities());
     sts.extend(upstreams());
+    bob(sts);
+}
+
+/// Bob has an account at Alice's provider, with the password of everybody, and his authorization server is a client.
+fn bob(sts: &mut Table) {
+    let known = |user: &toml::Value| user.get("password").cloned();
+    let users = sts.get("users").and_then(toml::Value::as_array);
+    let Some(password) = users.and_then(|users| users.first()).and_then(known) else { return };
+    let mut bob = toml! {
+        [[users]]
+        username = "bob"
+        subject = "bob-of-alice-example"
+        email = "bob@alice.example"
+        email_verified = true
+
+        [[clients]]
+        id = "uma-console"
+        name = "Bob's authorization server"
+        secret = { file = "changed.secret" }
+        redirect_uris = ["https://uma.bob.example/console/callback"]
+        grants = ["authorization_code"]
+        scopes = ["openid", "email"]
+    };
+    if let Some(user) = bob.get_mut("users").and_then(|users| users.get_mut(0)) {
+        user.as_table_mut().map(|user| user.insert("password".to_owned(), password));
+    }
+    extend(sts, "users", bob.clone());
+    extend(sts, "clients", bob);
 }
 
 /// Applications in which people sign in.
@@ -212,7 +240,7 @@ fn upstreams() -> Table {
 }
 
 /// Appends the tables of an array to those that are there.
-fn extend(sts: &mut Table, name: &str, mut more: Table) {
+pub(crate) fn extend(sts: &mut Table, name: &str, mut more: Table) {
     let more = more.remove(name).and_then(|value| value.as_array().cloned()).unwrap_or_default();
     if let Some(tables) = sts.get_mut(name).and_then(toml::Value::as_array_mut) {
         tables.extend(more);

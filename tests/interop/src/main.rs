@@ -13,12 +13,13 @@
 #![allow(clippy::print_stdout, reason = "a test program says what it does")]
 
 mod alice;
+mod bob;
 mod provider;
 mod world;
 
 use std::error::Error;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 
 use tokio::process::Command;
 
@@ -26,6 +27,9 @@ use crate::world::World;
 
 /// What takes too long for the gate: `tests/keycloak/run.sh` has it.
 const BY_NAME_ONLY: &str = "keycloak.mjs";
+
+/// A program of `tests/interop/openid`, beside the scripts.
+const LIBRARY: &str = "openid_uma2";
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -52,8 +56,14 @@ async fn run() -> Result<(), Failure> {
         names => names.iter().any(|name| name == script),
     };
     let world = World::start(Path::new(scripts)).await?;
+    if is_wanted(LIBRARY) {
+        println!("-- {LIBRARY}");
+        let status = world.command(&world.scripts.join(LIBRARY), None).status().await?;
+        ended(LIBRARY, status)?;
+    }
     for (program, script) in [
         (python, "service.py"),
+        (python, "uma_grant.py"),
         (node, "service.mjs"),
         (node, "openid_client.mjs"),
         (node, "oauth4webapi.mjs"),
@@ -66,10 +76,7 @@ async fn run() -> Result<(), Failure> {
             continue;
         }
         println!("-- {script}");
-        let status = world.command(program, script).status().await?;
-        if !status.success() {
-            return Err(format!("{script} ended with {status}").into());
-        }
+        ended(script, world.command(Path::new(program), Some(script)).status().await?)?;
     }
     if is_wanted("provider.mjs") {
         println!("-- provider.mjs");
@@ -80,11 +87,16 @@ async fn run() -> Result<(), Failure> {
 
 impl World {
     /// A foreign party, which ends with this program at the latest.
-    fn command(&self, program: &str, script: &str) -> Command {
+    fn command(&self, program: &Path, script: Option<&str>) -> Command {
         let mut command = Command::new(program);
-        command.arg(self.scripts.join(script)).arg(&self.description).kill_on_drop(true);
+        command.args(script.map(|script| self.scripts.join(script)));
+        command.arg(&self.description).kill_on_drop(true);
         command
     }
+}
+
+fn ended(script: &str, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() { Ok(()) } else { Err(format!("{script} ended with {status}").into()) }
 }
 
 /// Says what holds, or ends the program.

@@ -1,5 +1,6 @@
 //! Our client and our APIs with a foreign provider.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use crate::{Failure, check};
 
 /// Runs the provider, and everything we do with it.
 pub(crate) async fn run(world: &World, node: &str) -> Result<(), Failure> {
-    let mut provider = world.command(node, "provider.mjs").stdout(Stdio::piped()).spawn()?;
+    let mut provider =
+        world.command(Path::new(node), Some("provider.mjs")).stdout(Stdio::piped()).spawn()?;
     let said = provider.stdout.take().ok_or("the provider's output is not read")?;
     // It says little after this; the pipe stays open until the end.
     let mut said = BufReader::new(said).lines();

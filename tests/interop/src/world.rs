@@ -22,7 +22,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use crate::{Failure, alice};
+use crate::{Failure, alice, bob};
 
 /// The foreign provider.
 pub(crate) const PROVIDER: &str = "https://op.carol.example";
@@ -67,6 +67,7 @@ impl World {
         let seams = Seams::system();
         let builder = Deployment::builder().with_seams(seams.clone());
         let builder = builder.with(Party::Sts, alice::configure);
+        let builder = builder.with(Party::UmaServer, bob::configure);
         let hosts = OURS.into_iter().chain(FOREIGN);
         let mut deployment =
             hosts.fold(builder, |builder, host| builder.with_host(host)).start().await;
@@ -114,7 +115,7 @@ impl World {
         }
         let told = json!({
             "connect_to": deployment.connect_to(), "roots": deployment.roots(),
-            "places": certificates, "sts": names::STS, "party": PARTY, "person": names::ALICE,
+            "places": certificates, "sts": names::STS, "party": PARTY, "owners_server": names::UMA, "person": names::ALICE,
             "subject_token": deployment.alice().await.access_token.expose(),
             "apis": { "jwt": API, "opaque": ASKING_API }, "subject": names::ALICE_SUB,
             "username": "alice", "password": names::ALICE_PASSWORD,
@@ -123,7 +124,8 @@ impl World {
             "secrets": {
                 "python-app": names::PLAIN_SECRET, "letters-api": names::OTHER_SECRET,
                 "results-api": names::RQP_SECRET, "sts.alice.example": names::RQP_SECRET,
-                "keycloak": names::RS_SECRET,
+                "keycloak": names::RS_SECRET, "rqp-client": names::RQP_SECRET,
+                "python-rs": names::OTHER_RS_SECRET, "rust-rs": names::PLAIN_SECRET,
             },
         });
         std::fs::write(&description, told.to_string())?;
