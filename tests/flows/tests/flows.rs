@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
+//! | `public_cves.rs` | what was published of others: U6, U7, U8, U20 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
 //! | `identity_broker.rs` | flow 001: F001-1, 2, 4, 6, 8 to 10, 12, 13 |
 //! | `identity_propagation.rs` | F004-1 to F004-3 and F004-6 to F004-12 through the STS and to the relying party, PARTY-8 |
@@ -19,6 +20,7 @@
 //! | `url_clients.rs` | clients without a registration (A7, A16, N6), at both authorization servers |
 //! | `example_files.rs` | the example files of the three programs, as one deployment |
 //! | `token_confusion.rs`, `token_confusion/` | X-3: every token at every place that takes one |
+//! | `metadata.rs` | X-1 |
 //! | `skew.rs` | X-5 |
 //! | `vectors.rs` | X-4 |
 
@@ -41,9 +43,11 @@ mod identity_broker;
 mod identity_propagation;
 mod inbox;
 mod log;
+mod metadata;
 mod owner;
 mod protected_service;
 mod protection_api;
+mod public_cves;
 mod relay;
 mod relying_party;
 mod resource_server;

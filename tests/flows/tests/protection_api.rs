@@ -233,6 +233,32 @@ async fn prot_7_permissions_that_cannot_be_asked_for() {
     }
 }
 
+/// Whether there is such a resource of somebody else's, nobody learns: the answers are the same octets.
+#[tokio::test]
+async fn u25_what_is_hidden_and_what_is_not_there_look_the_same() {
+    let bed = Bed::start().await;
+    let (bob, olga) = (bob(&bed).await, olga(&bed).await);
+    let hidden = register(&bed, &bob, "Bob's", &["get"]).await;
+    let absent: String = hidden.chars().rev().collect();
+    let (resources, permission) = (bed.uma(REGISTRATION).await, bed.uma(PERMISSION).await);
+    let answered = |reply: Reply| {
+        let names = reply.headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+        (reply.status, names, reply.body)
+    };
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let ask = async |id: &str| {
+            let body = json!({"resource_scopes": ["get"]});
+            answered(bed.json(method.clone(), &format!("{resources}/{id}"), &olga, &body).await)
+        };
+        assert_eq!(ask(&hidden).await, ask(&absent).await, "U25 {method}");
+    }
+    let ask = async |id: &str| {
+        let body = json!({"resource_id": id, "resource_scopes": ["get"]});
+        answered(bed.json(Method::POST, &permission, &olga, &body).await)
+    };
+    assert_eq!(ask(&hidden).await, ask(&absent).await, "U25 a permission");
+}
+
 #[tokio::test]
 async fn prot_8_introspection() {
     let bed = Bed::start().await;
