@@ -15,7 +15,9 @@ use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
 use countersign_host::serving::{Serving, ServingConfig, StoreConfig};
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
-use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, ScopeSet, UrlPattern};
+use countersign_types::{
+    ClientId, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern,
+};
 use countersign_uma::assessment::{PartialGrants, Settings};
 use countersign_uma::issuers::{IssuerRule, Issuers};
 use countersign_uma::policy::rules::{Rule, Rules};
@@ -25,7 +27,7 @@ use countersign_uma_service::console::ConsoleSetup;
 use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms};
 use serde::Deserialize;
 
-use self::console::{ConsoleConfig, OwnerConfig, console};
+use self::console::{ConsoleConfig, Holder, OwnerConfig, console};
 
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read and digested.
@@ -163,6 +165,8 @@ struct ResourceServerConfig {
     owner: OwnerId,
     resource_identifiers: Vec<ResourceIdentifier>,
     #[serde(default)]
+    redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
     resource_parameter: ResourceParameter,
     #[serde(default)]
     policy: Vec<Rule>,
@@ -215,10 +219,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let issuers = issuers(path, file.issuers, &file.assessment)?;
     let mut uma = uma(path, file.issuer, &file.lifetimes, file.assessment, &file.limits)?;
     uma.settings.issuers = issuers;
-    let holders: Vec<(ClientId, OwnerId)> = file
+    let holders: Vec<Holder> = file
         .resource_servers
         .iter()
-        .map(|server| (server.id.clone(), server.owner.clone()))
+        .map(|server| Holder {
+            id: server.id.clone(),
+            owner: server.owner.clone(),
+            redirect_uris: server.redirect_uris.clone(),
+        })
         .collect();
     let console = console(path, file.console, file.owners, &holders, &uma.settings.issuer)?;
     let Registered { clients, policy, asks_owner } =

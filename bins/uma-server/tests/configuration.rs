@@ -111,6 +111,7 @@ fn every_commented_setting_is_known() {
         ("# keys = \"resource-server.jwks\"", "resource_servers[0].secret"),
         ("# keys = \"rqp-client.jwks\"", "clients[0].secret"),
         ("# secret_sha256 =", "resource_servers[0].secret"),
+        ("# redirect_uris =", "resource_servers[0].redirect_uris"),
         ("# refresh = 3600", ""),
         ("# policies = [", ""),
         ("# [[issuers]]\n# issuer =", ""),
@@ -203,6 +204,12 @@ fn a_console_that_nobody_could_use_is_refused() {
         assert_eq!(error.key, key, "{error}");
         assert!(error.reason.contains(reason), "{error}");
     }
+    // Whoever can be asked needs no resource server beforehand.
+    let people =
+        SMALL.replace("owner = ", "redirect_uris = [\"https://rs.bob.example/b\"]\nowner = ");
+    let carol = CONSOLE.replace("id = \"bob\"", "id = \"carol\"");
+    let config = load_text("console-people", &format!("{people}{carol}")).unwrap();
+    assert_eq!(config.console.unwrap().people.len(), 1);
     let elsewhere = owners.replace("idp.bob", "idp.evil");
     let text = format!("{SMALL}{}", CONSOLE.replace(owners, &elsewhere));
     assert_eq!(load_text("console-issuer", &text).unwrap_err().key, "owners[0].issuer");

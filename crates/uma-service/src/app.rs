@@ -6,17 +6,18 @@ use axum::Router;
 use axum::routing::{get, post};
 use countersign_fetch::Fetch;
 use countersign_metadata::server::{DocumentKind, well_known};
+use countersign_oidc::CodeGrant;
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Cases, Engine, RefreshTokens, Replay, Resources, Shares, StoreError, Tickets,
+    AccessTokens, Cases, Codes, Engine, RefreshTokens, Replay, Resources, Shares, StoreError,
+    Tickets,
 };
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
-use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Lifetime};
+use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Lifetime, Timestamp};
 use countersign_uma::assessment::Settings;
 use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::protection::{PAT_LIFETIME, ResourceServer};
-use countersign_uma::refresh::Grant;
 use countersign_uma::resource::ResourceDescription;
 use countersign_uma::{Case, Policy, Process, Protection};
 
@@ -26,7 +27,7 @@ use crate::console::{self, Console, ConsoleSetup};
 use crate::discovery::Discovery;
 use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
-use crate::pat::StoredToken;
+use crate::pat::{Refreshable, StoredToken};
 use crate::routes;
 use crate::shares::OwnerShares;
 
@@ -87,7 +88,8 @@ pub struct Uma {
     pub(crate) endpoints: Endpoints,
     pub(crate) tickets: Tickets<Process>,
     pub(crate) tokens: AccessTokens<StoredToken>,
-    pub(crate) refresh_tokens: RefreshTokens<Grant>,
+    pub(crate) refresh_tokens: RefreshTokens<Refreshable>,
+    pub(crate) codes: Codes<CodeGrant>,
     pub(crate) cases: Cases<Case>,
     pub(crate) case_room: Arc<CaseRoom>,
     pub(crate) owner_shares: Arc<OwnerShares>,
@@ -122,6 +124,7 @@ impl Uma {
             tickets: Tickets::new(engine()),
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
+            codes: Codes::new(engine()),
             cases: Cases::new(engine()),
             owner_shares: Arc::new(OwnerShares::new(
                 Shares::new(engine()),
@@ -167,6 +170,16 @@ impl Uma {
         Ok(Self { console: Some(Arc::new(console)), ..self })
     }
 
+    /// Whether there are resource servers that ask people whether they may protect something for them.
+    pub(crate) fn asks_people(&self) -> bool {
+        self.authorization_endpoint().is_some()
+    }
+
+    /// Where they ask.
+    pub(crate) fn authorization_endpoint(&self) -> Option<&EndpointUrl> {
+        self.console.as_ref().and_then(|console| console.authorization_endpoint())
+    }
+
     /// Where this server's endpoints are.
     #[must_use]
     pub const fn endpoints(&self) -> &Endpoints {
@@ -180,6 +193,19 @@ impl Uma {
     ) -> Result<Option<ResourceServer>, StoreError> {
         let client = self.seams.clients.find(id).await?;
         Ok(client.and_then(|client| client.resource_server.clone()))
+    }
+
+    /// A resource server as it is registered for a person who lets it protect something in their name.
+    pub(crate) async fn for_a_person(
+        &self,
+        server: &ResourceServer,
+        protection: &Protection,
+        now: Timestamp,
+    ) -> Result<Option<ResourceServer>, StoreError> {
+        let Some(console) = &self.console else { return Ok(None) };
+        let may = server.protection.resource_server == protection.resource_server
+            && console.has_mandate(protection, now).await?;
+        Ok(may.then(|| ResourceServer { protection: protection.clone(), ..server.clone() }))
     }
 
     /// Whether the client may still use the UMA grant: a token outlives its client's registration

@@ -13,14 +13,17 @@
 //! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
 //! | `/console/history` | every decision |
+//! | `/authorize` | where resource servers ask whether they may protect something in a person's name |
 //! | `/console/sign-in`, `/console/callback`, `/console/sign-out` | who is signed in |
 //!
 //! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
 //! one that decides to the state of things that the owner saw.
 
+mod allow;
 mod desk;
 mod forms;
 mod history;
+mod mandates;
 mod notice;
 mod overview;
 mod owners;
@@ -36,6 +39,7 @@ mod shell;
 mod sign_in;
 mod texts;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -44,7 +48,7 @@ use axum::routing::{MethodRouter, get, post};
 use countersign_fetch::Fetch;
 use countersign_login::{Logins, Registration};
 use countersign_pages::{FormTokens, page};
-use countersign_store::Sessions;
+use countersign_store::{Grants, Sessions, StoreError};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, RedirectUri, ScopeSet};
 use countersign_uma::Protection;
@@ -53,6 +57,7 @@ use http::header::ALLOW;
 
 use self::desk::Desk;
 use self::forms::Form;
+pub(crate) use self::mandates::{LIFETIME as MANDATE_LIFETIME, Mandate};
 use self::owners::Owners;
 pub use self::owners::{OwnerIdentity, Who};
 use self::provider::Provider;
@@ -73,6 +78,9 @@ pub struct ConsoleSetup {
     pub owners: Vec<OwnerIdentity>,
     /// The resource servers whose owners have the console. One that is no more is left out.
     pub resource_servers: Vec<ClientId>,
+    /// Which of them may ask people whether they may protect something in their name, and where those are
+    /// sent back to.
+    pub people: BTreeMap<ClientId, Vec<RedirectUri>>,
     /// How long an owner stays signed in without doing anything.
     pub idle: Lifetime,
     /// How long an owner stays signed in at all.
@@ -82,14 +90,15 @@ pub struct ConsoleSetup {
 impl ConsoleSetup {
     /// The defaults: half an hour without doing anything, twelve hours at all.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         name: String,
         provider: ProviderSetup,
         owners: Vec<OwnerIdentity>,
         resource_servers: Vec<ClientId>,
     ) -> Self {
         let (idle, session) = (Lifetime::from_secs(1800), Lifetime::from_secs(12 * 3600));
-        Self { name, provider, owners, resource_servers, idle, session }
+        let people = BTreeMap::new();
+        Self { name, provider, owners, resource_servers, people, idle, session }
     }
 }
 
@@ -121,6 +130,8 @@ pub(crate) struct Console {
     provider: Provider,
     owners: Owners,
     resource_servers: Vec<ClientId>,
+    people: BTreeMap<ClientId, Vec<RedirectUri>>,
+    mandates: Grants<Mandate>,
     idle: Lifetime,
     session: Lifetime,
     sessions: Sessions<Session>,
@@ -128,6 +139,7 @@ pub(crate) struct Console {
     logins: Logins<Begun>,
     /// Where the console begins.
     url: EndpointUrl,
+    authorization: EndpointUrl,
     style: String,
 }
 
@@ -138,7 +150,8 @@ impl Console {
         fetch: Arc<dyn Fetch>,
         seams: &Seams,
     ) -> Result<Self, IdentifierError> {
-        let ConsoleSetup { name, provider, owners, resource_servers, idle, session } = setup;
+        let ConsoleSetup { name, provider, owners, resource_servers, people, idle, session } =
+            setup;
         let redirect_uri = redirect_uri(issuer)?;
         let base = issuer.as_str().trim_end_matches('/');
         Ok(Self {
@@ -146,12 +159,15 @@ impl Console {
             provider: Provider::new(provider, redirect_uri, fetch, Arc::clone(&seams.clock)),
             owners: Owners::new(owners),
             resource_servers,
+            people,
+            mandates: Grants::new(Arc::clone(&seams.engine)),
             idle,
             session,
             sessions: Sessions::new(Arc::clone(&seams.engine)),
             form_tokens: FormTokens::new(idle, &*seams.random),
             logins: Logins::default(),
             url: EndpointUrl::parse(&format!("{base}/console"))?,
+            authorization: EndpointUrl::parse(&format!("{base}/authorize"))?,
             style: format!("{}{STYLE}", page::STYLE),
         })
     }
@@ -159,6 +175,16 @@ impl Console {
     /// The path of the console, below which all of its pages are.
     pub(crate) fn path(&self) -> &str {
         self.url.as_url().path()
+    }
+
+    /// Where resource servers ask people, if one may.
+    pub(crate) fn authorization_endpoint(&self) -> Option<&EndpointUrl> {
+        (!self.people.is_empty()).then_some(&self.authorization)
+    }
+
+    /// Ends what a person allowed a resource server, with every PAT that came of it.
+    pub(crate) async fn end_mandate(&self, owner: &str, id: &str) -> Result<bool, StoreError> {
+        self.mandates.remove(owner, id).await
     }
 
     /// The page of a resource, as a resource server may send its owner there.
@@ -179,15 +205,22 @@ const STYLE: &str = include_str!("../assets/console.css");
 pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
     let base = console.path().to_owned();
     let below = |path: &str| format!("{base}{path}");
-    let pages = Router::new()
-        .without_v07_checks()
+    let mut pages = Router::new().without_v07_checks();
+    if let Some(url) = console.authorization_endpoint() {
+        let routes = get(allow::get).post(allow::post);
+        pages = pages.route(url.as_url().path(), without_head("GET, POST", routes));
+    }
+    let pages = pages
         .route(&base, only("GET, HEAD", get(overview::get)))
         .route(&below("/people"), only("GET, HEAD", get(people::get)))
         .route(
             &below("/people/{place}/{person}"),
             only("GET, HEAD, POST", get(person::get).post(person::post)),
         )
-        .route(&below("/resources"), only("GET, HEAD", get(resources::list)))
+        .route(
+            &below("/resources"),
+            only("GET, HEAD, POST", get(resources::list).post(resources::end)),
+        )
         .route(
             &below("/resources/{place}/{id}"),
             only("GET, HEAD, POST", get(resources::one).post(resources::change)),

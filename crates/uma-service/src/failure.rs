@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use countersign_client_auth::ClientAuthError;
+use countersign_oidc::RedeemError;
 use countersign_store::StoreError;
 use countersign_types::params::ParamsError;
 use countersign_types::wire::ErrorCode;
@@ -40,6 +41,8 @@ pub(crate) enum Failure {
     Grant(#[from] GrantError),
     #[error("nothing was refreshed")]
     Refresh(#[from] RefreshError),
+    #[error("no code was redeemed")]
+    Redeem(#[from] RedeemError),
     #[error("nothing was revoked")]
     Revocation(#[from] OtherClient),
     #[error("no PAT was issued")]
@@ -65,6 +68,7 @@ impl WireError for Failure {
             Self::Client(error) => error.wire(),
             Self::Grant(error) => error.wire(),
             Self::Refresh(error) => error.wire(),
+            Self::Redeem(error) => error.wire(),
             // RFC 7009 §2.1, with the code that RFC 6749 §5.2 has for it.
             Self::Revocation(OtherClient) => Wire::new(
                 ErrorCode::INVALID_GRANT,

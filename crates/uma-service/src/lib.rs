@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | metadata | `/.well-known/uma2-configuration`, `/.well-known/oauth-authorization-server` | [UG §2], [UF §2], [RFC 8414 §3] |
 //! | token | `/token` | [UG §3.3.1], [UG §3.6], [RFC 6749 §4.4] |
+//! | authorization, where resource servers ask people | `/authorize` | [RFC 6749 §3.1], [UF §1.3] |
 //! | introspection | `/introspect` | [UF §5.1], [RFC 7662 §2] |
 //! | revocation | `/revoke` | [UG §3.7], [RFC 7009 §2] |
 //! | permission | `/permission` | [UF §4] |
@@ -76,10 +77,12 @@
 //! [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
 //! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 //! [UG §3.7]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.7
+//! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
 //! [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
 //! [UF §4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4
 //! [UF §5.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1
+//! [RFC 6749 §3.1]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1
 //! [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 //! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2

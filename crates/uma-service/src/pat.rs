@@ -7,6 +7,7 @@ use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{Timestamp, Wire, WireError};
 use countersign_uma::protection::Pat;
+use countersign_uma::refresh::Grant;
 use countersign_uma::{Protection, Rpt};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::Uma;
 use crate::failure::Failure;
+use crate::routes::MandateToken;
 
 /// What an access token of this server stands for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +23,26 @@ use crate::failure::Failure;
 pub(crate) enum StoredToken {
     Pat(Pat),
     Rpt(Box<Rpt>),
+}
+
+/// What a refresh token of this server stands for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Refreshable {
+    Rpt(Box<Grant>),
+    Pat(MandateToken),
+}
+
+impl From<Grant> for Refreshable {
+    fn from(grant: Grant) -> Self {
+        Self::Rpt(Box::new(grant))
+    }
+}
+
+impl From<MandateToken> for Refreshable {
+    fn from(token: MandateToken) -> Self {
+        Self::Pat(token)
+    }
 }
 
 /// Why a request to the protection API is turned away. [RFC 6750 §3.1]
@@ -64,23 +86,27 @@ impl WireError for BearerError {
 }
 
 /// Whom the request's PAT speaks for. The resource server must still be registered, for the same
-/// owner.
+/// owner, or the person still let it speak for them.
 pub(crate) async fn authorize(
     uma: &Uma,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Protection, Failure> {
     let token = bearer(headers)?;
-    let protection = match uma.tokens.find(&token, now).await? {
-        Some(StoredToken::Pat(pat)) if now < pat.expires => pat.protection,
+    let Pat { protection, mandate, .. } = match uma.tokens.find(&token, now).await? {
+        Some(StoredToken::Pat(pat)) if now < pat.expires => pat,
         Some(StoredToken::Rpt(_)) => return Err(BearerError::Scope.into()),
         _ => return Err(BearerError::Invalid.into()),
     };
     let registered = uma.resource_server(&protection.resource_server).await?;
-    match registered {
-        Some(server) if server.protection == protection => Ok(protection),
-        _ => Err(BearerError::Invalid.into()),
-    }
+    let stands = match (registered, mandate, &uma.console) {
+        (Some(server), None, _) => server.protection == protection,
+        (Some(_), Some(id), Some(console)) => {
+            Box::pin(console.mandate(&protection, &id, now)).await?.is_some()
+        }
+        _ => false,
+    };
+    if stands { Ok(protection) } else { Err(BearerError::Invalid.into()) }
 }
 
 /// The token of an `Authorization: Bearer` header. [RFC 6750 §2.1]

@@ -1,6 +1,7 @@
 //! Parse, gather, decide, respond: one module per endpoint.
 
 pub(crate) mod introspection;
+mod mandate;
 pub(crate) mod metadata;
 pub(crate) mod permission;
 mod refresh;
@@ -19,6 +20,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 pub(crate) use self::introspection::introspect;
+pub(crate) use self::mandate::MandateToken;
 pub(crate) use self::metadata::metadata;
 pub(crate) use self::permission::permission;
 pub(crate) use self::revocation::revoke;

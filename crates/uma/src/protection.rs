@@ -114,6 +114,10 @@ pub struct Pat {
     pub protection: Protection,
     /// When it ends.
     pub expires: Timestamp,
+    /// What a person allowed, by which it speaks for them, and without which it counts no more. None if
+    /// the resource server has it by its own registration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
 }
 
 /// Why no PAT is given. [RFC 6749 §5.2]
@@ -165,7 +169,11 @@ pub fn decide(
         Some(Ok(scope)) if scope.len() == 1 && scope.contains(SCOPE) => {}
         _ => return Err(PatError::Scope),
     }
-    Ok(Pat { protection: resource_server.protection.clone(), expires: now.after(lifetime) })
+    Ok(Pat {
+        protection: resource_server.protection.clone(),
+        expires: now.after(lifetime),
+        mandate: None,
+    })
 }
 
 /// The token response for a PAT. [RFC 6749 §4.4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.4.3)

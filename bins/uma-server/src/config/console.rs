@@ -8,7 +8,7 @@ use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_jwt::SigningKey;
 use countersign_login::Registration;
 use countersign_types::secret::ClientSecret;
-use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ScopeSet};
+use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ScopeSet};
 use countersign_uma::protection::OwnerId;
 use countersign_uma_service::console::{
     ConsoleSetup, OwnerIdentity, ProviderSetup, Who, redirect_uri,
@@ -43,6 +43,13 @@ fn scopes() -> ScopeSet {
     ScopeSet::from_tokens(["openid", "email"]).unwrap_or_default()
 }
 
+/// A resource server as far as owners have to do with it.
+pub(super) struct Holder {
+    pub(super) id: ClientId,
+    pub(super) owner: OwnerId,
+    pub(super) redirect_uris: Vec<RedirectUri>,
+}
+
 /// A person who acts for an owner, as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,11 +65,16 @@ pub(super) fn console(
     path: &Path,
     console: Option<ConsoleConfig>,
     owners: Vec<OwnerConfig>,
-    holders: &[(ClientId, OwnerId)],
+    holders: &[Holder],
     own: &Issuer,
 ) -> Result<Option<ConsoleSetup>, ConfigError> {
     let refuse = |key: &str, reason: &str| Err(ConfigError::new(path, key, reason));
+    let asking = holders.iter().position(|holder| !holder.redirect_uris.is_empty());
     let Some(written) = console else {
+        if let Some(index) = asking {
+            let key = format!("resource_servers[{index}].redirect_uris");
+            return refuse(&key, "nobody can be asked without [console]");
+        }
         return match owners.first() {
             Some(_) => refuse("owners", "nobody can sign in without [console]"),
             None => Ok(None),
@@ -85,8 +97,13 @@ pub(super) fn console(
         registration,
         scope: written.scopes,
     };
-    let servers = holders.iter().map(|(id, _)| id.clone()).collect();
+    let servers = holders.iter().map(|holder| holder.id.clone()).collect();
     let mut setup = ConsoleSetup::new(written.name, provider, identities, servers);
+    setup.people = holders
+        .iter()
+        .filter(|holder| !holder.redirect_uris.is_empty())
+        .map(|holder| (holder.id.clone(), holder.redirect_uris.clone()))
+        .collect();
     setup.session = written.session.unwrap_or(setup.session);
     setup.idle = written.idle.unwrap_or(setup.idle);
     for (key, lifetime) in [("console.session", setup.session), ("console.idle", setup.idle)] {
@@ -122,16 +139,18 @@ fn registration(path: &Path, written: &ConsoleConfig) -> Result<Registration, Co
 fn identities(
     path: &Path,
     owners: Vec<OwnerConfig>,
-    holders: &[(ClientId, OwnerId)],
+    holders: &[Holder],
     issuer: &Issuer,
 ) -> Result<Vec<OwnerIdentity>, ConfigError> {
-    let known: BTreeSet<&OwnerId> = holders.iter().map(|(_, owner)| owner).collect();
+    let known: BTreeSet<&OwnerId> = holders.iter().map(|holder| &holder.owner).collect();
+    // Whoever can be asked needs no resource server beforehand.
+    let asks = holders.iter().any(|holder| !holder.redirect_uris.is_empty());
     let mut identities: Vec<OwnerIdentity> = Vec::new();
     for (index, owner) in owners.into_iter().enumerate() {
         let refuse = |member: &str, reason: &str| {
             Err(ConfigError::new(path, format!("owners[{index}].{member}"), reason))
         };
-        if !known.contains(&owner.id) {
+        if !asks && !known.contains(&owner.id) {
             return refuse("id", "no resource server holds anything for this owner");
         }
         if owner.issuer != *issuer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_pages::{Browser, Page, page};
-use countersign_types::Timestamp;
+use countersign_types::{Issuer, Timestamp};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
@@ -46,6 +46,10 @@ impl Desk {
         Visit { active, now, browser }
     }
 
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.uma.settings.issuer
+    }
+
     /// Where one signs in to come back to this path.
     pub(super) fn sign_in_path(&self, to: &str) -> String {
         let base = self.console.path();
@@ -82,7 +86,18 @@ impl Desk {
         page: impl Page<Texts> + 'static,
         visit: &Visit,
     ) -> Response {
-        let mut response = page::html::<Texts>(status, page, None, "'self'");
+        self.show_leading(status, page, visit, "'self'")
+    }
+
+    /// The same, whose forms lead somewhere else, too.
+    pub(super) fn show_leading(
+        &self,
+        status: StatusCode,
+        page: impl Page<Texts> + 'static,
+        visit: &Visit,
+        leads: &str,
+    ) -> Response {
+        let mut response = page::html::<Texts>(status, page, None, leads);
         response
             .headers_mut()
             .extend(visit.browser.cookie(self.console.idle).map(|cookie| (SET_COOKIE, cookie)));

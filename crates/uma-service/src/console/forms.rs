@@ -34,6 +34,18 @@ pub(super) enum Form {
         /// The resource.
         resource: String,
     },
+    /// To let a resource server protect something.
+    Mandate {
+        /// The session.
+        sid: String,
+        /// The request.
+        query: String,
+    },
+    /// To end that.
+    Mandates {
+        /// The session.
+        sid: String,
+    },
     /// To sign out.
     SignOut {
         /// The session.
@@ -44,7 +56,11 @@ pub(super) enum Form {
 impl Form {
     fn sid(&self) -> &str {
         match self {
-            Self::Person { sid, .. } | Self::Resource { sid, .. } | Self::SignOut { sid } => sid,
+            Self::Person { sid, .. }
+            | Self::Resource { sid, .. }
+            | Self::Mandate { sid, .. }
+            | Self::Mandates { sid }
+            | Self::SignOut { sid } => sid,
         }
     }
 }

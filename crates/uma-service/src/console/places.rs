@@ -38,8 +38,12 @@ pub(super) async fn of(desk: &Desk, active: &Active) -> Result<Vec<Place>, Store
     let mut places = Vec::new();
     for id in &desk.console.resource_servers {
         let Some(server) = desk.uma.resource_server(id).await? else { continue };
-        if active.owners.contains(&server.protection.owner) {
-            places.push(Place { protection: server.protection });
+        // What people let it protect is theirs, and what it has for its own owner that owner's.
+        for owner in &active.owners {
+            if server.protection.owner == *owner || desk.console.asks_people(id) {
+                let protection = Protection::new(owner.clone(), id.clone());
+                places.push(Place { protection });
+            }
         }
     }
     Ok(places)

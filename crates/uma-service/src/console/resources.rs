@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
-use countersign_pages::page;
+use countersign_pages::page::{self, moment};
 use countersign_uma::case::Standing;
 use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::What;
@@ -19,7 +19,9 @@ use super::people::Cards;
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{Card, Pager, PlaceView, ResourcePage, ResourcesPage, Stands, Tab};
+use super::shell::{
+    Card, KnownMandate, Pager, PlaceView, ResourcePage, ResourcesPage, Stands, Tab,
+};
 use crate::app::registrant;
 
 pub(super) async fn list(
@@ -62,8 +64,52 @@ async fn try_list(
         }
     }
     let places = shown.into_iter().map(|(_, view)| view).collect();
-    let page = ResourcesPage { shell: desk.shell(&visit, Tab::Resources)?, places, pager };
+    let mut mandates = Vec::new();
+    for owner in &visit.active.owners {
+        for mandate in desk.console.mandates_of(owner.as_str(), visit.now).await? {
+            mandates.push(KnownMandate {
+                id: mandate.id,
+                owner: owner.to_string(),
+                server: mandate.protection.resource_server.to_string(),
+                by: mandate.by.label().to_owned(),
+                since: moment(mandate.since),
+            });
+        }
+    }
+    let form = Form::Mandates { sid: visit.active.sid.clone() };
+    let page = ResourcesPage {
+        shell: desk.shell(&visit, Tab::Resources)?,
+        places,
+        mandates,
+        form_token: desk.seal(&form, &visit)?,
+        pager,
+    };
     Ok(desk.show(StatusCode::OK, page, &visit))
+}
+
+/// Ends what a resource server may do in an owner's name.
+pub(super) async fn end(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    try_end(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let Submitted { params, form, active, .. } = forms::read(desk, request, &[], now).await?;
+    let Form::Mandates { .. } = form else { return Err(Refusal::NotOurs) };
+    let id = params.get("end").ok_or(Refusal::Malformed)?;
+    for owner in &active.owners {
+        // INVARIANT: mandates are found by their owner, so that nobody ends another's.
+        if desk.console.end_mandate(owner.as_str(), id).await? {
+            tracing::info!(
+                target: "countersign::audit",
+                %owner,
+                mandate = %id.escape_debug(),
+                by = %active.identity.label().escape_debug(),
+                "an owner ended what a resource server may do in their name",
+            );
+        }
+    }
+    Ok(page::see_other(&desk.console.absolute(&format!("{}/resources", desk.console.path()))))
 }
 
 pub(super) async fn one(

@@ -249,7 +249,37 @@ in_a_language!(Texts, HistoryPage, HistoryView);
 pub(super) struct ResourcesPage {
     pub(super) shell: Shell,
     pub(super) places: Vec<PlaceView>,
+    pub(super) mandates: Vec<KnownMandate>,
+    pub(super) form_token: String,
     pub(super) pager: Pager,
+}
+
+/// What a resource server asks a person.
+pub(super) struct MandatePage {
+    pub(super) shell: Shell,
+    pub(super) server: String,
+    /// Where the answer goes.
+    pub(super) destination: String,
+    pub(super) owners: Vec<String>,
+    pub(super) action: String,
+    pub(super) form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "mandate.html")]
+struct MandateView<'a> {
+    t: &'a Texts,
+    p: &'a MandatePage,
+}
+in_a_language!(Texts, MandatePage, MandateView);
+
+/// What a resource server may do in an owner's name.
+pub(super) struct KnownMandate {
+    pub(super) id: String,
+    pub(super) owner: String,
+    pub(super) server: String,
+    pub(super) by: String,
+    pub(super) since: String,
 }
 
 /// What one resource server protects for one owner.

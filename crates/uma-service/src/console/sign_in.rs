@@ -68,15 +68,20 @@ async fn try_begin(
     Ok(response)
 }
 
-/// The path that one comes back to: that of a page of the console.
+/// The path that one comes back to: that of a page of the console, or of a request to be asked about.
 fn destination(desk: &Desk, query: &str) -> Result<String, Refusal> {
     let base = desk.console.path();
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let to = pairs.find(|(name, _)| name == "to").map(|(_, value)| value.into_owned());
     let to = to.unwrap_or_else(|| base.to_owned());
+    let asking = desk.console.authorization_endpoint();
+    let is_asking = asking.is_some_and(|url| {
+        to.strip_prefix(url.as_url().path()).is_some_and(|rest| rest.starts_with('?'))
+    });
     let is_ours = to
         .strip_prefix(base)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('?'));
+    let is_ours = is_ours || is_asking;
     let is_path = to.len() <= MAX_PATH && to.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if is_ours && is_path { Ok(to) } else { Err(Refusal::Malformed) }
 }

@@ -96,6 +96,12 @@ countersign_pages::texts! {
     who_reaches_it,
     nobody_reaches_it,
     rules_too,
+    // What resource servers may do.
+    mandates,
+    mandate_asked,
+    mandate_means,
+    in_whose_name,
+    sent_back,
     // What is shared beforehand.
     shared_here,
     nothing_shared,

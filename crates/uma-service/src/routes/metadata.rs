@@ -1,8 +1,9 @@
 //! What this server says about itself. [UG §2], [UF §2], [RFC 8414 §3]
 //!
-//! The two well-known documents say the same, and nothing that is not there for real: there is no
-//! authorization endpoint, hence no `response_types_supported` (an empty array is forbidden,
-//! [RFC 8414 §3.2], where its §2 requires the member), and no key set, since RPTs are opaque.
+//! The two well-known documents say the same, and nothing that is not there for real. Where no resource
+//! server asks people, there is no authorization endpoint, hence no `response_types_supported` (an empty
+//! array is forbidden, [RFC 8414 §3.2], where its §2 requires the member). There is no key set, since RPTs
+//! are opaque.
 //!
 //! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
@@ -17,6 +18,7 @@ use axum::response::Response;
 use countersign_client_auth::Method;
 use countersign_jwt::Algorithm;
 use countersign_metadata::server::ServerMetadata;
+use countersign_oidc::{code, pkce};
 use countersign_uma::{grant, protection, refresh};
 
 use crate::app::Uma;
@@ -39,8 +41,16 @@ fn describe(uma: &Uma) -> ServerMetadata {
     metadata.scopes_supported = vec![protection::SCOPE.to_owned()];
     metadata.grant_types_supported =
         vec![grant::GRANT_TYPE.to_owned(), "client_credentials".to_owned()];
-    if uma.refresh_lifetime.is_some() {
+    if uma.refresh_lifetime.is_some() || uma.asks_people() {
         metadata.grant_types_supported.push(refresh::GRANT_TYPE.to_owned());
+    }
+    if let Some(authorization) = uma.authorization_endpoint() {
+        metadata.authorization_endpoint = Some(authorization.clone());
+        metadata.response_types_supported = vec!["code".to_owned()];
+        metadata.response_modes_supported = vec!["query".to_owned()];
+        metadata.code_challenge_methods_supported = vec![pkce::METHOD.to_owned()];
+        metadata.authorization_response_iss_parameter_supported = true;
+        metadata.grant_types_supported.push(code::GRANT_TYPE.to_owned());
     }
     let methods: Vec<_> = methods.into_iter().map(|method| method.as_str().to_owned()).collect();
     let algorithms = Algorithm::ALL.iter().map(|algorithm| algorithm.name().to_owned());

@@ -1,4 +1,4 @@
-//! RPTs by refresh token: no assessment is made. [UG §3.6]
+//! RPTs by refresh token: no assessment is made. [UG §3.6] PATs of people are module `mandate`'s.
 //!
 //! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 
@@ -14,7 +14,7 @@ use super::json;
 use super::token::{authenticate, no_proof};
 use crate::app::Uma;
 use crate::failure::Failure;
-use crate::pat::StoredToken;
+use crate::pat::{Refreshable, StoredToken};
 
 /// [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
 pub(crate) async fn refresh(
@@ -23,16 +23,29 @@ pub(crate) async fn refresh(
     params: &Params,
     now: Timestamp,
 ) -> Result<Response, Failure> {
-    if uma.refresh_lifetime.is_none() {
+    if uma.refresh_lifetime.is_none() && !uma.asks_people() {
         return Err(GrantError::GrantType.into());
     }
     no_proof(headers)?;
     let request = refresh::parse(params)?;
     let (client, registration) = authenticate(uma, headers, params, now).await?;
+    if registration.uma_grant.is_none() && registration.resource_server.is_none() {
+        return Err(GrantError::Client.into());
+    }
+    let grant = match uma.refresh_tokens.find(&request.token, now).await? {
+        Some(Refreshable::Pat(token)) => {
+            let (scope, token) = (request.scope.as_ref(), &token);
+            return Box::pin(super::mandate::refresh(uma, &client, scope, token, now)).await;
+        }
+        Some(Refreshable::Rpt(grant)) => Some(*grant),
+        None => None,
+    };
     if registration.uma_grant.is_none() {
         return Err(GrantError::Client.into());
     }
-    let grant = uma.refresh_tokens.find(&request.token, now).await?;
+    if uma.refresh_lifetime.is_none() {
+        return Err(GrantError::GrantType.into());
+    }
     let rpt = refresh::decide(&request, grant, &client, now, uma.settings.rpt_lifetime)?;
     // A ticket is good for one RPT, a refresh token for any number. They have a quota of their own, so
     // that nobody with a refresh token takes the tickets that all others need.
@@ -68,8 +81,9 @@ pub(crate) async fn grant_with(
     }
     let token = RefreshToken::generate(&*uma.seams.random);
     rpt.grant = Some(GrantId::of(&token));
-    let grant = Grant { rpt: rpt.clone(), expires: now.after(lifetime) };
-    uma.refresh_tokens.insert(&token, &grant, grant.expires).await?;
+    let expires = now.after(lifetime);
+    let grant = Grant { rpt: rpt.clone(), expires };
+    uma.refresh_tokens.insert(&token, &grant.into(), expires).await?;
     Ok(Some(token))
 }
 

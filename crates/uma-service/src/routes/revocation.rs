@@ -20,7 +20,8 @@ use super::token::authenticate;
 use crate::app::Uma;
 use crate::body;
 use crate::failure::{Failure, OtherClient};
-use crate::pat::StoredToken;
+use crate::pat::{Refreshable, StoredToken};
+use crate::routes::MandateToken;
 
 /// [RFC 7009 §2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.1)
 pub(crate) async fn revoke(State(uma): State<Arc<Uma>>, request: Request) -> Response {
@@ -51,8 +52,19 @@ async fn revoke_grant(
     client: &ClientId,
     now: Timestamp,
 ) -> Result<bool, Failure> {
-    let Some(grant) = uma.refresh_tokens.find(token, now).await? else { return Ok(false) };
-    if grant.rpt.client != *client {
+    let holder = match uma.refresh_tokens.find(token, now).await? {
+        None => return Ok(false),
+        Some(Refreshable::Rpt(grant)) => grant.rpt.client,
+        Some(Refreshable::Pat(MandateToken { mandate, protection })) => {
+            if let Some(console) =
+                uma.console.as_ref().filter(|_| protection.resource_server == *client)
+            {
+                console.end_mandate(protection.owner.as_str(), &mandate).await?;
+            }
+            protection.resource_server
+        }
+    };
+    if holder != *client {
         return Err(OtherClient.into());
     }
     uma.refresh_tokens.remove(token).await?;

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError, dpop};
+use countersign_oidc::code;
 use countersign_store::Taken;
 use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
@@ -40,6 +41,9 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     match params.require("grant_type")? {
         "client_credentials" => client_credentials(uma, &headers, &params, now).await,
         grant::GRANT_TYPE => uma_ticket(uma, headers, params, now).await,
+        code::GRANT_TYPE => {
+            Box::pin(super::mandate::authorization_code(uma, &headers, &params, now)).await
+        }
         refresh::GRANT_TYPE => super::refresh::refresh(uma, &headers, &params, now).await,
         _ => Err(GrantError::GrantType.into()),
     }
@@ -127,7 +131,12 @@ async fn assess(
         let process = take(uma, &request, &client, now, record).await?;
         let holder = uma.seams.clients.find(&process.protection().resource_server).await?;
         let server = holder.as_ref().and_then(|client| client.resource_server.as_ref());
-        let server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
+        let mut server = server.ok_or(GrantError::Ticket(TicketError::NoResource))?;
+        let for_a_person;
+        if server.protection != *process.protection() {
+            for_a_person = Box::pin(uma.for_a_person(server, process.protection(), now)).await?;
+            server = for_a_person.as_ref().ok_or(GrantError::Ticket(TicketError::NoResource))?;
+        }
         let registered = uma.registered(process.protection(), process.permissions()).await?;
         let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
         let facts = Facts {

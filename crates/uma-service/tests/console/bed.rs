@@ -20,6 +20,9 @@ use super::support::{AS, Answer, World, encode, rules_of, submitted};
 
 pub(crate) const CONSOLE: &str = "/console";
 
+/// Where `rs3` has people sent back to.
+pub(crate) const BACK: &str = "https://rs3.bob.example/back";
+
 /// A server whose owners have a console: Bob, and Carol with a resource server of her own.
 pub(crate) struct Bed {
     pub(crate) world: World,
@@ -46,7 +49,7 @@ impl Bed {
     pub(crate) fn with_owners(engine: Arc<dyn Engine>, owners: Vec<OwnerIdentity>) -> Self {
         let provider = Arc::new(Provider::new());
         let secret = ClientSecret::new("the secret of the console at its provider");
-        let setup = ConsoleSetup::new(
+        let mut setup = ConsoleSetup::new(
             "Bob's desk".to_owned(),
             ProviderSetup {
                 issuer: Issuer::parse(IDP).unwrap(),
@@ -60,6 +63,8 @@ impl Bed {
             owners,
             ["rs", "rs2", "rs3"].map(|id| ClientId::parse(id).unwrap()).to_vec(),
         );
+        let back = countersign_types::RedirectUri::parse(BACK).unwrap();
+        setup.people.insert(ClientId::parse("rs3").unwrap(), vec![back]);
         let fetch = Arc::clone(&provider);
         let finish = |uma: countersign_uma_service::Uma| uma.with_console(setup, fetch).unwrap();
         let world = World::built(&[], engine, |_| {}, finish);

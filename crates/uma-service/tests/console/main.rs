@@ -8,6 +8,7 @@
 
 mod bed;
 mod deciding;
+mod mandates;
 mod pages;
 mod provider;
 mod sharing;

@@ -77,6 +77,14 @@ pub(super) const TEXTS: Texts = Texts {
     who_reaches_it: Text("Wer auf Ihr Wort Zugang hat"),
     nobody_reaches_it: Text("Auf Ihr Wort niemand."),
     rules_too: Text("Die Regeln dieses Servers lassen vielleicht auch ohne Frage jemanden ein."),
+    // What resource servers may do.
+    mandates: Text("Was Server in Ihrem Namen tun dürfen"),
+    mandate_asked: Text("{server} möchte etwas in Ihrem Namen schützen"),
+    mandate_means: Text(
+        "{server} könnte hier eintragen, was er für Sie aufbewahrt, und fragt dann diesen Server, wer Zugang hat. Darüber entscheiden Sie auf diesen Seiten. Sie können es jederzeit zurücknehmen.",
+    ),
+    in_whose_name: Text("In wessen Namen"),
+    sent_back: Text("Sie kehren zurück zu {destination}."),
     // What is shared beforehand.
     shared_here: Text("Was Sie dort im Voraus teilen"),
     nothing_shared: Text("Im Voraus ist nichts geteilt."),

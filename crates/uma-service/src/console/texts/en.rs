@@ -73,6 +73,14 @@ pub(super) const TEXTS: Texts = Texts {
     who_reaches_it: Text("Who reaches it by your word"),
     nobody_reaches_it: Text("Nobody, by your word."),
     rules_too: Text("The rules of this server may let people in without asking you."),
+    // What resource servers may do.
+    mandates: Text("What resource servers may do in your name"),
+    mandate_asked: Text("{server} asks to protect something in your name"),
+    mandate_means: Text(
+        "{server} could register what it keeps for you here, and would ask this server who may reach it. You decide about that on these pages. You can take it back at any time.",
+    ),
+    in_whose_name: Text("In whose name"),
+    sent_back: Text("You are sent back to {destination}."),
     // What is shared beforehand.
     shared_here: Text("What you share there beforehand"),
     nothing_shared: Text("Nothing is shared beforehand."),

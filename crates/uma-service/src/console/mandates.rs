@@ -1,0 +1,71 @@
+//! What people allowed resource servers: to protect something in their name. A PAT that came of it counts
+//! only while it is there. [UF §1.3]
+//!
+//! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
+
+use countersign_store::StoreError;
+use countersign_types::{ClientId, Lifetime, Timestamp};
+use countersign_uma::Protection;
+use serde::{Deserialize, Serialize};
+
+use super::Console;
+use super::owners::Identity;
+
+/// So long a person is not asked again: a year.
+pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
+
+/// A resource server may protect something in an owner's name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Mandate {
+    pub(crate) id: String,
+    pub(crate) protection: Protection,
+    /// Who allowed it: it counts while they are this owner.
+    pub(super) by: Identity,
+    pub(super) since: Timestamp,
+}
+
+impl Console {
+    /// Where a resource server may have people sent back to, if it may ask them.
+    pub(crate) fn asks_people(&self, id: &ClientId) -> bool {
+        self.people.contains_key(id)
+    }
+
+    /// A mandate that stands: nobody took it back, the resource server may still ask people, and whoever
+    /// allowed it is still this owner.
+    pub(crate) async fn mandate(
+        &self,
+        protection: &Protection,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Mandate>, StoreError> {
+        let found = self.mandates.find(protection.owner.as_str(), id, now).await?;
+        Ok(found.filter(|mandate| mandate.protection == *protection && self.stands(mandate)))
+    }
+
+    /// Whether a resource server may protect something in an owner's name, by any mandate.
+    pub(crate) async fn has_mandate(
+        &self,
+        protection: &Protection,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let all = self.mandates.list(protection.owner.as_str(), now).await?;
+        Ok(all.iter().any(|mandate| mandate.protection == *protection && self.stands(mandate)))
+    }
+
+    /// Every mandate of an owner that stands.
+    pub(super) async fn mandates_of(
+        &self,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Mandate>, StoreError> {
+        let mut all = self.mandates.list(owner, now).await?;
+        all.retain(|mandate| self.stands(mandate));
+        all.sort_by_key(|mandate| mandate.since);
+        Ok(all)
+    }
+
+    fn stands(&self, mandate: &Mandate) -> bool {
+        self.asks_people(&mandate.protection.resource_server)
+            && self.owners.of(&mandate.by).contains(&mandate.protection.owner)
+    }
+}
