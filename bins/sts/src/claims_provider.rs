@@ -20,6 +20,7 @@ use countersign_sts_service::claims::provider::{
 };
 use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{Audit, IssuerSetup};
+use countersign_token_exchange::people::GROUPS;
 use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
 use countersign_types::{ClientId, EndpointUrl, Lifetime, ScopeSet, Timestamp};
@@ -107,7 +108,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         authn_server: authn_server(path, file.authn_server)?,
         audiences,
         user_query: user_query(path, file.user_query, &file.claims)?,
-        clients: clients(path, file.clients)?,
+        clients: clients(path, file.clients, &file.claims)?,
         fetch: FetchConfig::default().with_roots(roots).with_danger(danger),
         policy: ServerPolicy {
             public_clients: true,
@@ -172,6 +173,7 @@ fn user_query(
 fn clients(
     path: &Path,
     tables: Vec<ProviderClientConfig>,
+    claims: &BTreeSet<String>,
 ) -> Result<BTreeMap<ClientId, ProviderClient>, ConfigError> {
     let mut clients = BTreeMap::new();
     for (index, table) in tables.into_iter().enumerate() {
@@ -183,6 +185,10 @@ fn clients(
         }
         if table.public && table.people.is_some() {
             return refuse("people", "for clients that prove themselves");
+        }
+        let groups = table.people.as_ref().is_some_and(|people| !people.groups.is_empty());
+        if groups && !claims.contains(GROUPS) {
+            return refuse("people.groups", "nobody has any: claims lacks groups");
         }
         let policy = ClientPolicy {
             may_exchange: true,

@@ -31,6 +31,15 @@ pub struct NamedPeople {
 }
 
 impl NamedPeople {
+    /// Whether somebody of this address might be one of them. About others nobody need be asked, so that
+    /// nothing that whoever is asked says or does can tell who exists.
+    #[must_use]
+    pub fn may_include(&self, address: &EmailAddress) -> bool {
+        self.addresses.contains(address)
+            || self.domains.contains(address.domain())
+            || !self.groups.is_empty()
+    }
+
     /// Whether somebody is one of them.
     #[must_use]
     pub fn include(&self, person: &DirectoryPerson) -> bool {
@@ -65,17 +74,17 @@ pub enum Account<'a> {
     Known(&'a DirectoryPerson),
 }
 
-/// The address that a client names somebody by, if it may name anybody: whom the user directory has
-/// under it is what the decision needs.
+/// The address that a client names somebody by, if it might name them: whom the user directory has under
+/// it is what the decision needs.
 #[must_use]
 pub fn named(
     request: &ExchangeRequest,
     subject: &Subject,
     client: &ClientPolicy,
 ) -> Option<EmailAddress> {
-    let may_name = subject.is_client() && client.people.is_some();
-    let address = request.email_address.as_deref().filter(|_| may_name)?;
-    EmailAddress::parse(address).ok()
+    let people = client.people.as_ref().filter(|_| subject.is_client())?;
+    let address = EmailAddress::parse(request.email_address.as_deref()?).ok()?;
+    people.may_include(&address).then_some(address)
 }
 
 /// The person that a claims token is about.

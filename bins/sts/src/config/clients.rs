@@ -157,6 +157,11 @@ impl Place<'_> {
         if client.exchange.claims_endpoint && !may(GrantConfig::TokenExchange) {
             return Err(self.refuse("exchange.claims_endpoint", "takes the grant token_exchange"));
         }
+        // Whoever the token is for would be taken for the client, which proves nothing there.
+        if client.exchange.claims_endpoint && !client.audiences.is_empty() {
+            let reason = "takes tokens that are for this server alone, and audiences are others";
+            return Err(self.refuse("exchange.claims_endpoint", reason));
+        }
         if client.public && client.exchange.people.is_some() {
             return Err(self.refuse("exchange.people", "for clients that prove themselves"));
         }

@@ -256,7 +256,7 @@ pub(super) struct ClientExchangeConfig {
 pub(crate) struct PeopleConfig {
     pub(super) addresses: BTreeSet<EmailAddress>,
     pub(super) domains: BTreeSet<EmailDomain>,
-    pub(super) groups: BTreeSet<String>,
+    pub(crate) groups: BTreeSet<String>,
 }
 
 impl From<PeopleConfig> for NamedPeople {

@@ -7,6 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_client_auth::{Credentials, Method};
+use countersign_jwt::ClaimError;
 use countersign_token_exchange::policy::{CLAIMS_PROVIDER, ExchangePolicy};
 use countersign_token_exchange::request::{self, Wanted};
 use countersign_token_exchange::subject::Subject;
@@ -48,6 +49,10 @@ async fn respond(
     let token = bearer::token(headers)?;
     // RFC 6750 §3.1: first whether the token is good, then what it allows, then what is asked.
     let subject = exchange::subject(sts, &token, None, now).await?;
+    // Whoever else the token is for holds it as well, and would speak for the person here.
+    if !matches!(subject.audience(), [only] if only == sts.issuer().as_str()) {
+        return Err(ExchangeError::SubjectToken(ClaimError::Audience.into()).into());
+    }
     if !subject.scope().contains(CLAIMS_PROVIDER) {
         return Err(ExchangeError::Consent.into());
     }

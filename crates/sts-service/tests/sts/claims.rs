@@ -199,6 +199,12 @@ async fn tokens_that_are_refused() {
     let broken = format!("{}{}", &good[..good.len() - 4], "AAAA");
     for (name, token, status, code) in [
         ("another audience", of(&[("aud", json!("claims-provider"))]), 401, "invalid_token"),
+        (
+            "for another, too",
+            of(&[("aud", json!([STS, "https://api.example"]))]),
+            401,
+            "invalid_token",
+        ),
         ("another issuer", of(&[("iss", json!("https://sts.evil.example"))]), 401, "invalid_token"),
         ("expired", of(&[("exp", json!(NOW))]), 401, "invalid_token"),
         ("another signature", broken, 401, "invalid_token"),

@@ -8,6 +8,7 @@ mod authorization;
 mod broker;
 mod browser;
 mod claims;
+mod claims_provider;
 mod cors;
 mod disabled;
 mod discovery;

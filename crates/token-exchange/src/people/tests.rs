@@ -208,6 +208,34 @@ fn everything_else_holds_for_it_as_for_any_claims_token() {
     check("the delegation policy", |c| c.delegation = OnlyFor("bob"), invalid_request());
 }
 
+/// STS-8: about whom no list could have, nobody is asked, so that no answer and no failure tells of them.
+#[test]
+fn the_directory_is_asked_about_those_alone_whom_a_list_could_have() {
+    let asked = |people: Option<NamedPeople>, address: &str| {
+        let mut case = Case::good();
+        case.policy.people = people;
+        let form = format!("ticket_digest={CHALLENGE}&email_address={address}");
+        let params = Params::parse(form.as_bytes(), REPEATABLE).unwrap();
+        let request = request::of_holder(&params, AccessToken::new("a token")).unwrap();
+        named(&request, &subject_of(&case.token), &case.policy).is_some()
+    };
+    let of = |text: &str| BTreeSet::from([text.to_owned()]);
+    let alice = || NamedPeople {
+        addresses: [EmailAddress::parse(ALICE).unwrap()].into(),
+        ..NamedPeople::default()
+    };
+    assert!(asked(Some(alice()), ALICE));
+    for other in ["ALICE@alice.example", "carol@alice.example", "alice@bob.example", "alice"] {
+        assert!(!asked(Some(alice()), other), "{other}");
+    }
+    assert!(!asked(None, ALICE) && !asked(Some(NamedPeople::default()), ALICE));
+    let domains = NamedPeople { domains: of("alice.example"), ..NamedPeople::default() };
+    assert!(asked(Some(domains.clone()), "carol@alice.example"));
+    assert!(!asked(Some(domains), "carol@bob.example"));
+    let groups = NamedPeople { groups: of("staff"), ..NamedPeople::default() };
+    assert!(asked(Some(groups), "carol@bob.example"));
+}
+
 /// STS-7, and the same person in the directory as in the token.
 #[test]
 fn with_a_persons_token_the_person_is_the_tokens() {

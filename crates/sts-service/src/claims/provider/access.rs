@@ -59,6 +59,17 @@ impl AuthnServer {
                 opaque.introspected(answer, provider, now)?
             }
         };
-        Ok(verified.at_home()?)
+        let subject = verified.at_home()?;
+        // Whoever else the token is for holds it as well, and would speak for the person here.
+        let server = self.peer.setup.trusted.issuer.as_str();
+        let is_known = |audience: &String| {
+            audience == provider.as_str()
+                || audience == server
+                || self.accepted.audiences.contains(audience)
+        };
+        if !subject.audience().iter().all(is_known) {
+            return Err(ForeignError::Audience.into());
+        }
+        Ok(subject)
     }
 }

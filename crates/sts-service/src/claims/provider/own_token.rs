@@ -30,12 +30,19 @@ pub struct OwnToken {
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Kept>,
 }
 
-struct Kept {
-    token: AccessToken,
-    until: Timestamp,
+/// For so many seconds after a failure the server is left alone, so that those who wait for it do not each
+/// wait for as long as the first.
+const LEFT_ALONE: Lifetime = Lifetime::from_secs(5);
+
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    Token(AccessToken, Timestamp),
+    Failed(Timestamp),
 }
 
 impl OwnToken {
@@ -62,15 +69,22 @@ impl OwnToken {
         let now = self.clock.now();
         let is_refused = |token: &AccessToken| refused.is_some_and(|it| token.ct_eq(it.expose()));
         match &*kept {
-            Some(it) if it.until > now && !is_refused(&it.token) => return Ok(it.token.clone()),
-            _ => *kept = None,
+            Kept::Token(token, until) if *until > now && !is_refused(token) => {
+                return Ok(token.clone());
+            }
+            Kept::Failed(until) if *until > now => return Err(IssuerError::LeftAlone(ENDPOINT)),
+            _ => *kept = Kept::Nothing,
         }
-        let (token, lasts) = self.fetch(now).await?;
-        if let Some(lasts) = lasts {
-            let until = now.after(Lifetime::from_secs(lasts - lasts.div_ceil(10)));
-            *kept = Some(Kept { token: token.clone(), until });
-        }
-        Ok(token)
+        let fetched = self.fetch(now).await;
+        *kept = match &fetched {
+            Ok((token, Some(lasts))) => {
+                let until = now.after(Lifetime::from_secs(lasts - lasts.div_ceil(10)));
+                Kept::Token(token.clone(), until)
+            }
+            Ok((_, None)) => Kept::Nothing,
+            Err(_) => Kept::Failed(self.clock.now().after(LEFT_ALONE)),
+        };
+        fetched.map(|(token, _)| token)
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(AccessToken, Option<u32>), IssuerError> {

@@ -92,54 +92,64 @@ impl SubjectAttribute {
     }
 }
 
-/// An answer that is none to the question.
+/// An answer that is no list of people at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotAnAnswer;
 
 /// Whom an answer names under this address, with the claims of these names; `None` for nobody. More than
-/// one person, another address and whoever is not active are not taken for the person.
+/// one person, another address, whoever is not active and whoever has no such subject are nobody, too:
+/// what depends on who there is never shows as a failure.
 pub(crate) fn read(
     answer: &Map<String, Value>,
     address: &EmailAddress,
     subject: SubjectAttribute,
     claims: &[String],
 ) -> Result<Option<DirectoryPerson>, NotAnAnswer> {
-    let is_list = answer
-        .get("schemas")
-        .and_then(Value::as_array)
-        .is_some_and(|schemas| schemas.iter().any(|schema| schema == LIST));
-    let total = answer.get("totalResults").and_then(Value::as_u64);
+    let schemas = answer.get("schemas").and_then(Value::as_array).ok_or(NotAnAnswer)?;
+    let total = answer.get("totalResults").and_then(Value::as_u64).ok_or(NotAnAnswer)?;
+    if !schemas.iter().any(|schema| schema == LIST) {
+        return Err(NotAnAnswer);
+    }
     let resources = match answer.get("Resources") {
         Some(Value::Array(resources)) => resources.as_slice(),
         // RFC 7644 §3.4.2: it may be absent where nothing was found.
         None => &[],
         Some(_) => return Err(NotAnAnswer),
     };
-    let user = match (is_list, total, resources) {
-        (true, Some(0), []) => return Ok(None),
-        (true, Some(1), [Value::Object(user)]) => user,
-        _ => return Err(NotAnAnswer),
+    let user = match (total, resources) {
+        (0, []) => return Ok(None),
+        (1, [Value::Object(user)]) => user,
+        _ => return Ok(nobody("not one person")),
     };
-    if !has_address(user, address)? {
-        return Err(NotAnAnswer);
+    if !has_address(user, address) {
+        return Ok(nobody("another address"));
     }
     if user.get("active").is_some_and(|active| *active != Value::Bool(true)) {
         return Ok(None);
     }
-    let subject = user.get(subject.name()).and_then(Value::as_str).filter(|id| !id.is_empty());
+    let id = user.get(subject.name()).and_then(Value::as_str).filter(|id| !id.is_empty());
+    let Some(id) = id else { return Ok(nobody("a person without a subject")) };
     Ok(Some(DirectoryPerson {
-        subject: subject.ok_or(NotAnAnswer)?.to_owned(),
+        subject: id.to_owned(),
         email: VerifiedEmail::of_own_account(address.clone()),
         claims: claims.iter().filter_map(|name| claim(user, name)).collect(),
     }))
 }
 
-/// Whether one of the addresses is this one, letter by letter: what a directory takes for equal is not
-/// asked about here.
-fn has_address(user: &Map<String, Value>, address: &EmailAddress) -> Result<bool, NotAnAnswer> {
-    let emails = user.get("emails").and_then(Value::as_array).ok_or(NotAnAnswer)?;
-    let mut values = emails.iter().filter_map(|email| email.get("value")?.as_str());
-    Ok(values.any(|value| EmailAddress::parse(value).is_ok_and(|value| value == *address)))
+/// The directory's answer is not taken for the person, which its operator should know.
+fn nobody(named: &'static str) -> Option<DirectoryPerson> {
+    tracing::warn!(named, "the user query's answer is nobody's");
+    None
+}
+
+/// Whether one of the addresses is this one, letter by letter: a directory folds cases ([RFC 7643 §8.7.1]
+/// has `emails.value` be no matter of case), and what it takes for equal is not asked about here.
+///
+/// [RFC 7643 §8.7.1]: https://www.rfc-editor.org/rfc/rfc7643#section-8.7.1
+fn has_address(user: &Map<String, Value>, address: &EmailAddress) -> bool {
+    let emails = user.get("emails").and_then(Value::as_array).into_iter().flatten();
+    let mut values = emails.filter_map(|email| email.get("value")?.as_str());
+    values.any(|value| EmailAddress::parse(value).is_ok_and(|value| value == *address))
 }
 
 fn claim(user: &Map<String, Value>, name: &str) -> Option<(String, Value)> {
@@ -191,8 +201,9 @@ mod tests {
     }
 
     /// A directory that does not know the filter lists everybody; one that folds cases has another's.
+    /// STS-8: none of it is a failure, which would tell that somebody is there.
     #[test]
-    fn an_answer_about_others_is_none() {
+    fn an_answer_about_others_is_about_nobody() {
         let change = |path: &str, value: Value| {
             let mut answer = answer();
             *answer.pointer_mut(path).unwrap() = value;
@@ -201,22 +212,24 @@ mod tests {
         let mut two = answer();
         let user = two["Resources"][0].clone();
         two["Resources"].as_array_mut().unwrap().push(user);
+        let other = json!("ALICE@alice.example");
         for (name, answer) in [
             ("two people", two),
             ("more than are shown", change("/totalResults", json!(2))),
             ("somebody and nobody", change("/totalResults", json!(0))),
-            (
-                "another address",
-                change("/Resources/0/emails/0/value", json!("Alice@alice.example")),
-            ),
+            ("another address", change("/Resources/0/emails/0/value", other)),
             ("no addresses", change("/Resources/0/emails", json!("alice@alice.example"))),
             ("no identifier", change("/Resources/0/id", json!(""))),
+            ("somebody who is gone", change("/Resources/0/active", json!(false))),
+        ] {
+            assert!(found(&answer).unwrap().is_none(), "{name}");
+        }
+        for (name, answer) in [
             ("no list of them", change("/Resources", json!({}))),
             ("another schema", change("/schemas", json!(["x"]))),
+            ("no number", change("/totalResults", json!("1"))),
         ] {
-            assert_eq!(found(&answer).map(|it| it.is_some()), Err(NotAnAnswer), "{name}");
+            assert!(found(&answer).is_err(), "{name}");
         }
-        let gone = change("/Resources/0/active", json!(false));
-        assert!(found(&gone).unwrap().is_none());
     }
 }

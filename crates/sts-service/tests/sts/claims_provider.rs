@@ -1,0 +1,284 @@
+//! A claims provider of its own, before an AuthN server that folds the case of addresses (PROFILE §5.8).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use bytes::Bytes;
+use countersign_client_auth::Proof;
+use countersign_fetch::request::BoxFuture;
+use countersign_fetch::{Fetch, FetchError, Request as Outbound};
+use countersign_jwt::{Algorithm, SigningKey, SigningRing};
+use countersign_sts_service::claims::provider::{
+    ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
+};
+use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit};
+use countersign_token_exchange::trusted_issuer::Subjects;
+use countersign_token_exchange::{
+    ByRegistration, ClientPolicy, NamedPeople, ServerPolicy, TrustedIssuer,
+};
+use countersign_types::random::Random;
+use countersign_types::secret::ClientSecret;
+use countersign_types::{
+    ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ScopeSet, Timestamp, UrlPattern,
+};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::support::*;
+
+const PROVIDER: &str = "https://alice.example";
+const ALICE: &str = "alice@alice.example";
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(NOW)
+    }
+}
+
+struct Sevens;
+
+impl Random for Sevens {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+}
+
+/// The AuthN server: Alice and Carol have accounts there, and Bob has one without an identifier.
+#[derive(Default)]
+struct Server {
+    asked: Mutex<Vec<String>>,
+    /// Whether it takes nobody's token.
+    is_deaf: bool,
+}
+
+impl Server {
+    fn answer(&self, request: &Outbound) -> (u16, Value) {
+        let url = request.url.as_url();
+        self.asked.lock().unwrap().push(url.path().to_owned());
+        match url.path() {
+            "/.well-known/oauth-authorization-server" => {
+                (200, json!({ "issuer": STS, "token_endpoint": format!("{STS}/token") }))
+            }
+            "/token" if self.is_deaf => (503, json!({})),
+            "/token" => {
+                (200, json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 }))
+            }
+            "/scim/v2/Users" => {
+                assert_eq!(request.headers[AUTHORIZATION], "Bearer own");
+                let (_, filter) = url.query_pairs().next().unwrap();
+                let users = ["alice", "carol", "bob"].into_iter().filter(|name| {
+                    filter.to_lowercase().contains(&format!("\"{name}@alice.example\""))
+                });
+                let users: Vec<_> = users
+                    .map(|name| {
+                        let id = if name == "bob" { "" } else { name };
+                        json!({ "id": id, "emails": [{ "value": format!("{name}@alice.example") }] })
+                    })
+                    .collect();
+                let schema = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+                let total = users.len();
+                (200, json!({ "schemas": [schema], "totalResults": total, "Resources": users }))
+            }
+            path => panic!("{path}"),
+        }
+    }
+
+    fn count(&self, path: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| *asked == path).count()
+    }
+}
+
+impl Fetch for Server {
+    fn fetch(&self, request: Outbound) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
+        let (status, body) = self.answer(&request);
+        let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+        let response = response.body(Bytes::from(body.to_string())).unwrap();
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
+
+struct Bed {
+    router: axum::Router,
+    server: Arc<Server>,
+}
+
+fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
+    let server = Arc::new(Server { is_deaf, ..Server::default() });
+    let fetch = Arc::clone(&server) as Arc<dyn Fetch>;
+    let clock = Arc::new(Fixed) as Arc<dyn Clock>;
+    let random = Arc::new(Sevens) as Arc<dyn Random>;
+    let (issuer, id) = (Issuer::parse(STS).unwrap(), ClientId::parse("cp").unwrap());
+    let proof = Proof::SecretBasic(ClientSecret::new(SECRET));
+    let scope = ScopeSet::parse("query-users").unwrap();
+    let (f, c, r) = (Arc::clone(&fetch), Arc::clone(&clock), Arc::clone(&random));
+    let directory = UserQuery {
+        endpoint: EndpointUrl::parse(&format!("{STS}/scim/v2/Users")).unwrap(),
+        subject: SubjectAttribute::Id,
+        claims: Vec::new(),
+        token: OwnToken::new(issuer.clone(), (id, proof), scope, f, c, r),
+        fetch: Arc::clone(&fetch),
+    };
+    let policy = ClientPolicy {
+        may_exchange: true,
+        claims_endpoint: true,
+        claims_token_audiences: vec![UrlPattern::parse("*").unwrap()],
+        people: Some(people),
+        ..ClientPolicy::default()
+    };
+    let client = ProviderClient { policy, is_confidential: true };
+    let generate = |algorithm| SigningKey::generate(algorithm, None).unwrap();
+    let provider = ClaimsProvider::new(Parts {
+        policy: ServerPolicy {
+            public_clients: true,
+            ..ServerPolicy::new(Issuer::parse(PROVIDER).unwrap())
+        },
+        authn_server: IssuerSetup {
+            trusted: TrustedIssuer {
+                alias: "authn".to_owned(),
+                issuer,
+                access_tokens: Default::default(),
+                exchanges: BTreeMap::new(),
+                required: BTreeMap::new(),
+                email_domains: Default::default(),
+                claims: Default::default(),
+                roles: Vec::new(),
+                scopes: ScopeSet::empty(),
+                subjects: Subjects::Namespaced,
+            },
+            keys: IssuerKeys::Given(Arc::new(keys())),
+            introspection: None,
+            user_info: false,
+        },
+        audiences: Vec::new(),
+        clients: [(ClientId::parse("agent").unwrap(), client)].into(),
+        delegation: Arc::new(ByRegistration),
+        directory: Arc::new(directory),
+        keys: SigningRing::from_keys(vec![generate(Algorithm::Es256), generate(Algorithm::Rs256)])
+            .unwrap(),
+        fetch,
+        clock,
+        random,
+        audit: Arc::new(LogAudit),
+    })
+    .unwrap();
+    Bed { router: app(Arc::new(provider)), server }
+}
+
+fn only_alice() -> NamedPeople {
+    let addresses = [EmailAddress::parse(ALICE).unwrap()].into();
+    NamedPeople { addresses, ..NamedPeople::default() }
+}
+
+fn everybody() -> NamedPeople {
+    NamedPeople { domains: ["alice.example".to_owned()].into(), ..NamedPeople::default() }
+}
+
+fn token(change: &[(&str, Value)]) -> String {
+    let mut claims = json!({
+        "iss": STS, "sub": "agent", "aud": PROVIDER, "client_id": "agent", "jti": "at-1",
+        "iat": NOW, "exp": NOW + 300, "scope": "claims-provider",
+    });
+    for (name, value) in change {
+        claims[*name] = value.clone();
+    }
+    sign("at+jwt", &claims)
+}
+
+impl Bed {
+    async fn ask(&self, token: &str, address: &str) -> (u16, String) {
+        let mut fields = vec![("ticket_digest", CHALLENGE), ("audience", UMA), ("resource", RS)];
+        fields.extend((!address.is_empty()).then_some(("email_address", address)));
+        let request = Request::post("/claims")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(Body::from(encoded(&fields))).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn the_directory_is_asked_with_a_token_that_is_fetched_once() {
+    let bed = bed(only_alice(), false);
+    for _ in 0..3 {
+        let (status, body) = bed.ask(&token(&[]), ALICE).await;
+        assert_eq!(status, 200, "{body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let claims = claims(body["claims_token"].as_str().unwrap());
+        assert_eq!(claims.get("iss"), Some(&json!(PROVIDER)));
+        assert_eq!(claims.get("sub"), Some(&json!("alice")));
+        assert!(claims.has("act") && !claims.has("amr"));
+    }
+    assert_eq!((bed.server.count("/token"), bed.server.count("/scim/v2/Users")), (1, 3));
+}
+
+/// STS-8: a directory that folds cases finds CAROL, and one without an identifier for somebody finds them;
+/// neither shows.
+#[tokio::test]
+async fn sts_8_a_directory_that_folds_cases_tells_nobody_who_exists() {
+    let bed = bed(only_alice(), false);
+    let mut answers = Vec::new();
+    for address in [
+        "carol@alice.example",
+        "CAROL@alice.example",
+        "nobody@alice.example",
+        "ALICE@alice.example",
+    ] {
+        answers.push(bed.ask(&token(&[]), address).await);
+    }
+    assert_eq!(bed.server.count("/scim/v2/Users"), 0, "about whom no list has nobody is asked");
+    let whole = self::bed(everybody(), false);
+    for address in ["CAROL@alice.example", "nobody@alice.example", "bob@alice.example"] {
+        answers.push(whole.ask(&token(&[]), address).await);
+    }
+    assert_eq!(whole.server.count("/scim/v2/Users"), 3);
+    assert_eq!(answers[0].0, 403, "{answers:?}");
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+/// STS-9 and whoever else holds the token; a person's token is about that person.
+#[tokio::test]
+async fn tokens_of_the_authn_server() {
+    let bed = bed(everybody(), false);
+    let verified = ("email_verified", json!(true));
+    let of = |sub: &str, email: &str| {
+        token(&[("sub", json!(sub)), ("email", json!(email)), verified.clone()])
+    };
+    assert_eq!(bed.ask(&of("alice", ALICE), "").await.0, 200);
+    for (name, token, status) in [
+        ("for the server alone", token(&[("aud", json!(STS))]), 401),
+        ("for another, too", token(&[("aud", json!([PROVIDER, "https://api.example"]))]), 401),
+        ("bound to a key", token(&[("cnf", json!({ "jkt": "A".repeat(43) }))]), 401),
+        ("opaque", "opaque".to_owned(), 401),
+        ("of another issuer", token(&[("iss", json!("https://evil.example"))]), 401),
+        ("without the scope", token(&[("scope", json!("openid"))]), 403),
+        ("of an unknown client", token(&[("client_id", json!("x")), ("sub", json!("x"))]), 403),
+        ("of somebody else at this address", of("carol", ALICE), 400),
+        ("of somebody who is gone", of("dave", "dave@alice.example"), 400),
+        ("of another domain", of("alice", "alice@bob.example"), 400),
+    ] {
+        let (found, body) = bed.ask(&token, "").await;
+        assert_eq!(found, status, "{name}: {body}");
+    }
+    assert_eq!(bed.ask(&of("alice", ALICE), "carol@alice.example").await.0, 400, "STS-7");
+    let both = token(&[("aud", json!([PROVIDER, STS]))]);
+    assert_eq!(bed.ask(&both, ALICE).await.0, 200, "the server itself holds every token");
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_left_alone_for_a_moment() {
+    let bed = bed(only_alice(), true);
+    for _ in 0..5 {
+        assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
+    }
+    assert_eq!(bed.server.count("/token"), 1);
+}
