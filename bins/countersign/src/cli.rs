@@ -19,6 +19,7 @@ Examples:
   countersign demo                                  watch the flow between two domains
   countersign demo 000                              watch a server exchange a token from elsewhere
   countersign demo 001                              watch people sign in through a broker
+  countersign demo 003 --live                       be Bob, and decide about a letter
   countersign demo 004                              watch a service carry an identity
   countersign login https://sts.alice.example       sign in at your provider
   countersign request https://rs.bob.example/rs-api get a protected resource

@@ -6,6 +6,7 @@ mod files;
 mod flow000;
 mod flow001;
 mod flow002;
+mod flow003;
 mod flow004;
 mod place;
 mod print;
@@ -39,10 +40,11 @@ use crate::private_file::PrivateFile;
 const SESSION: &str = "session.json";
 
 /// The flows that can be shown.
-const FLOWS: [(&str, &str); 4] = [
+const FLOWS: [(&str, &str); 5] = [
     (<flow000::World as Flow>::NUMBER, <flow000::World as Flow>::TITLE),
     (<flow001::World as Flow>::NUMBER, <flow001::World as Flow>::TITLE),
     (<flow002::World as Flow>::NUMBER, <flow002::World as Flow>::TITLE),
+    (<flow003::World as Flow>::NUMBER, <flow003::World as Flow>::TITLE),
     (<flow004::World as Flow>::NUMBER, <flow004::World as Flow>::TITLE),
 ];
 
@@ -79,10 +81,14 @@ trait Flow: Sized {
 /// Arguments of `countersign demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// Which flow to show: 000, a token from elsewhere, 001, a broker, 002, UMA and a ticket challenge, or 004,
-    /// identity propagation [default: 002]
-    #[arg(value_parser = ["000", "001", "002", "004"])]
+    /// Which flow to show: 000, a token from elsewhere, 001, a broker, 002, UMA and a ticket challenge, 003,
+    /// a letter that its owner is asked about, or 004, identity propagation [default: 002]
+    #[arg(value_parser = ["000", "001", "002", "003", "004"])]
     pub(crate) flow: Option<String>,
+
+    /// Be Bob in flow 003: decide in a browser, while Alice's client waits
+    #[arg(long, conflicts_with = "write")]
+    pub(crate) live: bool,
 
     /// Leave the servers up, and print how to use them
     #[arg(long)]
@@ -100,9 +106,12 @@ pub(crate) struct DemoArgs {
 /// Runs the demo. The exit code is 1 if any step differs from the drawing.
 pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
     let flow = args.flow.as_deref();
+    if args.live && flow != Some("003") {
+        return out.failed(&failure::Failure::usage("--live is for flow 003: `demo 003 --live`"));
+    }
     let done = match (&args.write, flow) {
-        (Some(_), Some("004")) => {
-            let text = "--write is not for flow 004; `demo 004 --keep` leaves its servers up";
+        (Some(_), Some("003" | "004")) => {
+            let text = "--write is not for flows 003 and 004; --keep leaves their servers up";
             return out.failed(&failure::Failure::usage(text));
         }
         (Some(folder), Some("000")) => flow000::write(folder, out).map(|()| Ended::AsDrawn),
@@ -110,6 +119,8 @@ pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
         (Some(folder), _) => flow002::write(folder, out).map(|()| Ended::AsDrawn),
         (None, Some("000")) => show::<flow000::World>(&args, out).await,
         (None, Some("001")) => show::<flow001::World>(&args, out).await,
+        (None, Some("003")) if args.live => show::<flow003::Live>(&args, out).await,
+        (None, Some("003")) => show::<flow003::World>(&args, out).await,
         (None, Some("004")) => show::<flow004::World>(&args, out).await,
         (None, _) => show::<flow002::World>(&args, out).await,
     };
@@ -261,7 +272,9 @@ fn next_hint<F: Flow>() -> String {
         hint(&format!("{flow} --keep"), "leaves the servers up for requests of your own"),
         hint(&format!("{flow} --record FILE"), "keeps every arrow, check and request as JSON"),
     ];
-    if flow != flow004::World::NUMBER {
+    if flow == flow003::World::NUMBER {
+        lines.push(hint("003 --live", "lets you be Bob, in a browser"));
+    } else if flow != flow004::World::NUMBER {
         lines.push(hint(
             &format!("{flow} --write DIR"),
             "writes their configuration files, to start them by hand",

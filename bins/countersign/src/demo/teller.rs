@@ -94,6 +94,11 @@ impl Teller {
         self.inner().last_arrow = 0;
     }
 
+    /// The drawing has a loop: what comes next is the arrow after `number` once more.
+    pub(super) fn back_to(&self, number: u8) {
+        self.inner().last_arrow = number;
+    }
+
     /// The client's flow is over: with the arrow `last`, or with an error, which differs from the
     /// drawing, as do arrows that did not come.
     pub(super) fn flow_ended(&self, client: &'static str, last: u8, error: Option<String>) {
@@ -141,6 +146,11 @@ impl Teller {
     /// From here on, listens without telling.
     pub(super) fn fall_silent(&self) {
         self.inner().silent = true;
+    }
+
+    /// From here on, tells again.
+    pub(super) fn speak(&self) {
+        self.inner().silent = false;
     }
 
     pub(super) fn is_silent(&self) -> bool {
