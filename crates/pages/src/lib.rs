@@ -4,7 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`page`] | a page, shown in the language that is wished for, and the headers that protect it |
-//! | [`texts`] | what pages say, in each language: fields, so that a missing one does not compile |
+//! | [`mod@texts`] | what pages say, in each language: fields, so that a missing one does not compile |
 //! | [`form_token`] | what ties a submitted form to the page and to the browser it was made for |
 //! | [`sealed`] | what a browser carries from one request to the next, and cannot read |
 //! | [`cookies`] | cookies with the name prefix `__Host-` |
