@@ -85,7 +85,7 @@ impl Server {
                 let total = users.len();
                 (200, json!({ "schemas": [schema], "totalResults": total, "Resources": users }))
             }
-            path => panic!("{path}"),
+            path => unreachable!("{path}"),
         }
     }
 
