@@ -35,6 +35,11 @@ pub(crate) type Made = (Option<&'static str>, Value);
 
 /// A deployment whose authorization servers know clients by their URL.
 pub(crate) fn deployment() -> Builder {
+    deployment_with(|_| {})
+}
+
+/// The same, with an STS that differs in more.
+pub(crate) fn deployment_with(more: impl FnOnce(&mut Table) + Send + 'static) -> Builder {
     let for_each = |config: &mut Table, rule: &dyn Fn(&str) -> Value| {
         let rules = [CLIENT, NEXT, THIRD].map(|id| toml::Value::try_from(rule(id)).unwrap());
         config.insert("url_clients".to_owned(), rules.to_vec().into());
@@ -54,6 +59,7 @@ pub(crate) fn deployment() -> Builder {
                     },
                 })
             });
+            more(config);
         })
         .with(Party::UmaServer, move |config| for_each(config, &|id| json!({ "id": id })))
 }

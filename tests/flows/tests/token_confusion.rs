@@ -9,6 +9,7 @@
 //! [`TABLE`] is what is expected; it names every token and every place, and what is measured is
 //! printed in its form.
 
+mod about_people;
 mod doors;
 mod kinds;
 
@@ -45,27 +46,30 @@ use crate::acting::{apply, signed, signed_with_own_key};
 /// | `oidc` | the `id_token` that an OpenID client is given |
 /// | `gotC` | the claims token that a client is given by its STS |
 /// | `gotI` | the identity token that a client is given by its STS |
+/// | `clEP` | `Authorization` at the claims endpoint of the STS |
+/// | `user` | `Authorization` at the user query of the STS |
 const TABLE: &str = "\
-token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI
-client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
-delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
-claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .
-identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +
-ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .
-DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .
-RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .
-PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .
-permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .
-ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .
+token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI clEP user
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
+delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
+own access token          +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
+claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +    .    .
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
+DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
 ";
 
 #[tokio::test(flavor = "multi_thread")]

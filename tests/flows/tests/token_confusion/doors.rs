@@ -28,9 +28,10 @@ use countersign_types::{
 use http::Method;
 use serde_json::{Value, json};
 
+use super::about_people;
 use super::kinds::{client, letters};
 use crate::acting::{
-    API, API_HOST, ASSERTION_TYPE, Acting, CLIENT, LETTERS, LETTERS_HOST, deployment, jti,
+    API, API_HOST, ASSERTION_TYPE, Acting, CLIENT, LETTERS, LETTERS_HOST, deployment_with, jti,
 };
 use crate::bed::{Credentials, Form, Reply, bearer, challenge_of};
 
@@ -61,10 +62,12 @@ pub(super) enum Door {
     IdToken,
     ReceivedClaims,
     ReceivedIdentity,
+    ClaimsEndpoint,
+    UserQuery,
 }
 
 impl Door {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Subject,
         Self::SubjectOtherwise,
         Self::Actor,
@@ -84,6 +87,8 @@ impl Door {
         Self::IdToken,
         Self::ReceivedClaims,
         Self::ReceivedIdentity,
+        Self::ClaimsEndpoint,
+        Self::UserQuery,
     ];
 
     pub(super) const fn column(self) -> &'static str {
@@ -107,13 +112,19 @@ impl Door {
             Self::IdToken => "oidc",
             Self::ReceivedClaims => "gotC",
             Self::ReceivedIdentity => "gotI",
+            Self::ClaimsEndpoint => "clEP",
+            Self::UserQuery => "user",
         }
     }
 
     /// The `typ` of the token that belongs there.
     pub(super) const fn typ(self) -> Option<&'static str> {
         match self {
-            Self::Subject | Self::SubjectOtherwise | Self::Api => Some("at+jwt"),
+            Self::Subject
+            | Self::SubjectOtherwise
+            | Self::Api
+            | Self::ClaimsEndpoint
+            | Self::UserQuery => Some("at+jwt"),
             Self::Actor => Some("actor+jwt"),
             Self::StsAssertion | Self::UmaAssertion => Some("client-authentication+jwt"),
             Self::Dpop | Self::KeyAtParty | Self::KeyAtAsking => Some("dpop+jwt"),
@@ -158,7 +169,8 @@ pub(super) struct World {
 impl World {
     pub(super) async fn start() -> Self {
         let hosts = [LETTERS_HOST, API_HOST, ASKING_HOST];
-        let builder = hosts.into_iter().fold(deployment(), |builder, host| builder.with_host(host));
+        let builder = deployment_with(about_people::may_be_asked);
+        let builder = hosts.into_iter().fold(builder, |builder, host| builder.with_host(host));
         let mut deployment = builder
             .with(Party::ResourceServer, |config| {
                 let limits = json!({ "tickets_per_source": 100_000 });
@@ -303,6 +315,8 @@ impl World {
                 let right = with(&fresh, &bed.claims("a ticket"));
                 Some((right, sts()))
             }
+            Door::ClaimsEndpoint => Some((with(&of_alice, &self.shown_for_claims()), sts())),
+            Door::UserQuery => Some((with(&of_alice, &self.shown_to_ask()), sts())),
         };
         open
     }
@@ -380,6 +394,8 @@ impl World {
             Door::IdToken => self.finish_login(open, token).await,
             Door::ReceivedClaims => self.received_claims(token),
             Door::ReceivedIdentity => self.received_identity(token),
+            Door::ClaimsEndpoint => self.ask_for_claims(token).await,
+            Door::UserQuery => self.ask_who(token).await,
         }
     }
 
@@ -496,7 +512,7 @@ fn header<'a>((name, value): &'a (&'static str, String)) -> (&'static str, &'a s
     (name, value)
 }
 
-fn judge(reply: &Reply, accepted: u16, refused: (u16, &str)) -> Answer {
+pub(super) fn judge(reply: &Reply, accepted: u16, refused: (u16, &str)) -> Answer {
     match (reply.status, reply.error()) {
         (status, _) if status == accepted => Answer::Accepted,
         (status, error) if (status, error.as_str()) == refused => Answer::Refused,

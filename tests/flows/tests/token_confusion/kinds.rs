@@ -21,6 +21,7 @@ pub(super) enum Kind {
     ActorForIssuer,
     AccessToken,
     DelegatedAccessToken,
+    OwnAccessToken,
     ClaimsToken,
     IdentityToken,
     IdToken,
@@ -37,13 +38,14 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::ClientAssertion,
         Self::ClientProof,
         Self::ActorForTarget,
         Self::ActorForIssuer,
         Self::AccessToken,
         Self::DelegatedAccessToken,
+        Self::OwnAccessToken,
         Self::ClaimsToken,
         Self::IdentityToken,
         Self::IdToken,
@@ -67,6 +69,7 @@ impl Kind {
             Self::ActorForIssuer => "actor token for the STS",
             Self::AccessToken => "access token",
             Self::DelegatedAccessToken => "delegated access token",
+            Self::OwnAccessToken => "own access token",
             Self::ClaimsToken => "claims token",
             Self::IdentityToken => "identity token",
             Self::IdToken => "ID token",
@@ -89,7 +92,7 @@ impl Kind {
             Self::ClientAssertion => Some("client-authentication+jwt"),
             Self::ClientProof => Some("client-proof+jwt"),
             Self::ActorForTarget | Self::ActorForIssuer => Some("actor+jwt"),
-            Self::AccessToken | Self::DelegatedAccessToken => Some("at+jwt"),
+            Self::AccessToken | Self::DelegatedAccessToken | Self::OwnAccessToken => Some("at+jwt"),
             Self::ClaimsToken => Some("uma-claims+jwt"),
             Self::IdentityToken => Some("identity-propagation+jwt"),
             Self::IdToken => Some("JWT"),
@@ -135,6 +138,7 @@ impl World {
             }
             Kind::AccessToken => self.login().0.to_owned(),
             Kind::DelegatedAccessToken => self.delegated().await,
+            Kind::OwnAccessToken => self.own_access_token().await,
             Kind::ClaimsToken => {
                 self.claims_token(open.ticket.as_deref().unwrap_or("a ticket")).await
             }

@@ -1,0 +1,76 @@
+//! The places of the STS that take its own access tokens: the claims endpoint, which speaks for Alice, and
+//! the user query, which tells her application who has an address.
+
+use countersign_testkit::names;
+use serde_json::{Value, json};
+use toml::Table;
+
+use super::doors::{Answer, World, judge};
+use crate::acting::jti;
+use crate::bed::{Credentials, Form, bearer, challenge_of};
+
+const QUERY_USERS: &str = "query-users";
+
+/// Alice's application may show its tokens there, and have one of its own.
+pub(super) fn may_be_asked(config: &mut Table) {
+    let client = config["clients"][0].as_table_mut().unwrap();
+    assert_eq!(client["id"].as_str(), Some(names::RQP_CLIENT));
+    client["grants"].as_array_mut().unwrap().push("client_credentials".into());
+    client["scopes"].as_array_mut().unwrap().push(QUERY_USERS.into());
+    client["exchange"].as_table_mut().unwrap().insert("claims_endpoint".to_owned(), true.into());
+}
+
+impl World {
+    /// What the access token of Alice says that is shown for a claims token.
+    pub(super) fn shown_for_claims(&self) -> Value {
+        json!({ "aud": names::STS, "client_id": names::RQP_CLIENT, "jti": jti(),
+            "may_act": null })
+    }
+
+    /// What the client's own access token says: nobody allowed it anything, so it is of no grant.
+    pub(super) fn shown_to_ask(&self) -> Value {
+        json!({ "sub": names::RQP_CLIENT, "aud": names::STS, "client_id": names::RQP_CLIENT,
+            "jti": jti(), "scope": QUERY_USERS, "may_act": null, "grant_id": null,
+            "email": null, "email_verified": null })
+    }
+
+    /// What the application is given for nobody but itself.
+    pub(super) async fn own_access_token(&self) -> String {
+        let params = [("grant_type", "client_credentials"), ("scope", QUERY_USERS)];
+        let form = Form::new(&params, Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET));
+        let bed = &self.acting.bed;
+        let reply = bed.post(&bed.sts("token_endpoint").await, &form).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.member("access_token")
+    }
+
+    pub(super) async fn ask_for_claims(&self, token: &str) -> Answer {
+        let challenge = challenge_of("a ticket");
+        let params = [
+            ("audience", names::UMA),
+            ("resource", names::RS),
+            ("ticket_challenge", challenge.as_str()),
+        ];
+        let form = Form::new(&params, Credentials::Bearer(token.to_owned()));
+        let bed = &self.acting.bed;
+        let reply = bed.post(&bed.sts("claims_endpoint").await, &form).await;
+        match (reply.status, reply.error().as_str()) {
+            (403, "insufficient_scope") => Answer::Refused,
+            _ => judge(&reply, 200, (401, "invalid_token")),
+        }
+    }
+
+    pub(super) async fn ask_who(&self, token: &str) -> Answer {
+        let filter = format!("emails.value%20eq%20%22{}%22", names::ALICE);
+        let url = format!("{}/scim/v2/Users?filter={filter}", names::STS);
+        let (name, value) = bearer(token);
+        let reply = self.acting.bed.get(&url, &[(name, &value)]).await;
+        let challenge = reply.header("www-authenticate");
+        match (reply.status, reply.json()["totalResults"].as_i64()) {
+            (200, Some(1)) => Answer::Accepted,
+            (401, _) if challenge.contains("invalid_token") => Answer::Refused,
+            (403, _) if challenge.contains("insufficient_scope") => Answer::Refused,
+            _ => Answer::Odd(format!("{reply:?}")),
+        }
+    }
+}
