@@ -339,6 +339,72 @@ fn a_bad_value_is_named() {
     );
 }
 
+/// Clients of their own table and those that a rule speaks of are held to the same.
+#[test]
+fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
+    let audiences = "claims_token_audiences = [\"*\"]";
+    let secret = "secret = { file = \"rqp-client.secret\" }";
+    let mine = |from: &str, to: &str| SMALL.replacen(from, to, 1);
+    let rule = |more: &str| {
+        let id = "[[url_clients]]\nid = \"https://*.services.example/client\"\nscopes = []";
+        mine("[danger]", &format!("{id}\n{more}\n\n[danger]"))
+    };
+    let endpoint = format!("exchange = {{ {audiences}, claims_endpoint = true }}");
+    let people = format!("exchange = {{ {audiences}, people = {{}} }}");
+    let (exchanges, acts) = ("grants = [\"token_exchange\"]", "grants = [\"client_credentials\"]");
+    let with_endpoint = mine(&format!("exchange = {{ {audiences} }}"), &endpoint);
+    let with_people = mine(&format!("exchange = {{ {audiences} }}"), &people);
+    for (index, good) in [
+        with_endpoint.clone(),
+        with_people.clone(),
+        rule(&format!("{exchanges}\n{endpoint}")),
+        rule(&format!("{exchanges}\n{people}")),
+        rule(&format!("public = true\n{exchanges}\n{endpoint}")),
+    ]
+    .iter()
+    .enumerate()
+    {
+        load_text(&format!("claims-{index}"), good).unwrap();
+    }
+    let at = "audiences = [\"https://api.example\"]\nexchange";
+    for (name, text, key, reason) in [
+        (
+            "no-exchange",
+            with_endpoint.replacen(", \"token_exchange\"]", "]", 1),
+            "clients[0].exchange.claims_endpoint",
+            "takes the grant token_exchange",
+        ),
+        (
+            "api",
+            with_endpoint.replacen("exchange =", &format!("{at} ="), 1),
+            "clients[0].exchange.claims_endpoint",
+            "this server alone",
+        ),
+        (
+            "public",
+            with_people.replacen(secret, "public = true", 1),
+            "clients[0].exchange.people",
+            "prove themselves",
+        ),
+        (
+            "rule-no-exchange",
+            rule(&format!("{acts}\n{endpoint}")),
+            "url_clients[0].exchange.claims_endpoint",
+            "takes the grant token_exchange",
+        ),
+        (
+            "rule-public",
+            rule(&format!("public = true\n{exchanges}\n{people}")),
+            "url_clients[0].exchange.people",
+            "prove themselves",
+        ),
+    ] {
+        let error = load_text(&format!("claims-{name}"), &text).unwrap_err();
+        assert_eq!(error.key, key, "{name}: {error}");
+        assert!(error.reason.contains(reason), "{name}: {error}");
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_used_is_named_by_its_key() {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts");

@@ -44,6 +44,8 @@ pub(super) fn url_clients(
             ConfigError::new(path, format!("url_clients[{index}].{member}"), reason)
         };
         let may = |grant| rule.grants.contains(&grant);
+        check_claims(&rule.exchange, rule.public, may(GrantConfig::TokenExchange))
+            .map_err(|(member, reason)| refuse(member, reason))?;
         let exchange =
             exchange_policy(rule.exchange, &rule.scopes, may(GrantConfig::TokenExchange))
                 .ok_or_else(|| refuse("exchange", "token_exchange, but for no audience"))?;
@@ -85,6 +87,22 @@ fn exchange_policy(
         claims_endpoint: exchange.claims_endpoint,
         people: exchange.people.map(Into::into),
     })
+}
+
+/// What both kinds of clients need to be registered for the claims endpoint, and for people to name. The
+/// error has the member and the reason.
+const fn check_claims(
+    exchange: &ClientExchangeConfig,
+    public: bool,
+    may_exchange: bool,
+) -> Result<(), (&'static str, &'static str)> {
+    if exchange.claims_endpoint && !may_exchange {
+        return Err(("exchange.claims_endpoint", "takes the grant token_exchange"));
+    }
+    if public && exchange.people.is_some() {
+        return Err(("exchange.people", "for clients that prove themselves"));
+    }
+    Ok(())
 }
 
 /// A refresh token is what the scope `offline_access` asks for, on a code (OpenID Connect Core §11), or
@@ -154,16 +172,12 @@ impl Place<'_> {
         }
         check_refresh(&client.grants, &client.scopes)
             .map_err(|reason| self.refuse("grants", reason))?;
-        if client.exchange.claims_endpoint && !may(GrantConfig::TokenExchange) {
-            return Err(self.refuse("exchange.claims_endpoint", "takes the grant token_exchange"));
-        }
+        check_claims(&client.exchange, client.public, may(GrantConfig::TokenExchange))
+            .map_err(|(member, reason)| self.refuse(member, reason))?;
         // Whoever the token is for would be taken for the client, which proves nothing there.
         if client.exchange.claims_endpoint && !client.audiences.is_empty() {
             let reason = "takes tokens that are for this server alone, and audiences are others";
             return Err(self.refuse("exchange.claims_endpoint", reason));
-        }
-        if client.public && client.exchange.people.is_some() {
-            return Err(self.refuse("exchange.people", "for clients that prove themselves"));
         }
         let exchange =
             exchange_policy(client.exchange, &client.scopes, may(GrantConfig::TokenExchange))
