@@ -12,6 +12,7 @@
 //! | `relying_party.rs` | F004-1 at the relying party, PARTY-1 to PARTY-5, PARTY-8 |
 //! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-2, PARTY-3, PARTY-6, PARTY-7 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
+//! | `claims_endpoint.rs` | flow 003 without its owner: both branches, STS-7 to STS-9 |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `inbox.rs` | RS-6 with POST: a message is left, read and taken out |
 //! | `owner.rs` | GRANT-10: requests that wait for the owner, through our client |
@@ -36,6 +37,7 @@ mod alice;
 mod bed;
 mod bound;
 mod browser;
+mod claims_endpoint;
 mod discovery;
 mod example_files;
 mod grant;
