@@ -110,6 +110,7 @@ async fn who_is_signed_in_is_asked_for_what_they_have_not_allowed() {
     assert!(page.header(CONTENT_SECURITY_POLICY).contains("frame-ancestors 'none'"));
 
     let denied = browser.submit(&page, &[("decision", "deny")]).await;
+    assert_eq!(denied.status, StatusCode::SEE_OTHER, "O3");
     assert_eq!(denied.location("error").as_deref(), Some("access_denied"));
     assert!(is_consent(&browser.authorize(&profile).await), "nothing was allowed");
     let other = browser.submit(&page, &[("decision", "other")]).await;

@@ -34,10 +34,12 @@ async fn f001_1_without_an_exchange_the_broker_is_where_people_sign_in() {
         _ => text,
     })
     .await;
-    let document = world.api("GET /api/v1/endpoints", &[], "").await.json();
+    let answer = world.api("GET /api/v1/endpoints", &[], "").await;
+    let document = answer.json();
     assert_eq!(document["openid"]["issuer"], STS);
     assert_eq!(document["openid"]["authorization_endpoint"], format!("{STS}/authorize"));
     assert_eq!(document["token_exchange"], json!(null));
+    assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "F001-11");
     assert_eq!(world.api("POST /api/v1/pbench-token", &[], "").await.status, 404);
     let brought = world.brought("alice").await;
     assert_eq!(world.with_token("GET /api/v1/me", &brought, "").await.status, 401);
