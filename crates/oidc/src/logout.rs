@@ -105,6 +105,15 @@ mod tests {
             let change = [("post_logout_redirect_uri", elsewhere)];
             assert_eq!(destination(&change, Some("app")), None, "{elsewhere}");
         }
+        let asker = ClientId::parse("app").unwrap();
+        let home = [RedirectUri::parse("https://app.example/").unwrap()];
+        let asker = Asker { client_id: &asker, post_logout_redirect_uris: &home };
+        let asked = parse(b"post_logout_redirect_uri=https://app.example/").unwrap();
+        assert_eq!(
+            asked.destination(Some(asker)).as_deref(),
+            Some("https://app.example/"),
+            "no \"?\""
+        );
         let bye = destination(&[("state", "a\u{0}b")], Some("app")).unwrap();
         assert!(!bye.contains("state"), "{bye}");
         assert!(parse(b"state=a&state=b").is_err());

@@ -95,12 +95,11 @@ impl AuthorizationRequest {
 pub(crate) fn location(redirect_uri: &str, parameters: &[(&str, Option<&str>)]) -> String {
     // INVARIANT: the redirect URI matched a registered one, so it is a URL without fragment.
     let Ok(mut url) = Url::parse(redirect_uri) else { return redirect_uri.to_owned() };
-    let mut query = url.query_pairs_mut();
-    for (name, value) in parameters {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
+    let mut present =
+        parameters.iter().filter_map(|(name, value)| Some((name, (*value)?))).peekable();
+    // An empty query is another URI than none.
+    if present.peek().is_some() {
+        url.query_pairs_mut().extend_pairs(present);
     }
-    drop(query);
     url.into()
 }
