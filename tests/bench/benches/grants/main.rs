@@ -43,15 +43,16 @@
 //!
 //! | | bare, per s | grant, per s | share | by processor time |
 //! |---|---|---|---|---|
-//! | token exchange | 16,752 | 14,511 | 87 % | 87 % |
-//! | code redemption | 25,785 | 13,523 | 53 % | 63 % |
-//! | refresh | 25,166 | 15,807 | 62 % | 65 % |
-//! | refresh with rotation | 25,345 | 7,328 | 29 % | 45 % |
-//! | introspection | 19,342 | 17,206 | 87 % | 86 % |
-//! | ticket to RPT | 19,031 | 13,660 | 72 % | 77 % |
-//! | ticket on disk to RPT | 18,898 | 9,738 | 51 % | 69 % |
+//! | token exchange | 17,997 | 15,615 | 86 % | 87 % |
+//! | exchange of another's | 17,788 | 15,092 | 86 % | 85 % |
+//! | code redemption | 30,492 | 15,350 | 52 % | 66 % |
+//! | refresh | 31,123 | 18,925 | 61 % | 66 % |
+//! | refresh with rotation | 29,882 | 8,753 | 29 % | 48 % |
+//! | introspection | 21,867 | 19,266 | 88 % | 88 % |
+//! | ticket to RPT | 21,316 | 16,257 | 76 % | 83 % |
+//! | ticket on disk to RPT | 21,245 | 10,790 | 51 % | 71 % |
 //!
-//! The exchange reaches the goal, and the RPT does not; the other rows have none. An RPT stood at 48 % before the allocator of the programs, the journal
+//! The exchanges reach the goal, and the RPT does not; the other rows have none. An RPT stood at 48 % before the allocator of the programs, the journal
 //! and a handler that makes fewer values, and at 75 % (80 % by processor time) in a run before the owner could be asked. What a
 //! redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
 //!
