@@ -19,6 +19,7 @@ pub(crate) fn write_files(directory: &Directory) -> io::Result<()> {
         ("rqp-client.secret", names::RQP_SECRET),
         ("other-client.secret", names::OTHER_SECRET),
         ("plain-client.secret", names::PLAIN_SECRET),
+        ("claims-provider.secret", names::CLAIMS_PROVIDER_SECRET),
         ("rs-bob.secret", names::RS_SECRET),
         ("rs-olga.secret", names::OTHER_RS_SECRET),
         ("changed.secret", "another secret than before, as long as one has to be"),
@@ -44,6 +45,7 @@ pub(crate) fn configuration(party: Party, around: &Surroundings<'_>) -> Table {
         Party::Sts => sts("alice.example", "es256-a", "rs256-a"),
         Party::EvilSts => sts("evil.example", "es256-c", "rs256-b"),
         Party::University => sts("university.example", "es256-c", "rs256-b"),
+        Party::ClaimsProvider => claims_provider(),
         Party::UmaServer => uma_server(names::UMA, names::RS),
         Party::EvilUmaServer => uma_server(names::EVIL_UMA, names::EVIL_RS),
         Party::ResourceServer => resource_server(names::RS, names::UMA),
@@ -62,16 +64,20 @@ fn common(party: Party, around: &Surroundings<'_>) -> String {
         "outbound = {{ roots = \"ca.pem\" }}\ndanger = {{ connect_to = {} }}",
         json!(around.connect_to)
     );
+    // A claims provider keeps nothing.
+    let store = match party {
+        Party::ClaimsProvider => String::new(),
+        _ => format!("store = {{ path = \"{}.db\" }}", party.file()),
+    };
     format!(
         r#"
         listen = "{address}"
         tls = {{ certificate = {certificate:?}, key = {key:?} }}
-        store = {{ path = "{file}.db" }}
+        {store}
         {outbound}
         "#,
         certificate = tls.certificate,
         key = tls.key,
-        file = party.file(),
     )
 }
 
@@ -183,6 +189,7 @@ fn sts(domain: &str, es256: &str, rs256: &str) -> String {
         sts_client(names::OTHER_CLIENT, r#"secret = { file = "other-client.secret" }"#, true),
         sts_client(names::PLAIN_CLIENT, r#"secret = { file = "plain-client.secret" }"#, false),
         sts_client(names::RQP_PUBLIC, "public = true", true),
+        claims_provider_client(),
     ]
     .concat();
     format!(
@@ -235,6 +242,35 @@ fn sts(domain: &str, es256: &str, rs256: &str) -> String {
     )
 }
 
+/// In front of Alice's STS, at which it is [`names::CLAIMS_PROVIDER_CLIENT`].
+fn claims_provider() -> String {
+    format!(
+        r#"
+        issuer = "{issuer}"
+        claims = ["department"]
+        keys = {{ es256 = {{ file = "es256-c.jwk" }}, rs256 = {{ file = "rs256-b.jwk" }} }}
+
+        [authn_server]
+        issuer = "{sts}"
+
+        [user_query]
+        users = "{sts}/scim/v2/Users"
+        verified_addresses = true
+        client = {{ client_id = "{own}", client_secret = {{ file = "claims-provider.secret" }} }}
+
+        [[clients]]
+        id = "{client}"
+        claims_token_audiences = ["*"]
+        people = {{ addresses = ["{alice}"] }}
+        "#,
+        issuer = names::CLAIMS_PROVIDER,
+        sts = names::STS,
+        own = names::CLAIMS_PROVIDER_CLIENT,
+        client = names::RQP_CLIENT,
+        alice = names::ALICE,
+    )
+}
+
 fn sts_client(id: &str, credentials: &str, may_exchange: bool) -> String {
     let (grant, exchange) = if may_exchange {
         (r#", "token_exchange""#, r#"exchange = { claims_token_audiences = ["*"] }"#)
@@ -253,6 +289,24 @@ fn sts_client(id: &str, credentials: &str, may_exchange: bool) -> String {
         {exchange}
         "#,
         redirect_uri = names::REDIRECT_URI,
+    )
+}
+
+/// The client that a claims provider of its own is at the STS: it asks who has an address, and about tokens
+/// that are for it.
+fn claims_provider_client() -> String {
+    format!(
+        r#"
+        [[clients]]
+        id = "{id}"
+        name = "The claims provider"
+        secret = {{ file = "claims-provider.secret" }}
+        grants = ["client_credentials"]
+        scopes = ["query-users"]
+        introspect = ["{issuer}"]
+        "#,
+        id = names::CLAIMS_PROVIDER_CLIENT,
+        issuer = names::CLAIMS_PROVIDER,
     )
 }
 

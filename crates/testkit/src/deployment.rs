@@ -11,6 +11,7 @@ use countersign_host::Seams;
 use countersign_host::reload::{Cause, Reload, Trigger};
 use countersign_host::server::{self, TlsConfig, Transport};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
+use countersign_sts::claims_provider;
 use countersign_types::secret::{ClientSecret, Password};
 use countersign_types::{ClientId, EmailAddress, Issuer, RedirectUri, ScopeSet};
 use countersign_uma_service::Uma;
@@ -33,6 +34,8 @@ pub enum Party {
     /// Alice's identity provider with its security token service, which also answers for the host
     /// `alice.example`.
     Sts,
+    /// A claims provider of its own in front of it, which answers for the host `alice.example` then.
+    ClaimsProvider,
     /// Bob's UMA authorization server.
     UmaServer,
     /// Bob's resource server.
@@ -55,6 +58,7 @@ impl Party {
     const fn hosts(self) -> &'static [&'static str] {
         match self {
             Self::Sts => &["sts.alice.example", "alice.example"],
+            Self::ClaimsProvider => &["alice.example"],
             Self::UmaServer => &["uma.bob.example"],
             Self::ResourceServer => &["rs.bob.example"],
             Self::University => &["sts.university.example"],
@@ -68,6 +72,7 @@ impl Party {
     pub(crate) const fn file(self) -> &'static str {
         match self {
             Self::Sts => "sts",
+            Self::ClaimsProvider => "claims-provider",
             Self::UmaServer => "uma-server",
             Self::ResourceServer => "resource-server",
             Self::University => "university",
@@ -86,6 +91,7 @@ pub type Change = Box<dyn FnOnce(&mut Table) + Send>;
 pub struct Builder {
     hostile: bool,
     university: bool,
+    claims_provider: bool,
     without: Vec<Party>,
     changes: BTreeMap<Party, Change>,
     hosts: Vec<&'static str>,
@@ -104,6 +110,13 @@ impl Builder {
     #[must_use]
     pub fn with_university(mut self) -> Self {
         self.university = true;
+        self
+    }
+
+    /// With a claims provider of its own in front of Alice's STS.
+    #[must_use]
+    pub fn with_claims_provider(mut self) -> Self {
+        self.claims_provider = true;
         self
     }
 
@@ -150,8 +163,14 @@ impl Builder {
         let mut parties = Party::HONEST.to_vec();
         parties.extend(self.hostile.then_some(Party::HOSTILE).into_iter().flatten());
         parties.extend(self.university.then_some(Party::University));
+        parties.extend(self.claims_provider.then_some(Party::ClaimsProvider));
+        let hosts_of = |party: Party| match party {
+            // The domain's own host is the claims provider's.
+            Party::Sts if self.claims_provider => &["sts.alice.example"],
+            _ => party.hosts(),
+        };
         let places = parties.iter().map(|party| {
-            let place = Place::reserve(&directory, &authority, party.file(), party.hosts());
+            let place = Place::reserve(&directory, &authority, party.file(), hosts_of(*party));
             (*party, place.expect("a place"))
         });
         let places: BTreeMap<Party, Place> = places.collect();
@@ -172,7 +191,7 @@ impl Builder {
             clock,
             directory,
             roots,
-            connect_to: connect_to(places.iter().map(|(party, place)| (party.hosts(), place)))
+            connect_to: connect_to(places.iter().map(|(party, place)| (hosts_of(*party), place)))
                 .chain(connect_to([(&names::SCRIPTED[..], &web_place)].into_iter()))
                 .chain(connect_to(
                     hosts.iter().map(|(host, place)| (std::slice::from_ref(host), place)),
@@ -479,6 +498,14 @@ impl Deployment {
                 let audit = Arc::clone(&self.recorder) as _;
                 let composed = countersign_sts::compose(config, &seams, audit);
                 let composed = composed.expect("an STS").with_reload(again);
+                tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
+            }
+            Party::ClaimsProvider => {
+                let config =
+                    claims_provider::load(&file).expect("a claims provider's configuration");
+                let audit = Arc::clone(&self.recorder) as _;
+                let composed = claims_provider::compose(config, &seams, audit);
+                let composed = composed.expect("a claims provider").with_reload(again);
                 tokio::spawn(async move { drop(composed.serve(listener, shutdown).await) })
             }
             Party::UmaServer | Party::EvilUmaServer => {

@@ -2,6 +2,12 @@
 
 /// Alice's identity provider and security token service.
 pub const STS: &str = "https://sts.alice.example";
+/// A claims provider of its own, in front of it.
+pub const CLAIMS_PROVIDER: &str = "https://alice.example";
+/// Its client at the STS.
+pub const CLAIMS_PROVIDER_CLIENT: &str = "claims-provider";
+/// Its secret.
+pub const CLAIMS_PROVIDER_SECRET: &str = "claims-provider-secret-of-more-than-32-characters";
 /// The university's identity provider.
 pub const UNIVERSITY: &str = "https://sts.university.example";
 

@@ -85,6 +85,17 @@ impl Form {
         Self { params: params.iter().map(owned).collect(), credentials, proof: None }
     }
 
+    /// What stands in the header `Authorization`.
+    pub(crate) fn authorization(&self) -> Option<String> {
+        match &self.credentials {
+            Credentials::None | Credentials::Public(_) => None,
+            Credentials::Basic(id, secret) => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))))
+            }
+            Credentials::Bearer(token) => Some(format!("Bearer {token}")),
+        }
+    }
+
     /// Sets a parameter, in the place of what was there.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.drop(name);
@@ -159,16 +170,11 @@ impl Bed {
     pub(crate) async fn post(&self, url: &str, form: &Form) -> Reply {
         let mut params = form.params.clone();
         let mut headers = HeaderMap::new();
-        match &form.credentials {
-            Credentials::None => {}
-            Credentials::Public(id) => params.push(("client_id".to_owned(), (*id).to_owned())),
-            Credentials::Basic(id, secret) => {
-                let value = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
-                headers.insert(AUTHORIZATION, value.parse().unwrap());
-            }
-            Credentials::Bearer(token) => {
-                headers.insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-            }
+        if let Credentials::Public(id) = &form.credentials {
+            params.push(("client_id".to_owned(), (*id).to_owned()));
+        }
+        if let Some(value) = form.authorization() {
+            headers.insert(AUTHORIZATION, value.parse().unwrap());
         }
         let url = EndpointUrl::parse(url).expect("a URL");
         let mut request = Request::post_form(url, &params, Limits::resource());

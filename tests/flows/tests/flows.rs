@@ -13,6 +13,7 @@
 //! | `protected_service.rs` | a service behind `resource-server` with `[protect]`: PARTY-2, PARTY-3, PARTY-6, PARTY-7 |
 //! | `sts.rs` | STS-1 to STS-6, STS-10 |
 //! | `claims_endpoint.rs` | flow 003 without its owner: both branches, STS-7 to STS-9 |
+//! | `claims_provider.rs` | the same with a claims provider of its own, which asks about opaque tokens |
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `inbox.rs` | RS-6 with POST: a message is left, read and taken out |
 //! | `owner.rs` | GRANT-10: requests that wait for the owner, through our client |
@@ -38,6 +39,7 @@ mod bed;
 mod bound;
 mod browser;
 mod claims_endpoint;
+mod claims_provider;
 mod discovery;
 mod example_files;
 mod grant;
