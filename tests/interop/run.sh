@@ -64,6 +64,7 @@ $python tests/interop/console.py prepare "$folder"
 serve "$folder" idp sts uma-server resource-server
 $python tests/interop/console.py "$folder" target/pages "$bin/countersign"
 rest
+$python tests/interop/letter.py target/pages "$bin/countersign"
 
 # The dashboard of examples/results-service, with everybody that its own script starts.
 npm="$node $(dirname "$node")/../lib/node_modules/npm/bin/npm-cli.js"

@@ -1,5 +1,6 @@
-//! Flow 003: Alice pushes to Bob, and Bob decides; then her agent, alone.
+//! Flow 003: Alice pushes to Bob, and Bob decides while she waits; then beforehand, and her agent pushes alone.
 
+mod afterwards;
 mod bob;
 mod files;
 mod narrator;
@@ -15,11 +16,11 @@ use bytes::Bytes;
 use countersign_client::{Client, ClientError, Pending};
 use countersign_login::Credentials;
 use countersign_types::secret::Password;
+use http::Response;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
-use self::bob::{Browser, Page};
+use self::bob::Browser;
 use self::files::MESSAGE;
 use self::narrator::{AS, BOB, CLIENT, LAST, RS_NAME};
 pub(super) use self::world::World;
@@ -31,9 +32,6 @@ use super::{Flow, at};
 
 /// So long whoever sits at the keyboard has to decide.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// A person who was let in and is not any more is out after so long at most.
-const OUT_WITHIN: Duration = Duration::from_secs(1);
 
 impl Flow for World {
     const NUMBER: &'static str = "003";
@@ -129,26 +127,26 @@ async fn tell(world: &mut World) -> Result<(), Failure> {
     teller.heading("Branch A: Alice is involved");
     world.narrator.begin(false);
     let client = people::client_of(world, "alice", true)?;
-    let (posted, bob) = branch_a(world, &client).await?;
+    let (posted, mut bob) = branch_a(world, &client).await?;
     world.narrator.begin(false);
     let read = match posted {
         Some(location) => {
             teller.heading("Bob reads it");
-            Some(read(world, &location).await?)
+            let read = afterwards::read(world, &location).await?;
+            teller.heading("Bob takes it back");
+            afterwards::revoke(world, &client, &mut bob).await?;
+            Some(read)
         }
         None => None,
     };
 
+    teller.heading("Bob decides beforehand");
+    afterwards::share(world, &mut bob).await?;
     teller.heading("Branch B: Alice is not involved, her agent acts");
     world.narrator.begin(true);
     let agent = people::agent_of(world, ALICE, true)?;
     let answer = agent.request(letter()?).await;
     drop(ended(&teller, answer));
-
-    if let Some((browser, page)) = bob {
-        teller.heading("Bob takes everything back");
-        revoke(world, [&client, &agent], browser, &page).await?;
-    }
 
     teller.heading("Three refusals");
     teller.fall_silent();
@@ -213,46 +211,39 @@ async fn stranger(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where Alice's letter is, and Bob at his console.
-type Posted = (Option<String>, Option<(Browser, Page)>);
-
-/// Arrows 1 to 10, with Bob in between.
-async fn branch_a(world: &World, client: &Client) -> Result<Posted, Failure> {
+/// Arrows 1 to 10, with Bob in between: where Alice's letter is, and Bob at his console.
+async fn branch_a(world: &World, client: &Client) -> Result<(Option<String>, Browser), Failure> {
     let teller = world.servers.teller();
     let pending = match client.request(letter()?).await {
         Err(ClientError::Submitted(pending)) => *pending,
-        answer => return Ok((ended(&teller, answer), None)),
+        answer => return Ok((ended(&teller, answer), sign_in(world).await?)),
     };
     let asked = Instant::now();
     let interval = Duration::from_secs(pending.interval.unwrap_or(5).into());
     if world.is_live {
         let answer = until_decided(world, client, pending, interval).await?;
-        let mut browser = sign_in(world).await?;
         let posted = ended(&teller, answer);
-        let page = browser.person_of(&world.places.uma.url).await?;
-        return Ok((posted, page.map(|page| (browser, page))));
+        return Ok((posted, sign_in(world).await?));
     }
-    let mut browser = sign_in(world).await?;
-    let Some(page) = browser.who_waits().await? else {
+    let mut bob = sign_in(world).await?;
+    let Some(page) = bob.who_waits().await? else {
         let step = Step::new(None, AS, BOB, "shows who waits");
         teller.step(step.expect(false, "Alice was to wait"));
-        return Ok((None, None));
+        return Ok((None, bob));
     };
     teller.step(
         Step::new(None, AS, BOB, "shows who waits, and who vouches for them")
-            .detail("person", page.person())
+            .detail("person", page.title())
             .detail("scope", page.scopes().unwrap_or_default().join(" "))
-            .expect(page.person() == ALICE, "somebody else waits"),
+            .expect(page.title() == ALICE, "somebody else waits"),
     );
-    browser.say(&page, "decide-1", "approve").await?;
+    bob.say(&page, "decide-1", "approve").await?;
     teller.step(Step::new(None, BOB, AS, "approves"));
     world.narrator.decided();
     // Whoever comes before the interval is over is told to wait for longer.
     sleep(interval.saturating_sub(asked.elapsed())).await;
     let answer = client.resume(pending, letter()?).await;
-    let posted = ended(&teller, answer);
-    let page = browser.again(&page).await?;
-    Ok((posted, Some((browser, page))))
+    Ok((ended(&teller, answer), bob))
 }
 
 /// Whoever sits at the keyboard decides, in a browser.
@@ -272,7 +263,7 @@ async fn until_decided(
         world.secrets.bobs_password,
         world.servers.authority().root().display(),
     ));
-    world.narrator.decided();
+    world.narrator.decides();
     let began = Instant::now();
     let mut wait = interval;
     loop {
@@ -312,49 +303,6 @@ fn ended(teller: &Teller, answer: Result<Response<Bytes>, ClientError>) -> Optio
             None
         }
     }
-}
-
-/// What Bob finds at a place of his inbox.
-async fn read(world: &World, location: &str) -> Result<Bytes, Failure> {
-    let reader = people::reader_of(world, "bob")?;
-    let response = reader.request(http::Request::get(location).body(Bytes::new())?).await?;
-    let step = Step::new(None, BOB, RS_NAME, "reads it, by message:view")
-        .detail("GET", location)
-        .detail("status", response.status().to_string())
-        .expect(response.status() == StatusCode::OK, "200 was to come");
-    world.servers.teller().step(step);
-    Ok(response.into_body())
-}
-
-/// Bob takes everything back: Alice's client and her agent, which have tokens, are out.
-async fn revoke(
-    world: &World,
-    clients: [&Client; 2],
-    mut browser: Browser,
-    page: &Page,
-) -> Result<(), Failure> {
-    let teller = world.servers.teller();
-    let page = browser.again(page).await?;
-    browser.say(&page, "revoke", "revoke").await?;
-    let revoked = Instant::now();
-    teller.step(Step::new(None, BOB, AS, "takes back what he allowed Alice"));
-    teller.fall_silent();
-    let mut answers = Vec::new();
-    for client in clients {
-        answers.push((client.request(letter()?).await, revoked.elapsed()));
-    }
-    teller.speak();
-    let words = ["403 request_denied: Alice is out", "403 request_denied: her agent is out, too"];
-    for (words, (answer, took)) in words.into_iter().zip(answers) {
-        let is_out = matches!(answer, Err(ClientError::Denied { .. }));
-        teller.step(
-            Step::new(None, AS, CLIENT, words)
-                .detail("after", format!("{} ms", took.as_millis()))
-                .expect(is_out, "request_denied was to come")
-                .expect(took < OUT_WITHIN, "it was to be within a second"),
-        );
-    }
-    Ok(())
 }
 
 #[cfg(test)]

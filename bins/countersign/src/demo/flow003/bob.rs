@@ -19,7 +19,7 @@ pub(super) struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
-/// The page on which Bob decides about a person.
+/// A page on which Bob decides: a person's, or a resource's.
 pub(super) struct Page {
     path: String,
     text: String,
@@ -52,17 +52,11 @@ impl Browser {
         }
     }
 
-    /// The page of the only person whom Bob knows, if there is one.
-    pub(super) async fn person_of(&mut self, server: &str) -> Result<Option<Page>, Failure> {
+    /// The page of the only person whom Bob knows.
+    pub(super) async fn only_person(&mut self) -> Result<Page, Failure> {
         let people = text(&self.get("/console/people").await?)?;
-        let link = [server, ""].iter().find_map(|base| {
-            let start = format!("href=\"{base}/console/people/");
-            between(&people, &start, "\"").map(|rest| format!("/console/people/{rest}"))
-        });
-        match link {
-            Some(link) => self.page(&link).await.map(Some),
-            None => Ok(None),
-        }
+        let link = between(&people, "class=\"person\" href=\"", "\"");
+        self.page(&link.ok_or("the console knows nobody")?).await
     }
 
     async fn page(&mut self, link: &str) -> Result<Page, Failure> {
@@ -78,17 +72,51 @@ impl Browser {
         id: &str,
         verdict: &str,
     ) -> Result<(), Failure> {
+        self.submit(page, id, &[("verdict", verdict)]).await
+    }
+
+    /// Takes back the first thing that a page says is shared, or that keeps somebody out. Whether there
+    /// was one.
+    pub(super) async fn lift(&mut self, page: &Page) -> Result<bool, Failure> {
+        let Some(share) = between(&page.text, "<form id=\"unshare-", "\"") else {
+            return Ok(false);
+        };
+        self.submit(page, &format!("unshare-{share}"), &[("unshare", &share)]).await?;
+        Ok(true)
+    }
+
+    /// The page of the only resource that Bob has.
+    pub(super) async fn only_resource(&mut self) -> Result<Page, Failure> {
+        let resources = text(&self.get("/console/resources").await?)?;
+        let link = between(&resources, "class=\"resource\" href=\"", "\"");
+        self.page(&link.ok_or("the console has no resource")?).await
+    }
+
+    /// Shares the resource of a page with one person.
+    pub(super) async fn share(
+        &mut self,
+        page: &Page,
+        with: &str,
+        scope: &str,
+    ) -> Result<(), Failure> {
+        let choices = [("who", "person"), ("effect", "permit"), ("what", "resource")];
+        let choices = [&choices[..], &[("with", with), ("scope", scope)]].concat();
+        self.submit(page, "share", &choices).await
+    }
+
+    async fn submit(
+        &mut self,
+        page: &Page,
+        id: &str,
+        choices: &[(&str, &str)],
+    ) -> Result<(), Failure> {
         let mut fields = page.fields(id).ok_or("the page has no such form")?;
-        fields.push(("verdict".to_owned(), verdict.to_owned()));
+        fields
+            .retain(|(name, value)| !value.is_empty() && choices.iter().all(|(it, _)| it != name));
+        fields.extend(choices.iter().map(|(name, it)| ((*name).to_owned(), (*it).to_owned())));
         let url = EndpointUrl::parse(&format!("{}{}", self.server, page.path))?;
         let request = Request::post_form(url, &fields, Limits::resource());
         location(&self.send(request).await?).map(drop)
-    }
-
-    /// The same page as it is now.
-    pub(super) async fn again(&mut self, page: &Page) -> Result<Page, Failure> {
-        let path = page.path.clone();
-        self.page(&path).await
     }
 
     async fn get(&mut self, path: &str) -> Result<Response<Bytes>, Failure> {
@@ -123,16 +151,15 @@ impl Page {
         let inputs = form.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
         let sent = inputs.filter(|tag| !tag.contains("checkbox") || tag.contains(" checked"));
         let value = |tag: &str, name: &str| {
-            between(tag, &format!(" {name}=\""), "\"")
-                .map(|text| text.replace("&#38;", "&").replace("&#x27;", "'"))
+            between(tag, &format!(" {name}=\""), "\"").map(|text| unescaped(&text))
         };
         let fields = sent.filter_map(|tag| Some((value(tag, "name")?, value(tag, "value")?)));
         Some(fields.filter(|(name, _)| name != "claims").collect())
     }
 
-    /// Whom it is about.
-    pub(super) fn person(&self) -> String {
-        between(&self.text, "<h1><bdi>", "</bdi>").unwrap_or_default()
+    /// Whom or what it is about.
+    pub(super) fn title(&self) -> String {
+        between(&self.text, "<h1><bdi>", "</bdi>").map(|it| unescaped(&it)).unwrap_or_default()
     }
 
     /// What is asked for.
@@ -141,6 +168,10 @@ impl Page {
         // A resource's identifier, a blank and the scope.
         Some(fields.filter_map(|(_, it)| Some(it.rsplit_once(' ')?.1.to_owned())).collect())
     }
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&#38;", "&").replace("&#39;", "'").replace("&#x27;", "'")
 }
 
 fn between(text: &str, start: &str, end: &str) -> Option<String> {

@@ -271,7 +271,7 @@ secret = { file = "resource-server.secret" }
 owner = "bob"
 resource_identifiers = ["https://rs.bob.example"]
 
-# Whoever is there themselves, Bob is asked about.
+# Whoever is there themselves, Bob is asked about. For anybody else, nothing is permitted but what he shares.
 [[resource_servers.policy]]
 resource = "Bob's Incoming"
 scopes = ["message:create"]
@@ -279,13 +279,6 @@ emails = ["alice@alice.example"]
 clients = ["rqp-client"]
 present = true
 ask = true
-
-# The agent may leave messages, and nothing else.
-[[resource_servers.policy]]
-resource = "Bob's Incoming"
-scopes = ["message:create"]
-emails = ["alice@alice.example"]
-clients = ["night-agent"]
 
 [[resource_servers.policy]]
 resource = "Bob's Incoming"

@@ -48,10 +48,34 @@ struct Heard {
     claims_token: String,
     /// Whether the client names Alice, so that it acts.
     acts: bool,
-    /// Whether the owner has been asked and answered, so that the loop goes round once more.
-    has_decided: bool,
+    /// What has to come of the loop before an RPT does.
+    awaits: Awaits,
+    /// Where the client asks how it stands, until there is an answer.
+    poll: Option<String>,
     claims: Option<ExchangeRecord>,
     assessment: Option<AssessmentRecord>,
+}
+
+/// What the AuthZ server says next, in the place of an RPT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Awaits {
+    /// That the owner is asked.
+    #[default]
+    Question,
+    /// That they were asked and have not answered, or that they have: a person takes their time.
+    Person,
+    /// That they have answered, so that the loop goes round once more.
+    Claims,
+}
+
+impl Awaits {
+    fn is(self, error: &str) -> bool {
+        match error {
+            "request_submitted" => self != Self::Claims,
+            "need_info" => self != Self::Question,
+            _ => false,
+        }
+    }
 }
 
 impl Narrator {
@@ -67,7 +91,12 @@ impl Narrator {
 
     /// Bob has decided.
     pub(super) fn decided(&self) {
-        locked(&self.heard).has_decided = true;
+        locked(&self.heard).awaits = Awaits::Claims;
+    }
+
+    /// Bob is a person who decides from here on, sooner or later.
+    pub(super) fn decides(&self) {
+        locked(&self.heard).awaits = Awaits::Person;
     }
 
     /// What was recorded last as failed, at the claims provider or at the authorization server.
@@ -177,19 +206,30 @@ impl Heard {
         teller.step(if expected.is_empty() { step } else { step.expect_checks(expected) });
     }
 
+    /// The client asked how it stands.
+    fn polled(&mut self, teller: &Teller) {
+        if let Some(endpoint) = self.poll.take() {
+            let words = "Ask how it stands (client_credentials, ticket)";
+            teller.step(Step::new(None, CLIENT, AS, words).detail("POST", endpoint));
+        }
+    }
+
     fn refused(&mut self, error: &str, teller: &Teller) {
+        let waits_still = self.awaits == Awaits::Person && error == "request_submitted";
+        if self.poll.is_some() && waits_still {
+            // However often it asks, it is told once, with what comes of it.
+            return;
+        }
+        self.polled(teller);
         self.assessment(teller, &[]);
         let words = match error {
             "request_submitted" => "request_submitted: Bob is asked, a new ticket",
             "need_info" => "need_info: claims for the newest ticket, please",
             other => other,
         };
-        let awaited = match self.has_decided {
-            false => error == "request_submitted",
-            true => error == "need_info",
-        };
         let step = Step::new(None, AS, CLIENT, words).detail("error", error);
-        teller.step(step.expect(awaited && !self.acts, "an RPT was to come"));
+        let awaited = self.awaits.is(error) && !self.acts;
+        teller.step(step.expect(awaited, "an RPT was to come"));
         // The drawing's loop: a new ticket takes a new digest and a new claims_token.
         teller.back_to(4);
     }
@@ -254,6 +294,7 @@ impl Heard {
             }
             Event::GrantRefused { error } => self.refused(&error.error, teller),
             Event::RptReceived { rpt } => {
+                self.polled(teller);
                 self.assessment(teller, &EVALUATED);
                 teller.step(
                     Step::new(Some(8), AS, CLIENT, "Return RPT")
@@ -282,8 +323,8 @@ impl Heard {
         let ticket = params.iter().find(|(name, _)| *name == "ticket").map(|(_, value)| *value);
         let pushes = params.iter().any(|(name, _)| *name == "claim_token");
         if !pushes {
-            let words = "Ask how it stands (client_credentials, ticket)";
-            return teller.step(Step::new(None, CLIENT, AS, words).detail("POST", endpoint));
+            self.poll = Some(endpoint.to_owned());
+            return;
         }
         let own = ticket.map(|ticket| Digest::of(ticket.as_bytes()).to_base64url());
         let pushed = params.contains(&("claim_token", self.claims_token.as_str()));

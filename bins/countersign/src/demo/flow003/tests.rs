@@ -1,7 +1,9 @@
 //! The demo in one process, as it is drawn and with one thing changed.
 
+use std::ops::ControlFlow;
+
 use super::*;
-use crate::demo::told::{differences, differs, replace, told};
+use crate::demo::told::{InFolder as _, differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_branches_are_as_drawn() {
@@ -12,6 +14,24 @@ async fn both_branches_are_as_drawn() {
     let loop_of_the_drawing = [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8, 9, 10];
     let branch_b = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
     assert_eq!(arrows, [&loop_of_the_drawing[..], &branch_b].concat());
+    // What Bob says of Alice comes in its order: he lets her in, takes it back, and shares before her agent.
+    let place = |words: &str| {
+        let told = story.steps.iter().position(|step| step.words.starts_with(words));
+        told.unwrap_or_else(|| panic!("{words}"))
+    };
+    let order = [
+        "403 request_denied: carol@bob.example",
+        "request_submitted",
+        "approves",
+        "201",
+        "reads it",
+        "takes back",
+        "403 request_denied: Alice is out",
+        "keeps Alice out no more",
+        "shares beforehand",
+        "Get claims_token (access_token, Alice's email_address",
+    ];
+    assert!(order.map(place).is_sorted(), "{:?}", order.map(place));
     let messages: Vec<_> = story.steps.iter().flat_map(|step| &step.messages).collect();
     for needle in [
         "https://sts.alice.example/token",
@@ -52,4 +72,55 @@ async fn an_agent_that_nobody_listed_differs() {
     .await;
     differs(&story, "arrow 6 was to come");
     assert!(story.data.is_some(), "branch A is as drawn");
+}
+
+/// Bob looks at what waits and takes his time, so that the client asks more than once: this is no
+/// difference, and what he decides afterwards counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sits_at_the_keyboard_may_take_their_time() {
+    let grounds = Live::prepare().unwrap();
+    replace(grounds.folder(), files::UMA, "[store]", "[lifetimes]\npoll_interval = 1\n\n[store]");
+    let teller = Arc::new(Teller::new(<Live as Flow>::NUMBER, None));
+    let mut live = Live::start(grounds, Arc::clone(&teller)).unwrap();
+    let (fetch, uma) = (live.0.servers.fetch(), live.0.places.uma.url.clone());
+    let password = Password::new(live.0.secrets.bobs_password.as_str());
+    let credentials = Credentials { username: "bob".to_owned(), password };
+    let bob = async {
+        let mut browser = Browser::sign_in(fetch, &uma, &credentials).await.unwrap();
+        let page = until(async || match browser.who_waits().await.unwrap() {
+            Some(page) => ControlFlow::Break(page),
+            None => ControlFlow::Continue(()),
+        })
+        .await;
+        drop(teller.take_messages());
+        // Asked twice more, and told to wait.
+        let polled = (format!("{uma}/token"), 403);
+        let mut polls = 0;
+        until(async || {
+            let heard = teller.take_messages().into_iter().map(|it| (it.url, it.status));
+            polls += heard.filter(|message| *message == polled).count();
+            if polls < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .await;
+        browser.say(&page, "decide-1", "approve").await.unwrap();
+    };
+    let (told, ()) = tokio::join!(live.tell(), bob);
+    told.unwrap();
+    live.into_servers().stop().await;
+    let story = teller.story().unwrap();
+    assert_eq!(differences(&story), [""; 0]);
+    assert!(story.as_drawn());
+    let asked = story.steps.iter().filter(|step| step.words.starts_with("Ask how it stands"));
+    assert_eq!(asked.count(), 1, "it is told once");
+}
+
+/// What comes of trying until it is done; a minute at most.
+async fn until<T>(mut attempt: impl AsyncFnMut() -> ControlFlow<T>) -> T {
+    for _ in 0..1200 {
+        if let ControlFlow::Break(done) = attempt().await {
+            return done;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not come to its end");
 }
