@@ -104,7 +104,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let audiences = file.authn_server.audiences.iter().cloned().collect();
     Ok(Config {
         serving,
-        keys: signing_keys(path, &file.keys)?,
+        keys: signing_keys(path, &file.keys, keys::OF_CLAIMS_PROVIDER)?,
         authn_server: authn_server(path, file.authn_server)?,
         audiences,
         user_query: user_query(path, file.user_query, &file.claims)?,

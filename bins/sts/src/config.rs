@@ -31,7 +31,7 @@ use self::trusted_issuers::{Own, trusted_issuers};
 use self::upstreams::upstreams;
 use self::users::users;
 use crate::accounts::{AccountError, Accounts};
-use crate::keys::Keys;
+use crate::keys::{Keys, OF_PROVIDER};
 use crate::registrations::{RegistrationError, Registrations};
 
 /// A day: a longer life of any token is a mistake.
@@ -201,7 +201,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     };
     Ok(Config {
         serving,
-        keys: signing_keys(path, &file.keys)?,
+        keys: signing_keys(path, &file.keys, OF_PROVIDER)?,
         users: users(path, file.users, &email_domains)?,
         accounts: file.accounts.map(|accounts| {
             let directory = config::relative_to(path, &accounts.directory);

@@ -91,7 +91,14 @@ impl KeyFileError {
 }
 
 /// The algorithms that are needed, each with what the names of its files begin with.
-const NEEDED: [(Algorithm, &str); 2] = [(Algorithm::Es256, "es256"), (Algorithm::Rs256, "rs256")];
+pub(crate) type Needed = &'static [(Algorithm, &'static str)];
+
+/// An OpenID provider signs ID tokens with RS256, too: every relying party may count on that.
+/// [OpenID Connect Discovery §3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)
+pub(crate) const OF_PROVIDER: Needed = &[(Algorithm::Es256, "es256"), (Algorithm::Rs256, "rs256")];
+
+/// A claims provider issues no ID tokens.
+pub(crate) const OF_CLAIMS_PROVIDER: Needed = &[(Algorithm::Es256, "es256")];
 
 impl Keys {
     /// The keys of now, and the directory in which they change.

@@ -24,8 +24,12 @@ fn plain() -> String {
     format!("{before}\n[log]{after}\n[danger]\nplain_http = true\n")
 }
 
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims-provider").join(name)
+}
+
 fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims-provider").join(name);
+    let directory = place(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).unwrap();
     }
@@ -62,6 +66,7 @@ fn the_example_is_complete_and_loads() {
 #[tokio::test]
 async fn what_it_publishes_is_there_and_nothing_else() {
     let config = load_text("published", &plain()).unwrap();
+    let directory = place("published");
     check(&config).unwrap();
     let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let get = async |path: &str| {
@@ -80,7 +85,11 @@ async fn what_it_publishes_is_there_and_nothing_else() {
     for name in ["claims-provider-configuration", "uma-wide-ecosystem-claims-provider"] {
         assert_eq!(get(&format!("/.well-known/{name}")).await, (200, expected.clone()), "{name}");
     }
-    assert_eq!(get("/jwks").await.1["keys"].as_array().unwrap().len(), 2);
+    let keys = get("/jwks").await.1["keys"].clone();
+    assert_eq!(keys.as_array().unwrap().len(), 1, "it issues no ID tokens: {keys}");
+    assert_eq!(keys[0]["alg"], "ES256");
+    let kept = std::fs::read_dir(directory.join("claims-keys")).unwrap().count();
+    assert_eq!(kept, 1, "no other key is made, either");
     assert_eq!(get("/claims").await.0, 405);
     // It is no OpenID provider and no authorization server, and its domain's WebFinger names none.
     for path in [
@@ -120,6 +129,12 @@ fn errors_name_the_key() {
         ),
         ("id = \"night-agent\"", "id = \"rqp-client\"", "clients[1].id"),
         ("id = \"night-agent\"", "id = \"night-agent\"\npublic = true", "clients[1].people"),
+        (
+            "directory = \"claims-keys\"",
+            "directory = \"claims-keys\"\nrs256 = { env = \"KEY\" }",
+            "keys.rs256",
+        ),
+        ("directory = \"claims-keys\"", "", "keys"),
         (
             "# jwks_uri",
             "jwks_uri = \"https://a.example/jwks\"\nkeys = \"a\" #",

@@ -32,7 +32,7 @@ use crate::clients::Clients;
 use crate::consent::Consent;
 use crate::foreign::TrustedIssuers;
 use crate::form_token::{self, FormTokens};
-use crate::keys::{CurrentKeys, Keys};
+use crate::keys::{Current, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
 use crate::sessions::Session;
 use crate::texts::Texts;
@@ -100,6 +100,10 @@ pub enum SetupError {
     /// There is no current signing key of an algorithm that the service needs.
     #[error("no signing key for {}", .0.name())]
     Key(Algorithm),
+    /// There is a signing key of an algorithm with which the service signs nothing: what is published would
+    /// say otherwise.
+    #[error("nothing is signed with {}", .0.name())]
+    IdleKey(Algorithm),
     /// An endpoint's URL cannot be made from the issuer.
     #[error("the issuer gives no endpoint")]
     Issuer(#[from] IdentifierError),
@@ -119,7 +123,7 @@ pub struct Sts {
     pub(crate) upstreams: Upstreams,
     pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
-    keys: CurrentKeys,
+    keys: Current<Keys>,
     pub(crate) clients: Arc<dyn Clients>,
     users: Arc<dyn Users>,
     pub(crate) sessions: Sessions<Session>,
@@ -248,7 +252,7 @@ impl Sts {
             trusted_issuers: TrustedIssuers::default(),
             upstreams: Upstreams::default(),
             delegation,
-            keys: CurrentKeys::new(keys)?,
+            keys: Current::new(keys)?,
             clients,
             users,
             clock,

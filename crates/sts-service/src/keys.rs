@@ -6,21 +6,24 @@ use countersign_jwt::{Algorithm, KeySet, Sign, SigningRing};
 
 use crate::app::SetupError;
 
-/// The keys at one moment. A request asks for them once, so that its answer is of one ring.
+/// The keys of an OpenID provider at one moment. A request asks for them once, so that its answer is of one
+/// ring.
 pub(crate) struct Keys {
     ring: SigningRing,
     es256: Arc<dyn Sign>,
     rs256: Arc<dyn Sign>,
 }
 
-impl Keys {
-    fn of(ring: SigningRing) -> Result<Arc<Self>, SetupError> {
-        let signer =
-            |algorithm| ring.signer(algorithm).map(Arc::clone).ok_or(SetupError::Key(algorithm));
-        let (es256, rs256) = (signer(Algorithm::Es256)?, signer(Algorithm::Rs256)?);
-        Ok(Arc::new(Self { ring, es256, rs256 }))
-    }
+impl TryFrom<SigningRing> for Keys {
+    type Error = SetupError;
 
+    fn try_from(ring: SigningRing) -> Result<Self, SetupError> {
+        let (es256, rs256) = (signer(&ring, Algorithm::Es256)?, signer(&ring, Algorithm::Rs256)?);
+        Ok(Self { ring, es256, rs256 })
+    }
+}
+
+impl Keys {
     /// Signs access and claims tokens.
     pub(crate) fn es256(&self) -> &dyn Sign {
         self.es256.as_ref()
@@ -37,20 +40,56 @@ impl Keys {
     }
 }
 
-/// The keys of now.
-pub(crate) struct CurrentKeys(RwLock<Arc<Keys>>);
+/// The keys of a claims provider of its own, which signs claims tokens and nothing else.
+pub(crate) struct ClaimsKeys {
+    ring: SigningRing,
+    es256: Arc<dyn Sign>,
+}
 
-impl CurrentKeys {
-    pub(crate) fn new(ring: SigningRing) -> Result<Self, SetupError> {
-        Ok(Self(RwLock::new(Keys::of(ring)?)))
+impl TryFrom<SigningRing> for ClaimsKeys {
+    type Error = SetupError;
+
+    fn try_from(ring: SigningRing) -> Result<Self, SetupError> {
+        let es256 = signer(&ring, Algorithm::Es256)?;
+        // What it published of another, nobody could meet in a token of its own.
+        let other = ring.algorithms().find(|algorithm| *algorithm != Algorithm::Es256);
+        match other {
+            Some(other) => Err(SetupError::IdleKey(other)),
+            None => Ok(Self { ring, es256 }),
+        }
+    }
+}
+
+impl ClaimsKeys {
+    /// Signs claims tokens.
+    pub(crate) fn es256(&self) -> &dyn Sign {
+        self.es256.as_ref()
     }
 
-    pub(crate) fn now(&self) -> Arc<Keys> {
+    /// What verifiers are given, as [`Keys::published`].
+    pub(crate) fn published(&self) -> &KeySet {
+        self.ring.published()
+    }
+}
+
+fn signer(ring: &SigningRing, algorithm: Algorithm) -> Result<Arc<dyn Sign>, SetupError> {
+    ring.signer(algorithm).map(Arc::clone).ok_or(SetupError::Key(algorithm))
+}
+
+/// The keys of now.
+pub(crate) struct Current<K>(RwLock<Arc<K>>);
+
+impl<K: TryFrom<SigningRing, Error = SetupError>> Current<K> {
+    pub(crate) fn new(ring: SigningRing) -> Result<Self, SetupError> {
+        Ok(Self(RwLock::new(Arc::new(K::try_from(ring)?))))
+    }
+
+    pub(crate) fn now(&self) -> Arc<K> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn replace(&self, ring: SigningRing) -> Result<(), SetupError> {
-        let keys = Keys::of(ring)?;
+        let keys = Arc::new(K::try_from(ring)?);
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }

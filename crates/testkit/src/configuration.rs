@@ -248,7 +248,7 @@ fn claims_provider() -> String {
         r#"
         issuer = "{issuer}"
         claims = ["department"]
-        keys = {{ es256 = {{ file = "es256-c.jwk" }}, rs256 = {{ file = "rs256-b.jwk" }} }}
+        keys = {{ es256 = {{ file = "es256-c.jwk" }} }}
 
         [authn_server]
         issuer = "{sts}"

@@ -8,7 +8,7 @@ use countersign_types::Lifetime;
 
 use super::MAX_LIFETIME;
 use super::file::KeysConfig;
-use crate::keys::{self, KeyDirectory, Keys, Periods};
+use crate::keys::{self, KeyDirectory, Keys, Needed, Periods};
 
 /// A key is published for so long before it signs, unless the file says otherwise: a day.
 const ANNOUNCE: Lifetime = Lifetime::from_secs(86_400);
@@ -23,17 +23,32 @@ const MAX_ANNOUNCE: u32 = 30 * 86_400;
 /// clocks that differ and servers that look once a minute.
 const RETAIN: Lifetime = Lifetime::from_secs(MAX_LIFETIME.as_secs() + 600);
 
-pub(crate) fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, ConfigError> {
-    match (&keys.directory, &keys.es256, &keys.rs256) {
-        (Some(directory), None, None) => {
+/// The keys for the algorithms that are `needed`, and no others.
+pub(crate) fn signing_keys(
+    path: &Path,
+    keys: &KeysConfig,
+    needed: Needed,
+) -> Result<Keys, ConfigError> {
+    let written =
+        [(Algorithm::Es256, "es256", &keys.es256), (Algorithm::Rs256, "rs256", &keys.rs256)];
+    let is_needed = |algorithm| needed.iter().any(|(known, _)| *known == algorithm);
+    for (algorithm, name, source) in written {
+        if source.is_some() && !is_needed(algorithm) {
+            let reason = format!("nothing is signed with {}", algorithm.name());
+            return Err(ConfigError::new(path, format!("keys.{name}"), reason));
+        }
+    }
+    let all = needed.len();
+    match (&keys.directory, written.iter().filter(|(.., source)| source.is_some()).count()) {
+        (Some(directory), 0) => {
             if keys.published.is_some() {
                 let reason = "the directory's keys are published anyway";
                 return Err(ConfigError::new(path, "keys.published", reason));
             }
             let directory = config::relative_to(path, directory);
-            Ok(Keys::Directory(KeyDirectory::new(directory, periods(path, keys)?)))
+            Ok(Keys::Directory(KeyDirectory::new(directory, periods(path, keys)?, needed)))
         }
-        (None, Some(es256), Some(rs256)) => {
+        (None, given) if given == all => {
             for (key, period) in [("announce", keys.announce), ("rotate_every", keys.rotate_every)]
             {
                 if period.is_some() {
@@ -41,17 +56,21 @@ pub(crate) fn signing_keys(path: &Path, keys: &KeysConfig) -> Result<Keys, Confi
                     return Err(ConfigError::new(path, format!("keys.{key}"), reason));
                 }
             }
-            let given = vec![
-                keys::given(path, "keys.es256", es256, Algorithm::Es256)?,
-                keys::given(path, "keys.rs256", rs256, Algorithm::Rs256)?,
-            ];
+            let given = written.into_iter().filter_map(|(algorithm, name, source)| {
+                let source = source.as_ref()?;
+                Some(keys::given(path, &format!("keys.{name}"), source, algorithm))
+            });
+            let given = given.collect::<Result<_, _>>()?;
             let published = keys.published.as_deref();
             let published = published
                 .map(|set| config::public_keys(path, "keys.published", set))
                 .transpose()?;
             Ok(Keys::Given(given, published))
         }
-        _ => Err(ConfigError::new(path, "keys", "either directory, or es256 and rs256")),
+        _ => {
+            let names = needed.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" and ");
+            Err(ConfigError::new(path, "keys", format!("either directory, or {names}")))
+        }
     }
 }
 

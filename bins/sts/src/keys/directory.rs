@@ -16,7 +16,7 @@ use countersign_types::random::Random;
 use countersign_types::{Lifetime, Timestamp};
 
 use super::schedule::{Periods, Plan, plan};
-use super::{KeyFileError, NEEDED};
+use super::{KeyFileError, Needed};
 use crate::private_files;
 
 /// The server looks once a minute, so that a key is published so much later than it was made.
@@ -27,11 +27,12 @@ const LOOKED_AT: Lifetime = Lifetime::from_secs(60);
 pub(crate) struct KeyDirectory {
     path: PathBuf,
     periods: Periods,
+    needed: Needed,
 }
 
 impl KeyDirectory {
-    pub(crate) const fn new(path: PathBuf, periods: Periods) -> Self {
-        Self { path, periods }
+    pub(crate) const fn new(path: PathBuf, periods: Periods, needed: Needed) -> Self {
+        Self { path, periods, needed }
     }
 
     /// The keys of now. A key that is missing or due is made and written first; one that nobody
@@ -42,7 +43,7 @@ impl KeyDirectory {
         random: &dyn Random,
     ) -> Result<SigningRing, KeyFileError> {
         let mut ring = SigningRing::default();
-        for (algorithm, name) in NEEDED {
+        for &(algorithm, name) in self.needed {
             if self.list(name)?.is_empty() {
                 self.make(algorithm, name, now, random)?;
             }
@@ -75,7 +76,7 @@ impl KeyDirectory {
         if !self.path.exists() && !parent.unwrap_or(Path::new(".")).is_dir() {
             return Err(KeyFileError::Nowhere(self.path.clone()));
         }
-        for (algorithm, name) in NEEDED {
+        for &(algorithm, name) in self.needed {
             for (_, path) in self.list(name)? {
                 read(&path, algorithm)?;
             }
@@ -90,7 +91,7 @@ impl KeyDirectory {
         now: Timestamp,
         random: &dyn Random,
     ) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
-        let announce = |(algorithm, name)| {
+        let announce = |&(algorithm, name): &_| {
             let waiting = match self.list(name)?.is_empty() {
                 true => None,
                 false => self.plan(name, now)?.next.first().map(|(begins, _)| *begins),
@@ -105,7 +106,7 @@ impl KeyDirectory {
             };
             Ok((algorithm, begins))
         };
-        NEEDED.into_iter().map(announce).collect()
+        self.needed.iter().map(announce).collect()
     }
 
     fn plan(&self, name: &str, now: Timestamp) -> Result<Plan<PathBuf>, KeyFileError> {
@@ -186,6 +187,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use super::super::OF_PROVIDER;
     use super::*;
 
     #[derive(Default)]
@@ -219,12 +221,13 @@ mod tests {
             rotate_every: Some(lifetime(86_400)),
             retain: lifetime(86_400 + 600),
         };
-        let (directory, random) = (KeyDirectory::new(path, periods), Counting::default());
+        let (directory, random) =
+            (KeyDirectory::new(path, periods, OF_PROVIDER), Counting::default());
         // What a verifier holds that fetched the set ten minutes ago; and until when tokens live.
         let (mut cached, mut alive) = (Vec::new(), BTreeMap::new());
         for now in (START..START + 4 * DAY).step_by(600) {
             let ring = directory.ring(Timestamp::from_unix(now), &random).unwrap();
-            for (algorithm, _) in NEEDED {
+            for &(algorithm, _) in OF_PROVIDER {
                 let signer = ring.signer(algorithm).unwrap().key_id().unwrap().to_owned();
                 assert!(now == START || cached.contains(&signer), "unknown to a verifier at {now}");
                 alive.insert(signer, now + DAY);
@@ -249,13 +252,15 @@ mod tests {
             rotate_every: None,
             retain: Lifetime::from_secs(600),
         };
-        let (directory, random) = (KeyDirectory::new(path.clone(), periods), Counting::default());
+        let directory = KeyDirectory::new(path.clone(), periods, OF_PROVIDER);
+        let random = Counting::default();
         let at = |seconds| Timestamp::from_unix(START + seconds);
         let first = directory.ring(at(0), &random).unwrap();
         directory.announce(at(0), &random).unwrap();
         for now in [0, 659, 660, 1259] {
             let one = directory.ring(at(now), &random).unwrap();
-            let other = KeyDirectory::new(path.clone(), periods).ring(at(now), &random).unwrap();
+            let other = KeyDirectory::new(path.clone(), periods, OF_PROVIDER);
+            let other = other.ring(at(now), &random).unwrap();
             assert_eq!(kids(&one), kids(&other), "{now}");
             let signs = |ring: &SigningRing| {
                 ring.signer(Algorithm::Es256).unwrap().key_id().map(str::to_owned)

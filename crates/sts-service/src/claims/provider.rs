@@ -52,7 +52,7 @@ use crate::app::{MAX_BODY, SetupError};
 use crate::audit::{self, Audit, ExchangeRecord};
 pub use crate::claims::scim::user::{SubjectAttribute, has_place};
 use crate::foreign::IssuerSetup;
-use crate::keys::{CurrentKeys, Keys};
+use crate::keys::{ClaimsKeys, Current};
 use crate::{cors, elsewhere};
 
 /// Everything that a claims provider takes from outside.
@@ -70,7 +70,7 @@ pub struct Parts {
     pub delegation: Arc<dyn DelegationPolicy>,
     /// Whom the server has under which address.
     pub directory: Arc<dyn Directory>,
-    /// Signing keys, as an OpenID provider has them.
+    /// The signing key, for ES256 and nothing else, and those before and after it.
     pub keys: SigningRing,
     /// The way out.
     pub fetch: Arc<dyn Fetch>,
@@ -98,7 +98,7 @@ pub struct ClaimsProvider {
     clients: BTreeMap<ClientId, ProviderClient>,
     delegation: Arc<dyn DelegationPolicy>,
     directory: Arc<dyn Directory>,
-    keys: CurrentKeys,
+    keys: Current<ClaimsKeys>,
     endpoints: Endpoints,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -129,14 +129,14 @@ impl ClaimsProvider {
     /// Sets a claims provider up.
     ///
     /// # Errors
-    /// [`SetupError::Key`], [`SetupError::Issuer`].
+    /// [`SetupError::Key`], [`SetupError::IdleKey`], [`SetupError::Issuer`].
     pub fn new(parts: Parts) -> Result<Self, SetupError> {
         let (clock, random) = (Arc::clone(&parts.clock), Arc::clone(&parts.random));
         let authn_server =
             AuthnServer::new(parts.authn_server, parts.audiences, parts.fetch, clock, random);
         Ok(Self {
             endpoints: Endpoints::of(&parts.policy.issuer)?,
-            keys: CurrentKeys::new(parts.keys)?,
+            keys: Current::new(parts.keys)?,
             policy: parts.policy,
             authn_server,
             clients: parts.clients,
@@ -151,12 +151,12 @@ impl ClaimsProvider {
     /// Signs and publishes with these keys from now on, as [`Sts::replace_keys`](crate::Sts::replace_keys).
     ///
     /// # Errors
-    /// [`SetupError::Key`]; the keys are as they were then.
+    /// [`SetupError::Key`], [`SetupError::IdleKey`]; the keys are as they were then.
     pub fn replace_keys(&self, keys: SigningRing) -> Result<(), SetupError> {
         self.keys.replace(keys)
     }
 
-    fn keys(&self) -> Arc<Keys> {
+    fn keys(&self) -> Arc<ClaimsKeys> {
         self.keys.now()
     }
 

@@ -12,7 +12,7 @@ use countersign_jwt::{Algorithm, SigningKey, SigningRing};
 use countersign_sts_service::claims::provider::{
     ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
 };
-use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit};
+use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit, SetupError};
 use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{
     ByRegistration, ClientPolicy, NamedPeople, ServerPolicy, TrustedIssuer,
@@ -105,7 +105,13 @@ impl Fetch for Server {
 
 struct Bed {
     router: axum::Router,
+    provider: Arc<ClaimsProvider>,
     server: Arc<Server>,
+}
+
+fn ring(algorithms: &[Algorithm]) -> SigningRing {
+    let keys = algorithms.iter().map(|algorithm| SigningKey::generate(*algorithm, None).unwrap());
+    SigningRing::from_keys(keys.collect()).unwrap()
 }
 
 fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
@@ -132,7 +138,6 @@ fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
         ..ClientPolicy::default()
     };
     let client = ProviderClient { policy, is_confidential: true };
-    let generate = |algorithm| SigningKey::generate(algorithm, None).unwrap();
     let provider = ClaimsProvider::new(Parts {
         policy: ServerPolicy {
             public_clients: true,
@@ -159,15 +164,15 @@ fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
         clients: [(ClientId::parse("agent").unwrap(), client)].into(),
         delegation: Arc::new(ByRegistration),
         directory: Arc::new(directory),
-        keys: SigningRing::from_keys(vec![generate(Algorithm::Es256), generate(Algorithm::Rs256)])
-            .unwrap(),
+        keys: ring(&[Algorithm::Es256]),
         fetch,
         clock,
         random,
         audit: Arc::new(LogAudit),
     })
     .unwrap();
-    Bed { router: app(Arc::new(provider)), server }
+    let provider = Arc::new(provider);
+    Bed { router: app(Arc::clone(&provider)), provider, server }
 }
 
 fn only_alice() -> NamedPeople {
@@ -281,4 +286,17 @@ async fn a_server_that_fails_is_left_alone_for_a_moment() {
         assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
     }
     assert_eq!(bed.server.count("/token"), 1);
+}
+
+/// Of what it signs with nothing, nobody is told that it would.
+#[tokio::test]
+async fn it_has_the_key_that_signs_claims_tokens_and_no_other() {
+    let bed = bed(only_alice(), false);
+    let refused =
+        |algorithms: &[Algorithm]| bed.provider.replace_keys(ring(algorithms)).unwrap_err();
+    assert!(matches!(refused(&[]), SetupError::Key(Algorithm::Es256)));
+    assert!(matches!(refused(&[Algorithm::Rs256]), SetupError::Key(Algorithm::Es256)));
+    let both = refused(&[Algorithm::Es256, Algorithm::Rs256]);
+    assert!(matches!(both, SetupError::IdleKey(Algorithm::Rs256)), "{both}");
+    bed.provider.replace_keys(ring(&[Algorithm::Es256])).unwrap();
 }
