@@ -84,7 +84,8 @@ pub(crate) struct Link {
     pub(crate) sub: String,
     /// What the person is called there, for them to see.
     pub(crate) label: String,
-    /// Whether the account was made by it, so that the provider has the word on the person.
+    /// Whether the account was made for somebody who came through a provider, this or another one, so that
+    /// this one may have the word on the person.
     pub(crate) imported: bool,
     pub(crate) since: Timestamp,
 }

@@ -74,7 +74,7 @@ countersign_pages::texts! {
     how_else,
     linked_as,
     could_not_without,
-    account_came_from,
+    comes_from_it,
     end_link,
     link_with,
     first_sign_in,
@@ -118,7 +118,6 @@ countersign_pages::texts! {
     start_over,
     choose,
     last_link,
-    origin_link,
     linked_elsewhere,
     nobody_began,
     // What went wrong at another provider.

@@ -34,11 +34,14 @@ pub struct User {
     pub origin: Option<Origin>,
 }
 
-/// The provider that an account comes from, which has the word on the person.
+/// The identity elsewhere whose provider has the word on the person: the one that the account was made for,
+/// or, if its link was ended, one that is linked still.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The provider.
     pub issuer: Issuer,
+    /// Who the person is there.
+    pub sub: String,
     /// The claims by which the person was let in, when they last signed in there.
     pub required: Map<String, Value>,
 }

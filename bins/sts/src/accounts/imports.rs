@@ -21,8 +21,9 @@ impl Accounts {
         self.write(&Account::of_import(import, None), random)
     }
 
-    /// Replaces what is known of somebody; `false` if there is no such account any more. The address
-    /// stays out if it is somebody else's, or none that an account is found by.
+    /// Replaces what is known of somebody; `false` if there is no such account any more. All stays as it
+    /// is if another identity has the word. The address stays out if it is somebody else's, or none that
+    /// an account is found by.
     pub(super) fn refresh(
         &self,
         import: &ImportedAccount,
@@ -30,27 +31,61 @@ impl Accounts {
         random: &dyn Random,
     ) -> Result<bool, AccountError> {
         let _lock = self.lock()?;
-        let Some(known) = self.find(&import.subject)?.filter(|known| known.imported.is_some())
-        else {
-            return Ok(false);
-        };
+        let Some((known, has_the_word)) = self.known(import)? else { return Ok(false) };
+        if !has_the_word {
+            return Ok(true);
+        }
         let address = import.email.as_ref().map(|email| email.address());
         let address = address.filter(|address| !is_listed && is_name(address.as_str()));
         let address = match address {
             Some(address) if self.take_name(address, &import.subject, random)? => Some(address),
             _ => None,
         };
-        let mut account = Account::of_import(import, address.cloned());
+        let account = Account::of_import(import, address.cloned());
+        self.replace(known, account, random)?;
+        Ok(true)
+    }
+
+    /// Gives the word on somebody to another identity; `false` if there is no such account any more.
+    pub(super) fn entrust(
+        &self,
+        import: &ImportedAccount,
+        random: &dyn Random,
+    ) -> Result<bool, AccountError> {
+        let _lock = self.lock()?;
+        let Some((known, _)) = self.known(import)? else { return Ok(false) };
+        self.replace(known, Account::of_import(import, None), random)?;
+        Ok(true)
+    }
+
+    /// The account of somebody who came through another provider, and whether the identity in question
+    /// has the word on them.
+    fn known(&self, import: &ImportedAccount) -> Result<Option<(Account, bool)>, AccountError> {
+        let known = self.find(&import.subject)?;
+        Ok(known.and_then(|known| {
+            let origin = known.imported.as_ref()?;
+            let has_the_word = origin.issuer == import.issuer && origin.sub == import.sub;
+            Some((known, has_the_word))
+        }))
+    }
+
+    /// Replaces an account, under the lock. One that is disabled stays so.
+    fn replace(
+        &self,
+        known: Account,
+        mut account: Account,
+        random: &dyn Random,
+    ) -> Result<(), AccountError> {
         account.disabled = known.disabled;
         if account.to_text() != known.to_text() {
             self.write(&account, random)?;
         }
         // Last, so that what is cut off in between is a name that its account does not have.
-        if let Some(former) = known.email.filter(|former| Some(former) != address) {
+        if let Some(former) = known.email.filter(|former| Some(former) != account.email.as_ref()) {
             unless_gone(fs::remove_file(self.name(former.as_str())))
                 .map_err(|source| self.failed(source))?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Takes back an account that was made, before anybody has seen it.
@@ -158,6 +193,41 @@ mod tests {
         accounts.forget(SUBJECT).unwrap();
         assert!(accounts.find(SUBJECT).unwrap().is_none());
         accounts.forget(SUBJECT).unwrap();
+    }
+
+    #[test]
+    fn the_word_on_a_person_passes_to_another_identity() {
+        let accounts = accounts("entrusted");
+        let random = Seams::system().random;
+        let ada = import(SUBJECT, Some("ada@university.example"));
+        let there = ImportedAccount {
+            username: "library:ada".to_owned(),
+            name: None,
+            email: None,
+            alias: "library".to_owned(),
+            issuer: Issuer::parse("https://idp.library.example").unwrap(),
+            sub: "9".to_owned(),
+            ..ada.clone()
+        };
+        assert!(!accounts.entrust(&there, random.as_ref()).unwrap(), "nobody made it");
+        accounts.import(&ada, random.as_ref()).unwrap();
+        assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        accounts.change(SUBJECT, |account| account.disabled = true, random.as_ref()).unwrap();
+        assert!(accounts.entrust(&there, random.as_ref()).unwrap());
+        // Nothing is left of what was known, the address is free, and who was refused is.
+        let check = || {
+            let found = accounts.find(SUBJECT).unwrap().unwrap();
+            assert_eq!((found.name, found.email, found.disabled), (None, None, true));
+            assert_eq!(found.imported.unwrap().sub, "9");
+            assert!(!accounts.name("ada@university.example").exists());
+        };
+        check();
+        // A sign-in at the former provider that was under way says nothing any more.
+        assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
+        check();
+        let told = ImportedAccount { name: Some("Ada L.".to_owned()), ..there };
+        assert!(accounts.refresh(&told, false, random.as_ref()).unwrap());
+        assert_eq!(accounts.find(SUBJECT).unwrap().unwrap().name.as_deref(), Some("Ada L."));
     }
 
     #[test]

@@ -60,6 +60,14 @@ impl ImportedAccounts for People {
         Box::pin(self.change(move |accounts, random| accounts.refresh(&account, is_listed, random)))
     }
 
+    fn entrust<'a>(
+        &'a self,
+        account: &'a ImportedAccount,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let account = account.clone();
+        Box::pin(self.change(move |accounts, random| accounts.entrust(&account, random)))
+    }
+
     fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         let subject = subject.to_owned();
         Box::pin(self.change(move |accounts, _| accounts.forget(&subject)))
@@ -115,8 +123,10 @@ fn user(found: Result<Option<Account>, AccountError>) -> Result<Option<Arc<User>
         email: email.map(VerifiedEmail::of_own_account),
         password,
         claims: account.claims,
-        origin: account
-            .imported
-            .map(|Imported { issuer, required, .. }| Origin { issuer, required }),
+        origin: account.imported.map(|Imported { issuer, sub, required, .. }| Origin {
+            issuer,
+            sub,
+            required,
+        }),
     })))
 }

@@ -35,10 +35,20 @@ pub trait ImportedAccounts: Send + Sync {
     /// Makes an account under its subject, which is fresh. Its address is not looked at.
     fn make<'a>(&'a self, account: &'a ImportedAccount) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Replaces what is known of the person; `false` if there is no such account any more. An account
-    /// that is disabled stays so. An address that another account has is left out, and two accounts
-    /// never get one address, however many calls come at once.
+    /// Replaces what is known of the person; `false` if there is no such account any more. Nothing
+    /// changes, in one atomic step with this look, if another identity has the word on the person, since
+    /// the link of this one may have been ended meanwhile. An account that is disabled stays so. An
+    /// address that another account has is left out, and two accounts never get one address, however many
+    /// calls come at once.
     fn refresh<'a>(
+        &'a self,
+        account: &'a ImportedAccount,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Gives the word on the person to the identity that `account` names. What was known of them goes,
+    /// the address, too, and what `account` says takes its place, without an address. `false` if there is
+    /// no such account any more; one that is disabled stays so.
+    fn entrust<'a>(
         &'a self,
         account: &'a ImportedAccount,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;

@@ -5,6 +5,7 @@ use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
 use countersign_types::digest::Digest;
 use countersign_types::{EmailAddress, Timestamp, random};
+use serde_json::Map;
 
 use super::accounts::ImportedAccount;
 use super::error::BrokerError;
@@ -112,8 +113,8 @@ async fn import(
     // gets into and that is in nobody's way.
     let bare = ImportedAccount { email: None, ..account(upstream, arrived, &subject) };
     known.accounts.make(&bare).await?;
-    let record = link(sts, upstream, &arrived.arrival(upstream), now);
-    let linked = Linked { subject, record: Link { imported: true, ..record } };
+    let record = link(sts, upstream, &arrived.arrival(upstream), true, now);
+    let linked = Linked { subject, record };
     let issuer = &upstream.setup.issuer;
     if sts.linked.insert_new(issuer, &arrived.sub, &linked).await? {
         tracing::info!(
@@ -134,10 +135,11 @@ pub(super) async fn link_to(
     sts: &Sts,
     upstream: &Upstream,
     arrival: &Arrival,
-    subject: &str,
+    user: &User,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let record = link(sts, upstream, arrival, now);
+    let subject = user.subject.as_str();
+    let record = link(sts, upstream, arrival, user.origin.is_some(), now);
     let linked = Linked { subject: subject.to_owned(), record };
     let issuer = &upstream.setup.issuer;
     if !sts.linked.insert_new(issuer, &arrival.sub, &linked).await? {
@@ -161,13 +163,13 @@ pub(super) async fn is_first_yes(sts: &Sts, id: &str, now: Timestamp) -> Result<
     sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await
 }
 
-fn link(sts: &Sts, upstream: &Upstream, arrival: &Arrival, now: Timestamp) -> Link {
+fn link(sts: &Sts, upstream: &Upstream, arrival: &Arrival, imported: bool, now: Timestamp) -> Link {
     Link {
         id: random::identifier(sts.random.as_ref()),
         issuer: upstream.setup.issuer.clone(),
         sub: arrival.sub.clone(),
         label: arrival.label.clone(),
-        imported: false,
+        imported,
         since: now,
     }
 }
@@ -176,8 +178,7 @@ fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAcc
     let (setup, profile) = (&upstream.setup, &arrived.profile);
     ImportedAccount {
         subject: subject.to_owned(),
-        // No account's own name has a colon, so that nobody comes here under somebody's name.
-        username: format!("{}:{}", setup.alias, profile.label),
+        username: username(upstream, &profile.label),
         name: profile.name.clone(),
         email: profile.email.clone(),
         claims: profile.claims.clone(),
@@ -186,6 +187,27 @@ fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAcc
         issuer: setup.issuer.clone(),
         sub: arrived.sub.clone(),
     }
+}
+
+/// What is known of a person whose word on themselves passes to the provider of a link: nothing, until they
+/// sign in there.
+pub(super) fn entrusted(upstream: &Upstream, link: &Link, subject: &str) -> ImportedAccount {
+    ImportedAccount {
+        subject: subject.to_owned(),
+        username: username(upstream, &link.label),
+        name: None,
+        email: None,
+        claims: Map::new(),
+        required: Map::new(),
+        alias: upstream.setup.alias.clone(),
+        issuer: link.issuer.clone(),
+        sub: link.sub.clone(),
+    }
+}
+
+/// No account's own name has a colon, so that nobody comes here under somebody's name.
+fn username(upstream: &Upstream, label: &str) -> String {
+    format!("{}:{label}", upstream.setup.alias)
 }
 
 /// How they signed in: what the provider says, as far as it is believed.

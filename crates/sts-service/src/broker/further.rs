@@ -176,7 +176,7 @@ async fn linked(
     if !federation::is_first_yes(sts, id, now).await? {
         return Ok(forms::too_old(sts));
     }
-    if federation::link_to(sts, upstream, arrival, &active.user.subject, now).await? {
+    if federation::link_to(sts, upstream, arrival, &active.user, now).await? {
         return Ok(redirect(sts.endpoints.account.as_str()));
     }
     Ok(belongs_to_another(sts, upstream, active, arrival, headers, now).await)

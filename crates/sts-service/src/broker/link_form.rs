@@ -147,11 +147,9 @@ async fn link(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(upstream) = sts.upstreams.find(&arrival.alias) else { return Ok(false) };
-    let user = sts.user(subject).await?;
-    if user.is_none_or(|user| user.credential() != credential) {
-        return Ok(false);
-    }
-    federation::link_to(sts, upstream, arrival, subject, now).await
+    let user = sts.user(subject).await?.filter(|user| user.credential() == credential);
+    let Some(user) = user else { return Ok(false) };
+    federation::link_to(sts, upstream, arrival, &user, now).await
 }
 
 async fn finish(

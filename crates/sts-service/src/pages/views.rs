@@ -115,14 +115,10 @@ pub(crate) struct LinkedIdentity {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) label: String,
-    /// Why the person cannot end it, if so.
-    pub(crate) stays: Option<Say>,
-}
-
-impl LinkedIdentity {
-    fn stays(&self, t: &Texts) -> Option<Text> {
-        self.stays.map(|say| say(t))
-    }
+    /// Whether the person cannot end it.
+    pub(crate) stays: bool,
+    /// Why not, or what else would end.
+    pub(crate) note: Option<Told>,
 }
 
 /// The page on which somebody who is signed in allows what a client asks for.

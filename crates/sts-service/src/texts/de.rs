@@ -53,7 +53,9 @@ pub(super) const TEXTS: Texts = Texts {
     how_else: Text("Wie Sie sich sonst anmelden"),
     linked_as: Text("Als {label}."),
     could_not_without: Text("Ohne dies könnten Sie sich nicht anmelden."),
-    account_came_from: Text("Von dort stammt Ihr Konto hier."),
+    comes_from_it: Text(
+        "Ihr Name, Ihre Adresse und Ihre Rollen hier stammen von dort. Beenden Sie diese Verknüpfung, enden auch sie; von da an sagt {upstream}, wer Sie sind, sobald Sie sich dort anmelden.",
+    ),
     end_link: Text("Diese Verknüpfung beenden"),
     link_with: Text("{upstream} verknüpfen, um sich auch damit anzumelden"),
     first_sign_in: Text(
@@ -119,7 +121,6 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     choose: Text("Wählen Sie, wie Sie sich anmelden wollen."),
     last_link: Text("Ohne sie könnten Sie sich nicht mehr anmelden; die Verknüpfung bleibt also."),
-    origin_link: Text("Von dort stammt Ihr Konto hier; die Verknüpfung bleibt also."),
     linked_elsewhere: Text(
         "{upstream} kennt Sie als jemanden, der hier ein anderes Konto hat; es wurde also nichts verknüpft.",
     ),

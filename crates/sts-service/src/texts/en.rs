@@ -53,7 +53,9 @@ pub(super) const TEXTS: Texts = Texts {
     how_else: Text("How else you sign in"),
     linked_as: Text("As {label}."),
     could_not_without: Text("You could not sign in without it."),
-    account_came_from: Text("Your account here came from it."),
+    comes_from_it: Text(
+        "Your name, your address and your roles here come from it. If you end this link, they end with it, and from then on {upstream} says who you are, as soon as you sign in there.",
+    ),
     end_link: Text("End this link"),
     link_with: Text("Link {upstream}, to sign in through it as well"),
     first_sign_in: Text("To link a way to sign in, sign in once more first."),
@@ -111,7 +113,6 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     choose: Text("Choose how you want to sign in."),
     last_link: Text("Without it you could not sign in any more, so the link stays."),
-    origin_link: Text("Your account here came from it, so the link stays."),
     linked_elsewhere: Text(
         "{upstream} knows you as somebody who has another account here, so that nothing was linked.",
     ),

@@ -6,6 +6,7 @@ mod disabled;
 mod exchanged;
 mod further;
 mod languages;
+mod leaving;
 mod linking;
 mod narrowed;
 mod people;

@@ -68,6 +68,8 @@ async fn linking(case: &Case, wish: (&'static str, &'static str)) -> Pages {
         let token = hidden(&page.text);
         browser.post(&at(path), &[&[("form_token", token.as_str())], fields].concat()).await
     };
+    let origin = case.linked("https://idp.university.example", "20").await;
+    let stays = post("/account/unlink", &last, &[("link", &origin)]).await;
     let chosen = async |alias: &str, sub: &str| {
         let on = post("/account/link", &last, &[("upstream", alias)]).await;
         let request = on_the_way(&on);
@@ -82,8 +84,6 @@ async fn linking(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     let (on, yes) = chosen("library", "31").await;
     post("/account/link/confirm", &yes, &[("decision", "link")]).await;
     let both = browser.get(&at("/account")).await;
-    let origin = case.linked("https://idp.university.example", "20").await;
-    let stays = post("/account/unlink", &both, &[("link", &origin)]).await;
     let late = post("/account/link/confirm", &yes, &[("decision", "link")]).await;
     case.world.clock.advance(599);
     let again = browser.get("/account").await;
@@ -95,7 +95,7 @@ async fn linking(case: &Case, wish: (&'static str, &'static str)) -> Pages {
         ("on the way to a further one", on),
         ("link a further one", yes),
         ("two ways in", both),
-        ("the origin stays", stays),
+        ("the last one stays", stays),
         ("answered before", late),
         ("sign in first", first),
     ]

@@ -52,6 +52,7 @@ impl People {
             claims: account.claims.clone(),
             origin: Some(Origin {
                 issuer: account.issuer.clone(),
+                sub: account.sub.clone(),
                 required: account.required.clone(),
             }),
         }))
@@ -108,10 +109,28 @@ impl ImportedAccounts for People {
                     || others.into_iter().any(|it| has(&it.account, address))
             });
             let Some(known) = imported.get_mut(&account.subject) else { return Ok(false) };
+            let (of, has) = (&known.account, account);
+            if (&of.issuer, &of.sub) != (&has.issuer, &has.sub) {
+                return Ok(true);
+            }
             known.account = account.clone();
             if is_taken {
                 known.account.email = None;
             }
+            Ok(true)
+        })
+    }
+
+    fn entrust<'a>(
+        &'a self,
+        account: &'a ImportedAccount,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(async move {
+            // Others come in between.
+            tokio::task::yield_now().await;
+            let mut imported = self.imported.lock().unwrap();
+            let Some(known) = imported.get_mut(&account.subject) else { return Ok(false) };
+            known.account = ImportedAccount { email: None, ..account.clone() };
             Ok(true)
         })
     }

@@ -1,0 +1,230 @@
+//! F001-9: the link to the provider that an account was made by is ended as any other, where another way in
+//! is left.
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use countersign_store::LinkedIdentities;
+use countersign_sts_service::Users as _;
+use countersign_types::Issuer;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::further::{ends, links, links_further};
+use super::people::People;
+use super::provider::Provider;
+use super::{Case, LIBRARY, UNIVERSITY, both, is_nobody};
+use crate::browser::{Browser, is_consent, is_sign_in};
+use crate::support::*;
+
+/// Ada as the university knows her.
+fn ada(token: &mut Value) {
+    token["name"] = json!("Ada");
+    token["email"] = json!("ada@university.example");
+    token["email_verified"] = json!(true);
+    token["groups"] = json!(["staff"]);
+}
+
+/// The claims of the access token of whoever arrives through a provider in a fresh browser.
+async fn access(case: &Case, (alias, sub): (&str, &str), claims_of: fn(&mut Value)) -> Value {
+    let browser = Browser::new(&case.world);
+    let answer = case.arrives(&browser, (alias, sub), &[], claims_of).await;
+    let tokens = case.tokens(&answer).await;
+    let access = claims(tokens["access_token"].as_str().unwrap());
+    let of = |name: &str| access.get(name).cloned().unwrap_or_default();
+    json!({ "sub": of("sub"), "roles": of("roles"), "email": of("email") })
+}
+
+/// Ada with two ways in, the university first, at a browser where she came through the second one.
+async fn ada_with_two(case: &Case) -> (Browser<'_>, Value) {
+    let browser = Browser::new(&case.world);
+    let before = access(case, ("university", "7"), ada).await;
+    assert_eq!(before["roles"], json!(["curator", "reader"]));
+    assert_eq!(before["email"], "ada@university.example");
+    let first = Browser::new(&case.world);
+    case.arrives(&first, ("university", "7"), &[], ada).await;
+    links_further(case, &first, "library", "9").await;
+    case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
+    (browser, before)
+}
+
+#[tokio::test]
+async fn f001_9_an_account_outlives_the_provider_it_came_from() {
+    let case = Case::new();
+    let (browser, before) = ada_with_two(&case).await;
+    let through = Browser::new(&case.world);
+    let offline = [("scope", "openid offline_access")];
+    let answer = case.arrives(&through, ("university", "7"), &offline, ada).await;
+    let refresh = case.tokens(&answer).await["refresh_token"].as_str().unwrap().to_owned();
+    // What the university says of her counts, whichever way she came.
+    assert_eq!(access(&case, ("library", "9"), |_| {}).await, before);
+
+    let account = browser.get("/account").await;
+    let note = "If you end this link, they end with it, and from then on the Library says";
+    assert_eq!(account.text.matches(note).count(), 1, "{}", account.text);
+    let [first, _] = links(&account).try_into().unwrap();
+    assert_eq!(first, case.linked(UNIVERSITY, "7").await);
+    assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
+
+    // What came of signing in there has ended, and so has what was said there.
+    assert!(is_sign_in(&through.get("/account").await), "signed out there");
+    let fields = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh.as_str()),
+        ("client_id", "rqp-client"),
+        ("client_secret", SECRET),
+    ];
+    assert_eq!(case.world.token(&fields).await.status, StatusCode::BAD_REQUEST);
+    let page = browser.get("/account").await;
+    assert!(page.text.contains("<strong>library:called-9</strong>"), "{}", page.text);
+    assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
+    let page = browser.authorize(&[]).await;
+    assert!(is_consent(&page), "what she allowed when she came through it: {}", page.text);
+    let tokens = case.tokens(&browser.submit(&page, &[("decision", "allow")]).await).await;
+    let bare = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(bare.required_str("sub").unwrap(), before["sub"]);
+    assert!(!bare.has("roles") && !bare.has("email"), "{bare:?}");
+    // The library has the word from now on.
+    let after = access(&case, ("library", "9"), |_| {}).await;
+    assert_eq!(after, json!({ "sub": before["sub"], "roles": ["reader"], "email": null }));
+    // Whoever signs in at the university is somebody new, with an address that is free.
+    let new = access(&case, ("university", "7"), ada).await;
+    assert_ne!(new["sub"], before["sub"]);
+    assert_eq!(new["email"], "ada@university.example");
+    assert_eq!(access(&case, ("library", "9"), |_| {}).await, after, "and takes nothing along");
+}
+
+/// Whoever signs in at the provider whose link was ended never gets the account silently, by its address either.
+#[tokio::test]
+async fn f001_9_an_ended_link_leads_to_nobodys_account() {
+    let case = Case::new();
+    let (browser, before) = ada_with_two(&case).await;
+    let account = browser.get("/account").await;
+    let first = case.linked(UNIVERSITY, "7").await;
+    assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
+    // The library speaks for the address, too.
+    let after = access(&case, ("library", "9"), ada).await;
+    assert_eq!((&after["sub"], &after["email"]), (&before["sub"], &before["email"]));
+    let stranger = Browser::new(&case.world);
+    let page = case.arrives(&stranger, ("university", "7"), &[], ada).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.text);
+    assert!(page.text.contains("reached in another way"), "{}", page.text);
+    assert!(is_nobody(&stranger).await);
+    // She links it again herself, and the library keeps the word.
+    links_further(&case, &browser, "university", "7").await;
+    let again = access(&case, ("university", "7"), |token| {
+        ada(token);
+        token["groups"] = json!([]);
+        token["email"] = json!("other@university.example");
+    })
+    .await;
+    assert_eq!(again, after);
+    assert_eq!(case.people.imported().len(), 1);
+}
+
+/// A provider that requires something has to be asked before the person is in again.
+#[tokio::test]
+async fn f001_9_what_the_other_provider_requires_is_shown_first() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
+    links_further(&case, &browser, "university", "7").await;
+    let through = Browser::new(&case.world);
+    case.arrives(&through, ("university", "7"), &[], |_| {}).await;
+    let first = case.linked(LIBRARY, "9").await;
+    let account = browser.get("/account").await;
+    assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
+    assert!(is_sign_in(&browser.get("/account").await), "she came through it");
+    assert!(is_sign_in(&through.get("/account").await), "nobody said that she may come in");
+    let subject = case.people.imported()[0].account.subject.clone();
+    assert_eq!(access(&case, ("university", "7"), |_| {}).await["sub"], subject);
+}
+
+/// The last way in stays, whichever two are ended at once, and if the person goes away meanwhile.
+#[tokio::test]
+async fn the_last_of_two_links_stays_whoever_asks() {
+    for gone in [false, true] {
+        let directory = Directory::new();
+        let (people, provider) = (People::new([]), Provider::new().into());
+        let case = Case::of(people, directory.open(), provider, both(), |upstreams| upstreams);
+        let (browser, before) = ada_with_two(&case).await;
+        let account = browser.get("/account").await;
+        let [one, other] = links(&account).try_into().unwrap();
+        if gone {
+            // As far as it gets at once: the store has been asked, and has not answered.
+            let mut ended = pin!(ends(&browser, &account, &one));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..2 {
+                assert!(ended.as_mut().poll(&mut context).is_pending());
+                tokio::task::yield_now().await;
+            }
+        } else {
+            let (one, other) =
+                tokio::join!(ends(&browser, &account, &one), ends(&browser, &account, &other));
+            let codes = [one.as_u16(), other.as_u16()];
+            assert_eq!((codes.iter().min(), codes.iter().max()), (Some(&303), Some(&403)));
+        }
+        let _ = ends(&browser, &account, &other).await;
+        let store = LinkedIdentities::<Value>::new(Arc::clone(&case.engine));
+        let left = store.list(before["sub"].as_str().unwrap()).await.unwrap();
+        assert_eq!(left.len(), 1, "gone: {gone}, {left:?}");
+        // And the account is that provider's.
+        let user = case.people.by_subject(before["sub"].as_str().unwrap()).await.unwrap().unwrap();
+        let origin = user.origin.as_ref().unwrap();
+        assert_eq!(left[0]["issuer"], origin.issuer.as_str(), "gone: {gone}");
+        let there = if origin.issuer == Issuer::parse(LIBRARY).unwrap() {
+            ("library", "9")
+        } else {
+            ("university", "7")
+        };
+        assert_eq!(access(&case, there, |_| {}).await["sub"], before["sub"]);
+    }
+}
+
+/// A process that ends between the two steps leaves a link like any other, which is ended by asking again.
+#[tokio::test]
+async fn what_is_cut_off_in_between_leaves_a_link_like_any_other() {
+    use countersign_sts_service::{ImportedAccount, ImportedAccounts as _};
+    let case = Case::new();
+    let (browser, before) = ada_with_two(&case).await;
+    let [found] = case.people.imported().try_into().ok().unwrap();
+    let account = ImportedAccount {
+        username: "library:9".to_owned(),
+        name: None,
+        email: None,
+        claims: Default::default(),
+        required: Default::default(),
+        alias: "library".to_owned(),
+        issuer: Issuer::parse(LIBRARY).unwrap(),
+        sub: "9".to_owned(),
+        ..found.account
+    };
+    assert!(case.people.entrust(&account).await.unwrap());
+    let case = case.restarted(both());
+    drop(browser);
+    // Either way leads to the account, and the university says nothing of it any more.
+    for (alias, sub) in [("university", "7"), ("library", "9")] {
+        let after = access(&case, (alias, sub), ada_of(alias)).await;
+        assert_eq!(after["sub"], before["sub"], "{alias}");
+        assert!(after["email"].is_null(), "{alias}: {after}");
+    }
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
+    let account = browser.get("/account").await;
+    assert!(
+        account.text.contains("from then on the &#60;University&#62; says"),
+        "{}",
+        account.text
+    );
+    let first = case.linked(UNIVERSITY, "7").await;
+    assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
+    assert_eq!(access(&case, ("library", "9"), |_| {}).await["sub"], before["sub"]);
+    assert_ne!(access(&case, ("university", "7"), ada).await["sub"], before["sub"]);
+}
+
+/// What a provider says of her: the university as it knows her.
+fn ada_of(alias: &str) -> fn(&mut Value) {
+    if alias == "university" { ada } else { |_| {} }
+}
