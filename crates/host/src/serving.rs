@@ -187,6 +187,14 @@ impl Composed {
         self
     }
 
+    /// With its routes inside something that sees every request and every answer: what counts them, measures
+    /// or records.
+    #[must_use]
+    pub fn within(mut self, outer: impl FnOnce(Router) -> Router) -> Self {
+        self.router = outer(self.router);
+        self
+    }
+
     /// Under other limits, and with bodies that are handed on in this way.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits, bodies: Bodies) -> Self {

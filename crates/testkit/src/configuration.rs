@@ -13,6 +13,13 @@ use crate::directory::Directory;
 use crate::random::SeededRandom;
 use crate::{keys, names};
 
+/// Whom a provider knows, by user name and `sub`.
+const ALICE: (&str, &str) = ("alice", names::ALICE_SUB);
+const BOB: (&str, &str) = ("bob", names::BOB_SUB);
+
+/// What everybody but Alice's provider signs with.
+const OTHER_KEYS: [&str; 2] = ["es256-c", "rs256-b"];
+
 /// Writes the secrets and keys that the configurations name.
 pub(crate) fn write_files(directory: &Directory) -> io::Result<()> {
     for (name, secret) in [
@@ -20,6 +27,7 @@ pub(crate) fn write_files(directory: &Directory) -> io::Result<()> {
         ("other-client.secret", names::OTHER_SECRET),
         ("plain-client.secret", names::PLAIN_SECRET),
         ("claims-provider.secret", names::CLAIMS_PROVIDER_SECRET),
+        ("console.secret", names::CONSOLE_SECRET),
         ("rs-bob.secret", names::RS_SECRET),
         ("rs-olga.secret", names::OTHER_RS_SECRET),
         ("changed.secret", "another secret than before, as long as one has to be"),
@@ -42,9 +50,10 @@ pub(crate) fn write_files(directory: &Directory) -> io::Result<()> {
 #[expect(clippy::expect_used, reason = "a test stops at once without its configuration")]
 pub(crate) fn configuration(party: Party, around: &Surroundings<'_>) -> Table {
     let own = match party {
-        Party::Sts => sts("alice.example", "es256-a", "rs256-a"),
-        Party::EvilSts => sts("evil.example", "es256-c", "rs256-b"),
-        Party::University => sts("university.example", "es256-c", "rs256-b"),
+        Party::Sts => sts("alice.example", ALICE, ["es256-a", "rs256-a"]),
+        Party::EvilSts => sts("evil.example", ALICE, OTHER_KEYS),
+        Party::University => sts("university.example", ALICE, OTHER_KEYS),
+        Party::BobsProvider => bobs_provider(),
         Party::ClaimsProvider => claims_provider(),
         Party::UmaServer => uma_server(names::UMA, names::RS),
         Party::EvilUmaServer => uma_server(names::EVIL_UMA, names::EVIL_RS),
@@ -182,7 +191,8 @@ fn uma_server(issuer: &str, identifier: &str) -> String {
     )
 }
 
-fn sts(domain: &str, es256: &str, rs256: &str) -> String {
+/// The provider of a domain, whose first user is this one.
+fn sts(domain: &str, (first, subject): (&str, &str), [es256, rs256]: [&str; 2]) -> String {
     let password = password();
     let clients = [
         sts_client(names::RQP_CLIENT, r#"secret = { file = "rqp-client.secret" }"#, true),
@@ -209,9 +219,9 @@ fn sts(domain: &str, es256: &str, rs256: &str) -> String {
         resource = "{rs}"
 
         [[users]]
-        username = "alice"
-        subject = "{alice}"
-        email = "alice@{domain}"
+        username = "{first}"
+        subject = "{subject}"
+        email = "{first}@{domain}"
         email_verified = true
         password = "{password}"
 
@@ -235,7 +245,6 @@ fn sts(domain: &str, es256: &str, rs256: &str) -> String {
         name = names::RS_API_NAME,
         uma = names::UMA,
         rs = names::RS,
-        alice = names::ALICE_SUB,
         carol = names::CAROL_SUB,
         dave = names::DAVE,
         dave_subject = names::DAVE_SUB,
@@ -269,6 +278,47 @@ fn claims_provider() -> String {
         client = names::RQP_CLIENT,
         alice = names::ALICE,
     )
+}
+
+/// Bob's provider, at which the console of his UMA server is a client.
+fn bobs_provider() -> String {
+    let console = format!(
+        r#"
+        [[clients]]
+        id = "{id}"
+        name = "Bob's console"
+        secret = {{ file = "console.secret" }}
+        redirect_uris = ["{uma}/console/callback"]
+        grants = ["authorization_code"]
+        scopes = ["openid", "email"]
+        "#,
+        id = names::CONSOLE_CLIENT,
+        uma = names::UMA,
+    );
+    sts("bob.example", BOB, OTHER_KEYS) + &console
+}
+
+/// Has Bob sign in to a UMA server and decide there.
+#[expect(clippy::expect_used, reason = "a test stops at once without its configuration")]
+pub(crate) fn add_console(uma_server: &mut Table) {
+    let console = format!(
+        r#"
+        [console]
+        issuer = "{issuer}"
+        provider_name = "bob.example"
+        client_id = "{client}"
+        client_secret = {{ file = "console.secret" }}
+
+        [[owners]]
+        id = "bob"
+        issuer = "{issuer}"
+        email = "{bob}"
+        "#,
+        issuer = names::BOBS_PROVIDER,
+        client = names::CONSOLE_CLIENT,
+        bob = names::BOB,
+    );
+    uma_server.extend(console.parse::<Table>().expect("TOML"));
 }
 
 fn sts_client(id: &str, credentials: &str, may_exchange: bool) -> String {

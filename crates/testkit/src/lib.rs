@@ -9,6 +9,7 @@
 //! | [`directory`] | a directory that is removed again |
 //! | [`deployment`] | Alice's and Bob's domains, and a hostile one, on loopback: the three programs with their configuration files, real sockets, real TLS |
 //! | [`web`] | hosts that say whatever a test makes them say |
+//! | [`ear`] | what reaches the servers, and what they answer |
 //! | [`audit`] | what the servers recorded of their decisions |
 //! | [`networks`] | what a program has to say of networks that it may reach |
 //! | [`unusable_files`] | what a program has to say of files that it cannot use |
@@ -40,6 +41,7 @@ pub mod clock;
 mod configuration;
 pub mod deployment;
 pub mod directory;
+pub mod ear;
 pub mod keys;
 pub mod names;
 pub mod networks;
@@ -51,5 +53,6 @@ pub use ca::CertificateAuthority;
 pub use clock::FixedClock;
 pub use deployment::{Deployment, Party};
 pub use directory::Directory;
+pub use ear::Heard;
 pub use random::SeededRandom;
 pub use web::{Page, Web};

@@ -8,6 +8,16 @@ pub const CLAIMS_PROVIDER: &str = "https://alice.example";
 pub const CLAIMS_PROVIDER_CLIENT: &str = "claims-provider";
 /// Its secret.
 pub const CLAIMS_PROVIDER_SECRET: &str = "claims-provider-secret-of-more-than-32-characters";
+/// Bob's identity provider, at which he signs in to the console of his UMA server.
+pub const BOBS_PROVIDER: &str = "https://sts.bob.example";
+/// The console's client there.
+pub const CONSOLE_CLIENT: &str = "uma-console";
+/// Its secret.
+pub const CONSOLE_SECRET: &str = "uma-console-secret-of-more-than-32-characters";
+/// Bob's e-mail address. His user name is `bob`, and his password [`ALICE_PASSWORD`].
+pub const BOB: &str = "bob@bob.example";
+/// What Bob's provider calls him.
+pub const BOB_SUB: &str = "248289762001";
 /// The university's identity provider.
 pub const UNIVERSITY: &str = "https://sts.university.example";
 

@@ -3,6 +3,7 @@
 //! | file | cases |
 //! |---|---|
 //! | `uma_sts_ticket_challenge.rs` | flow 002 as it is drawn, and what the client says of it |
+//! | `uma_wide_ecosystem.rs`, `uma_wide_ecosystem/` | flow 003 as it is drawn, in both branches, with Bob at his console; RS-6, GRANT-10, 12, 18, STS-7 to STS-10 there |
 //! | `protection_api.rs` | PROT-1 to PROT-8 |
 //! | `public_cves.rs` | what was published of others: U6, U7, U8, U20 |
 //! | `resource_server.rs` | RS-1 to RS-6 |
@@ -60,5 +61,6 @@ mod strangers;
 mod sts;
 mod token_confusion;
 mod uma_sts_ticket_challenge;
+mod uma_wide_ecosystem;
 mod url_clients;
 mod vectors;

@@ -1,4 +1,5 @@
-//! The UMA token endpoint: GRANT-1 to GRANT-9, 11, 13 to 15, 20 and 21.
+//! The UMA token endpoint: GRANT-1 to GRANT-9, 11, 13 to 15, 20 and 21. The tables are run for claims tokens of
+//! flow 002, from the exchange, and of flow 003, from the claims provider, in both branches.
 
 mod claims;
 mod narrowing;
@@ -9,6 +10,7 @@ mod tickets;
 use serde_json::{Value, json};
 
 use crate::bed::{Attempt, Bed, JWT, Reply, check_not_stored};
+use crate::uma_wide_ecosystem::scene::{Branch, LETTING, Scene};
 
 /// Whether the answer is the one that is specified. The only place that looks at it.
 #[track_caller]
@@ -55,22 +57,58 @@ enum Ticket {
     Kept,
 }
 
+/// Where a table is run: whose claims token it is that each row changes.
+enum Origin {
+    /// Flow 002: the STS's, out of an exchange.
+    Exchange(Bed),
+    /// Flow 003: the claims provider's.
+    ClaimsProvider(Scene, Branch),
+}
+
+impl Origin {
+    const fn bed(&self) -> &Bed {
+        match self {
+            Self::Exchange(bed) => bed,
+            Self::ClaimsProvider(scene, _) => &scene.bed,
+        }
+    }
+
+    async fn attempt(&self) -> Attempt {
+        let ticket = match self {
+            Self::Exchange(bed) => bed.ticket().await,
+            Self::ClaimsProvider(scene, _) => scene.ticket().await,
+        };
+        self.attempt_with(&ticket)
+    }
+
+    fn attempt_with(&self, ticket: &str) -> Attempt {
+        match self {
+            Self::Exchange(bed) => bed.attempt_with(ticket),
+            Self::ClaimsProvider(scene, branch) => scene.attempt_with(*branch, ticket),
+        }
+    }
+}
+
 async fn run(ticket: Ticket, rows: &[Row]) {
-    let bed = Bed::start().await;
+    run_for(&Origin::Exchange(Bed::start().await), ticket, rows).await;
+    for branch in Branch::ALL {
+        let scene = Scene::start(&[LETTING]).await;
+        run_for(&Origin::ClaimsProvider(scene, branch), ticket, rows).await;
+    }
+}
+
+async fn run_for(origin: &Origin, ticket: Ticket, rows: &[Row]) {
+    let bed = origin.bed();
     for Row(name, change, status, error) in rows {
-        let mut attempt = bed.attempt().await;
+        let mut attempt = origin.attempt().await;
         change(&mut attempt);
         let reply = bed.redeem(&attempt).await;
         check(name, &attempt, &reply, *status, error);
-        let again = bed.redeem(&bed.attempt_with(&attempt.ticket)).await;
+        let again = bed.redeem(&origin.attempt_with(&attempt.ticket)).await;
         let (status, error) =
             if ticket == Ticket::Spent { (400, "invalid_grant") } else { (200, "") };
         check(&format!("{name}, again"), &attempt, &again, status, error);
     }
-    check_happy(&bed).await;
-}
-
-async fn check_happy(bed: &Bed) {
-    let attempt = bed.attempt().await;
+    let attempt = origin.attempt().await;
     check("happy", &attempt, &bed.redeem(&attempt).await, 200, "");
 }

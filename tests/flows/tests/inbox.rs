@@ -13,21 +13,25 @@ use http::{Method, Response};
 use serde_json::Value;
 use toml::Table;
 
-const INBOX: &str = "https://rs.bob.example/incoming";
+pub(crate) const INBOX: &str = "https://rs.bob.example/incoming";
+
+/// 'Bob's Incoming' in the configuration of his resource server.
+const RESOURCE: &str = r#"
+    path = "/incoming"
+    name = "Bob's Incoming"
+    scopes = ["message:create", "message:view", "message:delete"]
+    methods = { POST = ["message:create"], GET = ["message:view"], DELETE = ["message:delete"] }
+    inbox = { max_message = 100000, max_messages = 2 }
+"#;
+
+/// Bob has an inbox.
+pub(crate) fn add(resource_server: &mut Table) {
+    let inbox: Table = RESOURCE.parse().unwrap();
+    resource_server["resources"].as_array_mut().unwrap().push(inbox.into());
+}
 
 /// Bob has an inbox. Alice has these scopes at it.
 async fn with_inbox(scopes: &'static str) -> Deployment {
-    let inbox = r#"
-        path = "/incoming"
-        name = "Bob's Incoming"
-        scopes = ["message:create", "message:view", "message:delete"]
-        methods = { POST = ["message:create"], GET = ["message:view"], DELETE = ["message:delete"] }
-        inbox = { max_message = 100000, max_messages = 2 }
-    "#;
-    let add = move |table: &mut Table| {
-        let inbox: Table = inbox.parse().unwrap();
-        table["resources"].as_array_mut().unwrap().push(inbox.into());
-    };
     Deployment::builder()
         .with(Party::ResourceServer, add)
         .with(Party::UmaServer, move |table| permit(table, scopes))

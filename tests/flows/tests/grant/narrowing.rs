@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, Ticket, check, run};
+use super::{Origin, Row, Ticket, check, run, run_for};
 use crate::acting::chain;
 use crate::bed::{Attempt, Bed};
 
@@ -53,7 +53,8 @@ async fn t14_an_rpt_comes_without_a_refresh_token() {
 
 #[tokio::test]
 async fn t15_scopes_are_compared_as_they_are() {
-    run(
+    run_for(
+        &Origin::Exchange(Bed::start().await),
         Ticket::Spent,
         &[
             Row("T15 all", |a| a.form.set("scope", "*"), 400, "invalid_scope"),

@@ -3,7 +3,7 @@
 use countersign_testkit::names;
 use serde_json::json;
 
-use super::{Row, Ticket, check, run};
+use super::{Origin, Row, Ticket, check, run, run_for};
 use crate::bed::Bed;
 
 #[tokio::test]
@@ -88,7 +88,8 @@ async fn grant_9_a_person_who_is_not_allowed() {
 
 #[tokio::test]
 async fn grant_11_scopes() {
-    run(
+    run_for(
+        &Origin::Exchange(Bed::start().await),
         Ticket::Spent,
         &[
             Row(
