@@ -193,6 +193,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let rules = file.url_clients.iter();
     let scopes = rules.fold(of_files.clone(), |all, rule| all.union(&rule.scopes));
     let clients = clients(path, file.clients)?;
+    let is_denied = |target: &str| file.exchange.denied.iter().any(|it| it.denies(target));
+    let for_nobody = |client: &Client| {
+        client.audience.as_ref().is_some_and(|audience| is_denied(audience.as_str()))
+    };
+    if let Some(index) = clients.iter().position(for_nobody) {
+        let reason = "exchange.denied has it";
+        return Err(refuse(&format!("clients[{index}].audiences"), reason));
+    }
     let own = Own {
         issuer: &file.issuer,
         email_domains: &email_domains,

@@ -367,6 +367,9 @@ fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
         load_text(&format!("claims-{index}"), good).unwrap();
     }
     let at = "audiences = [\"https://api.example\"]\nexchange";
+    let with_api = mine("exchange =", &format!("{at} ="));
+    let bound = with_api.replacen(secret, "public = true\ndpop_bound_access_tokens = true", 1);
+    load_text("claims-bound", &bound).unwrap();
     for (name, text, key, reason) in [
         (
             "no-exchange",
@@ -385,6 +388,18 @@ fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
             with_people.replacen(secret, "public = true", 1),
             "clients[0].exchange.people",
             "prove themselves",
+        ),
+        (
+            "api-public",
+            with_api.replacen(secret, "public = true", 1),
+            "clients[0].audiences",
+            "takes dpop_bound_access_tokens",
+        ),
+        (
+            "api-denied",
+            with_api.replacen("[danger]", "[exchange]\ndenied = [\"*\"]\n\n[danger]", 1),
+            "clients[0].audiences",
+            "exchange.denied",
         ),
         (
             "rule-no-exchange",

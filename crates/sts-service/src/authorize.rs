@@ -160,7 +160,7 @@ async fn checked(sts: &Sts, form: &[u8]) -> Result<Checked, Box<Response>> {
     let found = sts.clients.find(received.client_id()).await;
     let client = found.map_err(|error| Box::new(unavailable(sts, &error)))?;
     let id_token_hint = received.id_token_hint().map(str::to_owned);
-    let resources = client.as_deref().map(|client| client.resources(sts.issuer()));
+    let resources = client.as_deref().map(|client| client.resources(&sts.policy));
     let resources = resources.unwrap_or_default();
     let request = received
         .check(client.as_deref().map(|client| client.registration(&resources)))

@@ -8,8 +8,8 @@ use countersign_jwt::Algorithm;
 use countersign_oidc::Registration;
 use countersign_store::StoreError;
 use countersign_store::engine::BoxFuture;
-use countersign_token_exchange::ClientPolicy;
-use countersign_types::{ClientId, Issuer, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern};
+use countersign_token_exchange::{ClientPolicy, ServerPolicy};
+use countersign_types::{ClientId, RedirectUri, ResourceIdentifier, ScopeSet, UrlPattern};
 
 /// A registered client.
 #[derive(Debug)]
@@ -49,10 +49,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// What its tokens of a person's grant are for: this server, and its own resource server.
-    pub(crate) fn resources<'a>(&'a self, issuer: &'a Issuer) -> Vec<&'a str> {
+    /// What its tokens of a person's grant are for: this server, and its own resource server, unless that is
+    /// denied to everybody.
+    pub(crate) fn resources<'a>(&'a self, server: &'a ServerPolicy) -> Vec<&'a str> {
         let own = self.audience.as_ref().map(ResourceIdentifier::as_str);
-        std::iter::once(issuer.as_str()).chain(own).collect()
+        let own = own.filter(|resource| !server.denies(resource));
+        std::iter::once(server.issuer.as_str()).chain(own).collect()
     }
 
     pub(crate) fn registration<'a>(&'a self, resources: &'a [&'a str]) -> Registration<'a> {

@@ -100,7 +100,7 @@ async fn respond(
 ///
 /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
 fn check_resources(sts: &Sts, params: &Params, registered: &Client) -> Result<(), TokenError> {
-    let known = registered.resources(sts.issuer());
+    let known = registered.resources(&sts.policy);
     let is_known = params.all(RESOURCE).all(|resource| known.contains(&resource));
     is_known.then_some(()).ok_or(TokenError::Target)
 }
@@ -116,7 +116,7 @@ fn audience(
     grant: &Grant,
 ) -> Result<Vec<String>, TokenError> {
     let is_granted = |it: &str| grant.resources.is_empty() || grant.resources.contains(it);
-    let mut granted = registered.resources(sts.issuer());
+    let mut granted = registered.resources(&sts.policy);
     granted.retain(|resource| is_granted(resource));
     if params.all(RESOURCE).any(|asked| !granted.contains(&asked)) {
         return Err(TokenError::Target);

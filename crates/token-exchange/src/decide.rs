@@ -163,6 +163,9 @@ pub fn admit(client: Requester<'_>, policy: ExchangePolicy<'_>) -> Result<(), Ex
 /// actor, or the two clients are a configured pair. For a token of another issuer, that was established
 /// with the subject.
 ///
+/// A public client proves nothing, so that whoever else a token is for could pass for it: it takes a token
+/// that is for this server alone, or one that is bound to the key it proved.
+///
 /// # Errors
 /// [`ExchangeError::SubjectClient`].
 pub fn admit_subject(
@@ -174,6 +177,10 @@ pub fn admit_subject(
     if let Some(foreign) = &subject.foreign {
         let is_admitted = foreign.exchanged_by.as_ref() == Some(id);
         return if is_admitted { Ok(()) } else { Err(ExchangeError::SubjectClient(id.clone())) };
+    }
+    let proves_nothing = matches!(client, Requester::Client(client) if !client.is_confidential());
+    if proves_nothing && !subject.is_held_by_one(&policy.server.issuer) {
+        return Err(ExchangeError::SubjectClient(id.clone()));
     }
     let own = subject.is_issued_to(id);
     let addressed = subject.audience().iter().any(|audience| audience == id.as_str());
@@ -304,7 +311,9 @@ fn permitted(mut grant: Grant, facts: &Facts<'_>) -> Result<Grant, ExchangeError
         scope,
     });
     if !verdict.permitted {
-        return Err(ExchangeError::Delegation { rules: verdict.rules, explained: grant.explained });
+        let named = matches!(grant.product, Product::ClaimsToken(_)) && facts.subject.is_client();
+        let explained = grant.explained && !named;
+        return Err(ExchangeError::Delegation { rules: verdict.rules, explained, named });
     }
     grant.rules = verdict.rules;
     Ok(grant)
@@ -323,7 +332,6 @@ fn claims_token(
     if !subject.scope().contains(CLAIMS_PROVIDER) {
         return Err(ExchangeError::Consent);
     }
-    let About { subject: about, email, claims } = people::about(request, facts)?;
     let ticket_challenge = request.ticket_challenge.clone().ok_or(ExchangeError::NoProfile)?;
     let (audience, resource) = narrow::claims_token_target(request, facts.policy.server)?;
     let targets = Targets {
@@ -339,6 +347,8 @@ fn claims_token(
     let who = (subject, facts.client.id());
     let narrowed =
         narrow::narrow(request.scope.clone(), &targets, who, facts.policy, bounds, facts.now)?;
+    // Whom a client names comes last: what else it asks for is refused alike whoever exists.
+    let About { subject: about, email, claims } = people::about(request, facts)?;
     let user_claims = released_claims(facts, &claims);
     let granted = GrantedClaims { audience, resource, ticket_challenge, email, user_claims };
     let product = Product::ClaimsToken(granted);

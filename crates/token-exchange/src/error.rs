@@ -257,6 +257,8 @@ pub enum ExchangeError {
         rules: Vec<String>,
         /// Whether the client is told of them.
         explained: bool,
+        /// Whether the client named the person: then the answer is that for somebody who does not exist.
+        named: bool,
     },
     /// The subject token has not the scope that lets the client speak for the person.
     #[error("subject_token has not the scope claims-provider")]
@@ -372,12 +374,16 @@ impl WireError for ExchangeError {
             | Self::MayAct
             | Self::Act(_)
             | Self::ActSize
-            | Self::Delegation { .. } => invalid_request("the actor is not acceptable"),
+            | Self::Delegation { named: false, .. } => {
+                invalid_request("the actor is not acceptable")
+            }
             Self::Consent => invalid_request("subject_token has not the scope claims-provider"),
             // One answer, so that nobody learns which addresses exist.
-            Self::NotAPerson | Self::Impersonation(_) | Self::Email(_) | Self::OtherEmail => {
-                invalid_request("subject_token names no such person")
-            }
+            Self::Delegation { named: true, .. }
+            | Self::NotAPerson
+            | Self::Impersonation(_)
+            | Self::Email(_)
+            | Self::OtherEmail => invalid_request("subject_token names no such person"),
             Self::ScopeSyntax(_) | Self::Scope => {
                 (ErrorCode::INVALID_SCOPE, "the scope exceeds what may be granted")
             }

@@ -50,7 +50,7 @@ pub(crate) fn narrow(
         }
     }
     for target in targets.audiences.iter().chain(&targets.resources) {
-        if policy.server.denied.iter().any(|pattern| pattern.denies(target)) {
+        if policy.server.denies(target) {
             return Err(ExchangeError::ResourceDenied(target.clone()));
         }
     }

@@ -79,6 +79,12 @@ impl ServerPolicy {
             explain_to: BTreeSet::new(),
         }
     }
+
+    /// Whether no client obtains a token for this target.
+    #[must_use]
+    pub fn denies(&self, target: &str) -> bool {
+        self.denied.iter().any(|pattern| pattern.denies(target))
+    }
 }
 
 /// One client's rules. The default allows nothing.

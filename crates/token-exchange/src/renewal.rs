@@ -184,7 +184,7 @@ pub fn renew(
     let is_allowed = |audience: &String| {
         accepted.audiences.contains(audience)
             && policy.client.access_token_audiences.iter().any(|it| it.matches(audience))
-            && !policy.server.denied.iter().any(|it| it.denies(audience))
+            && !policy.server.denies(audience)
     };
     if !policy.client.may_impersonate || !kept.audiences.iter().all(is_allowed) {
         return Err(RenewalError::Ended);

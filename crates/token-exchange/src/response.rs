@@ -80,7 +80,7 @@ pub fn respond_with(
 /// [RFC 8693 §2.2.2]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.2
 #[must_use]
 pub fn refuse(error: &ExchangeError) -> Response<Vec<u8>> {
-    let ExchangeError::Delegation { rules, explained: true } = error else {
+    let ExchangeError::Delegation { rules, explained: true, .. } = error else {
         return error.wire().response();
     };
     let wire = error.wire();

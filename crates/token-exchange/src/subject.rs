@@ -275,6 +275,14 @@ impl Subject {
         self.foreign.is_none() && self.client_id == client.as_str()
     }
 
+    /// Whether nobody but the client that the token was issued to can have shown it: it is for `server`
+    /// alone, or bound to a key.
+    pub(crate) fn is_held_by_one(&self, server: &Issuer) -> bool {
+        // INVARIANT: a key that the token is bound to was proved.
+        matches!(self.audience(), [only] if only == server.as_str())
+            || matches!(Confirmation::of(&self.claims), Ok(Some(_)))
+    }
+
     /// Whether the token was issued to a client for itself, so that it speaks for nobody.
     #[must_use]
     pub fn is_client(&self) -> bool {

@@ -170,6 +170,15 @@ impl Place<'_> {
         if client.audiences.len() > 1 {
             return Err(self.refuse("audiences", "at most one: a token is for one API"));
         }
+        // The API has the token as well, and could exchange it: the client proves nothing there.
+        if client.public
+            && may(GrantConfig::TokenExchange)
+            && !client.audiences.is_empty()
+            && !client.dpop_bound_access_tokens
+        {
+            let reason = "a public client that exchanges its tokens takes dpop_bound_access_tokens";
+            return Err(self.refuse("audiences", reason));
+        }
         check_refresh(&client.grants, &client.scopes)
             .map_err(|reason| self.refuse("grants", reason))?;
         check_claims(&client.exchange, client.public, may(GrantConfig::TokenExchange))

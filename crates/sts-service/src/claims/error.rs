@@ -145,7 +145,8 @@ impl WireError for ClaimsError {
                 ExchangeError::Consent
                 | ExchangeError::Client(_)
                 | ExchangeError::PublicClient(_)
-                | ExchangeError::Impersonation(_),
+                | ExchangeError::Impersonation(_)
+                | ExchangeError::Delegation { named: true, .. },
             ) => INSUFFICIENT_SCOPE,
             Self::Exchange(error) => error.wire(),
             // Nothing was said about the token, nor about the person.
@@ -153,5 +154,25 @@ impl WireError for ClaimsError {
             Self::Store(error) => error.wire(),
             Self::Mint(_) => Wire::server_error(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_types::ClientId;
+
+    use super::*;
+
+    /// STS-8: a rule about somebody whom a client names, and nobody.
+    #[test]
+    fn sts_8_a_refused_delegation_is_nobody() {
+        let wire = |error: ExchangeError| ClaimsError::from(error).wire();
+        let delegation = |named| {
+            let rules = vec!["a rule".to_owned()];
+            wire(ExchangeError::Delegation { rules, explained: false, named })
+        };
+        let nobody = wire(ExchangeError::Impersonation(ClientId::parse("agent").unwrap()));
+        assert_eq!(delegation(true), nobody);
+        assert_eq!(delegation(false).status, StatusCode::BAD_REQUEST, "of a person's own token");
     }
 }

@@ -270,7 +270,11 @@ impl ClaimsProvider {
             },
             now,
         };
-        let grant = decide(request, &facts)?;
+        let grant = decide(request, &facts).inspect_err(|error| {
+            if let ExchangeError::Delegation { rules, .. } = error {
+                record.rules.clone_from(rules);
+            }
+        })?;
         record.rules.clone_from(&grant.rules);
         name_whom_it_is_about(record, &grant);
         // INVARIANT: a request of a holder is one for a claims token.

@@ -94,7 +94,9 @@ fn own_audience(sts: &Sts, params: &Params, registered: &Client) -> Result<Strin
     }
     let resource = ResourceIdentifier::parse(resource).map_err(|_| TokenError::Target)?;
     let allowed = &registered.exchange.access_token_audiences;
-    if !allowed.iter().any(|pattern| pattern.matches(resource.as_str())) {
+    if !allowed.iter().any(|pattern| pattern.matches(resource.as_str()))
+        || sts.policy.denies(resource.as_str())
+    {
         return Err(TokenError::Target);
     }
     Ok(resource.as_str().to_owned())

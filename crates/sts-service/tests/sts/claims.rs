@@ -6,6 +6,7 @@ use axum::body::Body;
 use countersign_store::MemoryEngine;
 use countersign_sts_service::{Client, TrustedIssuers};
 use countersign_token_exchange::NamedPeople;
+use countersign_types::UrlPattern;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Request, header};
 use serde_json::{Value, json};
@@ -339,4 +340,26 @@ async fn an_exchange_names_somebody_as_well() {
     let claims = claims(answer.json()["access_token"].as_str().unwrap());
     assert_eq!(claims.get("sub"), Some(&json!("sub-of-alice")));
     assert!(claims.has("act") && !claims.has("amr"));
+}
+
+/// STS-8: whoever exists, an audience that the client gets nothing for is refused alike.
+#[tokio::test]
+async fn sts_8_a_target_that_is_refused_tells_nobody_who_exists() {
+    let world = changed_by(|client| {
+        client.exchange.claims_token_audiences = vec![UrlPattern::parse(UMA).unwrap()];
+    });
+    for (audience, resource) in
+        [("https://uma.elsewhere.example", RS), (UMA, "https://rs.denied.example"), (UMA, "x")]
+    {
+        let mut answers = Vec::new();
+        for address in ["alice@alice.example", "nobody@alice.example"] {
+            let mut fields = naming(address);
+            fields.retain(|(name, _)| !["audience", "resource"].contains(name));
+            fields.extend([("audience", audience), ("resource", resource)]);
+            let answer = ask(&world, &own(), &fields).await;
+            assert_eq!(answer.error(), (400, "invalid_target".to_owned()), "{audience} {resource}");
+            answers.push(answer.text);
+        }
+        assert_eq!(answers[0], answers[1], "{audience} {resource}");
+    }
 }

@@ -416,3 +416,45 @@ async fn the_ticket_is_never_learnt_and_no_secret_is_logged() {
         assert!(!log.contains(canary), "{name} in the log");
     }
 }
+
+/// An API that a public client's token is for was shown it, and is that client to whoever asks for nothing
+/// more than its name.
+#[tokio::test]
+async fn who_was_shown_a_public_clients_token_is_not_that_client() {
+    let world = World::new();
+    let shown = |aud: Value| {
+        sign(
+            "at+jwt",
+            &json!({
+                "iss": STS, "sub": "sub-of-alice", "aud": aud, "client_id": "rqp-public", "jti": "at-1",
+                "iat": NOW, "exp": NOW + 300, "scope": "claims-provider get", "amr": ["pwd"],
+                "email": "alice@alice.example", "email_verified": true,
+            }),
+        )
+    };
+    let claims_token: &[(&str, &str)] = &[
+        ("requested_token_type", JWT),
+        ("ticket_challenge", CHALLENGE),
+        ("audience", UMA),
+        ("resource", RS),
+    ];
+    let access_token: &[(&str, &str)] = &[("requested_token_type", ACCESS_TOKEN), ("resource", RS)];
+    for (aud, is_taken) in [(json!(STS), true), (json!([STS, "https://api.alice.example"]), false)]
+    {
+        for wanted in [claims_token, access_token] {
+            let token = shown(aud.clone());
+            let fields = [
+                ("grant_type", EXCHANGE),
+                ("subject_token", token.as_str()),
+                ("subject_token_type", ACCESS_TOKEN),
+                ("client_id", "rqp-public"),
+            ];
+            let answer = world.token(&[&fields[..], wanted].concat()).await;
+            if is_taken {
+                assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+            } else {
+                assert_eq!(answer.error(), (400, "invalid_request".to_owned()), "{wanted:?}");
+            }
+        }
+    }
+}

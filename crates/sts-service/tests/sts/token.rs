@@ -300,6 +300,28 @@ async fn a_client_may_act_for_itself() {
     }
 }
 
+/// What nobody obtains a token for, a client does not either, by either grant.
+#[tokio::test]
+async fn what_is_denied_to_everybody_no_grant_gives_a_token_for() {
+    const DENIED: &str = "https://rs.denied.example";
+    let world = World::changing(|client| {
+        client.exchange.access_token_audiences = vec![UrlPattern::parse("*").unwrap()];
+        client.audience = Some(ResourceIdentifier::parse(DENIED).unwrap());
+    });
+    let me = [("client_id", "rqp-client"), ("client_secret", SECRET)];
+    let asked =
+        |resource| [("grant_type", "client_credentials"), me[0], me[1], ("resource", resource)];
+    for resource in [DENIED, "https://rs.denied.example/", "https://RS.denied.example"] {
+        let answer = world.token(&asked(resource)).await;
+        assert_eq!(answer.error(), (400, "invalid_target".to_owned()), "{resource}");
+    }
+    assert_eq!(world.token(&asked(RS)).await.status.as_u16(), 200);
+    let code = world.code("alice", &[]).await;
+    let token = world.redeem(&code).await.json();
+    let token = claims(token["access_token"].as_str().unwrap());
+    assert_eq!(token.audience().unwrap(), [STS], "the client's own resource server is denied");
+}
+
 /// RFC 8707 §2: of several resources that share a token each could use it at the others.
 #[tokio::test]
 async fn a_client_asks_for_itself_at_one_resource_at_a_time() {

@@ -348,6 +348,38 @@ fn one_audience_and_one_resource() {
     );
 }
 
+/// Whoever the token is for has it as well, and a public client proves nothing that they could not.
+#[test]
+fn a_public_client_takes_no_token_that_somebody_else_holds() {
+    let api = "https://api.alice.example";
+    let access_token = || request(&[("resource", RS), ("scope", "get")]);
+    for (name, aud, is_confidential, expected) in [
+        ("for this server", json!(STS), false, true),
+        ("for this server, in a list", json!([STS]), false, true),
+        ("for an API, too", json!([STS, api]), false, false),
+        ("for itself, too", json!([STS, "app"]), false, false),
+        ("of a client that proves itself", json!([STS, api]), true, true),
+    ] {
+        for wanted in [claims_token_request(), access_token()] {
+            let mut case = Case::good();
+            (case.client.1, case.request) = (is_confidential, wanted);
+            case.claims.insert("aud".into(), aud.clone());
+            match case.decide() {
+                Ok(_) => assert!(expected, "{name}"),
+                Err(ExchangeError::SubjectClient(_)) => assert!(!expected, "{name}"),
+                Err(other) => panic!("{name}: {other}"),
+            }
+        }
+    }
+    // Nor one that names it, nor one of a client that it is a pair with.
+    let mut case = Case::good();
+    case.client = ("other", false);
+    case.claims.insert("aud".into(), json!([STS, api]));
+    case.claims.insert("may_act".into(), json!({ "sub": "other" }));
+    case.policy.subjects_of.insert(ClientId::parse("app").unwrap());
+    assert!(matches!(case.decide(), Err(ExchangeError::SubjectClient(_))));
+}
+
 #[test]
 fn a_claims_token_carries_no_scope() {
     let scoped = [("audience", UMA), ("resource", RS), ("scope", "get")];

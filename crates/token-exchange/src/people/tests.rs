@@ -146,6 +146,34 @@ fn who_does_not_exist_and_who_is_not_listed_are_refused_alike() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
+/// STS-8: neither what else is asked for nor the delegation policy tells whether somebody exists.
+#[test]
+fn sts_8_targets_and_delegation_tell_nobody_who_exists() {
+    type Change = fn(&mut Case);
+    let rows: &[(&str, Change)] = &[
+        ("another audience", |c| c.form[1].1 = "https://uma.elsewhere.example"),
+        ("a resource that is denied", |c| c.form[2].1 = "https://rs.denied.example"),
+        ("no resource", |c| c.form.retain(|(name, _)| *name != "resource")),
+        ("a rule", |c| c.delegation = OnlyFor("somebody else")),
+    ];
+    for (name, change) in rows {
+        let answer = |exists: bool| {
+            let mut case = Case::good();
+            change(&mut case);
+            case.known = case.known.filter(|_| exists);
+            let wire = case.decide().expect_err(name).wire();
+            (wire.code.as_str().to_owned(), wire.description)
+        };
+        assert_eq!(answer(true), answer(false), "{name}");
+    }
+    let mut case = Case::good();
+    case.delegation = OnlyFor("somebody else");
+    let refused = case.decide().unwrap_err();
+    let expected =
+        matches!(refused, ExchangeError::Delegation { named: true, explained: false, .. });
+    assert!(expected, "who operates it is told: {refused:?}");
+}
+
 #[test]
 fn people_are_listed_by_address_by_domain_or_by_group() {
     let alice = person_at(ALICE);
