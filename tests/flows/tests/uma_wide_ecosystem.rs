@@ -4,6 +4,7 @@
 mod beforehand;
 mod bob;
 mod client;
+mod races;
 pub(crate) mod scene;
 mod unseen;
 mod waiting;
