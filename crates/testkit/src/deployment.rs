@@ -260,12 +260,22 @@ impl Deployment {
         tokio::spawn(server::serve(listener, transport, router, std::future::pending()));
     }
 
-    /// Writes the configuration, loads it and serves, as the program does.
-    #[expect(clippy::expect_used, reason = "a test stops at once without its servers")]
-    async fn run(&mut self, party: Party) {
+    /// Writes the configuration of a party, for a program that a test starts: [`Builder::without`].
+    ///
+    /// # Panics
+    /// If the deployment has no such party, or the file cannot be written.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test stops at once")]
+    pub fn write_configuration(&self, party: Party) -> PathBuf {
         let table = self.configurations.get(&party).expect("a configuration");
         let name = format!("{}.toml", party.file());
-        let file = self.directory.write(&name, &table.to_string()).expect("a file");
+        self.directory.write(&name, &table.to_string()).expect("a file")
+    }
+
+    /// Loads the configuration and serves, as the program does.
+    #[expect(clippy::expect_used, reason = "a test stops at once without its servers")]
+    async fn run(&mut self, party: Party) {
+        let file = self.write_configuration(party);
         let place = self.places.get_mut(&party).expect("a place");
         let listener = place.listener().expect("a listener");
         let (stop, stopped) = oneshot::channel();

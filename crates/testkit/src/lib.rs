@@ -9,6 +9,7 @@
 //! | [`directory`] | a directory that is removed again |
 //! | [`deployment`] | Alice's and Bob's domains, and a hostile one, on loopback: the three programs with their configuration files, real sockets, real TLS |
 //! | [`web`] | hosts that say whatever a test makes them say |
+//! | [`browser`] | a browser, as far as pages need one |
 //! | [`ear`] | what reaches the servers, and what they answer |
 //! | [`audit`] | what the servers recorded of their decisions |
 //! | [`networks`] | what a program has to say of networks that it may reach |
@@ -36,6 +37,7 @@
 //! panics. This crate is a development dependency and nothing else.
 
 pub mod audit;
+pub mod browser;
 pub mod ca;
 pub mod clock;
 mod configuration;
@@ -49,6 +51,7 @@ pub mod random;
 pub mod unusable_files;
 pub mod web;
 
+pub use browser::Browser;
 pub use ca::CertificateAuthority;
 pub use clock::FixedClock;
 pub use deployment::{Deployment, Party};

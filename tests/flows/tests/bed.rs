@@ -141,9 +141,7 @@ impl Bed {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Reply {
-        let response = self.http.fetch(request).await.expect("a response");
-        let (parts, body) = response.into_parts();
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        self.http.fetch(request).await.expect("a response").into()
     }
 
     pub(crate) async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Reply {

@@ -1,37 +1,31 @@
-//! A browser as far as pages need one: cookies by host, forms sent back, redirects told and not followed.
+//! A browser at a bed: what it is answered is a reply as any other.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
-use countersign_fetch::{Limits, Request};
+use bytes::Bytes;
+use countersign_testkit::browser;
+pub(crate) use countersign_testkit::browser::{attribute, fields};
 use countersign_types::EndpointUrl;
-use http::HeaderValue;
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::Response;
+use http::header::LOCATION;
 
 use crate::bed::{Bed, Reply};
 
-pub(crate) struct Browser<'a> {
-    bed: &'a Bed,
-    cookies: RefCell<BTreeMap<(String, String), String>>,
-}
+pub(crate) struct Browser(browser::Browser);
 
-impl<'a> Browser<'a> {
-    pub(crate) fn new(bed: &'a Bed) -> Self {
-        Self { bed, cookies: RefCell::default() }
+impl Browser {
+    pub(crate) fn new(bed: &Bed) -> Self {
+        Self(browser::Browser::new(bed.deployment.http()))
     }
 
     pub(crate) fn has_cookie(&self, host: &str, name: &str) -> bool {
-        self.cookies.borrow().contains_key(&(host.to_owned(), name.to_owned()))
+        self.0.has_cookie(host, name)
     }
 
     pub(crate) async fn get(&self, url: &str) -> Reply {
-        let url = EndpointUrl::parse(url).expect("a URL");
-        self.send(Request::get(url, Limits::resource())).await
+        self.0.get(url).await.into()
     }
 
     pub(crate) async fn post(&self, url: &str, fields: &[(&str, &str)]) -> Reply {
-        let url = EndpointUrl::parse(url).expect("a URL");
-        self.send(Request::post_form(url, fields, Limits::resource())).await
+        self.0.post(url, fields).await.into()
     }
 
     /// Sends the form of a page at this origin back: the one with this field in it.
@@ -42,35 +36,15 @@ impl<'a> Browser<'a> {
         field: &str,
         fields: &[(&str, &str)],
     ) -> Reply {
-        let text = page.text();
-        let (above, _) = text.split_once(&format!("name=\"{field}\"")).expect("a field");
-        let action = attribute(above.rsplit_once("<form").expect("a form").1, "action");
-        let token =
-            attribute(above.rsplit_once("name=\"form_token\"").expect("a form token").1, "value");
-        let fields = [&[("form_token", token.as_str())], fields].concat();
-        self.post(&format!("{origin}{action}"), &fields).await
+        let page = Response::new(page.body.clone());
+        self.0.submit(origin, &page, field, fields).await.into()
     }
+}
 
-    async fn send(&self, mut request: Request) -> Reply {
-        let host = request.url.as_url().host_str().unwrap().to_owned();
-        let pairs: Vec<_> = {
-            let cookies = self.cookies.borrow();
-            let own = cookies.iter().filter(|((of, _), _)| *of == host);
-            own.map(|((_, name), value)| format!("{name}={value}")).collect()
-        };
-        request.headers.insert(COOKIE, HeaderValue::try_from(pairs.join("; ")).unwrap());
-        let reply = self.bed.send(request).await;
-        for line in reply.headers.get_all(SET_COOKIE) {
-            let (pair, attributes) = line.to_str().unwrap().split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            let key = (host.clone(), name.to_owned());
-            if attributes.contains("Max-Age=0;") {
-                self.cookies.borrow_mut().remove(&key);
-            } else {
-                self.cookies.borrow_mut().insert(key, value.to_owned());
-            }
-        }
-        reply
+impl From<Response<Bytes>> for Reply {
+    fn from(response: Response<Bytes>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 
@@ -98,10 +72,4 @@ pub(crate) fn param(url: &str, name: &str) -> Option<String> {
     let url = EndpointUrl::parse(url).ok()?;
     let found = url.as_url().query_pairs().find(|(known, _)| known == name);
     found.map(|(_, value)| value.into_owned())
-}
-
-/// The first attribute of this name.
-pub(crate) fn attribute(text: &str, name: &str) -> String {
-    let (_, rest) = text.split_once(&format!("{name}=\"")).expect("an attribute");
-    rest.split('"').next().unwrap_or_default().replace("&#38;", "&").replace("&amp;", "&")
 }

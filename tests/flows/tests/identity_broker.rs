@@ -92,7 +92,7 @@ async fn start() -> Bed {
 }
 
 /// The authorization request of the dashboard.
-async fn authorize(browser: &Browser<'_>, more: &str) -> Reply {
+async fn authorize(browser: &Browser, more: &str) -> Reply {
     let url = format!(
         "{}/authorize?response_type=code&client_id=dashboard&redirect_uri={DASHBOARD}\
          &state=a-state&nonce=a-nonce&code_challenge={CHALLENGE}&code_challenge_method=S256{more}",
@@ -102,14 +102,14 @@ async fn authorize(browser: &Browser<'_>, more: &str) -> Reply {
 }
 
 /// Chooses a provider: where the browser is sent.
-async fn chosen(browser: &Browser<'_>, page: &Reply, alias: &str) -> String {
+async fn chosen(browser: &Browser, page: &Reply, alias: &str) -> String {
     let page = browser.submit(names::STS, page, "upstream", &[("upstream", alias)]).await;
     assert_eq!(page.status, 200, "{}", page.text());
     attribute(page.text().split_once("id=\"continue\"").unwrap().1, "href")
 }
 
 /// Signs in at the university as whom the browser likes: what the broker gets back.
-async fn at_university(browser: &Browser<'_>, url: &str, username: &str) -> String {
+async fn at_university(browser: &Browser, url: &str, username: &str) -> String {
     let page = browser.get(url).await;
     assert_eq!(page.status, 200, "{}", page.text());
     let fields = [("username", username), ("password", names::ALICE_PASSWORD)];
@@ -118,7 +118,7 @@ async fn at_university(browser: &Browser<'_>, url: &str, username: &str) -> Stri
 }
 
 /// Signs in through the university: the answer to the dashboard.
-async fn through_university(browser: &Browser<'_>, username: &str, more: &str) -> Reply {
+async fn through_university(browser: &Browser, username: &str, more: &str) -> Reply {
     let page = authorize(browser, more).await;
     let url = chosen(browser, &page, "university").await;
     let callback = at_university(browser, &url, username).await;
@@ -128,7 +128,7 @@ async fn through_university(browser: &Browser<'_>, username: &str, more: &str) -
 /// Signs in through the library, whose ID token is changed before it is signed.
 async fn through_library(
     bed: &Bed,
-    browser: &Browser<'_>,
+    browser: &Browser,
     key: &str,
     change: impl FnOnce(&mut Value),
 ) -> Reply {

@@ -3,13 +3,13 @@
 use countersign_testkit::names;
 
 use crate::bed::{Bed, Reply};
-use crate::browser::{Browser, attribute};
+use crate::browser::{Browser, attribute, fields};
 
 pub(crate) const CONSOLE: &str = "https://uma.bob.example/console";
 
 /// Bob, signed in.
-pub(crate) struct Bob<'a> {
-    pub(crate) browser: Browser<'a>,
+pub(crate) struct Bob {
+    pub(crate) browser: Browser,
 }
 
 /// A page of the console.
@@ -29,13 +29,7 @@ impl Page {
     /// The fields of a form that a browser sends without anybody having touched it.
     #[track_caller]
     pub(crate) fn fields(&self, form: &str) -> Vec<(String, String)> {
-        let start = format!("<form id=\"{form}\"");
-        let (_, form) = self.text.split_once(&start).expect("a form");
-        let form = form.split("</form>").next().unwrap();
-        let inputs = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap());
-        let sent = inputs.filter(|tag| !tag.contains("checkbox") || tag.contains(" checked"));
-        let sent = sent.filter(|tag| tag.contains(" value=\""));
-        sent.map(|tag| (attribute(tag, " name"), attribute(tag, " value"))).collect()
+        fields(&self.text, form)
     }
 
     /// The scopes that wait in the first form.
@@ -46,9 +40,9 @@ impl Page {
     }
 }
 
-impl<'a> Bob<'a> {
+impl Bob {
     /// From the console to his provider and back.
-    pub(crate) async fn signs_in(bed: &'a Bed) -> Self {
+    pub(crate) async fn signs_in(bed: &Bed) -> Self {
         let browser = Browser::new(bed);
         let leaves = browser.get(&format!("{CONSOLE}/sign-in")).await.location();
         assert!(leaves.starts_with(names::BOBS_PROVIDER), "{leaves}");

@@ -17,7 +17,7 @@ async fn asks(scene: &Scene, branch: Branch, more: &[(&str, &str)]) -> (String, 
     (reply.member("ticket"), access_token)
 }
 
-async fn who_waits(bob: &Bob<'_>) -> Page {
+async fn who_waits(bob: &Bob) -> Page {
     bob.who_waits().await.expect("somebody who waits")
 }
 
