@@ -3,7 +3,9 @@
 //! A sync costs the same for one write as for a hundred, and waking a thread costs more than a write.
 //! So nobody wakes the writer but the first who finds it asleep, and while many are writing it gives
 //! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
-//! millisecond there would be a sync for every few writes otherwise.
+//! millisecond there would be a sync for every few writes otherwise. Who was answered together has an
+//! answer to read and a request to send before the next write, so it waits for as many as there were
+//! last time; the one who completes them wakes it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,6 +38,8 @@ struct Line<T> {
     is_closed: bool,
     /// The writer sleeps until it is woken.
     is_asleep: bool,
+    /// Who is so many-eth wakes the writer: it waits for them. 0 while it does not.
+    expected: usize,
     /// Room for octets of the next records.
     room: Vec<u8>,
 }
@@ -64,7 +68,8 @@ impl<T> Default for Batch<T> {
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         let waiting = Batch::default();
-        let line = Line { waiting, is_closed: false, is_asleep: false, room: Vec::new() };
+        let line =
+            Line { waiting, is_closed: false, is_asleep: false, expected: 0, room: Vec::new() };
         Self { line: Mutex::new(line), arrival: Condvar::new() }
     }
 }
@@ -99,8 +104,9 @@ impl<T> Queue<T> {
 
     fn arrived(&self, mut line: MutexGuard<'_, Line<T>>) {
         let is_asleep = std::mem::take(&mut line.is_asleep);
+        let is_last = line.waiting.len() == line.expected;
         drop(line);
-        if is_asleep {
+        if is_asleep || is_last {
             self.arrival.notify_one();
         }
     }
@@ -133,18 +139,27 @@ impl<T> Queue<T> {
         }
     }
 
-    /// After a commit of so many: if they were many, waits as long as more keep coming.
+    /// After a commit of so many: if they were many, or many came meanwhile, waits until as many are
+    /// there again, and then as long as more keep coming.
     pub(super) fn gather(&self, last: usize, most: usize) {
-        if last < COMPANY {
+        let mut line = self.lock();
+        if last.max(line.waiting.len()) < COMPANY {
             return;
         }
         let begun = steady_now();
+        line.expected = last.min(most);
+        let are_missing =
+            |line: &mut Line<T>| line.waiting.len() < line.expected && !line.is_closed;
+        let waited = self.arrival.wait_timeout_while(line, PATIENCE, are_missing);
+        (line, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        line.expected = 0;
+        drop(line);
         let mut before = self.len();
-        loop {
+        while before < most && begun.elapsed() < PATIENCE {
             // Nothing ends this early: an end of the program waits as long for the disk.
             std::thread::park_timeout(QUIET);
             let now = self.len();
-            if now == before || now >= most || begun.elapsed() >= PATIENCE {
+            if now == before {
                 return;
             }
             before = now;
