@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 use tokio::time::{self, sleep_until};
 
+/// Thirty years, as the runtime's own timers have it.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// One timer for all limits of a connection: a clone is the same one. All of them are waited for by the
 /// connection's task.
 ///
@@ -22,12 +25,18 @@ pub(super) struct Alarm(Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>);
 impl Alarm {
     /// The outcome of `future`, unless it takes longer.
     pub(super) async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
-        let (mut future, mut limit) = (pin!(future), self.limit(self.now() + limit));
+        let (mut future, mut limit) = (pin!(future), self.limit(self.after(limit)));
         std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
             Poll::Pending => Pin::new(&mut limit).poll(cx).map(|()| None),
         })
         .await
+    }
+
+    /// So long from now; a limit that no clock reaches is as good as none.
+    fn after(&self, limit: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(limit).unwrap_or_else(|| now + FAR)
     }
 
     fn limit(&self, due: Instant) -> Limit {
@@ -37,7 +46,7 @@ impl Alarm {
 
 impl Timer for Alarm {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
+        self.sleep_until(self.after(duration))
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
@@ -100,6 +109,17 @@ mod tests {
             assert!(Pin::new(&mut given_up).poll(noop).is_pending());
             assert_eq!(alarm.within(limit, never()).await, None);
             assert!(begun.elapsed() >= limit && begun.elapsed() < LONG);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_limit_is_none() {
+        let alarm = Alarm::default();
+        let soon = alarm.sleep(SHORT);
+        assert_eq!(alarm.within(Duration::MAX, soon).await, Some(()));
+        tokio::select! {
+            () = alarm.sleep(Duration::MAX) => panic!("it does not go off"),
+            () = alarm.sleep(SHORT) => {}
         }
     }
 
