@@ -26,7 +26,7 @@ pub const TICKETS: NonZeroU32 = NonZeroU32::new(300).unwrap();
 pub const GUESSES: NonZeroU32 = NonZeroU32::new(300).unwrap();
 /// So many sources are counted apart; those that come beyond them are counted as one.
 const MAX_SOURCES: usize = 65_536;
-/// So many tokens are known to have been good, the ones last seen.
+/// So many tokens are known to have been good; what was not seen for a while makes room for others.
 const MAX_TOKENS: usize = 65_536;
 
 /// Where a request comes from: an extension that the server puts into it, from its own socket and

@@ -11,8 +11,8 @@ use quick_cache::sync::Cache;
 use crate::caller::VerifiedCaller;
 use crate::decide::LEEWAY;
 
-/// Tokens by their SHA-256, up to so many octets together; those that nobody used for longest go first, and
-/// of those that were used once the latest do not push out what is used again and again.
+/// Tokens by their SHA-256, up to so many octets together. What was not used for a while makes room, not
+/// strictly the oldest first; tokens that come once do not push out what is used again and again.
 ///
 /// INVARIANT: a digest stands for one text, so that nobody gets the claims of another's token,
 /// whatever the two have in common. The twin of an ECDSA token is another text with another entry,
