@@ -35,6 +35,12 @@ pub fn form(path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     post(path, "application/x-www-form-urlencoded", "", &encoded(fields))
 }
 
+/// A form to be posted with a bearer token, as octets.
+#[must_use]
+pub fn form_with_token(path: &str, token: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    post(path, "application/x-www-form-urlencoded", &authorization(token), &encoded(fields))
+}
+
 /// Fields as a form or a query has them.
 #[must_use]
 pub fn encoded(fields: &[(&str, &str)]) -> String {
@@ -44,15 +50,17 @@ pub fn encoded(fields: &[(&str, &str)]) -> String {
 /// A JSON document to be posted with a bearer token, as octets.
 #[must_use]
 pub fn json(path: &str, token: &str, document: &serde_json::Value) -> Vec<u8> {
-    let authorization = format!("authorization: Bearer {token}\r\n");
-    post(path, "application/json", &authorization, &document.to_string())
+    post(path, "application/json", &authorization(token), &document.to_string())
 }
 
 /// A GET with a bearer token, as octets.
 #[must_use]
 pub fn get(path: &str, token: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\r\n")
-        .into_bytes()
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{}\r\n", authorization(token)).into_bytes()
+}
+
+fn authorization(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
 }
 
 fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {

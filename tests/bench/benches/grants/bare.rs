@@ -18,7 +18,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use countersign_jwt::SigningKey;
 use countersign_types::wire::json_response;
-use http::{Response, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 
 /// Which grant's cryptography.
@@ -31,10 +32,12 @@ pub(crate) enum Of {
     Rotation,
     Introspection,
     Redemption,
+    Permission,
+    RptIntrospection,
 }
 
 impl Of {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Exchange,
         Self::Foreign,
         Self::Code,
@@ -42,6 +45,8 @@ impl Of {
         Self::Rotation,
         Self::Introspection,
         Self::Redemption,
+        Self::Permission,
+        Self::RptIntrospection,
     ];
 
     pub(crate) const fn path(self) -> &'static str {
@@ -53,6 +58,8 @@ impl Of {
             Self::Rotation => "/bare/rotation",
             Self::Introspection => "/bare/introspection",
             Self::Redemption => "/bare/redemption",
+            Self::Permission => "/bare/permission",
+            Self::RptIntrospection => "/bare/rpt-introspection",
         }
     }
 
@@ -64,6 +71,8 @@ impl Of {
             Self::Rotation => post(rotation),
             Self::Introspection => post(introspection),
             Self::Redemption => post(redemption),
+            Self::Permission => post(permission),
+            Self::RptIntrospection => post(rpt_introspection),
         }
     }
 }
@@ -225,6 +234,34 @@ async fn redemption(State(bare): State<Arc<Bare>>, body: Bytes) -> Response<Body
     let rpt = format!("AAAAAAAA{}", bare.handle::<32>());
     bare.hash(&rpt);
     answered(format!("{{\"access_token\":\"{rpt}\",\"token_type\":\"Bearer\",\"expires_in\":300}}"))
+}
+
+async fn permission(
+    State(bare): State<Arc<Bare>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    black_box(serde_json::from_slice::<Value>(&body).unwrap());
+    bare.hash(bearer_token(&headers));
+    black_box(bare.handle::<16>());
+    let ticket = bare.handle::<32>();
+    bare.hash(&ticket);
+    answered(format!("{{\"ticket\":\"{ticket}\"}}"))
+}
+
+async fn rpt_introspection(
+    State(bare): State<Arc<Bare>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let parameters = Parameters::of(&body);
+    bare.hash(bearer_token(&headers));
+    bare.hash(&parameters.token);
+    answered(bare.answer.get().unwrap().clone())
+}
+
+fn bearer_token(headers: &HeaderMap) -> &str {
+    headers[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap()
 }
 
 /// With the headers of every token response.

@@ -15,7 +15,9 @@
 //! | refresh | SHA-256 of the refresh token; signs both tokens as above | looks up token, grant and account, writes the grant's last use and waits until it is on the disk, renders the claims |
 //! | with rotation | the same without a client secret; 256 random bits and their SHA-256 | remembers the old token as used, then writes grant and successor, and waits for the disk after each |
 //! | introspection | SHA-256 of the secret; verifies the token's signature | checks the claims, asks whether token, grant, account or client have ended, renders the claims |
+//! | permission | SHA-256 of the PAT; 384 random bits and SHA-256 of 256 of them | looks up PAT and resource, checks what is asked for, keeps the ticket in memory |
 //! | RPT | SHA-256 of the ticket, twice (its key in the store, its challenge); verifies the claims token's signature; 256 random bits and their SHA-256 | spends the ticket, reads and checks the token, asks the policy, writes the RPT's record and waits until it is on the disk |
+//! | its introspection | SHA-256 of the PAT and of the RPT | looks up both, asks the policy again, renders the answer |
 //! | answer | the grant's octets, but for the fresh ones | an audit record |
 //!
 //! The primitives are those of aws-lc, with keys parsed beforehand. So what is left out of the bare
@@ -115,15 +117,17 @@ const GOAL: f64 = 0.85;
 type Measure = fn(&Bench, &str) -> f64;
 
 /// The rows, and which of them have the goal.
-const ROWS: [(&str, Measure, bool); 8] = [
+const ROWS: [(&str, Measure, bool); 10] = [
     ("token exchange", provider::token_exchange, true),
     ("exchange of another's", foreign::token_exchange, false),
     ("code redemption", provider::code_redemption, false),
     ("refresh", provider::refresh, false),
     ("refresh with rotation", provider::rotation, false),
     ("introspection", provider::introspection, false),
+    ("permission", tickets::permission, false),
     ("ticket to RPT", tickets::recent, true),
     ("ticket on disk to RPT", tickets::on_disk, false),
+    ("introspection of an RPT", tickets::introspection, false),
 ];
 
 fn main() {

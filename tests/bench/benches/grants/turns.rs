@@ -9,11 +9,17 @@ use countersign_bench_tests::{Effort, load, median, processor_time};
 use countersign_host::{Seams, server};
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_store::SqliteEngine;
+use countersign_store::engine::{RecordTable, Records as _};
 use serde_json::Value;
 
 use crate::CONNECTIONS;
 use crate::bare::{Endpoints, Of};
 use crate::servers;
+
+/// Octets of the log between checkpoints.
+const LOG: usize = 64 * 1024 * 1024;
+/// Octets of a large record.
+const LARGE: usize = 64 * 1024;
 
 /// Status and body.
 pub(crate) type Answer = (u16, Vec<u8>);
@@ -72,7 +78,13 @@ impl Bench {
         let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
         let endpoints = Endpoints::new(&key);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let provider = servers::sts(&key, engine("sts.db"), &seams);
+        let of_provider = engine("sts.db");
+        if effort == Effort::Measure {
+            for store in [&store, &of_provider] {
+                runtime.block_on(go_round_the_log(store));
+            }
+        }
+        let provider = servers::sts(&key, of_provider, &seams);
         let uma = servers::uma(&key, Arc::clone(&store) as _, &seams);
         Self {
             rounds: effort.of(25, 2),
@@ -164,6 +176,16 @@ pub(crate) fn member(body: &[u8], name: &str) -> String {
     let document: Value = serde_json::from_slice(body).unwrap();
     let value = document.get(name).and_then(Value::as_str);
     value.unwrap_or_else(|| panic!("no {name}: {document}")).to_owned()
+}
+
+/// Fills a store's log once: from then on it is written in place, as in a server that has run for a
+/// while. Before, every commit makes a file longer.
+async fn go_round_the_log(store: &SqliteEngine) {
+    for _ in 0..=LOG / LARGE {
+        let value = vec![0; LARGE];
+        store.put(RecordTable::Messages, b"large", value, None).await.unwrap();
+    }
+    store.remove(RecordTable::Messages, b"large").await.unwrap();
 }
 
 fn serve(runtime: &tokio::runtime::Runtime, router: Router) -> SocketAddr {
