@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{ConnectInfo, Extension, Request, State};
-use axum::middleware::map_request;
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use countersign_fetch::{Fetch, HttpFetch};
@@ -15,7 +14,6 @@ use countersign_host::server::{Bodies, Limits, Transport};
 use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::challenge::empty;
-use countersign_resource::limit::Source;
 use countersign_resource::{ResourceServer, StrictPath, TicketLimit, UmaLayer, server as uma};
 use countersign_store::sqlite::OpenError;
 use countersign_store::{Engine, SqliteEngine};
@@ -26,6 +24,7 @@ use crate::inbox::MOST_MAX_MESSAGE;
 use crate::kept::Kept;
 use crate::protect::{Audits, Protected, Protection, ProtectionError};
 use crate::site::Site;
+use crate::source::NoteSource;
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +76,9 @@ pub fn compose_with(
 
 /// A service behind its layer, to be served.
 pub(crate) fn composed(protected: Protected, listen: SocketAddr, transport: Transport) -> Composed {
-    let Protected { router, rules, server, limits } = protected;
+    let Protected { served, rules, server, limits } = protected;
     let mut composed =
-        Composed::new(router, listen, transport).with_limits(limits, Bodies::Streamed);
+        Composed::new(served, listen, transport).with_limits(limits, Bodies::Streamed);
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
@@ -172,18 +171,7 @@ pub fn app(server: &Arc<ResourceServer>, site: &Arc<Site>, limit: TicketLimit) -
         .route(site.metadata_path(), get(metadata).with_state(Arc::clone(server)))
         .fallback(get(content).post(content).delete(content).with_state(Arc::clone(site)))
         .layer(layer)
-        .layer(map_request(note_source))
-}
-
-/// Tells the UMA layer where a request comes from: the peer of the connection, whatever its headers
-/// say.
-pub(crate) async fn note_source(mut request: Request) -> Request {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let source = peer.map(|ConnectInfo(peer)| Source::from(peer.ip()));
-    if let Some(source) = source {
-        request.extensions_mut().insert(source);
-    }
-    request
+        .layer(NoteSource)
 }
 
 async fn metadata(State(server): State<Arc<ResourceServer>>) -> Response {

@@ -34,6 +34,8 @@ pub mod site;
 
 mod compose;
 mod kept;
+mod source;
 
 pub use compose::{ComposeError, app, check, compose, compose_with};
 pub use config::{Config, OwnContent, Serves, load};
+pub use source::{NoteSource, SourceNoted};

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server for one router.
+//! An HTTP/1.1 server for one router, or for another service that answers everything ([`Served`]).
 //!
 //! What a peer may take is bounded before any handler runs ([`Limits`]): time for the TLS
 //! handshake, for a request's head and body and for the peer to take an answer, size of head and
@@ -13,6 +13,7 @@ mod body;
 mod connection;
 mod framing;
 mod request;
+mod served;
 mod transport;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 
 use self::connection::Shared;
 pub use self::request::RequestId;
+pub use self::served::Served;
 pub use self::transport::{TlsConfig, Transport, TransportError, danger};
 use crate::reload::Reload;
 
@@ -80,9 +82,9 @@ impl Default for Limits {
     }
 }
 
-/// A router and how it is served.
+/// A router, or another service, and how it is served.
 pub struct Service {
-    router: Router,
+    served: Served,
     limits: Limits,
     reload: Reload,
     bodies: Bodies,
@@ -100,11 +102,11 @@ pub enum Bodies {
 }
 
 impl Service {
-    /// A router under the default limits, with the certificate that there is at the start.
+    /// It under the default limits, with the certificate that there is at the start.
     #[must_use]
-    pub fn new(router: Router) -> Self {
+    pub fn new(served: impl Into<Served>) -> Self {
         let (limits, reload) = (Limits::default(), Reload::never());
-        Self { router, limits, bodies: Bodies::Whole, reload }
+        Self { served: served.into(), limits, bodies: Bodies::Whole, reload }
     }
 
     /// Under other limits.
@@ -176,7 +178,7 @@ pub async fn serve(
     service: impl Into<Service>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let Service { router, limits, bodies, reload } = service.into();
+    let Service { served, limits, bodies, reload } = service.into();
     let address = listener.local_addr().map_err(ServeError::Listener)?;
     if transport.is_plain() {
         if !address.ip().is_loopback() {
@@ -189,7 +191,7 @@ pub async fn serve(
     tracing::info!(%address, "listening");
 
     let (stop, stopping) = watch::channel(false);
-    let shared = Arc::new(Shared::new(router, limits, bodies, transport.clone(), stopping));
+    let shared = Arc::new(Shared::new(served, limits, bodies, transport.clone(), stopping));
     let mut connections = JoinSet::new();
     tokio::select! {
         () = accept(&listener, &shared, &mut connections) => {}

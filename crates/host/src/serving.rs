@@ -13,7 +13,7 @@ use crate::config::{self, ConfigError};
 use crate::logging::LogConfig;
 use crate::reload::Reload;
 use crate::server::{
-    self, Bodies, Limits, ServeError, Service, TlsConfig, Transport, TransportError,
+    self, Bodies, Limits, ServeError, Served, Service, TlsConfig, Transport, TransportError,
 };
 
 /// Where a server keeps what it must not forget: the table `[store]`.
@@ -144,7 +144,7 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that is ready to serve: nothing is bound, nothing was sent.
 pub struct Composed {
-    router: Router,
+    served: Served,
     listen: SocketAddr,
     transport: Transport,
     tasks: Vec<Box<dyn FnOnce(Reload) -> Task + Send>>,
@@ -154,11 +154,11 @@ pub struct Composed {
 }
 
 impl Composed {
-    /// A server of these routes.
+    /// A server of these routes, or of another service.
     #[must_use]
-    pub fn new(router: Router, listen: SocketAddr, transport: Transport) -> Self {
+    pub fn new(served: impl Into<Served>, listen: SocketAddr, transport: Transport) -> Self {
         Self {
-            router,
+            served: served.into(),
             listen,
             transport,
             tasks: Vec::new(),
@@ -191,7 +191,7 @@ impl Composed {
     /// or records.
     #[must_use]
     pub fn within(mut self, outer: impl FnOnce(Router) -> Router) -> Self {
-        self.router = outer(self.router);
+        self.served = outer(self.served.into_router()).into();
         self
     }
 
@@ -208,9 +208,9 @@ impl Composed {
         self.listen
     }
 
-    /// The router, to be served by another server.
+    /// What is served, as a router to be served by another server.
     pub fn router(&self) -> Router {
-        self.router.clone()
+        self.served.clone().into_router()
     }
 
     /// Serves until `shutdown` is done.
@@ -226,7 +226,7 @@ impl Composed {
         for task in self.tasks {
             running.spawn(task(self.reload.clone()));
         }
-        let service = Service::new(self.router).with_limits(self.limits).with_bodies(self.bodies);
+        let service = Service::new(self.served).with_limits(self.limits).with_bodies(self.bodies);
         let service = service.with_reload(self.reload);
         // The tasks end when the set is dropped.
         server::serve(listener, self.transport, service, shutdown).await

@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::middleware::map_request;
 use countersign_cedar::PolicyFiles;
 use countersign_cedar::files::PolicyFileError;
 use countersign_fetch::Fetch;
 use countersign_host::Seams;
-use countersign_host::server::Limits;
+use countersign_host::server::{Limits, Served};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::identity_propagation::{self, Domains};
 use countersign_resource::policy::{self, AccessPolicy, Audited, CedarAccess};
@@ -24,8 +22,8 @@ use countersign_resource::{
 use countersign_types::{Issuer, Lifetime, ResourceIdentifier};
 use tower_layer::Layer as _;
 
-use crate::compose::note_source;
 use crate::kept::Kept;
+use crate::source::NoteSource;
 
 /// The longest request body unless configured otherwise, in octets.
 pub const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 30).unwrap();
@@ -116,7 +114,7 @@ pub enum ProtectionError {
 
 /// A protection that is ready: nothing was sent.
 pub(crate) struct Protected {
-    pub(crate) router: Router,
+    pub(crate) served: Served,
     /// The policy, to be read again.
     pub(crate) rules: Option<Arc<PolicyFiles>>,
     /// The UMA resource server, to register what it protects.
@@ -160,13 +158,13 @@ impl Protection {
         };
         let limits = ProxyLimits::default();
         let proxy = Proxy::new(self.service, &self.identifier, self.headers, limits);
-        let router = Router::new().fallback_service(layer.layer(proxy));
+        let served = Served::by(NoteSource.layer(layer.layer(proxy)));
         let mut limits = Limits::default();
         limits.body_size = self.max_body.get();
         // The proxy bounds how long its service may take; a body is bounded by its pauses.
         limits.handler = CONNECTION;
         limits.connection = CONNECTION;
-        Ok(Protected { router: router.layer(map_request(note_source)), rules, server, limits })
+        Ok(Protected { served, rules, server, limits })
     }
 }
 

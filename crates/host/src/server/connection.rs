@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use countersign_types::random;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,12 +20,12 @@ use super::alarm::Alarm;
 use super::framing::Framed;
 use super::request::{self, Caller, RequestId};
 use super::transport::Kind;
-use super::{Bodies, Limits, Transport};
+use super::{Bodies, Limits, Served, Transport};
 use crate::seams::SystemRandom;
 
 /// What all connections of a server share.
 pub(super) struct Shared {
-    router: Router,
+    served: Served,
     limits: Limits,
     bodies: Bodies,
     transport: Transport,
@@ -38,7 +37,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        router: Router,
+        served: Served,
         limits: Limits,
         bodies: Bodies,
         transport: Transport,
@@ -46,7 +45,7 @@ impl Shared {
     ) -> Self {
         let mut id_prefix = random::identifier(&SystemRandom);
         id_prefix.truncate(8);
-        Self { router, limits, bodies, transport, stopping, id_prefix, next_id: AtomicU64::new(1) }
+        Self { served, limits, bodies, transport, stopping, id_prefix, next_id: AtomicU64::new(1) }
     }
 
     pub(super) const fn limits(&self) -> &Limits {
@@ -87,8 +86,8 @@ where
 {
     let (limits, alarm) = (&shared.limits, Alarm::default());
     let service = service_fn(async |request| {
-        let (caller, router) = (Caller { peer, id: shared.request_id() }, shared.router.clone());
-        let answer = request::answer(request, caller, router, limits, shared.bodies, &alarm);
+        let (caller, served) = (Caller { peer, id: shared.request_id() }, &shared.served);
+        let answer = request::answer(request, caller, served, limits, shared.bodies, &alarm);
         Ok::<_, Infallible>(answer.await)
     });
     let connection = http1::Builder::new()

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use countersign_types::Wire;
@@ -15,12 +14,11 @@ use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tower_service::Service as _;
 use tracing::Instrument as _;
 
 use super::alarm::Alarm;
 use super::body::Paced;
-use super::{Bodies, Limits};
+use super::{Bodies, Limits, Served};
 
 /// Names one request in the log: an extension of the request, and `x-request-id` of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +57,7 @@ pub(super) struct Caller {
 pub(super) async fn answer(
     request: Request<Incoming>,
     caller: Caller,
-    router: Router,
+    served: &Served,
     limits: &Limits,
     bodies: Bodies,
     alarm: &Alarm,
@@ -70,7 +68,7 @@ pub(super) async fn answer(
     let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let mut response = async {
         let response = match body_of(request, limits, bodies, alarm).await {
-            Ok(request) => handle(request, caller, router, limits, alarm).await,
+            Ok(request) => handle(request, caller, served, limits, alarm).await,
             Err(wire) => closing(refuse(&wire)),
         };
         tracing::debug!(status = response.status().as_u16(), "answered");
@@ -133,15 +131,15 @@ const BROKEN: Wire = Wire::new(
 async fn handle(
     mut request: Request<Body>,
     caller: Caller,
-    mut router: Router,
+    served: &Served,
     limits: &Limits,
     alarm: &Alarm,
 ) -> Response<Body> {
     request.extensions_mut().insert(caller.id);
     request.extensions_mut().insert(ConnectInfo(caller.peer));
-    let handling = pin!(async move { router.call(request).await });
+    let handling = pin!(served.answer(request));
     match alarm.within(limits.handler, Guarded(handling)).await {
-        Some(Some(Ok(response))) => response,
+        Some(Some(response)) => response,
         // The hook of `logging` has said where.
         Some(None) => refuse(&Wire::server_error()),
         None => {

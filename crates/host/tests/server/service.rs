@@ -1,9 +1,17 @@
 //! What happens around a handler: panics, request ids, the end of the server.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
+use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
-use countersign_host::server::{self, Limits, RequestId, ServeError, danger};
+use bytes::Bytes;
+use countersign_host::server::{self, Limits, RequestId, ServeError, Served, Service, danger};
+use http::{Request, Response};
+use http_body_util::Full;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::peer::{Server, read_to_end, router};
@@ -46,6 +54,40 @@ async fn a_handler_and_its_peer_see_the_same_request_id() {
         seen.push(body.to_owned());
     }
     assert_ne!(seen.first(), seen.last());
+}
+
+/// Answers with the path; `/panic` is one.
+#[derive(Clone)]
+struct Paths;
+
+impl tower_service::Service<Request<Body>> for Paths {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        assert_ne!(path, "/panic");
+        ready(Ok(Response::new(Full::from(path))))
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_routes_is_served_as_a_router_is() {
+    let router = Router::new().route("/route", axum::routing::get(async || "here"));
+    let both = router.merge(Served::by(Paths).into_router());
+    for service in [Service::new(Served::by(Paths)), Service::new(both)] {
+        let server = Server::serve(danger::plain_http(), service);
+        let answer = server.exchange(&format!("GET /a/b {CLOSE}")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("/a/b"), "{answer}");
+        assert!(answer.contains("x-request-id: "), "{answer}");
+        let answer = server.exchange(&format!("GET /panic {CLOSE}")).await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    }
 }
 
 #[tokio::test]
