@@ -124,10 +124,11 @@ impl Committer {
         let known = &self.memory.known;
         let row = match stands {
             Some(Stands::Row(row)) => Some(row),
-            Some(Stands::Value(value)) => {
+            // What is known of a journalled record may be of an earlier one, which the journal hid.
+            Some(Stands::Value(value)) if table != JOURNALLED => {
                 known.expires(table, key).map(|expires| Row { value, expires })
             }
-            None => None,
+            Some(Stands::Value(_)) | None => None,
         };
         if let Some(row) = row {
             return known.put(table, key, row);

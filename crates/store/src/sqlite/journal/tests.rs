@@ -201,6 +201,28 @@ proptest! {
     }
 }
 
+/// An earlier record, which was read from the table, says nothing of one that was put since and then
+/// replaced.
+#[tokio::test]
+async fn a_replaced_record_lasts_as_long_as_it_was_put_for() {
+    use Operation::*;
+    let filling = Put { keys: 0..3, value: 0, expires: None };
+    let operations = vec![
+        Put { keys: 5..6, value: 6, expires: Some(0) },
+        // There is room for nine: at the next commit the oldest are in the table.
+        filling.clone(),
+        filling.clone(),
+        filling.clone(),
+        filling,
+        Advance(14),
+        Get { key: 5 },
+        Put { keys: 5..6, value: 0, expires: None },
+        Replace { key: 5, value: 249 },
+        Get { key: 5 },
+    ];
+    compare(operations, 1500).await.unwrap();
+}
+
 /// Whoever reads while records move to the table, and are changed there, misses none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_acknowledged_record_is_found_at_any_moment() {
