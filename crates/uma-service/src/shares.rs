@@ -2,16 +2,18 @@
 //!
 //! Shares are durable, and in memory where policy finds them ([`Policy::shares`]). A change is on the
 //! disk before it is in memory, and in memory before it is acknowledged; so it counts from the next use
-//! of any token on. Changes come one after the other, and each runs to its end whether its caller waits
+//! of any token on. Changes of one owner come one after the other, and each runs to its end whether its caller waits
 //! for it or not: memory never shows another state than a restart would.
 //!
 //! [`Policy::shares`]: countersign_uma::Policy::shares
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_store::{Shares as KeptShares, StoreError};
 use countersign_types::Timestamp;
-use countersign_uma::policy::shares::{MAX_ALIKE, ShareId, Terms, What};
+use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Terms, What, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Policy, Protection};
@@ -47,7 +49,8 @@ impl Uma {
     pub async fn shares(&self, protection: &Protection) -> Result<Vec<Share>, ShareError> {
         let now = self.seams.clock.now();
         self.owner_shares.load(protection, now).await?;
-        Ok(self.owner_shares.read()?.list(protection, now))
+        let live = self.owner_shares.read()?.live(protection, now);
+        Ok(in_order(&live))
     }
 
     /// The owner shares something more, from the next use of any token on. Whoever calls this has made
@@ -138,13 +141,26 @@ pub(crate) struct OwnerShares {
     kept: KeptShares<Share>,
     policy: Arc<dyn Policy>,
     limit: usize,
-    /// Held while what is kept and what is in memory may differ.
-    changing: tokio::sync::Mutex<()>,
+    /// Held while what is kept of an owner and what is in memory may differ: an owner has always the
+    /// same of these, and shares it with few others.
+    changing: [tokio::sync::Mutex<()>; LOCKS],
+    chooser: RandomState,
 }
+
+/// So many owners are waited for apart.
+const LOCKS: usize = 64;
 
 impl OwnerShares {
     pub(crate) fn new(kept: KeptShares<Share>, policy: Arc<dyn Policy>, limit: usize) -> Self {
-        Self { kept, policy, limit, changing: tokio::sync::Mutex::new(()) }
+        let changing = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
+        Self { kept, policy, limit, changing, chooser: RandomState::new() }
+    }
+
+    async fn changing(&self, protection: &Protection) -> tokio::sync::MutexGuard<'_, ()> {
+        let [first, ..] = &self.changing;
+        let number = self.chooser.hash_one(protection) % LOCKS as u64;
+        let chosen = usize::try_from(number).ok().and_then(|n| self.changing.get(n));
+        chosen.unwrap_or(first).lock().await
     }
 
     fn in_memory(&self) -> Result<&RwLock<Shares>, ShareError> {
@@ -166,7 +182,7 @@ impl OwnerShares {
         }
         // Boxed: once an owner's shares are read, no request carries the state of that along.
         Box::pin(async {
-            let _changing = self.changing.lock().await;
+            let _changing = self.changing(protection).await;
             self.load_alone(protection, now).await
         })
         .await
@@ -178,7 +194,17 @@ impl OwnerShares {
             return Ok(());
         }
         let shares = self.kept.list(&registrant(protection), now).await?;
-        self.write()?.load(protection.clone(), shares);
+        // Before the lock, for which every request waits; and dropped after it.
+        let shares: Indexed = shares.into_iter().collect();
+        let before = self.write()?.load(protection.clone(), shares);
+        drop(before);
+        Ok(())
+    }
+
+    fn forget(&self, protection: &Protection) -> Result<(), ShareError> {
+        let shares = self.write()?.unload(protection);
+        // Without the lock: it may take a while.
+        drop(shares);
         Ok(())
     }
 
@@ -188,7 +214,7 @@ impl OwnerShares {
         share: Share,
         now: Timestamp,
     ) -> Result<Share, ShareError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(protection).await;
         self.load_alone(protection, now).await?;
         {
             let mut shares = self.write()?;
@@ -203,7 +229,7 @@ impl OwnerShares {
         let kept = self.kept.insert(&registrant, share.id.as_str(), &share, until).await;
         if let Err(error) = kept {
             // Perhaps it is there: whoever needs to know reads again.
-            self.write()?.unload(protection);
+            self.forget(protection)?;
             return Err(error.into());
         }
         self.write()?.put(protection, share.clone());
@@ -217,12 +243,12 @@ impl OwnerShares {
         resource: &ResourceId,
         now: Timestamp,
     ) -> Result<(), ShareError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(protection).await;
         self.load_alone(protection, now).await?;
         let ids = self.read()?.of_resource(protection, resource);
         for id in ids {
             if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
-                self.write()?.unload(protection);
+                self.forget(protection)?;
                 return Err(error.into());
             }
             self.write()?.remove(protection, &id);
@@ -237,12 +263,12 @@ impl OwnerShares {
         by: &str,
         now: Timestamp,
     ) -> Result<Option<Share>, ShareError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.changing(protection).await;
         self.load_alone(protection, now).await?;
         let found = self.read()?.find(protection, id, now).cloned();
         let Some(share) = found else { return Ok(None) };
         if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
-            self.write()?.unload(protection);
+            self.forget(protection)?;
             return Err(error.into());
         }
         self.write()?.remove(protection, id);

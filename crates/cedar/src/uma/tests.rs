@@ -4,7 +4,7 @@ mod slices;
 
 use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
 use countersign_uma::policy::rules::Rule;
-use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who};
+use countersign_uma::policy::shares::{Effect, Indexed, MailDomain, ShareId, Terms, What, Who};
 use countersign_uma::policy::{Decision, Share};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::{ResourceDescription, ResourceId};
@@ -41,7 +41,7 @@ fn configured(text: &str, configured: Value) -> CedarUma {
     let configured: Vec<Rule> = serde_json::from_value(configured).unwrap();
     let policy = CedarUma::new(files, ConfiguredRules::new().with(bob(), configured)).unwrap();
     for other in [bob(), protection("carol", "rs"), protection("bob", "rs2")] {
-        policy.shares.write().unwrap().load(other, []);
+        drop(policy.shares.write().unwrap().load(other, Indexed::default()));
     }
     policy
 }
@@ -143,7 +143,7 @@ fn share(policy: &CedarUma, shared: impl IntoIterator<Item = Terms>) {
         since: at(0),
         by: "bob".to_owned(),
     });
-    policy.shares.write().unwrap().load(bob(), shares);
+    drop(policy.shares.write().unwrap().load(bob(), shares.collect()));
 }
 
 fn shared(terms: impl IntoIterator<Item = Terms>) -> CedarUma {

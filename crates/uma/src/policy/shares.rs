@@ -18,7 +18,7 @@ use countersign_types::random::{self, Random};
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use self::index::{MAX_ALIKE, Shares};
+pub use self::index::{Indexed, MAX_ALIKE, Shares, in_order};
 use crate::person::Person;
 use crate::resource::ResourceId;
 

@@ -161,7 +161,7 @@ proptest! {
         let others = others.into_iter().enumerate().map(|(number, terms)| Share {
             id: ShareId::parse(&format!("o{number}")).unwrap(), terms, since: at(0), by: String::new(),
         });
-        policy.shares.write().unwrap().load(protection("carol", "rs"), others);
+        drop(policy.shares.write().unwrap().load(protection("carol", "rs"), others.collect()));
         let mut claims = serde_json::Map::new();
         claims.extend(team.map(|team| ("team".to_owned(), json!([team]))));
         let person = Person { present, claims, ..person(&format!("{name}@{name}.example"), json!({})) };

@@ -23,6 +23,27 @@ pub const MAX_ALIKE: usize = 64;
 #[derive(Debug, Default)]
 pub struct Shares(HashMap<Protection, Owned>);
 
+/// The shares of one owner at one resource server, ready to be [loaded](Shares::load). There may be
+/// many, and to make them ready takes time in which nobody has to wait.
+#[derive(Debug, Default)]
+pub struct Indexed(Owned);
+
+impl FromIterator<Share> for Indexed {
+    fn from_iter<I: IntoIterator<Item = Share>>(shares: I) -> Self {
+        let mut owned = Owned::default();
+        shares.into_iter().for_each(|share| owned.put(share));
+        Self(owned)
+    }
+}
+
+/// Shares in the order in which they were made.
+#[must_use]
+pub fn in_order(shares: &[Arc<Share>]) -> Vec<Share> {
+    let mut shares: Vec<Share> = shares.iter().map(|share| Share::clone(share)).collect();
+    shares.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+    shares
+}
+
 /// One owner's shares at one resource server.
 #[derive(Debug, Default)]
 struct Owned {
@@ -230,18 +251,15 @@ impl Shares {
         self.0.contains_key(protection)
     }
 
-    /// Has these shares of an owner, and no others.
-    pub fn load(&mut self, protection: Protection, shares: impl IntoIterator<Item = Share>) {
-        let mut owned = Owned::default();
-        for share in shares {
-            owned.put(share);
-        }
-        self.0.insert(protection, owned);
+    /// Has these shares of an owner, and no others. Gives those that were here: to drop them takes
+    /// time, too.
+    pub fn load(&mut self, protection: Protection, shares: Indexed) -> Option<Indexed> {
+        self.0.insert(protection, shares.0).map(Indexed)
     }
 
-    /// Forgets an owner's shares, until they are loaded again.
-    pub fn unload(&mut self, protection: &Protection) {
-        self.0.remove(protection);
+    /// Forgets an owner's shares, until they are loaded again, and gives them.
+    pub fn unload(&mut self, protection: &Protection) -> Option<Indexed> {
+        self.0.remove(protection).map(Indexed)
     }
 
     /// One more share of an owner whose shares are here.
@@ -277,11 +295,15 @@ impl Shares {
     /// An owner's shares that are not over, in the order in which they were made.
     #[must_use]
     pub fn list(&self, protection: &Protection, now: Timestamp) -> Vec<Share> {
+        in_order(&self.live(protection, now))
+    }
+
+    /// The same in no order, to be put [in order](in_order) where nobody waits for them.
+    #[must_use]
+    pub fn live(&self, protection: &Protection, now: Timestamp) -> Vec<Arc<Share>> {
         let owned = self.0.get(protection).into_iter();
         let live = owned.flat_map(|owned| owned.all.values()).filter(|s| s.terms.is_live(now));
-        let mut shares: Vec<Share> = live.map(|share| Share::clone(share)).collect();
-        shares.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
-        shares
+        live.cloned().collect()
     }
 
     /// The shares of one resource, those that are over among them.

@@ -46,7 +46,7 @@ fn group(claim: &str, value: &str, of: &str) -> Who {
 
 fn of(shares: impl IntoIterator<Item = Share>) -> Shares {
     let mut all = Shares::new();
-    all.load(bob(), shares);
+    assert!(all.load(bob(), shares.into_iter().collect()).is_none());
     all
 }
 
