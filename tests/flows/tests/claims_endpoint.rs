@@ -3,35 +3,39 @@
 
 use countersign_testkit::{Deployment, Party, keys, names};
 use serde_json::{Value, json};
+use toml::Table;
 
 use crate::bed::{Bed, Credentials, Form, Reply, bearer, challenge_of, claims_of, sign};
 
 /// Alice's application shows its tokens there, and may name Alice, and Dave, whose address nobody verified.
+pub(crate) fn claims_provider(config: &mut Table) {
+    let client = config["clients"][0].as_table_mut().unwrap();
+    client["grants"].as_array_mut().unwrap().push("client_credentials".into());
+    let people = json!({ "addresses": [names::ALICE, "dave@alice.example"] });
+    let exchange = client["exchange"].as_table_mut().unwrap();
+    exchange.insert("claims_endpoint".to_owned(), true.into());
+    exchange.insert("people".to_owned(), toml::Value::try_from(people).unwrap());
+}
+
 async fn start(present: bool) -> Bed {
-    let deployment = Deployment::builder()
-        .with(Party::Sts, |config| {
-            let client = config["clients"][0].as_table_mut().unwrap();
-            client["grants"].as_array_mut().unwrap().push("client_credentials".into());
-            let people = json!({ "addresses": [names::ALICE, "dave@alice.example"] });
-            let exchange = client["exchange"].as_table_mut().unwrap();
-            exchange.insert("claims_endpoint".to_owned(), true.into());
-            exchange.insert("people".to_owned(), toml::Value::try_from(people).unwrap());
-        })
-        .with(Party::UmaServer, move |config| {
+    let deployment = Deployment::builder().with(Party::Sts, claims_provider).with(
+        Party::UmaServer,
+        move |config| {
             let rule = config["resource_servers"][0]["policy"][0].as_table_mut().unwrap();
             rule.insert("present".to_owned(), present.into());
-        });
+        },
+    );
     Bed::of(deployment.start().await)
 }
 
 /// Branch A: what Alice's sign-in gave the application.
-async fn of_alice(bed: &Bed) -> String {
+pub(crate) async fn of_alice(bed: &Bed) -> String {
     let code = crate::sts::code(bed, "alice").await;
     crate::sts::redeem(bed, &code).await.member("access_token")
 }
 
 /// Branch B: what the application has of its own.
-async fn of_agent(bed: &Bed) -> String {
+pub(crate) async fn of_agent(bed: &Bed) -> String {
     let params = [("grant_type", "client_credentials"), ("scope", "claims-provider")];
     let form = Form::new(&params, Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET));
     let reply = bed.post(&bed.sts("token_endpoint").await, &form).await;
@@ -40,7 +44,7 @@ async fn of_agent(bed: &Bed) -> String {
 }
 
 /// Asks for a claims token for a ticket, about an address if it is not empty.
-async fn ask(bed: &Bed, token: &str, ticket: &str, address: &str) -> Reply {
+pub(crate) async fn ask(bed: &Bed, token: &str, ticket: &str, address: &str) -> Reply {
     let challenge = challenge_of(ticket);
     let params =
         [("audience", names::UMA), ("resource", names::RS), ("ticket_challenge", &challenge)];

@@ -23,7 +23,7 @@
 //! | `url_clients.rs` | clients without a registration (A7, A16, N6), at both authorization servers |
 //! | `example_files.rs` | the example files of the three programs, as one deployment |
 //! | `token_confusion.rs`, `token_confusion/` | X-3: every token at every place that takes one |
-//! | `metadata.rs` | X-1 |
+//! | `metadata.rs`, `one_deployment.rs` | X-1 |
 //! | `skew.rs` | X-5 |
 //! | `vectors.rs` | X-4 |
 
@@ -49,6 +49,7 @@ mod identity_propagation;
 mod inbox;
 mod log;
 mod metadata;
+mod one_deployment;
 mod owner;
 mod protected_service;
 mod protection_api;

@@ -10,7 +10,7 @@ use toml::Table;
 use crate::bed::{Bed, Credentials, Form, Reply, claims_of, sign};
 use crate::browser::{Browser, attribute, param};
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const DASHBOARD: &str = "https://dashboard.alice.example/cb";
 const LIBRARY: &str = "https://one.example";
@@ -60,20 +60,24 @@ const AT_UNIVERSITY: &str = r#"
     scopes = ["openid", "email"]
 "#;
 
+/// Alice's provider is a broker as well.
+pub(crate) fn broker(config: &mut Table) {
+    let mut more: Table = BROKER.parse().unwrap();
+    let clients = more["clients"].as_array_mut().unwrap().remove(0);
+    config["clients"].as_array_mut().unwrap().push(clients);
+    more.remove("clients");
+    config.extend(more);
+}
+
+/// The university's provider knows it.
+pub(crate) fn university(config: &mut Table) {
+    let client: Table = AT_UNIVERSITY.parse().unwrap();
+    config["clients"].as_array_mut().unwrap().push(client.into());
+}
+
 async fn start() -> Bed {
     let deployment = Deployment::builder().with_university();
-    let deployment = deployment
-        .with(Party::Sts, |config| {
-            let mut more: Table = BROKER.parse().unwrap();
-            let clients = more["clients"].as_array_mut().unwrap().remove(0);
-            config["clients"].as_array_mut().unwrap().push(clients);
-            more.remove("clients");
-            config.extend(more);
-        })
-        .with(Party::University, |config| {
-            let client: Table = AT_UNIVERSITY.parse().unwrap();
-            config["clients"].as_array_mut().unwrap().push(client.into());
-        });
+    let deployment = deployment.with(Party::Sts, broker).with(Party::University, university);
     let bed = Bed::of(deployment.start().await);
     bed.deployment.web().publish(
         &format!("{LIBRARY}/.well-known/openid-configuration"),
@@ -118,7 +122,7 @@ async fn at_university(browser: &Browser, url: &str, username: &str) -> String {
 }
 
 /// Signs in through the university: the answer to the dashboard.
-async fn through_university(browser: &Browser, username: &str, more: &str) -> Reply {
+pub(crate) async fn through_university(browser: &Browser, username: &str, more: &str) -> Reply {
     let page = authorize(browser, more).await;
     let url = chosen(browser, &page, "university").await;
     let callback = at_university(browser, &url, username).await;
@@ -154,7 +158,7 @@ async fn token(bed: &Bed, params: &[(&str, &str)]) -> Reply {
     bed.post(&bed.sts("token_endpoint").await, &form).await
 }
 
-async fn redeem(bed: &Bed, answer: &Reply, verifier: &str) -> Reply {
+pub(crate) async fn redeem(bed: &Bed, answer: &Reply, verifier: &str) -> Reply {
     let code = answer.answered("code");
     assert!(code.is_some(), "{answer:?}");
     let code = code.unwrap();
@@ -171,7 +175,7 @@ async fn refresh(bed: &Bed, refresh_token: &str) -> Reply {
     token(bed, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
 }
 
-async fn user_info(bed: &Bed, access_token: &str) -> Reply {
+pub(crate) async fn user_info(bed: &Bed, access_token: &str) -> Reply {
     let authorization = format!("Bearer {access_token}");
     let url = format!("{}/userinfo", names::STS);
     bed.get(&url, &[("authorization", authorization.as_str())]).await

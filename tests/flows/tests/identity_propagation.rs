@@ -14,7 +14,7 @@ use countersign_host::server::{Transport, serve};
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
 use countersign_resource::{IdentityPropagation, Mode, ProtectLayer, Routes, VerifiedCaller};
-use countersign_testkit::{Party, keys, names};
+use countersign_testkit::{Deployment, Party, keys, names};
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, ResourceIdentifier};
 use http::StatusCode;
@@ -43,6 +43,15 @@ pub(crate) async fn with_letters_in(
     mode: impl FnOnce(IdentityPropagation, &Seams) -> Mode,
 ) -> Acting {
     let mut deployment = deployment().with_host(LETTERS_HOST).start().await;
+    serve_letters(&mut deployment, mode);
+    Acting::of(deployment)
+}
+
+/// Serves the relying party at the place that the deployment has for it.
+pub(crate) fn serve_letters(
+    deployment: &mut Deployment,
+    mode: impl FnOnce(IdentityPropagation, &Seams) -> Mode,
+) {
     let clock = deployment.seams().clock;
     let party = IdentityPropagation::new(
         ResourceIdentifier::parse(LETTERS).unwrap(),
@@ -64,7 +73,6 @@ pub(crate) async fn with_letters_in(
     let transport = Transport::tls(&tls).unwrap();
     // Ends with the runtime of the test.
     tokio::spawn(serve(listener, transport, api, std::future::pending()));
-    Acting::of(deployment)
 }
 
 /// As the drawing has it, then in the strict form: 200 and 201 in each.

@@ -11,7 +11,7 @@ use crate::browser::attribute;
 use crate::uma_wide_ecosystem::scene::{ASKING, Branch, Scene};
 
 /// The documents of an issuer, by its well-known names.
-async fn published(bed: &Bed, issuer: &str, documents: &[&str]) -> Map<String, Value> {
+pub(crate) async fn published(bed: &Bed, issuer: &str, documents: &[&str]) -> Map<String, Value> {
     let mut first: Option<Map<String, Value>> = None;
     for name in documents {
         let reply = bed.get(&format!("{issuer}/.well-known/{name}"), &[]).await;
@@ -27,7 +27,7 @@ async fn published(bed: &Bed, issuer: &str, documents: &[&str]) -> Map<String, V
 }
 
 /// Every endpoint is there: it answers, and not that there is nothing of its name.
-async fn answers(bed: &Bed, document: &Map<String, Value>, least: usize) {
+pub(crate) async fn answers(bed: &Bed, document: &Map<String, Value>, least: usize) {
     let endpoints =
         document.iter().filter(|(name, _)| name.ends_with("_endpoint") || *name == "jwks_uri");
     let mut count = 0;
