@@ -137,6 +137,13 @@ impl Acting {
         proof: Option<&str>,
         changes: &[(&str, &str)],
     ) -> Reply {
+        let mut form = self.form(changes);
+        form.proof = proof.map(str::to_owned);
+        self.bed.post(&self.bed.sts("token_endpoint").await, &form).await
+    }
+
+    /// The form of that exchange.
+    pub(crate) fn form(&self, changes: &[(&str, &str)]) -> Form {
         let mut form = Form::new(&[], Credentials::None);
         for (name, value) in [
             ("grant_type", TOKEN_EXCHANGE),
@@ -156,8 +163,7 @@ impl Acting {
         for (name, value) in changes.iter().filter(|(_, value)| !value.is_empty()) {
             form.add(name, value);
         }
-        form.proof = proof.map(str::to_owned);
-        self.bed.post(&self.bed.sts("token_endpoint").await, &form).await
+        form
     }
 
     /// An identity token for [`LETTERS`], in earnest.

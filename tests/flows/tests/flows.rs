@@ -49,6 +49,7 @@ mod identity_propagation;
 mod inbox;
 mod log;
 mod metadata;
+mod near;
 mod one_deployment;
 mod owner;
 mod protected_service;

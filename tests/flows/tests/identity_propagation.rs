@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::acting::{
     API, Acting, CLIENT, LETTERS, LETTERS_HOST, NEXT, THIRD, chain, deployment, document, signed,
 };
-use crate::bed::{ACCESS_TOKEN, Reply, bearer, check_not_stored, claims_of};
+use crate::bed::{ACCESS_TOKEN, Credentials, Reply, bearer, check_not_stored, claims_of};
 
 #[track_caller]
 fn check(name: &str, reply: &Reply, status: u16, error: &str) {
@@ -191,6 +191,14 @@ async fn f004_6_two_ways_to_authenticate() {
     let acting = Acting::start().await;
     let change = [("client_id", CLIENT), ("client_secret", names::RQP_SECRET)];
     check("F004-6 in the form", &acting.exchange(&change).await, 400, "invalid_request");
+    // Its own name in the header, as RFC 6749 §2.3.1 has it, and that of a client with a secret.
+    let own = "https%3A%2F%2Ftwo.example%2Fclient";
+    for id in [own, names::RQP_CLIENT] {
+        let mut form = acting.form(&[]);
+        form.credentials = Credentials::Basic(id, names::RQP_SECRET);
+        let reply = acting.bed.post(&acting.bed.sts("token_endpoint").await, &form).await;
+        check("F004-6 in the header", &reply, 400, "invalid_request");
+    }
     let reply = acting.exchange(&[("client_id", names::RQP_CLIENT)]).await;
     check("another client_id", &reply, 401, "invalid_client");
 }

@@ -1,6 +1,6 @@
 //! The protection API: PROT-1 to PROT-8.
 
-use countersign_testkit::names;
+use countersign_testkit::{Deployment, names};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -28,6 +28,18 @@ async fn register(bed: &Bed, pat: &str, name: &str, scopes: &[&str]) -> String {
 
 async fn bob(bed: &Bed) -> String {
     bed.pat(names::RS_CLIENT, names::RS_SECRET).await
+}
+
+/// A PAT of the resource server's at another authorization server, where it is good.
+async fn bob_elsewhere(bed: &Bed) -> String {
+    let at = format!("{}/.well-known/uma2-configuration", names::EVIL_UMA);
+    let metadata = bed.get(&at, &[]).await;
+    let params = [("grant_type", "client_credentials"), ("scope", "uma_protection")];
+    let form = Form::new(&params, Credentials::Basic(names::RS_CLIENT, names::RS_SECRET));
+    let pat = bed.post(&metadata.member("token_endpoint"), &form).await.member("access_token");
+    let listed = bed.json(Method::GET, &metadata.member(REGISTRATION), &pat, &Value::Null).await;
+    check("at home", &listed, 200, "");
+    pat
 }
 
 /// The resource server of another owner at the same authorization server.
@@ -79,8 +91,10 @@ async fn prot_1_register_read_replace_list_delete() {
 
 #[tokio::test]
 async fn prot_2_who_may_use_the_protection_api() {
-    let bed = Bed::start().await;
+    let builder = Deployment::builder().with_hostile_domain();
+    let bed = Bed::of(builder.start().await);
     let (pat, rpt) = (bob(&bed).await, bed.rpt().await);
+    let of_another_server = bob_elsewhere(&bed).await;
     for endpoint in [REGISTRATION, PERMISSION, INTROSPECTION] {
         let url = bed.uma(endpoint).await;
         let none = bed.request(Method::POST, &url, &[], "").await;
@@ -88,9 +102,13 @@ async fn prot_2_who_may_use_the_protection_api() {
         let challenge = none.header("www-authenticate");
         assert!(challenge.starts_with("Bearer") && !challenge.contains("error"), "{challenge}");
 
-        let foreign = bed.json(Method::POST, &url, "bm90LW91ci1wYXQ", &json!({})).await;
-        check(&format!("PROT-2 foreign PAT, {endpoint}"), &foreign, 401, "invalid_token");
-        assert!(foreign.header("www-authenticate").contains("error=\"invalid_token\""));
+        for (name, foreign) in
+            [("another server's PAT", of_another_server.as_str()), ("no PAT", "bm90LW91ci1wYXQ")]
+        {
+            let foreign = bed.json(Method::POST, &url, foreign, &json!({})).await;
+            check(&format!("PROT-2 {name}, {endpoint}"), &foreign, 401, "invalid_token");
+            assert!(foreign.header("www-authenticate").contains("error=\"invalid_token\""));
+        }
 
         let ordinary = bed.json(Method::POST, &url, &rpt, &json!({})).await;
         check(

@@ -17,7 +17,8 @@ use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::{HeaderName, HeaderValue, Method, Response};
 use serde_json::json;
 
-use crate::strangers::{CLIENT, Strangers};
+use crate::acting::signed;
+use crate::strangers::{CLIENT, OTHER_CLIENT, Strangers};
 
 struct World {
     deployment: Deployment,
@@ -119,6 +120,7 @@ async fn party_1_to_5_and_8_everybody_else_is_turned_away() {
     for (name, typ, key) in [
         ("a claims token", "uma-claims+jwt", &world.strangers.sts),
         ("an access token", "at+jwt", &world.strangers.sts),
+        ("an ID token", "JWT", &world.strangers.sts),
         ("one the client made itself", "identity-propagation+jwt", &world.strangers.client),
     ] {
         let token = sign(typ, key, &world.strangers.identity(&json!({}))).unwrap();
@@ -132,14 +134,37 @@ async fn party_1_to_5_and_8_everybody_else_is_turned_away() {
         ("a client assertion", "client-authentication+jwt", json!({})),
         ("for another", "client-proof+jwt", json!({"aud": names::EVIL_RS})),
         ("of another token", "client-proof+jwt", json!({"ath": Digest::of(b"x").to_base64url()})),
-        ("of another client", "client-proof+jwt", json!({"iss": names::STS, "sub": names::STS})),
+        ("of no token", "client-proof+jwt", json!({"ath": null})),
+        ("in another name", "client-proof+jwt", json!({"iss": names::STS, "sub": names::STS})),
     ] {
         let proof = world.strangers.proof(typ, &token, &changes);
         World::refused(name, &world.call(Method::GET, &token, &proof).await, invalid);
     }
+    let untyped = (None, world.strangers.proved(&token, &json!({})));
+    let proof = signed(&world.strangers.client, &untyped);
+    World::refused("without a type", &world.call(Method::GET, &token, &proof).await, invalid);
     let proof = world.strangers.proof("client-proof+jwt", &token, &json!({}));
     assert_eq!(world.call(Method::GET, &token, &proof).await.status(), 200);
     World::refused("shown again", &world.call(Method::GET, &token, &proof).await, invalid);
+}
+
+/// The thief is a client in good order: with a token of its own, the same proof gets it in.
+#[tokio::test(flavor = "multi_thread")]
+async fn party_5_a_stolen_identity_token_with_the_thiefs_own_proof() {
+    let world = World::start().await;
+    let stolen = world.strangers.token(&json!({}));
+    let proof = world.strangers.others_proof(&stolen);
+    World::refused(
+        "stolen",
+        &world.call(Method::GET, &stolen, &proof).await,
+        Some("invalid_token"),
+    );
+    let own = json!({"client_id": OTHER_CLIENT, "act": {"sub": OTHER_CLIENT}});
+    let own = world.strangers.token(&own);
+    let proof = world.strangers.others_proof(&own);
+    let response = world.call(Method::GET, &own, &proof).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.body(), "alice@one.example through https://three.example/client");
 }
 
 /// OpenID Registration §2: a key of an algorithm that the client has not bound itself to proves nothing

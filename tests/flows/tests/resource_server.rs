@@ -1,6 +1,6 @@
 //! The resource server: RS-1 to RS-6.
 
-use countersign_testkit::{Party, names};
+use countersign_testkit::{Deployment, Party, names};
 use http::Method;
 use serde_json::json;
 
@@ -97,25 +97,34 @@ async fn rs_3_the_pat_is_dead() {
 
 #[tokio::test]
 async fn rs_4_a_token_of_another_resource_server_or_owner() {
-    let bed = Bed::start().await;
-    let olga = bed.pat(names::OTHER_RS_CLIENT, names::OTHER_RS_SECRET).await;
-    let description = json!({"name": names::RS_API_NAME, "resource_scopes": ["get"]});
-    let endpoint = bed.uma("resource_registration_endpoint").await;
-    let id = bed.json(Method::POST, &endpoint, &olga, &description).await.member("_id");
-    let permission = json!({"resource_id": id, "resource_scopes": ["get"]});
-    let endpoint = bed.uma("permission_endpoint").await;
-    let ticket = bed.json(Method::POST, &endpoint, &olga, &permission).await.member("ticket");
-    let mut attempt = bed.attempt_with(&ticket);
-    attempt.form.set("resource", names::OTHER_RS);
-    attempt.claim("resource", names::OTHER_RS);
-    let reply = bed.redeem(&attempt).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    let rpt = reply.member("access_token");
-    check(
-        "RS-4 of another owner's resource server",
-        &call(&bed, names::RS_API, Some(&rpt)).await,
-        401,
-    );
+    let second = "https://second.bob.example";
+    let deployment = Deployment::builder().with(Party::UmaServer, move |config| {
+        let servers = config["resource_servers"].as_array_mut().unwrap();
+        let mut of_bob = servers[0].clone();
+        of_bob["id"] = "rs-bob-second".into();
+        of_bob["resource_identifiers"] = vec![second].into();
+        servers.push(of_bob);
+    });
+    let bed = Bed::of(deployment.start().await);
+    for (name, client, secret, identifier) in [
+        ("RS-4 another owner's", names::OTHER_RS_CLIENT, names::OTHER_RS_SECRET, names::OTHER_RS),
+        ("RS-4 the same owner's other", "rs-bob-second", names::RS_SECRET, second),
+    ] {
+        let pat = bed.pat(client, secret).await;
+        let description = json!({"name": names::RS_API_NAME, "resource_scopes": ["get"]});
+        let endpoint = bed.uma("resource_registration_endpoint").await;
+        let id = bed.json(Method::POST, &endpoint, &pat, &description).await.member("_id");
+        let permission = json!({"resource_id": id, "resource_scopes": ["get"]});
+        let endpoint = bed.uma("permission_endpoint").await;
+        let ticket = bed.json(Method::POST, &endpoint, &pat, &permission).await.member("ticket");
+        let mut attempt = bed.attempt_with(&ticket);
+        attempt.form.set("resource", identifier);
+        attempt.claim("resource", identifier);
+        let reply = bed.redeem(&attempt).await;
+        assert_eq!(reply.status, 200, "{name}: {reply:?}");
+        let rpt = reply.member("access_token");
+        check(name, &call(&bed, names::RS_API, Some(&rpt)).await, 401);
+    }
 }
 
 #[tokio::test]

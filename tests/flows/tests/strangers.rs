@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 pub(crate) const STS: &str = "https://sts.one.example";
 pub(crate) const CLIENT: &str = "https://two.example/client";
+/// Another client, with a key of its own.
+pub(crate) const OTHER_CLIENT: &str = "https://three.example/client";
 
 /// What the two sign with.
 pub(crate) struct Strangers {
     pub(crate) sts: SigningKey,
     pub(crate) client: SigningKey,
+    pub(crate) other_client: SigningKey,
     now: i64,
 }
 
@@ -21,10 +24,15 @@ fn set(key: &SigningKey) -> Value {
     KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json()
 }
 
+fn document(id: &str, key: &SigningKey) -> Value {
+    json!({ "client_id": id, "token_endpoint_auth_method": "private_key_jwt", "jwks": set(key) })
+}
+
 impl Strangers {
-    /// Publishes what strangers publish: who speaks for one.example, and the keys of both.
+    /// Publishes what strangers publish: who speaks for one.example, and everybody's keys.
     pub(crate) fn publish(deployment: &Deployment) -> Self {
-        let (sts, client) = (keys::signing(keys::ES256_A), keys::signing(keys::ES256_B));
+        let [sts, client, other_client] =
+            [keys::ES256_A, keys::ES256_B, keys::ES256_C].map(keys::signing);
         let web = deployment.web();
         let issuer = "http://openid.net/specs/connect/1.0/issuer";
         for (url, document) in [
@@ -37,17 +45,12 @@ impl Strangers {
                 json!({"issuer": STS, "jwks_uri": format!("{STS}/jwks")}),
             ),
             (format!("{STS}/jwks"), set(&sts)),
-            (
-                CLIENT.to_owned(),
-                json!({
-                    "client_id": CLIENT, "token_endpoint_auth_method": "private_key_jwt",
-                    "jwks": set(&client),
-                }),
-            ),
+            (CLIENT.to_owned(), document(CLIENT, &client)),
+            (OTHER_CLIENT.to_owned(), document(OTHER_CLIENT, &other_client)),
         ] {
             web.publish(&url, Page::json(&document));
         }
-        Self { sts, client, now: deployment.clock().now().as_unix() }
+        Self { sts, client, other_client, now: deployment.clock().now().as_unix() }
     }
 
     /// Has the client publish another document.
@@ -71,15 +74,29 @@ impl Strangers {
 
     /// What the client signs beside a token.
     pub(crate) fn proof(&self, typ: &str, token: &str, changes: &Value) -> String {
+        sign(typ, &self.client, &self.proved(token, changes)).unwrap()
+    }
+
+    /// What the other client signs beside a token.
+    pub(crate) fn others_proof(&self, token: &str) -> String {
+        let who = json!({"iss": OTHER_CLIENT, "sub": OTHER_CLIENT});
+        sign("client-proof+jwt", &self.other_client, &self.proved(token, &who)).unwrap()
+    }
+
+    /// The claims of a client proof.
+    pub(crate) fn proved(&self, token: &str, changes: &Value) -> Value {
         let claims = json!({
             "iss": CLIENT, "sub": CLIENT, "aud": names::RS, "jti": "1", "iat": self.now,
             "exp": self.now + 60, "ath": Digest::of(token.as_bytes()).to_base64url(),
         });
-        sign(typ, &self.client, &merged(claims, changes)).unwrap()
+        merged(claims, changes)
     }
 }
 
+/// Claims with some of them changed; `null` takes one away.
 fn merged(mut claims: Value, changes: &Value) -> Value {
-    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let members = claims.as_object_mut().unwrap();
+    members.extend(changes.as_object().unwrap().clone());
+    members.retain(|_, value| !value.is_null());
     claims
 }

@@ -1,12 +1,15 @@
 //! Clients that nobody registered, at both authorization servers: CIMD as A7 and N6 have it. The
 //! documents come over TLS through the guard that real ones come through.
 
+use std::collections::HashMap;
+
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_testkit::{Page, Party, names};
 use serde_json::{Value, json};
 
 use crate::acting::{ASSERTION_TYPE, Acting, CLIENT, GRANTS, THIRD, apply, deployment, document};
 use crate::bed::{Credentials, Form, Reply, TOKEN_EXCHANGE, UMA_TICKET, check_not_stored};
+use crate::near::{Guard, Near};
 
 /// The two doors at which a client proves itself.
 #[derive(Clone, Copy, Debug)]
@@ -136,16 +139,42 @@ async fn n6_documents_that_break_the_rules() {
 /// The document is in order; what it points to is not fetched.
 #[tokio::test]
 async fn n6_keys_at_an_address_that_is_not_public() {
-    let acting = Acting::start().await;
-    for host in ["10.0.0.1", "127.0.0.1", "[::1]", "169.254.169.254"] {
+    let (acting, near) = with_near(Guard::On).await;
+    let here = ["127.0.0.1", "[::1]", "localhost"].map(|host| near.origin(host));
+    let elsewhere = ["https://10.0.0.1", "https://169.254.169.254"].map(str::to_owned);
+    for origin in here.iter().chain(&elsewhere) {
         acting.bed.advance(601);
-        let jwks_uri = format!("https://{host}/jwks");
-        let document = json!({ "client_id": CLIENT, "jwks_uri": jwks_uri, "grant_types": GRANTS });
-        acting.publish(CLIENT, &document);
+        publish_with_keys_at(&acting, origin);
         for server in BOTH {
-            unknown(host, &server.known(&acting).await);
+            unknown(origin, &server.known(&acting).await);
         }
     }
+    near.saw_nobody("keys on the servers' own machine");
+
+    // Nothing else was wrong with them: where an operator lets loopback be reached, they are taken.
+    let (acting, near) = with_near(Guard::Open).await;
+    publish_with_keys_at(&acting, &near.origin("127.0.0.1"));
+    let keys = json!({ "keys": [acting.key.public().to_jwk()] });
+    near.serve(HashMap::from([("/jwks", keys)]));
+    for server in BOTH {
+        accepted("loopback by an exception", &server.known(&acting).await);
+    }
+}
+
+fn publish_with_keys_at(acting: &Acting, origin: &str) {
+    let jwks_uri = format!("{origin}/jwks");
+    let document = json!({ "client_id": CLIENT, "jwks_uri": jwks_uri, "grant_types": GRANTS,
+        "token_endpoint_auth_method": "private_key_jwt" });
+    acting.publish(CLIENT, &document);
+}
+
+async fn with_near(guard: Guard) -> (Acting, Near) {
+    let mut deployment = Near::reserve(deployment()).start().await;
+    for server in [Party::Sts, Party::UmaServer] {
+        deployment.restart(server, |config| guard.configure(config)).await;
+    }
+    let near = Near::take(&mut deployment);
+    (Acting::of(deployment), near)
 }
 
 #[tokio::test]

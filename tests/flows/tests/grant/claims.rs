@@ -221,6 +221,24 @@ async fn with_claims_kept(bed: &Bed, credentials: Credentials) -> String {
     reply.member("ticket")
 }
 
+/// GRANT-6: the ticket after a claims token that was for another one; what the process holds stays.
+async fn after_a_refused_token(bed: &Bed, ticket: &str) -> String {
+    let mut attempt = bed.attempt_with(ticket);
+    attempt.claim("ticket_challenge", challenge_of("another"));
+    let reply = bed.redeem(&attempt).await;
+    check("GRANT-6 in a process", &attempt, &reply, 403, "need_info");
+    reply.member("ticket")
+}
+
+/// The owner changes the policy: Alice's e-mail address is enough now.
+async fn needs_no_department(bed: &mut Bed) {
+    let change = |config: &mut toml::Table| {
+        let rule = &mut config["resource_servers"][0]["policy"][2];
+        rule.as_table_mut().unwrap().remove("claims");
+    };
+    bed.deployment.restart(Party::UmaServer, change).await;
+}
+
 /// A ticket for the resource whose policy asks for a department.
 async fn department_ticket(bed: &Bed) -> String {
     bed.get(names::DEPARTMENT_API, &[]).await.challenge("ticket")
@@ -264,13 +282,8 @@ async fn grant_15_a_process_keeps_the_claims_of_a_confidential_client_alone() {
     let kept = with_claims_kept(&bed, confidential.clone()).await;
     let not_kept = with_claims_kept(&bed, public.clone()).await;
 
-    // The owner changes the policy: Alice's e-mail address is enough now.
-    bed.deployment
-        .restart(Party::UmaServer, |config| {
-            let rule = &mut config["resource_servers"][0]["policy"][2];
-            rule.as_table_mut().unwrap().remove("claims");
-        })
-        .await;
+    let kept = after_a_refused_token(&bed, &kept).await;
+    needs_no_department(&mut bed).await;
 
     let mut attempt = bed.attempt_with(&kept);
     attempt.push_nothing();
