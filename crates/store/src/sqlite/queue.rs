@@ -38,7 +38,7 @@ struct Line<T> {
     is_closed: bool,
     /// The writer sleeps until it is woken.
     is_asleep: bool,
-    /// Who is so many-eth wakes the writer: it waits for them. 0 while it does not.
+    /// The writer sleeps until so many wait; the one who completes them wakes it. 0 if it does not.
     expected: usize,
     /// Room for octets of the next records.
     room: Vec<u8>,
