@@ -41,7 +41,7 @@ def choose(page):
 def story(page):
     page.language("de")
     choose(page)
-    spoken(page, "the choice", "Mit the University anmelden und erlauben", "broker-choice-german.png")
+    spoken(page, "the choice", "Mit „the University“ anmelden und erlauben", "broker-choice-german.png")
     page.language("en")
     choose(page)
     text = page.text("main")
@@ -50,9 +50,9 @@ def story(page):
     page.fits("the choice", "broker-choice.png")
     page.click("#upstream-university")
     shown(page, "main", "Password")
-    page.type("input[name=username]", "alice")
-    page.type("input[name=password]", password)
-    page.click("form button")
+    page.type("#username", "alice")
+    page.type("#password", password)
+    page.click("#allow")
 
     text = shown(page, "main", "You have an account here already")
     check("who is known by the same address here is asked whether they are the same",
@@ -61,13 +61,13 @@ def story(page):
     page.fits("the page about linking", "broker-link.png")
     page.keys("not her password" + ENTER)
     wrong = page.text("[role=alert]")
-    check("a wrong password links nothing, and the page says so", "wrong" in wrong, wrong)
+    check("a wrong password links nothing, and the page says so", wrong == "The password is wrong.", wrong)
     page.fits("that page, too", "broker-link-wrong.png")
     page.language("de")
     page.find("input[name=password]")
     page.keys(password + ENTER)
     spoken(page, "the question", "Gehören die beiden zusammen?", "broker-link-german.png")
-    page.click("button[value=link]")
+    page.click("#link")
     who = shown(page, "#who", "alice@university.example")
     check("with the right one and a yes she is in", "alice@university.example" in who, who)
 

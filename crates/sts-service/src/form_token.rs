@@ -139,6 +139,8 @@ pub(crate) enum Form {
         sid: String,
         /// Where the browser is sent afterwards.
         destination: Option<String>,
+        /// The languages that the client wishes.
+        ui_locales: Option<String>,
     },
 }
 

@@ -29,6 +29,7 @@ use crate::client_request::is_form;
 use crate::form_token::Form;
 use crate::forms;
 use crate::hint::Hint;
+use crate::onward;
 use crate::pages::{self, Onward, SignOutPage};
 use crate::posted::{self, Posted};
 use crate::sessions::{self, Active};
@@ -50,6 +51,9 @@ struct Destination {
     /// Whether the client has shown who it is. Otherwise the person has the word.
     is_proven: bool,
 }
+
+/// Where the browser goes, and the languages that the client wishes on the way.
+type Onwards = (Option<String>, Option<String>);
 
 impl Asked {
     /// Takes the ID token out of a request. If it is none of ours, the client has the browser sent
@@ -139,14 +143,13 @@ async fn begin(
     // One whose time is over proves nothing but of the session that is there.
     let is_over = asked.hint.as_ref().is_some_and(|hint| hint.has_expired(now));
     let destination = if is_over && !is_of_session { None } else { asked.destination(sts).await? };
+    let (ui_locales, url) = (asked.request.ui_locales, |it: Destination| it.url);
     match active {
         Some(active) if is_of_session => {
-            end(sts, &active, destination.map(|destination| destination.url)).await
+            end(sts, &active, (destination.map(url), ui_locales)).await
         }
-        Some(active) => {
-            Ok(ask(sts, &active, destination.map(|destination| destination.url), headers, now))
-        }
-        None => Ok(gone(sts, destination)),
+        Some(active) => Ok(ask(sts, &active, (destination.map(url), ui_locales), headers, now)),
+        None => Ok(gone(sts, destination, ui_locales)),
     }
 }
 
@@ -154,21 +157,23 @@ async fn begin(
 fn ask(
     sts: &Sts,
     active: &Active,
-    destination: Option<String>,
+    (destination, ui_locales): Onwards,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
     let sid = active.sign_in.sid.clone();
-    let form = Form::SignOut { sid, destination: destination.clone() };
+    let form =
+        Form::SignOut { sid, destination: destination.clone(), ui_locales: ui_locales.clone() };
     forms::page_with(sts, &form, headers, now, |form_token| {
-        pages::sign_out(SignOutPage {
+        let page = SignOutPage {
             provider: sts.settings.name.clone(),
             username: Some(active.user.username.clone()),
             onward: destination.map(Onward::to),
             action: sts.endpoints.sign_out.as_url().path().to_owned(),
             stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
             form_token,
-        })
+        };
+        pages::sign_out(page, ui_locales)
     })
 }
 
@@ -179,31 +184,29 @@ pub(crate) async fn confirmed(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let now = sts.clock.now();
-    let (sid, destination) = match forms::read(&sts, &headers, body, now) {
-        Ok((_, Some(Form::SignOut { sid, destination }))) => (sid, destination),
+    let (sid, onwards) = match forms::read(&sts, &headers, body, now) {
+        Ok((_, Some(Form::SignOut { sid, destination, ui_locales }))) => {
+            (sid, (destination, ui_locales))
+        }
         Ok(_) => return forms::too_old(&sts),
         Err(answer) => return *answer,
     };
     let ended = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, destination).await,
+        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, onwards).await,
         // Another session is none of this form's business.
         Ok(Some(_)) => Ok(forms::too_old(&sts)),
-        Ok(None) => Ok(left(&sts, destination)),
+        Ok(None) => Ok(left(&sts, onwards)),
         Err(error) => Err(error),
     };
     ended.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
 /// Ends a session, and what was allowed in it for as long as it lasts.
-async fn end(
-    sts: &Sts,
-    active: &Active,
-    destination: Option<String>,
-) -> Result<Response, StoreError> {
+async fn end(sts: &Sts, active: &Active, onwards: Onwards) -> Result<Response, StoreError> {
     let subject = &active.user.subject;
     sessions::end(sts, subject, &active.sign_in.sid).await?;
     tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
-    let mut response = left(sts, destination);
+    let mut response = left(sts, onwards);
     if let Some(cookie) = sessions::forgotten(sts) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -211,26 +214,30 @@ async fn end(
 }
 
 /// Sends whoever is not signed in any more where they go.
-fn left(sts: &Sts, destination: Option<String>) -> Response {
-    destination.map_or_else(|| nobody(sts, None), |url| redirect(&url))
+fn left(sts: &Sts, (destination, ui_locales): Onwards) -> Response {
+    match destination {
+        Some(url) => onward::redirect(&url, ui_locales),
+        None => nobody(sts, (None, ui_locales)),
+    }
 }
 
 /// Nobody was signed in. Where a client has not shown who it is, the person is not sent, but may go.
-fn gone(sts: &Sts, destination: Option<Destination>) -> Response {
+fn gone(sts: &Sts, destination: Option<Destination>, ui_locales: Option<String>) -> Response {
     match destination {
-        Some(Destination { url, is_proven: true }) => redirect(&url),
-        other => nobody(sts, other.map(|destination| destination.url)),
+        Some(Destination { url, is_proven: true }) => onward::redirect(&url, ui_locales),
+        other => nobody(sts, (other.map(|destination| destination.url), ui_locales)),
     }
 }
 
 /// The page for whoever is signed in no more.
-fn nobody(sts: &Sts, destination: Option<String>) -> Response {
-    pages::sign_out(SignOutPage {
+fn nobody(sts: &Sts, (destination, ui_locales): Onwards) -> Response {
+    let page = SignOutPage {
         provider: sts.settings.name.clone(),
         username: None,
         onward: destination.map(Onward::to),
         action: String::new(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
         form_token: String::new(),
-    })
+    };
+    pages::sign_out(page, ui_locales)
 }

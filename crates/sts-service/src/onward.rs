@@ -16,8 +16,27 @@ use http::HeaderMap;
 use http::header::{LOCATION, SET_COOKIE};
 use url::Url;
 
+use countersign_oidc::AuthorizationRequest;
+
 use crate::app::Sts;
 use crate::pages::{self, OnwardPage};
+
+/// The languages that the client wishes of the page that a redirect may become: what was asked for with
+/// the request is not asked for with the form.
+#[derive(Clone)]
+struct Wished(Option<String>);
+
+/// Sends the browser to the client of a request.
+pub(crate) fn to_client(request: &AuthorizationRequest, location: &str) -> Response {
+    redirect(location, request.ui_locales.clone())
+}
+
+/// Sends the browser on, in these languages.
+pub(crate) fn redirect(location: &str, ui_locales: Option<String>) -> Response {
+    let mut response = crate::authorize::redirect(location);
+    response.extensions_mut().insert(Wished(ui_locales));
+    response
+}
 
 /// Answers a browser that navigates by a page, where the way leads out of this server.
 pub(crate) async fn by_a_page(
@@ -31,7 +50,9 @@ pub(crate) async fn by_a_page(
     let Some(location) = location.filter(|_| navigates) else { return response };
     match Url::parse(location) {
         Ok(url) if url.origin() != sts.endpoints.authorization.as_url().origin() => {
-            as_page(&sts, response.headers(), location, &url)
+            let wished = response.extensions().get::<Wished>();
+            let ui_locales = wished.and_then(|Wished(locales)| locales.clone());
+            as_page(&sts, response.headers(), location, &url, ui_locales)
         }
         _ => response,
     }
@@ -44,7 +65,13 @@ fn navigates(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
 }
 
-fn as_page(sts: &Sts, headers: &HeaderMap, location: &str, url: &Url) -> Response {
+fn as_page(
+    sts: &Sts,
+    headers: &HeaderMap,
+    location: &str,
+    url: &Url,
+    ui_locales: Option<String>,
+) -> Response {
     let page = OnwardPage {
         provider: sts.settings.name.clone(),
         place: place(url),
@@ -52,7 +79,7 @@ fn as_page(sts: &Sts, headers: &HeaderMap, location: &str, url: &Url) -> Respons
         url: location.to_owned(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
     };
-    let mut page = pages::onward(page, None);
+    let mut page = pages::onward(page, ui_locales);
     for cookie in headers.get_all(SET_COOKIE) {
         page.headers_mut().append(SET_COOKIE, cookie.clone());
     }

@@ -49,8 +49,8 @@ pub(crate) fn sign_in(status: StatusCode, page: SignInPage, purpose: &Purpose) -
 }
 
 /// The page that leads on to another provider, or back from one. It has no form.
-pub(crate) fn onward(page: OnwardPage, request: Option<&AuthorizationRequest>) -> Response {
-    html(StatusCode::OK, page, locales(request), "'none'")
+pub(crate) fn onward(page: OnwardPage, ui_locales: Option<String>) -> Response {
+    html(StatusCode::OK, page, ui_locales, "'none'")
 }
 
 /// A page about linking an account. Its form may lead where that of a sign-in page may.
@@ -76,9 +76,9 @@ pub(crate) fn consent(page: ConsentPage, request: &AuthorizationRequest) -> Resp
 }
 
 /// A page about signing out. Its form may lead to this server, and on to where the browser is sent.
-pub(crate) fn sign_out(page: SignOutPage) -> Response {
+pub(crate) fn sign_out(page: SignOutPage, ui_locales: Option<String>) -> Response {
     let leads = page.onward.as_ref().map(|onward| format!(" {}", form_action(&onward.url)));
-    html(StatusCode::OK, page, None, &format!("'self'{}", leads.unwrap_or_default()))
+    html(StatusCode::OK, page, ui_locales, &format!("'self'{}", leads.unwrap_or_default()))
 }
 
 impl Onward {
@@ -109,6 +109,6 @@ pub(crate) fn refused(error: PageError, stylesheet: &EndpointUrl) -> Response {
 }
 
 /// The locales that a client wishes, if there is one.
-fn locales(request: Option<&AuthorizationRequest>) -> Option<String> {
+pub(crate) fn locales(request: Option<&AuthorizationRequest>) -> Option<String> {
     request.and_then(|request| request.ui_locales.clone())
 }

@@ -112,6 +112,7 @@ countersign_pages::texts! {
     not_made,
     unavailable,
     wrong,
+    wrong_password,
     too_many,
     busy,
     no_passwords,

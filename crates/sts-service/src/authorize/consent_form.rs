@@ -13,15 +13,15 @@ use countersign_store::StoreError;
 use countersign_types::Timestamp;
 use http::{HeaderMap, StatusCode};
 
-use super::answer::{issue_code, redirect, unavailable};
+use super::answer::{issue_code, unavailable};
 use super::sign_in_form::{self, client_gone, denied, sign_in_page};
 use crate::app::Sts;
 use crate::clients::Client;
-use crate::consent;
 use crate::form_token::{Asked, Form, Purpose};
 use crate::forms::{self, Fields};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
+use crate::{consent, onward};
 
 /// Asks somebody who is signed in.
 pub(super) fn page(
@@ -100,6 +100,6 @@ async fn answered(
         return Ok(sign_in_form::start_over(sts, fields, headers).await);
     };
     consent::remember(sts, &active, &client, &request, now).await?;
-    let location = issue_code(sts, request, &active, now).await?;
-    Ok(redirect(&location))
+    let ui_locales = request.ui_locales.clone();
+    Ok(onward::redirect(&issue_code(sts, request, &active, now).await?, ui_locales))
 }

@@ -30,7 +30,7 @@ use crate::passwords::MAX_PASSWORD;
 use crate::sessions::Means;
 use crate::texts::Say;
 use crate::users::User;
-use crate::{consent, sessions};
+use crate::{consent, onward, sessions};
 
 /// The longest user name that is looked at.
 const MAX_USERNAME: usize = 256;
@@ -51,6 +51,14 @@ impl From<StoreError> for SignInError {
 }
 
 impl SignInError {
+    /// What the person is told where they typed the password alone, or the failure of ours.
+    pub(crate) fn told_of_password(self) -> Result<(StatusCode, Say), StoreError> {
+        match self {
+            Self::Wrong => Ok((StatusCode::FORBIDDEN, |t| t.wrong_password)),
+            other => other.told(),
+        }
+    }
+
     /// What the person is told, or the failure of ours.
     pub(crate) fn told(self) -> Result<(StatusCode, Say), StoreError> {
         Ok(match self {
@@ -144,7 +152,7 @@ async fn back(
         return answer;
     }
     match purpose.request() {
-        Some(request) => redirect(&error(request).location(sts.issuer())),
+        Some(request) => onward::to_client(request, &error(request).location(sts.issuer())),
         None => redirect(sts.endpoints.account.as_str()),
     }
 }
@@ -172,7 +180,8 @@ pub(crate) async fn signed_in(
             if let Some(client) = sts.clients.find(&request.client_id).await? {
                 consent::remember(sts, &session, &client, &request, now).await?;
             }
-            redirect(&issue_code(sts, request, &session, now).await?)
+            let ui_locales = request.ui_locales.clone();
+            onward::redirect(&issue_code(sts, request, &session, now).await?, ui_locales)
         }
         Purpose::Account => redirect(sts.endpoints.account.as_str()),
     };
@@ -194,7 +203,7 @@ pub(crate) async fn start_over(sts: &Sts, fields: &Fields, headers: &HeaderMap) 
         Err(answer) => return *answer,
     };
     if fields.get("decision") == Some("deny") {
-        return redirect(&request.denied().location(sts.issuer()));
+        return onward::to_client(&request, &request.denied().location(sts.issuer()));
     }
     tracing::info!(client_id = %request.client_id, "sign-in starts over");
     let say: Say = |t| t.start_over;

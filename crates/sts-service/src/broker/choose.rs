@@ -92,5 +92,5 @@ fn on_the_way(sts: &Sts, upstream: &Upstream, url: &EndpointUrl, aim: &Aim) -> R
         url: url.as_str().to_owned(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
     };
-    pages::onward(page, aim.request())
+    pages::onward(page, pages::locales(aim.request()))
 }

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use super::federation;
 use super::upstream::Upstream;
 use crate::app::Sts;
-use crate::authorize::sign_in_form::{self, client_gone, sign_in_page, signed_in};
+use crate::authorize::sign_in_form::{self, SignInError, client_gone, sign_in_page, signed_in};
 use crate::authorize::unavailable;
 use crate::form_token::{Arrival, Form, Purpose};
 use crate::forms;
@@ -65,7 +65,7 @@ pub(crate) async fn post(
     let password = Password::new(fields.get("password").unwrap_or_default());
     let (name, source) = (address.as_str(), sign_in_form::source(peer));
     let checked = sign_in_form::authenticate(&sts, name, password, source.as_deref(), now).await;
-    let user = match checked.map_err(|error| error.told()) {
+    let user = match checked.map_err(SignInError::told_of_password) {
         Ok(user) => user,
         Err(Ok((status, say))) => {
             tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: nobody signed in to it");

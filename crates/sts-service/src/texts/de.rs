@@ -1,4 +1,5 @@
-//! Deutsch.
+//! Deutsch. Namen anderer Anbieter stehen so da, wie sie in der Konfiguration stehen, also in Anführungszeichen: so passt jeder
+//! in jeden Satz.
 
 use super::{Text, Texts};
 
@@ -13,8 +14,8 @@ pub(super) const TEXTS: Texts = Texts {
     password: Text("Passwort"),
     sign_in: Text("Anmelden"),
     sign_in_and_allow: Text("Anmelden und erlauben"),
-    sign_in_with: Text("Mit {upstream} anmelden"),
-    sign_in_with_and_allow: Text("Mit {upstream} anmelden und erlauben"),
+    sign_in_with: Text("Mit „{upstream}“ anmelden"),
+    sign_in_with_and_allow: Text("Mit „{upstream}“ anmelden und erlauben"),
     or_with_a_password: Text("Oder mit einem Passwort von {provider}"),
     cancel: Text("Abbrechen"),
     signing_in_allows: Text("Mit der Anmeldung erlauben Sie {client}, was oben steht."),
@@ -54,22 +55,22 @@ pub(super) const TEXTS: Texts = Texts {
     linked_as: Text("Als {label}."),
     could_not_without: Text("Ohne dies könnten Sie sich nicht anmelden."),
     comes_from_it: Text(
-        "Ihr Name, Ihre Adresse und Ihre Rollen hier stammen von dort. Beenden Sie diese Verknüpfung, enden auch sie; von da an sagt {upstream}, wer Sie sind, sobald Sie sich dort anmelden.",
+        "Ihr Name, Ihre Adresse und Ihre Rollen hier stammen von dort. Beenden Sie diese Verknüpfung, enden auch sie; von da an sagt „{upstream}“, wer Sie sind, sobald Sie sich dort anmelden.",
     ),
     end_link: Text("Diese Verknüpfung beenden"),
-    link_with: Text("{upstream} verknüpfen, um sich auch damit anzumelden"),
+    link_with: Text("„{upstream}“ verknüpfen, um sich auch damit anzumelden"),
     first_sign_in: Text(
         "Bevor Sie einen Weg zur Anmeldung verknüpfen, melden Sie sich noch einmal an.",
     ),
     // Linking an account.
     belong_together: Text("Gehören die beiden zusammen?"),
     from_now_on: Text(
-        "Von jetzt an gelangt, wer sich bei {upstream} als {label} anmeldet, in das Konto von {address} bei {provider}. Auf der Seite Ihres Kontos können Sie das beenden.",
+        "Von jetzt an gelangt, wer sich bei „{upstream}“ als {label} anmeldet, in das Konto von {address} bei {provider}. Auf der Seite Ihres Kontos können Sie das beenden.",
     ),
     link_the_two: Text("Verknüpfen"),
     account_already: Text("Sie haben hier schon ein Konto"),
     knows_you_as: Text(
-        "{upstream} kennt Sie als {label}, mit der Adresse {address}. Das ist die Adresse eines Kontos bei {provider}. Ist es Ihres, melden Sie sich einmal dort an; dann können die beiden verknüpft werden.",
+        "„{upstream}“ kennt Sie als {label}, mit der Adresse {address}. Das ist die Adresse eines Kontos bei {provider}. Ist es Ihres, melden Sie sich einmal dort an; dann können die beiden verknüpft werden.",
     ),
     password_of: Text("Passwort von {address} bei {provider}"),
     sign_in_to_account: Text("Bei diesem Konto anmelden"),
@@ -78,9 +79,9 @@ pub(super) const TEXTS: Texts = Texts {
     ),
     cancel_links_nothing_here: Text("Wenn Sie abbrechen, wird nichts verknüpft."),
     // On the way to another provider.
-    on_to: Text("Weiter zu {upstream}"),
-    sends_you: Text("{provider} schickt Sie zu {upstream}; dort melden Sie sich an."),
-    continue_to: Text("Weiter zu {upstream}"),
+    on_to: Text("Weiter zu „{upstream}“"),
+    sends_you: Text("{provider} schickt Sie zu „{upstream}“; dort melden Sie sich an."),
+    continue_to: Text("Weiter zu „{upstream}“"),
     back_to: Text("Zurück zu {destination}"),
     sends_you_back: Text("{provider} schickt Sie dorthin zurück, woher Sie kamen."),
     // Signing out.
@@ -113,6 +114,7 @@ pub(super) const TEXTS: Texts = Texts {
     not_made: Text("Dieser Server konnte die Seite nicht erstellen."),
     unavailable: Text("Dieser Server kann das im Moment nicht."),
     wrong: Text("Der Benutzername oder das Passwort ist falsch."),
+    wrong_password: Text("Das Passwort ist falsch."),
     too_many: Text("Zu viele Versuche. Versuchen Sie es in zehn Minuten noch einmal."),
     busy: Text("Zu viele Leute melden sich gerade an. Versuchen Sie es bald noch einmal."),
     no_passwords: Text("Hier meldet sich niemand mit einem Passwort an."),
@@ -122,28 +124,32 @@ pub(super) const TEXTS: Texts = Texts {
     choose: Text("Wählen Sie, wie Sie sich anmelden wollen."),
     last_link: Text("Ohne sie könnten Sie sich nicht mehr anmelden; die Verknüpfung bleibt also."),
     linked_elsewhere: Text(
-        "{upstream} kennt Sie als jemanden, der hier ein anderes Konto hat; es wurde also nichts verknüpft.",
+        "„{upstream}“ kennt Sie als jemanden, der hier ein anderes Konto hat; es wurde also nichts verknüpft.",
     ),
     nobody_began: Text(
         "Das ist nicht die Antwort auf eine Anmeldung, die vor wenigen Minuten in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder dieser Server wurde neu gestartet.",
     ),
     // What went wrong at another provider.
-    upstream_declined: Text("{upstream} hat Sie nicht eingelassen, oder Sie haben dort abgelehnt."),
+    upstream_declined: Text(
+        "„{upstream}“ hat Sie nicht eingelassen, oder Sie haben dort abgelehnt.",
+    ),
     upstream_refused: Text(
-        "{upstream} konnte Sie nicht anmelden. Sie können es noch einmal versuchen.",
+        "„{upstream}“ konnte Sie nicht anmelden. Sie können es noch einmal versuchen.",
     ),
     upstream_auth_time: Text(
-        "{upstream} hat Sie nicht neu anmelden lassen; das möchte die Anwendung aber.",
+        "„{upstream}“ hat Sie nicht neu anmelden lassen; das möchte die Anwendung aber.",
     ),
     upstream_required: Text(
-        "{upstream} kennt Sie, aber Ihr Konto dort darf hier nicht benutzt werden.",
+        "„{upstream}“ kennt Sie, aber Ihr Konto dort darf hier nicht benutzt werden.",
     ),
-    upstream_account: Text("{upstream} kennt Sie, aber Ihr Konto hier kann nicht benutzt werden."),
+    upstream_account: Text(
+        "„{upstream}“ kennt Sie, aber Ihr Konto hier kann nicht benutzt werden.",
+    ),
     upstream_taken: Text(
-        "{upstream} kennt Sie mit einer Adresse, die schon zu einem Konto hier gehört; dorthin führt ein anderer Weg. Melden Sie sich an wie bisher.",
+        "„{upstream}“ kennt Sie mit einer Adresse, die schon zu einem Konto hier gehört; dorthin führt ein anderer Weg. Melden Sie sich an wie bisher.",
     ),
-    upstream_unbelievable: Text("{upstream} hat etwas geantwortet, dem nicht zu trauen ist."),
+    upstream_unbelievable: Text("„{upstream}“ hat etwas geantwortet, dem nicht zu trauen ist."),
     upstream_unreachable: Text(
-        "{upstream} ist im Moment nicht zu erreichen. Versuchen Sie es bald noch einmal.",
+        "„{upstream}“ ist im Moment nicht zu erreichen. Versuchen Sie es bald noch einmal.",
     ),
 };

@@ -105,6 +105,7 @@ pub(super) const TEXTS: Texts = Texts {
     not_made: Text("This server could not make the page."),
     unavailable: Text("This server cannot do that at the moment."),
     wrong: Text("The user name or the password is wrong."),
+    wrong_password: Text("The password is wrong."),
     too_many: Text("Too many attempts. Try again in ten minutes."),
     busy: Text("Too many people are signing in. Try again soon."),
     no_passwords: Text("Nobody signs in here by a password."),

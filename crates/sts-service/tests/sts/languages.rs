@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Request;
-use http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE};
 use serde_json::json;
 
 use crate::browser::Browser;
@@ -131,4 +131,36 @@ async fn the_browser_is_asked_where_the_client_wishes_nothing() {
     let browser = Browser::new(&world);
     let page = browser.posts(&[("ui_locales", "de")]).await;
     is_in("by POST", "de", &page);
+}
+
+/// Whoever is led on by a page after a form, or has signed out, is spoken to as they were on the form.
+#[tokio::test]
+async fn what_comes_after_a_form_is_in_its_language() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    let submits = async |page: &Answer, fields: &[(&str, &str)]| {
+        let (_, rest) = page.text.split_once("action=\"").unwrap();
+        let token = hidden(&page.text);
+        let fields = [&[("form_token", token.as_str())], fields].concat();
+        let request = Request::post(rest.split('"').next().unwrap())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-mode", "navigate")
+            .header(ACCEPT_LANGUAGE, "en");
+        browser.send(request, encoded(&fields)).await
+    };
+    let wish = ("ui_locales", "de");
+    let sign_in = browser.authorize(&[wish]).await;
+    is_in("declined", "de", &submits(&sign_in, &[("decision", "deny")]).await);
+    let who = [("username", "alice"), ("password", PASSWORD)];
+    is_in("signed in", "de", &submits(&sign_in, &who).await);
+    let consent = browser.authorize(&[wish, ("scope", "openid profile")]).await;
+    is_in("allowed", "de", &submits(&consent, &[("decision", "allow")]).await);
+    let back =
+        [("client_id", "rqp-client"), ("post_logout_redirect_uri", "https://app.example/bye")];
+    for (name, asks) in [("signed out and back", &back[..]), ("signed out", &[])] {
+        let asks = encoded(&[&[wish], asks].concat());
+        let page = browser.get(&format!("/logout?{asks}")).await;
+        is_in(name, "de", &submits(&page, &[]).await);
+        browser.sign_in("alice", &[]).await;
+    }
 }

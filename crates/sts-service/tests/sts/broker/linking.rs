@@ -95,7 +95,7 @@ async fn f001_9_nothing_is_linked_otherwise() {
     let page = case.arrives(&browser, ("university", "7"), &[], as_alice).await;
     let wrong = browser.submit(&page, &[("password", "wrong")]).await;
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
-    assert!(wrong.text.contains("role=\"alert\""), "{}", wrong.text);
+    assert!(wrong.text.contains("role=\"alert\">The password is wrong.<"), "{}", wrong.text);
     // O18: from another browser, as another form, or skipping the password.
     let token = hidden(&page.text);
     let stranger = Browser::new(&case.world);
