@@ -161,6 +161,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         // RFC 9068 §5: nobody may take a client's token for a person's.
         return Err(refuse(&format!("users[{index}].subject"), "a client has this identifier"));
     }
+    let subjects = file.users.iter().map(|user| user.subject.clone()).collect();
     let upstreams = upstreams(path, file.upstreams, &file.issuer)?;
     if !upstreams.is_empty() {
         if file.accounts.is_none() {
@@ -217,7 +218,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         }),
         registrations: file.registrations.map(|registrations| {
             let directory = config::relative_to(path, &registrations.directory);
-            Registrations::new(directory, of_files)
+            Registrations::new(directory, of_files, subjects)
         }),
         trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
         upstreams,

@@ -7,6 +7,7 @@
 
 mod clients;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,12 +69,13 @@ pub struct Registrations {
     path: PathBuf,
     refused: Refusals,
     scopes: ScopeSet,
+    subjects: BTreeSet<String>,
 }
 
 impl Registrations {
-    /// `scopes` is all that its clients may ask for.
-    pub(crate) fn new(path: PathBuf, scopes: ScopeSet) -> Self {
-        Self { refused: Refusals::new(path.join("disabled")), path, scopes }
+    /// `scopes` is all that its clients may ask for, and none is called as one of these people is.
+    pub(crate) fn new(path: PathBuf, scopes: ScopeSet, subjects: BTreeSet<String>) -> Self {
+        Self { refused: Refusals::new(path.join("disabled")), path, scopes, subjects }
     }
 
     /// Makes the directory, unless it is there, but not the one that it is in.
@@ -207,6 +209,10 @@ impl Registrations {
 
     fn client(&self, path: &Path, text: &str) -> Result<Client, RegistrationError> {
         let client = client_of_file(path, text)?;
+        // RFC 9068 §5: nobody may take a client's token for a person's.
+        if self.subjects.contains(client.registered.id.as_str()) {
+            return Err(ConfigError::new(path, "id", "taken: a person has this subject").into());
+        }
         if client.scopes.is_subset(&self.scopes) {
             return Ok(client);
         }

@@ -204,6 +204,13 @@ async fn the_directory_is_read_with_care() {
     fs::write(added, TABLE).unwrap();
     assert_eq!(world.token("added").await.0, 200);
     assert_eq!(world.token("listed").await.0, 401);
+    // RFC 9068 §5: a client that comes to be called as a person is, by whichever file.
+    let config = fs::read_to_string(&world.file).unwrap();
+    fs::write(&world.file, config.replace("\"person-1\"", "\"added\"")).unwrap();
+    let error = check(&load(&world.file).unwrap()).unwrap_err();
+    assert_eq!(error.key, "registrations.directory");
+    assert!(error.reason.contains("a person has this subject"), "{error}");
+    fs::write(&world.file, config).unwrap();
     fs::remove_dir_all(&directory).unwrap();
     for id in ["added", "listed"] {
         assert_eq!(world.token(id).await.0, 503, "{id}: nobody knows whether it is refused");

@@ -173,7 +173,7 @@ impl TrustedIssuers {
             subject = known.with_user_info(peer, subject, token).await?;
         }
         if subject.takes_account()
-            && let Some(account) = account(sts, &peer.setup.trusted.issuer, subject.sub()).await?
+            && let Some(account) = account(sts, &peer.setup.trusted.issuer, &subject).await?
         {
             subject = subject.with_account(account);
         }
@@ -182,12 +182,18 @@ impl TrustedIssuers {
 }
 
 /// The account that somebody could sign in to through this issuer: that of a link, at a provider of the
-/// configuration, and not disabled.
-async fn account(sts: &Sts, issuer: &Issuer, sub: &str) -> Result<Option<String>, StoreError> {
-    if sts.upstreams.of(issuer).is_none() {
+/// configuration, by whose word they may come in, and not disabled.
+async fn account(
+    sts: &Sts,
+    issuer: &Issuer,
+    subject: &ForeignSubject<'_>,
+) -> Result<Option<String>, StoreError> {
+    let upstream = sts.upstreams.of(issuer);
+    // A person whom the sign-in turns away gets in by no token, either.
+    if upstream.is_none_or(|upstream| !subject.meets(&upstream.setup.mapping.required)) {
         return Ok(None);
     }
-    let Some(linked) = sts.linked.find(issuer, sub).await? else { return Ok(None) };
+    let Some(linked) = sts.linked.find(issuer, subject.sub()).await? else { return Ok(None) };
     let user = sts.user(&linked.subject).await?;
     Ok(user.map(|user| user.subject.clone()))
 }

@@ -10,6 +10,8 @@
 
 mod released;
 
+use std::collections::BTreeMap;
+
 use countersign_client_auth::AuthenticatedClient;
 use countersign_jwt::act::ActError;
 use countersign_jwt::{
@@ -23,7 +25,9 @@ use serde_json::{Map, Value};
 use crate::error::ExchangeError;
 use crate::request::{ExchangeRequest, SubjectTokenType};
 use crate::subject;
-use crate::trusted_issuer::{Accepted, AccessTokenForm, RolesError, Subjects, TrustedIssuer};
+use crate::trusted_issuer::{
+    Accepted, AccessTokenForm, RolesError, Subjects, TrustedIssuer, missing,
+};
 
 /// How far the clocks of an issuer and of this server may differ.
 const LEEWAY: Lifetime = Lifetime::from_secs(60);
@@ -404,6 +408,12 @@ impl<'a> ForeignSubject<'a> {
     #[must_use]
     pub fn takes_account(&self) -> bool {
         self.terms.issuer.subjects == Subjects::Linked
+    }
+
+    /// Whether its issuer says of the person what is required, each claim with one of these values.
+    #[must_use]
+    pub fn meets(&self, required: &BTreeMap<String, Vec<Value>>) -> bool {
+        missing(required, &self.claims).is_none()
     }
 
     /// With the account here that is linked to the person, for an issuer whose people are those accounts

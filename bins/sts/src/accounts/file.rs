@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use countersign_sts_service::passwords::PasswordHashError;
 use countersign_sts_service::{ImportedAccount, PasswordHash};
 use countersign_types::{EmailAddress, Issuer};
 use serde::{Deserialize, Serialize};
@@ -119,21 +118,18 @@ impl Account {
         self.names().any(|known| known == name)
     }
 
-    /// The hash of the password, if there is one that anybody can have: a guess at one of other work
+    /// The hash of the password, if there is one that anybody can have: a guess at one that says nothing
     /// ([`Account::needs_password`]) is answered as a guess at nobody's.
-    pub(super) fn password(&self) -> Result<Option<PasswordHash>, String> {
-        match self.password.as_deref().map(PasswordHash::parse).transpose() {
-            Err(PasswordHashError::Parameters) => Ok(None),
-            password => password.map_err(|error| format!("password: {error}")),
-        }
+    pub(super) fn password(&self) -> Option<PasswordHash> {
+        PasswordHash::parse(self.password.as_deref()?).ok()
     }
 
     /// Whether nobody signs in by the password that stands here, since it was hashed with other work than
-    /// is done now. Another can be set.
+    /// is done now, or by another algorithm, or is no hash at all. Another can be set, and nobody else is
+    /// in the way of that.
     #[must_use]
     pub fn needs_password(&self) -> bool {
-        let password = self.password.as_deref().map(PasswordHash::parse);
-        matches!(password, Some(Err(PasswordHashError::Parameters)))
+        self.password.as_deref().is_some_and(|hash| PasswordHash::parse(hash).is_err())
     }
 
     /// Gives the account another password. What came of signing in with the one before ends.
@@ -170,7 +166,6 @@ pub(super) fn parse(
         return Err(refuse("its subject is not its name".to_owned()));
     }
     account.check(email_domains).map_err(|error| refuse(error.to_string()))?;
-    account.password().map_err(refuse)?;
     if account.password.is_some() == account.imported.is_some() {
         return Err(refuse("either a password or where the person comes from".to_owned()));
     }

@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(address(&accounts, SUBJECT), None, "not before the identity is linked");
         assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
         let found = accounts.named("ada@university.example").unwrap().unwrap();
-        assert_eq!((found.subject.as_str(), found.password().unwrap().is_none()), (SUBJECT, true));
+        assert_eq!((found.subject.as_str(), found.password().is_none()), (SUBJECT, true));
         assert!(accounts.named("university:ada").unwrap().is_none());
 
         // Another address, and none: the former one is free again.

@@ -114,7 +114,11 @@ fn unusable(error: Box<dyn Error + Send + Sync>) -> StoreError {
 fn user(found: Result<Option<Account>, AccountError>) -> Result<Option<Arc<User>>, StoreError> {
     let found = found.map_err(|error| unusable(error.into()))?;
     let Some(account) = found.filter(|account| !account.disabled) else { return Ok(None) };
-    let password = account.password().map_err(|error| unusable(error.into()))?;
+    if account.needs_password() {
+        let subject = &account.subject;
+        tracing::warn!(subject, "nobody signs in by the password of this account: set another");
+    }
+    let password = account.password();
     let email = account.email.filter(|_| account.email_verified);
     Ok(Some(Arc::new(User {
         subject: account.subject,

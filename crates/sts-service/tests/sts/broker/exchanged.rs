@@ -61,11 +61,19 @@ fn case(subjects: Subjects) -> Case {
 
 /// The exchange of an ID token of the university about `sub`, who calls themselves alice there.
 async fn exchanged(case: &Case, sub: &str) -> Answer {
+    exchanged_as(case, sub, &json!(true)).await
+}
+
+/// The same about somebody who is a member, or not.
+async fn exchanged_as(case: &Case, sub: &str, member: &Value) -> Answer {
     let mut token = json!({
         "iss": UNIVERSITY, "sub": sub, "aud": "broker", "iat": NOW, "exp": NOW + 300,
         "preferred_username": "alice",
     });
     as_alice(&mut token);
+    if !member.is_null() {
+        token["member"] = member.clone();
+    }
     let token = case.provider.sign(&token);
     let fields = [
         ("grant_type", EXCHANGE),
@@ -123,6 +131,18 @@ async fn f000_13_a_linked_issuers_people_are_the_accounts_they_are_linked_to() {
     let fields = [("form_token", &*hidden(&page.text)), ("link", rest.split('"').next().unwrap())];
     assert_eq!(browser.post("/account/unlink", &fields).await.status.as_u16(), 303);
     assert_eq!(exchanged(&case, "7").await.error(), refused);
+}
+
+/// Whom the provider's sign-in turns away gets into the account by no token, either.
+#[tokio::test]
+async fn o13_whoever_may_not_come_in_is_not_exchanged() {
+    let case = case(Subjects::Linked);
+    link(&case, &Browser::new(&case.world)).await;
+    assert_eq!(issued(&exchanged(&case, "7").await).0, "sub-of-alice");
+    for member in [Value::Null, json!(false), json!("true")] {
+        let refused = exchanged_as(&case, "7", &member).await.error();
+        assert_eq!(refused, (400, "invalid_request".to_owned()), "{member}");
+    }
 }
 
 /// Otherwise they are people of their issuer, linked or not.
