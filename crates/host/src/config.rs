@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 use countersign_types::Lifetime;
 use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_path_to_error::{Segment, Track};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable};
 use zeroize::Zeroizing;
 
 pub use self::credentials::{CredentialsConfig, credentials, public_keys};
@@ -71,18 +74,65 @@ pub fn load<T: DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
 /// # Errors
 /// As [`load`].
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
-    let fail = |key: String, error: &toml::de::Error| {
-        let mut reason = error.message().trim_end().replace('\n', ", ");
-        if let Some(line) = error.span().and_then(|span| text.get(..span.start)) {
-            reason += &format!(" (line {})", line.matches('\n').count() + 1);
-        }
-        ConfigError { file: file.to_owned(), key, reason }
+    let document = document(file, text)?;
+    let mut track = Track::new();
+    let error = match read(toml::Deserializer::from(document), &mut track) {
+        Ok(config) => return Ok(config),
+        Err(error) => error.to_string(),
     };
-    let document = toml::Deserializer::parse(text).map_err(|error| fail(String::new(), &error))?;
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let path = error.path().to_string();
-        fail(if path == "." { String::new() } else { path }, error.inner())
+    // What follows the first line are keys, which the path has.
+    let mut reason = error.lines().next().unwrap_or_default().trim_end().to_owned();
+    let path = track.path();
+    let line = DeTable::parse(text).ok().and_then(|document| offset(&document, &path));
+    if let Some(before) = line.and_then(|at| text.get(..at)) {
+        reason += &in_line(before);
+    }
+    let key = path.to_string();
+    Err(ConfigError::new(file, if key == "." { String::new() } else { key }, reason))
+}
+
+fn document<'a>(file: &Path, text: &'a str) -> Result<Spanned<DeTable<'a>>, ConfigError> {
+    DeTable::parse(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let reason = error.message().trim_end().replace('\n', ", ");
+        ConfigError::new(file, "", reason + &before.map(in_line).unwrap_or_default())
     })
+}
+
+/// Reads through a trait object: to know the path of every value takes several times the code that reading
+/// takes, and would otherwise be there once for every type that stands in a configuration.
+fn read<T: DeserializeOwned>(
+    document: toml::Deserializer<'_>,
+    track: &mut Track,
+) -> Result<T, erased_serde::Error> {
+    let tracked = serde_path_to_error::Deserializer::new(document, track);
+    erased_serde::deserialize(&mut <dyn erased_serde::Deserializer<'_>>::erase(tracked))
+}
+
+fn in_line(before: &str) -> String {
+    format!(" (line {})", before.matches('\n').count() + 1)
+}
+
+/// Where the value at a path begins, as far as the path can be followed.
+fn offset(document: &Spanned<DeTable<'_>>, path: &serde_path_to_error::Path) -> Option<usize> {
+    let mut table = Some(document.get_ref());
+    let mut array = None;
+    let mut at = None;
+    for segment in path {
+        let value = match segment {
+            Segment::Map { key } => table?.get(key.as_str()),
+            Segment::Seq { index } => array.and_then(|array: &DeArray<'_>| array.get(*index)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        let Some(value) = value else { break };
+        at = Some(value.span().start);
+        table = value.get_ref().as_table();
+        array = value.get_ref().as_array();
+        if table.is_none() && array.is_none() {
+            break;
+        }
+    }
+    at
 }
 
 /// A path in a configuration file: relative ones start at the file's directory.

@@ -34,6 +34,7 @@ mod lock;
 mod probe;
 mod puts;
 mod queue;
+mod readers;
 mod recent;
 mod records;
 mod schema;
@@ -41,8 +42,7 @@ mod statements;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::Arc;
 
 use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
@@ -51,15 +51,13 @@ use rusqlite::Connection;
 use self::journal::Journal;
 use self::known::Known;
 use self::lock::Lock;
+use self::readers::Readers;
 use self::recent::Recent;
 use self::writer::Writer;
 use crate::engine::{BoxFuture, Durability, OneTime, OneTimeEntry, OneTimeTable, Spend};
 use crate::error::{Cause, StoreError};
 use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
-
-/// Connections that read at the same time.
-const READERS: usize = 4;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -116,8 +114,7 @@ pub enum OpenError {
 pub struct SqliteEngine {
     writer: Writer,
     memory: Arc<Memory>,
-    readers: Vec<Mutex<Connection>>,
-    next_reader: AtomicUsize,
+    readers: Readers,
     /// The last to go: until then nobody else may open the file.
     _lock: Lock,
 }
@@ -154,9 +151,7 @@ impl SqliteEngine {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
-        let readers = (0..READERS)
-            .map(|_| schema::open_reader(path).map(Mutex::new))
-            .collect::<Result<_, _>>()?;
+        let readers = Readers::open(path)?;
         let unreadable = |source: Cause| OpenError::Database { path: path.to_owned(), source };
         let failed = |error: rusqlite::Error| unreadable(Arc::new(error));
         let past = statements::horizon(&connection).map_err(failed)?;
@@ -168,8 +163,7 @@ impl SqliteEngine {
         let memory = Arc::new(Memory { recent: Recent::default(), journal, known });
         let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory));
         let writer = writer.map_err(OpenError::Thread)?;
-        let next_reader = AtomicUsize::new(0);
-        Ok(Self { writer, memory, readers, next_reader, _lock: lock })
+        Ok(Self { writer, memory, readers, _lock: lock })
     }
 
     /// Whether [`SqliteEngine::open`] can go well, as far as can be told without opening,
@@ -193,20 +187,6 @@ impl SqliteEngine {
     /// [`StoreError`].
     pub async fn write_recent(&self) -> Result<(), StoreError> {
         self.writer.write_recent().await
-    }
-
-    /// A reader that nobody uses, or the next in turn.
-    fn reader(&self) -> Option<MutexGuard<'_, Connection>> {
-        for reader in &self.readers {
-            match reader.try_lock() {
-                Ok(reader) => return Some(reader),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {}
-            }
-        }
-        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed) % READERS;
-        let reader = self.readers.get(turn)?;
-        Some(reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn insert_lazily(
@@ -248,8 +228,7 @@ impl SqliteEngine {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let reader = self.reader().ok_or(StoreError::Stopped)?;
-        query(&reader).map_err(|error| StoreError::Unavailable(Arc::new(error)))
+        self.readers.with(query)?.map_err(|error| StoreError::Unavailable(Arc::new(error)))
     }
 }
 
