@@ -52,10 +52,10 @@ async fn each_template_says_who_gets_in() {
         ),
         ("anyone until a day", &[("who", "anyone"), ("until", "2027-01-31")], ["in", "in"]),
     ];
+    let scene = Scene::start(&[READING]).await;
+    let bob = Bob::signs_in(&scene.bed).await;
+    assert_eq!(both_end(&scene).await, [denied, denied], "before");
     for (name, share, expected) in rows {
-        let scene = Scene::start(&[READING]).await;
-        assert_eq!(both_end(&scene).await, [denied, denied], "{name}: before");
-        let bob = Bob::signs_in(&scene.bed).await;
         let share = bob.shares(share, &[("scope", "message:create")]).await;
         assert_eq!(both_end(&scene).await, expected, "{name}");
         bob.unshares(&share).await;

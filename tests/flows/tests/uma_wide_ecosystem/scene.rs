@@ -1,5 +1,6 @@
 //! Both domains with everything that the drawing has, and its arrows one by one.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use countersign_client::{Client, Registration};
@@ -27,7 +28,7 @@ pub(crate) const LETTING: &str = r#"{ resource = "Bob's Incoming", scopes = ["me
 pub(crate) const READING: &str = r#"{ resource = "Bob's Incoming", scopes = ["message:view", "message:delete"], emails = ["bob@bob.example"], present = true }"#;
 
 /// The two ways through the drawing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Branch {
     /// Alice is involved.
     Present,
@@ -51,6 +52,8 @@ impl Branch {
 pub(crate) struct Scene {
     pub(crate) bed: Bed,
     heard_before: Mutex<usize>,
+    /// Access tokens that there are, and since when.
+    signed_in: Mutex<BTreeMap<Branch, (i64, String)>>,
 }
 
 impl Scene {
@@ -79,7 +82,11 @@ impl Scene {
                 table["resource_servers"][0]["policy"] = rules;
                 change(table);
             });
-        let scene = Self { bed: Bed::of(deployment.start().await), heard_before: Mutex::default() };
+        let scene = Self {
+            bed: Bed::of(deployment.start().await),
+            heard_before: Mutex::default(),
+            signed_in: Mutex::default(),
+        };
         // The resource server has registered what it has.
         let ready = scene.post(None).await;
         assert_eq!(ready.status, 401, "{ready:?}");
@@ -168,9 +175,19 @@ impl Scene {
         reply.member("claims_token")
     }
 
-    /// Arrows 3 to 6 in one.
+    /// Arrows 5 and 6, with the access token that there is: whoever has signed in a moment ago does not sign
+    /// in again.
     pub(crate) async fn claims_of(&self, branch: Branch, ticket: &str) -> String {
-        let access_token = self.access_token(branch).await;
+        let now = self.bed.now();
+        let kept = self.signed_in.lock().unwrap().get(&branch).cloned();
+        let access_token = match kept.filter(|(since, _)| now < since + 200) {
+            Some((_, access_token)) => access_token,
+            None => {
+                let access_token = self.access_token(branch).await;
+                self.signed_in.lock().unwrap().insert(branch, (now, access_token.clone()));
+                access_token
+            }
+        };
         self.claims_token(&access_token, ticket, branch.address()).await
     }
 
