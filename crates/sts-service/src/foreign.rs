@@ -111,9 +111,9 @@ pub enum IssuerError {
         /// The status.
         status: StatusCode,
     },
-    /// An endpoint failed a moment ago, and was not asked again.
-    #[error("the {0} failed a moment ago")]
-    LeftAlone(&'static str),
+    /// It failed a moment ago, and was not asked again.
+    #[error("the server failed a moment ago")]
+    LeftAlone,
     /// An answer is not what its specification says.
     #[error("the {0} answered with something else")]
     Malformed(&'static str),

@@ -79,6 +79,22 @@ pub enum RenewalError {
     /// More scope than was granted and is allowed.
     #[error("more scope than was granted")]
     Scope,
+    /// A resource that the grant is not for. [RFC 8707 §2.2]
+    ///
+    /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
+    #[error("the grant is not for this resource")]
+    Target,
+}
+
+/// What is asked for of what was granted: all of it by default.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// This scope, or all of it.
+    pub scope: Option<ScopeSet>,
+    /// A token for these resource servers alone; for all if there is none. [RFC 8707 §2.2]
+    ///
+    /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
+    pub resources: Vec<&'a str>,
 }
 
 /// What is established before something is granted again.
@@ -161,7 +177,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
 /// Any [`RenewalError`].
 pub fn renew(
     kept: &mut Renewable,
-    scope: Option<ScopeSet>,
+    wanted: Wanted<'_>,
     facts: &Facts<'_>,
 ) -> Result<Grant, RenewalError> {
     let Facts { client, policy, now, .. } = *facts;
@@ -190,10 +206,17 @@ pub fn renew(
         return Err(RenewalError::Ended);
     }
     let granted = kept.scope.intersection(&policy.client.scopes).intersection(&issuer.scopes);
-    let scope = scope.unwrap_or_else(|| granted.clone());
+    let scope = wanted.scope.unwrap_or_else(|| granted.clone());
     if !scope.is_subset(&granted) {
         return Err(RenewalError::Scope);
     }
+    let is_wanted = |audience: &&String| {
+        wanted.resources.is_empty() || wanted.resources.contains(&audience.as_str())
+    };
+    if wanted.resources.iter().any(|asked| !kept.audiences.iter().any(|it| it == asked)) {
+        return Err(RenewalError::Target);
+    }
+    let audiences: Vec<_> = kept.audiences.iter().filter(is_wanted).cloned().collect();
     let is_believed = |email: &&EmailAddress| issuer.email_domains.contains(email.domain());
     let email = kept.email.as_ref().filter(is_believed);
     let verdict = policy.delegation.assess(&Delegation {
@@ -202,7 +225,7 @@ pub fn renew(
         email,
         act: None,
         issued: Issued::AccessToken,
-        targets: &kept.audiences,
+        targets: &audiences,
         scope: &scope,
     });
     if !verdict.permitted {
@@ -219,7 +242,7 @@ pub fn renew(
         act: None,
         amr: Vec::new(),
         product: Product::AccessToken {
-            audiences: kept.audiences.clone(),
+            audiences,
             scope,
             email: email.map(VerifiedEmail::of_own_account),
             user_claims: issuer.still_released(&kept.user_claims),

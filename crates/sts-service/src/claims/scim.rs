@@ -18,6 +18,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_jwt::cnf::Confirmation;
+use countersign_token_exchange::subject::ORIGIN_JTI;
 use countersign_types::wire::json_response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -62,7 +63,9 @@ async fn respond(
     let now = sts.clock.now();
     let token = bearer::token(headers)?;
     let issued = IssuedToken::find(sts, &token, now).await?.ok_or(QueryError::Token)?;
-    let for_us = issued.claims.audience().is_ok_and(|all| all.contains(&sts.issuer().as_str()));
+    // Whoever else the token is for holds it as well, and whoever acts in it is not who was let ask.
+    let is_own = !issued.claims.has("act") && !issued.claims.has(ORIGIN_JTI);
+    let for_us = issued.claims.audience().is_ok_and(|all| all == [sts.issuer().as_str()]) && is_own;
     let is_bearer = matches!(Confirmation::of(&issued.claims), Ok(None));
     if !for_us || !is_bearer || !issued.is_live(sts, now).await? {
         return Err(QueryError::Token);

@@ -7,7 +7,7 @@ use countersign_oidc::{RefreshError, RefreshRecord};
 use countersign_store::StoreError;
 use countersign_token_exchange::Grant;
 use countersign_token_exchange::policy::ExchangePolicy;
-use countersign_token_exchange::renewal::{self, Facts, Renewable, RenewalError};
+use countersign_token_exchange::renewal::{self, Facts, Renewable, RenewalError, Wanted};
 use countersign_token_exchange::response::{Refresh, respond_with};
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
@@ -85,10 +85,11 @@ pub(crate) async fn is_kept(
     }
 }
 
-/// Gives a new access token. The client proves itself, so that its refresh token stays the same.
+/// Gives a new access token, for `resources` alone if it names any. The client proves itself, so that its refresh token stays the same.
 pub(crate) async fn refresh(
     sts: &Sts,
     request: RefreshRequest,
+    resources: Vec<&str>,
     record: &RefreshRecord,
     asker: Asker<'_>,
     now: Timestamp,
@@ -108,7 +109,8 @@ pub(crate) async fn refresh(
         idle: sts.settings.refresh_token_idle,
         now,
     };
-    let mut grant = renewal::renew(&mut kept, request.scope, &facts).map_err(refused)?;
+    let wanted = Wanted { scope: request.scope, resources };
+    let mut grant = renewal::renew(&mut kept, wanted, &facts).map_err(refused)?;
     grant.confirmation = asker.prove(sts).await?;
     if !sts.renewables.replace(&kept.subject, &kept.id, &kept, now).await? {
         return Err(RefreshError::Unknown.into());
@@ -128,10 +130,11 @@ pub(crate) async fn refresh(
     Ok(respond_with(&grant, &token, None))
 }
 
-fn refused(error: RenewalError) -> RefreshError {
+fn refused(error: RenewalError) -> TokenError {
     match error {
-        RenewalError::Idle => RefreshError::Idle,
-        RenewalError::Scope => RefreshError::Scope,
-        _ => RefreshError::Unknown,
+        RenewalError::Idle => RefreshError::Idle.into(),
+        RenewalError::Scope => RefreshError::Scope.into(),
+        RenewalError::Target => TokenError::Target,
+        _ => RefreshError::Unknown.into(),
     }
 }

@@ -4,6 +4,7 @@
 //! [RFC 9700 §4.14.2]: https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2
 
 use countersign_jwt::cnf::Confirmation;
+use countersign_oidc::authorize::RESOURCE;
 use countersign_oidc::refresh::{self, Admitted, Facts, RefreshRequest, Refreshed};
 use countersign_oidc::{Grant, RefreshError, RefreshRecord};
 use countersign_types::{Params, Timestamp};
@@ -29,7 +30,8 @@ pub(super) async fn refresh(
     let record = sts.refresh_tokens.find(&request.refresh_token, now).await?;
     let record = record.ok_or(RefreshError::Unknown)?;
     if renewal::is_of_another_issuer(&record.subject) {
-        return renewal::refresh(sts, request, &record, asker, now).await;
+        let resources = params.all(RESOURCE).collect();
+        return renewal::refresh(sts, request, resources, &record, asker, now).await;
     }
     let (subject, grant_id) = (record.subject.clone(), record.grant_id.clone());
     let grant = sts.grants.find(&subject, &grant_id, now).await?.ok_or(RefreshError::Unknown)?;

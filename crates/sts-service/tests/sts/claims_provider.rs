@@ -1,6 +1,7 @@
 //! A claims provider of its own, before an AuthN server that folds the case of addresses (PROFILE §5.8).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
@@ -33,11 +34,12 @@ use crate::support::*;
 const PROVIDER: &str = "https://alice.example";
 const ALICE: &str = "alice@alice.example";
 
-struct Fixed;
+#[derive(Default)]
+struct Later(AtomicI64);
 
-impl Clock for Fixed {
+impl Clock for Later {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix(NOW)
+        Timestamp::from_unix(NOW + self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -53,8 +55,20 @@ impl Random for Sevens {
 #[derive(Default)]
 struct Server {
     asked: Mutex<Vec<String>>,
-    /// Whether it takes nobody's token.
-    is_deaf: bool,
+    fails: Fails,
+}
+
+/// What of it does not work.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Fails {
+    #[default]
+    Nothing,
+    Token,
+    Query,
+    /// It takes no token that it gave out.
+    Taking,
+    /// It says more of Alice than anybody reads.
+    Brevity,
 }
 
 impl Server {
@@ -65,11 +79,19 @@ impl Server {
             "/.well-known/oauth-authorization-server" => {
                 (200, json!({ "issuer": STS, "token_endpoint": format!("{STS}/token") }))
             }
-            "/token" if self.is_deaf => (503, json!({})),
+            "/token" if self.fails == Fails::Token => (503, json!({})),
             "/token" => {
                 (200, json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 }))
             }
+            "/scim/v2/Users" if self.fails == Fails::Query => (500, json!({})),
+            "/scim/v2/Users" if self.fails == Fails::Taking => (401, json!({})),
             "/scim/v2/Users" => {
+                let query: Vec<_> = url.query_pairs().skip(1).collect();
+                let asked = [
+                    ("attributes".into(), "id,emails,active".into()),
+                    ("count".into(), "2".into()),
+                ];
+                assert_eq!(query, asked);
                 assert_eq!(request.headers[AUTHORIZATION], "Bearer own");
                 let (_, filter) = url.query_pairs().next().unwrap();
                 let users = ["alice", "carol", "bob"].into_iter().filter(|name| {
@@ -96,6 +118,10 @@ impl Server {
 
 impl Fetch for Server {
     fn fetch(&self, request: Outbound) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
+        let is_about_alice = request.url.as_str().contains("alice%40");
+        if self.fails == Fails::Brevity && is_about_alice {
+            return Box::pin(std::future::ready(Err(FetchError::TooLarge)));
+        }
         let (status, body) = self.answer(&request);
         let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
         let response = response.body(Bytes::from(body.to_string())).unwrap();
@@ -107,6 +133,7 @@ struct Bed {
     router: axum::Router,
     provider: Arc<ClaimsProvider>,
     server: Arc<Server>,
+    clock: Arc<Later>,
 }
 
 fn ring(algorithms: &[Algorithm]) -> SigningRing {
@@ -114,10 +141,11 @@ fn ring(algorithms: &[Algorithm]) -> SigningRing {
     SigningRing::from_keys(keys.collect()).unwrap()
 }
 
-fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
-    let server = Arc::new(Server { is_deaf, ..Server::default() });
+fn bed(people: NamedPeople, fails: Fails) -> Bed {
+    let server = Arc::new(Server { fails, ..Server::default() });
+    let later = Arc::new(Later::default());
     let fetch = Arc::clone(&server) as Arc<dyn Fetch>;
-    let clock = Arc::new(Fixed) as Arc<dyn Clock>;
+    let clock = Arc::clone(&later) as Arc<dyn Clock>;
     let random = Arc::new(Sevens) as Arc<dyn Random>;
     let (issuer, id) = (Issuer::parse(STS).unwrap(), ClientId::parse("cp").unwrap());
     let proof = Proof::SecretBasic(ClientSecret::new(SECRET));
@@ -172,7 +200,7 @@ fn bed(people: NamedPeople, is_deaf: bool) -> Bed {
     })
     .unwrap();
     let provider = Arc::new(provider);
-    Bed { router: app(Arc::clone(&provider)), provider, server }
+    Bed { router: app(Arc::clone(&provider)), provider, server, clock: later }
 }
 
 fn only_alice() -> NamedPeople {
@@ -212,7 +240,7 @@ impl Bed {
 
 #[tokio::test]
 async fn the_directory_is_asked_with_a_token_that_is_fetched_once() {
-    let bed = bed(only_alice(), false);
+    let bed = bed(only_alice(), Fails::Nothing);
     for _ in 0..3 {
         let (status, body) = bed.ask(&token(&[]), ALICE).await;
         assert_eq!(status, 200, "{body}");
@@ -229,7 +257,7 @@ async fn the_directory_is_asked_with_a_token_that_is_fetched_once() {
 /// neither shows.
 #[tokio::test]
 async fn sts_8_a_directory_that_folds_cases_tells_nobody_who_exists() {
-    let bed = bed(only_alice(), false);
+    let bed = bed(only_alice(), Fails::Nothing);
     let mut answers = Vec::new();
     for address in [
         "carol@alice.example",
@@ -240,7 +268,7 @@ async fn sts_8_a_directory_that_folds_cases_tells_nobody_who_exists() {
         answers.push(bed.ask(&token(&[]), address).await);
     }
     assert_eq!(bed.server.count("/scim/v2/Users"), 0, "about whom no list has nobody is asked");
-    let whole = self::bed(everybody(), false);
+    let whole = self::bed(everybody(), Fails::Nothing);
     for address in ["CAROL@alice.example", "nobody@alice.example", "bob@alice.example"] {
         answers.push(whole.ask(&token(&[]), address).await);
     }
@@ -253,7 +281,7 @@ async fn sts_8_a_directory_that_folds_cases_tells_nobody_who_exists() {
 /// STS-9 and whoever else holds the token; a person's token is about that person.
 #[tokio::test]
 async fn tokens_of_the_authn_server() {
-    let bed = bed(everybody(), false);
+    let bed = bed(everybody(), Fails::Nothing);
     let verified = ("email_verified", json!(true));
     let of = |sub: &str, email: &str| {
         token(&[("sub", json!(sub)), ("email", json!(email)), verified.clone()])
@@ -279,19 +307,39 @@ async fn tokens_of_the_authn_server() {
     assert_eq!(bed.ask(&both, ALICE).await.0, 200, "the server itself holds every token");
 }
 
+/// Whichever of its endpoints it is: those who ask meanwhile do not each wait for it, and then it is asked
+/// again.
 #[tokio::test]
 async fn a_server_that_fails_is_left_alone_for_a_moment() {
-    let bed = bed(only_alice(), true);
-    for _ in 0..5 {
-        assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
+    for (fails, tokens, queries) in
+        [(Fails::Token, 1, 0), (Fails::Query, 1, 1), (Fails::Taking, 2, 2)]
+    {
+        let bed = bed(only_alice(), fails);
+        for round in 1..=3 {
+            for _ in 0..3 {
+                assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
+            }
+            let asked = (bed.server.count("/token"), bed.server.count("/scim/v2/Users"));
+            assert_eq!(asked, (tokens * round, queries * round));
+            bed.clock.0.fetch_add(5, Ordering::Relaxed);
+        }
     }
-    assert_eq!(bed.server.count("/token"), 1);
+}
+
+/// STS-8: a record that is too large to be read is nobody's.
+#[tokio::test]
+async fn sts_8_how_much_the_directory_says_tells_nobody_who_exists() {
+    let bed = bed(everybody(), Fails::Brevity);
+    let (known, unknown) =
+        (bed.ask(&token(&[]), ALICE).await, bed.ask(&token(&[]), "nobody@alice.example").await);
+    assert_eq!(known.0, 403);
+    assert_eq!(known, unknown);
 }
 
 /// Of what it signs with nothing, nobody is told that it would.
 #[tokio::test]
 async fn it_has_the_key_that_signs_claims_tokens_and_no_other() {
-    let bed = bed(only_alice(), false);
+    let bed = bed(only_alice(), Fails::Nothing);
     let refused =
         |algorithms: &[Algorithm]| bed.provider.replace_keys(ring(algorithms)).unwrap_err();
     assert!(matches!(refused(&[]), SetupError::Key(Algorithm::Es256)));

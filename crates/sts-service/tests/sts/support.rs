@@ -45,6 +45,7 @@ pub(crate) const IDLE: u32 = 1000;
 pub(crate) const SESSION: u32 = 3600;
 pub(crate) const STS: &str = "https://sts.alice.example";
 pub(crate) const UMA: &str = "https://uma.bob.example";
+pub(crate) const OTHER_RS: &str = "https://other.bob.example";
 pub(crate) const RS: &str = "https://rs.bob.example";
 pub(crate) const TICKET: &str = "016f84e8-f9b9-11e0-bd6f-0021cc6004de";
 pub(crate) const CHALLENGE: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
@@ -201,6 +202,7 @@ impl World {
         gateway.exchange.may_delegate_onward = true;
         let mut api = client("api", secret(SECRET));
         api.exchange.may_impersonate = true;
+        api.exchange.access_token_audiences.push(UrlPattern::parse(OTHER_RS).unwrap());
         let clients = [
             service,
             api,

@@ -27,11 +27,12 @@ impl World {
             "may_act": null })
     }
 
-    /// What the client's own access token says: nobody allowed it anything, so it is of no grant.
+    /// What the client's own access token says: nobody allowed it anything, so it is of no grant, and of no
+    /// exchange.
     pub(super) fn shown_to_ask(&self) -> Value {
         json!({ "sub": names::RQP_CLIENT, "aud": names::STS, "client_id": names::RQP_CLIENT,
             "jti": jti(), "scope": QUERY_USERS, "may_act": null, "grant_id": null,
-            "email": null, "email_verified": null })
+            "act": null, "origin_jti": null, "email": null, "email_verified": null })
     }
 
     /// What the application is given for nobody but itself.

@@ -72,7 +72,7 @@ impl OwnToken {
             Kept::Token(token, until) if *until > now && !is_refused(token) => {
                 return Ok(token.clone());
             }
-            Kept::Failed(until) if *until > now => return Err(IssuerError::LeftAlone(ENDPOINT)),
+            Kept::Failed(until) if *until > now => return Err(IssuerError::LeftAlone),
             _ => *kept = Kept::Nothing,
         }
         let fetched = self.fetch(now).await;
@@ -85,6 +85,11 @@ impl OwnToken {
             Err(_) => Kept::Failed(self.clock.now().after(LEFT_ALONE)),
         };
         fetched.map(|(token, _)| token)
+    }
+
+    /// The server failed behind the token, too: for a moment nobody gets one.
+    pub(super) async fn leave_alone(&self) {
+        *self.kept.lock().await = Kept::Failed(self.clock.now().after(LEFT_ALONE));
     }
 
     async fn fetch(&self, now: Timestamp) -> Result<(AccessToken, Option<u32>), IssuerError> {

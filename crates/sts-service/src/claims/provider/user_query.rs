@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_fetch::{Fetch, Limits, Request};
+use countersign_fetch::{Fetch, FetchError, Limits, Request};
 use countersign_jwt::json;
 use countersign_store::engine::BoxFuture;
 use countersign_token_exchange::DirectoryPerson;
@@ -48,17 +48,36 @@ impl Directory for UserQuery {
 
 impl UserQuery {
     async fn asked(&self, address: &EmailAddress) -> Result<Option<DirectoryPerson>, IssuerError> {
-        let malformed = || IssuerError::Malformed(ENDPOINT);
         let token = self.token.get(None).await?;
-        let mut response = self.ask(address, &token).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
+        let mut response = self.ask(address, &token).await;
+        if response.as_ref().is_ok_and(|it| it.status() == StatusCode::UNAUTHORIZED) {
             // It ended early: the server was restarted with other keys, or took it back.
             let fresh = self.token.get(Some(&token)).await?;
-            response = self.ask(address, &fresh).await?;
+            response = self.ask(address, &fresh).await;
         }
-        if response.status() != StatusCode::OK {
-            return Err(IssuerError::Refused { endpoint: ENDPOINT, status: response.status() });
-        }
+        let failed = match response {
+            Ok(response) if response.status() == StatusCode::OK => {
+                return self.read(address, &response);
+            }
+            Ok(response) => IssuerError::Refused { endpoint: ENDPOINT, status: response.status() },
+            // How much a directory has to say depends on who there is.
+            Err(FetchError::TooLarge) => {
+                tracing::warn!("the user query's answer is too large, and nobody's");
+                return Ok(None);
+            }
+            Err(source) => IssuerError::Fetch { endpoint: ENDPOINT, source },
+        };
+        // Whoever asks next does not wait for as long.
+        self.token.leave_alone().await;
+        Err(failed)
+    }
+
+    fn read(
+        &self,
+        address: &EmailAddress,
+        response: &Response<Bytes>,
+    ) -> Result<Option<DirectoryPerson>, IssuerError> {
+        let malformed = || IssuerError::Malformed(ENDPOINT);
         let answer = json::parse_object(response.body()).map_err(|_| malformed())?;
         user::read(&answer, address, self.subject, &self.claims).map_err(|_| malformed())
     }
@@ -67,17 +86,17 @@ impl UserQuery {
         &self,
         address: &EmailAddress,
         token: &AccessToken,
-    ) -> Result<Response<Bytes>, IssuerError> {
-        let malformed = |_| IssuerError::Malformed(ENDPOINT);
-        let url = format!("{}?{}", self.endpoint.as_str(), query::of(address));
-        let url = EndpointUrl::parse(&url).map_err(|_| IssuerError::Malformed(ENDPOINT))?;
+    ) -> Result<Response<Bytes>, FetchError> {
+        let query = query::of(address, &user::attributes(self.subject, &self.claims));
+        let url = format!("{}?{query}", self.endpoint.as_str());
+        let url = EndpointUrl::parse(&url).map_err(|_| FetchError::Url)?;
         let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
-        let mut bearer = bearer.map_err(malformed)?;
+        // What the server gave out fits into no header.
+        let mut bearer = bearer.map_err(|error| FetchError::Protocol(error.into()))?;
         bearer.set_sensitive(true);
         let request = Request::get(url, Limits::token_endpoint())
             .with_header(AUTHORIZATION, bearer)
             .with_header(ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
-        let response = self.fetch.fetch(request).await;
-        response.map_err(|source| IssuerError::Fetch { endpoint: ENDPOINT, source })
+        self.fetch.fetch(request).await
     }
 }

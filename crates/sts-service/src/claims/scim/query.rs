@@ -28,12 +28,17 @@ fn read(filter: &str) -> Option<EmailAddress> {
     EmailAddress::parse(&address).ok()
 }
 
-/// The query for an address.
-pub(in crate::claims) fn of(address: &EmailAddress) -> String {
+/// The query for an address: of whoever has it, these attributes, and of others no more than shows that
+/// they are several. [RFC 7644 §3.4.2.4, §3.9]
+///
+/// [RFC 7644 §3.4.2.4, §3.9]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.4
+pub(in crate::claims) fn of(address: &EmailAddress, attributes: &str) -> String {
     // What JSON escapes is in no address, but nothing here should have to know that.
     let value = serde_json::Value::from(address.as_str()).to_string();
     let filter = format!("emails.value eq {value}");
-    form_urlencoded::Serializer::new(String::new()).append_pair("filter", &filter).finish()
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("filter", &filter).append_pair("attributes", attributes);
+    query.append_pair("count", "2").finish()
 }
 
 #[cfg(test)]
@@ -43,7 +48,7 @@ mod tests {
     #[test]
     fn exactly_one_address_can_be_asked_about() {
         let alice = EmailAddress::parse("alice+x@alice.example").unwrap();
-        assert_eq!(address(Some(&of(&alice))).ok(), Some(alice.clone()));
+        assert_eq!(address(Some(&of(&alice, "emails"))).ok(), Some(alice.clone()));
         for (filter, is_understood) in [
             (r#"emails.value eq "alice+x@alice.example""#, true),
             (r#"EMAILS.Value EQ "alice\u002bx@alice.example""#, true),

@@ -142,6 +142,16 @@ fn nobody(named: &'static str) -> Option<DirectoryPerson> {
     None
 }
 
+/// The attributes that [`read`] looks at, in the notation of RFC 7644 §3.10.
+pub(crate) fn attributes(subject: SubjectAttribute, claims: &[String]) -> String {
+    let mut names = vec![subject.name().to_owned(), "emails".to_owned(), "active".to_owned()];
+    names.extend(claims.iter().map(|name| match LISTS.contains(&name.as_str()) {
+        true => name.clone(),
+        false => format!("{ENTERPRISE}:{name}"),
+    }));
+    names.join(",")
+}
+
 /// Whether one of the addresses is this one, letter by letter: a directory folds cases ([RFC 7643 §8.7.1]
 /// has `emails.value` be no matter of case), and what it takes for equal is not asked about here.
 ///
@@ -198,6 +208,13 @@ mod tests {
         assert!(!answer().to_string().contains("salary"));
         assert!(found(&list(None)).unwrap().is_none());
         assert!(found(&json!({ "schemas": [LIST], "totalResults": 0 })).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_read_is_asked_for() {
+        let claims = ["groups", "department"].map(str::to_owned);
+        let expected = format!("userName,emails,active,groups,{ENTERPRISE}:department");
+        assert_eq!(attributes(SubjectAttribute::UserName, &claims), expected);
     }
 
     /// A directory that does not know the filter lists everybody; one that folds cases has another's.

@@ -92,6 +92,29 @@ async fn a30_a_refresh_token_is_its_clients_own_and_gives_no_more() {
     check("not used", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
 }
 
+/// RFC 8707 §2.2: a token for one of the resource servers that the exchange was for is no other's.
+#[tokio::test]
+async fn rfc_8707_section_2_2_what_is_granted_again_is_for_what_is_asked_for_alone() {
+    let mut setup = lasting();
+    let api = setup.trusted.exchanges.get_mut(&ClientId::parse("api").unwrap()).unwrap();
+    api.audiences.insert(OTHER_RS.to_owned());
+    let case = Case::with(setup);
+    let both = [ASKED, &[("resource", OTHER_RS)]].concat();
+    let first = case.exchange(JWT, &foreign_token(&[]), &both).await.json();
+    let token = text(&first, REFRESH);
+    let is_for = |claims: &Value| claims["aud"].clone();
+    for resource in [RS, OTHER_RS] {
+        let one = issued(resource, &refresh(&case, token, &[("resource", resource)]).await);
+        assert_eq!(is_for(&one), resource);
+    }
+    for resource in [STS, UMA, "x"] {
+        let answer = refresh(&case, token, &[("resource", resource)]).await;
+        check(resource, &answer, (400, "invalid_target"));
+    }
+    let whole = issued("all of it", &refresh(&case, token, &[]).await);
+    assert_eq!(is_for(&whole).as_array().map(Vec::len), Some(2), "the grant is what it was");
+}
+
 /// A30: revoked with it is what came of it, the first token among them.
 #[tokio::test]
 async fn a30_revoking_it_ends_what_came_of_it() {
