@@ -13,7 +13,7 @@ use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
 use crate::kept::Kept;
 use crate::observe::{Observer, Silent};
 use crate::retry::DEFAULT_ROUNDS;
-use crate::subject::{ApproveAudience, RegisteredOnly, Registration, SubjectToken};
+use crate::subject::{ApproveAudience, Person, RegisteredOnly, Registration, SubjectToken};
 
 /// Sends requests to UMA-protected resources and does what their servers ask for.
 ///
@@ -32,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) registrations: BTreeMap<Issuer, Registration>,
     pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) approve: Arc<dyn ApproveAudience>,
-    pub(crate) approved: Mutex<BTreeSet<Issuer>>,
+    pub(crate) approved: Mutex<BTreeSet<(Person, Issuer)>>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) rounds: u8,
     pub(crate) metadata: ServerMetadataCache,

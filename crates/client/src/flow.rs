@@ -39,6 +39,8 @@ struct Call {
     url: EndpointUrl,
     headers: HeaderMap,
     body: Bytes,
+    /// Whose it is, if that is settled.
+    person: Option<Person>,
 }
 
 impl Call {
@@ -49,7 +51,7 @@ impl Call {
         if head.headers.contains_key(AUTHORIZATION) {
             return Err(ClientError::Request("it has an Authorization header of its own"));
         }
-        Ok(Self { method: head.method, url, headers: head.headers, body })
+        Ok(Self { method: head.method, url, headers: head.headers, body, person: None })
     }
 }
 
@@ -85,6 +87,17 @@ impl Client {
 
     async fn subject(&self) -> Result<Subject, ClientError> {
         self.0.subject.subject_token().await.map_err(ClientError::SubjectToken)
+    }
+
+    /// The same for a request that is somebody's: nobody else's claims go where theirs were to go.
+    async fn subject_of(&self, person: Option<&Person>) -> Result<Subject, ClientError> {
+        let subject = self.subject().await?;
+        match person {
+            Some(person) if subject.person != *person => {
+                Err(ClientError::Request("somebody else is signed in by now"))
+            }
+            _ => Ok(subject),
+        }
     }
 
     /// From the resource server's answer to the one that is returned.
@@ -151,9 +164,9 @@ impl Client {
         rounds: &mut Rounds,
     ) -> Result<Option<AccessToken>, ClientError> {
         let registration = self.registration(&target.issuer)?;
-        self.approve(target).await?;
+        let mut subject = self.subject_of(call.person.as_ref()).await?;
+        self.approve(target, &subject.person).await?;
         loop {
-            let subject = self.subject().await?;
             let claims_token = self.claims_token(target, &ticket, &subject).await?;
             let pct = self.0.kept.pct(&subject.person, &target.servers());
             let claims_token = Some(&claims_token);
@@ -168,6 +181,7 @@ impl Client {
                 refusal => return Err(self.ended(target, &subject.person, refusal, refused)),
             };
             ticket = self.next_ticket(target, info, rounds)?;
+            subject = self.subject_of(Some(&subject.person)).await?;
         }
     }
 
@@ -382,21 +396,25 @@ impl Client {
         })
     }
 
-    async fn approve(&self, target: &Target) -> Result<(), ClientError> {
+    async fn approve(&self, target: &Target, person: &Person) -> Result<(), ClientError> {
         let issuer = &target.issuer;
-        let known = self.0.registrations.contains_key(issuer) || self.approved().contains(issuer);
-        if known {
+        let approval = (person.clone(), issuer.clone());
+        if self.0.registrations.contains_key(issuer) || self.approved().contains(&approval) {
             return Ok(());
         }
-        let new = NewAudience { audience: issuer.clone(), resource: target.resource.clone() };
+        let new = NewAudience {
+            audience: issuer.clone(),
+            resource: target.resource.clone(),
+            person: person.clone(),
+        };
         if !self.0.approve.approve(&new).await {
             return Err(ClientError::NotApproved(issuer.clone()));
         }
-        self.approved().insert(issuer.clone());
+        self.approved().insert(approval);
         Ok(())
     }
 
-    fn approved(&self) -> MutexGuard<'_, BTreeSet<Issuer>> {
+    fn approved(&self) -> MutexGuard<'_, BTreeSet<(Person, Issuer)>> {
         self.0.approved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

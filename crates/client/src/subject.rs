@@ -89,10 +89,12 @@ pub struct NewAudience {
     pub audience: Issuer,
     /// The resource server that named it.
     pub resource: ResourceIdentifier,
+    /// Whose claims would go there.
+    pub person: Person,
 }
 
 /// Asks whether a person's claims may go to an authorization server that the client has no
-/// registration of its own for. Each server is asked about once in a client's life.
+/// registration of its own for. Each server is asked about once for each person in a client's life.
 ///
 /// Without this question any resource server could harvest verified addresses, since it is the
 /// resource server that names the authorization server.

@@ -167,7 +167,7 @@ async fn by_uma(
     let (provider, _) = config.provider()?;
     let Seams { clock, random } = Seams::system();
     let path = session::path(global.session.as_deref())?;
-    let (subject, person) = match &manner.on_behalf_of {
+    let subject = match &manner.on_behalf_of {
         Some(address) => alone(&config, provider, address)?,
         None => signed_in(&path, provider, &clock)?,
     };
@@ -176,7 +176,7 @@ async fn by_uma(
         Arc::new(AnyAudience)
     } else {
         let ask = move |question: &str| out.is_interactive().then(|| out.ask(question));
-        Arc::new(AskOnce::beside(&path, person, out, ask)?)
+        Arc::new(AskOnce::beside(&path, provider.issuer.clone(), out, ask)?)
     };
     let mut builder = Client::builder(config.fetch(), clock, random, provider.clone(), subject)
         .with_approval(approve);
@@ -203,21 +203,17 @@ async fn by_uma(
     answered.map_err(|error| refused(error, out))
 }
 
-/// For whom the client speaks, and what they are called where approvals are kept.
-type Speaks = (Arc<dyn SubjectToken>, String);
-
 /// Whoever is signed in.
 fn signed_in(
     path: &Path,
     provider: &Registration,
     clock: &Arc<dyn Clock>,
-) -> Result<Speaks, Failure> {
+) -> Result<Arc<dyn SubjectToken>, Failure> {
     // Who is not signed in learns it before anything is sent.
     let sessions = Sessions::load(path)?;
-    let session = sessions.live(&provider.issuer, clock.now())?;
-    let person = format!("{} {}", provider.issuer, session.sub);
+    sessions.live(&provider.issuer, clock.now())?;
     let (issuer, clock) = (provider.issuer.clone(), Arc::clone(clock));
-    Ok((Arc::new(SavedSession { path: path.to_owned(), issuer, clock }), person))
+    Ok(Arc::new(SavedSession { path: path.to_owned(), issuer, clock }))
 }
 
 /// The client alone, for the person of an address.
@@ -225,7 +221,7 @@ fn alone(
     config: &Config,
     provider: &Registration,
     address: &EmailAddress,
-) -> Result<Speaks, Failure> {
+) -> Result<Arc<dyn SubjectToken>, Failure> {
     if matches!(provider.proof, Proof::None) {
         let reason =
             "a public client has no access token of its own: configure what it proves itself with";
@@ -236,7 +232,7 @@ fn alone(
     if let Some(issuer) = config.claims_provider.as_ref().filter(|it| **it != provider.issuer) {
         own = own.for_claims_provider(issuer.clone());
     }
-    Ok((Arc::new(own), format!("{} {address}", provider.issuer)))
+    Ok(Arc::new(own))
 }
 
 fn http_request(args: HttpArgs) -> Result<http::Request<Bytes>, Failure> {

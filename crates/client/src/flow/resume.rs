@@ -29,12 +29,13 @@ impl Client {
         pending: Pending,
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, ClientError> {
-        let call = Call::new(request)?;
+        let mut call = Call::new(request)?;
         let mut rounds = Rounds::new(self.0.rounds);
         let Pending { as_uri, resource, person, ticket, .. } = pending;
         if !resource.covers(&call.url) {
             return Err(ClientError::Request("it is not for the resource server that waits"));
         }
+        call.person = Some(person.clone());
         let rpt = match ticket {
             Some(ticket) => {
                 rounds.admit(&ticket)?;
@@ -61,10 +62,7 @@ impl Client {
         let refused = match self.redeem(target, &registration, &ticket, None, None).await? {
             Ok(response) => {
                 // The token is for whoever was asked about, whoever is signed in by now.
-                let subject = self.subject().await?;
-                if subject.person != *person {
-                    return Err(ClientError::Request("somebody else is signed in by now"));
-                }
+                let subject = self.subject_of(Some(person)).await?;
                 return self.keep(call, target, &subject, &response).map(Some);
             }
             Err(refused) => refused,

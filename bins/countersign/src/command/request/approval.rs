@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use countersign_client::{ApproveAudience, NewAudience};
+use countersign_client::{ApproveAudience, NewAudience, Person};
 use countersign_fetch::request::BoxFuture;
 use countersign_types::Issuer;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, one_line};
 use crate::output::Output;
 use crate::session::{read, write_private};
 
@@ -61,37 +61,47 @@ impl Approved {
 /// Asks whoever sits at the terminal, once for each person and server; nobody there means no.
 pub(super) struct AskOnce<A> {
     path: PathBuf,
-    person: String,
+    /// Whose word for the people counts, so that their identifiers are its own.
+    provider: Issuer,
     out: Output,
     /// Puts a question to whoever sits there.
     ask: A,
 }
 
 impl<A: Fn(&str) -> Option<bool> + Send + Sync> AskOnce<A> {
-    /// What was approved for `person` is kept beside the file of sessions.
+    /// What was approved for people of `provider` is kept beside the file of sessions.
     ///
     /// # Errors
     /// What was approved before cannot be read.
     pub(super) fn beside(
         sessions: &Path,
-        person: String,
+        provider: Issuer,
         out: Output,
         ask: A,
     ) -> Result<Self, Failure> {
         let path = sessions.with_file_name(FILE);
         Approved::load(&path)?;
-        Ok(Self { path, person, out, ask })
+        Ok(Self { path, provider, out, ask })
     }
 
     fn approves(&self, new: &NewAudience) -> Result<bool, Failure> {
         let mut approved = Approved::load(&self.path)?;
-        if approved.has(&self.person, &new.audience) {
+        let (called, address) = match &new.person {
+            Person::Subject(sub) => (sub.clone(), "your verified e-mail address".to_owned()),
+            Person::SubjectAndEmail(sub, email) => {
+                (sub.clone(), format!("your verified e-mail address, {email}"))
+            }
+            Person::Email(email) => (email.to_string(), format!("the e-mail address {email}")),
+        };
+        let person = format!("{} {called}", self.provider);
+        if approved.has(&person, &new.audience) {
             return Ok(true);
         }
         let question = format!(
-            "{} wants {} to know your verified e-mail address. Send it, now and later?",
+            "{} wants {} to know {address}. Send it, now and later?",
             new.resource, new.audience
         );
+        let question = one_line(&question);
         match (self.ask)(&question) {
             Some(true) => {}
             Some(false) => return Ok(false),
@@ -100,7 +110,7 @@ impl<A: Fn(&str) -> Option<bool> + Send + Sync> AskOnce<A> {
                 return Ok(false);
             }
         }
-        let servers = approved.people.entry(self.person.clone()).or_default();
+        let servers = approved.people.entry(person).or_default();
         servers.insert(new.audience.clone());
         let text = serde_json::to_vec_pretty(&approved)
             .map_err(|error| Failure::internal("the approval was not kept", error))?;
@@ -126,16 +136,23 @@ impl<A: Fn(&str) -> Option<bool> + Send + Sync> ApproveAudience for AskOnce<A> {
 mod tests {
     use std::sync::Mutex;
 
-    use countersign_types::ResourceIdentifier;
+    use countersign_types::{EmailAddress, ResourceIdentifier};
 
     use super::*;
     use crate::private_file::PrivateFolder;
 
-    fn new(audience: &str) -> NewAudience {
+    fn new(person: &str, audience: &str) -> NewAudience {
+        let person = EmailAddress::parse(person)
+            .map_or_else(|_| Person::Subject(person.to_owned()), Person::Email);
         NewAudience {
+            person,
             audience: Issuer::parse(audience).unwrap(),
             resource: ResourceIdentifier::parse("https://rs.bob.example").unwrap(),
         }
+    }
+
+    fn provider() -> Issuer {
+        Issuer::parse("https://sts.alice.example").unwrap()
     }
 
     fn folder(name: &str) -> PrivateFolder {
@@ -154,13 +171,16 @@ mod tests {
         let questions = Mutex::new(0);
         let mut answers = Vec::new();
         for (person, server) in asked {
-            let ask = |_: &str| {
+            let ask = |question: &str| {
+                let is_about_another = question.contains("the e-mail address alice@alice.example");
+                assert_eq!(is_about_another, person.contains('@'), "{question}");
+                assert_eq!(question.contains("your"), !person.contains('@'), "{question}");
                 *questions.lock().unwrap() += 1;
                 says
             };
             let out = Output::new(true, false);
-            let once = AskOnce::beside(&sessions, (*person).to_owned(), out, ask).unwrap();
-            answers.push(once.approve(&new(server)).await);
+            let once = AskOnce::beside(&sessions, provider(), out, ask).unwrap();
+            answers.push(once.approve(&new(person, server)).await);
         }
         let questions = *questions.lock().unwrap();
         (answers, questions)
@@ -171,9 +191,14 @@ mod tests {
     #[tokio::test]
     async fn a_yes_is_for_one_server_and_one_person_and_for_good() {
         let folder = folder("yes");
-        let asked =
-            [("a", BOB), ("a", BOB), ("a", "https://uma.olga.example"), ("b", BOB), ("b", BOB)];
-        assert_eq!(runs(&folder, Some(true), &asked).await, (vec![true; 5], 3));
+        let asked = [
+            ("a", BOB),
+            ("a", BOB),
+            ("a", "https://uma.olga.example"),
+            ("b", BOB),
+            ("alice@alice.example", BOB),
+        ];
+        assert_eq!(runs(&folder, Some(true), &asked).await, (vec![true; 5], 4));
         assert_eq!(runs(&folder, None, &asked).await, (vec![true; 5], 0), "nobody is asked again");
     }
 
@@ -196,7 +221,7 @@ mod tests {
             write_private(&path, text.as_bytes()).unwrap();
             let made = AskOnce::beside(
                 &folder.path().join("s"),
-                String::new(),
+                provider(),
                 Output::new(true, false),
                 |_: &str| None,
             );

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use countersign_fetch::Fetch;
 use countersign_fetch::request::BoxFuture;
+use countersign_types::ClientId;
 use countersign_types::secret::AccessToken;
 use http::Response;
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::world::{Fixed, RS, UMA, World, answer, challenge, data, get, registration, rpt};
 use crate::builder::Client;
 use crate::error::ClientError;
-use crate::subject::{Person, Subject, SubjectToken};
+use crate::subject::{ApproveAudience, NewAudience, Person, Subject, SubjectToken};
 
 /// Whoever sits in front of it now.
 struct Seat(Mutex<Option<&'static str>>);
@@ -86,4 +87,41 @@ async fn nothing_kept_is_sent_for_nobody() {
     assert_eq!(world.sent_to(&url).len(), 2);
     // An address that needed no token so far needs nobody.
     client.request(get(&format!("{RS}/open"))).await.unwrap();
+}
+
+/// What one person approved is not approved by the next.
+#[tokio::test]
+async fn a_server_is_approved_by_one_person_at_a_time() {
+    struct Asked(Mutex<Vec<Person>>);
+
+    impl ApproveAudience for Asked {
+        fn approve<'a>(&'a self, new: &'a NewAudience) -> BoxFuture<'a, bool> {
+            self.0.lock().unwrap().push(new.person.clone());
+            Box::pin(std::future::ready(new.person == Person::Subject("alice".to_owned())))
+        }
+    }
+
+    let world = World::new()
+        .rs([challenge("t1"), data(), challenge("t2"), challenge("t3"), data()])
+        .uma([rpt("alices"), rpt("alices-other")]);
+    let world = Arc::new(world);
+    let seat = Arc::new(Seat(Mutex::new(Some("alice"))));
+    let asked = Arc::new(Asked(Mutex::default()));
+    let fetch: Arc<dyn Fetch> = Arc::<World>::clone(&world);
+    let provider = registration(super::world::STS);
+    let subject: Arc<dyn SubjectToken> = Arc::<Seat>::clone(&seat);
+    let client = Client::builder(fetch, Arc::new(Fixed), Arc::new(Fixed), provider, subject)
+        .with_identity_elsewhere(ClientId::parse("rqp-public").unwrap(), None)
+        .with_approval(Arc::<Asked>::clone(&asked))
+        .build();
+    for (person, path, is_let) in
+        [("alice", "/a", true), ("carol", "/b", false), ("alice", "/c", true)]
+    {
+        *seat.0.lock().unwrap() = Some(person);
+        let result = client.request(get(&format!("{RS}{path}"))).await;
+        assert_eq!(result.is_ok(), is_let, "{person}: {result:?}");
+    }
+    let people = ["alice", "carol"].map(|name| Person::Subject(name.to_owned()));
+    assert_eq!(*asked.0.lock().unwrap(), people);
+    assert_eq!(world.exchanges().len(), 2, "none of them Carol's");
 }

@@ -135,3 +135,23 @@ async fn what_was_asked_for_one_person_is_not_anothers() {
     assert!(matches!(result, Err(ClientError::Request(_))), "{result:?}");
     assert_eq!(world.sent_to(&url).len(), 1);
 }
+
+/// Somebody else signs in while a request waits: their claims go nowhere, whatever the server wants then.
+#[tokio::test]
+async fn claims_that_are_wanted_later_are_the_same_persons() {
+    let wanted = || need_info("t3");
+    for polled in [wanted(), refused(400, "invalid_grant")] {
+        let world =
+            World::new().rs([challenge("t1"), challenge("t9")]).uma([submitted("t2"), polled]);
+        let world = Arc::new(world);
+        let client = builder(&world).with_registration(registration(UMA)).build();
+        let url = format!("{RS}/rs-api");
+        let Err(ClientError::Submitted(mut pending)) = client.request(get(&url)).await else {
+            panic!("not submitted")
+        };
+        pending.person = crate::Person::Subject("mallory".to_owned());
+        let result = client.resume(*pending, get(&url)).await;
+        assert!(matches!(result, Err(ClientError::Request(_))), "{result:?}");
+        assert_eq!(world.exchanges().len(), 1, "the first request's");
+    }
+}
