@@ -6,11 +6,12 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use countersign_host::logging::LogConfig;
 use countersign_host::program::{self, Program};
 use countersign_host::{Composed, ConfigError, Seams, Serving};
-use countersign_resource_server::protect::Protect;
+use countersign_resource_server::protect::{FlagsError, Protect};
 use countersign_resource_server::{ComposeError, Config};
 use mimalloc::MiMalloc;
 
@@ -85,8 +86,16 @@ fn is_protect(option: &OsStr) -> bool {
 
 const PROTECT_FILE: &str = include_str!("../example-protect.toml");
 
+const PROTECT_USAGE: &str = "\
+resource-server --protect <URL> --issuer <URL> --identifier <URL> \
+--certificate <FILE> --key <FILE> [OPTIONS]";
+
 const PROTECT_EXAMPLE: &str = "\
-Example:
+Examples, the first for every path, the second by rules:
+  resource-server --protect http://127.0.0.1:3000 \\
+    --issuer https://sts.bob.example --identifier https://api.bob.example \\
+    --listen 0.0.0.0:443 --certificate api.pem --key api.key
+
   resource-server --protect http://127.0.0.1:3000 \\
     --issuer https://sts.bob.example --identifier https://api.bob.example \\
     --open 'GET /health' --require 'GET /albums/{id}=albums.read' \\
@@ -94,15 +103,15 @@ Example:
     --permit 'DELETE /albums/{id}=albums.delete' --policy api.cedar \\
     --listen 0.0.0.0:443 --certificate api.pem --key api.key
 
-A configuration file can say more (identity propagation, UMA, introspection, attributes for the
-policy): resource-server example-protect";
+By options it takes access tokens (RFC 9068). A configuration file can say more (introspection, \
+identity propagation, UMA, attributes for the policy): resource-server example-protect";
 
 /// Access tokens in front of a service that knows nothing of them.
 ///
 /// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for one that
 /// cannot be served.
 #[derive(Parser)]
-#[command(name = "resource-server", version, after_help = PROTECT_EXAMPLE)]
+#[command(name = "resource-server", version, override_usage = PROTECT_USAGE, after_help = PROTECT_EXAMPLE)]
 struct Protection {
     #[command(flatten)]
     protect: Protect,
@@ -111,6 +120,10 @@ struct Protection {
 fn protect(Protection { protect }: Protection) -> ExitCode {
     match protect.compose(&Seams::system()) {
         Ok(composed) => program::serve(&LogConfig::default(), composed),
+        // The command line itself is not whole yet.
+        Err(error @ FlagsError::Missing(_)) => {
+            Protection::command().error(ErrorKind::MissingRequiredArgument, error).exit()
+        }
         Err(error) => program::refused(&error),
     }
 }

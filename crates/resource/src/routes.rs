@@ -129,7 +129,12 @@ pub struct Routes {
     twins: Twins,
     // INVARIANT: every need that `tree` holds, in the order they were written.
     needs: Vec<(String, Need)>,
+    /// What every path needs where there is no rule.
+    everywhere: Option<Need>,
 }
+
+/// How the one rule of a table without rules is called in the log.
+const EVERY_PATH: &str = "every path";
 
 /// The rules of one path.
 #[derive(Clone, Debug)]
@@ -204,6 +209,30 @@ impl Routes {
         RoutesBuilder::default()
     }
 
+    /// A table without a rule by which whoever can prove who they are may do everything: for a service
+    /// that tells its callers apart by itself. There is nothing at `CONNECT` and `TRACE`, which say
+    /// something to proxies and not to a service.
+    ///
+    /// ```
+    /// use countersign_resource::routes::{Found, Need, Requirement, Routes};
+    /// use countersign_resource::StrictPath;
+    /// use http::Method;
+    ///
+    /// let (routes, anybody) = (Routes::identified_everywhere(), Need::Caller(Requirement::default()));
+    /// assert_eq!(routes.find(&Method::PUT, &StrictPath::parse("/albums/7")?), Found::Need(&anybody));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn identified_everywhere() -> Self {
+        let need = Need::Caller(Requirement::default());
+        Self {
+            tree: matchit::Router::new(),
+            twins: Twins::default(),
+            needs: vec![(EVERY_PATH.to_owned(), need.clone())],
+            everywhere: Some(need),
+        }
+    }
+
     /// What a request needs. Both arguments are the caller's.
     #[must_use]
     pub fn find(&self, method: &Method, path: &StrictPath) -> Found<'_> {
@@ -212,7 +241,7 @@ impl Routes {
 
     /// The same, and the path of the rules that speak of the path, as it is written.
     pub(crate) fn find_rule(&self, method: &Method, path: &StrictPath) -> (Found<'_>, &str) {
-        let Ok(matched) = self.tree.at(path.as_str()) else { return (Found::Nothing, "") };
+        let Ok(matched) = self.tree.at(path.as_str()) else { return self.unnamed(method) };
         let Rules { path: rule, twin, by_method: rules } = matched.value;
         if !self.twins.are_of(twin, path.as_str()) {
             return (Found::Nothing, rule);
@@ -222,6 +251,16 @@ impl Routes {
         match of(method).or_else(read) {
             Some((_, need)) => (Found::Need(need), rule),
             None => (Found::MethodNotAllowed(allowed(rules)), rule),
+        }
+    }
+
+    /// What is needed where no rule speaks of the path.
+    fn unnamed(&self, method: &Method) -> (Found<'_>, &str) {
+        match &self.everywhere {
+            Some(need) if !matches!(*method, Method::CONNECT | Method::TRACE) => {
+                (Found::Need(need), EVERY_PATH)
+            }
+            _ => (Found::Nothing, ""),
         }
     }
 
@@ -344,7 +383,7 @@ impl RoutesBuilder {
             tree.insert(&path, rules).map_err(refused)?;
             twins.insert(&twin).map_err(refused)?;
         }
-        Ok(Routes { tree, twins, needs })
+        Ok(Routes { tree, twins, needs, everywhere: None })
     }
 }
 
@@ -433,6 +472,25 @@ mod tests {
             }
         };
         assert_eq!(found, expected, "{request}");
+    }
+
+    #[test]
+    fn without_a_rule_everything_needs_a_caller_or_nothing_is_there() {
+        let anybody = Need::Caller(Requirement::default());
+        let (everywhere, nowhere) =
+            (Routes::identified_everywhere(), Routes::new().build().unwrap());
+        for path in ["/", "/albums", "/ADMIN/", "/.well-known/x"] {
+            let path = StrictPath::parse(path).unwrap();
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE] {
+                assert_eq!(everywhere.find(&method, &path), Found::Need(&anybody), "{path:?}");
+                assert_eq!(nowhere.find(&method, &path), Found::Nothing, "{path:?}");
+            }
+            for method in [Method::CONNECT, Method::TRACE] {
+                assert_eq!(everywhere.find(&method, &path), Found::Nothing, "{path:?}");
+            }
+        }
+        assert!(everywhere.scopes().is_empty());
+        assert_eq!(everywhere.iter().map(|(_, need)| need).collect::<Vec<_>>(), [&anybody]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use countersign_host::server::{self, TlsConfig, Transport, TransportError};
 use countersign_host::{Composed, Seams};
 use countersign_resource::Routes;
 use countersign_resource::proxy::{CallerHeaders, Upstream};
-use countersign_resource::routes::{RoutesBuilder, RoutesError};
+use countersign_resource::routes::RoutesError;
 use countersign_store::sqlite::OpenError;
 use countersign_types::{Issuer, ResourceIdentifier};
 use http::HeaderName;
@@ -25,7 +25,7 @@ use crate::kept::Kept;
 #[derive(Args, Clone, Debug)]
 pub struct Protect {
     /// Protect the service at this http origin on loopback
-    #[arg(long, value_name = "URL", requires_all = ["issuer", "identifier"], value_parser = Upstream::parse)]
+    #[arg(long, value_name = "URL", value_parser = Upstream::parse)]
     pub protect: Option<Upstream>,
     /// An issuer of access tokens; may be repeated
     #[arg(long, value_name = "URL", requires = "protect", value_parser = Issuer::parse)]
@@ -33,14 +33,16 @@ pub struct Protect {
     /// This service as tokens name it (aud), which is also its URL to the outside
     #[arg(long, value_name = "URL", requires = "protect", value_parser = ResourceIdentifier::parse)]
     pub identifier: Option<ResourceIdentifier>,
-    /// What needs which scopes: 'GET /albums/{id}=albums.read'; 'GET /me=' for any valid token
+    /// What needs which scopes: 'GET /albums/{id}=albums.read'; 'GET /me=' for any valid token.
+    /// Where no rule is given, by this or by --permit or --open, every path takes any valid token;
+    /// where one is, what no rule names is 404
     #[arg(long, value_name = "RULE=SCOPES", requires = "protect", value_parser = requirement)]
     pub require: Vec<(String, String)>,
     /// What needs the policy to permit which action: 'PUT /albums/{id}=albums.write'
-    #[arg(long, value_name = "RULE=ACTION", requires = "policy", value_parser = requirement)]
+    #[arg(long, value_name = "RULE=ACTION", requires = "protect", value_parser = requirement)]
     pub permit: Vec<(String, String)>,
     /// A file of the policy, in Cedar; may be repeated. Read again on SIGHUP and every minute
-    #[arg(long, value_name = "FILE", requires = "permit")]
+    #[arg(long, value_name = "FILE", requires = "protect")]
     pub policy: Vec<PathBuf>,
     /// What is open to everybody: 'GET /health'
     #[arg(long, value_name = "RULE", requires = "protect")]
@@ -49,10 +51,10 @@ pub struct Protect {
     #[arg(long, value_name = "ADDRESS", requires = "protect", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
     /// The certificate chain to serve with (PEM)
-    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "danger_plain_http")]
+    #[arg(long, value_name = "FILE", requires = "protect", conflicts_with = "danger_plain_http")]
     pub certificate: Option<PathBuf>,
     /// Its private key (PEM), in a file that only its owner can read
-    #[arg(long, value_name = "FILE", requires = "certificate")]
+    #[arg(long, value_name = "FILE", requires = "protect", conflicts_with = "danger_plain_http")]
     pub key: Option<PathBuf>,
     /// Take tokens that are bound to a key (DPoP), and note in this database which proofs were used
     #[arg(long, value_name = "FILE", requires = "protect")]
@@ -92,9 +94,9 @@ fn header(text: &str) -> Result<(String, HeaderName), String> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlagsError {
-    /// Something that is needed was not said.
-    #[error("{0}")]
-    Missing(&'static str),
+    /// All that is needed and was not said.
+    #[error("not enough is said; still missing:{}", list(.0))]
+    Missing(Vec<&'static str>),
     /// Plain http where other machines can reach it.
     #[error("--danger-plain-http is for loopback addresses only, not for --listen {0}")]
     PlainHttp(SocketAddr),
@@ -124,21 +126,52 @@ pub enum FlagsError {
     ConnectTo(#[from] ConnectToError),
 }
 
+fn list(missing: &[&str]) -> String {
+    missing.iter().map(|missing| format!("\n  {missing}")).collect()
+}
+
 impl Protect {
+    /// All that is still missing, so that nobody has to ask for it one by one.
+    fn missing(&self) -> Vec<&'static str> {
+        let plain = self.danger_plain_http;
+        let (certificate, key) = (self.certificate.is_some(), self.key.is_some());
+        let rows = [
+            (self.protect.is_none(), "--protect URL: what is to be protected"),
+            (self.issuer.is_empty(), "--issuer URL: whose tokens are taken"),
+            (
+                self.identifier.is_none(),
+                "--identifier URL: this service as tokens name it (aud), its https URL to the outside",
+            ),
+            (
+                !certificate && !key && !plain,
+                "--certificate FILE and --key FILE: TLS; on loopback alone, --danger-plain-http \
+                 does without",
+            ),
+            (certificate && !key, "--key FILE: the private key of --certificate"),
+            (key && !certificate, "--certificate FILE: the certificate of --key"),
+            (
+                !self.permit.is_empty() && self.policy.is_empty(),
+                "--policy FILE: the policy that decides on --permit",
+            ),
+            (
+                self.permit.is_empty() && !self.policy.is_empty(),
+                "--permit RULE=ACTION: what --policy is asked about",
+            ),
+        ];
+        rows.into_iter().filter_map(|(is_missing, what)| is_missing.then_some(what)).collect()
+    }
+
     /// Builds the server: nothing is bound, nothing is sent.
     ///
     /// # Errors
     /// [`FlagsError`].
     pub fn compose(self, seams: &Seams) -> Result<Composed, FlagsError> {
-        let missing = FlagsError::Missing;
-        if self.issuer.is_empty() {
-            return Err(missing("whose tokens are taken? --issuer"));
-        }
-        if self.require.is_empty() && self.permit.is_empty() && self.open.is_empty() {
-            return Err(missing(
-                "nothing would be served: say what is, by --require, --permit or --open",
-            ));
-        }
+        let missing = self.missing();
+        let (Some(service), Some(identifier), []) =
+            (self.protect.clone(), self.identifier.clone(), missing.as_slice())
+        else {
+            return Err(FlagsError::Missing(missing));
+        };
         let transport = self.transport()?;
         let outbound = FetchConfig::default()
             .with_roots(self.roots.map_or(Roots::Platform, Roots::File))
@@ -146,15 +179,15 @@ impl Protect {
                 Danger::default().with_connect_to(ConnectTo::parse(&self.danger_connect_to)?),
             );
         let protection = Protection {
-            service: self.protect.ok_or(missing("what is to be protected? --protect"))?,
-            identifier: self.identifier.ok_or(missing("who is this? --identifier"))?,
+            service,
+            identifier,
             callers: Callers::AccessTokens(self.issuer),
             // Without a store, a restart would forget which proofs were used.
             bound_tokens: match self.store {
                 Some(_) => BoundTokens::Taken,
                 None => BoundTokens::Refused,
             },
-            routes: routes(&self.open, &self.require, &self.permit).build()?,
+            routes: routes(&self.open, &self.require, &self.permit)?,
             policies: self.policy,
             headers: caller_headers(self.caller_header),
             max_body: self.max_body,
@@ -177,9 +210,7 @@ impl Protect {
                 Err(FlagsError::PlainHttp(self.listen))
             }
             _ if self.danger_plain_http => Ok(server::danger::plain_http()),
-            _ => {
-                Err(FlagsError::Missing("no TLS: --certificate and --key; or --danger-plain-http"))
-            }
+            _ => Err(FlagsError::Missing(self.missing())),
         }
     }
 }
@@ -188,10 +219,13 @@ fn routes(
     open: &[String],
     require: &[(String, String)],
     permit: &[(String, String)],
-) -> RoutesBuilder {
+) -> Result<Routes, RoutesError> {
+    if open.is_empty() && require.is_empty() && permit.is_empty() {
+        return Ok(Routes::identified_everywhere());
+    }
     let routes = open.iter().fold(Routes::new(), |routes, rule| routes.open(rule));
     let routes = require.iter().fold(routes, |routes, (rule, scopes)| routes.require(rule, scopes));
-    permit.iter().fold(routes, |routes, (rule, action)| routes.by_policy(rule, action))
+    permit.iter().fold(routes, |routes, (rule, action)| routes.by_policy(rule, action)).build()
 }
 
 /// Which flag an error is about.
@@ -299,8 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_said() {
-        refused("--protect http://127.0.0.1:3000", "--identifier");
-        refused(WHO, "nothing would be served");
+        refused(&format!("{WHO} --policy api.cedar"), "--permit RULE=ACTION");
         refused(&format!("{WHO} --require nonsense"), "not RULE=SCOPES");
         refused(&format!("{WHO} --open health"), "a rule cannot be read");
         refused(&format!("{WHO} --caller-header nobody=x-user"), "subject, issuer");
@@ -313,6 +346,25 @@ mod tests {
             WHO.replace("--danger-plain-http", "--open GET --certificate no.pem --key no.key");
         refused(&tls, "--certificate cannot be used");
         let without_tls = WHO.replace("--danger-plain-http", "--open GET");
-        refused(&without_tls, "no TLS");
+        refused(&without_tls, "--certificate FILE and --key FILE: TLS");
+        refused(&format!("{without_tls} --certificate a.pem"), "--key FILE");
+        refused(&format!("{without_tls} --key a.key"), "--certificate FILE");
+    }
+
+    #[test]
+    fn all_that_is_missing_is_said_at_once() {
+        let error = composed("--protect http://127.0.0.1:3000 --permit GET=read").err().unwrap();
+        for option in ["--issuer", "--identifier", "--certificate", "--key", "--policy"] {
+            assert!(error.contains(option), "{option}: {error}");
+        }
+        let error = composed("--protect http://127.0.0.1:3000 --issuer https://as.example");
+        let error = error.err().unwrap();
+        assert!(error.contains("--identifier") && error.contains("--certificate"), "{error}");
+        assert!(!error.contains("--issuer") && !error.contains("--policy"), "{error}");
+    }
+
+    #[test]
+    fn without_a_rule_every_path_takes_a_valid_token() {
+        assert_eq!(schemes(&composed(WHO).unwrap()), ["Bearer"]);
     }
 }
