@@ -16,18 +16,18 @@ const ABOUT: &str = "Get in where nobody knows you: UMA access across domains, b
 
 const EXAMPLES: &str = "\
 Examples:
-  countersign demo                                  watch the flow between two domains
-  countersign demo 000                              watch a server exchange a token from elsewhere
-  countersign demo 001                              watch people sign in through a broker
-  countersign demo 003 --live                       be Bob, and decide about a letter
-  countersign demo 004                              watch a service carry an identity
-  countersign login https://sts.alice.example       sign in at your provider
-  countersign request https://rs.bob.example/rs-api get a protected resource
-  countersign request --explain -X POST --data @a.json https://rs.bob.example/inbox
-  countersign discover alice@alice.example          which issuer speaks for an address
-  countersign client init https://mail.example/client --dir mail   be a client by a URL of your own
-  countersign jwt decode < token                    what a token says
-  countersign jwk generate --out client.jwk         a private key, for its owner alone";
+  countersign demo              # watch the flow between two domains
+  countersign demo 000          # a server exchanges a token from elsewhere
+  countersign demo 001          # people sign in through a broker
+  countersign demo 003 --live   # be Bob, and decide about a letter
+  countersign demo 004          # a service carries an identity
+  countersign login https://sts.alice.example
+  countersign request https://rs.bob.example/rs-api
+  countersign request --explain --data @a.json https://rs.bob.example/inbox
+  countersign discover alice@alice.example
+  countersign client init https://mail.example/client --dir mail
+  countersign jwt decode < token
+  countersign jwk generate --out client.jwk";
 
 /// The whole command line.
 #[derive(Parser, Debug)]
@@ -117,5 +117,36 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// What stands behind the help of a command and of those below it.
+    fn afterwards(command: &clap::Command, all: &mut Vec<String>) {
+        let texts = [command.get_after_help(), command.get_after_long_help()];
+        all.extend(texts.into_iter().flatten().map(ToString::to_string));
+        command.get_subcommands().for_each(|command| afterwards(command, all));
+    }
+
+    #[test]
+    fn examples_fit_a_terminal_and_can_be_copied() {
+        let mut all = Vec::new();
+        afterwards(&Cli::command(), &mut all);
+        assert!(all.len() > 15, "{}", all.len());
+        for text in all {
+            let lines: Vec<_> = text.lines().collect();
+            for (line, next) in lines.iter().zip(lines.iter().skip(1).chain([&""])) {
+                let is_indented = |line: &str| line.starts_with("  ");
+                if is_indented(line) {
+                    assert!(line.chars().count() < 80, "{line}");
+                }
+                // A paragraph is one line: whoever prints it knows how wide the terminal is.
+                let is_prose = |line: &str| !line.is_empty() && !is_indented(line);
+                let is_heading = line.ends_with(':');
+                assert!(is_heading || !(is_prose(line) && is_prose(next)), "{line}\n{next}");
+                // A command goes on only behind a sign that a shell understands.
+                if next.starts_with("      ") && line.contains("countersign ") {
+                    assert!(line.ends_with('\\') || line.ends_with('|'), "{line}\n{next}");
+                }
+            }
+        }
     }
 }

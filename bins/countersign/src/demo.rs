@@ -28,6 +28,7 @@ use clap::Args;
 use countersign_host::server::shutdown_signal;
 use tokio::time::Instant;
 
+use self::files::Exists;
 use self::print::Printer;
 use self::servers::{Failure, Servers};
 use self::story::Kept;
@@ -127,8 +128,12 @@ pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
     match done {
         Ok(Ended::AsDrawn) => ExitCode::SUCCESS,
         Ok(Ended::Differs) => ExitCode::FAILURE,
+        Ok(Ended::Refused(refused)) => out.failed(&refused),
         Ok(Ended::Interrupted) => {
             out.failed(&failure::Failure::new(Code::Interrupted, "interrupted by a signal"))
+        }
+        Err(error) if error.is::<Exists>() => {
+            out.failed(&failure::Failure::usage(error.to_string()))
         }
         Err(error) => {
             out.failed(&failure::Failure::internal("the demo did not come to its end", error))
@@ -137,18 +142,22 @@ pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
 }
 
 /// How a run came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     AsDrawn,
     Differs,
     Interrupted,
+    /// It did not begin.
+    Refused(failure::Failure),
 }
 
 async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
     let started = Instant::now();
     // From here on a signal ends the run in order: nothing stays behind.
     let mut stop = pin!(shutdown_signal()?);
-    let record = args.record.as_deref().map(record_file).transpose()?;
+    let record = match args.record.as_deref().map(record_file).transpose() {
+        Ok(record) => record,
+        Err(refused) => return Ok(Ended::Refused(refused)),
+    };
     let printer = (!out.is_json()).then(|| Printer::new(Box::new(std::io::stdout()), colours()));
     let teller = Arc::new(Teller::new(F::NUMBER, printer));
 
@@ -163,7 +172,6 @@ async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
     teller.line("");
     let mut world = F::start(F::prepare()?, Arc::clone(&teller))?;
     if args.keep {
-        world.servers().keep();
         teller.kept(kept::<F>(world.servers().folder()));
     }
     let told = tokio::select! {
@@ -206,8 +214,10 @@ fn differences(count: usize) -> String {
     }
 }
 
-fn record_file(path: &Path) -> Result<PrivateFile, String> {
-    PrivateFile::create(path).map_err(|error| format!("{}: {error}", path.display()))
+/// Where the record goes is what whoever runs this says.
+fn record_file(path: &Path) -> Result<PrivateFile, failure::Failure> {
+    let text = || format!("--record {}", path.display());
+    PrivateFile::create(path).map_err(|error| failure::Failure::caused(Code::Usage, text(), error))
 }
 
 /// Whether standard output is a terminal that takes colours, by NO_COLOR and its like.
@@ -257,7 +267,7 @@ fn kept<F: Flow>(folder: &Path) -> Kept {
 fn keep_hint<F: Flow>(folder: &Path) -> String {
     format!(
         "The servers are up until Ctrl-C. In another terminal:\n\n{}\n\
-         Their configuration stays in {}",
+         Their configuration, with keys and secrets, is in {}, and goes with them.",
         indented(&client_commands::<F>(&program(), folder)),
         folder.display()
     )
@@ -267,7 +277,8 @@ fn next_hint<F: Flow>() -> String {
     let (typed, flow) = (typed(), F::NUMBER);
     let hint = |arguments: &str, text: &str| format!("\n  {typed} demo {arguments}\n      {text}");
     let others = FLOWS.iter().filter(|(number, _)| *number != flow);
-    let others = others.map(|(number, title)| hint(number, &format!("shows {title}")));
+    let others =
+        others.map(|(number, title)| hint(number, &format!("shows another flow: {title}")));
     let mut lines = vec![
         hint(&format!("{flow} --keep"), "leaves the servers up for requests of your own"),
         hint(&format!("{flow} --record FILE"), "keeps every arrow, check and request as JSON"),

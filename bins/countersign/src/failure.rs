@@ -11,9 +11,9 @@ use oauth2::RequestTokenError;
 /// The exit codes, as `--help` lists them. `2` is clap's, for a wrong command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
-    /// The answer is no: an HTTP error status, a token or key that is refused, no issuer.
+    /// The answer is no: an HTTP error status, a token or key that is refused or is none, no issuer.
     No = 1,
-    /// Wrong input: command line, input file, token text.
+    /// Wrong input: command line, input file.
     Usage = 2,
     /// Configuration, session or secret cannot be used.
     Configuration = 3,
@@ -21,7 +21,7 @@ pub(crate) enum Code {
     Unavailable = 4,
     /// A peer broke the protocol, and the client stopped.
     Protocol = 5,
-    /// The authorization server, or the person asked, said no.
+    /// An authorization server refused, whatever it was asked for, or the person asked said no.
     Denied = 6,
     /// The resource owner has been asked.
     Submitted = 7,
@@ -36,12 +36,13 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
   0   done
   1   the answer is no: an HTTP status of 400 or more, a token or key that is
-      refused, an address without an issuer, a demo that differs
+      refused or is none, an address without an issuer, a demo that differs
   2   the command line or its input is wrong
   3   configuration, secret or session cannot be used; not signed in
   4   a server cannot be reached or failed
   5   a server broke the protocol, and the client stopped
-  6   access was denied, or nobody approved where claims would go
+  6   an authorization server refused, access or a token, or nobody approved
+      where claims would go
   7   the resource owner has been asked; try again later
   70  the machine failed
   130 a signal ended the demo before its end";
@@ -105,8 +106,18 @@ impl Failure {
         let error = self.error.as_ref().map(|error| error.as_ref() as &(dyn Error + 'static));
         std::iter::successors(error, |error: &&(dyn Error + 'static)| (*error).source())
             .skip(usize::from(self.said))
-            .map(|error| one_line(&error.to_string()))
+            .map(|error| one_line(&said(error)))
             .collect()
+    }
+}
+
+/// What an error says; of a token endpoint that refused, its own words and not those of the library about
+/// them.
+fn said(error: &(dyn Error + 'static)) -> String {
+    let boxed = || error.downcast_ref::<Box<TokenError<FetchError>>>().map(Box::as_ref);
+    match error.downcast_ref::<TokenError<FetchError>>().or_else(boxed) {
+        Some(RequestTokenError::ServerResponse(said)) => said.to_string(),
+        _ => error.to_string(),
     }
 }
 
@@ -209,6 +220,20 @@ mod tests {
         let failure = Failure::caused(Code::No, "it failed", Outer(Inner));
         assert_eq!(failure.line(), "it failed: outer");
         assert_eq!(failure.causes(), ["outer", "inner??[31m"]);
+    }
+
+    #[test]
+    fn a_token_endpoint_that_refused_is_quoted() {
+        let refused = || {
+            let said = r#"{"error":"invalid_request","error_description":"no such token"}"#;
+            TokenError::<FetchError>::ServerResponse(serde_json::from_str(said).unwrap())
+        };
+        let expected = "it failed: invalid_request: no such token";
+        assert_eq!(Failure::caused(Code::Denied, "it failed", refused()).line(), expected);
+        let issuer = countersign_types::Issuer::parse("https://sts.example").unwrap();
+        let error = ClientError::Exchange { issuer, source: Box::new(refused()) };
+        let line = Failure::from(error).line();
+        assert!(line.ends_with("token: invalid_request: no such token"), "{line}");
     }
 
     #[test]

@@ -109,11 +109,10 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// A new directory that only its user can enter, and that goes with this value unless it is kept.
+/// A new directory that only its user can enter, and that goes with this value.
 #[derive(Debug)]
 pub(crate) struct PrivateFolder {
     path: PathBuf,
-    keep: bool,
 }
 
 impl PrivateFolder {
@@ -126,24 +125,17 @@ impl PrivateFolder {
             builder.mode(0o700);
         }
         builder.create(&path)?;
-        Ok(Self { path, keep: false })
+        Ok(Self { path })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-
-    /// From here on, it stays.
-    pub(crate) const fn keep(&mut self) {
-        self.keep = true;
-    }
 }
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
-        if !self.keep {
-            let _ = fs::remove_dir_all(&self.path);
-        }
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -205,13 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_goes_with_its_value_unless_kept() {
-        let mut folder = scratch("folder");
+    fn a_folder_goes_with_its_value() {
+        let folder = scratch("folder");
         let path = folder.path().to_owned();
-        folder.keep();
-        drop(folder);
         assert!(path.exists());
-        drop(PrivateFolder { path: path.clone(), keep: false });
+        drop(folder);
         assert!(!path.exists());
     }
 }

@@ -41,6 +41,7 @@ fn a_newcomer_sees_the_flow_in_its_order() {
         "  bob.example    UMA Server                    https://uma.bob.example    127.0.0.1:",
         "  bob.example    Resource Server (RS)          https://rs.bob.example     127.0.0.1:",
         "  alice.example  RqP Client                    client_id rqp-client       registered at both",
+        "RS -> UMA Server           registers what it protects (before the flow)",
         "Alice signs in",
         " 1. RqP Client -> RS           Request to 'RS API' resource (scope=get)",
         " 2. RS -> RqP Client           401 with permission ticket",
@@ -295,7 +296,7 @@ fn the_record_is_whole_and_its_users_alone() {
 #[test]
 fn a_record_that_cannot_be_written_is_known_before_anything_starts() {
     let home = Home::new("unrecorded");
-    let ended = home.check(&["demo", "--record", "missing/record.json"], "", 70);
+    let ended = home.check(&["demo", "--record", "missing/record.json"], "", 2);
     assert!(ended.stderr.contains("missing/record.json"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
     assert_eq!(home.left_behind(), 0);
@@ -377,6 +378,13 @@ fn what_is_written_starts_servers_by_hand() {
     for name in ["alice.password", "results-api.secret", "idp.localhost.key.pem"] {
         assert_eq!(mode(&home.path(&format!("flow-000/{name}"))), 0o600, "{name}");
     }
-    let paths = home.json(&["demo", "--write", "by-hand"], "");
-    assert!(paths["sts"].as_str().is_some_and(|path| path.ends_with("by-hand/sts.toml")));
+    let paths = home.json(&["demo", "--write", "in/json"], "");
+    assert!(paths["sts"].as_str().is_some_and(|path| path.ends_with("in/json/sts.toml")));
+
+    let keys = || std::fs::read(home.path("by-hand/client-at-sts.secret")).expect("a secret");
+    let before = keys();
+    let refused = home.check(&["demo", "--write", "by-hand"], "", 2).stderr;
+    assert!(refused.contains("exists; nothing is overwritten"), "{refused}");
+    assert_eq!(before, keys());
+    assert_eq!(home.left_behind(), 0);
 }

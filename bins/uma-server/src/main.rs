@@ -33,6 +33,7 @@ impl Program for UmaServer {
     const NAME: &'static str = "uma-server";
     const ABOUT: &'static str = "A UMA 2.0 authorization server.";
     const EXAMPLE: &str = include_str!("../example.toml");
+    const READ_AGAIN: &'static str = "certificate and key, the policies in Cedar of policies.";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn load(file: &Path) -> Result<Config, ConfigError> {

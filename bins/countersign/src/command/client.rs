@@ -21,28 +21,30 @@ use crate::output::Output;
 use crate::url_client::{ANNOUNCE, Description, MAX_ANNOUNCE, MIN_ANNOUNCE, UrlClient};
 
 const INIT: &str = "\
-The client identifier is the https URL under which the document is to be published, with a path. The
-directory gets a private key, for you alone, and document.json, which everybody may read: put it at
+The client identifier is the https URL under which the document is to be published, with a path. The \
+directory gets a private key, for you alone, and document.json, which everybody may read: put it at \
 that URL, or let `countersign client serve` answer there.
 
 Examples:
   countersign client init https://mail.example/client --dir mail --name Mail
   countersign client init https://mail.example/client --dir mail \\
-      --redirect-uri https://mail.example/callback --jwks-uri https://mail.example/jwks";
+      --redirect-uri https://mail.example/callback \\
+      --jwks-uri https://mail.example/jwks";
 
 const ROTATE: &str = "\
 Each call takes the step that is due, and refuses to take it too early:
 
   1. a next key is made and published; it does not sign
-  2. once it was published for long enough (--announce of `client init`), and is seen at the client's
-     URL, it signs; the key that it replaces stays published until what it signed has run out
+  2. once it was published for long enough (--announce of `client init`), and
+     is seen at the client's URL, it signs; the key that it replaces stays
+     published until what it signed has run out
   3. the next call begins anew
 
 Keys that are over are removed on the way.
 
 Examples:
   countersign client rotate --dir mail
-  countersign client rotate --dir mail --offline      without looking at what is published";
+  countersign client rotate --dir mail --offline  # look at nothing published";
 
 /// What to do as a client that is known by its own URL.
 #[derive(Subcommand, Debug)]

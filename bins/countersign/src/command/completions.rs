@@ -9,7 +9,8 @@ use crate::output::Output;
 
 const EXAMPLES: &str = "\
 Examples:
-  countersign completions bash > ~/.local/share/bash-completion/completions/countersign
+  countersign completions bash \\
+      > ~/.local/share/bash-completion/completions/countersign
   countersign completions fish > ~/.config/fish/completions/countersign.fish";
 
 #[derive(Args, Debug)]

@@ -14,7 +14,7 @@ use crate::failure::{Code, Failure};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
-An address belongs to the issuer that its domain names: by WebFinger, or, where the domain
+An address belongs to the issuer that its domain names: by WebFinger, or, where the domain \
 answers that it has none, by its own well-known documents.
 
 Example:

@@ -28,22 +28,24 @@ use crate::failure::{Code, Failure, exchange_refusal, one_line, token_code};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
-The token that is exchanged is the access token of the session, unless --subject-token names another.
+The token that is exchanged is the access token of the session, unless --subject-token names another. \
 A type is a URI, or the last word of a registered one: access_token, id_token, jwt.
 
-With --client a client that is known by its own URL asks, and says by an actor token that it acts
-(--actor-token-form): drawing makes it out to the --resource, as the flow is drawn; strict, to the
+With --client a client that is known by its own URL asks, and says by an actor token that it acts \
+(--actor-token-form): drawing makes it out to the --resource, as the flow is drawn; strict, to the \
 provider alone.
 
---explain tells on standard error what was sent, what was compared, and the rules of the delegation
+--explain tells on standard error what was sent, what was compared, and the rules of the delegation \
 policy that decided, if the provider's configuration (delegation.explain_to) names this client.
 
 Examples:
-  countersign exchange --audience https://api.example --requested-token-type access_token
+  countersign exchange --audience https://api.example \\
+      --requested-token-type access_token
   countersign exchange --explain --client mail --actor-token-form strict \\
       --resource https://rp.bob.example --requested-token-type jwt
-  countersign exchange --audience https://uma.bob.example --resource https://rs.bob.example \\
-      --ticket-challenge \"$(countersign hash-ticket < ticket)\" --requested-token-type jwt";
+  countersign exchange --audience https://uma.bob.example \\
+      --resource https://rs.bob.example --requested-token-type jwt \\
+      --ticket-challenge \"$(countersign hash-ticket < ticket)\"";
 
 /// Arguments of `exchange`.
 #[derive(Args, Debug)]

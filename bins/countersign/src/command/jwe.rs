@@ -23,35 +23,37 @@ use crate::failure::{Code, Failure};
 use crate::output::Output;
 
 const ENCRYPT: &str = "\
-What is encrypted is read from --in, else from standard input, as it is: a line end at its end is
-part of it, unless --jwt says that it is a token. Whoever reads it learns nothing of who wrote it:
+What is encrypted is read from --in, else from standard input, as it is: a line end at its end is \
+part of it, unless --jwt says that it is a token. Whoever reads it learns nothing of who wrote it: \
 sign first, then encrypt the token with --jwt.
 
 Examples:
   countersign jwe encrypt --key recipient.jwk --in letter.txt > letter.jwe
-  countersign jwt sign --key client.jwk --typ example+jwt --claims claims.json |
+  countersign jwt sign --key client.jwk --typ example+jwt \\
+      --claims claims.json |
       countersign jwe encrypt --key recipient.jwk --jwt";
 
 const DECRYPT: &str = "\
-The plaintext is printed as it is. It says nothing of its author: anyone who knows the public key
+The plaintext is printed as it is. It says nothing of its author: anyone who knows the public key \
 can have encrypted it. If cty announces a token, there has to be one, which is still to be verified.
 
 Examples:
   countersign jwe decrypt --key private.jwk < letter.jwe
-  countersign jwe decrypt --key private.jwk < token | countersign jwt verify --keys jwks.json
+  countersign jwe decrypt --key private.jwk < token |
+      countersign jwt verify --keys jwks.json
 
 With --batch, one JSON object a line is read from standard input, and one answered a line, in order:
   {\"id\":1,\"jwk\":{…},\"token\":\"…\"}           or \"jwks\":{\"keys\":[…]}
   {\"id\":1,\"ok\":true,\"alg\":\"ECDH-ES\",\"payload\":\"<base64url>\"}
   {\"id\":1,\"ok\":false,\"error\":\"decryption_failed\",\"reason\":\"…\"}
-A key without alg is for the algorithm that the token names, if keys of its type are. Codes of
+A key without alg is for the algorithm that the token names, if keys of its type are. Codes of \
 errors are listed by `countersign jwt verify --help`.";
 
 const GENERATE: &str = "\
 Examples:
   countersign jwe generate --crv X25519 --out private.jwk
-  countersign jwe public private.jwk > recipient.jwk      for those who encrypt to you
-  countersign jwe generate --alg A256KW --out shared.jwk  for both sides, and nobody else";
+  countersign jwe public private.jwk > recipient.jwk  # for who encrypts to you
+  countersign jwe generate --alg A256KW --out shared.jwk  # for both sides";
 
 /// What to do with encrypted tokens.
 #[derive(Subcommand, Debug)]

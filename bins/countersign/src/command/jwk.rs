@@ -17,13 +17,13 @@ use crate::private_file;
 
 const GENERATE: &str = "\
 Examples:
-  countersign jwk generate --out client.jwk          a private key, readable by you alone
+  countersign jwk generate --out client.jwk      # for you alone
   countersign jwk generate --alg Ed25519 --pem --out key.pem
-  countersign jwk public client.jwk > jwks.json      what to publish";
+  countersign jwk public client.jwk > jwks.json  # what to publish";
 
 const CHECK: &str = "\
-Every key must be one this project would use, for signatures, MACs or encryption: a supported
-algorithm, a sound and strong key, no two keys of one kid, no secret keys beside public ones. What
+Every key must be one this project would use, for signatures, MACs or encryption: a supported \
+algorithm, a sound and strong key, no two keys of one kid, no secret keys beside public ones. What \
 is told of a key includes its half: a set with private keys is not to be published.
 
 Examples:

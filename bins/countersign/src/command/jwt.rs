@@ -20,7 +20,7 @@ use crate::failure::{Code, Failure};
 use crate::output::Output;
 
 const DECODE: &str = "\
-Nothing is verified: what is shown is what the token says of itself. A reason why this project's
+Nothing is verified: what is shown is what the token says of itself. A reason why this project's \
 own reader would refuse it is told on standard error.
 
 Examples:
@@ -28,22 +28,24 @@ Examples:
   countersign jwt decode eyJhbGciOi…";
 
 const VERIFY: &str = "\
-Asking for a check makes the claim required. exp is always required. Without --typ the type is not
+Asking for a check makes the claim required. exp is always required. Without --typ the type is not \
 checked, and a token made for another purpose passes: name it where you know it.
 
 Examples:
-  countersign jwt verify --keys jwks.json --typ at+jwt --issuer https://sts.alice.example < token
-  countersign jwt verify --keys https://sts.alice.example/jwks --audience https://uma.bob.example \\
+  countersign jwt verify --keys jwks.json --typ at+jwt \\
+      --issuer https://sts.alice.example < token
+  countersign jwt verify --keys https://sts.alice.example/jwks \\
+      --audience https://uma.bob.example \\
       --sole-audience --typ uma-claims+jwt < token
 
 With --batch, one JSON object a line is read from standard input, and one answered a line, in order:
   {\"id\":1,\"jwk\":{…},\"token\":\"…\"}           or \"jwks\":{\"keys\":[…]}
   {\"id\":1,\"ok\":true,\"alg\":\"ES256\",\"payload\":\"<base64url>\"}
   {\"id\":1,\"ok\":false,\"error\":\"bad_signature\",\"reason\":\"…\"}
-The signature or MAC is verified under the rules of the key; claims are not judged, and the
-payload may be any octets. A key without alg is for the algorithm that the token names, if keys of
-its type are; one for Ed25519 then also takes the old name EdDSA, as one with alg EdDSA does. Of a
-private key the public half verifies. Of a set, keys of one kid are left out, and a set that mixes
+The signature or MAC is verified under the rules of the key; claims are not judged, and the \
+payload may be any octets. A key without alg is for the algorithm that the token names, if keys of \
+its type are; one for Ed25519 then also takes the old name EdDSA, as one with alg EdDSA does. Of a \
+private key the public half verifies. Of a set, keys of one kid are left out, and a set that mixes \
 public and secret keys is refused. A line that is no question is answered with \"id\":null.";
 
 /// [`VERIFY`], and the codes by which a batch says no.
@@ -52,7 +54,7 @@ fn verify_help() -> String {
         format!("{VERIFY}\n\nCodes of errors, all there are; the README says what each means:\n ");
     let mut width = 1;
     for code in batch::codes() {
-        if width + 1 + code.len() > 90 {
+        if width + 1 + code.len() > 79 {
             help.push_str("\n ");
             width = 1;
         }
@@ -68,7 +70,8 @@ The claims are a JSON object. --expires-in adds iat, exp and, if there is none, 
 
 Examples:
   echo '{\"iss\":\"rqp\",\"sub\":\"rqp\",\"aud\":\"https://uma.bob.example\"}' |
-      countersign jwt sign --key client.jwk --typ client-authentication+jwt --expires-in 60
+      countersign jwt sign --key client.jwk --expires-in 60 \\
+          --typ client-authentication+jwt
   countersign jwt sign --key key.pem --typ JWT --claims claims.json";
 
 /// What to do with tokens.

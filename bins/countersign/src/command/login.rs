@@ -28,18 +28,19 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const OPENED: &str = "Sign in with the browser that opens. If none does, visit this address:";
 
 const EXAMPLES: &str = "\
-A browser does the signing in. At a terminal it is opened; the address is printed as well. This
-program takes the answer on a loopback port (RFC 8252). The tokens go to a file that only you can
+A browser does the signing in. At a terminal it is opened; the address is printed as well. This \
+program takes the answer on a loopback port (RFC 8252). The tokens go to a file that only you can \
 read.
 
-For scripts, --headless fills the provider's sign-in form itself. The password comes from a file,
-from standard input (-) or from the environment variable COUNTERSIGN_PASSWORD, never from the
+For scripts, --headless fills the provider's sign-in form itself. The password comes from a file, \
+from standard input (-) or from the environment variable COUNTERSIGN_PASSWORD, never from the \
 command line.
 
 Examples:
   countersign login https://sts.alice.example
   countersign login https://sts.alice.example --no-browser
-  countersign login https://sts.alice.example --headless --username alice --password-file pw";
+  countersign login https://sts.alice.example --headless \\
+      --username alice --password-file pw";
 
 /// Arguments of `login`.
 #[derive(Args, Debug)]

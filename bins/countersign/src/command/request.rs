@@ -35,41 +35,47 @@ use crate::output::Output;
 use crate::session::{self, Sessions};
 
 const EXAMPLES: &str = "\
-If the resource server asks for it, the claims token of your provider is sent to the authorization
-server that guards the resource. Before a server you have not configured learns your e-mail
-address, you are asked, once for each server; --yes answers for you, this time. Where there is no terminal and
+If the resource server asks for it, the claims token of your provider is sent to the authorization \
+server that guards the resource. Before a server you have not configured learns your e-mail \
+address, you are asked, once for each server; --yes answers for you, this time. Where there is no terminal and \
 no --yes, nothing is sent.
 
-If the owner of the resource has to be asked first, the command waits for the answer, for an hour unless
---wait says otherwise. To end it does not take the question back: whoever asks again is not asked about
+If the owner of the resource has to be asked first, the command waits for the answer, for an hour unless \
+--wait says otherwise. To end it does not take the question back: whoever asks again is not asked about \
 again, and gets in once the owner has said yes.
 
 Examples:
   countersign request https://rs.bob.example/rs-api
   countersign request --explain https://rs.bob.example/rs-api > data.json
-  countersign request --yes --data '{\"text\":\"hello\"}' https://rs.bob.example/inbox
-  countersign request --wait 0 -X POST --data @letter.txt https://rs.bob.example/inbox
-  countersign request -X PUT --data @album.json -H 'Content-Type: application/json' \\
-      https://rs.bob.example/albums/1
+  countersign request --yes --data '{\"text\":\"hello\"}' \\
+      https://rs.bob.example/inbox
+  countersign request --wait 0 -X POST --data @letter.txt \\
+      https://rs.bob.example/inbox
+  countersign request -X PUT --data @album.json \\
+      -H 'Content-Type: application/json' https://rs.bob.example/albums/1
 
-With --on-behalf-of the client acts alone: nobody signs in, and its provider lets it name the person. The
+With --on-behalf-of the client acts alone: nobody signs in, and its provider lets it name the person. The \
 authorization server is told that the client acts.
 
-  countersign request --on-behalf-of alice@alice.example --yes --data @report https://rs.bob.example/inbox
+  countersign request --on-behalf-of alice@alice.example --yes \\
+      --data @report https://rs.bob.example/inbox
 
-With --identity-propagation a client that is known by its own URL (`countersign client init`) acts for
-the person: it gets an identity token for the relying party at URL from the person's provider, checks
-it, and shows it with a proof that it is the client the token names. Nobody is asked, since the
+With --identity-propagation a client that is known by its own URL (`countersign client init`) acts for \
+the person: it gets an identity token for the relying party at URL from the person's provider, checks \
+it, and shows it with a proof that it is the client the token names. Nobody is asked, since the \
 token goes to no one but the server of the URL.
 
-  countersign request --identity-propagation --client mail https://rp.bob.example/letters
-  countersign request --identity-propagation --client mail --issuer https://sts.alice.example \\
-      --subject-token-file token --data '{\"text\":\"hello\"}' https://rp.bob.example/letters
+  countersign request --identity-propagation --client mail \\
+      https://rp.bob.example/letters
+  countersign request --identity-propagation --client mail \\
+      --issuer https://sts.alice.example --subject-token-file token \\
+      --data '{\"text\":\"hello\"}' https://rp.bob.example/letters
 
-With --dpop the identity token is bound to a key that is made for this one request and proved to the
+With --dpop the identity token is bound to a key that is made for this one request and proved to the \
 provider and to the relying party (RFC 9449): whoever comes by the token can do nothing with it.
 
-  countersign request --identity-propagation --dpop --client mail https://rp.bob.example/letters";
+  countersign request --identity-propagation --dpop --client mail \\
+      https://rp.bob.example/letters";
 
 /// Arguments of `request`.
 #[derive(Args, Debug)]

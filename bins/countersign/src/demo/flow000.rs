@@ -68,9 +68,8 @@ impl Flow for World {
 
 /// Writes what the servers need to be started by hand.
 pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder)?;
     let places = Places::by_hand();
-    grounds::write(folder, &places)?;
+    super::files::write_new(folder, |made| grounds::write(made, &places).map(drop))?;
     let folder = std::fs::canonicalize(folder)?;
     let [idp, sts, api] = [files::IDP, files::STS, files::API].map(|file| at(&folder, file));
     let text = format!(

@@ -61,6 +61,7 @@ impl Flow for World {
         introduce(self);
         let teller = self.servers.teller();
         teller.heading("The flow");
+        teller.registers("RS", "UMA Server", UMA).await;
         let subject = match sign_in(self).await {
             Ok(subject) => subject,
             Err(error) => {
@@ -86,8 +87,7 @@ impl Flow for World {
 
 /// Writes what the servers and the client need to be started by hand.
 pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder)?;
-    world::write(folder, Ports::BY_HAND)?;
+    super::files::write_new(folder, |made| world::write(made, Ports::BY_HAND).map(drop))?;
     let folder = std::fs::canonicalize(folder)?;
     let text = format!(
         "\

@@ -121,6 +121,8 @@ fn letter() -> Result<http::Request<Bytes>, Failure> {
 async fn tell(world: &mut World) -> Result<(), Failure> {
     introduce(world);
     let teller = world.servers.teller();
+    teller.heading("Before the flow");
+    teller.registers(RS_NAME, AS, &world.places.uma.url).await;
     teller.heading("A stranger is refused");
     stranger(world).await?;
 

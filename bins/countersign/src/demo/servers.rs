@@ -33,7 +33,7 @@ pub(super) struct Servers {
     serving: Vec<JoinHandle<()>>,
 }
 
-/// A folder of its own, which is removed with this value unless it is kept.
+/// A folder of its own, which is removed with this value.
 pub(super) fn folder(seams: &Seams) -> io::Result<PrivateFolder> {
     let name = format!("countersign-demo-{}", random::identifier(seams.random.as_ref()));
     PrivateFolder::create(std::env::temp_dir().join(name))
@@ -101,17 +101,12 @@ impl Servers {
         }
     }
 
-    /// Stops the servers. What they wrote goes, unless it is kept.
+    /// Stops the servers. What they wrote goes.
     pub(super) async fn stop(self) {
         let _ = self.stop.send(true);
         for server in self.serving {
             let _ = server.await;
         }
-    }
-
-    /// From here on, the folder stays.
-    pub(super) const fn keep(&mut self) {
-        self.folder.keep();
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -2,12 +2,19 @@
 //! what each has to carry, is a flow's own.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::StatusCode;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::print::Printer;
 use super::story::{CheckLine, Data, Kept, Message, Party, Refusal, Step, Story};
+
+/// How long the servers may take for what they do at their start.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An answer that reached the client: its status, and the scheme of its challenge.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +24,11 @@ pub(super) struct Answer {
 }
 
 /// Tells a [`Story`].
-pub(super) struct Teller(Mutex<Inner>);
+pub(super) struct Teller {
+    inner: Mutex<Inner>,
+    /// Of every message that is kept.
+    heard: Notify,
+}
 
 struct Inner {
     story: Story,
@@ -40,7 +51,7 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Teller {
     pub(super) fn new(flow: &'static str, printer: Option<Printer>) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             story: Story { flow, ..Story::default() },
             printer,
             failed: None,
@@ -49,11 +60,12 @@ impl Teller {
             answer: Answer::default(),
             messages: Vec::new(),
             comparisons: Vec::new(),
-        }))
+        });
+        Self { inner, heard: Notify::new() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        locked(&self.0)
+        locked(&self.inner)
     }
 
     pub(super) fn heading(&self, text: &str) {
@@ -162,7 +174,34 @@ impl Teller {
         let mut inner = self.inner();
         if !inner.silent {
             inner.messages.push(message);
+            drop(inner);
+            self.heard.notify_waiters();
         }
+    }
+
+    /// Waits until such a message was heard that no step has told yet; whether it was, in ten seconds.
+    pub(super) async fn hears(&self, what: impl Fn(&Message) -> bool) -> bool {
+        let heard = async {
+            loop {
+                // Before the look, so that what comes in between is not missed.
+                let mut next = pin!(self.heard.notified());
+                next.as_mut().enable();
+                if self.inner().messages.iter().any(&what) {
+                    return;
+                }
+                next.await;
+            }
+        };
+        timeout(PATIENCE, heard).await.is_ok()
+    }
+
+    /// Tells what a resource server did at its start: it got a token and registered what it protects.
+    pub(super) async fn registers(&self, rs: &'static str, uma: &'static str, at: &str) {
+        let resources = format!("{at}/resources");
+        let is_registered = |message: &Message| message.status == 201 && message.url == resources;
+        let registers = self.hears(is_registered).await;
+        let step = Step::new(None, rs, uma, "registers what it protects (before the flow)");
+        self.step(step.expect(registers, "it was to register"));
     }
 
     /// What was heard since the last step, for whoever tells several at once.

@@ -24,13 +24,14 @@ use crate::failure::{Code, Failure};
 use crate::url_client::{Published, UrlClient};
 
 const EXAMPLES: &str = "\
-The document is served at the path of the client identifier, and the key set at that of jwks_uri if it
-is on the same origin; nothing else is. Only document.json and jwks.json are read: copied elsewhere,
-they are served without a private key on the machine. They are read again every minute, and on SIGHUP:
+The document is served at the path of the client identifier, and the key set at that of jwks_uri if it \
+is on the same origin; nothing else is. Only document.json and jwks.json are read: copied elsewhere, \
+they are served without a private key on the machine. They are read again every minute, and on SIGHUP: \
 after `client rotate` the next key is there by itself.
 
 Examples:
-  countersign client serve --dir mail --listen 0.0.0.0:443 --certificate mail.pem --key mail.key.pem";
+  countersign client serve --dir mail --listen 0.0.0.0:443 \\
+      --certificate mail.pem --key mail.key.pem";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

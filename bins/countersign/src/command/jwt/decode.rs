@@ -18,7 +18,7 @@ const TIMES: [&str; 4] = ["iat", "nbf", "exp", "auth_time"];
 
 pub(super) fn run(args: &TokenArgs, out: Output) -> Result<(), Failure> {
     let text = input::text(args.token.as_deref())?;
-    let (header, claims) = decode(&text).map_err(Failure::usage)?;
+    let (header, claims) = decode(&text).map_err(|why| Failure::new(Code::No, why))?;
     if let Err(error) = Unverified::parse(&text) {
         let failure = Failure::caused(Code::No, "note: refused by our own reader", error);
         out.remark(&failure.line());

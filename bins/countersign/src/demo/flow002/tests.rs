@@ -10,6 +10,12 @@ async fn the_flow_is_as_drawn() {
     assert!(story.as_drawn());
     let arrows: Vec<_> = story.steps.iter().filter_map(|step| step.number).collect();
     assert_eq!(arrows, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let [registers, signs_in, ..] = story.steps.as_slice() else { panic!("two steps before it") };
+    assert!(
+        registers.words.starts_with("registers") && signs_in.words.starts_with("Alice signs in")
+    );
+    assert!(registers.messages.iter().any(|message| message.url == format!("{UMA}/resources")));
+    assert!(signs_in.messages.iter().all(|message| message.url.starts_with(STS)), "{signs_in:#?}");
     let messages: Vec<_> = story.steps.iter().flat_map(|step| &step.messages).collect();
     for needle in [
         "https://alice.example/.well-known/webfinger?",

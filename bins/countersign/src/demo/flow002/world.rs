@@ -98,7 +98,7 @@ pub(super) fn write(folder: &Path, ports: Ports) -> Result<(Authority, Secrets),
 
 impl Grounds {
     /// Takes free ports and writes the files into a folder of their own, which is removed with this
-    /// value, or with the world made from it, unless it is kept.
+    /// value, or with the world made from it.
     pub(super) fn prepare() -> Result<Self, Failure> {
         let seams = Seams::system();
         let folder = servers::folder(&seams)?;

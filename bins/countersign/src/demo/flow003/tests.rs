@@ -20,6 +20,7 @@ async fn both_branches_are_as_drawn() {
         told.unwrap_or_else(|| panic!("{words}"))
     };
     let order = [
+        "registers what it protects",
         "403 request_denied: carol@bob.example",
         "request_submitted",
         "approves",
