@@ -29,8 +29,9 @@ use crate::request::{BoxFuture, Fetch, FetchError, Limits, Request};
 use crate::shares::Shares;
 
 const AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
-/// An idle connection is closed after so long.
-const IDLE: Duration = Duration::from_secs(30);
+/// An idle connection is closed after so long: sooner than servers close theirs, so that hardly a
+/// request goes out on one that is just being closed.
+const IDLE: Duration = Duration::from_secs(4);
 /// So many idle connections are kept per host.
 const IDLE_PER_HOST: usize = 32;
 

@@ -50,7 +50,8 @@ pub struct Limits {
     pub handler: Duration,
     /// During which nothing of an answer can be written: a peer that stopped reading. Default 10 s.
     pub write: Duration,
-    /// For a connection, however busy; then it ends with the answer it is giving. Default 300 s.
+    /// For a connection, however busy: the next answer is its last, and says so. One that gives none
+    /// for as long as `head`, or is not at its end after `drain`, is cut off. Default 300 s.
     pub connection: Duration,
     /// For connections to end when the server stops. Default 10 s.
     pub drain: Duration,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_types::random;
@@ -57,6 +57,16 @@ impl Shared {
     }
 }
 
+/// Waits until a connection is `old`, and then for as long as its peer may take to ask again.
+///
+/// An idle connection that was closed at its age would often meet a request on its way, and nobody
+/// could say whether that was heard.
+async fn grow_old(limits: &Limits, old: &AtomicBool) {
+    tokio::time::sleep(limits.connection).await;
+    old.store(true, Ordering::Relaxed);
+    tokio::time::sleep(limits.head).await;
+}
+
 /// Serves one connection to its end.
 pub(super) async fn run(stream: TcpStream, peer: SocketAddr, shared: &Shared) {
     // An answer is one write; waiting to fill a packet only delays it.
@@ -84,11 +94,14 @@ async fn serve<S>(stream: S, peer: SocketAddr, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (limits, alarm) = (&shared.limits, Alarm::default());
+    let (limits, alarm, old) = (&shared.limits, Alarm::default(), AtomicBool::new(false));
     let service = service_fn(async |request| {
         let (caller, served) = (Caller { peer, id: shared.request_id() }, &shared.served);
-        let answer = request::answer(request, caller, served, limits, shared.bodies, &alarm);
-        Ok::<_, Infallible>(answer.await)
+        let answer = request::answer(request, caller, served, limits, shared.bodies, &alarm).await;
+        Ok::<_, Infallible>(match old.load(Ordering::Relaxed) {
+            true => request::closing(answer),
+            false => answer,
+        })
     });
     let connection = http1::Builder::new()
         .timer(alarm.clone())
@@ -105,7 +118,7 @@ where
         biased;
         ended = connection.as_mut() => Some(ended),
         _ = stopping.wait_for(|stopping| *stopping) => None,
-        () = tokio::time::sleep(limits.connection) => None,
+        () = grow_old(limits, &old) => None,
     };
     let ended = match ended {
         Some(ended) => ended,

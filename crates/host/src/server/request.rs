@@ -153,7 +153,8 @@ fn refuse(wire: &Wire) -> Response<Body> {
     wire.response().map(Body::from)
 }
 
-fn closing(mut response: Response<Body>) -> Response<Body> {
+/// Says that it is the last answer of its connection, and makes it so.
+pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

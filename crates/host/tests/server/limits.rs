@@ -120,6 +120,21 @@ async fn a_connection_ends_at_its_age_however_busy() {
     assert!(begun.elapsed() < Limits::default().head);
 }
 
+#[tokio::test]
+async fn a_connection_that_is_old_and_idle_has_one_more_answer() {
+    let mut limits = Limits::default();
+    limits.connection = Duration::from_millis(50);
+    let server = Server::start(limits);
+    let mut connection = server.connect().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let (mut answer, begun) = (String::new(), Instant::now());
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(begun.elapsed() < Limits::default().head, "closed by the server, and at once");
+}
+
 const LARGE_ANSWER: &[u8] = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
