@@ -64,14 +64,14 @@ def story(page, port):
     shown = page.text()
     check("the page names the client and what it asks for",
           "Alice's application" in shown and "claims-provider" in shown, shown)
-    weight = page.run("return getComputedStyle(document.querySelector('form button')).fontWeight")
+    weight = page.run("return getComputedStyle(document.getElementById('allow')).fontWeight")
     check("its style sheet is applied under its content security policy",
           int(weight) >= 600, weight)
     page.picture("sign-in.png")
 
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", "not her password")
-    page.click("form button")
+    page.click("#allow")
     problem = page.text("[role=alert]")
     check("a wrong password shows the form again, and says so",
           urllib.parse.urlsplit(page.url()).hostname == "sts.alice.example"
@@ -80,7 +80,7 @@ def story(page, port):
     page.open(port)
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", password)
-    page.click("form button")
+    page.click("#allow")
     answer = page.answer()
     check("the right one leads back with code, state and iss",
           "code" in answer and answer.get("state") == "xyz"
@@ -95,19 +95,19 @@ def story(page, port):
     check("unless the client wants it: the page names person, client and what it asks for",
           all(words in shown for words in ("alice", "Alice's application", "claims-provider")), shown)
     page.picture("consent.png")
-    page.click("button[value=deny]")
+    page.click("#deny")
     answer = page.answer()
     check("cancelling leads back with access_denied",
           answer.get("error") == "access_denied" and answer.get("state") == "xyz", answer)
 
     page.open(port, prompt="login")
     check("a client can have the person sign in again", page.find("input[name=password]"), page.text())
-    page.click("button[value=deny]")
+    page.click("#deny")
     answer = page.answer()
     check("which can be cancelled, too", answer.get("error") == "access_denied", answer)
 
     page.open(port, prompt="consent")
-    page.click("button[value=allow]")
+    page.click("#allow")
     answer = page.answer()
     check("allowing leads back with a code", "code" in answer, answer)
     page.visit("/account")
@@ -128,11 +128,11 @@ def story(page, port):
     check("and then nobody gets in silently", answer.get("error") == "consent_required", answer)
 
     page.visit("/account")
-    page.click("form[method=get] button")
+    page.click("#proceed")
     shown = eventually(lambda: (text := page.text("h1")) and text.startswith("Sign out") and text)
     check("signing out is asked about, since any link can lead there", shown, page.text())
     page.picture("sign-out.png")
-    page.click("form button")
+    page.click("#proceed")
     shown = eventually(lambda: (text := page.text("h1")) and "signed out" in text and text)
     check("and ends the session", shown, page.text())
     page.open(port, prompt="none")
@@ -155,7 +155,7 @@ def by_keys(page, port):
     check("Enter signs in", "code" in answer and answer.get("state") == "xyz", answer)
 
     page.open(port, prompt="consent")
-    page.find("button[value=allow]")
+    page.find("#allow")
     reached = []
     for _ in range(4):
         page.keys(TAB)
@@ -164,7 +164,7 @@ def by_keys(page, port):
           [it for it in reached if it.startswith("decision")][:3]
           == ["decision=allow", "decision=deny", "decision=other"], reached)
     page.open(port, prompt="consent")
-    page.find("button[value=allow]")
+    page.find("#allow")
     page.keys(TAB + TAB + ENTER)
     answer = page.answer()
     check("and taken by Enter", answer.get("error") == "access_denied", answer)
@@ -177,14 +177,22 @@ def sent_on(page, port, end):
     page.open(port)
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", password)
-    page.click("form button")
+    page.click("#allow")
     answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
     check("an application may send the browser on to another origin after signing in",
           answer and "code" in answer, page.url())
     page.open(port, prompt="consent")
-    page.click("button[value=allow]")
+    page.click("#allow")
     answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
     check("and after consent", answer and "code" in answer, page.url())
+    page.visit("/logout?" + urllib.parse.urlencode({
+        "client_id": "rqp-client", "post_logout_redirect_uri": f"http://127.0.0.1:{port}/gone", "state": "bye"}))
+    page.click("#proceed")
+    answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
+    check("and after signing out", answer and answer.get("state") == "bye", page.url())
+    page.open(port, prompt="none")
+    answer = eventually(lambda: urllib.parse.urlsplit(page.url()).port == end and page.answer())
+    check("when nobody is there any more", answer and answer.get("error") == "login_required", page.url())
 
 
 def on_a_phone(page, port):
@@ -195,17 +203,17 @@ def on_a_phone(page, port):
     page.fits("signing in", "sign-in-phone.png")
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", "not her password")
-    page.click("form button")
+    page.click("#allow")
     page.text("[role=alert]")
     page.fits("a wrong password", "wrong-password-phone.png")
     page.open(port)
     page.type("input[name=username]", "alice")
     page.type("input[name=password]", password)
-    page.click("form button")
+    page.click("#allow")
     answer = page.answer()
     check("the right one lets her in there, too", "code" in answer, answer)
     page.open(port, prompt="consent")
-    page.find("button[value=allow]")
+    page.find("#allow")
     page.fits("consent", "consent-phone.png")
     page.visit("/account")
     shown = page.text("main")

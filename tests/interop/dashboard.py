@@ -24,9 +24,9 @@ def shown(page, selector, words=""):
 
 
 def sign_in_form(page, username):
-    page.type("input[name=username]", username)
-    page.type("input[name=password]", password)
-    page.click("form button")
+    page.type("#username", username)
+    page.type("#password", password)
+    page.click("#allow")
 
 
 def begin(page):
@@ -44,7 +44,7 @@ def sign_out(page):
     page.click("#sign-out")
     # With an ID token nobody is asked; after a reload there is none in the page's memory. Either way leads back.
     if eventually(lambda: settled(page)) == "asked":
-        page.click("form button")
+        page.click("#proceed")
     welcome = shown(page, "#welcome", "Sign in")
     check("whoever signs out comes back to the dashboard", "Sign in" in welcome and page.url() == DASHBOARD, page.url())
 
@@ -59,12 +59,12 @@ def settled(page):
         if (location.hostname === "results.localhost") {
             return document.getElementById("welcome")?.hidden === false && "back";
         }
-        return document.querySelector("form button") !== null && "asked";
+        return document.getElementById("proceed") !== null && "asked";
     """)
 
 
 def add(page):
-    page.click("#form button")
+    page.click("#add-result")
     return shown(page, "#outcome")
 
 
@@ -116,7 +116,7 @@ def exchange(page):
     # The session ends behind the page's back.
     gone = page.run("return fetch('/api/v1/pbench-token', {method: 'DELETE'}).then(it => it.status)")
     check("a session can be ended elsewhere", gone == 204, gone)
-    page.click("#form button")
+    page.click("#add-result")
     ended = shown(page, "#notice", "ended")
     check("a session that has ended leads back to signing in", "has ended" in ended, ended)
     page.picture("dashboard-000-ended.png")
@@ -126,7 +126,7 @@ def exchange(page):
     sign_out(page)
 
     begin(page)
-    page.click("button[value=deny]")
+    page.click("#deny")
     denied = shown(page, "#notice", "allow")
     check("who denies it is not signed in, and is told so", "did not allow" in denied, denied)
     page.picture("dashboard-000-denied.png")
@@ -136,7 +136,7 @@ def exchange(page):
         page.visit(DASHBOARD)
         if begun:
             begin(page)
-            page.find("button[value=deny]")
+            page.find("#deny")
         page.visit(f"{DASHBOARD}callback?code=stolen&state=another&iss=https%3A%2F%2Fidp.localhost%3A8451")
         wrong = shown(page, "#notice", "login")
         log = page.text("#log")
@@ -162,7 +162,7 @@ def by_time(page):
     def ended():
         if page.run("return document.getElementById('add').hidden"):
             return page.text("#notice")
-        page.click("#form button")
+        page.click("#add-result")
         return None
     said = eventually(ended)
     check("until the session has ended by itself, and the page says so", said and "has ended" in said, page.text())
@@ -197,17 +197,17 @@ def broker(page):
     with page.elsewhere("https://broker.localhost:8452/account"):
         page.click("button[name=client]")
         shown(page, "main", "not allowed any")
-    page.click("#form button")
+    page.click("#add-result")
     ended = shown(page, "#notice", "ended")
     check("what is taken back at the broker has ended here", "has ended" in ended, ended)
     page.picture("dashboard-001-ended.png")
 
     with page.elsewhere("https://broker.localhost:8452/logout"):
-        page.click("form button")
+        page.click("#proceed")
         shown(page, "h1", "signed out")
     page.visit(DASHBOARD)
     begin(page)
-    page.click("button[value=deny]")
+    page.click("#deny")
     denied = shown(page, "#notice", "allow")
     check("who denies it is not signed in, and is told so", "did not allow" in denied, denied)
 
@@ -227,8 +227,8 @@ def broker(page):
 
 
 def signed_in_again(page):
-    if page.run("return document.querySelector('button[value=allow]') !== null"):
-        page.click("button[value=allow]")
+    if page.run("return document.getElementById('allow') !== null"):
+        page.click("#allow")
     return at(page) == "results.localhost" and "Bob" in page.text("#who")
 
 

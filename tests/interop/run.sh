@@ -51,6 +51,7 @@ rest() {
 
 # From here on, the three programs from files of `countersign demo --write`.
 "$bin/countersign" demo --write "$folder" >/dev/null
+sed -i 's/^redirect_uris = \["http:\/\/127.0.0.1\/callback"\]$/&\npost_logout_redirect_uris = ["http:\/\/127.0.0.1\/gone"]/' "$folder/sts.toml"
 serve "$folder" sts uma-server resource-server
 $python tests/interop/requesting_party.py "$folder"
 mkdir -p target/pages

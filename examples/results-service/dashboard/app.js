@@ -61,9 +61,9 @@ find("sign-in").addEventListener("click", () => attempt(async () => {
 }));
 
 find("sign-out").addEventListener("click", () => attempt(async () => {
-  const url = await session.end();
+  const [url, fields] = await session.end();
   view.forgetLog();
-  location.assign(url);
+  view.leave(url, fields);
 }));
 
 find("form").addEventListener("submit", (event) => {

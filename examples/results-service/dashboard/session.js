@@ -124,7 +124,8 @@ export class Session {
     return response;
   }
 
-  /** Ends the session everywhere, and gives where to send the browser for that. */
+  /** Ends the session everywhere, and gives where to send the browser for that, and with what. An ID token is in
+   *  no address: it goes by POST. */
   async end() {
     if (this.exchanges) {
       const response = await fetch(this.#endpoints.token_exchange, { method: "DELETE" });
@@ -134,14 +135,13 @@ export class Session {
         this.#provider, this.#client, oauth.None(), this.#refreshToken);
       this.#tell("ended", response.status);
     }
-    const url = new URL(this.#provider.end_session_endpoint);
-    url.search = new URLSearchParams({
+    const fields = {
       client_id: this.#client.client_id,
       post_logout_redirect_uri: new URL("/", location.origin).href,
       ...(this.#idToken && { id_token_hint: this.#idToken }),
-    });
+    };
     this.#forget();
-    return url;
+    return [this.#provider.end_session_endpoint, fields];
   }
 
   async #send(method, path, body) {

@@ -51,6 +51,22 @@ export function say(id, text, kind = "plain") {
   }
 }
 
+/** Sends the browser on by a form. */
+export function leave(url, fields) {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = url;
+  for (const [name, value] of Object.entries(fields)) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}
+
 export function provider(name, exchanges) {
   find("provider").textContent = name;
   find("flow").textContent = exchanges

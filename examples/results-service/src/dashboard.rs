@@ -72,7 +72,7 @@ fn headers(provider: &Issuer) -> Result<HeaderMap, Box<dyn Error>> {
     let provider = provider.as_str().split('/').take(3).collect::<Vec<_>>().join("/");
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' {provider}; base-uri 'none'; form-action 'none'; \
+         connect-src 'self' {provider}; base-uri 'none'; form-action 'self' {provider}; \
          frame-ancestors 'none'; require-trusted-types-for 'script'"
     );
     let mut headers = HeaderMap::from_iter([

@@ -121,7 +121,7 @@ async fn add(
     let Ok(mut result) = serde_json::from_slice::<BenchmarkResult>(&body) else {
         return NOT_A_RESULT.response().map(Body::from);
     };
-    result.by = name(&caller).to_owned();
+    result.by = name(&caller);
     kept.lock().unwrap_or_else(PoisonError::into_inner).push(result.clone());
     json(StatusCode::CREATED, &result)
 }
@@ -144,11 +144,17 @@ fn no_form(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
 const NOT_A_RESULT: Wire =
     Wire::new(ErrorCode::INVALID_REQUEST, StatusCode::BAD_REQUEST, "the body is no result in JSON");
 
-/// What the token says of who it is: a name, an address, or the subject at least.
-fn name(caller: &VerifiedCaller) -> &str {
+/// What the token says of who it is, for people to read: a name or an address. Of somebody without either, as
+/// much of the subject as tells them from the next.
+fn name(caller: &VerifiedCaller) -> String {
     let said = caller.claims().get("name").and_then(Value::as_str);
-    let email = || caller.email().map(|email| email.as_str());
-    said.or_else(email).or(caller.subject()).unwrap_or_default()
+    let said = said.or_else(|| caller.email().map(|email| email.as_str()));
+    said.map_or_else(|| unnamed(caller.subject().unwrap_or_default()), str::to_owned)
+}
+
+fn unnamed(subject: &str) -> String {
+    let tail = subject.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
+    format!("Somebody without a name ({})", subject.get(tail..).unwrap_or_default())
 }
 
 /// Not to be kept by anybody's cache, like every answer of this function.
@@ -169,4 +175,16 @@ fn first_results() -> Vec<BenchmarkResult> {
         result("uperf, stream", "rack 12", 38.6, "Gbit/s", "Grace"),
         result("linpack", "rack 7", 2.91, "TFLOP/s", "Edsger"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_without_a_name_is_told_from_the_next() {
+        assert_eq!(unnamed("KBsbGxsbGxsbGxsbGxsbGw"), "Somebody without a name (sbGw)");
+        assert_eq!(unnamed("né"), "Somebody without a name (né)");
+        assert_eq!(unnamed(""), "Somebody without a name ()");
+    }
 }
