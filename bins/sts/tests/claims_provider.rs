@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use axum::body::Body;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::claims_provider::{Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::directory::fill;
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -28,23 +27,10 @@ fn place(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims-provider").join(name)
 }
 
-fn directory(name: &str) -> PathBuf {
-    let directory = place(name);
-    if directory.exists() {
-        fs::remove_dir_all(&directory).unwrap();
-    }
-    fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
 fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let directory = directory(name);
-    let secret = directory.join("rqp-client.secret");
-    fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-    only_for_its_owner(&secret).unwrap();
-    let file = directory.join("claims-provider.toml");
-    fs::write(&file, text).unwrap();
-    load(&file)
+    let secret = ("rqp-client.secret", "a-secret-of-thirty-two-characters\n");
+    fill(&place(name), &[secret, ("claims-provider.toml", text)]).unwrap();
+    load(&place(name).join("claims-provider.toml"))
 }
 
 #[test]

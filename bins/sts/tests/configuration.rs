@@ -10,7 +10,7 @@ use axum::body::Body;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::directory::{fill, only_for_its_owner};
 use countersign_testkit::{networks, unusable_files};
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
@@ -48,24 +48,15 @@ plain_http = true
 memory_store = true
 "#;
 
-fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name);
-    if directory.exists() {
-        fs::remove_dir_all(&directory).unwrap();
-    }
-    fs::create_dir_all(&directory).unwrap();
-    directory
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name)
 }
 
 /// Loads a configuration beside a secret.
 fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let directory = directory(name);
-    let secret = directory.join("rqp-client.secret");
-    fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-    only_for_its_owner(&secret).unwrap();
-    let file = directory.join("sts.toml");
-    fs::write(&file, text).unwrap();
-    load(&file)
+    let secret = ("rqp-client.secret", "a-secret-of-thirty-two-characters\n");
+    fill(&place(name), &[secret, ("sts.toml", text)]).unwrap();
+    load(&place(name).join("sts.toml"))
 }
 
 fn key_files(directory: &Path) -> Vec<PathBuf> {
@@ -175,7 +166,7 @@ fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
     let text = SMALL.replace("[danger]", policies);
     let start = |rules: &str| {
         let config = load_text("delegation", &text).unwrap();
-        fs::write(directory("delegation").join("delegation.cedar"), rules).unwrap();
+        fs::write(place("delegation").join("delegation.cedar"), rules).unwrap();
         compose(config, &Seams::system(), Arc::new(LogAudit)).map(drop)
     };
     let good = "@id(\"a\") permit (principal, action == Action::\"delegate\", resource);";

@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +10,7 @@ use countersign_host::{ConfigError, Seams};
 use countersign_jwt::{Algorithm, KeySet, SigningKey, sign};
 use countersign_sts::{Config, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::directory::fill;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -73,30 +73,13 @@ plain_http = true
 memory_store = true
 "#;
 
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trusted-issuers").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).unwrap();
-    }
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 /// Loads a configuration beside a secret and the public key of the issuer.
 fn load_text(name: &str, text: &str, key: &SigningKey) -> Result<Config, ConfigError> {
-    let folder = folder(name);
-    let secret = folder.join("api.secret");
-    fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
-    fs::write(folder.join("university.jwks"), json!(keys.to_json()).to_string()).unwrap();
-    let file = folder.join("sts.toml");
-    fs::write(&file, text).unwrap();
-    load(&file)
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trusted-issuers").join(name);
+    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json().to_string();
+    let secret = ("api.secret", "a-secret-of-thirty-two-characters\n");
+    fill(&place, &[secret, ("university.jwks", &keys), ("sts.toml", text)]).unwrap();
+    load(&place.join("sts.toml"))
 }
 
 fn key() -> SigningKey {

@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
@@ -11,6 +10,7 @@ use countersign_host::{ConfigError, Seams};
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_sts::{Config, check, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::directory::fill;
 use http::Request;
 use tower::ServiceExt as _;
 
@@ -70,31 +70,12 @@ scopes = ["openid"]
 plain_http = true
 "#;
 
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstreams").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).unwrap();
-    }
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let folder = folder(name);
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstreams").join(name);
     let key = SigningKey::generate(Algorithm::Es256, None).unwrap().to_jwk().unwrap();
-    for (name, content) in [("sts.secret", "a-secret-of-thirty-two-characters"), ("sts.jwk", &key)]
-    {
-        let file = folder.join(name);
-        fs::write(&file, content).unwrap();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-    }
-    let file = folder.join("sts.toml");
-    fs::write(&file, text).unwrap();
-    load(&file)
+    let secret = ("sts.secret", "a-secret-of-thirty-two-characters");
+    fill(&place, &[secret, ("sts.jwk", &key), ("sts.toml", text)]).unwrap();
+    load(&place.join("sts.toml"))
 }
 
 /// The people of a provider can be those of the tokens that it issues, for as long as they are linked.
