@@ -34,6 +34,7 @@ def spoken(page, what, words, picture):
 
 def choose(page):
     page.visit(DASHBOARD)
+    shown(page, "#welcome", "Sign in")
     page.click("#sign-in")
     shown(page, "main", "University")
 
