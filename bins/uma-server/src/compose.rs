@@ -85,13 +85,23 @@ pub fn compose_with_owners(
         },
     )?;
     if let Some(console) = config.console {
-        uma = uma.with_console(console, fetch)?;
+        uma = uma.with_console(console, Arc::clone(&fetch))?;
+    }
+    let tells = config.webhooks.is_some();
+    if let Some(webhooks) = config.webhooks {
+        uma = uma
+            .with_webhooks(webhooks, fetch)
+            .map_err(|error| ConfigError::because(&config.serving.file, "webhooks", &error))?;
     }
     let uma = Arc::new(uma);
     let mut composed = Composed::new(app(Arc::clone(&uma)), config.serving.listen, transport);
     if !config.policies.is_empty() {
         // What is wrong with a file has been logged, and the policies that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(policies.refresh())));
+    }
+    if tells {
+        let uma = Arc::clone(&uma);
+        composed = composed.with_task(|_| uma.tell_owners());
     }
     Ok((composed, uma))
 }

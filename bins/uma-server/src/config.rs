@@ -1,6 +1,7 @@
 //! The configuration file, and what it comes to once it is read.
 
 mod console;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -24,10 +25,13 @@ use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, PAT_LIFETIME, ResourceParameter, ResourceServer};
 use countersign_uma::{Protection, case, process, rpt};
 use countersign_uma_service::console::ConsoleSetup;
-use countersign_uma_service::{Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms};
+use countersign_uma_service::{
+    Client, Limits, StaticClients, Uma, UmaConfig, UrlClientTerms, WebhookSetup,
+};
 use serde::Deserialize;
 
 use self::console::{ConsoleConfig, Holder, OwnerConfig, console};
+use self::webhooks::{KeysConfig, WebhookConfig, webhooks};
 
 /// A configuration that can be served: every value has its type, every path is relative to the
 /// configuration file no more, secrets are read and digested.
@@ -54,6 +58,8 @@ pub struct Config {
     pub outbound: FetchConfig,
     /// The pages on which owners decide, if there are any.
     pub console: Option<ConsoleSetup>,
+    /// Where owners are told what waits for them, if they are.
+    pub webhooks: Option<WebhookSetup>,
 }
 
 /// The file as it is written.
@@ -88,6 +94,9 @@ struct File {
     console: Option<ConsoleConfig>,
     #[serde(default)]
     owners: Vec<OwnerConfig>,
+    #[serde(default)]
+    webhooks: Vec<WebhookConfig>,
+    keys: Option<KeysConfig>,
 }
 
 #[derive(Default, Deserialize)]
@@ -115,6 +124,7 @@ struct Lifetimes {
     kept_claims: Lifetime,
     waiting: Lifetime,
     poll_interval: Lifetime,
+    notice: Lifetime,
     refresh: Option<Lifetime>,
 }
 
@@ -129,6 +139,7 @@ impl Default for Lifetimes {
             kept_claims: five_minutes,
             waiting: case::LIFETIME,
             poll_interval: Lifetime::from_secs(5),
+            notice: countersign_uma_service::webhooks::LIFETIME,
             refresh: None,
         }
     }
@@ -144,6 +155,7 @@ struct LimitsConfig {
     cases: Option<NonZeroUsize>,
     cases_of_a_domain: Option<NonZeroUsize>,
     shares: Option<NonZeroUsize>,
+    notices: Option<NonZeroU32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -228,6 +240,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             redirect_uris: server.redirect_uris.clone(),
         })
         .collect();
+    let named = file.owners.iter().map(|owner| owner.id.clone());
+    let known: BTreeSet<_> =
+        holders.iter().map(|holder| holder.owner.clone()).chain(named).collect();
+    let webhooks =
+        webhooks(path, file.webhooks, file.keys.as_ref(), file.lifetimes.notice, &known)?;
     let console = console(path, file.console, file.owners, &holders, &uma.settings.issuer)?;
     let Registered { clients, policy, asks_owner } =
         register(path, file.resource_servers, file.clients, console.as_ref())?;
@@ -252,6 +269,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         asks_owner,
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
         console,
+        webhooks,
     })
 }
 
@@ -279,6 +297,7 @@ fn uma(
         ("kept_claims", lifetimes.kept_claims, MAX_LIFETIME),
         ("waiting", lifetimes.waiting, MAX_WAITING),
         ("poll_interval", lifetimes.poll_interval, process::MAX_INTERVAL),
+        ("notice", lifetimes.notice, MAX_WAITING),
     ] {
         config::check_lifetime(path, key, lifetime, longest)?;
     }
@@ -307,6 +326,7 @@ fn uma(
     uma.limits.cases = most(limits.cases, default.cases);
     uma.limits.cases_of_a_domain = most(limits.cases_of_a_domain, default.cases_of_a_domain);
     uma.limits.shares = most(limits.shares, default.shares);
+    uma.limits.notices = limits.notices.map_or(default.notices, NonZeroU32::get);
     Ok(uma)
 }
 

@@ -222,7 +222,7 @@ fn a_console_that_nobody_could_use_is_refused() {
 fn the_console_of_the_example_is_one() {
     let text = example();
     let (_, table) = text.split_once("# [console]").unwrap();
-    let (table, _) = table.split_once("# What weakens").unwrap();
+    let (table, _) = table.split_once("# Where owners are told").unwrap();
     let table = format!("[console]{}", table.replace("\n# ", "\n"));
     let table = table.replace("client_key", "# client_key").replace("sub =", "# sub =");
     let is_key = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -235,6 +235,106 @@ fn the_console_of_the_example_is_one() {
     let config = load_text("console-example", &format!("{before}{table}\n#{after}")).unwrap();
     let console = config.console.unwrap();
     assert_eq!((console.idle.as_secs(), console.session.as_secs()), (1800, 43200));
+}
+
+const WEBHOOKS: &str = r#"
+[[webhooks]]
+url = "https://hooks.bob.example/uma"
+owners = ["bob"]
+
+[keys]
+signing = { file = "uma-server.jwk" }
+"#;
+
+/// A key for what owners are told, and the public halves of others, beside a configuration.
+fn write_keys(name: &str) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    for (file, text) in [
+        ("uma-server.jwk", countersign_testkit::keys::ES256_A),
+        ("another.jwk", countersign_testkit::keys::ES256_B),
+    ] {
+        std::fs::write(directory.join(file), text).unwrap();
+        only_for_its_owner(&directory.join(file)).unwrap();
+    }
+    let set = |jwk: &str| {
+        let key = countersign_testkit::keys::signing(jwk);
+        countersign_jwt::KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json()
+    };
+    let sets = [
+        ("others.jwks", set(countersign_testkit::keys::ES256_B)),
+        ("same.jwks", set(countersign_testkit::keys::ES256_A)),
+    ];
+    for (file, set) in sets {
+        std::fs::write(directory.join(file), set.to_string()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn owners_are_told_where_the_configuration_says() {
+    write_keys("webhooks");
+    let text = format!("{SMALL}{WEBHOOKS}published = \"others.jwks\"\n");
+    let config = load_text("webhooks", &text).unwrap();
+    check(&config).unwrap();
+    let setup = config.webhooks.as_ref().unwrap();
+    assert_eq!(setup.webhooks[0].url.as_str(), "https://hooks.bob.example/uma");
+    assert_eq!(setup.webhooks[0].audience, "https://hooks.bob.example/uma");
+    assert!(!setup.webhooks[0].requesting_party);
+    assert_eq!(setup.lifetime, Lifetime::from_secs(259_200));
+    let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
+    let request = Request::get("/jwks").body(axum::body::Body::empty()).unwrap();
+    let response = composed.router().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = axum::body::to_bytes(response.into_body(), 65_536).await.unwrap();
+    assert_eq!(countersign_jwt::KeySet::parse_own(&body).unwrap().len(), 2);
+}
+
+#[test]
+fn a_webhook_that_cannot_be_used_is_named() {
+    write_keys("webhooks-refused");
+    let (table, keys) = WEBHOOKS.split_once("[keys]").unwrap();
+    let keys = format!("[keys]{keys}");
+    let bob = "owners = [\"bob\"]";
+    for (from, to, key, reason) in [
+        ("https://hooks", "http://hooks", "webhooks[0].url", "https"),
+        ("url =", "uri =", "webhooks[0]", "uri"),
+        (bob, "owners = []", "webhooks[0].owners", "nobody"),
+        (bob, "owners = [\"olga\"]", "webhooks[0].owners", "no owner olga"),
+        (bob, "audience = \"\"", "webhooks[0].audience", "empty"),
+        (bob, "secret = \"s\"", "webhooks[0].secret", "unknown field"),
+        (keys.as_str(), "", "keys", "missing"),
+        (keys.as_str(), &format!("{keys}{table}"), "webhooks[1].owners", "another one"),
+        (table, "\n", "keys", "nothing is signed"),
+        ("uma-server.jwk", "no.jwk", "keys.signing", "no.jwk"),
+        ("uma-server.jwk", "a.secret", "keys.signing", ""),
+        ("signing =", "published = \"same.jwks\"\nsigning =", "keys.published", ""),
+        ("signing =", "published = \"no.jwks\"\nsigning =", "keys.published", "no.jwks"),
+    ] {
+        assert!(WEBHOOKS.contains(from), "{from}");
+        let text = format!("{SMALL}{}", WEBHOOKS.replace(from, to));
+        let error = load_text("webhooks-refused", &text).unwrap_err();
+        assert!(error.key.starts_with(key), "{key}: {error}");
+        assert!(error.reason.contains(reason), "{error}");
+    }
+}
+
+/// The commented tables of the example are a configuration.
+#[test]
+fn the_webhooks_of_the_example_are_some() {
+    write_keys("webhooks-example");
+    let text = example();
+    let (before, rest) = text.split_once("# [[webhooks]]").unwrap();
+    let (table, after) = rest.split_once("# What weakens").unwrap();
+    let table = format!("[[webhooks]]{}", table.replace("\n# ", "\n"));
+    let is_key = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let is_said = |line: &&str| {
+        line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| is_key(name))
+    };
+    let table: Vec<&str> = table.lines().filter(is_said).collect();
+    let text = format!("{before}{}\n#{after}", table.join("\n"));
+    let setup = load_text("webhooks-example", &text).unwrap().webhooks.unwrap();
+    assert!(setup.webhooks[0].requesting_party);
+    assert_eq!(setup.keys.published().len(), 2);
 }
 
 #[track_caller]
@@ -287,12 +387,18 @@ fn a_bad_value_is_named() {
     check_refused("[danger]", ticket, "lifetimes.ticket", "from 1 to");
     let claims_token = "[lifetimes]\nclaims_token = 301\n[danger]";
     check_refused("[danger]", claims_token, "lifetimes.claims_token", "from 1 to 300");
-    for (interval, limit) in [("waiting = 7776001", "7776000"), ("poll_interval = 301", "300")] {
+    for (interval, limit) in [
+        ("waiting = 7776001", "7776000"),
+        ("notice = 7776001", "7776000"),
+        ("notice = 0", "from 1"),
+        ("poll_interval = 301", "300"),
+    ] {
         let lifetimes = format!("[lifetimes]\n{interval}\n[danger]");
         let (key, _) = interval.split_once(' ').unwrap();
         check_refused("[danger]", &lifetimes, &format!("lifetimes.{key}"), limit);
     }
-    for limit in ["resources", "tickets", "pats", "cases", "cases_of_a_domain", "shares"] {
+    for limit in ["resources", "tickets", "pats", "cases", "cases_of_a_domain", "shares", "notices"]
+    {
         let limits = format!("[limits]\n{limit} = 0\n[danger]");
         check_refused("[danger]", &limits, &format!("limits.{limit}"), "nonzero");
     }

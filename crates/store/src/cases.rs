@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use crate::engine::{Change, Changer, Engine, RecordTable};
+use crate::engine::{Change, Changer, Engine, RecordTable, Tell};
 use crate::error::StoreError;
 use crate::record;
 use crate::resources::Registrant;
@@ -94,9 +94,30 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
         now: Timestamp,
         change: impl FnOnce(Option<R>) -> (Option<Kept<R>>, T) + Send + 'static,
     ) -> Result<T, StoreError> {
+        let change = move |found| {
+            let (kept, outcome) = change(found);
+            (kept, None::<Kept<R>>, outcome)
+        };
+        self.change_and_tell(registrant, person, now, change).await
+    }
+
+    /// The same; and where the case is changed, what `change` gives as a notice is kept for
+    /// [`Notices`](crate::Notices) in the same step, in place of the case's former one: both are on the disk,
+    /// or neither.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub async fn change_and_tell<N: Serialize, T: Send + 'static>(
+        &self,
+        registrant: &Registrant,
+        person: &Digest,
+        now: Timestamp,
+        change: impl FnOnce(Option<R>) -> (Option<Kept<R>>, Option<Kept<N>>, T) + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
+        let notice = key(registrant, person);
         let changer: Changer = Box::new(move |found: Option<&[u8]>| {
-            let (change, outcome) = apply(found, change);
+            let (change, outcome) = apply(found, notice, change);
             // A caller that went away is told nothing, and its change stands.
             drop(tell.send(outcome));
             change
@@ -107,23 +128,31 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
     }
 }
 
-fn apply<R: Serialize + DeserializeOwned, T>(
+fn apply<R: Serialize + DeserializeOwned, N: Serialize, T>(
     found: Option<&[u8]>,
-    change: impl FnOnce(Option<R>) -> (Option<Kept<R>>, T),
+    key: Vec<u8>,
+    change: impl FnOnce(Option<R>) -> (Option<Kept<R>>, Option<Kept<N>>, T),
 ) -> (Change, Result<T, StoreError>) {
     let found = match found.map(record::decode).transpose() {
         Ok(found) => found,
         Err(error) => return (Change::Keep, Err(error)),
     };
-    let (kept, outcome) = change(found);
+    let (kept, notice, outcome) = change(found);
     let Some(Kept { record, expires }) = kept else { return (Change::Keep, Ok(outcome)) };
-    match record::encode(&record) {
-        Ok(value) => (Change::Put(value, expires), Ok(outcome)),
+    let encoded = record::encode(&record).and_then(|value| {
+        let Some(Kept { record, expires: until }) = notice else {
+            return Ok(Change::Put(value, expires));
+        };
+        let tell = Tell { key, value: record::encode(&record)?, expires: until };
+        Ok(Change::PutAndTell(value, expires, tell))
+    });
+    match encoded {
+        Ok(change) => (change, Ok(outcome)),
         Err(error) => (Change::Keep, Err(error)),
     }
 }
 
-/// A registrant's cases stand together.
-fn key(registrant: &Registrant, person: &Digest) -> Vec<u8> {
+/// A registrant's cases stand together. A case and its notice have the same key.
+pub(crate) fn key(registrant: &Registrant, person: &Digest) -> Vec<u8> {
     [registrant.prefix().as_bytes().as_slice(), person.as_bytes()].concat()
 }

@@ -54,11 +54,13 @@ pub enum RecordTable {
     Messages,
     /// What resource owners share, and with whom.
     Shares,
+    /// What resource owners are still to be told.
+    Notices,
 }
 
 impl RecordTable {
     /// Every table of records.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AccessTokens,
         Self::Revoked,
         Self::Resources,
@@ -72,6 +74,7 @@ impl RecordTable {
         Self::LinkedIdentities,
         Self::Messages,
         Self::Shares,
+        Self::Notices,
     ];
 }
 
@@ -173,8 +176,22 @@ pub enum Change {
     Keep,
     /// This value from now on, until this moment.
     Put(Vec<u8>, Option<Timestamp>),
+    /// The same, and in the same step a record of [`RecordTable::Notices`], in place of the one of its
+    /// key: both are there, or neither. Of a notice itself, nothing is told.
+    PutAndTell(Vec<u8>, Option<Timestamp>, Tell),
     /// It is no more.
     Remove,
+}
+
+/// What is to be told of a change: a record of [`RecordTable::Notices`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tell {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// From this moment on there is none; `None` keeps it until it is removed.
+    pub expires: Option<Timestamp>,
 }
 
 /// Looks at a record, if there is a live one, and says what becomes of it.

@@ -9,6 +9,7 @@
 //! | [`refresh_tokens`] | what a refresh token stands for | [RFC 6749 §6] |
 //! | [`sessions`] | where people are signed in | |
 //! | [`cases`] | what resource owners were asked about people, and what they said | UMA 2.0 Grant §3.3.6 |
+//! | [`notices`] | what resource owners are still to be told of that | |
 //! | [`shares`] | what resource owners share, and with whom | |
 //! | [`messages`] | what was sent to inboxes at a resource server | |
 //! | [`consents`] | what people allowed which client for good | |
@@ -83,6 +84,7 @@ mod horizon;
 pub mod linked_identities;
 pub mod memory;
 pub mod messages;
+pub mod notices;
 mod one_time;
 mod record;
 pub mod refresh_tokens;
@@ -105,6 +107,7 @@ pub use grants::Grants;
 pub use linked_identities::LinkedIdentities;
 pub use memory::MemoryEngine;
 pub use messages::Messages;
+pub use notices::Notices;
 pub use one_time::Taken;
 pub use refresh_tokens::RefreshTokens;
 pub use registrations::Registrations;

@@ -48,6 +48,7 @@ pub struct MemoryEngine {
     linked_identities: Sharded<Record>,
     messages: Sharded<Record>,
     shares: Sharded<Record>,
+    notices: Sharded<Record>,
 }
 
 impl MemoryEngine {
@@ -78,6 +79,7 @@ impl MemoryEngine {
             RecordTable::WaitingTickets => &self.waiting_tickets,
             RecordTable::Messages => &self.messages,
             RecordTable::Shares => &self.shares,
+            RecordTable::Notices => &self.notices,
             RecordTable::LinkedIdentities => &self.linked_identities,
         }
     }
@@ -201,6 +203,18 @@ impl Records for MemoryEngine {
                 Change::Keep => Ok(()),
                 Change::Put(value, expires) => {
                     shard.insert(key, Record { value, expires }, &self.time)
+                }
+                Change::PutAndTell(value, expires, tell) => {
+                    let record = Record { value, expires };
+                    if table == RecordTable::Notices {
+                        return shard.insert(key, record, &self.time);
+                    }
+                    // Who has a shard of notices waits for no other.
+                    let mut notices = self.notices.lock(&tell.key);
+                    shard.make_room(key, &self.time)?;
+                    let told = Record { value: tell.value, expires: tell.expires };
+                    notices.insert(&tell.key, told, &self.time)?;
+                    shard.insert(key, record, &self.time)
                 }
                 Change::Remove => {
                     shard.entries.remove(key);
@@ -339,6 +353,13 @@ impl<V> Default for Shard<V> {
 
 impl<V: Expires> Shard<V> {
     fn insert(&mut self, key: &[u8], value: V, time: &Time) -> Result<(), StoreError> {
+        self.make_room(key, time)?;
+        self.entries.insert(key.to_vec(), value);
+        Ok(())
+    }
+
+    /// Sees to it that there is room for an entry of this key.
+    fn make_room(&mut self, key: &[u8], time: &Time) -> Result<(), StoreError> {
         if self.entries.len() >= self.many {
             let forgettable = time.forgettable();
             self.entries.retain(|_, v| v.expires().is_none_or(|expires| expires > forgettable));
@@ -348,7 +369,6 @@ impl<V: Expires> Shard<V> {
         if self.entries.len() >= FULL && !self.entries.contains_key(key) {
             return Err(StoreError::Full);
         }
-        self.entries.insert(key.to_vec(), value);
         Ok(())
     }
 }

@@ -30,6 +30,7 @@ use crate::owner::CaseRoom;
 use crate::pat::{Refreshable, StoredToken};
 use crate::routes;
 use crate::shares::OwnerShares;
+use crate::webhooks::{WebhookError, WebhookSetup, Webhooks};
 
 /// What the operator decides.
 #[derive(Clone, Debug)]
@@ -101,6 +102,8 @@ pub struct Uma {
     pub(crate) pat_quota: Quota,
     pub(crate) seams: Seams,
     pub(crate) console: Option<Arc<Console>>,
+    pub(crate) webhooks: Option<Arc<Webhooks>>,
+    notices_an_hour: u32,
 }
 
 impl Uma {
@@ -153,6 +156,8 @@ impl Uma {
             settings,
             seams,
             console: None,
+            webhooks: None,
+            notices_an_hour: limits.notices,
         })
     }
 
@@ -168,6 +173,20 @@ impl Uma {
     ) -> Result<Self, IdentifierError> {
         let console = Console::new(setup, &self.settings.issuer, fetch, &self.seams)?;
         Ok(Self { console: Some(Arc::new(console)), ..self })
+    }
+
+    /// With webhooks by which owners are told what waits for them, reached through `fetch`. Somebody has to
+    /// run [`tell_owners`](Self::tell_owners).
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub fn with_webhooks(
+        self,
+        setup: WebhookSetup,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<Self, WebhookError> {
+        let webhooks = Webhooks::new(setup, fetch, &self.seams, self.notices_an_hour)?;
+        Ok(Self { webhooks: Some(Arc::new(webhooks)), ..self })
     }
 
     /// Whether there are resource servers that ask people whether they may protect something for them.
@@ -253,6 +272,8 @@ pub struct Endpoints {
     pub permission: EndpointUrl,
     /// Resource registration; a resource is one segment below.
     pub resources: EndpointUrl,
+    /// The keys with which what this server signs can be verified, if it signs anything.
+    pub jwks: EndpointUrl,
     /// The metadata document of UMA.
     pub uma2_configuration: EndpointUrl,
     /// The metadata document of OAuth.
@@ -269,6 +290,7 @@ impl Endpoints {
             revocation: below("revoke")?,
             permission: below("permission")?,
             resources: below("resources")?,
+            jwks: below("jwks")?,
             uma2_configuration: well_known(DocumentKind::Uma2, issuer)?,
             oauth_authorization_server: well_known(DocumentKind::OAuth, issuer)?,
         })
@@ -282,9 +304,10 @@ pub fn app(uma: Arc<Uma>) -> Router {
     let paths = uma.endpoints.clone();
     let path = |url: &EndpointUrl| url.as_url().path().to_owned();
     let one_resource = format!("{}/{{id}}", path(&paths.resources));
+    let jwks = uma.webhooks.is_some();
     let console = uma.console.as_ref();
     let console = console.map(|console| console::routes(Arc::clone(&uma), Arc::clone(console)));
-    let app = Router::new()
+    let mut app = Router::new()
         // An issuer's path may well have a segment that starts with a colon.
         .without_v07_checks()
         .route(&path(&paths.uma2_configuration), routes::only("GET, HEAD", get(routes::metadata)))
@@ -309,8 +332,11 @@ pub fn app(uma: Arc<Uma>) -> Router {
                 .delete(routes::resources::delete)
                 .fallback(routes::resources::method_of_a_resource),
         )
-        .fallback(routes::not_found)
-        .with_state(uma);
+        .fallback(routes::not_found);
+    if jwks {
+        app = app.route(&path(&paths.jwks), routes::only("GET, HEAD", get(routes::jwks)));
+    }
+    let app = app.with_state(uma);
     match console {
         Some(console) => app.merge(console),
         None => app,

@@ -51,7 +51,7 @@ use countersign_pages::{FormTokens, page};
 use countersign_store::{Grants, Sessions, StoreError};
 use countersign_types::identifier::IdentifierError;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, RedirectUri, ScopeSet};
-use countersign_uma::Protection;
+use countersign_uma::{PersonId, Protection};
 use http::HeaderValue;
 use http::header::ALLOW;
 
@@ -190,6 +190,11 @@ impl Console {
     /// The page of a resource, as a resource server may send its owner there.
     pub(crate) fn resource_page(&self, protection: &Protection, id: &str) -> String {
         format!("{}/resources/{}/{id}", self.url, places::place_id(protection))
+    }
+
+    /// The page of a person, as their case's owner is told of it.
+    pub(crate) fn person_page(&self, protection: &Protection, person: &PersonId) -> String {
+        format!("{}/people/{}/{person}", self.url, places::place_id(protection))
     }
 
     /// A path of this server as a URL, whatever host the request named.

@@ -12,9 +12,10 @@
 //! | revocation | `/revoke` | [UG §3.7], [RFC 7009 §2] |
 //! | permission | `/permission` | [UF §4] |
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
+//! | keys, where owners are told what waits for them | `/jwks` | [RFC 7517 §5] |
 //!
 //! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked, and
-//! what they do about it, and [`console`] the pages on which they do. What they permit beforehand is in
+//! what they do about it, [`console`] the pages on which they do, and [`webhooks`] how they are told. What they permit beforehand is in
 //! [`shares`].
 //!
 //! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
@@ -86,6 +87,7 @@
 //! [RFC 6749 §4.4]: https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 //! [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
 //! [RFC 7662 §2]: https://www.rfc-editor.org/rfc/rfc7662#section-2
+//! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 //! [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
 
 pub mod app;
@@ -101,6 +103,7 @@ mod pat;
 mod routes;
 pub mod shares;
 pub mod url_clients;
+pub mod webhooks;
 
 pub use app::{Seams, Uma, UmaConfig, app};
 pub use audit::{Audit, LogAudit};
@@ -110,3 +113,4 @@ pub use limits::Limits;
 pub use owner::OwnerError;
 pub use shares::ShareError;
 pub use url_clients::{UrlClientTerms, UrlClients};
+pub use webhooks::{Webhook, WebhookSetup};

@@ -31,6 +31,8 @@ pub struct Limits {
     pub cases_of_a_domain: usize,
     /// What its owner shares.
     pub shares: usize,
+    /// How often one owner is told within an hour that something waits for them.
+    pub notices: u32,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             cases: 10_000,
             cases_of_a_domain: 1_000,
             shares: 200_000,
+            notices: 60,
         }
     }
 }

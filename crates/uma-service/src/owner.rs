@@ -12,10 +12,13 @@ use std::sync::Arc;
 use countersign_store::StoreError;
 use countersign_store::cases::Kept;
 use countersign_types::digest::Digest;
+use countersign_types::random::identifier;
 use countersign_types::{ClientId, Timestamp};
 use countersign_uma::assessment::AwaitingOwner;
-use countersign_uma::case::{CaseError, OwnerDecision, Said};
-use countersign_uma::{Case, PersonId, Process, Protection};
+use countersign_uma::case::{CaseError, OwnerDecision, Question, Said};
+use countersign_uma::permission::Permission;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{Case, Notice, PersonId, Process, Protection};
 
 use crate::app::{Uma, registrant};
 pub(crate) use room::CaseRoom;
@@ -175,18 +178,61 @@ pub(crate) async fn ask(
         uma.case_room.read(protection, &uma.cases.list(&registrant, now).await?, now);
     }
     let place = uma.place(protection, &person);
+    let webhooks = uma.webhooks.as_ref().filter(|webhooks| webhooks.serves(&protection.owner));
+    let tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
+    let (cases, room) = (uma.cases.clone(), Arc::clone(&uma.case_room));
     let change = move |found: Option<Case>| {
         let has_place =
             found.as_ref().is_some_and(|case| case.is_open(now) || case.held_approval());
         let (case, said) = Case::ask(found, &question, now);
-        let Some(case) = case else { return (None, said) };
+        let Some(case) = case else { return (None, None, (said, false)) };
         if !has_place && !place.is_left(&question.person.email, now) {
-            return (None, Said { unasked: true, ..Said::default() });
+            return (None, None, (Said { unasked: true, ..Said::default() }, false));
         }
         place.note(&question.person.email, case.open_until(now));
-        (Some(kept(&case)), said)
+        // What nobody answers in time need not be told after that.
+        let notice = tells.and_then(|tells| tells.of(&case));
+        let notice = notice.map(|record| Kept { record, expires: case.open_until(now) });
+        let is_told = notice.is_some();
+        (Some(kept(&case)), notice, (said, is_told))
     };
-    uma.change_case(protection, &person, now, change).await
+    let its = protection.clone();
+    let changed = async move {
+        let changed = cases.change_and_tell(&registrant, person.digest(), now, change).await;
+        if changed.is_err() {
+            room.forget(&its);
+        }
+        changed
+    };
+    match webhooks {
+        Some(webhooks) => webhooks.follow(protection, person, changed).await,
+        None => changed.await.map(|(said, _)| said),
+    }
+}
+
+/// What an owner is told of a question, but for what the step that asks it decides.
+struct Telling {
+    protection: Protection,
+    names: Vec<(ResourceId, String)>,
+    jti: String,
+}
+
+impl Telling {
+    fn new(uma: &Uma, awaiting: &AwaitingOwner<'_>, question: &Question) -> Self {
+        let registered = awaiting.registered();
+        let named =
+            question.permissions.iter().filter_map(|Permission { resource_id: id, .. }| {
+                Some((id.clone(), registered.get(id)?.name()?.to_owned()))
+            });
+        let (names, jti) = (named.collect(), identifier(&*uma.seams.random));
+        Self { protection: awaiting.protection().clone(), names, jti }
+    }
+
+    fn of(self, case: &Case) -> Option<Notice> {
+        let Self { protection, names, jti } = self;
+        let name = |id: &ResourceId| names.iter().find(|(known, _)| known == id);
+        Notice::of(case, &protection, |id| name(id).map(|(_, name)| name.clone()), jti)
+    }
 }
 
 /// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false` if

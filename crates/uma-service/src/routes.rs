@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub(crate) use self::introspection::introspect;
 pub(crate) use self::mandate::MandateToken;
-pub(crate) use self::metadata::metadata;
+pub(crate) use self::metadata::{jwks, metadata};
 pub(crate) use self::permission::permission;
 pub(crate) use self::revocation::revoke;
 pub(crate) use self::token::token;

@@ -394,6 +394,21 @@ async fn a_client_assertion_is_good_once_and_here() {
     rpt(&present(b, assertion("j2", issuer)).await);
 }
 
+/// Claims are pushed, and no page asks anybody for any.
+#[tokio::test]
+async fn u10_u11_u12_nobody_is_redirected_to_give_claims() {
+    let world = World::new();
+    let metadata = world.protect(http::Method::GET, "/.well-known/uma2-configuration", "", "");
+    assert_eq!(metadata.await.json().get("claims_interaction_endpoint"), None);
+    let ticket = world.ticket().await;
+    let more = [("claims_redirect_uri", "https://app.example/back"), ("state", "s")];
+    let answer = world.present("app", &ticket, &more).await;
+    need_info(&answer, &ticket);
+    assert_eq!(answer.json().get("redirect_user"), None);
+    assert!(!answer.text.contains("app.example"), "{answer:?}");
+    assert_eq!(answer.headers.get("location"), None);
+}
+
 #[tokio::test]
 async fn a_pct_and_an_rpt_have_no_effect() {
     let world = World::new();

@@ -15,6 +15,7 @@
 //! | [`rpt`] | what an RPT stands for and what introspection says of it | [UF §5.1.1] |
 //! | [`refresh`] | what a refresh token is worth | [UG §3.6] |
 //! | [`case`] | what a resource owner is asked about a person, and what they say | [UG §3.3.6] |
+//! | [`notice`] | what an owner is told when they are asked | [RFC 8417], [RFC 8935] |
 //! | [`issuers`] | which issuer may say what of whose people, where that is limited | |
 //! | [`person`] | the requesting party, as a verified claims token describes them | |
 //! | [`check`] | the names of the checks, for logs and for people | |
@@ -75,6 +76,8 @@
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 //! [UF §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3
 //! [UF §4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4
+//! [RFC 8417]: https://www.rfc-editor.org/rfc/rfc8417
+//! [RFC 8935]: https://www.rfc-editor.org/rfc/rfc8935
 //! [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
 
 pub mod assessment;
@@ -82,6 +85,7 @@ pub mod case;
 pub mod check;
 pub mod grant;
 pub mod issuers;
+pub mod notice;
 pub mod permission;
 pub mod person;
 pub mod policy;
@@ -96,6 +100,7 @@ pub use case::{Case, PersonId};
 pub use check::Check;
 pub use grant::{GrantError, TokenRequest};
 pub use issuers::Issuers;
+pub use notice::Notice;
 pub use person::Person;
 pub use policy::Policy;
 pub use process::Process;

@@ -54,7 +54,7 @@ pub(super) struct Holder {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnerConfig {
-    id: OwnerId,
+    pub(super) id: OwnerId,
     issuer: Issuer,
     sub: Option<String>,
     email: Option<EmailAddress>,

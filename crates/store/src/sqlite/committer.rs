@@ -15,7 +15,7 @@ use super::queue;
 use super::recent::{Key, YOUTH};
 use super::statements;
 use super::writer::Line;
-use crate::engine::RecordTable;
+use crate::engine::{RecordTable, Tell};
 use crate::error::StoreError;
 use crate::horizon::{Horizon, steady_now};
 use crate::one_time::Single;
@@ -124,6 +124,10 @@ impl Committer {
         let known = &self.memory.known;
         let row = match stands {
             Some(Stands::Row(row)) => Some(row),
+            Some(Stands::Told(row, Tell { key, value, expires })) => {
+                known.put(RecordTable::Notices, &key, Row { value, expires });
+                Some(row)
+            }
             // What is known of a journalled record may be of an earlier one, which the journal hid.
             Some(Stands::Value(value)) if table != JOURNALLED => {
                 known.expires(table, key).map(|expires| Row { value, expires })

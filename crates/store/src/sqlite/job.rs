@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::known::Row;
-use crate::engine::RecordTable;
+use crate::engine::{RecordTable, Tell};
 use crate::error::StoreError;
 
 /// Where the result of a write goes.
@@ -17,6 +17,8 @@ pub(super) type Written<T> = (T, Option<Stands>);
 pub(super) enum Stands {
     /// This record.
     Row(Row),
+    /// This record, and a notice of it under a key of its own.
+    Told(Row, Tell),
     /// This value, until the moment that the record had before.
     Value(Vec<u8>),
 }

@@ -58,6 +58,7 @@ pub(super) struct Known {
     linked_identities: Mutex<Table>,
     messages: Mutex<Table>,
     shares: Mutex<Table>,
+    notices: Mutex<Table>,
 }
 
 #[derive(Default)]
@@ -161,6 +162,7 @@ impl Known {
             RecordTable::WaitingTickets => &self.waiting_tickets,
             RecordTable::Messages => &self.messages,
             RecordTable::Shares => &self.shares,
+            RecordTable::Notices => &self.notices,
             RecordTable::LinkedIdentities => &self.linked_identities,
         };
         // A holder that panicked left each map whole; what it may have left out is read again.

@@ -83,9 +83,8 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let key = key.to_vec();
         let record = key.clone();
-        let write = move |c: &Connection| {
-            Ok(((), statements::update(c, table, &key, now, change)?.map(Stands::Row)))
-        };
+        let write =
+            move |c: &Connection| Ok(((), statements::update(c, table, &key, now, change)?));
         Box::pin(self.writer.commit_record(table, record, write))
     }
 

@@ -23,8 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 8] =
-    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES];
+const STEPS: [&str; 9] =
+    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES, NOTICES];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -126,6 +126,14 @@ CREATE TABLE shares (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX shares_expires ON shares (expires) WHERE expires IS NOT NULL;
+";
+
+/// What resource owners are still to be told.
+const NOTICES: &str = "
+CREATE TABLE notices (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
+) STRICT;
+CREATE INDEX notices_expires ON notices (expires) WHERE expires IS NOT NULL;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

@@ -4,6 +4,7 @@ use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::job::Stands;
 use super::known::Row;
 use crate::engine::{Change, Changer, KeyedValue, OneTimeTable, RecordTable, Spend};
 use crate::one_time::Single;
@@ -106,6 +107,7 @@ const fn record_sql(table: RecordTable) -> RecordSql {
         RecordTable::WaitingTickets => record_sql!("waiting_tickets"),
         RecordTable::Messages => record_sql!("messages"),
         RecordTable::Shares => record_sql!("shares"),
+        RecordTable::Notices => record_sql!("notices"),
         RecordTable::LinkedIdentities => record_sql!("linked_identities"),
     }
 }
@@ -119,7 +121,7 @@ macro_rules! purge_sql {
     };
 }
 
-pub(super) const PURGE: [&str; 16] = purge_sql!(
+pub(super) const PURGE: [&str; 17] = purge_sql!(
     "tickets",
     "codes",
     "replay",
@@ -135,7 +137,8 @@ pub(super) const PURGE: [&str; 16] = purge_sql!(
     "waiting_tickets",
     "linked_identities",
     "messages",
-    "shares"
+    "shares",
+    "notices"
 );
 
 /// Whether the value was inserted; `false` if its key is taken.
@@ -219,20 +222,28 @@ pub(super) fn replace(
     Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
 }
 
-/// Looks at a live record and changes it as `change` says; gives what was put, if something was.
+/// Looks at a live record and changes it as `change` says; gives what stands there then, if something was put.
 pub(super) fn update(
     connection: &Connection,
     table: RecordTable,
     key: &[u8],
     now: Timestamp,
     change: Changer,
-) -> rusqlite::Result<Option<Row>> {
+) -> rusqlite::Result<Option<Stands>> {
     let live = row(connection, table, key)?.filter(|row| row.is_live(now));
     match change(live.as_ref().map(|row| row.value.as_slice())) {
         Change::Keep => Ok(None),
         Change::Put(value, expires) => {
             put(connection, table, key, &value, expires)?;
-            Ok(Some(Row { value, expires }))
+            Ok(Some(Stands::Row(Row { value, expires })))
+        }
+        Change::PutAndTell(value, expires, tell) => {
+            put(connection, table, key, &value, expires)?;
+            if table == RecordTable::Notices {
+                return Ok(Some(Stands::Row(Row { value, expires })));
+            }
+            put(connection, RecordTable::Notices, &tell.key, &tell.value, tell.expires)?;
+            Ok(Some(Stands::Told(Row { value, expires }, tell)))
         }
         Change::Remove => remove(connection, table, key).map(|_| None),
     }

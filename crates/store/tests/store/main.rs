@@ -9,5 +9,6 @@
 mod common;
 mod durability;
 mod kinds;
+mod notices;
 mod races;
 mod same_answers;

@@ -2,8 +2,8 @@
 //!
 //! The two well-known documents say the same, and nothing that is not there for real. Where no resource
 //! server asks people, there is no authorization endpoint, hence no `response_types_supported` (an empty
-//! array is forbidden, [RFC 8414 §3.2], where its §2 requires the member). There is no key set, since RPTs
-//! are opaque.
+//! array is forbidden, [RFC 8414 §3.2], where its §2 requires the member). RPTs are opaque, so that there is a
+//! key set only where something else is signed: what owners are told.
 //!
 //! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2
@@ -27,6 +27,14 @@ pub(crate) async fn metadata(State(uma): State<Arc<Uma>>) -> Response {
     countersign_metadata::publish::response(&describe(&uma)).map(Body::from)
 }
 
+/// The public halves of the keys that sign what owners are told. [RFC 7517 §5]
+///
+/// [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
+pub(crate) async fn jwks(State(uma): State<Arc<Uma>>) -> Response {
+    let keys = uma.webhooks.as_ref().map(|webhooks| webhooks.published().to_json());
+    countersign_metadata::publish::response(&keys).map(Body::from)
+}
+
 /// The server's metadata.
 fn describe(uma: &Uma) -> ServerMetadata {
     let endpoints = uma.endpoints.clone();
@@ -38,6 +46,7 @@ fn describe(uma: &Uma) -> ServerMetadata {
     metadata.revocation_endpoint = Some(endpoints.revocation);
     metadata.permission_endpoint = Some(endpoints.permission);
     metadata.resource_registration_endpoint = Some(endpoints.resources);
+    metadata.jwks_uri = uma.webhooks.as_ref().map(|_| endpoints.jwks);
     metadata.scopes_supported = vec![protection::SCOPE.to_owned()];
     metadata.grant_types_supported =
         vec![grant::GRANT_TYPE.to_owned(), "client_credentials".to_owned()];

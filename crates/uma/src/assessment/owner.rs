@@ -15,6 +15,7 @@ use super::{Core, Ended, Outcome, Submitted};
 use crate::case::{Case, PersonId, Question, Said, add};
 use crate::check::Step;
 use crate::grant::Denial;
+use crate::permission::Registered;
 use crate::person::Person;
 use crate::policy::{Policy, RequiredClaim, Revision};
 use crate::process::Waiting;
@@ -41,6 +42,12 @@ impl AwaitingOwner<'_> {
     #[must_use]
     pub const fn protection(&self) -> &Protection {
         self.core.process.protection()
+    }
+
+    /// What is registered of what it is about.
+    #[must_use]
+    pub const fn registered(&self) -> &Registered {
+        self.core.facts.registered
     }
 
     /// What they are to be asked. [`Case::ask`]

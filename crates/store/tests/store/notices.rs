@@ -1,0 +1,120 @@
+//! What owners are still to be told stands beside the case that it tells of, in one step with it.
+
+use countersign_store::cases::Kept;
+use countersign_store::engine::{Change, RecordTable, Tell};
+use countersign_store::resources::Registrant;
+use countersign_store::{Cases, Notices, StoreError};
+use countersign_types::ClientId;
+use countersign_types::digest::Digest;
+use serde::{Serialize, Serializer};
+
+use crate::common::{Directory, at, on_both, open};
+use crate::durability::copy;
+
+fn bob() -> Registrant {
+    Registrant { owner: "bob".into(), resource_server: ClientId::parse("rs").unwrap() }
+}
+
+const fn kept<R>(record: R, expires: i64) -> Kept<R> {
+    Kept { record, expires: Some(at(expires)) }
+}
+
+#[tokio::test]
+async fn a_notice_stands_from_the_change_that_it_tells_of_until_it_is_over() {
+    on_both(async |engine| {
+        let (cases, notices) = (Cases::<String>::new(engine.clone()), Notices::new(engine));
+        let (bob, alice, eve) = (bob(), Digest::of(b"alice"), Digest::of(b"eve"));
+        let tell = async |person: &Digest, case: &'static str, notice: &'static str| {
+            let change = move |_| (Some(kept(case.into(), 90)), Some(kept(notice, 50)), ());
+            cases.change_and_tell(&bob, person, at(1), change).await.unwrap();
+        };
+        tell(&alice, "asked", "first").await;
+        tell(&eve, "asked", "other").await;
+        assert_eq!(cases.find(&bob, &alice, at(1)).await.unwrap().as_deref(), Some("asked"));
+        let mut all: Vec<String> = notices.list(at(1)).await.unwrap();
+        all.sort();
+        assert_eq!(all, ["first", "other"]);
+
+        // One of each case: what comes later takes the place of what was there.
+        tell(&alice, "asked again", "second").await;
+        let find = async |now| notices.find(&bob, &alice, at(now)).await.unwrap();
+        assert_eq!(find(49).await.as_deref(), Some("second"));
+        assert_eq!(find(50).await, None, "its time is over");
+        assert_eq!(notices.list(at(49)).await.unwrap().len(), 2);
+
+        // What is told is compared with what is there.
+        notices.remove_if(&bob, &alice, at(2), |notice| notice == "first").await.unwrap();
+        assert_eq!(find(2).await.as_deref(), Some("second"));
+        notices.remove_if(&bob, &alice, at(2), |notice| notice == "second").await.unwrap();
+        assert_eq!(find(2).await, None);
+        notices.remove_if(&bob, &alice, at(2), |_| true).await.unwrap();
+        assert_eq!(notices.list(at(2)).await.unwrap(), ["other"]);
+
+        // A case that is left as it is tells nothing, and neither does a change without a notice.
+        let nothing = |_| (None, Some(kept("no change", 50)), ());
+        cases.change_and_tell(&bob, &alice, at(2), nothing).await.unwrap();
+        cases.change(&bob, &alice, at(2), |_| (Some(kept("x".into(), 90)), ())).await.unwrap();
+        assert_eq!(find(2).await, None);
+    })
+    .await;
+}
+
+/// A record that cannot be written.
+struct Unwritable;
+
+impl Serialize for Unwritable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no"))
+    }
+}
+
+#[tokio::test]
+async fn without_its_notice_nothing_is_changed() {
+    on_both(async |engine| {
+        let (cases, bob, alice) = (Cases::<String>::new(engine), bob(), Digest::of(b"alice"));
+        let change = |_| (Some(kept("asked".into(), 90)), Some(kept(Unwritable, 50)), ());
+        let told = cases.change_and_tell(&bob, &alice, at(1), change).await;
+        assert!(matches!(told, Err(StoreError::Unstorable(_))), "{told:?}");
+        assert_eq!(cases.find(&bob, &alice, at(1)).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn any_record_is_told_of_but_a_notice() {
+    on_both(async |engine| {
+        for table in RecordTable::ALL {
+            let key = format!("{table:?}").into_bytes();
+            let tell =
+                Tell { key: [&*key, b" notice"].concat(), value: b"n".to_vec(), expires: None };
+            let told = tell.key.clone();
+            let change = Change::PutAndTell(b"v".to_vec(), Some(at(9)), tell);
+            engine.update(table, &key, at(1), Box::new(|_| change)).await.unwrap();
+            let found = engine.get(table, &key, at(1)).await.unwrap();
+            assert_eq!(found.as_deref(), Some(b"v".as_slice()), "{table:?}");
+            let notice = engine.get(RecordTable::Notices, &told, at(1)).await.unwrap();
+            assert_eq!(notice.is_some(), table != RecordTable::Notices, "{table:?}");
+        }
+    })
+    .await;
+}
+
+/// What a killed process leaves has both or neither.
+#[tokio::test]
+async fn a_copy_of_the_files_taken_at_any_moment_has_a_case_with_its_notice() {
+    let (directory, killed) = (Directory::new(), Directory::new());
+    let engine = open(&directory.file());
+    let cases = Cases::<u8>::new(engine.clone());
+    for round in 0..20_u8 {
+        let change = move |_| (Some(kept(round, 90)), Some(kept(round, 90)), ());
+        cases.change_and_tell(&bob(), &Digest::of(&[round]), at(1), change).await.unwrap();
+    }
+    copy(&directory, &killed);
+    let recovered = open(&killed.file());
+    let (cases, notices) = (Cases::<u8>::new(recovered.clone()), Notices::<u8>::new(recovered));
+    for round in 0..20_u8 {
+        let person = Digest::of(&[round]);
+        assert_eq!(cases.find(&bob(), &person, at(1)).await.unwrap(), Some(round));
+        assert_eq!(notices.find(&bob(), &person, at(1)).await.unwrap(), Some(round));
+    }
+}

@@ -1,0 +1,278 @@
+//! Owners are told when a request begins to wait for them: by a signed POST to an endpoint of theirs.
+//!
+//! What is sent is a security event token ([`countersign_uma::notice`]), pushed as [RFC 8935 §2] says;
+//! who receives it verifies it with the keys at this server's `jwks_uri`. Where an owner's endpoint is,
+//! the operator says: no URL here is a stranger's choice.
+//!
+//! - A notice is on the disk in the step that makes the request wait, so that an answer
+//!   `request_submitted` and its notice survive a killed process together.
+//! - It is told at least once, each time with the same `jti`, until the endpoint takes it (202), refuses it
+//!   for what it is, the owner has answered anyway, or it is too old ([`WebhookSetup::lifetime`]).
+//! - There is at most one of each case; a later question takes the place of one that was not told yet.
+//!   So there are never more than there are [cases](crate::Limits::cases).
+//! - Each owner has a line of their own, one notice at a time, and pauses that grow while their endpoint does
+//!   not answer. So many go to one owner within an hour as [`Limits::notices`](crate::Limits::notices) says;
+//!   the others wait.
+//!
+//! [`Uma::tell_owners`] does it, for as long as it runs. Without webhooks nothing of this costs anything.
+//!
+//! [RFC 8935 §2]: https://www.rfc-editor.org/rfc/rfc8935#section-2
+
+mod attempt;
+mod lines;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_fetch::Fetch;
+use countersign_jwt::{KeySet, Sign, SigningRing};
+use countersign_store::{Notices, StoreError};
+use countersign_types::{EndpointUrl, Lifetime};
+use countersign_uma::protection::OwnerId;
+use countersign_uma::{Notice, PersonId, Protection};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use self::attempt::Attempt;
+use self::lines::{Line, Lines};
+use crate::app::{Seams, Uma};
+
+/// So many notices are on their way at a time.
+const PLACES: usize = 16;
+
+/// Where an owner is told.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Webhook {
+    /// The endpoint.
+    pub url: EndpointUrl,
+    /// Who is told there; `None` if everybody who has no webhook of their own.
+    pub owners: Option<BTreeSet<OwnerId>>,
+    /// The `aud` of what is sent there.
+    pub audience: String,
+    /// Whether it says who asks: their verified address, and who vouches for it.
+    pub requesting_party: bool,
+}
+
+impl Webhook {
+    /// An endpoint of these owners, or of everybody else. Its URL is the audience, and who asks is not
+    /// said.
+    #[must_use]
+    pub fn new(url: EndpointUrl, owners: Option<BTreeSet<OwnerId>>) -> Self {
+        let audience = url.to_string();
+        Self { url, owners, audience, requesting_party: false }
+    }
+}
+
+/// What the operator decides about webhooks.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WebhookSetup {
+    /// Where owners are told.
+    pub webhooks: Vec<Webhook>,
+    /// The key that signs, and what is published of it and of others.
+    pub keys: SigningRing,
+    /// So long it is tried: three days unless said otherwise.
+    pub lifetime: Lifetime,
+    /// How long after the first failure it is tried again, about. After each, it is twice as long.
+    pub first_pause: Duration,
+    /// How long it never takes longer.
+    pub longest_pause: Duration,
+}
+
+impl WebhookSetup {
+    /// The defaults: five seconds after the first failure, an hour at last, for three days.
+    #[must_use]
+    pub const fn new(webhooks: Vec<Webhook>, keys: SigningRing) -> Self {
+        Self {
+            webhooks,
+            keys,
+            lifetime: LIFETIME,
+            first_pause: Duration::from_secs(5),
+            longest_pause: Duration::from_secs(3600),
+        }
+    }
+
+    /// Whether it can be used: there is a key to sign with, and nobody has two webhooks.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub fn check(&self) -> Result<(), WebhookError> {
+        self.signer()?;
+        let mut owners = BTreeSet::new();
+        for (index, webhook) in self.webhooks.iter().enumerate() {
+            let mut theirs: Vec<_> = webhook.owners.iter().flatten().map(Some).collect();
+            if webhook.owners.is_none() {
+                theirs.push(None);
+            }
+            if theirs.into_iter().any(|owner| !owners.insert(owner)) {
+                return Err(WebhookError::Twice(index));
+            }
+        }
+        Ok(())
+    }
+
+    fn signer(&self) -> Result<&Arc<dyn Sign>, WebhookError> {
+        let algorithm = self.keys.algorithms().next();
+        algorithm.and_then(|algorithm| self.keys.signer(algorithm)).ok_or(WebhookError::NoKey)
+    }
+}
+
+/// So long it is tried to tell an owner, unless configured otherwise.
+pub const LIFETIME: Lifetime = Lifetime::from_secs(3 * 86_400);
+
+/// Why webhooks cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// There is no key to sign with.
+    #[error("no key signs")]
+    NoKey,
+    /// An owner has two, or there are two for everybody else: at the place of the second one.
+    #[error("the owners of this webhook have another one")]
+    Twice(usize),
+}
+
+/// What is told to whom.
+pub(crate) struct Webhooks {
+    setup: WebhookSetup,
+    signer: Arc<dyn Sign>,
+    fetch: Arc<dyn Fetch>,
+    notices: Notices<Notice>,
+    lines: Lines,
+    places: Semaphore,
+}
+
+impl Webhooks {
+    pub(crate) fn new(
+        setup: WebhookSetup,
+        fetch: Arc<dyn Fetch>,
+        seams: &Seams,
+        an_hour: u32,
+    ) -> Result<Self, WebhookError> {
+        setup.check()?;
+        Ok(Self {
+            signer: Arc::clone(setup.signer()?),
+            fetch,
+            notices: Notices::new(Arc::clone(&seams.engine)),
+            lines: Lines::new(an_hour),
+            places: Semaphore::new(PLACES),
+            setup,
+        })
+    }
+
+    /// Where this owner is told, if anywhere.
+    fn of(&self, owner: &OwnerId) -> Option<&Webhook> {
+        let all = &self.setup.webhooks;
+        let theirs = |hook: &&Webhook| hook.owners.as_ref().is_some_and(|own| own.contains(owner));
+        all.iter().find(theirs).or_else(|| all.iter().find(|hook| hook.owners.is_none()))
+    }
+
+    pub(crate) fn serves(&self, owner: &OwnerId) -> bool {
+        self.of(owner).is_some()
+    }
+
+    /// The keys with which what is sent can be verified.
+    pub(crate) fn published(&self) -> &KeySet {
+        self.setup.keys.published()
+    }
+
+    /// Runs a change of a case to its end, whatever becomes of who asked for it, and has its owner told if
+    /// that is what came of it.
+    pub(crate) async fn follow<T: Send + 'static>(
+        self: &Arc<Self>,
+        protection: &Protection,
+        person: PersonId,
+        change: impl Future<Output = Result<(T, bool), StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (this, protection) = (Arc::clone(self), protection.clone());
+        let followed = tokio::spawn(async move {
+            let changed = change.await;
+            // After an error it may be there all the same.
+            if changed.as_ref().map_or(true, |(_, tells)| *tells) {
+                this.lines.add((protection, person));
+            }
+            changed.map(|(outcome, _)| outcome)
+        });
+        // A change that panicked is one of which nothing is known.
+        followed.await.unwrap_or(Err(StoreError::Stopped))
+    }
+
+    /// About how long to wait after so many failures: between half of the pause and the whole of it, by a
+    /// random number.
+    fn pause(&self, failures: u32, random: [u8; 4]) -> Duration {
+        let WebhookSetup { first_pause, longest_pause, .. } = self.setup;
+        let doubled = first_pause.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
+        let half = doubled.min(longest_pause) / 2;
+        half + half.mul_f64(f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX))
+    }
+}
+
+impl Uma {
+    /// Tells owners what waits for them, at the webhooks of this server: what is left of before, and then
+    /// whatever comes. Does not end; when it is dropped, what is on its way may or may not have arrived, and
+    /// is told again after the next start. Without webhooks, nothing is ever told.
+    pub async fn tell_owners(self: Arc<Self>) {
+        let Some(webhooks) = self.webhooks.clone() else { return std::future::pending().await };
+        let mut failures = 0;
+        loop {
+            match webhooks.notices.list(self.seams.clock.now()).await {
+                Ok(notices) => break webhooks.lines.add_all(&notices),
+                Err(error) => {
+                    unreadable(&error);
+                    sleep(webhooks.pause(failures, self.random_octets())).await;
+                    failures += 1;
+                }
+            }
+        }
+        // They end with this value.
+        let mut telling = JoinSet::new();
+        loop {
+            while let Some(line) = webhooks.lines.next() {
+                telling.spawn(tell(Arc::clone(&self), Arc::clone(&webhooks), line));
+            }
+            tokio::select! {
+                () = webhooks.lines.changed() => {}
+                // Whoever panicked has been reported, and its line is free again.
+                _ = telling.join_next(), if !telling.is_empty() => {}
+            }
+        }
+    }
+
+    fn random_octets(&self) -> [u8; 4] {
+        let mut octets = [0; 4];
+        self.seams.random.fill(&mut octets);
+        octets
+    }
+}
+
+fn unreadable(error: &StoreError) {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(error, "it cannot be read what owners are to be told");
+}
+
+/// Tells one owner what is in their line, until nothing is.
+async fn tell(uma: Arc<Uma>, webhooks: Arc<Webhooks>, line: Line) {
+    let mut failures = 0;
+    while let Some(place) = webhooks.lines.take(&line) {
+        let permit = webhooks.places.acquire().await;
+        let attempt = attempt::tell(&uma, &webhooks, &place).await;
+        drop(permit);
+        match attempt {
+            Attempt::Told => failures = 0,
+            Attempt::Over => {}
+            Attempt::Failed => {
+                // The others have their turn first.
+                webhooks.lines.add(place);
+                sleep(webhooks.pause(failures, uma.random_octets())).await;
+                failures = failures.saturating_add(1);
+            }
+            Attempt::Later(wait) => {
+                webhooks.lines.add(place);
+                sleep(Duration::from_secs(wait.as_secs().into())).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What is sent, and when.
+
+use std::sync::Arc;
+
+use countersign_fetch::Fetch;
+use countersign_store::{Engine, MemoryEngine};
+use countersign_types::Timestamp;
+use countersign_uma::case::Verdict;
+use countersign_uma_service::webhooks::WebhookError;
+use http::Method;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use serde_json::{Value, json};
+
+use super::bed::{BOBS, Bed, Does, Endpoints, OTHERS, bob, left, setup, webhooks};
+use super::support::{NOW, STS, World, need_info, rules_of, submitted};
+
+const ALICE: &str = "alice@alice.example";
+
+#[tokio::test]
+async fn an_owner_is_told_once_that_a_request_waits() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let bed = Bed::telling(Arc::clone(&engine));
+    let ticket = bed.asks(ALICE).await;
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    let [request] = &*received else { panic!("{received:?}") };
+    assert_eq!(request.method, Method::POST);
+    assert_eq!(request.headers[CONTENT_TYPE], "application/secevent+jwt");
+    assert_eq!(request.headers[ACCEPT], "application/json");
+    assert_eq!(request.limits.redirects, 0);
+
+    let told = bed.read(request, BOBS).await;
+    assert_eq!((told.owner.as_str(), told.resource_server.as_str()), ("bob", "rs"));
+    assert_eq!(told.at, Timestamp::from_unix(NOW));
+    let shown = &told.permissions[0];
+    assert_eq!(shown.name.as_deref(), Some("RS API"));
+    assert_eq!(shown.resource_scopes.to_string(), "get");
+    // Nothing that opens anything, and nothing of who asks.
+    let text = String::from_utf8(request.body.to_vec()).unwrap();
+    let claims = countersign_jwt::Unverified::parse(&text).unwrap().claims().as_map().clone();
+    let claims = Value::from(claims).to_string();
+    for secret in [&*ticket, ALICE, "a1", "app", STS] {
+        assert!(!claims.contains(&format!("\"{secret}\"")), "{claims}");
+    }
+    assert_eq!((told.page, told.requesting_party), (None, None));
+
+    // Polls tell nothing, and neither does asking for the same once more.
+    bed.settled(&*engine).await;
+    bed.world.advance(5);
+    submitted(&bed.world.present("app", &ticket, &[]).await, &ticket);
+    let id = shown.resource_id.as_str();
+    let pat = bed.world.pat("rs").await;
+    bed.asks_at(&pat, id, ALICE).await;
+    assert_eq!(left(&*engine).await, 0);
+
+    // Somebody else's request is another notice, and so is another one of hers.
+    bed.asks_at(&pat, id, "eve@alice.example").await;
+    bed.endpoints.wait_for(BOBS, 2).await;
+    let other = bed.world.register(&pat).await;
+    bed.asks_at(&pat, &other, ALICE).await;
+    let received = bed.endpoints.wait_for(BOBS, 3).await;
+    let mut jtis = std::collections::BTreeSet::new();
+    for request in &received {
+        jtis.insert(bed.read(request, BOBS).await.jti);
+    }
+    assert_eq!(jtis.len(), 3);
+    assert!(bed.endpoints.at(OTHERS).is_empty());
+}
+
+#[tokio::test]
+async fn who_asks_is_said_where_that_is_wanted() {
+    let mut bed = Bed::on(Arc::new(MemoryEngine::new()), |setup| {
+        setup.webhooks[1].requesting_party = true;
+        setup.webhooks[1].audience = "https://bob.example".to_owned();
+    });
+    bed.start();
+    bed.asks(ALICE).await;
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    let party = bed.read(&received[0], "https://bob.example").await.requesting_party.unwrap();
+    assert_eq!((party.email.as_str(), party.iss.as_str()), (ALICE, STS));
+}
+
+#[tokio::test]
+async fn an_owner_who_wanted_to_know_more_is_told_again() {
+    let bed = Bed::telling(Arc::new(MemoryEngine::new()));
+    let ticket = bed.asks(ALICE).await;
+    bed.endpoints.wait_for(BOBS, 1).await;
+    bed.says(Verdict::AskMore(["department".to_owned()].into())).await;
+    bed.world.advance(5);
+    let ticket = need_info(&bed.world.present("app", &ticket, &[]).await, &ticket);
+    let mut claims = bed.world.claims(&ticket);
+    claims["department"] = json!("research");
+    submitted(&bed.world.redeem(&ticket, &claims, &[]).await, &ticket);
+    let received = bed.endpoints.wait_for(BOBS, 2).await;
+    let (first, second) = (bed.read(&received[0], BOBS).await, bed.read(&received[1], BOBS).await);
+    assert_ne!(first.jti, second.jti);
+    assert_eq!(second.at, Timestamp::from_unix(NOW + 5));
+}
+
+#[tokio::test]
+async fn what_the_owner_answered_is_not_told_any_more() {
+    for verdict in [Verdict::Approve, Verdict::Deny] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+        bed.asks(ALICE).await;
+        bed.says(verdict).await;
+        bed.start();
+        bed.settled(&*engine).await;
+        assert!(bed.endpoints.at(BOBS).is_empty());
+    }
+    // Nor what nobody answered in time.
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    bed.asks(ALICE).await;
+    bed.world.advance(8 * 86_400);
+    bed.start();
+    bed.asks("eve@alice.example").await;
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    let told = bed.read(&received[0], BOBS).await;
+    assert_eq!(told.at, Timestamp::from_unix(NOW + 8 * 86_400));
+    assert_eq!(bed.endpoints.at(BOBS).len(), 1);
+}
+
+/// A later question takes the place of one that was not told yet, and is told in its stead.
+#[tokio::test]
+async fn of_one_case_one_notice_waits() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let pat = bed.world.pat("rs").await;
+    let mut last = String::new();
+    for _ in 0..5 {
+        last = bed.world.register(&pat).await;
+        bed.asks_at(&pat, &last, ALICE).await;
+        assert_eq!(left(&*engine).await, 1);
+    }
+    bed.start();
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    let told = bed.read(&received[0], BOBS).await;
+    assert_eq!(told.permissions[0].resource_id.as_str(), last);
+    bed.settled(&*engine).await;
+    assert_eq!(bed.endpoints.at(BOBS).len(), 1);
+}
+
+/// One that comes while another of the case is on its way is not taken for it.
+#[tokio::test]
+async fn what_comes_while_another_is_on_its_way_is_told_too() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let bed = Bed::telling(Arc::clone(&engine));
+    bed.endpoints.script(BOBS, [Does::Answer(500, "")]);
+    let pat = bed.world.pat("rs").await;
+    let id = bed.world.register(&pat).await;
+    bed.asks_at(&pat, &id, ALICE).await;
+    let other = bed.world.register(&pat).await;
+    bed.asks_at(&pat, &other, ALICE).await;
+    bed.settled(&*engine).await;
+    let received = bed.endpoints.at(BOBS);
+    let told = bed.read(received.last().unwrap(), BOBS).await;
+    assert_eq!(told.permissions[0].resource_id.as_str(), other);
+}
+
+/// A flood of people makes as many notices as there may be cases, and sends so many in an hour.
+#[tokio::test]
+async fn a_flood_reaches_an_owner_so_often_in_an_hour() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let limits = |config: &mut countersign_uma_service::UmaConfig| {
+        (config.limits.cases, config.limits.notices) = (5, 3);
+    };
+    let mut bed = Bed::configured(Arc::clone(&engine), limits, |_| {});
+    let (pat, id) = bed.resource().await;
+    for number in 0..5 {
+        bed.asks_at(&pat, &id, &format!("p{number}@alice.example")).await;
+    }
+    // There is no room for one more, whose request is over at once.
+    let ticket = bed.world.ticket_for(&pat, &id).await;
+    let mut claims = bed.world.claims(&ticket);
+    claims["email"] = json!("p6@alice.example");
+    assert_eq!(bed.world.redeem(&ticket, &claims, &[]).await.status, 403);
+    assert_eq!(left(&*engine).await, 5);
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 3).await;
+    // Two are left, since the hour has not passed.
+    while left(&*engine).await > 2 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bed.endpoints.at(BOBS).len(), 3);
+    // In the next one they are told.
+    bed.stop().await;
+    bed.world.advance(3600);
+    bed.start();
+    bed.settled(&*engine).await;
+    assert_eq!(bed.endpoints.at(BOBS).len(), 5);
+}
+
+#[tokio::test]
+async fn without_webhooks_nothing_is_kept_and_no_key_is_published() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let world = World::on(Arc::clone(&engine), Default::default());
+    let ask = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(rules_of(json!([ask])));
+    let ticket = world.ticket().await;
+    submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+    assert_eq!(world.uma.cases(&bob()).await.unwrap().len(), 1);
+    assert_eq!(left(&*engine).await, 0);
+    let metadata = world.protect(Method::GET, "/.well-known/uma2-configuration", "", "").await;
+    assert_eq!(metadata.json().get("jwks_uri"), None);
+    assert_eq!(world.protect(Method::GET, "/jwks", "", "").await.status, 404);
+
+    // Nor is anything kept for an owner who has none.
+    let mut bed = Bed::on(Arc::clone(&engine), |setup| drop(setup.webhooks.drain(1..)));
+    bed.start();
+    bed.asks(ALICE).await;
+    bed.endpoints.wait_for(OTHERS, 1).await;
+    let bed = Bed::on(Arc::new(MemoryEngine::new()), |setup| {
+        setup.webhooks.remove(1);
+        setup.webhooks[0].owners = Some([super::bed::owner("carol")].into());
+    });
+    bed.asks(ALICE).await;
+    assert!(bed.endpoints.at(OTHERS).is_empty());
+}
+
+#[test]
+fn nobody_has_two_webhooks_and_something_signs() {
+    let refused = |change: fn(&mut countersign_uma_service::WebhookSetup)| {
+        let mut setup = setup(webhooks());
+        change(&mut setup);
+        let checked = setup.check();
+        let fetch: Arc<dyn Fetch> = Arc::new(Endpoints::default());
+        let world = std::panic::AssertUnwindSafe(|| {
+            World::built(
+                &[],
+                Arc::new(MemoryEngine::new()),
+                |_| {},
+                |uma| {
+                    assert_eq!(checked.is_err(), uma.with_webhooks(setup, fetch).is_err());
+                    panic!("as it should")
+                },
+            )
+        });
+        assert!(std::panic::catch_unwind(world).is_err());
+        checked
+    };
+    assert!(refused(|_| {}).is_ok());
+    let twice = refused(|setup| setup.webhooks.push(setup.webhooks[1].clone()));
+    assert!(matches!(twice, Err(WebhookError::Twice(2))));
+    let twice = refused(|setup| setup.webhooks.push(setup.webhooks[0].clone()));
+    assert!(matches!(twice, Err(WebhookError::Twice(2))));
+    let none = refused(|setup| setup.keys = Default::default());
+    assert!(matches!(none, Err(WebhookError::NoKey)));
+}

@@ -1,0 +1,198 @@
+//! What becomes of a notice that nobody takes, and of what a server that was stopped had not told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_fetch::FetchError;
+use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_types::Clock;
+use countersign_uma::policy::rules::Rule;
+use serde_json::json;
+
+use super::bed::{BOBS, Bed, Does, OTHERS, left};
+use super::support::{rules_of, submitted};
+
+const ALICE: &str = "alice@alice.example";
+
+fn broken() -> FetchError {
+    FetchError::Connect("nobody listens".into())
+}
+
+#[tokio::test]
+async fn whatever_fails_is_tried_again_under_the_same_jti() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let bed = Bed::telling(Arc::clone(&engine));
+    let trouble = [
+        Does::Fail(broken()),
+        Does::Fail(FetchError::Timeout),
+        Does::Fail(FetchError::Tls("another name".into())),
+        Does::Fail(FetchError::TooLarge),
+        Does::Fail(FetchError::Refused { host: "hooks.bob.example".to_owned() }),
+        Does::Answer(500, ""),
+        Does::Answer(503, "later"),
+        Does::Answer(302, ""),
+        Does::Answer(404, ""),
+        // What RFC 8935 §2.2 does not know is no word that it arrived.
+        Does::Answer(200, ""),
+        Does::Answer(204, ""),
+        Does::Answer(400, "no JSON"),
+        Does::Answer(400, r#"{"err":"invalid_key","description":"not there yet"}"#),
+        Does::Answer(400, r#"{"err":"authentication_failed"}"#),
+        Does::Answer(400, r#"{"err":"access_denied"}"#),
+    ];
+    let count = trouble.len() + 1;
+    bed.endpoints.script(BOBS, trouble);
+    bed.asks(ALICE).await;
+    let received = bed.endpoints.wait_for(BOBS, count).await;
+    let mut told = Vec::new();
+    for request in &received {
+        told.push(bed.read(request, BOBS).await);
+    }
+    assert!(told.iter().all(|notice| *notice == told[0]), "{told:?}");
+    bed.settled(&*engine).await;
+    assert_eq!(bed.endpoints.at(BOBS).len(), count);
+}
+
+#[tokio::test]
+async fn what_the_endpoint_refuses_for_what_it_is_is_not_sent_again() {
+    for err in ["invalid_request", "invalid_issuer", "invalid_audience"] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let bed = Bed::telling(Arc::clone(&engine));
+        let answer = json!({"err": err, "description": "no"}).to_string().leak();
+        bed.endpoints.script(BOBS, [Does::Answer(400, answer)]);
+        bed.asks(ALICE).await;
+        bed.endpoints.wait_for(BOBS, 1).await;
+        bed.settled(&*engine).await;
+        assert_eq!(bed.endpoints.at(BOBS).len(), 1, "{err}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_is_given_up_when_it_is_too_old() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    bed.asks(ALICE).await;
+    bed.world.advance(3 * 86_400 - 1);
+    bed.endpoints.script(BOBS, [Does::Fail(broken()), Does::Fail(broken())]);
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 1).await;
+    assert_eq!(left(&*engine).await, 1, "it is young enough for another attempt");
+    bed.stop().await;
+    bed.world.advance(1);
+    bed.endpoints.script(BOBS, [Does::Fail(broken())]);
+    bed.start();
+    bed.settled(&*engine).await;
+    let attempts = bed.endpoints.at(BOBS).len();
+    assert!((2..=3).contains(&attempts), "{attempts}");
+    // Its request waits on, and can be answered.
+    assert!(bed.case().await.is_waiting(bed.world.clock.now()));
+}
+
+/// Bob's endpoint hangs, Carol's answers.
+#[tokio::test]
+async fn an_endpoint_that_hangs_is_only_its_owners_trouble() {
+    let bed = Bed::telling(Arc::new(MemoryEngine::new()));
+    bed.endpoints.script(BOBS, [Does::Hang]);
+    bed.asks(ALICE).await;
+    bed.endpoints.wait_for(BOBS, 1).await;
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    let carol = countersign_uma::Protection::new(
+        super::bed::owner("carol"),
+        countersign_types::ClientId::parse("rs2").unwrap(),
+    );
+    let rules: Vec<Rule> = serde_json::from_value(json!([rule])).unwrap();
+    bed.world.change_policy(rules_of(json!([rule])).with(carol, rules));
+    let pat = bed.world.pat("rs2").await;
+    let id = bed.world.register(&pat).await;
+    for _ in 0..3 {
+        let ticket = bed.world.ticket_for(&pat, &id).await;
+        let mut claims = bed.world.claims(&ticket);
+        let resource = "https://rs.carol.example";
+        claims["resource"] = json!(resource);
+        submitted(&bed.world.redeem(&ticket, &claims, &[("resource", resource)]).await, &ticket);
+    }
+    let received = bed.endpoints.wait_for(OTHERS, 1).await;
+    assert_eq!(bed.read(&received[0], OTHERS).await.owner.as_str(), "carol");
+    // And a second one of Bob's does not come before the first has ended.
+    bed.asks("eve@alice.example").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bed.endpoints.at(BOBS).len(), 1);
+}
+
+/// What fails once does not hold up what comes after it.
+#[tokio::test]
+async fn the_next_one_has_its_turn_before_what_failed() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let (pat, id) = bed.resource().await;
+    bed.asks_at(&pat, &id, ALICE).await;
+    bed.world.advance(1);
+    bed.asks_at(&pat, &id, "eve@alice.example").await;
+    bed.endpoints.script(BOBS, [Does::Answer(500, "")]);
+    bed.start();
+    bed.settled(&*engine).await;
+    let mut told = Vec::new();
+    for request in bed.endpoints.at(BOBS) {
+        told.push(bed.read(&request, BOBS).await.at.as_unix() - super::support::NOW);
+    }
+    assert_eq!(told, [0, 1, 0], "the oldest first, and again at the end");
+}
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> countersign_types::Timestamp {
+        countersign_types::Timestamp::from_unix(super::support::NOW)
+    }
+}
+
+/// The answer was out, and the notice was not: a server that starts again on the same file tells it, and one
+/// that was stopped amid an attempt tells it again.
+#[tokio::test]
+async fn what_was_not_told_is_told_after_a_restart() {
+    let name = format!("countersign-uma-service-webhooks-{}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir(&directory).unwrap();
+    let open = || -> Arc<dyn Engine> {
+        Arc::new(SqliteEngine::open(&directory.join("uma.db"), Arc::new(Fixed)).unwrap())
+    };
+    Bed::on(open(), |_| {}).asks(ALICE).await;
+
+    let mut bed = Bed::telling(open());
+    bed.endpoints.script(BOBS, [Does::Hang]);
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    let first = bed.read(&received[0], BOBS).await;
+    bed.stop().await;
+    drop(bed);
+
+    let engine = open();
+    let mut bed = Bed::telling(Arc::clone(&engine));
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    assert_eq!(bed.read(&received[0], BOBS).await, first);
+    bed.settled(&*engine).await;
+    bed.stop().await;
+    drop((bed, engine));
+
+    let engine = open();
+    assert_eq!(left(&*engine).await, 0);
+    drop(engine);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Pauses grow, and stop growing.
+#[tokio::test]
+async fn it_pauses_between_attempts_and_longer_each_time() {
+    let mut bed = Bed::on(Arc::new(MemoryEngine::new()), |setup| {
+        setup.first_pause = Duration::from_millis(20);
+        setup.longest_pause = Duration::from_millis(80);
+    });
+    bed.endpoints.script(BOBS, (0..5).map(|_| Does::Answer(500, "")));
+    bed.asks(ALICE).await;
+    let begun = tokio::time::Instant::now();
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 6).await;
+    // Half of 20, 40, 80, 80 and 80 ms at least.
+    assert!(begun.elapsed() >= Duration::from_millis(150), "{:?}", begun.elapsed());
+}
