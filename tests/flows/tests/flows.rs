@@ -18,6 +18,7 @@
 //! | `grant.rs`, `grant/` | GRANT-1 to GRANT-9, 11, 13 to 15, 20, 21 |
 //! | `inbox.rs` | RS-6 with POST: a message is left, read and taken out |
 //! | `owner.rs` | GRANT-10: requests that wait for the owner, through our client |
+//! | `webhook.rs` | the owner is told of a request that waits |
 //! | `relay.rs` | the relay attacks, and metadata that lies |
 //! | `discovery.rs` | DISC-1 to DISC-9 |
 //! | `url_clients.rs` | clients without a registration (A7, A16, N6), at both authorization servers |
@@ -66,3 +67,4 @@ mod uma_sts_ticket_challenge;
 mod uma_wide_ecosystem;
 mod url_clients;
 mod vectors;
+mod webhook;

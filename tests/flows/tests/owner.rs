@@ -21,18 +21,20 @@ fn bob() -> Protection {
     Protection::new(OwnerId::parse("bob").unwrap(), resource_server)
 }
 
-/// A deployment in which Bob wants to be asked about everybody.
+/// Bob wants to be asked about everybody.
+pub(crate) fn ask(table: &mut Table) {
+    let rule = "policy = [{ resource = '*', scopes = ['get'], domains = ['*'], ask = true }]";
+    let rule: Table = rule.parse().unwrap();
+    table["resource_servers"][0]["policy"] = rule["policy"].clone();
+}
+
+/// A deployment in which he is.
 async fn asking() -> Deployment {
-    let ask = |table: &mut Table| {
-        let rule = "policy = [{ resource = '*', scopes = ['get'], domains = ['*'], ask = true }]";
-        let rule: Table = rule.parse().unwrap();
-        table["resource_servers"][0]["policy"] = rule["policy"].clone();
-    };
     Deployment::builder().with(Party::UmaServer, ask).start().await
 }
 
 /// Alice's application, at both servers.
-async fn application(world: &Deployment) -> Client {
+pub(crate) async fn application(world: &Deployment) -> Client {
     let known_at = |issuer: &str| Registration {
         issuer: Issuer::parse(issuer).unwrap(),
         client_id: ClientId::parse(names::RQP_CLIENT).unwrap(),
@@ -45,12 +47,12 @@ async fn application(world: &Deployment) -> Client {
         .build()
 }
 
-fn rs_api() -> http::Request<Bytes> {
+pub(crate) fn rs_api() -> http::Request<Bytes> {
     http::Request::get(names::RS_API).body(Bytes::new()).unwrap()
 }
 
 #[track_caller]
-fn waiting(result: Result<Response<Bytes>, ClientError>) -> Pending {
+pub(crate) fn waiting(result: Result<Response<Bytes>, ClientError>) -> Pending {
     match result {
         Err(ClientError::Submitted(pending)) => *pending,
         other => unreachable!("{other:?}"),

@@ -48,28 +48,29 @@ use crate::acting::{apply, signed, signed_with_own_key};
 /// | `gotI` | the identity token that a client is given by its STS |
 /// | `clEP` | `Authorization` at the claims endpoint of the STS |
 /// | `user` | `Authorization` at the user query of the STS |
+/// | `note` | the notice that an owner's endpoint is given by the UMA server |
 const TABLE: &str = "\
-token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI clEP user
-client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .
-actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
-delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
-own access token          +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +
-claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .
-identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +    .    .
-ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
-DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .
-RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .
-PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .
-permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
-ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
+token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI clEP user note
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
+delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
+own access token          +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
+claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +    .    .    .
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,7 +197,9 @@ fn types_in(source: &str) -> BTreeSet<String> {
         let is_constant = line.contains("const ") && line.contains("TYP: ");
         let texts = line.split('"').skip(1).step_by(2);
         let named = texts.filter(|text| is_constant || text.ends_with("+jwt"));
-        types.extend(named.map(str::to_owned));
+        // Sent as a body, a token has the same type by its long name. [RFC 7515 §4.1.9]
+        let short = |name: &str| name.strip_prefix("application/").unwrap_or(name).to_owned();
+        types.extend(named.map(short));
     }
     types
 }

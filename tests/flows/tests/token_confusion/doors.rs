@@ -11,7 +11,7 @@ use countersign_client_auth::dpop::{self, Target};
 use countersign_host::Seams;
 use countersign_host::server::{Transport, serve};
 use countersign_identity_propagation::identity_token;
-use countersign_jwt::SigningKey;
+use countersign_jwt::{KeySet, SigningKey};
 use countersign_login::upstream::{Pending, Registration, RelyingParty};
 use countersign_permission_ticket::TicketChallenge;
 use countersign_resource::identity_propagation::{Domains, MemoryProofs};
@@ -25,6 +25,7 @@ use countersign_types::secret::{AccessToken, ClientSecret, TicketHandle};
 use countersign_types::{
     ClientId, EmailAddress, EndpointUrl, Issuer, RedirectUri, ResourceIdentifier, ScopeSet,
 };
+use countersign_uma::notice::{self, NoticeError};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -40,6 +41,9 @@ const PROVIDER: &str = "https://sts.two.example";
 /// A resource server that asks this provider about tokens.
 const ASKING: &str = "https://asking.letters.example";
 const ASKING_HOST: &str = "asking.letters.example";
+
+/// Where Bob is told what waits for him.
+pub(super) const OWNERS_ENDPOINT: &str = "https://hooks.bob.example/uma";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
@@ -64,10 +68,11 @@ pub(super) enum Door {
     ReceivedIdentity,
     ClaimsEndpoint,
     UserQuery,
+    Notice,
 }
 
 impl Door {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Subject,
         Self::SubjectOtherwise,
         Self::Actor,
@@ -89,6 +94,7 @@ impl Door {
         Self::ReceivedIdentity,
         Self::ClaimsEndpoint,
         Self::UserQuery,
+        Self::Notice,
     ];
 
     pub(super) const fn column(self) -> &'static str {
@@ -114,6 +120,7 @@ impl Door {
             Self::ReceivedIdentity => "gotI",
             Self::ClaimsEndpoint => "clEP",
             Self::UserQuery => "user",
+            Self::Notice => "note",
         }
     }
 
@@ -132,6 +139,7 @@ impl Door {
             Self::Identity | Self::ReceivedIdentity => Some("identity-propagation+jwt"),
             Self::Proof => Some("client-proof+jwt"),
             Self::IdToken => Some("JWT"),
+            Self::Notice => Some("secevent+jwt"),
             Self::Ticket | Self::Pat | Self::Introspection | Self::Uma => None,
         }
     }
@@ -158,7 +166,7 @@ pub(super) enum Answer {
 
 pub(super) struct World {
     pub(super) acting: Acting,
-    provider: Arc<SigningKey>,
+    pub(super) provider: Arc<SigningKey>,
     access_token: String,
     id_token: String,
     identity_token: String,
@@ -317,6 +325,15 @@ impl World {
             }
             Door::ClaimsEndpoint => Some((with(&of_alice, &self.shown_for_claims()), sts())),
             Door::UserQuery => Some((with(&of_alice, &self.shown_to_ask()), sts())),
+            Door::Notice => {
+                let event = json!({ "owner": "bob", "resource_server": "rs", "permissions": [] });
+                let events = json!({ notice::REQUEST_SUBMITTED: event });
+                let right = json!({
+                    "iss": names::UMA, "aud": OWNERS_ENDPOINT, "iat": now, "jti": jti(),
+                    "events": events,
+                });
+                Some((right, Arc::clone(&self.provider)))
+            }
         };
         open
     }
@@ -396,6 +413,15 @@ impl World {
             Door::ReceivedIdentity => self.received_identity(token),
             Door::ClaimsEndpoint => self.ask_for_claims(token).await,
             Door::UserQuery => self.ask_who(token).await,
+            Door::Notice => {
+                let keys = KeySet::from_keys(vec![self.provider.public().clone()]).unwrap();
+                let issuer = Issuer::parse(names::UMA).unwrap();
+                match notice::verify(token, &keys, &issuer, OWNERS_ENDPOINT, self.now()) {
+                    Ok(_) => Answer::Accepted,
+                    Err(NoticeError::Typ | NoticeError::Malformed(_)) => Answer::Refused,
+                    Err(error) => Answer::Odd(error.to_string()),
+                }
+            }
         }
     }
 

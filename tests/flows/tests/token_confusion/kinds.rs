@@ -4,13 +4,21 @@ use countersign_client_auth::dpop::{self, Target};
 use countersign_identity_propagation::{MadeOutTo, actor_token, client_proof};
 use countersign_testkit::names;
 use countersign_types::secret::AccessToken;
-use countersign_types::{ClientId, Clock as _, EndpointUrl, Issuer, ResourceIdentifier};
+use countersign_types::{
+    ClientId, Clock as _, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet,
+};
+use countersign_uma::case::Question;
+use countersign_uma::notice::{self, Statement};
+use countersign_uma::permission::Permission;
+use countersign_uma::protection::OwnerId;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{Case, Notice, Person, Protection};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::Minted;
-use super::doors::{Open, World};
-use crate::acting::{CLIENT, LETTERS, NEXT};
+use super::doors::{OWNERS_ENDPOINT, Open, World};
+use crate::acting::{CLIENT, LETTERS, NEXT, jti};
 use crate::bed::{ACCESS_TOKEN, Credentials, Form, JWT, TOKEN_EXCHANGE, challenge_of, claims_of};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,11 +165,11 @@ impl World {
                 let proof = dpop::proof(&self.acting.key, target, None, None, now, random);
                 proof.unwrap().expose().to_owned()
             }
+            Kind::SecurityEvent => self.notice(),
             Kind::IdJag
             | Kind::LogoutToken
             | Kind::RequestObject
             | Kind::IntrospectionResponse
-            | Kind::SecurityEvent
             | Kind::Untyped => return Minted { text: None, claims: Some(elsewhere(kind)) },
         };
         let opaque = matches!(kind, Kind::Rpt | Kind::Pat | Kind::Ticket);
@@ -210,6 +218,39 @@ impl World {
         reply.member("access_token")
     }
 
+    /// What Bob is told of a request of Alice's.
+    fn notice(&self) -> String {
+        let person = Person {
+            iss: Issuer::parse(names::STS).unwrap(),
+            sub: "alice".to_owned(),
+            email: EmailAddress::parse(names::ALICE).unwrap(),
+            present: true,
+            claims: serde_json::Map::new(),
+        };
+        let permission = Permission {
+            resource_id: ResourceId::parse("r").unwrap(),
+            resource_scopes: ScopeSet::parse("get").unwrap(),
+        };
+        let question = Question {
+            person,
+            client: client(),
+            permissions: vec![permission],
+            why: Vec::new(),
+            lifetime: Lifetime::from_secs(600),
+        };
+        let case = Case::ask(None, &question, self.now()).0.unwrap();
+        let bob = Protection::new(OwnerId::parse("bob").unwrap(), client());
+        let kept = Notice::of(&case, &bob, |_| None, jti()).unwrap();
+        let issuer = Issuer::parse(names::UMA).unwrap();
+        let statement = Statement {
+            issuer: &issuer,
+            audience: OWNERS_ENDPOINT,
+            page: None,
+            requesting_party: Some(case.person()),
+        };
+        notice::sign(&kept, statement, &*self.provider).unwrap()
+    }
+
     pub(super) fn now(&self) -> countersign_types::Timestamp {
         self.acting.bed.deployment.clock().now()
     }
@@ -223,7 +264,6 @@ fn elsewhere(kind: Kind) -> Value {
         Kind::LogoutToken => json!({ "events": { event: {} }, "sid": "a session" }),
         Kind::RequestObject => json!({ "response_type": "code", "client_id": CLIENT }),
         Kind::IntrospectionResponse => json!({ "token_introspection": { "active": true } }),
-        Kind::SecurityEvent => json!({ "events": { event: {} }, "txn": "a transaction" }),
         _ => json!({}),
     }
 }
