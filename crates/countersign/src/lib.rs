@@ -76,6 +76,7 @@
 //! | an application whose users want in elsewhere | `client` | [`client::Client`] | `examples/embed-client` |
 //! | an API that strangers may be let into | `resource` | [`resource::UmaLayer`] | `examples/embed-resource-server` |
 //! | an API whose callers have access tokens, or act for somebody | `resource` | [`resource::ProtectLayer`] | `examples/protect-axum` |
+//! | an API with a page in the browser, whose people sign in elsewhere | `client`, `resource` | [`client::InternalTokens`] | `examples/results-service` |
 //! | a service that acts for a person elsewhere | `client` | [`client::IdentityPropagator`] | `examples/identity-propagation` |
 //! | owners with a policy about who gets in | `uma` | [`uma::app()`] | `examples/embed-authorization-server` |
 //! | users whose identity others should believe | `sts` | [`sts::app()`] | program `sts` |
@@ -195,6 +196,49 @@
 //!         Revision::of("neighbours, 2026-11")
 //!     }
 //! }
+//! ```
+//!
+//! ## An identity provider
+//!
+//! A router with an OpenID provider and its security token service. Its people, its clients and its
+//! keys are yours to bring, each behind a trait.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use countersign::adapters::host::Seams;
+//! use countersign::adapters::store::MemoryEngine;
+//! use countersign::jwt::{Algorithm, SigningKey, SigningRing};
+//! use countersign::protocol::token_exchange::{ByRegistration, ServerPolicy};
+//! use countersign::sts::{LogAudit, Parts, Settings, StaticClients, StaticUsers, Sts, app};
+//! use countersign::types::{Issuer, Lifetime, ScopeSet};
+//!
+//! let Seams { clock, random } = Seams::system();
+//! let keys = [Algorithm::Es256, Algorithm::Rs256].map(|alg| SigningKey::generate(alg, None));
+//! let sts = Sts::new(Parts {
+//!     settings: Settings {
+//!         name: "alice.example".into(),
+//!         email_domains: ["alice.example".to_owned()].into(),
+//!         scopes: ScopeSet::parse("openid email claims-provider")?,
+//!         session_lifetime: Lifetime::from_secs(36_000),
+//!         access_token_lifetime: Lifetime::from_secs(300),
+//!         id_token_lifetime: Lifetime::from_secs(300),
+//!         refresh_token_lifetime: Lifetime::from_secs(30 * 86_400),
+//!         refresh_token_idle: Lifetime::from_secs(7 * 86_400),
+//!     },
+//!     delegation: Arc::new(ByRegistration),
+//!     policy: ServerPolicy::new(Issuer::parse("https://sts.alice.example")?),
+//!     keys: SigningRing::from_keys(keys.into_iter().collect::<Result<_, _>>()?)?,
+//!     clients: Arc::new(StaticClients::default()),
+//!     users: Arc::new(StaticUsers::default()),
+//!     engine: Arc::new(MemoryEngine::new()), // in a program, the SQLite engine of the same crate
+//!     clock,
+//!     random,
+//!     audit: Arc::new(LogAudit),
+//! })?;
+//! let router = app(Arc::new(sts)); // to be served at https://sts.alice.example
+//! # drop(router);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # How it is built

@@ -44,6 +44,59 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Without axum, the service behind the layer is any tower service, and hyper serves the two:
+//!
+//! ```
+//! # use std::{convert::Infallible, sync::Arc};
+//! # use countersign_fetch::{FetchConfig, HttpFetch};
+//! # use countersign_resource::{AccessTokens, ProtectLayer, Routes, VerifiedCaller};
+//! # use countersign_types::{Issuer, ResourceIdentifier};
+//! # use tokio::io::{AsyncRead, AsyncWrite, AsyncReadExt as _, AsyncWriteExt as _};
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use hyper::{body::Incoming, server::conn::http1};
+//! use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+//! use tower_layer::Layer as _;
+//! # struct Fixed;
+//! # impl countersign_types::Clock for Fixed {
+//! #     fn now(&self) -> countersign_types::Timestamp { countersign_types::Timestamp::from_unix(0) }
+//! # }
+//!
+//! /// For every connection that a listener accepts.
+//! async fn serve<T>(connection: T, layer: ProtectLayer) -> hyper::Result<()>
+//! where
+//!     T: AsyncRead + AsyncWrite + Unpin,
+//! {
+//!     let albums = tower::service_fn(|request: Request<Incoming>| async move {
+//!         let caller = request.extensions().get::<VerifiedCaller>();
+//!         let text = caller.and_then(VerifiedCaller::subject).unwrap_or("nobody").to_owned();
+//!         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(text)))
+//!     });
+//!     let service = TowerToHyperService::new(layer.layer(albums));
+//!     http1::Builder::new().serve_connection(TokioIo::new(connection), service).await
+//! }
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # let (clock, fetch) = (Arc::new(Fixed), Arc::new(HttpFetch::new(&FetchConfig::default())?));
+//! # let api = ResourceIdentifier::parse("https://api.bob.example")?;
+//! # let issuer = Issuer::parse("https://sts.bob.example")?;
+//! # let routes = Routes::new().open("GET /health").require("GET /albums/{id}", "albums.read");
+//! # let layer = ProtectLayer::new(AccessTokens::new(api, issuer, fetch, clock), routes.build()?)?;
+//! # for (path, status) in [("/health", "200 OK"), ("/albums/7", "401 Unauthorized"), ("/", "404 Not Found")] {
+//! #     let (mut caller, connection) = tokio::io::duplex(4096);
+//! #     let serving = tokio::spawn(serve(connection, layer.clone()));
+//! #     let request = format!("GET {path} HTTP/1.1\r\nhost: api.bob.example\r\nconnection: close\r\n\r\n");
+//! #     caller.write_all(request.as_bytes()).await?;
+//! #     let mut answer = String::new();
+//! #     caller.read_to_string(&mut answer).await?;
+//! #     assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+//! #     serving.await??;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # UMA
 //!
 //! A caller whose token is missing, not active, of another server, or insufficient gets the same
