@@ -98,10 +98,7 @@ pub fn parse(params: &Params) -> Result<ExchangeRequest, ExchangeError> {
         actor_token,
         resources: targets(params, "resource")?,
         audiences: targets(params, "audience")?,
-        scope: match params.get("scope") {
-            Some(text) => Some(ScopeSet::parse(text).map_err(ExchangeError::ScopeSyntax)?),
-            None => None,
-        },
+        scope: scope(params)?,
         ticket_challenge,
         email_address: params.get("email_address").map(str::to_owned),
     })
@@ -117,7 +114,7 @@ const OF_THE_GRANT: &[&str] =
 ///
 /// # Errors
 /// [`ExchangeError::Params`] if there is no challenge, or for a parameter of the grant;
-/// [`ExchangeError::Challenge`], [`ExchangeError::TooManyTargets`].
+/// [`ExchangeError::Challenge`], [`ExchangeError::ScopeSyntax`], [`ExchangeError::TooManyTargets`].
 pub fn of_holder(params: &Params, token: AccessToken) -> Result<ExchangeRequest, ExchangeError> {
     let misplaced = OF_THE_GRANT.iter().find(|name| params.get(name).is_some());
     if let Some(name) = misplaced {
@@ -132,7 +129,7 @@ pub fn of_holder(params: &Params, token: AccessToken) -> Result<ExchangeRequest,
         wanted: Wanted::ClaimsToken,
         resources: targets(params, "resource")?,
         audiences: targets(params, "audience")?,
-        scope: None,
+        scope: scope(params)?,
         ticket_challenge: Some(ticket_challenge),
         email_address: params.get("email_address").map(str::to_owned),
     })
@@ -208,6 +205,10 @@ fn wanted(requested: Option<&str>, challenge: bool, actor: bool) -> Result<Wante
         Some(Registered::Jwt) => Ok(Wanted::TargetProfile),
         other => Err(ExchangeError::RequestedTokenType { registered: other.is_some() }),
     }
+}
+
+fn scope(params: &Params) -> Result<Option<ScopeSet>, ExchangeError> {
+    params.get("scope").map(ScopeSet::parse).transpose().map_err(ExchangeError::ScopeSyntax)
 }
 
 fn targets(params: &Params, name: &str) -> Result<Vec<String>, ExchangeError> {

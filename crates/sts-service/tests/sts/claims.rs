@@ -1,5 +1,7 @@
 //! The claims endpoint (PROFILE §5.6): STS-7 to STS-9 there, and its token endpoint's STS-8.
 
+mod paths;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -50,6 +52,7 @@ fn token(sub: &str, change: &[(&str, Value)]) -> String {
     for (name, value) in change {
         claims[*name] = value.clone();
     }
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     sign("at+jwt", &claims)
 }
 

@@ -1,8 +1,11 @@
 //! The token endpoint: codes, clients, and what a request must look like.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use countersign_jwt::verify::verify;
 use countersign_jwt::{Algorithm, Policy, SigningKey, Typ};
+use countersign_store::{Engine, MemoryEngine};
 use countersign_types::{ResourceIdentifier, Timestamp, UrlPattern, digest::Digest};
 use http::Request;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -410,19 +413,7 @@ async fn a_token_request_is_a_form_in_the_body_without_repetition() {
 #[tokio::test]
 async fn a_client_assertion_is_good_once() {
     let world = World::new();
-    let assertion = |jti: &str, aud: &str| {
-        let claims = json!({ "iss": "service", "sub": "service", "aud": aud, "jti": jti,
-            "iat": NOW, "exp": NOW + 60 });
-        countersign_jwt::sign("client-authentication+jwt", &*SERVICE, &claims).unwrap()
-    };
-    let ask = async |assertion: &str| {
-        let fields = [
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-            ("client_assertion", assertion),
-        ];
-        world.token(&fields).await
-    };
+    let ask = async |assertion: &str| assert_at(&world, assertion).await;
     let first = assertion("1", STS);
     assert_eq!(ask(&first).await.status.as_u16(), 200);
     assert_eq!(ask(&first).await.error(), (401, "invalid_client".into()), "replayed");
@@ -431,6 +422,41 @@ async fn a_client_assertion_is_good_once() {
     assert_eq!(ask(&assertion("3", &endpoint)).await.error(), (401, "invalid_client".into()));
     // An assertion that was refused has burnt nothing.
     assert_eq!(ask(&assertion("3", STS)).await.status.as_u16(), 200);
+}
+
+/// O10: two nodes of one service have one memory.
+#[tokio::test]
+async fn o10_a_client_assertion_is_good_at_one_of_two_nodes() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let nodes = [(); 2].map(|()| World::on(server_policy(), Arc::clone(&engine)));
+    for (jti, [first, second]) in [("1", [&nodes[0], &nodes[1]]), ("2", [&nodes[1], &nodes[0]])] {
+        let used = assertion(jti, STS);
+        assert_eq!(assert_at(first, &used).await.status.as_u16(), 200);
+        for node in [second, first] {
+            assert_eq!(assert_at(node, &used).await.error(), (401, "invalid_client".into()));
+        }
+    }
+    // Shown to both at once, it is good at one.
+    let used = assertion("3", STS);
+    let (one, other) = tokio::join!(assert_at(&nodes[0], &used), assert_at(&nodes[1], &used));
+    let mut statuses = [one, other].map(|answer| answer.status.as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+}
+
+fn assertion(jti: &str, aud: &str) -> String {
+    let claims = json!({ "iss": "service", "sub": "service", "aud": aud, "jti": jti,
+        "iat": NOW, "exp": NOW + 60 });
+    countersign_jwt::sign("client-authentication+jwt", &*SERVICE, &claims).unwrap()
+}
+
+async fn assert_at(world: &World, assertion: &str) -> Answer {
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion),
+    ];
+    world.token(&fields).await
 }
 
 /// RFC 9449 §10: a code whose request named a key is nobody's who does not prove that key, be the sign-in
