@@ -1,10 +1,12 @@
 //! What this server hands to a browser so that the browser hands it back, and nobody can read or change.
 //!
-//! The key lives as long as this process, the nonces are random.
+//! The key lives as long as this process, or is made of a secret that somebody else has; the nonces are
+//! random.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_types::digest::Digest;
 use countersign_types::random::Random;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +26,20 @@ impl Seal {
     pub fn new(random: &dyn Random) -> Result<Self, NoKey> {
         let mut key = zeroize::Zeroizing::new([0_u8; 32]);
         random.fill(key.as_mut_slice());
-        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| NoKey)?;
+        Self::with(key.as_slice())
+    }
+
+    /// Under a key that whoever has the secret has, and nobody else. It is one that cannot be guessed: 256
+    /// random bits, as tokens have, and no password.
+    ///
+    /// # Errors
+    /// [`NoKey`].
+    pub fn under(secret: &str) -> Result<Self, NoKey> {
+        Self::with(Digest::of_parts(&[b"seal", secret.as_bytes()]).as_bytes())
+    }
+
+    fn with(key: &[u8]) -> Result<Self, NoKey> {
+        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| NoKey)?;
         Ok(Self(LessSafeKey::new(key)))
     }
 
@@ -84,5 +99,12 @@ mod tests {
             assert_eq!(seal.open::<String>(&text[..end]), None, "{end}");
         }
         assert_eq!(Seal::new(&random).unwrap().open::<String>(&text), None, "another process");
+    }
+
+    #[test]
+    fn whoever_has_the_secret_opens_what_was_sealed_under_it() {
+        let text = Seal::under("one").unwrap().close(&"alice", &Counting::default()).unwrap();
+        assert_eq!(Seal::under("one").unwrap().open::<String>(&text).as_deref(), Some("alice"));
+        assert_eq!(Seal::under("another").unwrap().open::<String>(&text), None);
     }
 }

@@ -9,6 +9,7 @@ use countersign_identity_propagation::actor_token::{ActorError, Expected, Verifi
 use countersign_identity_propagation::{IdentityToken, actor_token};
 use countersign_jwt::cnf::Confirmation;
 use countersign_token_exchange::decide::{self, Facts, Grant, Product};
+use countersign_token_exchange::foreign::Claimed;
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::response::respond_with;
 use countersign_token_exchange::subject::{self, Subject, SubjectError};
@@ -85,7 +86,9 @@ async fn decided(
 ) -> Result<(String, TokenResponse), TokenError> {
     let (client, proved) = (asker.client, asker.presents());
     decide::admit(Requester::Client(client), policy)?;
-    let subject = match foreign::identify(request, client, sts.trusted_issuers.policies())? {
+    let claimed = foreign::identify(request, client, sts.trusted_issuers.policies())?;
+    let is_asked_about = matches!(claimed, Some(Claimed::Opaque(_)));
+    let subject = match claimed {
         Some(claimed) => {
             sts.trusted_issuers.subject(sts, claimed, &request.subject_token, proved, now).await?
         }
@@ -125,7 +128,8 @@ async fn decided(
     // INVARIANT: what is granted is bound to this key and to no other.
     asker.prove(sts).await?;
     let refresh = if asker.registered.refresh_token {
-        renewal::begin(sts, &mut grant, &subject).await?
+        let asked_about = is_asked_about.then_some(&request.subject_token);
+        renewal::begin(sts, &mut grant, &subject, asked_about).await?
     } else {
         None
     };

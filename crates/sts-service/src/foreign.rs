@@ -179,6 +179,24 @@ impl TrustedIssuers {
         }
         subject.subject(proved).map_err(rejected)
     }
+
+    /// Whether an issuer still says that an opaque token of its own is good. Nobody does for one that is
+    /// trusted no more, or that cannot be asked any more.
+    pub(crate) async fn stand_by(
+        &self,
+        sts: &Sts,
+        issuer: &Issuer,
+        token: &AccessToken,
+        now: Timestamp,
+    ) -> Result<bool, TokenError> {
+        let Some(known) = &self.0 else { return Ok(false) };
+        let peer = known.issuers.iter().find(|peer| peer.setup.trusted.issuer == *issuer);
+        let asked = peer.and_then(|peer| Some((peer, peer.setup.introspection.as_ref()?)));
+        let Some((peer, introspection)) = asked else { return Ok(false) };
+        let (fetch, random) = (known.fetch.as_ref(), sts.random.as_ref());
+        let answer = introspect(fetch, random, peer, introspection, token, now).await?;
+        Ok(answer.bool("active").is_ok_and(|active| active == Some(true)))
+    }
 }
 
 /// The account that somebody could sign in to through this issuer: that of a link, at a provider of the

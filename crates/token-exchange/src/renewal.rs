@@ -60,10 +60,22 @@ pub struct Renewable {
     pub user_claims: Map<String, Value>,
     /// The token that it began with.
     pub derived_from: Vec<String>,
+    /// The same, if its issuer was asked about it and can be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_about: Option<AskedAbout>,
     /// From when on nothing of it counts.
     pub expires: Timestamp,
     /// When it gave a token for the last time.
     pub used: Timestamp,
+}
+
+/// A token that its issuer was asked about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedAbout {
+    /// The token, sealed under the refresh token: nobody but its client can have it opened.
+    pub sealed: String,
+    /// From when on there is nothing to ask any more: the token has ended by itself.
+    pub expires: Timestamp,
 }
 
 /// Why nothing is granted again.
@@ -166,6 +178,7 @@ pub fn begin(grant: &mut Grant, subject: &Subject, id: String) -> Option<Renewab
         email: email.as_ref().map(|email| email.address().clone()),
         user_claims: user_claims.clone(),
         derived_from: derived_from.clone(),
+        asked_about: None,
         expires: grant.issued_at.after(lifetime),
         used: grant.issued_at,
     })
@@ -233,6 +246,7 @@ pub fn renew(
     }
     let email = email.filter(|_| policy.client.email_in_access_token).cloned();
     kept.used = now;
+    kept.asked_about.take_if(|token| token.expires <= now);
     Ok(Grant {
         subject: kept.subject.clone(),
         client_id: kept.client_id.clone(),

@@ -4,14 +4,17 @@
 
 use countersign_oidc::refresh::RefreshRequest;
 use countersign_oidc::{RefreshError, RefreshRecord};
+use countersign_pages::Seal;
 use countersign_store::StoreError;
 use countersign_token_exchange::Grant;
 use countersign_token_exchange::policy::ExchangePolicy;
-use countersign_token_exchange::renewal::{self, Facts, Renewable, RenewalError, Wanted};
+use countersign_token_exchange::renewal::{
+    self, AskedAbout, Facts, Renewable, RenewalError, Wanted,
+};
 use countersign_token_exchange::response::{Refresh, respond_with};
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
-use countersign_types::secret::RefreshToken;
+use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Timestamp, random};
 
 use crate::app::Sts;
@@ -21,14 +24,25 @@ use crate::sessions;
 use crate::token::{Asker, TokenResponse};
 
 /// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
+///
+/// A token that its issuer was asked about is kept for as long as there is something to ask: sealed under
+/// the refresh token, of which this server has a digest alone.
 pub(crate) async fn begin(
     sts: &Sts,
     grant: &mut Grant,
     subject: &Subject,
+    asked_about: Option<&AccessToken>,
 ) -> Result<Option<Refresh>, TokenError> {
     let id = random::identifier(sts.random.as_ref());
-    let Some(kept) = renewal::begin(grant, subject, id) else { return Ok(None) };
+    let Some(mut kept) = renewal::begin(grant, subject, id) else { return Ok(None) };
     let token = RefreshToken::generate(sts.random.as_ref());
+    if let Some(asked_about) = asked_about {
+        let seal = Seal::under(token.expose()).ok();
+        let sealed = seal.and_then(|it| it.close(&asked_about.expose(), sts.random.as_ref()));
+        // Nothing may be granted again that nobody could be asked about.
+        let Some(sealed) = sealed else { return Err(StoreError::Stopped.into()) };
+        kept.asked_about = Some(AskedAbout { sealed, expires: subject.expires() });
+    }
     let record = RefreshRecord {
         subject: kept.subject.clone(),
         grant_id: kept.id.clone(),
@@ -112,6 +126,17 @@ pub(crate) async fn refresh(
     let wanted = Wanted { scope: request.scope, resources };
     let mut grant = renewal::renew(&mut kept, wanted, &facts).map_err(refused)?;
     grant.confirmation = asker.prove(sts).await?;
+    if !stands(sts, &kept, &request.refresh_token, now).await? {
+        sts.renewables.remove(&kept.subject, &kept.id).await?;
+        tracing::warn!(
+            target: "countersign::audit",
+            client_id = %client.id(),
+            subject = kept.subject,
+            subject_issuer = %kept.issuer,
+            "an issuer stands by a token no more: what was granted on its word is revoked",
+        );
+        return Err(RefreshError::Unknown.into());
+    }
     if !sts.renewables.replace(&kept.subject, &kept.id, &kept, now).await? {
         return Err(RefreshError::Unknown.into());
     }
@@ -128,6 +153,25 @@ pub(crate) async fn refresh(
         "what was granted on another issuer's word was refreshed",
     );
     Ok(respond_with(&grant, &token, None))
+}
+
+/// Whether the issuer still stands by the token that it was asked about, while that has not ended by itself.
+/// [RFC 7662 §2.2]
+///
+/// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+async fn stands(
+    sts: &Sts,
+    kept: &Renewable,
+    refresh_token: &RefreshToken,
+    now: Timestamp,
+) -> Result<bool, TokenError> {
+    let Some(AskedAbout { sealed, .. }) = &kept.asked_about else { return Ok(true) };
+    let seal = Seal::under(refresh_token.expose()).ok();
+    let token = seal.and_then(|seal| seal.open::<String>(sealed)).map(AccessToken::new);
+    match token {
+        Some(token) => sts.trusted_issuers.stand_by(sts, &kept.issuer, &token, now).await,
+        None => Ok(false),
+    }
 }
 
 fn refused(error: RenewalError) -> TokenError {

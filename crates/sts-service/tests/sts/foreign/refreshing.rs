@@ -137,6 +137,58 @@ async fn a30_revoking_it_ends_what_came_of_it() {
     check("revoked", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
 }
 
+/// A30: it is revoked with what it came from. The issuer of an opaque token is asked again while that lives.
+#[tokio::test]
+async fn a30_a_token_that_its_issuer_revoked_ends_what_came_of_it() {
+    let says = |active: bool| Says::Says(foreign_claims(&[("active", json!(active))]));
+    let alias =
+        [&[("subject_token_type", ACCESS_TOKEN), ("subject_issuer", ALIAS)][..], ASKED].concat();
+    let begin = async |case: &Case| {
+        case.network.set(INTROSPECTION, says(true));
+        let answer = case.exchange(JWT, "an-opaque-token", &alias).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+        case.network.asked();
+        answer.json()
+    };
+    let case = Case::with(lasting());
+    let first = begin(&case).await;
+    let token = text(&first, REFRESH);
+    let second = refresh(&case, token, &[]).await;
+    issued("it stands by it", &second);
+    let asked = case.network.asked();
+    let question = asked.iter().find(|asked| asked.url == INTROSPECTION).unwrap();
+    assert_eq!(question.body, "token=an-opaque-token&token_type_hint=access_token");
+    for change in [&[("client_id", "rqp-client")][..], &[("client_secret", "x")]] {
+        assert_ne!(refresh(&case, token, change).await.status.as_u16(), 200);
+        assert_eq!(case.network.count(INTROSPECTION), 0, "nobody else has it asked");
+    }
+    // Who does not answer has said nothing.
+    case.network.set(INTROSPECTION, Says::Silent);
+    assert_eq!(refresh(&case, token, &[]).await.status.as_u16(), 503);
+    assert!(is_live(&case, text(&first, "access_token")).await);
+    case.network.set(INTROSPECTION, says(false));
+    check("revoked there", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
+    for body in [&first, &second.json()] {
+        assert!(!is_live(&case, text(body, "access_token")).await);
+    }
+    case.network.set(INTROSPECTION, says(true));
+    check("for good", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
+
+    // From when on it has ended by itself, there is nothing to ask.
+    let first = begin(&case).await;
+    case.world.clock.advance(200);
+    case.network.set(INTROSPECTION, says(false));
+    issued("over", &refresh(&case, text(&first, REFRESH), &[]).await);
+    assert_eq!(case.network.count(INTROSPECTION), 0);
+
+    // Where nobody can be asked any more, nobody stands by it.
+    let engine = Arc::new(MemoryEngine::new());
+    let first = begin(&Case::on(lasting(), engine.clone())).await;
+    let alone = Case::on(IssuerSetup { introspection: None, ..lasting() }, engine);
+    let answer = refresh(&alone, text(&first, REFRESH), &[]).await;
+    check("nobody to ask", &answer, (400, "invalid_grant"));
+}
+
 /// A30: nothing is kept for a client that did not ask, and what it is given does not say that it did.
 #[tokio::test]
 async fn a30_one_has_to_be_asked_for() {
