@@ -11,8 +11,8 @@ use crate::bed::{
     check_not_stored, claims_of, sign,
 };
 
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// An exchange that succeeds unless it is changed.
 struct Exchange {
@@ -222,21 +222,31 @@ async fn sts_3_subject_tokens_that_are_refused() {
 
 /// The answer to an authentication request after a real login: the authorization code.
 pub(crate) async fn code(bed: &Bed, username: &str) -> String {
-    let endpoint = bed.sts("authorization_endpoint").await;
-    let mut url = EndpointUrl::parse(&endpoint).unwrap().as_url().clone();
+    code_for(bed, username, "openid email claims-provider").await
+}
+
+/// The URL at which Alice's application asks for a code.
+pub(crate) fn authorization(endpoint: &str, scope: &str, more: &[(&str, &str)]) -> String {
+    let mut url = EndpointUrl::parse(endpoint).unwrap().as_url().clone();
     url.query_pairs_mut().extend_pairs([
         ("response_type", "code"),
         ("client_id", names::RQP_CLIENT),
         ("redirect_uri", names::REDIRECT_URI),
-        ("scope", "openid email claims-provider"),
+        ("scope", scope),
         ("state", "a state"),
         ("nonce", "a nonce"),
         ("code_challenge", CHALLENGE),
         ("code_challenge_method", "S256"),
     ]);
+    url.query_pairs_mut().extend_pairs(more);
+    url.into()
+}
+
+pub(crate) async fn code_for(bed: &Bed, username: &str, scope: &str) -> String {
+    let url = authorization(&bed.sts("authorization_endpoint").await, scope, &[]);
     let credentials =
         Login { username: username.to_owned(), password: Password::new(names::ALICE_PASSWORD) };
-    let url = EndpointUrl::parse(url.as_str()).unwrap();
+    let url = EndpointUrl::parse(&url).unwrap();
     let redirect_uri = RedirectUri::parse(names::REDIRECT_URI).unwrap();
     let fetch = bed.deployment.http();
     let answer = headless::sign_in(fetch.as_ref(), &url, &redirect_uri, &credentials).await;

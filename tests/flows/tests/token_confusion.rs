@@ -6,22 +6,28 @@
 //! it from the token that belongs there. That it is `typ` alone is measured too: the same claims
 //! under the `typ` of the place are accepted.
 //!
-//! [`TABLE`] is what is expected; it names every token and every place, and what is measured is
-//! printed in its form.
+//! [`TABLE`] and [`OF_ISSUERS`] are what is expected; they name every token and every place, and what is measured
+//! is printed in their form.
 
 mod about_people;
 mod doors;
+mod issuers;
 mod kinds;
+mod of_bob;
+mod world;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use countersign_testkit::{Deployment, Party, names};
 use serde_json::Value;
 
-use self::doors::{Answer, Door, World};
+use self::doors::Door;
 use self::kinds::Kind;
+use self::world::{Answer, World};
 use crate::acting::{apply, signed, signed_with_own_key};
+use crate::bed::Bed;
 
 /// `+` where a token is at home, `.` where it is refused. The places:
 ///
@@ -65,6 +71,14 @@ DPoP proof                .    .    .    .    .    +    .    .    .    .    .   
 RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .
 PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
 permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+waiting ticket            .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token             .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token of an RPT   .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+code                      .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+PAT of a person           .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token of a PAT    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+code for a PAT            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+opaque access token       .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .
 ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
 logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
 request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
@@ -73,19 +87,80 @@ security event            .    .    .    .    .    .    .    .    .    .    .   
 JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
 ";
 
+/// The endpoints of the issuers that take a token as a parameter of its own, and PATs:
+///
+/// | | |
+/// |---|---|
+/// | `info` | `Authorization` at UserInfo |
+/// | `dpUI` | `DPoP` there, beside an access token that is bound to a key |
+/// | `hntA` | `id_token_hint` at the authorization endpoint, where Alice is signed in |
+/// | `hntL` | `id_token_hint` at the end of her session |
+/// | `intS`, `revS` | `token` at introspection and revocation of the STS |
+/// | `asIS`, `asRS` | `client_assertion` there |
+/// | `code`, `codU` | `code` at the STS and at the UMA server |
+/// | `refS`, `refU` | `refresh_token` at the STS and at the UMA server |
+/// | `clPR` | `Authorization` at a claims provider of its own |
+/// | `revU` | `token` at the revocation endpoint of the UMA server |
+/// | `asRU` | `client_assertion` there |
+/// | `patP`, `patI` | `Authorization` at the permission endpoint and at the introspection endpoint of the UMA server |
+const OF_ISSUERS: &str = "\
+token                     info dpUI hntA hntL intS revS asIS asRS code refS clPR codU refU revU asRU patP patI
+client assertion          .    .    .    .    .    .    +    +    .    .    .    .    .    .    +    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for a target  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    +    +    .    .    .    .    +    .    .    .    .    .    .
+delegated access token    +    .    .    .    +    +    .    .    .    .    +    .    .    .    .    .    .
+own access token          +    .    .    .    +    +    .    .    .    .    +    .    .    .    .    .    .
+claims token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+ID token                  .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .
+DPoP proof                .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .
+PAT                       .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    +    +
+permission ticket         .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+waiting ticket            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token             .    .    .    .    .    +    .    .    .    +    .    .    .    .    .    .    .
+refresh token of an RPT   .    .    .    .    .    .    .    .    .    .    .    .    +    +    .    .    .
+code                      .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
+PAT of a person           .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    +    +
+refresh token of a PAT    .    .    .    .    .    .    .    .    .    .    .    .    +    +    .    .    .
+code for a PAT            .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+opaque access token       .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+JWT without typ           .    .    .    .    .    .    +    +    .    .    .    .    .    .    +    .    .
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn j29_x3_only_the_diagonal_passes() {
     let world = World::start().await;
+    let mut notes = String::new();
+    let first = Door::ALL.iter().position(|door| *door == Door::UserInfo).unwrap();
+    let (places, of_issuers) = Door::ALL.split_at(first);
+    let mut measured = Vec::new();
+    for doors in [places, of_issuers] {
+        measured.push(measure(&world, doors, &mut notes).await);
+    }
+    let all = measured.join("\n");
+    assert!(measured == [TABLE, OF_ISSUERS] && notes.is_empty(), "measured:\n{all}\n{notes}");
+    world.nothing_was_used_up().await;
+}
+
+/// A table of these places.
+async fn measure(world: &World, doors: &[Door], notes: &mut String) -> String {
     let mut measured = format!("{:26}", "token");
-    for door in Door::ALL {
+    for door in doors {
         write!(measured, "{:5}", door.column()).unwrap();
     }
     measured = measured.trim_end().to_owned() + "\n";
-    let mut notes = String::new();
     for kind in Kind::ALL {
         let mut line = format!("{:26}", kind.name());
-        for door in Door::ALL {
-            let cell = match cell(&world, kind, door).await {
+        for door in doors {
+            let cell = match cell(world, kind, *door).await {
                 Cell::Accepted => '+',
                 Cell::Refused => '.',
                 Cell::Odd(what) => {
@@ -97,7 +172,43 @@ async fn j29_x3_only_the_diagonal_passes() {
         }
         writeln!(measured, "{}", line.trim_end()).unwrap();
     }
-    assert!(measured == TABLE && notes.is_empty(), "measured:\n{measured}\n{notes}");
+    measured
+}
+
+/// Members of metadata that are no place for a token: what is only read, and the page at which an owner is asked, who
+/// is signed in at their provider.
+const TAKES_NONE: [(&str, &str); 7] = [
+    (names::STS, "issuer"),
+    (names::STS, "jwks_uri"),
+    (names::UMA, "issuer"),
+    (names::UMA, "jwks_uri"),
+    (names::UMA, "authorization_endpoint"),
+    (names::CLAIMS_PROVIDER, "issuer"),
+    (names::CLAIMS_PROVIDER, "jwks_uri"),
+];
+
+/// A place that a server publishes and that no door is at has no column in the table.
+#[tokio::test]
+async fn every_endpoint_that_is_published_is_a_place_of_the_table() {
+    let builder = Deployment::builder().with_claims_provider().with_console();
+    let builder = builder.with(Party::UmaServer, of_bob::may_be_asked_for);
+    let bed = Bed::of(builder.start().await);
+    for (issuer, document) in [
+        (names::STS, "openid-configuration"),
+        (names::UMA, "uma2-configuration"),
+        (names::CLAIMS_PROVIDER, "claims-provider-configuration"),
+    ] {
+        let metadata = bed.get(&format!("{issuer}/.well-known/{document}"), &[]).await.json();
+        let published = metadata.as_object().unwrap().iter().filter(|(name, value)| {
+            let url = value.as_str().is_some_and(|url| url.starts_with(issuer));
+            url && !TAKES_NONE.contains(&(issuer, name.as_str()))
+        });
+        let published: BTreeSet<_> = published.map(|(name, _)| name.as_str()).collect();
+        let doors = Door::ALL.iter().filter_map(|door| door.endpoint());
+        let doors: BTreeSet<_> =
+            doors.filter(|(of, _)| *of == issuer).map(|(_, member)| member).collect();
+        assert_eq!(published, doors, "{issuer}");
+    }
 }
 
 /// What came of a token at a place.
@@ -111,10 +222,13 @@ enum Cell {
 async fn cell(world: &World, kind: Kind, door: Door) -> Cell {
     let mut accepted = false;
     for token in [Offered::AsMinted, Offered::Dressed, Offered::UnderTheTypeOfThePlace] {
-        let open = world.open(door).await;
+        let mut open = world.open(door).await;
         let minted = world.mint(kind, &open).await;
         let token_text = match token {
-            Offered::AsMinted => minted.text,
+            Offered::AsMinted => {
+                open.watched.clone_from(&minted.watched);
+                minted.text
+            }
             Offered::Dressed => minted.dressed(&open, kind.typ()),
             // Said to be another, it is refused even so.
             Offered::UnderTheTypeOfThePlace if door == Door::SubjectOtherwise => None,
@@ -147,12 +261,14 @@ enum Offered {
 struct Minted {
     text: Option<String>,
     claims: Option<Value>,
+    /// What ends together with it, where it is revoked.
+    watched: Option<String>,
 }
 
 impl Minted {
     /// These claims under those that a place asks for, signed by whom it expects; nothing where
     /// either is no JWT.
-    fn dressed(&self, open: &doors::Open, typ: Option<&'static str>) -> Option<String> {
+    fn dressed(&self, open: &world::Open, typ: Option<&'static str>) -> Option<String> {
         let (claims, (asked, key)) = (self.claims.as_ref()?, open.right.as_ref()?);
         let sign = if open.takes_own_key { signed_with_own_key } else { signed };
         let mut claims = claims.clone();

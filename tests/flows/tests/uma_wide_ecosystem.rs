@@ -2,7 +2,7 @@
 //! decides beforehand or while they wait.
 
 mod beforehand;
-mod bob;
+pub(crate) mod bob;
 mod client;
 mod races;
 pub(crate) mod scene;

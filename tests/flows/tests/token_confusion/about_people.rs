@@ -5,19 +5,36 @@ use countersign_testkit::names;
 use serde_json::{Value, json};
 use toml::Table;
 
-use super::doors::{Answer, World, judge};
+use super::issuers::GOODBYE;
+use super::world::{Answer, World, judge};
 use crate::acting::jti;
 use crate::bed::{Credentials, Form, bearer, challenge_of};
 
 const QUERY_USERS: &str = "query-users";
 
-/// Alice's application may show its tokens there, and have one of its own.
+/// What Alice's application asks for where it wants to come back without her.
+pub(super) const LASTING: &str = "openid email claims-provider offline_access";
+
+/// Alice's application may show its tokens there, have one of its own, ask about any, come back without Alice, and
+/// have her sent to it when she leaves. What the other application has of its own is opaque.
 pub(super) fn may_be_asked(config: &mut Table) {
     let client = config["clients"][0].as_table_mut().unwrap();
     assert_eq!(client["id"].as_str(), Some(names::RQP_CLIENT));
-    client["grants"].as_array_mut().unwrap().push("client_credentials".into());
-    client["scopes"].as_array_mut().unwrap().push(QUERY_USERS.into());
+    extend(client, "grants", &["client_credentials", "refresh_token"]);
+    extend(client, "scopes", &[QUERY_USERS, "offline_access"]);
+    client.insert("introspect".to_owned(), vec![names::STS].into());
+    client.insert("post_logout_redirect_uris".to_owned(), vec![GOODBYE].into());
     client["exchange"].as_table_mut().unwrap().insert("claims_endpoint".to_owned(), true.into());
+    let other = config["clients"][1].as_table_mut().unwrap();
+    assert_eq!(other["id"].as_str(), Some(names::OTHER_CLIENT));
+    extend(other, "grants", &["client_credentials"]);
+    extend(other, "scopes", &[QUERY_USERS]);
+    other.insert("opaque_access_tokens".to_owned(), true.into());
+}
+
+fn extend(client: &mut Table, name: &str, more: &[&str]) {
+    let values = client[name].as_array_mut().unwrap();
+    values.extend(more.iter().map(|value| toml::Value::from(*value)));
 }
 
 impl World {
@@ -35,10 +52,10 @@ impl World {
             "act": null, "origin_jti": null, "email": null, "email_verified": null })
     }
 
-    /// What the application is given for nobody but itself.
-    pub(super) async fn own_access_token(&self) -> String {
+    /// What an application is given for nobody but itself.
+    pub(super) async fn own_access_token(&self, client: Credentials) -> String {
         let params = [("grant_type", "client_credentials"), ("scope", QUERY_USERS)];
-        let form = Form::new(&params, Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET));
+        let form = Form::new(&params, client);
         let bed = &self.acting.bed;
         let reply = bed.post(&bed.sts("token_endpoint").await, &form).await;
         assert_eq!(reply.status, 200, "{reply:?}");

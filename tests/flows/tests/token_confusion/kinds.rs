@@ -17,9 +17,13 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Minted;
-use super::doors::{OWNERS_ENDPOINT, Open, World};
+use super::world::{OWNERS_ENDPOINT, Open, World};
 use crate::acting::{CLIENT, LETTERS, NEXT, jti};
 use crate::bed::{ACCESS_TOKEN, Credentials, Form, JWT, TOKEN_EXCHANGE, challenge_of, claims_of};
+
+const APPLICATION: Credentials = Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET);
+/// What it has of its own is opaque.
+const OTHER_APPLICATION: Credentials = Credentials::Basic(names::OTHER_CLIENT, names::OTHER_SECRET);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -37,6 +41,14 @@ pub(super) enum Kind {
     Rpt,
     Pat,
     Ticket,
+    WaitingTicket,
+    RefreshToken,
+    RptRefreshToken,
+    Code,
+    PersonsPat,
+    PatRefreshToken,
+    PatCode,
+    OpaqueAccessToken,
     IdJag,
     LogoutToken,
     RequestObject,
@@ -46,7 +58,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::ClientAssertion,
         Self::ClientProof,
         Self::ActorForTarget,
@@ -61,6 +73,14 @@ impl Kind {
         Self::Rpt,
         Self::Pat,
         Self::Ticket,
+        Self::WaitingTicket,
+        Self::RefreshToken,
+        Self::RptRefreshToken,
+        Self::Code,
+        Self::PersonsPat,
+        Self::PatRefreshToken,
+        Self::PatCode,
+        Self::OpaqueAccessToken,
         Self::IdJag,
         Self::LogoutToken,
         Self::RequestObject,
@@ -85,6 +105,14 @@ impl Kind {
             Self::Rpt => "RPT",
             Self::Pat => "PAT",
             Self::Ticket => "permission ticket",
+            Self::WaitingTicket => "waiting ticket",
+            Self::RefreshToken => "refresh token",
+            Self::RptRefreshToken => "refresh token of an RPT",
+            Self::Code => "code",
+            Self::PersonsPat => "PAT of a person",
+            Self::PatRefreshToken => "refresh token of a PAT",
+            Self::PatCode => "code for a PAT",
+            Self::OpaqueAccessToken => "opaque access token",
             Self::IdJag => "ID-JAG",
             Self::LogoutToken => "logout token",
             Self::RequestObject => "request object",
@@ -110,7 +138,7 @@ impl Kind {
             Self::RequestObject => Some("oauth-authz-req+jwt"),
             Self::IntrospectionResponse => Some("token-introspection+jwt"),
             Self::SecurityEvent => Some("secevent+jwt"),
-            Self::Rpt | Self::Pat | Self::Ticket | Self::Untyped => None,
+            _ => None,
         }
     }
 }
@@ -119,6 +147,7 @@ impl World {
     /// A fresh token of a kind, by the code that mints it and for whom it is minted there. Of a kind
     /// that nobody here mints, the claims alone.
     pub(super) async fn mint(&self, kind: Kind, open: &Open) -> Minted {
+        let mut watched = None;
         let text = match kind {
             Kind::ClientAssertion => {
                 let issuer = Issuer::parse(names::STS).unwrap();
@@ -144,9 +173,9 @@ impl World {
             Kind::ActorForIssuer => {
                 self.actor_token(MadeOutTo::Issuer(&Issuer::parse(names::STS).unwrap()))
             }
-            Kind::AccessToken => self.login().0.to_owned(),
+            Kind::AccessToken => self.access_token(open).await,
             Kind::DelegatedAccessToken => self.delegated().await,
-            Kind::OwnAccessToken => self.own_access_token().await,
+            Kind::OwnAccessToken => self.own_access_token(APPLICATION).await,
             Kind::ClaimsToken => {
                 self.claims_token(open.ticket.as_deref().unwrap_or("a ticket")).await
             }
@@ -158,6 +187,26 @@ impl World {
                 Some(ticket) => ticket.clone(),
                 None => self.acting.bed.ticket().await,
             },
+            Kind::WaitingTicket => self.waiting_ticket().await,
+            Kind::RefreshToken => {
+                let (token, access_token) = self.refresh_token(open).await;
+                watched = access_token;
+                token
+            }
+            Kind::RptRefreshToken => {
+                let (token, rpt) = self.rpt_refresh(open).await;
+                watched = rpt;
+                token
+            }
+            Kind::Code => self.code(open).await,
+            Kind::PersonsPat => self.mandate(open).await.0,
+            Kind::PatRefreshToken => {
+                let (pat, token) = self.mandate(open).await;
+                watched = Some(pat);
+                token
+            }
+            Kind::PatCode => self.mandate_code(open).await,
+            Kind::OpaqueAccessToken => self.own_access_token(OTHER_APPLICATION).await,
             Kind::DpopProof => {
                 let endpoint = EndpointUrl::parse(&self.acting.bed.sts("token_endpoint").await);
                 let target = Target { method: &Method::POST, url: &endpoint.unwrap() };
@@ -170,14 +219,24 @@ impl World {
             | Kind::LogoutToken
             | Kind::RequestObject
             | Kind::IntrospectionResponse
-            | Kind::Untyped => return Minted { text: None, claims: Some(elsewhere(kind)) },
+            | Kind::Untyped => {
+                return Minted { text: None, claims: Some(elsewhere(kind)), watched };
+            }
         };
-        let opaque = matches!(kind, Kind::Rpt | Kind::Pat | Kind::Ticket);
-        let claims = (!opaque).then(|| claims_of(&text));
+        let claims = (text.split('.').count() == 3).then(|| claims_of(&text));
         if let Some((header, _)) = &claims {
             assert_eq!(header["typ"].as_str(), kind.typ(), "{}", kind.name());
         }
-        Minted { text: Some(text), claims: claims.map(|(_, claims)| claims) }
+        Minted { text: Some(text), claims: claims.map(|(_, claims)| claims), watched }
+    }
+
+    /// What Alice's application has while Bob thinks about it.
+    async fn waiting_ticket(&self) -> String {
+        let bed = &self.acting.bed;
+        let ticket = bed.get(names::NO_POLICY_API, &[]).await.challenge("ticket");
+        let reply = bed.redeem(&bed.attempt_with(&ticket)).await;
+        assert_eq!(reply.error(), "request_submitted", "{reply:?}");
+        reply.member("ticket")
     }
 
     fn actor_token(&self, made_out_to: MadeOutTo<'_>) -> String {
