@@ -27,11 +27,11 @@ impl<R: Serialize + DeserializeOwned> Shares<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// Keeps a share under an identifier that is new, until it ends.
+    /// Keeps a share under its identifier until it ends, in place of what it was before.
     ///
     /// # Errors
     /// [`StoreError`]; whether it is there is then unknown.
-    pub async fn insert(
+    pub async fn put(
         &self,
         registrant: &Registrant,
         id: &str,

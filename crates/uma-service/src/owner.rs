@@ -95,8 +95,9 @@ impl Uma {
         Ok(case)
     }
 
-    /// The owner takes back everything from a person; `None` if there is nothing to take back. No
-    /// decision that was made on what was before has any effect after that.
+    /// The owner takes back everything from a person, whichever of their addresses they asked by: cases of
+    /// the same issuer and subject end with the one that is named. `None` if there is nothing to take
+    /// back. No decision that was made on what was before has any effect after that.
     ///
     /// # Errors
     /// [`StoreError`]; the end must then not be acknowledged.
@@ -107,6 +108,26 @@ impl Uma {
         by: &str,
     ) -> Result<Option<Case>, StoreError> {
         let now = self.seams.clock.now();
+        let Some(named) = self.case_at(protection, person, now).await? else { return Ok(None) };
+        let mut revoked = self.revoke_case(protection, person, by, now).await?;
+        let account = |case: &Case| (case.person().iss.clone(), case.person().sub.clone());
+        for other in self.cases.list(&registrant(protection), now).await? {
+            let id = PersonId::of(other.person());
+            if id != *person && account(&other) == account(&named) {
+                let other = self.revoke_case(protection, &id, by, now).await?;
+                revoked = revoked.or(other);
+            }
+        }
+        Ok(revoked)
+    }
+
+    async fn revoke_case(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Case>, StoreError> {
         let who = by.to_owned();
         let place = self.place(protection, person);
         let change = move |found| {

@@ -13,10 +13,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_store::{Shares as KeptShares, StoreError};
 use countersign_types::Timestamp;
-use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Terms, What, in_order};
+use countersign_uma::policy::shares::{
+    Indexed, MAX_ALIKE, ShareId, Terms, What, Who, in_order,
+};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Policy, Protection};
+use countersign_uma::{Person, Policy, Protection};
 
 use crate::app::{Uma, registrant};
 
@@ -72,6 +74,7 @@ impl Uma {
                 return Err(ShareError::Scope);
             }
         }
+        let terms = self.with_known_accounts(protection, terms, now).await?;
         let id = ShareId::generate(&*self.seams.random);
         let share = Share { id, terms, since: now, by: by.to_owned() };
         let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
@@ -92,6 +95,52 @@ impl Uma {
         let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
         let (id, by) = (id.clone(), by.to_owned());
         finish(async move { shares.remove(&protection, &id, &by, now).await }).await
+    }
+
+    /// Whoever is kept out by their address is so as whom the owner's cases know by it, too.
+    async fn with_known_accounts(
+        &self,
+        protection: &Protection,
+        mut terms: Terms,
+        now: Timestamp,
+    ) -> Result<Terms, StoreError> {
+        let Who::Person(email) = terms.who() else { return Ok(terms) };
+        if terms.keeps_out_by_address(&email.clone()) {
+            for case in self.cases.list(&registrant(protection), now).await? {
+                terms = terms.with_account(case.person());
+            }
+        }
+        Ok(terms)
+    }
+
+    /// Takes note of who somebody is that was kept out by their address: they are kept out by issuer and
+    /// subject from now on, so that another address of theirs does not let them in. To be called with
+    /// whoever asked for something, whatever became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; they are then kept out by the address alone.
+    pub(crate) async fn recognise<'a>(
+        &self,
+        protection: &Protection,
+        resources: impl Iterator<Item = &'a ResourceId>,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let unaware = match self.owner_shares.read() {
+            Ok(shares) => shares.unaware(protection, resources, person),
+            Err(_) => return Ok(()),
+        };
+        if unaware.is_empty() {
+            return Ok(());
+        }
+        let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
+        let person = person.clone();
+        let learn = async move { shares.learn(&protection, &unaware, &person, now).await };
+        // Boxed: whoever is kept out nowhere does not carry the state of it along.
+        match Box::pin(finish(learn)).await {
+            Err(ShareError::Store(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// A resource is no more, and what was shared of it alone counts for nothing: it is taken back, so that
@@ -226,7 +275,7 @@ impl OwnerShares {
             }
         }
         let (registrant, until) = (registrant(protection), share.terms.until());
-        let kept = self.kept.insert(&registrant, share.id.as_str(), &share, until).await;
+        let kept = self.kept.put(&registrant, share.id.as_str(), &share, until).await;
         if let Err(error) = kept {
             // Perhaps it is there: whoever needs to know reads again.
             self.forget(protection)?;
@@ -235,6 +284,34 @@ impl OwnerShares {
         self.write()?.put(protection, share.clone());
         note(protection, &share, &share.by, "an owner shared something");
         Ok(share)
+    }
+
+    /// These shares keep out this person, too.
+    async fn learn(
+        &self,
+        protection: &Protection,
+        ids: &[ShareId],
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<(), ShareError> {
+        let _changing = self.changing(protection).await;
+        self.load_alone(protection, now).await?;
+        for id in ids {
+            let Some(found) = self.read()?.find(protection, id, now).cloned() else { continue };
+            let share = Share { terms: found.terms.clone().with_account(person), ..found.clone() };
+            if share == found {
+                continue;
+            }
+            let (registrant, until) = (registrant(protection), share.terms.until());
+            let kept = self.kept.put(&registrant, id.as_str(), &share, until).await;
+            if let Err(error) = kept {
+                self.forget(protection)?;
+                return Err(error.into());
+            }
+            note(protection, &share, &share.by, "who is kept out by an address was recognised");
+            self.write()?.put(protection, share);
+        }
+        Ok(())
     }
 
     async fn remove_of(

@@ -269,11 +269,44 @@ async fn who_is_kept_out_is_so_by_whatever_address() {
         ("alice@alice.example", "a1"),
         ("Alice@alice.example", "a2"),
         ("somebody@alice.example", "a1"),
+        // Who came by that address, however it is spelled, is known by now.
+        ("al@alice.example", "a2"),
     ] {
         let (answer, _) = ask(&world, &pat, &id, email, &json!({"sub": sub})).await;
         refused(&answer, 403, "request_denied");
     }
-    rpt(&ask(&world, &pat, &id, "al@alice.example", &json!({"sub": "a2"})).await.0);
+    rpt(&ask(&world, &pat, &id, "al@alice.example", &json!({"sub": "a3"})).await.0);
+}
+
+/// The same where the owner wrote an address, as on the page of a resource: it is a person as soon as
+/// somebody who has it was heard of, before or after.
+#[tokio::test]
+async fn an_address_that_is_kept_out_is_a_person() {
+    for (name, when) in [("a request", 0), ("a token in use", 1)] {
+        let world = world();
+        let pat = world.pat("rs").await;
+        let id = world.register(&pat).await;
+        share(&world, terms(What::Everything, "get", Who::Anyone, Effect::Permit)).await;
+        let said = json!({"sub": "a1"});
+        let token = rpt(&ask(&world, &pat, &id, "alice@alice.example", &said).await.0);
+        // Nothing was ever asked about her, so that who has the address is not known here.
+        let out = share(&world, terms(one(&id), "get", alice(), Effect::Forbid)).await;
+        let elsewhere = ask(&world, &pat, &id, "al@alice.example", &said).await.0;
+        let other = rpt(&elsewhere);
+        assert!(is_active(&world, &pat, &other).await, "{name}");
+        if when == 0 {
+            let answer = ask(&world, &pat, &id, "alice@alice.example", &said).await.0;
+            refused(&answer, 403, "request_denied");
+        } else {
+            assert!(!is_active(&world, &pat, &token).await);
+        }
+        let answer = ask(&world, &pat, &id, "al@alice.example", &said).await.0;
+        refused(&answer, 403, "request_denied");
+        assert!(!is_active(&world, &pat, &other).await, "{name}");
+        rpt(&ask(&world, &pat, &id, "al@alice.example", &json!({"sub": "a2"})).await.0);
+        assert!(unshare(&world, &out).await);
+        assert!(is_active(&world, &pat, &other).await, "{name}");
+    }
 }
 
 /// A directory that goes away with the value.

@@ -156,9 +156,9 @@ async fn a_share_is_its_owners_at_one_resource_server() {
     on_both(async |engine| {
         let shares: Shares<String> = Shares::new(engine);
         let (bob, carol) = (registrant("bob", "rs"), registrant("carol", "rs"));
-        shares.insert(&bob, "s1", &"with alice".into(), None).await.unwrap();
-        shares.insert(&bob, "s2", &"with anyone".into(), Some(at(100))).await.unwrap();
-        shares.insert(&carol, "s1", &"with bob".into(), None).await.unwrap();
+        shares.put(&bob, "s1", &"with alice".into(), None).await.unwrap();
+        shares.put(&bob, "s2", &"with anyone".into(), Some(at(100))).await.unwrap();
+        shares.put(&carol, "s1", &"with bob".into(), None).await.unwrap();
         assert_eq!(shares.list(&bob, at(99)).await.unwrap(), ["with alice", "with anyone"]);
         assert_eq!(shares.list(&bob, at(100)).await.unwrap(), ["with alice"]);
         assert!(shares.list(&registrant("bob", "rs2"), at(1)).await.unwrap().is_empty());

@@ -40,7 +40,7 @@ fn failed(error: ShareError) -> Refusal {
 /// Whether a share is about a person.
 pub(super) fn is_about(share: &Share, person: &Person) -> bool {
     match share.terms.who() {
-        Who::Person(email) => *email == person.email,
+        Who::Person(email) => *email == person.email || share.terms.keeps_out(person),
         Who::Domain(domain) => domain.as_str() == person.email.domain(),
         Who::Group { claim, value, domain } => {
             domain.as_str() == person.email.domain()
@@ -161,12 +161,12 @@ fn lets_in(share: &Share, person: &Person) -> bool {
         }
 }
 
-/// Whether a share keeps a person out of all of this, whatever else says that they may.
+/// Whether a share keeps a person out of all of this, whatever else says that they may, by their address
+/// and as whom their issuer knows.
 fn keeps_out(share: &Share, person: &Person, scopes: &ScopeSet) -> bool {
     let terms = &share.terms;
-    let is_theirs = matches!(terms.who(), Who::Person(email) if *email == person.email);
-    is_theirs
-        && terms.effect() == Effect::Forbid
+    terms.keeps_out_by_address(&person.email)
+        && terms.knows(person)
         && *terms.what() == What::Everything
         && !terms.present()
         && terms.issuer().is_none()

@@ -43,6 +43,9 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
                 Some(person) => Box::pin(uma.case_at(&asker, &PersonId::of(person), now)).await?,
                 None => None,
             };
+            if let Some(person) = &rpt.person {
+                uma.recognise(&asker, registered.keys(), person, now).await?;
+            }
             let (registered, case) = (&registered, case.as_ref());
             rpt.introspect(&asker, Current { registered, case, policy, settings, now })
         }

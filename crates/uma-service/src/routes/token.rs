@@ -148,6 +148,9 @@ async fn assess(
             now,
         };
         let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
+        if let Some(person) = &ended.person {
+            uma.recognise(&server.protection, registered.keys(), person, now).await?;
+        }
         record.ended(*ended)
     };
     match outcome {

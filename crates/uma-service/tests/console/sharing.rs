@@ -222,6 +222,29 @@ async fn taking_everything_back_keeps_out_of_what_rules_permit() {
     assert!(!bob.get(&person).await.text.contains("id=\"revoke\""), "nothing is left");
 }
 
+/// A person is a person: whoever asked by two addresses is out by both, and who is kept out by an address
+/// on a resource's page is so as whom the owner was asked about by it.
+#[tokio::test]
+async fn a_person_is_out_by_every_address_of_theirs() {
+    let (bed, path) = sharing().await;
+    bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    bed.alice_asks_saying(json!({"email": "al@alice.example"})).await;
+    share(&bob, &path, &[("with", "Alice@alice.example"), ("effect", "forbid")]).await;
+    let [by_address] = &*shared(&bed).await else { panic!() };
+    assert_eq!(by_address.terms.accounts().count(), 1, "she is known by her address");
+    // That is of one resource and its scopes: everything is still to be taken back.
+    leads_to(&take_back(&bob, &person).await, &person);
+    assert!(!bob.get("/console").await.text.contains("class=\"button decide\""), "both cases end");
+    let people = bob.get("/console/people").await.text;
+    assert!(people.contains("al@alice.example") && people.contains("alice@alice.example"));
+    let other = people.split("class=\"person\" href=\"").nth(1).unwrap();
+    let other = bob.get(other.split('"').next().unwrap()).await.text;
+    assert!(other.contains("<h1><bdi>al@alice.example"), "{other}");
+    assert!(other.contains("id=\"shares\"") && other.contains("may not"), "{other}");
+}
+
 /// No limit keeps what can be taken back from being taken back.
 #[tokio::test]
 async fn a_limit_keeps_nobody_in() {

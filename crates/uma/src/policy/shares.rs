@@ -25,6 +25,10 @@ use crate::resource::ResourceId;
 /// The longest name of a claim and the longest value, in octets.
 pub const MAX_CLAIM: usize = 256;
 
+/// So many accounts a share that keeps somebody out knows them by. A provider that has more for one
+/// address could as well have another address for each.
+pub const MAX_ACCOUNTS: usize = 64;
+
 /// The identifier of a share: ours, and never a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -168,8 +172,8 @@ pub struct Terms {
     scopes: ScopeSet,
     who: Who,
     effect: Effect,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account: Option<Account>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accounts: Vec<Account>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<Issuer>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -211,8 +215,8 @@ impl Terms {
         {
             return Err(TermsError::Claim);
         }
-        let (account, issuer, until) = (None, None, None);
-        Ok(Self { what, scopes, who, effect, account, issuer, present: false, until })
+        let (accounts, issuer, until) = (Vec::new(), None, None);
+        Ok(Self { what, scopes, who, effect, accounts, issuer, present: false, until })
     }
 
     /// Keeps this person out: who has their address, and whom their issuer knows as the same, whatever
@@ -222,8 +226,20 @@ impl Terms {
     /// [`TermsError::Scopes`].
     pub fn keeping_out(person: &Person, what: What, scopes: ScopeSet) -> Result<Self, TermsError> {
         let terms = Self::new(what, scopes, Who::Person(person.email.clone()), Effect::Forbid)?;
-        let account = Account { issuer: person.iss.clone(), subject: person.sub.clone() };
-        Ok(Self { account: Some(account), ..terms })
+        Ok(terms.with_account(person))
+    }
+
+    /// The same terms where they [keep out by address](Self::keeps_out_by_address) who turned out to be
+    /// this person: from now on by issuer and subject, too. Any other terms are left as they are, and so
+    /// are those that know [`MAX_ACCOUNTS`].
+    #[must_use]
+    pub fn with_account(mut self, person: &Person) -> Self {
+        let is_new = self.keeps_out_by_address(&person.email) && !self.knows(person);
+        if is_new && self.has_room() {
+            let account = Account { issuer: person.iss.clone(), subject: person.sub.clone() };
+            self.accounts.push(account);
+        }
+        self
     }
 
     /// Only for whom this issuer vouches, whichever else may speak for their domain later.
@@ -256,10 +272,34 @@ impl Terms {
         &self.scopes
     }
 
-    /// Whom it [keeps out](Self::keeping_out), by issuer and subject.
+    /// Whom it keeps out by issuer and subject, whatever their address.
+    pub fn accounts(&self) -> impl Iterator<Item = (&Issuer, &str)> {
+        self.accounts.iter().map(|account| (&account.issuer, &*account.subject))
+    }
+
+    /// Whether it keeps out who has this address. Small and large letters make no difference, since they
+    /// make none to most providers.
     #[must_use]
-    pub fn account(&self) -> Option<(&Issuer, &str)> {
-        self.account.as_ref().map(|account| (&account.issuer, &*account.subject))
+    pub fn keeps_out_by_address(&self, address: &EmailAddress) -> bool {
+        let is_it = |email: &EmailAddress| email.as_str().eq_ignore_ascii_case(address.as_str());
+        self.effect == Effect::Forbid && matches!(&self.who, Who::Person(email) if is_it(email))
+    }
+
+    /// Whether it keeps this person out, by their address or as whom their issuer knows.
+    #[must_use]
+    pub fn keeps_out(&self, person: &Person) -> bool {
+        self.keeps_out_by_address(&person.email) || self.knows(person)
+    }
+
+    /// Whether this person is one of the [accounts](Self::accounts).
+    #[must_use]
+    pub fn knows(&self, person: &Person) -> bool {
+        self.accounts().any(|account| account == (&person.iss, &*person.sub))
+    }
+
+    /// Whether it can know one account more.
+    pub(super) const fn has_room(&self) -> bool {
+        self.accounts.len() < MAX_ACCOUNTS
     }
 
     /// With whom.

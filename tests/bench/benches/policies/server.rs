@@ -214,7 +214,7 @@ async fn fill(engine: &Arc<dyn Engine>, size: Size) {
     let shares: Shares<Share> = Shares::new(Arc::clone(engine));
     let description = br#"{"resource_scopes":["get"],"name":"RS API"}"#;
     let description = ResourceDescription::parse(description).unwrap();
-    shares.insert(&bob, "s0", &share(0, 0, address("alice")), None).await.unwrap();
+    shares.put(&bob, "s0", &share(0, 0, address("alice")), None).await.unwrap();
     let most = size.resources.max(size.shares) + 1;
     for begin in (0..most).step_by(TOGETHER) {
         let mut writes = tokio::task::JoinSet::new();
@@ -231,7 +231,7 @@ async fn fill(engine: &Arc<dyn Engine>, size: Size) {
                         true => share(number, number, address("alice")),
                         false => share(number, 0, address(&format!("p{number}"))),
                     };
-                    shares.insert(&bob, share.id.as_str(), &share, None).await.unwrap();
+                    shares.put(&bob, share.id.as_str(), &share, None).await.unwrap();
                 }
             });
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_types::digest::Digest;
 use countersign_types::{EmailAddress, Issuer, Timestamp};
 
-use super::{Effect, MailDomain, Share, ShareId, What, Who, values};
+use super::{Effect, MailDomain, Share, ShareId, Terms, What, Who, values};
 use crate::person::Person;
 use crate::policy::Revision;
 use crate::protection::Protection;
@@ -128,7 +128,7 @@ impl ByWho {
         if let Some(address) = forbidden(share) {
             self.forbidden.entry(address).or_default().push(Arc::clone(share));
         }
-        if let Some((issuer, subject)) = share.terms.account() {
+        for (issuer, subject) in share.terms.accounts() {
             let subjects = self.accounts.entry(issuer.clone()).or_default();
             subjects.entry(subject.to_owned()).or_default().push(Arc::clone(share));
         }
@@ -148,9 +148,8 @@ impl ByWho {
                 self.forbidden.remove(&address);
             }
         }
-        if let Some((issuer, subject)) = share.terms.account()
-            && let Some(subjects) = self.accounts.get_mut(issuer)
-        {
+        for (issuer, subject) in share.terms.accounts() {
+            let Some(subjects) = self.accounts.get_mut(issuer) else { continue };
             subjects.get_mut(subject).into_iter().for_each(|shares| shares.retain(stays));
             subjects.retain(|_, shares| !shares.is_empty());
             if subjects.is_empty() {
@@ -190,9 +189,13 @@ impl Owned {
         }
     }
 
-    /// What a share adds to the sum. Its identifier is random and its terms never change.
+    /// What a share adds to the sum. Its identifier is random, and of its terms only whom it keeps out
+    /// becomes more.
     fn mark(share: &Share) -> Digest {
-        Digest::of(share.id.as_str().as_bytes())
+        let accounts = share.terms.accounts();
+        let accounts = accounts.flat_map(|(issuer, subject)| [issuer.as_str(), subject]);
+        let parts = [share.id.as_str()].into_iter().chain(accounts).map(str::as_bytes);
+        Digest::of_parts(&parts.collect::<Vec<_>>())
     }
 
     fn put(&mut self, share: Share) {
@@ -230,6 +233,10 @@ impl Owned {
     fn ended(&self, now: Timestamp) -> impl Iterator<Item = &ShareId> {
         let ended = self.ends.iter().take_while(move |(until, _)| *until <= now);
         ended.map(|(_, id)| id)
+    }
+
+    fn find(&self, id: &ShareId) -> Option<&Share> {
+        self.all.get(id).map(|share| &**share)
     }
 
     /// Those of a thing that the resource is, the narrower first.
@@ -361,6 +368,28 @@ impl Shares {
         about.filter(counts).filter(|share| found.insert(&share.id)).cloned().collect()
     }
 
+    /// Those shares that keep a person out by their address alone, of these resources or of everything, and
+    /// do not [know](Terms::knows) them yet.
+    #[must_use]
+    pub fn unaware<'a>(
+        &self,
+        protection: &Protection,
+        resources: impl Iterator<Item = &'a ResourceId>,
+        person: &Person,
+    ) -> Vec<ShareId> {
+        let Some(owned) = self.0.get(protection) else { return Vec::new() };
+        let of = resources.filter_map(|id| owned.resources.get(id)).chain([&owned.everything]);
+        let found = of
+            .filter(|by_who| !by_who.forbidden.is_empty())
+            .flat_map(|by_who| by_who.forbidden.get(&person.email.as_str().to_ascii_lowercase()));
+        let can_learn = |terms: &Terms| !terms.knows(person) && terms.has_room();
+        found
+            .flatten()
+            .filter(|share| can_learn(&share.terms))
+            .map(|share| share.id.clone())
+            .collect()
+    }
+
     /// Whether anybody at all could be permitted this scope, or be asked about.
     #[must_use]
     pub fn speak_of(&self, protection: &Protection, resource: &ResourceId, scope: &str) -> bool {
@@ -380,8 +409,8 @@ impl Shares {
         let mut sum = [0; 32];
         if let Some(owned) = self.0.get(protection) {
             sum = owned.sum;
-            for id in owned.ended(now) {
-                join(&mut sum, &Digest::of(id.as_str().as_bytes()));
+            for share in owned.ended(now).filter_map(|id| owned.find(id)) {
+                join(&mut sum, &Owned::mark(share));
             }
         }
         Revision::of(sum)

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::policy::shares::{Terms, TermsError};
+use crate::policy::shares::{MAX_ACCOUNTS, Terms, TermsError};
 use crate::protection::OwnerId;
 
 fn at(seconds: i64) -> Timestamp {
@@ -144,6 +144,46 @@ fn who_is_kept_out_comes_back_by_no_other_address() {
     assert!(
         everything.is_empty() && everything.forbidden.is_empty() && everything.accounts.is_empty()
     );
+}
+
+/// An address that is kept out becomes a person, once it is known who has it: and that is another revision.
+#[test]
+fn who_is_kept_out_by_an_address_is_recognised() {
+    let eve = || Who::Person(EmailAddress::parse("Eve@a.example").unwrap());
+    let forbid = || terms(What::Resource(id("r1")), "get", eve(), Effect::Forbid);
+    let mut shares = of([
+        share("no", forbid()),
+        share("yes", terms(What::Everything, "get", eve(), Effect::Permit)),
+    ]);
+    let with = |email: &str, sub: &str| Person { sub: sub.to_owned(), ..person(email, json!({})) };
+    let came = with("eve@a.example", "7");
+    let unaware = |shares: &Shares, resource: &str, person: &Person| {
+        let ids = shares.unaware(&bob(), [&id(resource)].into_iter(), person);
+        ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(unaware(&shares, "r1", &came), "no");
+    assert_eq!(unaware(&shares, "r2", &came), "");
+    assert_eq!(unaware(&shares, "r1", &with("al@a.example", "7")), "");
+    let before = shares.revision(&bob(), at(0));
+    shares.put(&bob(), share("no", forbid().with_account(&came)));
+    assert_ne!(shares.revision(&bob(), at(0)), before);
+    assert_eq!(unaware(&shares, "r1", &came), "");
+    assert_eq!(check(&shares, "r1", "get", &with("other@a.example", "7"), 0), "no");
+    assert_eq!(check(&shares, "r1", "get", &with("other@a.example", "8"), 0), "");
+    // There is room for so many, and whoever is let in by an address is nobody else.
+    let full = (0..MAX_ACCOUNTS + 9).fold(forbid(), |terms, number| {
+        terms.with_account(&with("eve@a.example", &number.to_string()))
+    });
+    assert_eq!(full.accounts().count(), MAX_ACCOUNTS);
+    shares.put(&bob(), share("no", full));
+    assert_eq!(unaware(&shares, "r1", &with("eve@a.example", "last")), "");
+    for unfit in [
+        terms(What::Everything, "get", eve(), Effect::Permit),
+        terms(What::Everything, "get", Who::Anyone, Effect::Forbid),
+    ] {
+        assert_eq!(unfit.clone().with_account(&came), unfit);
+    }
+    assert_eq!(forbid().with_account(&with("al@a.example", "7")), forbid());
 }
 
 #[test]
