@@ -7,8 +7,9 @@ use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
-use crate::engine::{Engine, RecordTable};
+use crate::engine::{Change, Changer, Engine, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 
@@ -83,6 +84,28 @@ impl<R: Serialize + DeserializeOwned> Grants<R> {
         let prefix = Digest::of(subject.as_bytes());
         let found = self.engine.list(RecordTable::Grants, prefix.as_bytes(), now).await?;
         found.into_iter().map(|(_, value)| record::decode(&value)).collect()
+    }
+
+    /// A live grant ends at another moment; `false` if there is none. Atomic: one that ended meanwhile does
+    /// not come back. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; whether it was changed is then unknown.
+    pub async fn prolong(
+        &self,
+        subject: &str,
+        id: &str,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let changer: Changer = Box::new(move |found: Option<&[u8]>| {
+            // A caller that went away is told nothing, and its change stands.
+            let _ = tell.send(found.is_some());
+            found.map_or(Change::Keep, |value| Change::Put(value.to_vec(), Some(expires)))
+        });
+        self.engine.update(RecordTable::Grants, &key(subject, id), now, changer).await?;
+        told.await.map_err(|_| StoreError::Stopped)
     }
 
     /// Ends a grant; `false` if there is none. Durable before it answers.

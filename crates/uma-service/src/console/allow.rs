@@ -89,6 +89,16 @@ async fn check(
         _ => None,
     };
     match received.check(known) {
+        // The person is asked each time, and by the session that they have; nothing is bound to a key.
+        Ok(request)
+            if request.wishes.sign_in()
+                || request.wishes.select_account()
+                || request.wishes.max_age().is_some()
+                || request.dpop_jkt.is_some() =>
+        {
+            let refused = request.not_offered().location(desk.issuer());
+            Ok(Err(Box::new(page::see_other(&refused))))
+        }
         Ok(request) => Ok(Ok(request)),
         Err(AuthorizationError::Page(_)) => Err(Refusal::Malformed),
         Err(AuthorizationError::Redirect(refused)) => {
@@ -141,11 +151,13 @@ async fn allow(
         grant_id: mandate.id.clone(),
         request,
     };
-    let (owner, ends) = (mandate.protection.owner.as_str(), now.after(LIFETIME));
-    desk.console.mandates.insert(owner, &mandate.id, &mandate, ends).await?;
-    // As long as the mandate, so that a code that is shown again ends it.
+    let owner = mandate.protection.owner.as_str();
+    desk.console.make_room(&mandate.protection, now).await?;
+    // It is over with its code, unless that is redeemed.
+    desk.console.mandates.insert(owner, &mandate.id, &mandate, kept.expires).await?;
+    // As long as the mandate can be, so that a code that is shown again ends it.
     let client = &mandate.protection.resource_server;
-    desk.uma.codes.issue(&code, &kept, client, ends).await?;
+    desk.uma.codes.issue(&code, &kept, client, now.after(LIFETIME)).await?;
     tracing::info!(
         target: "countersign::audit",
         owner,

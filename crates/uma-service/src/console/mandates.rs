@@ -3,6 +3,8 @@
 //!
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 
+use std::collections::HashSet;
+
 use countersign_store::StoreError;
 use countersign_types::{ClientId, Lifetime, Timestamp};
 use countersign_uma::Protection;
@@ -13,6 +15,9 @@ use super::owners::Identity;
 
 /// So long a person is not asked again: a year.
 pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
+
+/// So often a resource server may be allowed the same by one owner: each time for another code of its own.
+const MAX_MANDATES: usize = 8;
 
 /// A resource server may protect something in an owner's name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,7 +57,51 @@ impl Console {
         Ok(all.iter().any(|mandate| mandate.protection == *protection && self.stands(mandate)))
     }
 
-    /// Every mandate of an owner that stands.
+    /// A code was redeemed for a mandate: it stands from now on until it is taken back, a year at most.
+    /// `false` if it is over.
+    pub(crate) async fn redeem_mandate(
+        &self,
+        mandate: &Mandate,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let owner = mandate.protection.owner.as_str();
+        self.mandates.prolong(owner, &mandate.id, now.after(LIFETIME), now).await
+    }
+
+    /// Ends the oldest mandates of an owner for a resource server, so that there is room for one more.
+    pub(super) async fn make_room(
+        &self,
+        protection: &Protection,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let owner = protection.owner.as_str();
+        let mut all = self.mandates.list(owner, now).await?;
+        all.retain(|mandate| mandate.protection == *protection);
+        all.sort_by_key(|mandate| std::cmp::Reverse(mandate.since));
+        for mandate in all.iter().skip(MAX_MANDATES - 1) {
+            self.mandates.remove(owner, &mandate.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all that a resource server may do in an owner's name, by whichever mandate, if this is one of
+    /// the owner's: to them it is one thing that they allowed.
+    pub(super) async fn end_all_like(
+        &self,
+        owner: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(named) = self.mandates.find(owner, id, now).await? else { return Ok(false) };
+        for mandate in self.mandates.list(owner, now).await? {
+            if mandate.protection == named.protection {
+                self.mandates.remove(owner, &mandate.id).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// What an owner allowed resource servers, for each of them the mandate that they gave last.
     pub(super) async fn mandates_of(
         &self,
         owner: &str,
@@ -60,7 +109,10 @@ impl Console {
     ) -> Result<Vec<Mandate>, StoreError> {
         let mut all = self.mandates.list(owner, now).await?;
         all.retain(|mandate| self.stands(mandate));
-        all.sort_by_key(|mandate| mandate.since);
+        all.sort_by_key(|mandate| std::cmp::Reverse(mandate.since));
+        let mut seen = HashSet::new();
+        all.retain(|mandate| seen.insert(mandate.protection.clone()));
+        all.reverse();
         Ok(all)
     }
 

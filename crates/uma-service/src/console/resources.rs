@@ -99,7 +99,7 @@ async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
     let id = params.get("end").ok_or(Refusal::Malformed)?;
     for owner in &active.owners {
         // INVARIANT: mandates are found by their owner, so that nobody ends another's.
-        if desk.console.end_mandate(owner.as_str(), id).await? {
+        if desk.console.end_all_like(owner.as_str(), id, now).await? {
             tracing::info!(
                 target: "countersign::audit",
                 %owner,

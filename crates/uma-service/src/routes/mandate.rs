@@ -50,6 +50,8 @@ pub(super) async fn authorization_code(
     if !may_ask || !client.is_confidential() {
         return Err(PatError::NotAResourceServer.into());
     }
+    // Before the code is spent: whoever is told to come again later can.
+    uma.pat_quota.take(client.id(), now)?;
     let kept = match uma.codes.take(&redemption.code, client.id(), now).await? {
         Taken::First(kept) => kept,
         Taken::Again(kept) => {
@@ -69,6 +71,9 @@ pub(super) async fn authorization_code(
     let protection = Protection::new(owner, client.id().clone());
     let mandate = console.mandate(&protection, &redeemed.grant_id, now).await?;
     let mandate = mandate.ok_or(RedeemError::Unknown)?;
+    if !console.redeem_mandate(&mandate, now).await? {
+        return Err(RedeemError::Unknown.into());
+    }
     let refresh_token = RefreshToken::generate(&*uma.seams.random);
     let kept = MandateToken { mandate: mandate.id.clone(), protection };
     let expires = now.after(crate::console::MANDATE_LIFETIME);
@@ -94,6 +99,7 @@ pub(super) async fn refresh(
     }
     let mandate = console.mandate(protection, mandate, now).await?;
     let mandate = mandate.ok_or(RefreshError::Unknown)?;
+    uma.pat_quota.take(client.id(), now)?;
     issue(uma, client, &mandate, None, now).await
 }
 
@@ -104,7 +110,6 @@ async fn issue(
     refresh_token: Option<&RefreshToken>,
     now: Timestamp,
 ) -> Result<Response, Failure> {
-    uma.pat_quota.take(client.id(), now)?;
     let pat = Pat {
         protection: mandate.protection.clone(),
         expires: now.after(uma.pat_lifetime),
@@ -117,5 +122,13 @@ async fn issue(
     }
     let expires = pat.expires;
     uma.tokens.insert(&token, &StoredToken::Pat(pat), expires).await?;
+    tracing::info!(
+        target: "countersign::audit",
+        client_id = %client.id(),
+        owner = %mandate.protection.owner,
+        mandate = %mandate.id,
+        first = refresh_token.is_some(),
+        "a resource server got a token to protect something in an owner's name",
+    );
     Ok(json(StatusCode::OK, &response))
 }

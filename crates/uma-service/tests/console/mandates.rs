@@ -184,6 +184,11 @@ async fn what_is_asked_otherwise_is_refused() {
         (("code_challenge", ""), "invalid_request"),
         (("code_challenge_method", "plain"), "invalid_request"),
         (("resource", "https://rs3.bob.example"), "invalid_target"),
+        // What is wished and cannot be had: nobody signs in afresh for this, and no PAT has a key.
+        (("prompt", "login"), "invalid_request"),
+        (("prompt", "select_account"), "invalid_request"),
+        (("max_age", "0"), "invalid_request"),
+        (("dpop_jkt", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"), "invalid_request"),
     ] {
         let answer = brought(&carol.get(&asks(&[change])).await);
         assert_eq!(answer["error"], error, "{change:?}");
@@ -220,6 +225,53 @@ async fn a_code_is_its_resource_servers_and_good_once() {
     refused(&redeems(&bed, "rs3", &code, VERIFIER).await, 400, "invalid_grant");
     assert!(!reaches(&bed, &pat).await, "shown again: what it gave is revoked");
     refused(&refreshes(&bed, "rs3", &refresh).await, 400, "invalid_grant");
+}
+
+/// What is allowed twice is one thing to whoever allowed it, and is taken back as one.
+#[tokio::test]
+async fn what_was_allowed_twice_is_taken_back_at_once() {
+    let bed = Bed::new();
+    let carol = bed.carol().await;
+    let mut pats = Vec::new();
+    for _ in 0..10 {
+        let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+        pats.push((member(&answer, "access_token"), member(&answer, "refresh_token")));
+        bed.world.advance(1);
+    }
+    // There is room for so many; the oldest are over.
+    let (over, last) = pats.split_at(2);
+    for (pat, refresh) in over {
+        assert!(!reaches(&bed, pat).await);
+        refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
+    }
+    let page = carol.get("/console/resources").await.text;
+    let [_, mandate] = &*page.split("name=\"end\" value=\"").collect::<Vec<_>>() else {
+        panic!("one row: {page}")
+    };
+    let mandate = mandate.split('"').next().unwrap();
+    let form = fields(&page, &format!("end-{mandate}"));
+    let ends = [("form_token", form[0].1.as_str()), ("end", mandate)];
+    leads_to(&carol.post("/console/resources", &ends).await, "/console/resources");
+    for (pat, refresh) in last {
+        assert!(!reaches(&bed, pat).await);
+        refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
+    }
+}
+
+/// A code that nobody redeems leaves nothing behind.
+#[tokio::test]
+async fn what_nobody_fetched_is_over_with_its_code() {
+    let bed = Bed::new();
+    let carol = bed.carol().await;
+    code(&carol).await;
+    assert!(carol.get("/console/resources").await.text.contains("name=\"end\""));
+    bed.world.advance(60);
+    assert!(!carol.get("/console/resources").await.text.contains("name=\"end\""));
+    // What was fetched stays.
+    let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+    bed.world.advance(86_400);
+    let refresh = member(&answer, "refresh_token");
+    member(&refreshes(&bed, "rs3", &refresh).await, "access_token");
 }
 
 #[tokio::test]
