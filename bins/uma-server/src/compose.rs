@@ -1,6 +1,5 @@
 //! From a configuration to a server.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_cedar::uma::Rules as UmaRules;
@@ -42,7 +41,8 @@ pub fn compose(
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
     somebody_answers(&config)?;
-    compose_with_owners(config, seams, audit).map(|(composed, _)| composed)
+    let answers = config.console.is_some();
+    build(config, seams, audit, answers).map(|(composed, _)| composed)
 }
 
 /// The same for a program in which owners can answer: by the operations of the server that comes along
@@ -55,7 +55,17 @@ pub fn compose_with_owners(
     seams: &Seams,
     audit: Arc<dyn Audit>,
 ) -> Result<(Composed, Arc<Uma>), ComposeError> {
+    build(config, seams, audit, true)
+}
+
+fn build(
+    config: Config,
+    seams: &Seams,
+    audit: Arc<dyn Audit>,
+    answers: bool,
+) -> Result<(Composed, Arc<Uma>), ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
+    let policies = policies(&config, answers)?;
     let engine: Arc<dyn Engine> = match &config.serving.store {
         Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
         None => Arc::new(MemoryEngine::new()),
@@ -69,7 +79,6 @@ pub fn compose_with_owners(
         let rules = UrlClientRules::new(documents, config.url_clients);
         clients = Arc::new(UrlClients::new(clients, rules));
     }
-    let policies = policies(&config.serving.file, &config.policies)?;
     let policy = CedarUma::new(Arc::clone(&policies), config.policy)
         .map_err(|error| ConfigError::because(&config.serving.file, "policies", &error))?;
     let mut uma = Uma::new(
@@ -113,7 +122,7 @@ pub fn compose_with_owners(
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
     somebody_answers(config)?;
-    policies(file, &config.policies)?;
+    policies(config, config.console.is_some())?;
     config.serving.transport()?;
     fetch(config)?;
     if let Some(path) = &config.serving.store {
@@ -123,28 +132,84 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The administrator's policies, validated.
-fn policies(file: &Path, paths: &[PathBuf]) -> Result<Arc<PolicyFiles<UmaRules>>, ConfigError> {
-    let opened = PolicyFiles::open_as(uma::SCHEMA, paths.iter().cloned());
-    opened.map(Arc::new).map_err(|error| ConfigError::because(file, "policies", &error))
+/// The administrator's policies, validated: now, and whenever they are read again. By none of them is an
+/// owner asked where nobody `answers`.
+fn policies(config: &Config, answers: bool) -> Result<Arc<PolicyFiles<UmaRules>>, ConfigError> {
+    let fit = move |rules: &UmaRules| match answers || !rules.asks() {
+        true => Ok(()),
+        false => Err(NOBODY.to_owned()),
+    };
+    let opened = PolicyFiles::open_fit(uma::SCHEMA, config.policies.iter().cloned(), fit);
+    let refuse = |error| ConfigError::because(&config.serving.file, "policies", &error);
+    opened.map(Arc::new).map_err(refuse)
 }
 
 /// Deny by default: what nobody could answer would wait for nothing.
 fn somebody_answers(config: &Config) -> Result<(), ConfigError> {
-    let file = &config.serving.file;
-    let nobody = |key: &str| {
-        let reason = "ask: nobody could answer, since [[owners]] names nobody for the owner";
-        Err(ConfigError::new(file, key, reason))
-    };
     match &config.asks_owner {
-        Some(key) => nobody(key),
-        None if config.console.is_some() => Ok(()),
-        None if policies(file, &config.policies)?.current().asks() => nobody("policies"),
+        Some(key) => Err(ConfigError::new(&config.serving.file, key, NOBODY)),
         None => Ok(()),
     }
 }
 
+const NOBODY: &str = "ask: nobody could answer, since [[owners]] names nobody for the owner";
+
 fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {
     let refuse = |error| ConfigError::because(&config.serving.file, "outbound.roots", &error);
     Ok(Arc::new(HttpFetch::new(&config.outbound).map_err(refuse)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_testkit::directory::only_for_its_owner;
+
+    use super::*;
+
+    const TEXT: &str = r#"
+issuer = "https://uma.bob.example"
+listen = "127.0.0.1:0"
+policies = ["a.cedar"]
+clients = [{ id = "app", public = true }]
+
+[[resource_servers]]
+id = "rs"
+secret = { file = "a.secret" }
+owner = "bob"
+resource_identifiers = ["https://rs.bob.example"]
+
+[danger]
+plain_http = true
+memory_store = true
+"#;
+
+    /// A rule by which somebody is asked is refused where nobody answers, at the start and ever after.
+    #[test]
+    fn a_reload_brings_no_question_that_nobody_answers() {
+        let name = format!("countersign-uma-asks-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let file = |name: &str, text: &str| {
+            let file = directory.join(name);
+            std::fs::write(&file, text).unwrap();
+            only_for_its_owner(&file).unwrap();
+            file
+        };
+        file("a.secret", "a-secret-of-thirty-two-characters\n");
+        let text = file("uma-server.toml", TEXT);
+        let (permits, asks) = (
+            r#"@id("x") permit (principal, action, resource);"#,
+            r#"@id("x") @ask permit (principal, action, resource);"#,
+        );
+        file("a.cedar", permits);
+        let config = crate::load(&text).unwrap();
+        let files = policies(&config, false).unwrap();
+        let answered = policies(&config, true).unwrap();
+        file("a.cedar", asks);
+        assert!(policies(&config, false).unwrap_err().reason.contains("nobody could answer"));
+        let error = files.refresh().unwrap_err().to_string();
+        assert!(error.contains("nobody could answer"), "{error}");
+        assert!(!files.current().asks(), "the old rules stay");
+        assert!(answered.refresh().unwrap() && answered.current().asks());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -33,7 +33,13 @@ pub enum PolicyFileError {
     /// The rules are no set.
     #[error(transparent)]
     Policies(#[from] PolicyError),
+    /// The rules cannot be used here.
+    #[error("{0}")]
+    Unfit(String),
 }
+
+/// What a set has to be beside valid where it is used; or why it is not.
+type Fit<S> = Box<dyn Fn(&S) -> Result<(), String> + Send + Sync>;
 
 /// A set that rules come to.
 pub trait RuleSet: Sized {
@@ -67,13 +73,20 @@ impl RuleSet for Policies {
 ///
 /// They are validated before they are used, at the start and whenever they have changed: a bad file
 /// keeps the set that was there, and says so.
-#[derive(Debug)]
 pub struct PolicyFiles<S = Policies> {
     schema: String,
     files: Vec<PathBuf>,
     current: ArcSwap<Loaded<S>>,
     /// What was read last, good or bad.
     read: Mutex<Option<Digest>>,
+    fit: Fit<S>,
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for PolicyFiles<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("PolicyFiles");
+        shown.field("files", &self.files).field("current", &self.current).finish_non_exhaustive()
+    }
 }
 
 /// A set, and the digest of what it was read from.
@@ -92,11 +105,24 @@ impl<S: RuleSet> PolicyFiles<S> {
         schema: impl Into<String>,
         files: impl IntoIterator<Item = PathBuf>,
     ) -> Result<Self, PolicyFileError> {
+        Self::open_fit(schema, files, |_| Ok(()))
+    }
+
+    /// The same where not every valid set can be used: `fit` says what is wrong with one, now and whenever
+    /// the files are read again.
+    ///
+    /// # Errors
+    /// Any [`PolicyFileError`].
+    pub fn open_fit(
+        schema: impl Into<String>,
+        files: impl IntoIterator<Item = PathBuf>,
+        fit: impl Fn(&S) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Result<Self, PolicyFileError> {
         let (schema, files) = (schema.into(), files.into_iter().collect::<Vec<_>>());
-        let texts = read(&files)?;
-        let loaded = load(&schema, &texts)?;
+        let (texts, fit): (_, Fit<S>) = (read(&files)?, Box::new(fit));
+        let loaded = load(&schema, &texts, &fit)?;
         let read = Mutex::new(Some(loaded.digest));
-        Ok(Self { schema, files, current: ArcSwap::from_pointee(loaded), read })
+        Ok(Self { schema, files, current: ArcSwap::from_pointee(loaded), read, fit })
     }
 
     /// Reads the files, and uses what they say if that is new and good; says whether it does. A
@@ -128,7 +154,7 @@ impl<S: RuleSet> PolicyFiles<S> {
             return Ok(false);
         }
         *last = Some(digest);
-        let loaded: Loaded<S> = load(&self.schema, &texts).map_err(refused)?;
+        let loaded: Loaded<S> = load(&self.schema, &texts, &self.fit).map_err(refused)?;
         tracing::info!(rules = loaded.set.len(), "new policies are in use");
         self.current.store(Arc::new(loaded));
         Ok(true)
@@ -155,7 +181,7 @@ impl<S> PolicyFiles<S> {
         let (set, digest) = (Arc::new(set), Digest::of(b""));
         let current = ArcSwap::from_pointee(Loaded { set, digest });
         let (files, read) = (Vec::new(), Mutex::new(None));
-        Self { schema: schema.to_owned(), files, current, read }
+        Self { schema: schema.to_owned(), files, current, read, fit: Box::new(|_| Ok(())) }
     }
 }
 
@@ -215,9 +241,15 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
     Ok(files)
 }
 
-fn load<S: RuleSet>(schema: &str, texts: &Texts) -> Result<Loaded<S>, PolicyFileError> {
+fn load<S: RuleSet>(
+    schema: &str,
+    texts: &Texts,
+    fit: &Fit<S>,
+) -> Result<Loaded<S>, PolicyFileError> {
     let sources = texts.iter().map(|(name, text)| Source::new(name, text)).collect::<Vec<_>>();
-    Ok(Loaded { set: Arc::new(S::parse(schema, &sources)?), digest: digest(texts) })
+    let set = S::parse(schema, &sources)?;
+    fit(&set).map_err(PolicyFileError::Unfit)?;
+    Ok(Loaded { set: Arc::new(set), digest: digest(texts) })
 }
 
 fn digest(texts: &Texts) -> Digest {

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{
     Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
-    PolicySet, Request, Schema, ValidationMode, Validator,
+    PolicySet, Request, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use serde_json::Value;
 
@@ -188,7 +188,13 @@ pub(crate) fn validate(schema: &str, set: &PolicySet) -> Result<Schema, PolicyEr
         tracing::debug!(%warning, "in a Cedar schema");
     }
     let validated = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
-    let errors = validated.validation_errors().map(ToString::to_string).collect::<Vec<_>>();
+    // A rule that holds for nothing is a mistake, and if it is to forbid, one that nobody would notice.
+    let impossible = validated.validation_warnings().filter_map(|warning| match warning {
+        ValidationWarning::ImpossiblePolicy(warning) => Some(warning.to_string()),
+        _ => None,
+    });
+    let errors = validated.validation_errors().map(ToString::to_string).chain(impossible);
+    let errors = errors.collect::<Vec<_>>();
     if errors.is_empty() { Ok(schema) } else { Err(PolicyError::Invalid(errors)) }
 }
 

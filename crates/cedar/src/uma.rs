@@ -48,7 +48,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use cedar_policy::{Authorizer, Entities, PolicySet, Request};
-use countersign_types::Timestamp;
+use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::rules::Rules as ConfiguredRules;
 use countersign_uma::policy::{
     Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling, Shares,
@@ -98,33 +98,21 @@ impl CedarUma {
 
     /// What shares and the rules of files say of a person.
     fn say(&self, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) -> Said {
-        let facts = Facts::new(&self.names, asked, person);
-        let mut slices = rules.slices(&facts.people, &facts.resources).peekable();
         let PolicyRequest { protection, resource_id, scope, now, .. } = *asked;
         let shares = self.known().about(protection, resource_id, scope, person, now);
-        let mut said = Said::default();
-        if shares.is_empty() && slices.peek().is_none() {
-            return said;
+        if shares.is_empty() && rules.is_empty() {
+            return Said::default();
         }
+        let (facts, has) =
+            (self.facts(asked, person), |claim: &str| person.claims.contains_key(claim));
         // The index found them for this person; whether they count is decided by Cedar.
-        let among = || shares.iter().map(|share| share.terms.who());
-        let entities = || facts.entities(among(), rules.claims());
-        let question = facts.request().and_then(|request| Ok((request, entities()?)));
-        let (request, entities) = match question {
+        let among = shares.iter().map(|share| share.terms.who());
+        let (request, entities) = match facts.question(among, rules.claims()) {
             Ok(question) => question,
-            Err(error) => {
-                said.errors.push(error);
-                return said;
-            }
+            Err(error) => return Said::failed(error),
         };
-        let has = |claim: &str| person.claims.contains_key(claim);
-        for slice in slices {
-            hold(slice, &request, &entities, &mut said, |said, id| {
-                if let Some(says) = rules.says(id) {
-                    said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
-                }
-            });
-        }
+        let mut said = by_rules(rules, &facts, &request, &entities, has);
+        self.narrow(&mut said, rules, asked, person);
         if !shares.is_empty() {
             match self.templates.link(&self.names, protection, &shares, scope) {
                 Ok(links) => hold(&links, &request, &entities, &mut said, |said, id| {
@@ -136,6 +124,39 @@ impl CedarUma {
             }
         }
         said
+    }
+
+    fn facts<'a>(&'a self, asked: &'a PolicyRequest<'a>, person: &'a Person) -> Facts<'a> {
+        Facts::new(&self.names, asked, person)
+    }
+
+    /// What the rules of files say of the person is narrowed by what they would say of them otherwise. What
+    /// their provider says and is not heard about may be true or not: it lets nobody in, and nobody off. And
+    /// whoever is kept out by an address is so by small and by large letters.
+    fn narrow(&self, said: &mut Said, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) {
+        let mut others = Vec::new();
+        if rules.claims().iter().any(|claim| person.unheard.contains_key(claim)) {
+            let all = with_unheard(person);
+            said.narrow(self.say_by_rules(rules, asked, &all));
+            others.push(all);
+        }
+        if let Some(email) = in_small_letters(&person.email) {
+            others.push(person.clone());
+            for other in others {
+                let other = Person { email: email.clone(), ..other };
+                said.forbid(self.say_by_rules(rules, asked, &other));
+            }
+        }
+    }
+
+    /// What the rules of files say of a person.
+    fn say_by_rules(&self, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) -> Said {
+        let facts = self.facts(asked, person);
+        let has = |claim: &str| person.claims.contains_key(claim);
+        match facts.question(std::iter::empty(), rules.claims()) {
+            Ok((request, entities)) => by_rules(rules, &facts, &request, &entities, has),
+            Err(error) => Said::failed(error),
+        }
     }
 
     /// What is said of nobody in particular: more is needed where anybody might be let in.
@@ -155,6 +176,39 @@ impl CedarUma {
         let why = needed.iter().map(|claim| Reason::Missing(claim.name.clone())).collect();
         Ruling { decision: Decision::NeedClaims(needed), why }
     }
+}
+
+/// The person with all that their provider says, heard or not.
+fn with_unheard(person: &Person) -> Person {
+    let mut all = person.clone();
+    all.claims.extend(std::mem::take(&mut all.unheard));
+    all
+}
+
+/// The address in small letters, if it is another then.
+fn in_small_letters(address: &EmailAddress) -> Option<EmailAddress> {
+    let text = address.as_str();
+    let is_other = text.bytes().any(|b| b.is_ascii_uppercase());
+    is_other.then(|| EmailAddress::parse(&text.to_ascii_lowercase()).ok()).flatten()
+}
+
+/// What those rules say that can fit.
+fn by_rules(
+    rules: &Rules,
+    facts: &Facts<'_>,
+    request: &Request,
+    entities: &Entities,
+    has: impl Fn(&str) -> bool + Copy,
+) -> Said {
+    let mut said = Said::default();
+    for slice in rules.slices(&facts.people, &facts.resources) {
+        hold(slice, request, entities, &mut said, |said, id| {
+            if let Some(says) = rules.says(id) {
+                said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
+            }
+        });
+    }
+    said
 }
 
 /// Has a set of rules evaluated, and tells which of them hold.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use countersign_jwt::KeySet;
+use countersign_resolver::issuer::Via;
 use countersign_resolver::{IssuerResolver, RemoteKeys};
 use countersign_store::engine::BoxFuture;
 use countersign_types::{EmailAddress, EndpointUrl, Issuer};
+use countersign_uma::NamedBy;
 
 /// The issuer that an e-mail address's domain names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct DiscoveredIssuer {
     pub issuer: Issuer,
     /// Where its metadata says its keys are.
     pub jwks_uri: EndpointUrl,
+    /// By what it speaks for the address.
+    pub named_by: NamedBy,
 }
 
 /// Nothing was found. The peer chose the address, so this is the peer's failure: `need_info`.
@@ -89,7 +93,11 @@ impl Discovery for NetworkDiscovery {
         Box::pin(async move {
             let found = self.issuers.resolve(email).await;
             let found = found.map_err(|error| NotDiscovered::because(&error))?;
-            Ok(DiscoveredIssuer { issuer: found.issuer, jwks_uri: found.jwks_uri })
+            let named_by = match found.via {
+                Via::WebFinger => NamedBy::WebFinger,
+                _ => NamedBy::WellKnown,
+            };
+            Ok(DiscoveredIssuer { issuer: found.issuer, jwks_uri: found.jwks_uri, named_by })
         })
     }
 
@@ -100,7 +108,8 @@ impl Discovery for NetworkDiscovery {
         Box::pin(async move {
             let found = self.issuers.keys_of(issuer).await;
             let jwks_uri = found.map_err(|error| NotDiscovered::because(&error))?;
-            Ok(DiscoveredIssuer { issuer: issuer.clone(), jwks_uri })
+            let (issuer, named_by) = (issuer.clone(), NamedBy::Administrator);
+            Ok(DiscoveredIssuer { issuer, jwks_uri, named_by })
         })
     }
 

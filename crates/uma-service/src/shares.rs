@@ -13,14 +13,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_store::{Shares as KeptShares, StoreError};
 use countersign_types::Timestamp;
-use countersign_uma::policy::shares::{
-    Indexed, MAX_ALIKE, ShareId, Terms, What, Who, in_order,
-};
+use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Terms, What, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Person, Policy, Protection};
 
 use crate::app::{Uma, registrant};
+
+/// So many claims the groups of one owner may go by: each is a name that every token for their resources
+/// has to know.
+const MAX_CLAIMS: usize = 64;
 
 /// Why nothing is shared, or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -270,7 +272,11 @@ impl OwnerShares {
             shares.end(protection, now);
             let (what, who) = (share.terms.what(), share.terms.who());
             let alike = shares.alike(protection, what, who);
-            if shares.count(protection) >= self.limit || alike >= MAX_ALIKE {
+            let is_new = |claim: &str| !shares.claims(protection).any(|known| known == claim);
+            let too_many_claims = matches!(who, Who::Group { claim, .. } if is_new(claim))
+                && shares.claims(protection).count() >= MAX_CLAIMS;
+            let is_full = shares.count(protection) >= self.limit;
+            if is_full || alike >= MAX_ALIKE || too_many_claims {
                 return Err(ShareError::Limit);
             }
         }

@@ -52,7 +52,7 @@ use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError, RefusedScope, RefusedTarget, TokenRequest};
 use crate::issuers::Issuers;
 use crate::permission::Registered;
-use crate::person::Person;
+use crate::person::{NamedBy, Person};
 use crate::policy::{RequiredClaim, Revision};
 use crate::process::{Presented, Process, TicketError};
 use crate::protection::{ResourceParameter, ResourceServer};
@@ -246,6 +246,7 @@ pub struct AwaitingKeys<'a> {
     core: Core<'a>,
     claims: CheckedClaims,
     issuer: Issuer,
+    named_by: NamedBy,
 }
 
 /// Everything is known that is going to be.

@@ -28,7 +28,8 @@ pub struct IssuerRule {
     #[serde(default)]
     pub hosted: bool,
     /// The claims that it is heard about, beside issuer, subject, address and presence; all of them if
-    /// there is no such list.
+    /// there is no such list. By another one nobody is let in, and nobody let off: policy that keeps
+    /// somebody out goes by it all the same ([`Person::unheard`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<BTreeSet<String>>,
 }
@@ -113,11 +114,17 @@ impl Issuers {
         host.map(|rule| &rule.issuer)
     }
 
-    /// The person, with none of the claims but those about which their issuer is heard.
+    /// The person, with those of the claims about which their issuer is heard, and the others set aside
+    /// ([`Person::unheard`]).
     #[must_use]
     pub fn heard(&self, mut person: Person) -> Person {
+        // Another rule may have set them aside, or none.
+        person.claims.append(&mut person.unheard);
         if let Some(claims) = self.rule(&person.iss).and_then(|rule| rule.claims.as_ref()) {
-            person.claims.retain(|name, _| claims.contains(name));
+            let (heard, unheard) = std::mem::take(&mut person.claims)
+                .into_iter()
+                .partition(|(n, _)| claims.contains(n));
+            (person.claims, person.unheard) = (heard, unheard);
         }
         person
     }

@@ -101,7 +101,7 @@ pub use check::Check;
 pub use grant::{GrantError, TokenRequest};
 pub use issuers::Issuers;
 pub use notice::Notice;
-pub use person::Person;
+pub use person::{NamedBy, Person};
 pub use policy::Policy;
 pub use process::Process;
 pub use protection::Protection;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use countersign_claims_token::claims::RESERVED;
 use countersign_claims_token::read::VerifiedClaims;
-use countersign_types::{EmailAddress, Issuer};
+use countersign_types::{EmailAddress, Issuer, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,61 @@ pub struct Person {
     pub present: bool,
     /// What else the provider says of them.
     pub claims: Map<String, Value>,
+    /// What it says as well, and is not [heard](crate::issuers::Issuers::heard) about. Policy lets in whom it
+    /// lets in with and without it, and keeps out whom it keeps out with it or without.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub unheard: Map<String, Value>,
+    /// What the owner is shown of how it comes to that. No policy goes by it.
+    #[serde(default, skip_serializing_if = "Vouching::is_unknown")]
+    pub vouching: Vouching,
+}
+
+/// How an identity provider came to vouch for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Vouching {
+    /// By what it speaks for their address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<NamedBy>,
+    /// When its word was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
+    /// When it says that they signed in. [OpenID Core §2]
+    ///
+    /// [OpenID Core §2]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
+    /// By which methods it says that they did. [RFC 8176 §2](https://www.rfc-editor.org/rfc/rfc8176#section-2)
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<String>,
+}
+
+impl Vouching {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What a verified claims token says of the person's signing in.
+    fn from_verified(verified: &VerifiedClaims) -> Self {
+        let claims = verified.claims();
+        let moment = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
+        let methods = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
+        let methods = methods.filter_map(Value::as_str).map(str::to_owned);
+        Self { auth_time: moment, amr: methods.collect(), ..Self::default() }
+    }
+}
+
+/// By what an identity provider speaks for the people of a mail domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NamedBy {
+    /// The domain's WebFinger names it.
+    WebFinger,
+    /// It is the domain itself, which says so in a document at a well-known place.
+    WellKnown,
+    /// The administrator says so, and the domain is not asked.
+    Administrator,
 }
 
 impl Person {
@@ -38,19 +93,26 @@ impl Person {
             email: verified.email().clone(),
             present: verified.is_present(),
             claims: verified.claims().select(about_the_person),
+            unheard: Map::new(),
+            vouching: Vouching::from_verified(verified),
         }
     }
 
-    /// The person, with none of the claims but those that are `wanted`.
+    /// The person as policy looks at them, with none of the claims but those that are `wanted`.
     #[must_use]
     pub fn with_only(&self, wanted: &BTreeSet<String>) -> Self {
-        let claims = self.claims.iter().filter(|(name, _)| wanted.contains(*name));
+        let only = |claims: &Map<String, Value>| {
+            let claims = claims.iter().filter(|(name, _)| wanted.contains(*name));
+            claims.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
         Self {
             iss: self.iss.clone(),
             sub: self.sub.clone(),
             email: self.email.clone(),
             present: self.present,
-            claims: claims.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            claims: only(&self.claims),
+            unheard: only(&self.unheard),
+            vouching: Vouching::default(),
         }
     }
 

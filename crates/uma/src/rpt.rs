@@ -261,6 +261,8 @@ mod tests {
                 email: EmailAddress::parse("alice@a.example").unwrap(),
                 present: true,
                 claims: [("department".to_owned(), json!("research"))].into_iter().collect(),
+                unheard: serde_json::Map::new(),
+                vouching: crate::person::Vouching::default(),
             }),
             known_claims: BTreeSet::from(["department".to_owned()]),
             basis: Basis::of(revision, &permissions, &registered(r#"["get","put"]"#)),

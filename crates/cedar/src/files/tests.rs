@@ -62,6 +62,30 @@ fn a_bad_file_is_refused_at_the_start_by_name() {
     std::fs::remove_dir_all(directory).unwrap();
 }
 
+/// What cannot be used where the rules are is refused at the start and ever after, however valid it is.
+#[test]
+fn a_set_that_is_unfit_is_refused_whenever_it_is_read() {
+    let directory = directory("unfit");
+    let file = directory.join("a.cedar");
+    let fit = |set: &Policies| match set.len() {
+        1 => Ok(()),
+        _ => Err("one rule, and no more".to_owned()),
+    };
+    std::fs::write(&file, format!("{GOOD}\n@id(\"no\") forbid (principal, action, resource);"))
+        .unwrap();
+    let open = || PolicyFiles::<Policies>::open_fit(SCHEMA, [file.clone()], fit);
+    assert!(matches!(open(), Err(PolicyFileError::Unfit(_))));
+    let two = std::fs::read(&file).unwrap();
+    std::fs::write(&file, GOOD).unwrap();
+    let files = open().unwrap();
+    std::fs::write(&file, two).unwrap();
+    let error = files.refresh().unwrap_err();
+    assert!(error.to_string().contains("no more"), "{error}");
+    assert!(permits(&files), "the old set stays");
+    assert!(!files.refresh().unwrap(), "said once");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
 #[test]
 fn a_directory_stands_for_its_files_and_those_to_come() {
     let directory = directory("whole");

@@ -104,8 +104,17 @@ impl<'a> Facts<'a> {
         Self { names, asked, person, people, resources }
     }
 
+    /// What is asked, and what is known for it.
+    pub(super) fn question<'w>(
+        &self,
+        among: impl Iterator<Item = &'w Who>,
+        claims: &BTreeSet<String>,
+    ) -> Result<(Request, Entities), String> {
+        Ok((self.request()?, self.entities(among, claims)?))
+    }
+
     /// What is asked.
-    pub(super) fn request(&self) -> Result<Request, String> {
+    fn request(&self) -> Result<Request, String> {
         let Self { names, asked, .. } = self;
         let [principal, ..] = self.people.clone();
         let [resource, ..] = self.resources.clone();
@@ -124,7 +133,7 @@ impl<'a> Facts<'a> {
 
     /// What is known, as far as it is asked for: that the person is among these, and their claims of
     /// these names. Of what else their provider says nothing is made, however much it is.
-    pub(super) fn entities<'w>(
+    fn entities<'w>(
         &self,
         among: impl Iterator<Item = &'w Who>,
         claims: &BTreeSet<String>,

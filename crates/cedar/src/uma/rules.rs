@@ -7,10 +7,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::{
-    EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
+    Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
 };
-use countersign_types::{EmailAddress, Issuer};
+use countersign_types::{ClientId, EmailAddress, Issuer};
 use countersign_uma::policy::shares::MailDomain;
+use countersign_uma::protection::OwnerId;
+use countersign_uma::resource::ResourceId;
 use serde_json::Value;
 
 use super::says::Says;
@@ -55,7 +57,7 @@ impl Rules {
         self.read(&json)?;
         let about = about(&policy);
         for entity in [&about.0, &about.1].into_iter().flatten() {
-            check_head(entity)?;
+            check_head(entity, policy.effect())?;
         }
         if says != Says::Forbid {
             *self.opened.entry(about.1.clone()).or_default() += 1;
@@ -141,16 +143,27 @@ impl Rules {
 }
 
 /// Refuses what no question is ever about: a rule that forbids would be silent.
-fn check_head(entity: &EntityUid) -> Result<(), String> {
+fn check_head(entity: &EntityUid, effect: Effect) -> Result<(), String> {
     let id: &str = entity.id().as_ref();
     let has_one_spelling = match entity.type_name().to_string().as_str() {
         "Audience" | "Offer" => return Err(format!("{entity} is no head of a rule")),
         "Domain" => MailDomain::parse(id).is_some_and(|domain| domain.as_str() == id),
         "Address" => EmailAddress::parse(id).is_ok_and(|address| address.as_str() == id),
         "Issuer" => Issuer::parse(id).is_ok_and(|issuer| issuer.as_str() == id),
+        "Owner" => OwnerId::parse(id).is_ok(),
+        "ResourceServer" => ClientId::parse(id).is_ok(),
+        "Resource" => ResourceId::parse(id).is_ok(),
         _ => true,
     };
-    if has_one_spelling { Ok(()) } else { Err(format!("{entity} is not in its one spelling")) }
+    if !has_one_spelling {
+        return Err(format!("{entity} is not in its one spelling"));
+    }
+    // Whoever is kept out by an address is so however it is spelled: it is compared in small letters.
+    let is_address = entity.type_name().to_string() == "Address";
+    if is_address && effect == Effect::Forbid && id.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(format!("{entity} forbids in small letters alone"));
+    }
+    Ok(())
 }
 
 fn about(policy: &Policy) -> About {

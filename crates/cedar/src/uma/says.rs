@@ -84,6 +84,24 @@ impl Said {
         }
     }
 
+    /// What cannot be asked.
+    pub(super) fn failed(error: String) -> Self {
+        Self { errors: vec![error], ..Self::default() }
+    }
+
+    /// What is forbidden either way is forbidden.
+    pub(super) fn forbid(&mut self, other: Self) {
+        self.forbids.extend(other.forbids);
+        self.errors.extend(other.errors);
+    }
+
+    /// Only what is permitted both ways is permitted, and what is forbidden either way is forbidden.
+    pub(super) fn narrow(&mut self, other: Self) {
+        self.permits.retain(|id| other.permits.contains(id));
+        self.asks.retain(|id| other.asks.contains(id));
+        self.forbid(other);
+    }
+
     /// Silence is denial; what forbids has the last word, and so has what cannot be evaluated.
     pub(super) fn ruling(mut self) -> (Decision, Vec<Reason>) {
         for names in [&mut self.permits, &mut self.asks, &mut self.forbids, &mut self.errors] {

@@ -54,6 +54,8 @@ fn person(email: &str, claims: Value) -> Person {
         email: EmailAddress::parse(email).unwrap(),
         present: claims.get("absent").is_none(),
         claims: claims.as_object().unwrap().clone(),
+        unheard: serde_json::Map::new(),
+        vouching: countersign_uma::person::Vouching::default(),
     }
 }
 
@@ -273,6 +275,78 @@ fn what_forbids_has_the_last_word() {
     assert_eq!(check(&policy, asked), ("deny", "by \"share s0\"".to_owned()));
 }
 
+/// What an issuer is not heard about lets nobody in, and nobody off: a rule that forbids goes by it, and by
+/// its absence as well.
+#[test]
+fn a_claim_that_is_not_heard_forbids_and_permits_nothing() {
+    let text = r#"@id("all") permit (principal, action, resource) when { !principal.hasTag("guest") };
+                  @id("research") permit (principal, action, resource)
+                  when { principal.hasTag("team") && principal.getTag("team").contains("research") };
+                  @id("interns") forbid (principal, action, resource in Owner::"bob")
+                  when { principal.hasTag("team") && principal.getTag("team").contains("interns") };
+                  @id("cleared alone") forbid (principal, action, resource)
+                  unless { principal.hasTag("cleared") };"#;
+    let policy = policy(text);
+    let guest = json!({"guest": true, "cleared": true});
+    let said = |heard: Value, unheard: Value| {
+        let mut alice = person("alice@a.example", heard);
+        alice.unheard = unheard.as_object().unwrap().clone();
+        check(&policy, Asked::by(&alice))
+    };
+    let with = |claims: &Value, more: Value| {
+        let mut all = claims.clone();
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    for (heard, unheard, decision, why) in [
+        (json!({"cleared": true}), json!({}), "permit", "by \"all\""),
+        (json!({"cleared": true}), json!({"team": "interns"}), "deny", "by \"interns\""),
+        (json!({"cleared": true}), json!({"team": "research"}), "permit", "by \"all\""),
+        (json!({"cleared": true}), json!({"guest": true}), "deny", ""),
+        (with(&guest, json!({"team": "research"})), json!({}), "permit", "by \"research\""),
+        (guest.clone(), json!({"team": "research"}), "deny", ""),
+        (json!({}), json!({"cleared": true}), "deny", "by \"cleared alone\""),
+        (
+            json!({}),
+            json!({"cleared": true, "team": "interns"}),
+            "deny",
+            "by \"cleared alone\", by \"interns\"",
+        ),
+    ] {
+        assert_eq!(
+            said(heard.clone(), unheard.clone()),
+            (decision, why.to_owned()),
+            "{heard} {unheard}"
+        );
+    }
+}
+
+/// An address that is kept out is so by small and by large letters, in the head of a rule and in what it
+/// says; whoever is let in is so by the one that was written.
+#[test]
+fn an_address_that_is_kept_out_has_no_other_spelling() {
+    let policy = policy(
+        r#"@id("eve") forbid (principal in Address::"eve@a.example", action, resource);
+           @id("mal") forbid (principal, action, resource) when { principal.email == "mal@a.example" };
+           @id("al") permit (principal in Address::"al@a.example", action, resource);
+           @id("b") permit (principal in Domain::"b.example", action, resource);
+           @id("a") permit (principal in Domain::"a.example", action, resource)
+           unless { principal in Address::"al@a.example" || principal in Address::"Al@a.example" };"#,
+    );
+    for (email, decision, why) in [
+        ("eve@a.example", "deny", "by \"eve\""),
+        ("Eve@a.example", "deny", "by \"eve\""),
+        ("MAL@a.example", "deny", "by \"mal\""),
+        ("al@a.example", "permit", "by \"al\""),
+        ("Al@a.example", "deny", ""),
+        ("Dave@a.example", "permit", "by \"a\""),
+        ("Eve@b.example", "permit", "by \"b\""),
+    ] {
+        let person = person(email, json!({}));
+        assert_eq!(check(&policy, Asked::by(&person)), (decision, why.to_owned()), "{email}");
+    }
+}
+
 #[test]
 fn rules_speak_of_what_they_are_about() {
     let policy = policy(
@@ -393,6 +467,7 @@ fn a_revision_is_another_as_soon_as_an_answer_may_be() {
 fn rules_that_mean_nothing_are_refused() {
     let all = "(principal, action, resource)";
     let head = |person: &str| format!("@id(\"x\") forbid ({person}, action, resource);");
+    let of = |resource: &str| format!("@id(\"x\") forbid (principal, action, {resource});");
     for (text, why) in [
         (format!("permit {all};"), "@id"),
         (format!("@id(\"share x\") permit {all};"), "no rule's"),
@@ -420,6 +495,13 @@ fn rules_that_mean_nothing_are_refused() {
         (head("principal in Audience::\"x\""), "is no head"),
         (head("principal in Domain::\"A.example\""), "one spelling"),
         (head("principal in Domain::\"localhost\""), "one spelling"),
+        (head("principal == Domain::\"a.example\""), "do not fit"),
+        (head("principal == Address::\"x@a.example\""), "do not fit"),
+        (head("principal in Address::\"X@a.example\""), "small letters"),
+        (of("resource == Owner::\"bob\""), "do not fit"),
+        (of("resource in Owner::\"\""), "one spelling"),
+        (of("resource in ResourceServer::\"\""), "one spelling"),
+        (of("resource == Resource::\"a/b\""), "one spelling"),
         (head("principal in Address::\"x@A.example\""), "one spelling"),
         (head("principal in Issuer::\"http://a.example\""), "one spelling"),
         (
@@ -452,9 +534,8 @@ fn a_question_fits_the_schema() {
     };
     let facts = Facts::new(&policy.names, &asked, &person);
     let claims = ["team", "o", "n", "e", "x"].map(str::to_owned).into();
-    let entities = facts.entities([Who::Anyone].iter(), &claims).unwrap();
+    let (request, entities) = facts.question([Who::Anyone].iter(), &claims).unwrap();
     Entities::from_entities(entities, Some(&schema)).unwrap();
-    let request = facts.request().unwrap();
     Request::new(
         request.principal().unwrap().clone(),
         request.action().unwrap().clone(),

@@ -69,7 +69,7 @@ async fn show(
     let person = case.person();
     let all = shares::of(desk, &place.protection).await?;
     let revocable = match &all {
-        Some(all) => shares::may_be_in(desk, &place.protection, all, &case).await?,
+        Some(all) => shares::may_be_in(all, person),
         None => entries.iter().any(EntryView::is_revocable),
     };
     let is_offered = all.is_some();
@@ -213,7 +213,7 @@ async fn revoke(
     let case = desk.uma.case(protection, person).await?.ok_or(Refusal::NotThere)?;
     // What cannot be refused comes first; what is issued meanwhile by another way ends with the rest.
     let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
-    let kept_out = shares::keep_out(desk, protection, &case, by).await?;
+    let kept_out = shares::keep_out(desk, protection, case.person(), by).await?;
     Ok(kept_out.and_then(|done| {
         let done = (done || revoked.is_some()).then_some(());
         done.ok_or(Notice::NOTHING_LEFT)

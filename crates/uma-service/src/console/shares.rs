@@ -6,7 +6,7 @@ use countersign_types::{EmailAddress, Params, ScopeSet, Timestamp};
 use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who, values};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Case, Person, Protection};
+use countersign_uma::{Person, Protection};
 
 use super::desk::Desk;
 use super::notice::Notice;
@@ -14,7 +14,6 @@ use super::people::Cards;
 use super::places::Place;
 use super::refusal::Refusal;
 use super::shell::ShareView;
-use crate::app::registrant;
 use crate::shares::ShareError;
 
 /// Everything that is shared at a place; `None` where owners share nothing.
@@ -44,7 +43,7 @@ pub(super) fn is_about(share: &Share, person: &Person) -> bool {
         Who::Domain(domain) => domain.as_str() == person.email.domain(),
         Who::Group { claim, value, domain } => {
             domain.as_str() == person.email.domain()
-                && values(person, claim).any(|known| known == value)
+                && values(&person.claims, claim).any(|known| known == value)
         }
         Who::Anyone => true,
     }
@@ -66,7 +65,7 @@ pub(super) async fn views(
             id: id.to_string(),
             who: terms.who().clone(),
             resource,
-            scopes: terms.scopes().to_string(),
+            scopes: (!terms.is_of_every_scope()).then(|| terms.scopes().to_string()),
             effect: terms.effect(),
             issuer: terms.issuer().map(ToString::to_string),
             present: terms.present(),
@@ -161,73 +160,68 @@ fn lets_in(share: &Share, person: &Person) -> bool {
         }
 }
 
-/// Whether a share keeps a person out of all of this, whatever else says that they may, by their address
+/// Whether a share keeps a person out of everything, whatever else says that they may, by their address
 /// and as whom their issuer knows.
-fn keeps_out(share: &Share, person: &Person, scopes: &ScopeSet) -> bool {
+fn keeps_out(share: &Share, person: &Person) -> bool {
     let terms = &share.terms;
-    terms.keeps_out_by_address(&person.email)
+    terms.is_of_every_scope()
+        && terms.keeps_out_by_address(&person.email)
         && terms.knows(person)
         && *terms.what() == What::Everything
         && !terms.present()
         && terms.issuer().is_none()
         && terms.until().is_none()
-        && scopes.is_subset(terms.scopes())
-}
-
-/// Every scope by which a person could reach something at a place.
-async fn all_scopes(
-    desk: &Desk,
-    protection: &Protection,
-    shares: &[Share],
-    case: &Case,
-) -> Result<ScopeSet, StoreError> {
-    let asked = case.entries().iter().map(|entry| entry.scope.as_str());
-    let mut scopes = ScopeSet::from_tokens(asked).unwrap_or_default();
-    for (_, description) in desk.uma.resources.list(&registrant(protection)).await? {
-        scopes = scopes.union(description.resource_scopes());
-    }
-    for share in shares.iter().filter(|share| lets_in(share, case.person())) {
-        scopes = scopes.union(share.terms.scopes());
-    }
-    Ok(scopes)
 }
 
 /// Whether something is left by which a person is let in, or may be.
-pub(super) async fn may_be_in(
-    desk: &Desk,
-    protection: &Protection,
-    shares: &[Share],
-    case: &Case,
-) -> Result<bool, Refusal> {
-    let scopes = all_scopes(desk, protection, shares, case).await?;
-    Ok(!shares.iter().any(|share| keeps_out(share, case.person(), &scopes)))
+pub(super) fn may_be_in(shares: &[Share], person: &Person) -> bool {
+    !shares.iter().any(|share| keeps_out(share, person))
 }
 
-/// Takes back what is shared with a person, and keeps them out from now on: of what is shared with more
-/// people than them, and of what rules permit. Where owners share nothing, nothing is done. Whether there
+/// Keeps a person out from now on, of what is shared with more people than them and of what rules permit
+/// too, and takes back what is shared with them. Where owners share nothing, nothing is done. Whether there
 /// was anything to do.
 pub(super) async fn keep_out(
     desk: &Desk,
     protection: &Protection,
-    case: &Case,
+    person: &Person,
     by: &str,
 ) -> Result<Result<bool, Notice>, Refusal> {
     let Some(shares) = of(desk, protection).await? else { return Ok(Ok(false)) };
-    let (mut done, person) = (false, case.person());
+    // First, so that nothing else lets them in meanwhile.
+    let mut kept_out = if may_be_in(&shares, person) {
+        Some(forbid(desk, protection, person, by).await?)
+    } else {
+        None
+    };
+    let mut done = matches!(kept_out, Some(true));
     for share in shares.iter().filter(|share| lets_in(share, person)) {
         if matches!(share.terms.who(), Who::Person(_)) {
             done |= desk.uma.unshare(protection, &share.id, by).await.map_err(failed)?.is_some();
         }
     }
-    let scopes = all_scopes(desk, protection, &shares, case).await?;
-    if scopes.is_empty() || shares.iter().any(|share| keeps_out(share, person, &scopes)) {
-        return Ok(Ok(done));
+    // What was taken back may have made room for it.
+    if kept_out == Some(false) {
+        kept_out = Some(forbid(desk, protection, person, by).await?);
     }
-    let terms = Terms::keeping_out(person, What::Everything, scopes);
-    let terms = terms.map_err(|_| Refusal::Malformed)?;
+    Ok(match kept_out {
+        Some(false) => Err(Notice::NO_MORE),
+        Some(true) => Ok(true),
+        None => Ok(done),
+    })
+}
+
+/// Forbids a person everything, if there is room for it.
+async fn forbid(
+    desk: &Desk,
+    protection: &Protection,
+    person: &Person,
+    by: &str,
+) -> Result<bool, Refusal> {
+    let terms = Terms::keeping_out(person, What::Everything);
     match desk.uma.share(protection, terms, by).await {
-        Ok(_) => Ok(Ok(true)),
-        Err(ShareError::Limit) => Ok(Err(Notice::NO_MORE)),
+        Ok(_) => Ok(true),
+        Err(ShareError::Limit) => Ok(false),
         Err(error) => Err(failed(error)),
     }
 }

@@ -327,7 +327,8 @@ pub(super) struct ShareView {
     pub(super) who: Who,
     /// The resource; everything there is without.
     pub(super) resource: Option<ResourceName>,
-    pub(super) scopes: String,
+    /// The scopes; every one there is without.
+    pub(super) scopes: Option<String>,
     pub(super) effect: Effect,
     pub(super) issuer: Option<String>,
     pub(super) present: bool,

@@ -114,6 +114,7 @@ countersign_pages::texts! {
     is_asked_about,
     may_not,
     everything_there,
+    whatever_it_is,
     vouched_by,
     present_alone,
     until,

@@ -231,7 +231,7 @@ async fn verified<'a>(
         Ok(discovered) => discovered,
         Err(error) => return Err(awaiting.not_discovered(error.to_string())),
     };
-    let awaiting = awaiting.discovered(&discovered.issuer)?;
+    let awaiting = awaiting.discovered(&discovered.issuer, discovered.named_by)?;
     let keys = match discovery.keys(&discovered, awaiting.key_id()).await {
         Ok(keys) => keys,
         Err(error) => return Err(awaiting.no_keys(error.to_string())),

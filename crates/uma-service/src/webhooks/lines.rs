@@ -144,6 +144,8 @@ mod tests {
             email: EmailAddress::parse("alice@alice.example").unwrap(),
             present: true,
             claims: serde_json::Map::new(),
+            unheard: serde_json::Map::new(),
+            vouching: countersign_uma::person::Vouching::default(),
         };
         let protection = Protection::new(owner(name), ClientId::parse("rs").unwrap());
         (protection, PersonId::of(&person))

@@ -184,8 +184,8 @@ async fn taking_everything_back_ends_what_is_shared_too() {
     let about_alice: Vec<_> = all.iter().filter(is_about).collect();
     let [out] = &*about_alice else { panic!("{all:?}") };
     assert_eq!(
-        (out.terms.effect(), out.terms.what(), out.terms.scopes().to_string()),
-        (Effect::Forbid, &What::Everything, "get put".into())
+        (out.terms.effect(), out.terms.what(), out.terms.is_of_every_scope()),
+        (Effect::Forbid, &What::Everything, true)
     );
     assert_eq!(all.len(), 4, "Carol's, the domain's and the group's are there still");
     // She is out, and he can let her in again.

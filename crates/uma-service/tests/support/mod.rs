@@ -23,6 +23,7 @@ use countersign_types::secret::{ClientSecret, TicketHandle};
 use countersign_types::{
     ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
 };
+use countersign_uma::NamedBy;
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling, Shares};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
@@ -86,6 +87,7 @@ impl Discovery for Known {
             DiscoveredIssuer {
                 issuer: Issuer::parse(&issuer).unwrap(),
                 jwks_uri: EndpointUrl::parse(&format!("{issuer}/jwks")).unwrap(),
+                named_by: NamedBy::WebFinger,
             }
         });
         Box::pin(async { found.ok_or_else(|| NotDiscovered("no issuer".to_owned())) })
@@ -96,8 +98,8 @@ impl Discovery for Known {
         issuer: &'a Issuer,
     ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
         let jwks_uri = EndpointUrl::parse(&format!("{issuer}/jwks")).unwrap();
-        let issuer = issuer.clone();
-        Box::pin(async { Ok(DiscoveredIssuer { issuer, jwks_uri }) })
+        let (issuer, named_by) = (issuer.clone(), NamedBy::Administrator);
+        Box::pin(async move { Ok(DiscoveredIssuer { issuer, jwks_uri, named_by }) })
     }
 
     fn keys<'a>(

@@ -10,7 +10,7 @@ use super::{AwaitingIssuer, AwaitingKeys, AwaitingPolicy, Core, Ended, refused};
 use crate::case::PersonId;
 use crate::check::{Step, token_failed, token_passed};
 use crate::grant::{Denial, GrantError, RefusedTarget};
-use crate::person::Person;
+use crate::person::{NamedBy, Person};
 
 impl<'a> Core<'a> {
     /// The checks of the claims token that need no key.
@@ -82,12 +82,16 @@ impl<'a> AwaitingIssuer<'a> {
     }
 
     /// The e-mail address's domain names `issuer`, as the service found out, or it is its
-    /// [host](Self::host).
+    /// [host](Self::host). The owner is shown by what.
     ///
     /// # Errors
     /// The end of the assessment: the claims token is from another issuer. `required_claims` names
     /// the right one.
-    pub fn discovered(mut self, issuer: &Issuer) -> Result<AwaitingKeys<'a>, Box<Ended>> {
+    pub fn discovered(
+        mut self,
+        issuer: &Issuer,
+        named_by: NamedBy,
+    ) -> Result<AwaitingKeys<'a>, Box<Ended>> {
         let domain = self.claims.email().domain();
         self.core.checks.push(Step::Discovery.passed([domain, ": ", issuer.as_str()].concat()));
         if self.claims.issuer() != issuer {
@@ -97,7 +101,8 @@ impl<'a> AwaitingIssuer<'a> {
             return Err(self.core.need_claims(reason, Some(issuer.clone())));
         }
         self.core.checks.push(token_passed(TokenStep::DiscoveredIssuer));
-        Ok(AwaitingKeys { core: self.core, claims: self.claims, issuer: issuer.clone() })
+        let Self { core, claims } = self;
+        Ok(AwaitingKeys { core, claims, issuer: issuer.clone(), named_by })
     }
 
     /// No issuer was found. The address was the peer's to choose, so this is the peer's failure and
@@ -122,7 +127,7 @@ impl<'a> AwaitingKeys<'a> {
     /// The end of the assessment: the signature is not by any of the keys, or the claims are of
     /// another person than those that the process holds.
     pub fn verify(self, keys: &KeySet) -> Result<AwaitingPolicy<'a>, Box<Ended>> {
-        let Self { mut core, claims, issuer } = self;
+        let Self { mut core, claims, issuer, named_by } = self;
         core.checks.push(Step::Keys.passed(""));
         let verified = match claims.verify(keys, &issuer) {
             Ok(verified) => verified,
@@ -144,7 +149,9 @@ impl<'a> AwaitingKeys<'a> {
                 core.audience = named.clone();
             }
         }
-        let person = core.facts.settings.issuers.heard(Person::from_verified(&verified));
+        let mut person = core.facts.settings.issuers.heard(Person::from_verified(&verified));
+        person.vouching.named_by = Some(named_by);
+        person.vouching.verified = Some(core.facts.now);
         let kept = core.process.kept().is_none_or(|kept| kept.person.is_same(&person));
         let waiting = core.process.waiting().is_none_or(|w| w.person == PersonId::of(&person));
         if !(kept && waiting) {

@@ -18,6 +18,8 @@ fn alice(claims: &Value) -> Person {
         email: EmailAddress::parse("alice@a.example").unwrap(),
         present: true,
         claims: claims.as_object().unwrap().clone(),
+        unheard: serde_json::Map::new(),
+        vouching: crate::person::Vouching::default(),
     }
 }
 

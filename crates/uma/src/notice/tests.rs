@@ -27,6 +27,8 @@ fn alice() -> Person {
         email: EmailAddress::parse("alice@alice.example").unwrap(),
         present: true,
         claims: serde_json::Map::new(),
+        unheard: serde_json::Map::new(),
+        vouching: crate::person::Vouching::default(),
     }
 }
 

@@ -273,6 +273,8 @@ mod tests {
             email: EmailAddress::parse(email).unwrap(),
             present: claims.get("absent").is_none(),
             claims: claims.as_object().unwrap().clone(),
+            unheard: serde_json::Map::new(),
+            vouching: crate::person::Vouching::default(),
         }
     }
 

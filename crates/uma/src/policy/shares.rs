@@ -17,6 +17,7 @@ use countersign_types::email::canonical_domain;
 use countersign_types::random::{self, Random};
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 pub use self::index::{Indexed, MAX_ALIKE, Shares, in_order};
 use crate::person::Person;
@@ -219,14 +220,14 @@ impl Terms {
         Ok(Self { what, scopes, who, effect, accounts, issuer, present: false, until })
     }
 
-    /// Keeps this person out: who has their address, and whom their issuer knows as the same, whatever
-    /// address it says they have.
-    ///
-    /// # Errors
-    /// [`TermsError::Scopes`].
-    pub fn keeping_out(person: &Person, what: What, scopes: ScopeSet) -> Result<Self, TermsError> {
-        let terms = Self::new(what, scopes, Who::Person(person.email.clone()), Effect::Forbid)?;
-        Ok(terms.with_account(person))
+    /// Keeps this person out, whatever they would do: who has their address, and whom their issuer knows as
+    /// the same, whatever address it says they have. It is of every scope, of those to come as well.
+    #[must_use]
+    pub fn keeping_out(person: &Person, what: What) -> Self {
+        let (who, effect) = (Who::Person(person.email.clone()), Effect::Forbid);
+        let (scopes, accounts, issuer, until) = (ScopeSet::default(), Vec::new(), None, None);
+        let terms = Self { what, scopes, who, effect, accounts, issuer, present: false, until };
+        terms.with_account(person)
     }
 
     /// The same terms where they [keep out by address](Self::keeps_out_by_address) who turned out to be
@@ -266,10 +267,23 @@ impl Terms {
         &self.what
     }
 
-    /// The scopes; never empty.
+    /// The scopes. There are none where it is of [every scope](Self::is_of_every_scope).
     #[must_use]
     pub const fn scopes(&self) -> &ScopeSet {
         &self.scopes
+    }
+
+    /// Whether it is of every scope that there is or will be, as what [keeps out](Self::keeping_out) is.
+    #[must_use]
+    pub fn is_of_every_scope(&self) -> bool {
+        // INVARIANT: nothing else has no scope.
+        self.scopes.is_empty() && self.effect == Effect::Forbid
+    }
+
+    /// Whether it says anything of this scope.
+    #[must_use]
+    pub fn covers(&self, scope: &str) -> bool {
+        self.is_of_every_scope() || self.scopes.contains(scope)
     }
 
     /// Whom it keeps out by issuer and subject, whatever their address.
@@ -340,9 +354,9 @@ impl Terms {
 }
 
 /// Those values of a claim that a group can be: the text itself, or the texts of a list.
-pub fn values<'a>(person: &'a Person, claim: &str) -> impl Iterator<Item = &'a str> {
-    let value = person.claims.get(claim);
-    let one = value.and_then(serde_json::Value::as_str);
-    let many = value.and_then(serde_json::Value::as_array).into_iter().flatten();
-    one.into_iter().chain(many.filter_map(serde_json::Value::as_str))
+pub fn values<'a>(claims: &'a Map<String, Value>, claim: &str) -> impl Iterator<Item = &'a str> {
+    let value = claims.get(claim);
+    let one = value.and_then(Value::as_str);
+    let many = value.and_then(Value::as_array).into_iter().flatten();
+    one.into_iter().chain(many.filter_map(Value::as_str))
 }

@@ -2,6 +2,7 @@
 
 use countersign_jwt::{Algorithm, SigningKey, jws};
 use countersign_types::{Issuer, Params, Timestamp};
+use countersign_uma::NamedBy;
 use countersign_uma::assessment::{Assessment, Facts};
 use countersign_uma::grant;
 use countersign_uma::grant::REPEATABLE;
@@ -156,7 +157,7 @@ fn keys_that_cannot_be_had_give_need_info() {
         panic!("a token is pushed");
     };
     assert_eq!(awaiting.email().as_str(), "alice@alice.example");
-    let awaiting = awaiting.discovered(&Issuer::parse(STS).unwrap()).unwrap();
+    let awaiting = awaiting.discovered(&Issuer::parse(STS).unwrap(), NamedBy::WebFinger).unwrap();
     assert_eq!(awaiting.key_id(), Some("k1"));
     need_info(awaiting.no_keys("timeout"));
 }

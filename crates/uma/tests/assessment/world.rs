@@ -20,7 +20,7 @@ use countersign_uma::permission::Registered;
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma::resource::{ResourceDescription, ResourceId};
-use countersign_uma::{Process, Rpt, grant, permission};
+use countersign_uma::{NamedBy, Process, Rpt, grant, permission};
 use serde_json::{Value, json};
 
 pub(crate) const NOW: i64 = 1_700_000_000;
@@ -163,7 +163,10 @@ impl World {
             return awaiting.not_discovered("no such domain");
         };
         let keys = KeySet::from_keys(vec![self.key.public().clone()]).unwrap();
-        match awaiting.discovered(issuer).and_then(|awaiting| awaiting.verify(&keys)) {
+        match awaiting
+            .discovered(issuer, NamedBy::WebFinger)
+            .and_then(|awaiting| awaiting.verify(&keys))
+        {
             Ok(awaiting) => self.decide(awaiting),
             Err(ended) => ended,
         }

@@ -16,9 +16,9 @@ use countersign_types::{
     ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, RedirectUri, ResourceIdentifier,
     ScopeSet, UrlPattern,
 };
-use countersign_uma::Protection;
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
+use countersign_uma::{NamedBy, Protection};
 use countersign_uma_service as uma;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
 use serde_json::{Map, json};
@@ -162,6 +162,7 @@ pub(crate) fn uma(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> R
     let issuer = DiscoveredIssuer {
         issuer: Issuer::parse(STS).unwrap(),
         jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
+        named_by: NamedBy::WebFinger,
     };
     let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
     let seams = uma::Seams {

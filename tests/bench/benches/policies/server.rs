@@ -20,12 +20,12 @@ use countersign_types::secret::{ClientSecret, TicketHandle};
 use countersign_types::{
     ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp,
 };
-use countersign_uma::Protection;
 use countersign_uma::policy::Share;
 use countersign_uma::policy::rules::Rules;
 use countersign_uma::policy::shares::{Effect, ShareId, Terms, What, Who};
 use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
 use countersign_uma::resource::{ResourceDescription, ResourceId};
+use countersign_uma::{NamedBy, Protection};
 use countersign_uma_service as uma;
 use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
 use http::Request;
@@ -307,6 +307,7 @@ fn router(
     let issuer = DiscoveredIssuer {
         issuer: Issuer::parse(STS).unwrap(),
         jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
+        named_by: NamedBy::WebFinger,
     };
     let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
     let seams = uma::Seams {

@@ -285,6 +285,8 @@ impl World {
             email: EmailAddress::parse(names::ALICE).unwrap(),
             present: true,
             claims: serde_json::Map::new(),
+            unheard: serde_json::Map::new(),
+            vouching: countersign_uma::person::Vouching::default(),
         };
         let permission = Permission {
             resource_id: ResourceId::parse("r").unwrap(),

@@ -92,7 +92,7 @@ fn any_terms() -> impl Strategy<Value = Terms> {
 /// All that an owner can call this person, by whatever group of this claim.
 fn audiences(person: &Person, claim: &str) -> Vec<Who> {
     let domain = MailDomain::parse(person.email.domain()).unwrap();
-    let groups = values(person, claim).map(|value| Who::Group {
+    let groups = values(&person.claims, claim).map(|value| Who::Group {
         claim: claim.to_owned(),
         value: value.to_owned(),
         domain: domain.clone(),
@@ -111,8 +111,7 @@ fn say_of_all(policy: &CedarUma, asked: &PolicyRequest<'_>, person: &Person) -> 
     let known = policy.shares.read().unwrap();
     let facts = Facts::new(&policy.names, asked, person);
     let (among, claims) = (audiences(person, "team"), BTreeSet::from(["team".to_owned()]));
-    let (request, entities) =
-        (facts.request().unwrap(), facts.entities(among.iter(), &claims).unwrap());
+    let (request, entities) = facts.question(among.iter(), &claims).unwrap();
     let mut said = Said::default();
     let mut each = |set: &PolicySet, links: bool| {
         // One by one, so that what forbids hides nothing.
@@ -136,7 +135,7 @@ fn say_of_all(policy: &CedarUma, asked: &PolicyRequest<'_>, person: &Person) -> 
     for owner in [bob(), protection("carol", "rs")] {
         for scope in ["get", "put"] {
             let live = known.list(&owner, asked.now).into_iter();
-            let of_scope = live.filter(|share| share.terms.scopes().contains(scope)).map(Arc::new);
+            let of_scope = live.filter(|share| share.terms.covers(scope)).map(Arc::new);
             let links =
                 policy.templates.link(&policy.names, &owner, &of_scope.collect::<Vec<_>>(), scope);
             each(&links.unwrap(), true);

@@ -97,6 +97,7 @@ pub(super) const TEXTS: Texts = Texts {
     is_asked_about: Text("Sie werden zuerst gefragt"),
     may_not: Text("darf nicht"),
     everything_there: Text("alles bei diesem Server"),
+    whatever_it_is: Text("überhaupt tun:"),
     vouched_by: Text("wenn {issuer} bürgt"),
     present_alone: Text("nur selbst"),
     until: Text("bis {moment}"),

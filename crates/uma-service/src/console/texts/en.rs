@@ -93,6 +93,7 @@ pub(super) const TEXTS: Texts = Texts {
     is_asked_about: Text("you are asked first"),
     may_not: Text("may not"),
     everything_there: Text("everything at this server"),
+    whatever_it_is: Text("do anything:"),
     vouched_by: Text("if {issuer} vouches for them"),
     present_alone: Text("only in person"),
     until: Text("until {moment}"),

@@ -28,6 +28,8 @@ fn person(address: &str) -> Person {
         email: email(address),
         present: true,
         claims: serde_json::Map::new(),
+        unheard: serde_json::Map::new(),
+        vouching: countersign_uma::person::Vouching::default(),
     }
 }
 

@@ -169,15 +169,21 @@ impl ByWho {
     /// Those that may describe this person.
     fn of<'a>(&'a self, person: &'a Person) -> impl Iterator<Item = &'a Arc<Share>> {
         let domain = person.email.domain();
-        let groups = self.groups.get(domain).into_iter().flatten().flat_map(|(claim, by_value)| {
-            values(person, claim).filter_map(|value| by_value.get(value)).flatten()
+        let of_domain = || self.groups.get(domain).into_iter().flatten();
+        let groups = of_domain().flat_map(|(claim, by_value)| {
+            values(&person.claims, claim).filter_map(|value| by_value.get(value)).flatten()
         });
+        // What the issuer is not heard about lets nobody in, and keeps out all the same.
+        let unheard = of_domain().flat_map(|(claim, by_value)| {
+            values(&person.unheard, claim).filter_map(|value| by_value.get(value)).flatten()
+        });
+        let unheard = unheard.filter(|share| share.terms.effect() == Effect::Forbid);
         let people = self.people.get(&person.email).into_iter().flatten();
         let domains = self.domains.get(domain).into_iter().flatten();
         let forbidden = self.forbidden.get(&person.email.as_str().to_ascii_lowercase());
         let account = self.accounts.get(&person.iss).and_then(|of| of.get(&person.sub));
         let kept_out = forbidden.into_iter().chain(account).flatten();
-        people.chain(domains).chain(groups).chain(&self.anyone).chain(kept_out)
+        people.chain(domains).chain(groups).chain(unheard).chain(&self.anyone).chain(kept_out)
     }
 }
 
@@ -361,8 +367,7 @@ impl Shares {
     ) -> Vec<Arc<Share>> {
         let Some(owned) = self.0.get(protection) else { return Vec::new() };
         let about = owned.of_resource(resource).flat_map(|by_who| by_who.of(person));
-        let counts =
-            |share: &&Arc<Share>| share.terms.scopes().contains(scope) && share.terms.is_live(now);
+        let counts = |share: &&Arc<Share>| share.terms.covers(scope) && share.terms.is_live(now);
         // A claim may have the same value twice, and who is kept out is found by more than one way.
         let mut found = HashSet::new();
         about.filter(counts).filter(|share| found.insert(&share.id)).cloned().collect()

@@ -29,6 +29,8 @@ fn person(email: &str, claims: serde_json::Value) -> Person {
         email: EmailAddress::parse(email).unwrap(),
         present: true,
         claims: claims.as_object().unwrap().clone(),
+        unheard: serde_json::Map::new(),
+        vouching: crate::person::Vouching::default(),
     }
 }
 
@@ -114,8 +116,7 @@ fn a_question_finds_what_speaks_of_it_and_nothing_else() {
 #[test]
 fn who_is_kept_out_comes_back_by_no_other_address() {
     let alice = person("alice@a.example", json!({}));
-    let scopes = || ScopeSet::parse("get").unwrap();
-    let out = Terms::keeping_out(&alice, What::Everything, scopes()).unwrap();
+    let out = Terms::keeping_out(&alice, What::Everything);
     let eve = Who::Person(EmailAddress::parse("Eve@a.example").unwrap());
     let mut shares = of([
         share("out", out),
@@ -134,6 +135,7 @@ fn who_is_kept_out_comes_back_by_no_other_address() {
     ] {
         assert_eq!(check(&shares, "r1", "get", &with(email, sub), 0), found, "{email} {sub}");
     }
+    assert_eq!(check(&shares, "r1", "a scope to come", &alice, 0), "out");
     let elsewhere =
         Person { iss: Issuer::parse("https://b.example").unwrap(), ..with("x@b.example", "1") };
     assert_eq!(check(&shares, "r1", "get", &elsewhere, 0), "");
@@ -184,6 +186,21 @@ fn who_is_kept_out_by_an_address_is_recognised() {
         assert_eq!(unfit.clone().with_account(&came), unfit);
     }
     assert_eq!(forbid().with_account(&with("al@a.example", "7")), forbid());
+}
+
+/// A claim that the issuer is not heard about lets nobody in, and keeps out all the same.
+#[test]
+fn a_claim_that_is_not_heard_still_forbids() {
+    let team = || group("team", "x", "a.example");
+    let shares = of([
+        share("in", terms(What::Everything, "get", team(), Effect::Permit)),
+        share("ask", terms(What::Everything, "get", team(), Effect::Ask)),
+        share("out", terms(What::Everything, "get", team(), Effect::Forbid)),
+    ]);
+    let mut alice = person("alice@a.example", json!({"team": ["y", "x"]}));
+    assert_eq!(check(&shares, "r1", "get", &alice, 0), "ask in out");
+    std::mem::swap(&mut alice.claims, &mut alice.unheard);
+    assert_eq!(check(&shares, "r1", "get", &alice, 0), "out");
 }
 
 #[test]
@@ -258,12 +275,12 @@ fn any_terms() -> impl Strategy<Value = Terms> {
 fn speaks(terms: &Terms, resource: &str, scope: &str, person: &Person) -> bool {
     let of = |domain: &MailDomain| domain.as_str() == person.email.domain();
     let what = *terms.what() == What::Everything || *terms.what() == What::Resource(id(resource));
-    what && terms.scopes().contains(scope)
+    what && terms.covers(scope)
         && match terms.who() {
             Who::Person(email) => *email == person.email,
             Who::Domain(domain) => of(domain),
             Who::Group { claim, value, domain } => {
-                of(domain) && values(person, claim).any(|is| is == value)
+                of(domain) && values(&person.claims, claim).any(|is| is == value)
             }
             Who::Anyone => true,
         }
