@@ -146,7 +146,7 @@ def on_a_desk(page, alice, password):
     shown = eventually(lambda: (text := page.text("main")) and "waits for you" in text and text)
     check("her page says who vouches for her, how that was found, and that she was there herself",
           shown and all(words in shown for words in
-                        ("https://sts.alice.example vouches", "asking alice.example", "In person", "RS API")), shown)
+                        ("https://sts.alice.example vouches", "alice.example, the domain of the address, names this provider", "In person", "RS API")), shown)
     page.picture("console-person.png", whole=True)
     person = page.url()
     page.click("#approve-1")

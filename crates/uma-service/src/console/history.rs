@@ -114,9 +114,13 @@ pub(super) fn claims(claims: &Map<String, Value>) -> Vec<(String, String)> {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let short = |text: String| match text.char_indices().nth(MAX_VALUE) {
+    claims.iter().map(|(name, value)| (name.clone(), short(text(value)))).collect()
+}
+
+/// A text of somebody else's, cut where it is too long.
+pub(super) fn short(text: String) -> String {
+    match text.char_indices().nth(MAX_VALUE) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,
-    };
-    claims.iter().map(|(name, value)| (name.clone(), short(text(value)))).collect()
+    }
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use countersign_pages::in_a_language;
+use countersign_uma::NamedBy;
 use countersign_uma::policy::shares::{Effect, Who};
 
 use super::texts::{Say, Text, Texts};
@@ -167,6 +168,13 @@ pub(super) struct PersonPage {
     pub(super) email: String,
     pub(super) domain: String,
     pub(super) issuer: String,
+    /// By what the issuer speaks for the domain, as far as that is known.
+    pub(super) named_by: Option<NamedBy>,
+    /// When its word was verified.
+    pub(super) verified: Option<String>,
+    /// When the person signed in, and how, as it says.
+    pub(super) signed_in: Option<String>,
+    pub(super) methods: String,
     pub(super) subject: String,
     pub(super) owner: String,
     pub(super) server: String,
@@ -182,6 +190,15 @@ pub(super) struct PersonPage {
 }
 
 impl PersonPage {
+    fn named_by(&self, t: &Texts) -> Option<Text> {
+        Some(match self.named_by? {
+            NamedBy::WebFinger => t.named_by_domain,
+            NamedBy::WellKnown => t.named_by_itself,
+            NamedBy::Administrator => t.named_by_administrator,
+            _ => return None,
+        })
+    }
+
     fn notice(&self, t: &Texts) -> Option<Text> {
         self.notice.map(|say| say(t))
     }

@@ -51,7 +51,12 @@ countersign_pages::texts! {
     owner_at,
     // A person.
     vouched_for,
-    found_by,
+    named_by_domain,
+    named_by_itself,
+    named_by_administrator,
+    verified_at,
+    signed_in_at,
+    signed_in_by,
     subject_there,
     said_of_them,
     said_nothing,

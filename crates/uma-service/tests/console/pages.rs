@@ -94,7 +94,8 @@ async fn the_page_of_a_person_says_who_vouches_for_them_and_whether_they_were_th
     let page = bob.get(&person).await.text;
     for said in [
         "<code>https://sts.alice.example</code> vouches for this address.",
-        "found by asking <code>alice.example</code>",
+        "<code>alice.example</code>, the domain of the address, names this provider (WebFinger).",
+        "Its word was verified at ",
         "this person is <code>a1</code>",
         "An agent, through <code>app</code>",
         "The person was not there",

@@ -28,9 +28,16 @@ pub(super) const TEXTS: Texts = Texts {
     owner_at: Text("{owner} bei {server}"),
     // A person.
     vouched_for: Text("{issuer} bürgt für diese Adresse."),
-    found_by: Text(
-        "Dieser Anbieter wurde durch eine Frage an {domain} gefunden, die Domain der Adresse.",
+    named_by_domain: Text("{domain}, die Domain der Adresse, nennt diesen Anbieter (WebFinger)."),
+    named_by_itself: Text(
+        "Dieser Anbieter ist {domain} selbst, durch ein Dokument, das dort steht.",
     ),
+    named_by_administrator: Text(
+        "Die Verwaltung dieses Servers sagt, dass dieser Anbieter für {domain} spricht; die Domain wurde nicht gefragt.",
+    ),
+    verified_at: Text("Sein Wort wurde am {moment} geprüft."),
+    signed_in_at: Text("Er sagt, dass die Person sich am {moment} angemeldet hat."),
+    signed_in_by: Text("Auf diese Weise: {methods}"),
     subject_there: Text("Dort heißt diese Person {subject}."),
     said_of_them: Text("Was der Anbieter über sie sagt"),
     said_nothing: Text("Mehr sagt der Anbieter über sie nicht."),

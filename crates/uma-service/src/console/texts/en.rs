@@ -26,7 +26,16 @@ pub(super) const TEXTS: Texts = Texts {
     owner_at: Text("{owner} at {server}"),
     // A person.
     vouched_for: Text("{issuer} vouches for this address."),
-    found_by: Text("This provider was found by asking {domain}, the domain of the address."),
+    named_by_domain: Text("{domain}, the domain of the address, names this provider (WebFinger)."),
+    named_by_itself: Text(
+        "This provider is {domain} itself, by a document that it publishes there.",
+    ),
+    named_by_administrator: Text(
+        "The administrator of this server says that this provider speaks for {domain}; the domain was not asked.",
+    ),
+    verified_at: Text("Its word was verified at {moment}."),
+    signed_in_at: Text("It says that the person signed in at {moment}."),
+    signed_in_by: Text("By: {methods}"),
     subject_there: Text("There, this person is {subject}."),
     said_of_them: Text("What the provider says of them"),
     said_nothing: Text("The provider says nothing more of them."),
