@@ -150,7 +150,8 @@ impl From<ClientError> for Failure {
     }
 }
 
-fn client_code(error: &ClientError) -> Code {
+/// The exit code of a request that did not get in.
+pub(crate) fn client_code(error: &ClientError) -> Code {
     match error {
         ClientError::Request(_) => Code::Usage,
         ClientError::SubjectToken(_) | ClientError::Sign(_) => Code::Configuration,

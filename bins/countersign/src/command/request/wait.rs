@@ -9,6 +9,7 @@ use countersign_client::{ClientError, Pending, Subject, SubjectToken};
 use countersign_fetch::request::BoxFuture;
 use countersign_types::{Clock, Issuer};
 
+use crate::failure::{Code, client_code};
 use crate::output::{Output, Progress};
 use crate::session::Sessions;
 
@@ -16,7 +17,8 @@ use crate::session::Sessions;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Goes on with a request for as long as its answer is that the owner is asked, and no longer than
-/// `patience`. `resume` asks how it stands, `sleep` waits.
+/// `patience`. `resume` asks how it stands, `sleep` waits. What the owner was asked stands at the server,
+/// so that a server that is away for a while, as in a restart, is asked again.
 pub(super) async fn until_answered<R>(
     first: Result<R, ClientError>,
     patience: Duration,
@@ -26,27 +28,38 @@ pub(super) async fn until_answered<R>(
 ) -> Result<R, ClientError> {
     let (mut answer, mut waited) = (first, Duration::ZERO);
     let mut progress = Progress::new(out);
+    let mut before = None;
     loop {
-        let pending = match answer {
-            Err(ClientError::Submitted(pending)) => pending,
-            answered => return answered,
+        let (pending, is_away) = match (&answer, before.take()) {
+            (Err(ClientError::Submitted(pending)), _) => (Pending::clone(pending), false),
+            (Err(error), Some(pending)) if can_be_asked_again(error) => (pending, true),
+            _ => return answer,
         };
         let named = pending.interval.map(|seconds| Duration::from_secs(seconds.into()));
         // Whoever names no time, or none at all, is asked every few seconds all the same.
         let interval = named.filter(|interval| !interval.is_zero()).unwrap_or(INTERVAL);
         if waited.saturating_add(interval) > patience {
-            return Err(ClientError::Submitted(pending));
+            return answer;
         }
         progress.say(&format!(
-            "{} asks the owner of {}: waiting for {} s so far (Ctrl-C ends the waiting alone)",
+            "{} {} the owner of {}: waiting for {} s so far (Ctrl-C ends the waiting alone)",
             pending.as_uri,
+            if is_away { "cannot be asked just now about" } else { "asks" },
             pending.resource,
             waited.as_secs(),
         ));
         sleep(interval).await;
         waited = waited.saturating_add(interval);
-        answer = resume(*pending).await;
+        answer = resume(pending.clone()).await;
+        before = Some(pending);
     }
+}
+
+/// Whether an attempt ended at a server that gave no answer, before the resource server had the request with
+/// a token. A request whose own answer was lost is not sent again: it may have left its message.
+fn can_be_asked_again(error: &ClientError) -> bool {
+    let is_of_the_request = matches!(error, ClientError::Fetch { .. });
+    !is_of_the_request && client_code(error) == Code::Unavailable
 }
 
 /// The session as it is in its file: one that ends while a request waits is another one after
@@ -71,7 +84,10 @@ impl SubjectToken for SavedSession {
 #[cfg(test)]
 mod tests {
     use countersign_client::Person;
+    use countersign_client::token_endpoint::TokenError;
+    use countersign_fetch::FetchError;
     use countersign_types::{ClientId, ResourceIdentifier, Timestamp};
+    use http::StatusCode;
 
     use super::*;
     use crate::private_file::PrivateFolder;
@@ -122,6 +138,45 @@ mod tests {
         let (answer, waited) = check(&[Some(5)], 0).await;
         assert!(matches!(answer, Err(ClientError::Submitted(_))), "{answer:?}");
         assert!(waited.is_empty(), "not at all");
+    }
+
+    /// Answers with these, one after the other, and gives how it ended and how many were left.
+    async fn go_on(
+        answers: Vec<Result<&'static str, ClientError>>,
+        patience: u64,
+    ) -> (Result<&'static str, ClientError>, usize) {
+        let mut answers = answers.into_iter();
+        let answer = until_answered(
+            answers.next().unwrap(),
+            Duration::from_secs(patience),
+            Output::new(true, false),
+            async |_| answers.next().unwrap(),
+            async |_| (),
+        )
+        .await;
+        (answer, answers.len())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_for_a_while_ends_no_waiting() {
+        let nobody = || FetchError::Status(StatusCode::SERVICE_UNAVAILABLE);
+        let away = || {
+            let issuer = Issuer::parse("https://uma.example").unwrap();
+            Err(ClientError::Grant { issuer, source: Box::new(TokenError::Request(nobody())) })
+        };
+        let (answer, _) = go_on(vec![submitted(Some(5)), away(), away(), Ok("data")], 60).await;
+        assert_eq!(answer.unwrap(), "data");
+        let (answer, _) = go_on(vec![submitted(Some(5)), away(), away(), Ok("data")], 9).await;
+        assert!(matches!(answer, Err(ClientError::Grant { .. })), "{answer:?}");
+        // Nothing waits yet.
+        let (answer, left) = go_on(vec![away(), Ok("data")], 60).await;
+        assert!(matches!(answer, Err(ClientError::Grant { .. })), "{answer:?}");
+        assert_eq!(left, 1);
+        // The request itself may have arrived.
+        let lost = Err(ClientError::Fetch { party: "rs".to_owned(), source: nobody() });
+        let (answer, left) = go_on(vec![submitted(Some(5)), lost, Ok("data")], 60).await;
+        assert!(matches!(answer, Err(ClientError::Fetch { .. })), "{answer:?}");
+        assert_eq!(left, 1);
     }
 
     #[tokio::test]
