@@ -65,6 +65,41 @@
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
+//! # When the owner is asked first
+//!
+//! [`ClientError::Submitted`] is no end: its [`Pending`] goes back to [`Client::resume`] after the seconds
+//! it names, with the same request, until the owner has decided. It is kept in memory alone. A program
+//! that was restarted asks anew, and the owner is not asked about the same person twice.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use countersign_client::{Client, ClientError};
+//!
+//! async fn leave(
+//!     client: &Client,
+//!     letter: http::Request<Bytes>,
+//! ) -> Result<http::Response<Bytes>, ClientError> {
+//!     let mut answer = client.request(letter.clone()).await;
+//!     // No longer than this program has patience for.
+//!     for _ in 0..720 {
+//!         let Err(ClientError::Submitted(pending)) = answer else { break };
+//!         let seconds = pending.interval.unwrap_or(5).max(1);
+//!         tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+//!         answer = client.resume(*pending, letter.clone()).await;
+//!     }
+//!     answer
+//! }
+//! ```
+//!
+//! # A claims provider, and a client that acts alone
+//!
+//! Where the person's provider exchanges no tokens, [`ClientBuilder::with_claims_provider`] has the claims
+//! token come from the provider of the person's domain, for the same access token. A client that acts while
+//! nobody is there names the person ([`ClientBuilder::naming`]) with an access token of its own
+//! ([`OwnAccess`]); the claims token says that it acts.
+//!
 //! # What a client never does
 //!
 //! - It sends a requesting party token to no other address than the one it was issued for, and keeps

@@ -241,6 +241,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! ## An owner who is asked
+//!
+//! What is not decided beforehand, a policy leaves to the owner ([`AskOwner`](protocol::uma::policy::Decision::AskOwner)). The client hears
+//! that it waits ([`client::ClientError::Submitted`]) and goes on with [`client::Client::resume`]; the owner
+//! decides by what is in [`uma::owner`], or in a browser on the pages of [`uma::console`], and what they
+//! permit for good is one of their [`uma::shares`]. `countersign demo 003` shows it with the programs: a
+//! letter into the inbox of `resource-server`, and a claims provider of its own
+//! ([`sts::claims::provider`]) in front of a server that only signs people in.
+//!
 //! # How it is built
 //!
 //! The protocol decides and never waits: [`protocol`] and what it stands on have no clock, socket,

@@ -126,6 +126,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Where the owner has to be asked first, nothing changes here: the caller has its ticket, waits with the
+//! authorization server, and comes back with a token. A resource that takes what others leave, as the
+//! inbox of the program `resource-server`, gives each method a scope of its own in its [`Rules`]:
+//!
+//! ```
+//! use countersign_resource::{Access, Rules, StrictPath};
+//! use countersign_types::ScopeSet;
+//! use http::Method;
+//!
+//! struct Incoming;
+//!
+//! impl Rules for Incoming {
+//!     fn access(&self, method: &Method, path: &StrictPath) -> Access {
+//!         let scope = match (path.as_str(), method) {
+//!             ("/incoming", &Method::POST) => "message:create",
+//!             ("/incoming", &Method::GET) => "message:view",
+//!             _ => return Access::NotFound,
+//!         };
+//!         match ScopeSet::parse(scope) {
+//!             Ok(scopes) => Access::Protected { resource: "Bob's Incoming".to_owned(), scopes },
+//!             Err(_) => Access::NotFound,
+//!         }
+//!     }
+//! }
+//! ```
+//!
 //! # What is left out
 //!
 //! - RPTs validated without asking: each is introspected at every use, so that a revocation bites at
