@@ -49,7 +49,7 @@ pub struct Vouching {
     /// [OpenID Core §2]: https://openid.net/specs/openid-connect-core-1_0.html#IDToken
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<Timestamp>,
-    /// By which methods it says that they did. [RFC 8176 §2](https://www.rfc-editor.org/rfc/rfc8176#section-2)
+    /// By which methods it says that they did. [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
 }
