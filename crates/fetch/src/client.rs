@@ -240,7 +240,8 @@ async fn accept(
     if head.status == StatusCode::OK && !is_acceptable(&head.headers, limits.content_types) {
         return Err(FetchError::ContentType);
     }
-    let body = read(body, limits.max_body).await?;
+    let is_read = limits.body_of.is_none_or(|status| status == head.status);
+    let body = if is_read { read(body, limits.max_body).await? } else { Bytes::new() };
     Ok(Response::from_parts(head, body))
 }
 

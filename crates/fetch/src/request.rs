@@ -122,6 +122,9 @@ pub struct Limits {
     /// Whether answers with a status other than 200 are returned, too: errors to be read, and
     /// redirects, which are not followed then.
     pub any_status: bool,
+    /// The only status whose body is read; the body of any other answer is left where it is, however large
+    /// it may be. `None` reads every body.
+    pub body_of: Option<StatusCode>,
 }
 
 const JSON: &[&str] = &["application/json", "+json"];
@@ -134,6 +137,7 @@ impl Limits {
             redirects: 0,
             content_types: JSON,
             any_status: false,
+            body_of: None,
         }
     }
 
@@ -182,6 +186,7 @@ impl Limits {
             redirects: 0,
             content_types: &[],
             any_status: true,
+            body_of: None,
         }
     }
 
@@ -189,6 +194,13 @@ impl Limits {
     #[must_use]
     pub const fn with_max_body(mut self, max_body: usize) -> Self {
         self.max_body = max_body;
+        self
+    }
+
+    /// With the bodies of answers of this status alone.
+    #[must_use]
+    pub const fn with_body_of(mut self, status: StatusCode) -> Self {
+        self.body_of = Some(status);
         self
     }
 

@@ -30,13 +30,23 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
         Self { engine, record: PhantomData }
     }
 
-    /// Every notice of every owner, as after a start.
+    /// Every notice of every owner, as after a start. One that cannot be read is reported and left out, so
+    /// that it holds up no other.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn list(&self, now: Timestamp) -> Result<Vec<N>, StoreError> {
         let found = self.engine.list(RecordTable::Notices, b"", now).await?;
-        found.into_iter().map(|(_, value)| record::decode(&value)).collect()
+        let readable = found.into_iter().filter_map(|(_, value)| {
+            let decoded: Result<N, StoreError> = record::decode(&value);
+            decoded
+                .inspect_err(|error| {
+                    let error = error as &dyn std::error::Error;
+                    tracing::error!(error, "a notice cannot be read");
+                })
+                .ok()
+        });
+        Ok(readable.collect())
     }
 
     /// The notice of this person's case.
@@ -55,7 +65,8 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
     }
 
     /// Removes the notice of this person's case if `is_over` says so of the one that is there: another one
-    /// may have come in its place. One atomic step, durable before it answers.
+    /// may have come in its place. One that cannot be read is over, too. One atomic step, durable before it
+    /// answers.
     ///
     /// # Errors
     /// [`StoreError`]; it may then be told again.
@@ -69,8 +80,9 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
         let changer: Changer = Box::new(move |found: Option<&[u8]>| {
             let found = found.map(record::decode::<N>);
             match found {
-                Some(Ok(notice)) if is_over(&notice) => Change::Remove,
-                _ => Change::Keep,
+                Some(Ok(notice)) if !is_over(&notice) => Change::Keep,
+                Some(_) => Change::Remove,
+                None => Change::Keep,
             }
         });
         let key = key(registrant, person);

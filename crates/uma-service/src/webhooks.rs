@@ -31,7 +31,7 @@ use countersign_store::{Notices, StoreError};
 use countersign_types::{EndpointUrl, Lifetime};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Notice, PersonId, Protection};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -41,6 +41,9 @@ use crate::app::{Seams, Uma};
 
 /// So many notices are on their way at a time.
 const PLACES: usize = 16;
+
+/// So many of them to one webhook, so that one that hangs leaves the others their places.
+const PLACES_OF_ONE: usize = 4;
 
 /// Where an owner is told.
 #[derive(Clone, Debug)]
@@ -95,12 +98,17 @@ impl WebhookSetup {
         }
     }
 
-    /// Whether it can be used: there is a key to sign with, and nobody has two webhooks.
+    /// Whether it can be used: there is a key to sign with, nobody has two webhooks, and each pause is some
+    /// time and a day at most.
     ///
     /// # Errors
     /// [`WebhookError`].
     pub fn check(&self) -> Result<(), WebhookError> {
         self.signer()?;
+        let pauses = [self.first_pause, self.longest_pause];
+        if pauses.iter().any(|pause| pause.is_zero() || *pause > LONGEST_PAUSE) {
+            return Err(WebhookError::Pause);
+        }
         let mut owners = BTreeSet::new();
         for (index, webhook) in self.webhooks.iter().enumerate() {
             let mut theirs: Vec<_> = webhook.owners.iter().flatten().map(Some).collect();
@@ -123,6 +131,9 @@ impl WebhookSetup {
 /// So long it is tried to tell an owner, unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(3 * 86_400);
 
+/// No pause is longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
+
 /// Why webhooks cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -130,6 +141,9 @@ pub enum WebhookError {
     /// There is no key to sign with.
     #[error("no key signs")]
     NoKey,
+    /// A pause is none, or longer than a day.
+    #[error("a pause between attempts is none or longer than a day")]
+    Pause,
     /// An owner has two, or there are two for everybody else: at the place of the second one.
     #[error("the owners of this webhook have another one")]
     Twice(usize),
@@ -143,6 +157,8 @@ pub(crate) struct Webhooks {
     notices: Notices<Notice>,
     lines: Lines,
     places: Semaphore,
+    /// Those of each webhook, in the order of the setup.
+    places_of: Vec<Semaphore>,
 }
 
 impl Webhooks {
@@ -159,15 +175,16 @@ impl Webhooks {
             notices: Notices::new(Arc::clone(&seams.engine)),
             lines: Lines::new(an_hour),
             places: Semaphore::new(PLACES),
+            places_of: setup.webhooks.iter().map(|_| Semaphore::new(PLACES_OF_ONE)).collect(),
             setup,
         })
     }
 
-    /// Where this owner is told, if anywhere.
-    fn of(&self, owner: &OwnerId) -> Option<&Webhook> {
-        let all = &self.setup.webhooks;
-        let theirs = |hook: &&Webhook| hook.owners.as_ref().is_some_and(|own| own.contains(owner));
-        all.iter().find(theirs).or_else(|| all.iter().find(|hook| hook.owners.is_none()))
+    /// Where this owner is told, if anywhere, and the places for it.
+    fn of(&self, owner: &OwnerId) -> Option<(&Webhook, &Semaphore)> {
+        let mut all = self.setup.webhooks.iter().zip(&self.places_of);
+        let theirs = |hook: &Webhook| hook.owners.as_ref().is_some_and(|own| own.contains(owner));
+        all.clone().find(|(hook, _)| theirs(hook)).or_else(|| all.find(|(h, _)| h.owners.is_none()))
     }
 
     pub(crate) fn serves(&self, owner: &OwnerId) -> bool {
@@ -253,13 +270,20 @@ fn unreadable(error: &StoreError) {
     tracing::error!(error, "it cannot be read what owners are to be told");
 }
 
+async fn acquire(places: Option<&Semaphore>) -> Option<SemaphorePermit<'_>> {
+    // Nobody closes them.
+    places?.acquire().await.ok()
+}
+
 /// Tells one owner what is in their line, until nothing is.
 async fn tell(uma: Arc<Uma>, webhooks: Arc<Webhooks>, line: Line) {
     let mut failures = 0;
     while let Some(place) = webhooks.lines.take(&line) {
-        let permit = webhooks.places.acquire().await;
+        // Its webhook's place first: who waits for that one holds none that another could use.
+        let its = webhooks.of(&place.0.owner).map(|(_, places)| places);
+        let permits = (acquire(its).await, acquire(Some(&webhooks.places)).await);
         let attempt = attempt::tell(&uma, &webhooks, &place).await;
-        drop(permit);
+        drop(permits);
         match attempt {
             Attempt::Told => failures = 0,
             Attempt::Over => {}

@@ -99,6 +99,29 @@ async fn any_record_is_told_of_but_a_notice() {
     .await;
 }
 
+/// One that cannot be read holds up nobody, and can be removed.
+#[tokio::test]
+async fn one_that_cannot_be_read_is_left_out_and_over() {
+    on_both(async |engine| {
+        let (bob, alice, eve) = (bob(), Digest::of(b"alice"), Digest::of(b"eve"));
+        let words = Cases::<String>::new(engine.clone());
+        for (person, notice) in [(&alice, "a word"), (&eve, "7")] {
+            let change = move |_| (Some(kept("asked".into(), 90)), Some(kept(notice, 90)), ());
+            words.change_and_tell(&bob, person, at(1), change).await.unwrap();
+        }
+        let number = |_| (Some(kept("asked".into(), 90)), Some(kept(7_u8, 90)), ());
+        words.change_and_tell(&bob, &eve, at(1), number).await.unwrap();
+        let numbers = Notices::<u8>::new(engine.clone());
+        assert_eq!(numbers.list(at(1)).await.unwrap(), [7]);
+        assert!(numbers.find(&bob, &alice, at(1)).await.is_err());
+        numbers.remove_if(&bob, &alice, at(1), |_| false).await.unwrap();
+        numbers.remove_if(&bob, &eve, at(1), |_| false).await.unwrap();
+        assert_eq!(numbers.find(&bob, &alice, at(1)).await.unwrap(), None);
+        assert_eq!(numbers.find(&bob, &eve, at(1)).await.unwrap(), Some(7));
+    })
+    .await;
+}
+
 /// What a killed process leaves has both or neither.
 #[tokio::test]
 async fn a_copy_of_the_files_taken_at_any_moment_has_a_case_with_its_notice() {

@@ -72,7 +72,7 @@ async fn try_tell(
     let (now, kept) = (uma.seams.clock.now(), &webhooks.notices);
     let found = kept.find(&registrant(protection), person.digest(), now).await?;
     let Some(notice) = found else { return Ok(Attempt::Over) };
-    let Some(webhook) = webhooks.of(&protection.owner) else {
+    let Some((webhook, _)) = webhooks.of(&protection.owner) else {
         return end(webhooks, notice, now, "there is no webhook any more", None).await;
     };
     let case = uma.case_at(protection, person, now).await?;
@@ -147,6 +147,8 @@ async fn push(
     };
     let token = notice::sign(notice, statement, webhooks.signer.as_ref())?;
     let limits = Limits::resource().with_max_body(MAX_ANSWER).with_total(TIME);
+    // What takes a notice may say whatever it likes.
+    let limits = limits.with_body_of(StatusCode::BAD_REQUEST);
     let request = Request::new(Method::POST, webhook.url.clone(), limits)
         .with_header(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE))
         .with_header(ACCEPT, HeaderValue::from_static("application/json"))

@@ -1,11 +1,13 @@
 //! What is sent, and when.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_fetch::Fetch;
 use countersign_store::{Engine, MemoryEngine};
 use countersign_types::Timestamp;
 use countersign_uma::case::Verdict;
+use countersign_uma_service::WebhookSetup;
 use countersign_uma_service::webhooks::WebhookError;
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -27,6 +29,7 @@ async fn an_owner_is_told_once_that_a_request_waits() {
     assert_eq!(request.headers[CONTENT_TYPE], "application/secevent+jwt");
     assert_eq!(request.headers[ACCEPT], "application/json");
     assert_eq!(request.limits.redirects, 0);
+    assert_eq!(request.limits.body_of, Some(http::StatusCode::BAD_REQUEST));
 
     let told = bed.read(request, BOBS).await;
     assert_eq!((told.owner.as_str(), told.resource_server.as_str()), ("bob", "rs"));
@@ -212,20 +215,22 @@ async fn without_webhooks_nothing_is_kept_and_no_key_is_published() {
     bed.start();
     bed.asks(ALICE).await;
     bed.endpoints.wait_for(OTHERS, 1).await;
-    let bed = Bed::on(Arc::new(MemoryEngine::new()), |setup| {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let bed = Bed::on(Arc::clone(&engine), |setup| {
         setup.webhooks.remove(1);
         setup.webhooks[0].owners = Some([super::bed::owner("carol")].into());
     });
     bed.asks(ALICE).await;
-    assert!(bed.endpoints.at(OTHERS).is_empty());
+    assert_eq!(left(&*engine).await, 0);
 }
 
 #[test]
 fn nobody_has_two_webhooks_and_something_signs() {
-    let refused = |change: fn(&mut countersign_uma_service::WebhookSetup)| {
+    let refused = |change: fn(&mut WebhookSetup)| {
         let mut setup = setup(webhooks());
         change(&mut setup);
         let checked = setup.check();
+        let built = std::cell::Cell::new(None);
         let fetch: Arc<dyn Fetch> = Arc::new(Endpoints::default());
         let world = std::panic::AssertUnwindSafe(|| {
             World::built(
@@ -233,12 +238,14 @@ fn nobody_has_two_webhooks_and_something_signs() {
                 Arc::new(MemoryEngine::new()),
                 |_| {},
                 |uma| {
-                    assert_eq!(checked.is_err(), uma.with_webhooks(setup, fetch).is_err());
+                    let taken = uma.with_webhooks(setup, fetch);
+                    built.set(Some(taken.is_err()));
                     panic!("as it should")
                 },
             )
         });
         assert!(std::panic::catch_unwind(world).is_err());
+        assert_eq!(built.get(), Some(checked.is_err()));
         checked
     };
     assert!(refused(|_| {}).is_ok());
@@ -248,4 +255,13 @@ fn nobody_has_two_webhooks_and_something_signs() {
     assert!(matches!(twice, Err(WebhookError::Twice(2))));
     let none = refused(|setup| setup.keys = Default::default());
     assert!(matches!(none, Err(WebhookError::NoKey)));
+    // None is no pause, and what no clock reaches is not added to one.
+    for change in [
+        (|setup| setup.first_pause = Duration::ZERO) as fn(&mut WebhookSetup),
+        |setup| setup.longest_pause = Duration::ZERO,
+        |setup| setup.first_pause = Duration::MAX,
+        |setup| setup.longest_pause = Duration::MAX,
+    ] {
+        assert!(matches!(refused(change), Err(WebhookError::Pause)));
+    }
 }

@@ -4,9 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_fetch::FetchError;
-use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_types::Clock;
+use countersign_store::cases::Kept;
+use countersign_store::resources::Registrant;
+use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine};
+use countersign_types::{ClientId, Clock, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
+use countersign_uma::case::Question;
+use countersign_uma::permission::Permission;
 use countersign_uma::policy::rules::Rule;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
 use super::bed::{BOBS, Bed, Does, OTHERS, left};
@@ -119,6 +125,59 @@ async fn an_endpoint_that_hangs_is_only_its_owners_trouble() {
         tokio::task::yield_now().await;
     }
     assert_eq!(bed.endpoints.at(BOBS).len(), 1);
+}
+
+/// One endpoint for everybody else hangs, and has the places of four; Bob's own has its own.
+#[tokio::test]
+async fn an_endpoint_of_many_owners_that_hangs_leaves_the_others_their_places() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    bed.endpoints.script(OTHERS, (0..17).map(|_| Does::Hang));
+    for number in 0..17 {
+        waits(&engine, &format!("owner{number}"), bed.world.clock.now()).await;
+    }
+    bed.start();
+    bed.endpoints.wait_for(OTHERS, 4).await;
+    bed.asks(ALICE).await;
+    bed.endpoints.wait_for(BOBS, 1).await;
+    assert_eq!(bed.endpoints.at(OTHERS).len(), 4);
+}
+
+/// Somebody asked this owner, who has not been told.
+async fn waits(engine: &Arc<dyn Engine>, owner: &str, now: Timestamp) {
+    let rs = ClientId::parse("rs").unwrap();
+    let protection = Protection::new(super::bed::owner(owner), rs.clone());
+    let person = Person {
+        iss: Issuer::parse("https://sts.alice.example").unwrap(),
+        sub: "a1".to_owned(),
+        email: EmailAddress::parse(ALICE).unwrap(),
+        present: true,
+        claims: serde_json::Map::new(),
+        unheard: serde_json::Map::new(),
+        vouching: Default::default(),
+    };
+    let permission = Permission {
+        resource_id: ResourceId::parse("r1").unwrap(),
+        resource_scopes: ScopeSet::parse("get").unwrap(),
+    };
+    let question = Question {
+        person,
+        client: ClientId::parse("app").unwrap(),
+        permissions: vec![permission],
+        why: Vec::new(),
+        lifetime: Lifetime::from_secs(3600),
+    };
+    let case = Case::ask(None, &question, now).0.unwrap();
+    let id = PersonId::of(case.person());
+    let notice = Notice::of(&case, &protection, |_| None, format!("of {owner}")).unwrap();
+    let registrant = Registrant { owner: owner.to_owned(), resource_server: rs };
+    let cases = Cases::<Case>::new(Arc::clone(engine));
+    let expires = case.open_until(now);
+    let change = move |_| {
+        let notice = Kept { record: notice, expires };
+        (Some(Kept { record: case, expires: None }), Some(notice), ())
+    };
+    cases.change_and_tell(&registrant, id.digest(), now, change).await.unwrap();
 }
 
 /// What fails once does not hold up what comes after it.

@@ -83,6 +83,8 @@ impl NoticeError {
             Self::Signature(_) => "invalid_key",
             Self::Issuer => "invalid_issuer",
             Self::Audience => "invalid_audience",
+            // One of the clocks is wrong, which passes: a code that has the sender try again.
+            Self::Claim(ClaimError::IssuedInFuture) => "access_denied",
             Self::Malformed(_) | Self::Typ | Self::Payload(_) | Self::Claim(_) | Self::Event => {
                 "invalid_request"
             }

@@ -180,7 +180,7 @@ fn only_a_notice_of_this_issuer_for_this_receiver_is_one() {
     for (claims, error, code) in [
         (with("iss", json!("https://uma.eve.example")), NoticeError::Issuer, "invalid_issuer"),
         (with("aud", json!("https://eve.example")), NoticeError::Audience, "invalid_audience"),
-        (with("iat", json!(71)), ClaimError::IssuedInFuture.into(), "invalid_request"),
+        (with("iat", json!(71)), ClaimError::IssuedInFuture.into(), "access_denied"),
         (with("iat", Value::Null), ClaimError::WrongType("iat").into(), "invalid_request"),
         (with("jti", json!("")), ClaimError::WrongType("jti").into(), "invalid_request"),
         (with("events", json!({})), NoticeError::Event, "invalid_request"),

@@ -110,6 +110,19 @@ async fn large_bodies_are_cut_off() {
     assert!(matches!(refused, Err(FetchError::TooLarge)), "{refused:?}");
 }
 
+/// Where the body matters with one status alone, no other answer's is waited for.
+#[tokio::test]
+async fn a_body_that_nobody_asked_for_is_not_read() {
+    let limits = Limits::resource().with_max_body(16).with_body_of(StatusCode::BAD_REQUEST);
+    let large = "content-length: 5000\r\n\r\n";
+    let peer = Peer::saying("accepted", format!("HTTP/1.1 202 Accepted\r\n{large}")).await;
+    let response = get(&peer.client(), limits).await.unwrap();
+    assert_eq!((response.status(), response.body().len()), (StatusCode::ACCEPTED, 0));
+    let peer = Peer::saying("refused", format!("HTTP/1.1 400 Bad Request\r\n{large}")).await;
+    let refused = get(&peer.client(), limits).await;
+    assert!(matches!(refused, Err(FetchError::TooLarge)), "{refused:?}");
+}
+
 /// N4: one byte now and then does not hold a request beyond its deadline, nor does silence.
 #[tokio::test]
 async fn slow_answers_are_cut_off() {
