@@ -44,6 +44,6 @@ fn works(flow: &str, data: &str) {
     assert!(stdout.contains(data), "{stdout}");
     interrupt(kept.demo.id());
     assert_eq!(kept.demo.wait().expect("an end").code(), Some(0));
-    assert!(std::path::Path::new(kept.kept("config")).exists(), "the configuration stays");
+    assert!(!std::path::Path::new(kept.kept("config")).exists(), "its keys and passwords are gone");
     kept.demo = kept.home.command(&["hash-ticket", "x"]).spawn().expect("something to end");
 }
