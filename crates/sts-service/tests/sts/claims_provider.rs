@@ -65,6 +65,8 @@ enum Fails {
     Nothing,
     Token,
     Query,
+    /// It refuses to say anything of Alice.
+    Alice,
     /// It takes no token that it gave out.
     Taking,
     /// It says more of Alice than anybody reads.
@@ -122,7 +124,10 @@ impl Fetch for Server {
         if self.fails == Fails::Brevity && is_about_alice {
             return Box::pin(std::future::ready(Err(FetchError::TooLarge)));
         }
-        let (status, body) = self.answer(&request);
+        let (status, body) = match self.answer(&request) {
+            _ if self.fails == Fails::Alice && is_about_alice => (400, json!({})),
+            answer => answer,
+        };
         let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
         let response = response.body(Bytes::from(body.to_string())).unwrap();
         Box::pin(std::future::ready(Ok(response)))
@@ -324,6 +329,15 @@ async fn a_server_that_fails_is_left_alone_for_a_moment() {
             bed.clock.0.fetch_add(5, Ordering::Relaxed);
         }
     }
+}
+
+/// What it does not answer about somebody keeps nobody else out.
+#[tokio::test]
+async fn a_server_that_refuses_one_address_is_asked_about_others() {
+    let bed = bed(everybody(), Fails::Alice);
+    assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
+    assert_eq!(bed.ask(&token(&[]), "nobody@alice.example").await.0, 403);
+    assert_eq!(bed.server.count("/scim/v2/Users"), 2);
 }
 
 /// STS-8: a record that is too large to be read is nobody's.

@@ -37,6 +37,18 @@ pub struct UserQuery {
     pub fetch: Arc<dyn Fetch>,
 }
 
+/// Whether the server would fail for anybody, and not for this address alone.
+fn is_down(failed: &IssuerError) -> bool {
+    match failed {
+        IssuerError::Fetch { source, .. } => source.is_temporary(),
+        // Once more with a fresh token, too.
+        IssuerError::Refused { status, .. } => {
+            *status == StatusCode::UNAUTHORIZED || status.is_server_error()
+        }
+        _ => false,
+    }
+}
+
 impl Directory for UserQuery {
     fn by_address<'a>(
         &'a self,
@@ -67,8 +79,10 @@ impl UserQuery {
             }
             Err(source) => IssuerError::Fetch { endpoint: ENDPOINT, source },
         };
-        // Whoever asks next does not wait for as long.
-        self.token.leave_alone().await;
+        if is_down(&failed) {
+            // Whoever asks next does not wait for as long.
+            self.token.leave_alone().await;
+        }
         Err(failed)
     }
 
