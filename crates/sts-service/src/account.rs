@@ -60,7 +60,7 @@ pub(crate) async fn show(
             problem,
             sessions: all.iter().map(|session| known(session, active)).collect(),
             clients: clients.into_iter().map(allowed_client).collect(),
-            linked: linked::shown(sts, &active.user, &links),
+            linked: linked::shown(sts, &active.user, &links, active.sign_in.through.as_ref()),
             unlink: sts.endpoints.unlink.as_url().path().to_owned(),
             further: linked::further(sts, &links),
             link: sts.endpoints.further.as_url().path().to_owned(),

@@ -273,6 +273,15 @@ impl Sts {
         Self { upstreams, ..self }
     }
 
+    /// The person of this subject, if the account still exists, as they are kept.
+    /// They may be nobody who is still let in.
+    pub(crate) async fn user_as_kept(
+        &self,
+        subject: &str,
+    ) -> Result<Option<Arc<User>>, StoreError> {
+        self.users.by_subject(subject).await
+    }
+
     /// The person of this subject, if the account still exists, with what is still believed of them.
     pub(crate) async fn user(&self, subject: &str) -> Result<Option<Arc<User>>, StoreError> {
         let user = self.users.by_subject(subject).await?;

@@ -64,8 +64,9 @@ pub struct UpstreamSetup {
 #[derive(Default)]
 pub struct Upstreams {
     known: Option<Known>,
-    /// Held while a link is ended. One engine has the store, so that one process ends links.
-    unlinking: Mutex<()>,
+    /// Held while somebody who is signed in ends a link, or makes one. One engine has the store, so that one
+    /// process does.
+    turn: Mutex<()>,
 }
 
 struct Known {
@@ -103,7 +104,7 @@ impl Upstreams {
         let upstream = |setup| Upstream::new(setup, Arc::clone(&fetch), Arc::clone(&clock));
         let upstreams = upstreams.into_iter().map(upstream).collect();
         let known = Known { upstreams, accounts, logins: Logins::default(), passwords: true };
-        Self { known: Some(known), unlinking: Mutex::default() }
+        Self { known: Some(known), turn: Mutex::default() }
     }
 
     /// Nobody signs in by a password then, unless to link an account.

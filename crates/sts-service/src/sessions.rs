@@ -39,6 +39,7 @@ pub(crate) struct Session {
 }
 
 /// A live session, and whose it is.
+#[derive(Clone)]
 pub(crate) struct Active {
     pub(crate) sign_in: SignIn,
     pub(crate) user: Arc<User>,

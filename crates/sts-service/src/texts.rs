@@ -75,6 +75,7 @@ countersign_pages::texts! {
     linked_as,
     could_not_without,
     comes_from_it,
+    first_through,
     end_link,
     link_with,
     first_sign_in,

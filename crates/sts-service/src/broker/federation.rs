@@ -4,7 +4,7 @@ use countersign_oidc::Through;
 use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
 use countersign_types::digest::Digest;
-use countersign_types::{EmailAddress, Timestamp, random};
+use countersign_types::{EmailAddress, Issuer, Timestamp, random};
 use serde_json::Map;
 
 use super::accounts::ImportedAccount;
@@ -62,7 +62,7 @@ pub(super) async fn federate(
             return Ok(Outcome::NotExpected);
         }
         let Linked { subject, record: link } = linked;
-        if link.imported {
+        if link.imported || has_the_word(sts, issuer, &arrived.sub, &subject).await? {
             let account = account(upstream, arrived, &subject);
             if !known.accounts.refresh(&account).await? {
                 sts.linked.remove(issuer, &arrived.sub, &subject).await?;
@@ -80,6 +80,19 @@ pub(super) async fn federate(
         return Ok(Outcome::SignedIn(user, means(upstream, arrived, link, now)));
     }
     Err(BrokerError::Account)
+}
+
+/// Whether the word on the account has come to this identity. Links of former versions do not say that it may.
+async fn has_the_word(
+    sts: &Sts,
+    issuer: &Issuer,
+    sub: &str,
+    subject: &str,
+) -> Result<bool, StoreError> {
+    // As the account is kept: whoever has said nothing yet may be somebody who is not let in.
+    let user = sts.user_as_kept(subject).await?;
+    let origin = user.as_ref().and_then(|user| user.origin.as_ref());
+    Ok(origin.is_some_and(|it| it.issuer == *issuer && it.sub == sub))
 }
 
 /// An address that an account here has is never enough to be taken for its person: they are asked, if

@@ -150,6 +150,8 @@ pub(crate) async fn confirmed(
     let Some(Form::ConfirmFurther { id, sid, arrival }) = form else {
         return forms::too_old(&sts);
     };
+    // The link that the person came by is not ended while they make another.
+    let _turn = sts.upstreams.turn.lock().await;
     let active = match sessions::of(&sts, &headers, now).await {
         Ok(Some(active)) if active.sign_in.sid == sid => active,
         Ok(_) => return forms::too_old(&sts),

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
+use countersign_oidc::Through;
 use countersign_store::StoreError;
 use countersign_types::Issuer;
 use http::{HeaderMap, StatusCode};
@@ -13,11 +14,13 @@ use tracing::Instrument;
 
 use super::upstream::Upstream;
 use super::{Link, federation};
+use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::offered;
 use crate::authorize::{redirect, unavailable};
 use crate::forms;
-use crate::pages::{self, LinkedIdentity, OfferedUpstream, Told};
+use crate::pages::{LinkedIdentity, OfferedUpstream, Told};
+use crate::sessions::Active;
 use crate::texts::Say;
 use crate::users::User;
 
@@ -28,26 +31,36 @@ pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> 
     Ok(links)
 }
 
-/// The links as the account page shows them.
-pub(crate) fn shown(sts: &Sts, user: &User, links: &[Link]) -> Vec<LinkedIdentity> {
+/// The links as the account page shows them to somebody who signed in `through` one of them, or by a password.
+pub(crate) fn shown(
+    sts: &Sts,
+    user: &User,
+    links: &[Link],
+    through: Option<&Through>,
+) -> Vec<LinkedIdentity> {
     let shown = |link: &Link| {
         let upstream = sts.upstreams.of(&link.issuer);
-        let stays = stays(sts, user, links, link);
-        let could_not_without: Say = |t| t.could_not_without;
-        let comes_from_it = |(_, next): (&Link, &Upstream)| Told {
-            say: |t| t.comes_from_it,
-            upstream: Some(next.setup.name.clone()),
+        let told = |say: Say, upstream: &Upstream| Told {
+            say,
+            upstream: Some(upstream.setup.name.clone()),
         };
-        let note = match has_the_word(user, link) {
-            _ if stays => Some(could_not_without.into()),
-            true => another(sts, links, link).map(comes_from_it),
-            false => None,
+        let without = without(sts, user, links, link, through);
+        let note = match &without {
+            Without::NoWay => {
+                let say: Say = |t| t.could_not_without;
+                Some(say.into())
+            }
+            Without::Untried(other) => Some(told(|t| t.first_through, other)),
+            Without::Way(Some((_, next))) if has_the_word(user, link) => {
+                Some(told(|t| t.comes_from_it, next))
+            }
+            Without::Way(_) => None,
         };
         LinkedIdentity {
             id: link.id.clone(),
             name: upstream.map_or(link.issuer.as_str(), |it| &it.setup.name).to_owned(),
             label: link.label.clone(),
-            stays,
+            stays: !matches!(without, Without::Way(_)),
             note,
         }
     };
@@ -61,16 +74,39 @@ pub(crate) fn further(sts: &Sts, links: &[Link]) -> Vec<OfferedUpstream> {
     all.map(offered).collect()
 }
 
-/// Whether the person could not sign in without this link.
-fn stays(sts: &Sts, user: &User, links: &[Link], link: &Link) -> bool {
-    let by_password = user.password.is_some() && sts.upstreams.offer_passwords();
-    !by_password && another(sts, links, link).is_none()
+/// How somebody would sign in without a link.
+enum Without<'a> {
+    /// In the way that they came now: by this other link, or by the password.
+    Way(Option<(&'a Link, &'a Upstream)>),
+    /// Perhaps through this provider: it has let them in once, and may not any more.
+    Untried(&'a Upstream),
+    /// In no way.
+    NoWay,
 }
 
-/// The oldest other link by which the person can sign in.
-fn another<'a>(sts: &'a Sts, links: &'a [Link], link: &Link) -> Option<(&'a Link, &'a Upstream)> {
-    let mut others = links.iter().filter(|other| other.id != link.id);
-    others.find_map(|other| Some((other, sts.upstreams.of(&other.issuer)?)))
+fn without<'a>(
+    sts: &'a Sts,
+    user: &User,
+    links: &'a [Link],
+    link: &Link,
+    through: Option<&Through>,
+) -> Without<'a> {
+    let known = |other: &'a Link| Some((other, sts.upstreams.of(&other.issuer)?));
+    let mut others = links.iter().filter(|other| other.id != link.id).filter_map(known);
+    let Some(oldest) = others.clone().next() else {
+        return if by_password(sts, user, link) { Without::Way(None) } else { Without::NoWay };
+    };
+    match others.find(|(other, _)| through.is_some_and(|it| it.link == other.id)) {
+        Some(tried) => Without::Way(Some(tried)),
+        None if by_password(sts, user, link) => Without::Way(None),
+        None => Without::Untried(oldest.1),
+    }
+}
+
+/// Whether a password does, without this link. It says nothing of who the person is, so that it takes no
+/// provider's place that does.
+fn by_password(sts: &Sts, user: &User, link: &Link) -> bool {
+    user.password.is_some() && sts.upstreams.offer_passwords() && !has_the_word(user, link)
 }
 
 /// Whether what is known of the person is what the provider of this link says.
@@ -93,15 +129,16 @@ pub(crate) async fn unlink(
     // Apart from the request, so that a person who goes away meanwhile leaves nothing half done, and lets
     // nobody else in whose turn has not come.
     let end = {
-        let sts = Arc::clone(&sts);
-        async move { end(&sts, &active.user.subject, &id).await }
+        let (sts, active) = (Arc::clone(&sts), active.clone());
+        async move { end(&sts, &active, &id).await }
     };
     let ended = tokio::spawn(end.in_current_span()).await;
     match ended.unwrap_or(Err(StoreError::Stopped)) {
         Ok(End::Ended) => redirect(sts.endpoints.account.as_str()),
-        Ok(End::Stays) => {
-            let say: Say = |t| t.last_link;
-            pages::problem(StatusCode::FORBIDDEN, say, &sts.endpoints.stylesheet)
+        Ok(End::Stays(told)) => {
+            account::show(&sts, &active, (StatusCode::FORBIDDEN, Some(told)), &headers, now)
+                .await
+                .unwrap_or_else(|error| unavailable(&sts, &error))
         }
         Err(error) => unavailable(&sts, &error),
     }
@@ -111,26 +148,37 @@ pub(crate) async fn unlink(
 enum End {
     /// It is no more.
     Ended,
-    /// It is the last way in.
-    Stays,
+    /// It may be the last way in, which the person is told.
+    Stays(Told),
 }
 
-/// Ends a link of a person, unless it is their last way in. One that is not there has ended.
+/// Ends a link of a person who is signed in, unless it may be their last way in. One that is not there has
+/// ended.
 ///
-/// If its provider has the word on the person, another one has it first, who has said nothing yet: whatever
-/// is cut off in between leaves a link like any other, and nothing of what the provider said.
-async fn end(sts: &Sts, subject: &str, id: &str) -> Result<End, StoreError> {
+/// If its provider has the word on the person, the one that they came through has it first, which says nothing
+/// until they come again: whatever is cut off in between leaves a link like any other, and nothing of what the
+/// provider said.
+async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
+    let subject = active.user.subject.as_str();
     // One at a time: of the last two, either would be ended because of the other.
-    let _turn = sts.upstreams.unlinking.lock().await;
+    let _turn = sts.upstreams.turn.lock().await;
     // As they are now. Whoever is nobody any more has to sign in first.
     let Some(user) = sts.user(subject).await? else { return Ok(End::Ended) };
     let links = of(sts, &user).await?;
     let Some(link) = links.iter().find(|link| link.id == id) else { return Ok(End::Ended) };
-    if stays(sts, &user, &links, link) {
-        return Ok(End::Stays);
-    }
+    let next = match without(sts, &user, &links, link, active.sign_in.through.as_ref()) {
+        Without::Way(next) => next,
+        Without::Untried(other) => {
+            let upstream = Some(other.setup.name.clone());
+            return Ok(End::Stays(Told { say: |t| t.first_through, upstream }));
+        }
+        Without::NoWay => {
+            let say: Say = |t| t.last_link;
+            return Ok(End::Stays(say.into()));
+        }
+    };
     if has_the_word(&user, link)
-        && let Some((next, upstream)) = another(sts, &links, link)
+        && let Some((next, upstream)) = next
         && let Some(known) = sts.upstreams.known()
     {
         let account = federation::entrusted(upstream, next, subject);

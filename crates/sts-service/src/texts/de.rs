@@ -57,6 +57,9 @@ pub(super) const TEXTS: Texts = Texts {
     comes_from_it: Text(
         "Ihr Name, Ihre Adresse und Ihre Rollen hier stammen von dort. Beenden Sie diese Verknüpfung, enden auch sie; von da an sagt „{upstream}“, wer Sie sind, sobald Sie sich dort anmelden.",
     ),
+    first_through: Text(
+        "Um diese Verknüpfung zu beenden, melden Sie sich zuerst mit „{upstream}“ an, damit sicher ist, dass Sie das noch können.",
+    ),
     end_link: Text("Diese Verknüpfung beenden"),
     link_with: Text("„{upstream}“ verknüpfen, um sich auch damit anzumelden"),
     first_sign_in: Text(

@@ -56,6 +56,9 @@ pub(super) const TEXTS: Texts = Texts {
     comes_from_it: Text(
         "Your name, your address and your roles here come from it. If you end this link, they end with it, and from then on {upstream} says who you are, as soon as you sign in there.",
     ),
+    first_through: Text(
+        "To end this link, sign in through {upstream} first, so that it is certain that you still can.",
+    ),
     end_link: Text("End this link"),
     link_with: Text("Link {upstream}, to sign in through it as well"),
     first_sign_in: Text("To link a way to sign in, sign in once more first."),

@@ -122,7 +122,7 @@ async fn f001_9_an_imported_account_gets_a_second_way_in() {
     assert_eq!(subject_of(&case, "library", "7").await, subject);
     assert_eq!(case.people.imported().len(), 1, "nobody else came to be");
     let account = browser.get("/account").await;
-    let [_, second] = links(&account).try_into().unwrap();
+    let [second] = links(&account).try_into().unwrap();
     // The second one ends, and with it what it gave.
     assert_eq!(ends(&browser, &account, &second).await, StatusCode::SEE_OTHER);
     assert_ne!(subject_of(&case, "library", "7").await, subject);
@@ -277,6 +277,21 @@ async fn a_second_way_in_can_be_ended_where_passwords_are_not_offered() {
     assert!(account.text.contains("You could not sign in without it"), "{}", account.text);
     let request = leaves(&browser, "library").await;
     browser.submit(&comes_back(&case, &browser, &request, "8").await, YES).await;
+    // She proved her password to link them, which lets nobody in.
     let account = browser.get("/account").await;
-    assert_eq!(account.text.matches("name=\"link\" value=\"").count(), 2, "{}", account.text);
+    assert_eq!(links(&account), [""; 0], "{}", account.text);
+    assert_eq!(
+        account.text.matches(" first, so that it is certain").count(),
+        2,
+        "{}",
+        account.text
+    );
+    case.arrives(&browser, ("university", "7"), &[("prompt", "login")], |token: &mut Value| {
+        as_alice(token);
+        token["auth_time"] = json!(NOW);
+    })
+    .await;
+    let account = browser.get("/account").await;
+    let [second] = links(&account).try_into().unwrap();
+    assert_eq!(ends(&browser, &account, &second).await, StatusCode::SEE_OTHER);
 }

@@ -64,8 +64,8 @@ async fn f001_9_an_account_outlives_the_provider_it_came_from() {
     let account = browser.get("/account").await;
     let note = "If you end this link, they end with it, and from then on the Library says";
     assert_eq!(account.text.matches(note).count(), 1, "{}", account.text);
-    let [first, _] = links(&account).try_into().unwrap();
-    assert_eq!(first, case.linked(UNIVERSITY, "7").await);
+    let [first] = links(&account).try_into().unwrap();
+    assert_eq!(first, case.linked(UNIVERSITY, "7").await, "and not the one that she came by");
     assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
 
     // What came of signing in there has ended, and so has what was said there.
@@ -124,6 +124,27 @@ async fn f001_9_an_ended_link_leads_to_nobodys_account() {
     assert_eq!(case.people.imported().len(), 1);
 }
 
+/// A way in that nobody has just come by may be none: the other provider let her in once, and does not any more.
+#[tokio::test]
+async fn f001_9_the_other_way_in_is_tried_first() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
+    links_further(&case, &browser, "university", "7").await;
+    let first = case.linked(LIBRARY, "9").await;
+    let account = browser.get("/account").await;
+    let note = "sign in through the &#60;University&#62; first";
+    assert_eq!(account.text.matches(note).count(), 1, "{}", account.text);
+    assert!(!links(&account).contains(&first), "{}", account.text);
+    // Nor by a form of one's own.
+    let fields = [("form_token", &*hidden(&account.text)), ("link", &*first)];
+    let answer = browser.post("/account/unlink", &fields).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+    assert_eq!(answer.text.matches(note).count(), 2, "{}", answer.text);
+    let subject = case.people.imported()[0].account.subject.clone();
+    assert_eq!(access(&case, ("library", "9"), |_| {}).await["sub"], subject, "and nothing ended");
+}
+
 /// A provider that requires something has to be asked before the person is in again.
 #[tokio::test]
 async fn f001_9_what_the_other_provider_requires_is_shown_first() {
@@ -134,12 +155,37 @@ async fn f001_9_what_the_other_provider_requires_is_shown_first() {
     let through = Browser::new(&case.world);
     case.arrives(&through, ("university", "7"), &[], |_| {}).await;
     let first = case.linked(LIBRARY, "9").await;
-    let account = browser.get("/account").await;
-    assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
+    let account = through.get("/account").await;
+    assert_eq!(ends(&through, &account, &first).await, StatusCode::SEE_OTHER);
     assert!(is_sign_in(&browser.get("/account").await), "she came through it");
     assert!(is_sign_in(&through.get("/account").await), "nobody said that she may come in");
     let subject = case.people.imported()[0].account.subject.clone();
     assert_eq!(access(&case, ("university", "7"), |_| {}).await["sub"], subject);
+}
+
+/// A link of a former version says that its provider never has the word. It gets it as any other does.
+#[tokio::test]
+async fn f001_9_a_link_of_a_former_version_gets_the_word_too() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
+    links_further(&case, &browser, "university", "7").await;
+    let subject = case.people.imported()[0].account.subject.clone();
+    let store = LinkedIdentities::<Value>::new(Arc::clone(&case.engine));
+    let issuer = Issuer::parse(UNIVERSITY).unwrap();
+    let mut former = store.find(&issuer, "7").await.unwrap().unwrap();
+    former.record["imported"] = json!(false);
+    assert!(store.remove(&issuer, "7", &subject).await.unwrap());
+    assert!(store.insert_new(&issuer, "7", &former).await.unwrap());
+
+    let through = Browser::new(&case.world);
+    case.arrives(&through, ("university", "7"), &[], ada).await;
+    let first = case.linked(LIBRARY, "9").await;
+    let account = through.get("/account").await;
+    assert_eq!(ends(&through, &account, &first).await, StatusCode::SEE_OTHER);
+    let after = access(&case, ("university", "7"), ada).await;
+    assert_eq!(after["sub"], subject);
+    assert_eq!(after["email"], "ada@university.example");
 }
 
 /// The last way in stays, whichever two are ended at once, and if the person goes away meanwhile.
@@ -151,7 +197,8 @@ async fn the_last_of_two_links_stays_whoever_asks() {
         let case = Case::of(people, directory.open(), provider, both(), |upstreams| upstreams);
         let (browser, before) = ada_with_two(&case).await;
         let account = browser.get("/account").await;
-        let [one, other] = links(&account).try_into().unwrap();
+        let one = case.linked(UNIVERSITY, "7").await;
+        let other = case.linked(LIBRARY, "9").await;
         if gone {
             // As far as it gets at once: the store has been asked, and has not answered.
             let mut ended = pin!(ends(&browser, &account, &one));
@@ -161,8 +208,12 @@ async fn the_last_of_two_links_stays_whoever_asks() {
                 tokio::task::yield_now().await;
             }
         } else {
+            // Either from a session that came by the other.
+            let first = Browser::new(&case.world);
+            case.arrives(&first, ("university", "7"), &[], ada).await;
+            let page = first.get("/account").await;
             let (one, other) =
-                tokio::join!(ends(&browser, &account, &one), ends(&browser, &account, &other));
+                tokio::join!(ends(&browser, &account, &one), ends(&first, &page, &other));
             let codes = [one.as_u16(), other.as_u16()];
             assert_eq!((codes.iter().min(), codes.iter().max()), (Some(&303), Some(&403)));
         }
@@ -214,7 +265,7 @@ async fn what_is_cut_off_in_between_leaves_a_link_like_any_other() {
     case.arrives(&browser, ("library", "9"), &[], |_| {}).await;
     let account = browser.get("/account").await;
     assert!(
-        account.text.contains("from then on the &#60;University&#62; says"),
+        account.text.contains("sign in through the &#60;University&#62; first"),
         "{}",
         account.text
     );

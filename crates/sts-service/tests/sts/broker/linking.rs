@@ -389,16 +389,17 @@ async fn the_last_two_ways_in_are_not_ended_at_once() {
         .await;
     let page = browser.submit(&page, &[("password", PASSWORD)]).await;
     browser.submit(&page, &[("decision", "link")]).await;
-    let page = browser.get("/account").await.text;
-    let links: Vec<_> = page.split("name=\"link\" value=\"").skip(1).collect();
-    let [one, other] = links.as_slice() else { panic!("{page}") };
-    let token = hidden(&page);
-    let unlink = async |rest: &str| {
-        let id = rest.split('"').next().unwrap().to_owned();
-        let fields = [("form_token", token.as_str()), ("link", id.as_str())];
+    let one = case.linked(super::UNIVERSITY, "7").await;
+    let other = case.linked(super::LIBRARY, "8").await;
+    // Either from a session that came by the other.
+    let first = Browser::new(&case.world);
+    case.arrives(&first, ("university", "7"), &[], as_alice).await;
+    let unlink = async |browser: &Browser<'_>, id: &str| {
+        let token = hidden(&browser.get("/account").await.text);
+        let fields = [("form_token", token.as_str()), ("link", id)];
         browser.post("/account/unlink", &fields).await.status.as_u16()
     };
-    let (one, other) = tokio::join!(unlink(one), unlink(other));
+    let (one, other) = tokio::join!(unlink(&browser, &one), unlink(&first, &other));
     assert_eq!(one.min(other), 303);
     assert_eq!(one.max(other), 403, "one stays");
     let page = browser.get("/account").await;
