@@ -16,7 +16,7 @@ use countersign_types::random::identifier;
 use countersign_types::{ClientId, Timestamp};
 use countersign_uma::assessment::AwaitingOwner;
 use countersign_uma::case::{CaseError, OwnerDecision, Question, Said};
-use countersign_uma::permission::Permission;
+use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Notice, PersonId, Process, Protection};
 
@@ -193,14 +193,19 @@ pub(crate) async fn ask(
     let registrant = registrant(protection);
     let person = PersonId::of(&question.person);
     let found = uma.cases.find(&registrant, person.digest(), now).await?;
+    let waited = found.as_ref().map(|case| case.waiting(now)).unwrap_or_default();
     // Who asks for nothing new takes no place, and nothing has to be known of the others.
-    if Case::ask(found, &question, now).0.is_some() && !uma.case_room.is_known(protection) {
+    let is_new = Case::ask(found, &question, now).0.is_some();
+    if is_new && !uma.case_room.is_known(protection) {
         uma.case_room.begin(protection);
         uma.case_room.read(protection, &uma.cases.list(&registrant, now).await?, now);
     }
     let place = uma.place(protection, &person);
     let webhooks = uma.webhooks.as_ref().filter(|webhooks| webhooks.serves(&protection.owner));
-    let tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
+    let mut tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
+    if let (true, Some(tells)) = (is_new, &mut tells) {
+        tells.know(&uma.registered(protection, &waited).await?);
+    }
     let (cases, room) = (uma.cases.clone(), Arc::clone(&uma.case_room));
     let change = move |found: Option<Case>| {
         let has_place =
@@ -247,6 +252,12 @@ impl Telling {
             });
         let (names, jti) = (named.collect(), identifier(&*uma.seams.random));
         Self { protection: awaiting.protection().clone(), names, jti }
+    }
+
+    /// What waited before is called so.
+    fn know(&mut self, registered: &Registered) {
+        let named = registered.iter();
+        self.names.extend(named.filter_map(|(id, it)| Some((id.clone(), it.name()?.to_owned()))));
     }
 
     fn of(self, case: &Case) -> Option<Notice> {

@@ -24,7 +24,7 @@ mod ask;
 mod decide;
 mod waiting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
@@ -220,6 +220,23 @@ impl Case {
     pub fn is_waiting(&self, now: Timestamp) -> bool {
         let waits = |entry: &Entry| entry.standing == Standing::Waiting && entry.is_live(now);
         self.entries.iter().any(waits)
+    }
+
+    /// What waits for the owner, whichever client asked.
+    #[must_use]
+    pub fn waiting(&self, now: Timestamp) -> Vec<Permission> {
+        let mut scopes: BTreeMap<&ResourceId, BTreeSet<&str>> = BTreeMap::new();
+        for entry in &self.entries {
+            if entry.standing == Standing::Waiting && entry.is_live(now) {
+                scopes.entry(&entry.resource_id).or_default().insert(&entry.scope);
+            }
+        }
+        // INVARIANT: the scopes of an entry were those of a permission.
+        let permission = |(id, scopes): (&ResourceId, BTreeSet<&str>)| {
+            let resource_scopes = ScopeSet::from_tokens(scopes).ok()?;
+            Some(Permission { resource_id: id.clone(), resource_scopes })
+        };
+        scopes.into_iter().filter_map(permission).collect()
     }
 
     /// Whether the owner approved this.

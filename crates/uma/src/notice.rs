@@ -48,9 +48,6 @@ pub struct Notice {
     at: Timestamp,
     protection: Protection,
     person: PersonId,
-    client: ClientId,
-    present: bool,
-    asked: Vec<Permission>,
     shown: Vec<Shown>,
 }
 
@@ -68,8 +65,9 @@ pub struct Shown {
 }
 
 impl Notice {
-    /// The notice of what a case was asked last, under an identifier of its own; `None` if something else
-    /// happened last. `name` says what a resource is called.
+    /// The notice of what waits in a case that was asked last, under an identifier of its own; `None` if
+    /// something else happened last. What was asked last comes first, and then what waited before: the
+    /// notice takes the place of the one of that. `name` says what a resource is called.
     #[must_use]
     pub fn of(
         case: &Case,
@@ -78,10 +76,18 @@ impl Notice {
         jti: String,
     ) -> Option<Self> {
         let event = case.history().last().filter(|event| event.what == Happened::Asked)?;
-        let (client, present) = event.through.clone()?;
+        let mut asked = event.permissions.clone();
+        for waits in case.waiting(event.at) {
+            match asked.iter_mut().find(|known| known.resource_id == waits.resource_id) {
+                Some(known) => {
+                    known.resource_scopes = known.resource_scopes.union(&waits.resource_scopes);
+                }
+                None => asked.push(waits),
+            }
+        }
         let mut room = MAX_TEXT;
-        let shown = event.permissions.iter().map_while(|permission| {
-            let Permission { resource_id, resource_scopes } = permission.clone();
+        let shown = asked.into_iter().map_while(|permission| {
+            let Permission { resource_id, resource_scopes } = permission;
             let name = name(&resource_id);
             let scopes: usize = resource_scopes.iter().map(|scope| scope.len() + 1).sum();
             let taken = resource_id.as_str().len() + scopes + name.as_deref().map_or(0, str::len);
@@ -93,10 +99,7 @@ impl Notice {
             at: event.at,
             protection: protection.clone(),
             person: PersonId::of(case.person()),
-            client,
-            present,
             shown: shown.collect(),
-            asked: event.permissions.clone(),
         })
     }
 
@@ -122,12 +125,6 @@ impl Notice {
     #[must_use]
     pub const fn person(&self) -> &PersonId {
         &self.person
-    }
-
-    /// Whether the owner still has to answer anything of it.
-    #[must_use]
-    pub fn waits(&self, case: &Case, now: Timestamp) -> bool {
-        case.said(&self.client, self.present, &self.asked, now).waiting
     }
 }
 

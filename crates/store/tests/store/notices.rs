@@ -125,19 +125,45 @@ async fn one_that_cannot_be_read_is_left_out_and_over() {
 /// What a killed process leaves has both or neither.
 #[tokio::test]
 async fn a_copy_of_the_files_taken_at_any_moment_has_a_case_with_its_notice() {
-    let (directory, killed) = (Directory::new(), Directory::new());
-    let engine = open(&directory.file());
-    let cases = Cases::<u8>::new(engine.clone());
-    for round in 0..20_u8 {
-        let change = move |_| (Some(kept(round, 90)), Some(kept(round, 90)), ());
-        cases.change_and_tell(&bob(), &Digest::of(&[round]), at(1), change).await.unwrap();
+    const ROUNDS: u8 = 100;
+    let directory = Directory::new();
+    let cases = Cases::<u8>::new(open(&directory.file()));
+    let writing = tokio::spawn(async move {
+        for round in 0..ROUNDS {
+            let change = move |_| (Some(kept(round, 90)), Some(kept(round, 90)), ());
+            cases.change_and_tell(&bob(), &Digest::of(&[round]), at(1), change).await.unwrap();
+        }
+        // Whoever closes it would tidy the files up.
+        cases
+    });
+    let mut copies = Vec::new();
+    while !writing.is_finished() {
+        // Between what the writer waits for, and while it is written.
+        if copies.len() < 20 {
+            let killed = Directory::new();
+            copy(&directory, &killed);
+            copies.push(killed);
+        }
+        tokio::task::yield_now().await;
     }
-    copy(&directory, &killed);
-    let recovered = open(&killed.file());
-    let (cases, notices) = (Cases::<u8>::new(recovered.clone()), Notices::<u8>::new(recovered));
-    for round in 0..20_u8 {
-        let person = Digest::of(&[round]);
-        assert_eq!(cases.find(&bob(), &person, at(1)).await.unwrap(), Some(round));
-        assert_eq!(notices.find(&bob(), &person, at(1)).await.unwrap(), Some(round));
+    let held = writing.await.unwrap();
+    let last = Directory::new();
+    copy(&directory, &last);
+    drop(held);
+    copies.push(last);
+    let mut found = Vec::new();
+    for killed in &copies {
+        let recovered = open(&killed.file());
+        let (cases, notices) = (Cases::<u8>::new(recovered.clone()), Notices::<u8>::new(recovered));
+        let mut count = 0;
+        for round in 0..ROUNDS {
+            let person = Digest::of(&[round]);
+            let case = cases.find(&bob(), &person, at(1)).await.unwrap();
+            assert_eq!(case, notices.find(&bob(), &person, at(1)).await.unwrap());
+            count += usize::from(case.is_some());
+        }
+        found.push(count);
     }
+    assert_eq!(found.last(), Some(&usize::from(ROUNDS)), "{found:?}");
+    assert!(found.is_sorted(), "{found:?}");
 }

@@ -76,7 +76,7 @@ async fn try_tell(
         return end(webhooks, notice, now, "there is no webhook any more", None).await;
     };
     let case = uma.case_at(protection, person, now).await?;
-    let Some(case) = case.filter(|case| notice.waits(case, now)) else {
+    let Some(case) = case.filter(|case| case.is_waiting(now)) else {
         return end(webhooks, notice, now, "it waits no more", None).await;
     };
     if let Err(wait) = webhooks.lines.count(&protection.owner, now) {

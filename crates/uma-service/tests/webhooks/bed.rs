@@ -31,6 +31,8 @@ pub(crate) enum Does {
     Answer(u16, &'static str),
     /// Nothing comes of it, for this reason.
     Fail(FetchError),
+    /// It takes it once this is notified.
+    Hold(Arc<Notify>),
     /// It never answers.
     Hang,
 }
@@ -59,6 +61,10 @@ impl Fetch for Endpoints {
                 None => Ok(answer(202, "")),
                 Some(Does::Answer(status, text)) => Ok(answer(status, text)),
                 Some(Does::Fail(error)) => Err(error),
+                Some(Does::Hold(until)) => {
+                    until.notified().await;
+                    Ok(answer(202, ""))
+                }
                 Some(Does::Hang) => std::future::pending().await,
             }
         })

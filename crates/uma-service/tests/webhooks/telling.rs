@@ -12,6 +12,7 @@ use countersign_uma_service::webhooks::WebhookError;
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::bed::{BOBS, Bed, Does, Endpoints, OTHERS, bob, left, setup, webhooks};
 use super::support::{NOW, STS, World, need_info, rules_of, submitted};
@@ -139,8 +140,29 @@ async fn of_one_case_one_notice_waits() {
     let received = bed.endpoints.wait_for(BOBS, 1).await;
     let told = bed.read(&received[0], BOBS).await;
     assert_eq!(told.permissions[0].resource_id.as_str(), last);
+    // And with it all that waited before, as it is called.
+    assert_eq!(told.permissions.len(), 5);
+    assert!(told.permissions.iter().all(|shown| shown.name.as_deref() == Some("RS API")));
     bed.settled(&*engine).await;
     assert_eq!(bed.endpoints.at(BOBS).len(), 1);
+}
+
+/// The answer to the later question is none to what waited before it.
+#[tokio::test]
+async fn what_waited_before_is_told_though_the_last_question_was_answered() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let (pat, first) = bed.resource().await;
+    bed.asks_at(&pat, &first, ALICE).await;
+    let second = bed.world.register(&pat).await;
+    bed.asks_at(&pat, &second, ALICE).await;
+    bed.says(Verdict::Approve).await;
+    bed.start();
+    bed.settled(&*engine).await;
+    let received = bed.endpoints.at(BOBS);
+    let [request] = &*received else { panic!("{received:?}") };
+    let told = bed.read(request, BOBS).await;
+    assert!(told.permissions.iter().any(|shown| shown.resource_id.as_str() == first));
 }
 
 /// One that comes while another of the case is on its way is not taken for it.
@@ -148,15 +170,17 @@ async fn of_one_case_one_notice_waits() {
 async fn what_comes_while_another_is_on_its_way_is_told_too() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let bed = Bed::telling(Arc::clone(&engine));
-    bed.endpoints.script(BOBS, [Does::Answer(500, "")]);
-    let pat = bed.world.pat("rs").await;
-    let id = bed.world.register(&pat).await;
+    let until = Arc::new(Notify::new());
+    bed.endpoints.script(BOBS, [Does::Hold(Arc::clone(&until))]);
+    let (pat, id) = bed.resource().await;
     bed.asks_at(&pat, &id, ALICE).await;
+    bed.endpoints.wait_for(BOBS, 1).await;
     let other = bed.world.register(&pat).await;
     bed.asks_at(&pat, &other, ALICE).await;
+    until.notify_one();
+    let received = bed.endpoints.wait_for(BOBS, 2).await;
     bed.settled(&*engine).await;
-    let received = bed.endpoints.at(BOBS);
-    let told = bed.read(received.last().unwrap(), BOBS).await;
+    let told = bed.read(&received[1], BOBS).await;
     assert_eq!(told.permissions[0].resource_id.as_str(), other);
 }
 
