@@ -113,16 +113,30 @@ async fn end(
     error: Option<&NotTold>,
 ) -> Result<Attempt, StoreError> {
     let protection = notice.protection();
-    let why = error.map(|error| crate::failure::causes(error));
-    tracing::info!(
-        target: "countersign::audit",
-        owner = %protection.owner,
-        resource_server = %protection.resource_server,
-        jti = notice.jti(),
-        how,
-        why,
-        "the notice of a request that waits",
-    );
+    let (owner, resource_server) = (&protection.owner, &protection.resource_server);
+    let jti = notice.jti();
+    // Where nobody took it, its owner may not know of the request.
+    if let Some(error) = error {
+        let why = crate::failure::causes(error);
+        tracing::warn!(
+            target: "countersign::audit",
+            %owner,
+            %resource_server,
+            jti,
+            how,
+            why,
+            "the notice of a request that waits",
+        );
+    } else {
+        tracing::info!(
+            target: "countersign::audit",
+            %owner,
+            %resource_server,
+            jti,
+            how,
+            "the notice of a request that waits",
+        );
+    }
     let (registrant, person) = (registrant(protection), *notice.person());
     let is_it = move |kept: &Notice| kept.jti() == notice.jti();
     webhooks.notices.remove_if(&registrant, person.digest(), now, is_it).await?;
