@@ -113,8 +113,8 @@ fn errors_name_the_key() {
             "claims_token_audiences = []",
             "clients[0].claims_token_audiences",
         ),
-        ("id = \"night-agent\"", "id = \"rqp-client\"", "clients[1].id"),
-        ("id = \"night-agent\"", "id = \"night-agent\"\npublic = true", "clients[1].people"),
+        ("\nid = \"night-agent\"", "\nid = \"rqp-client\"", "clients[1].id"),
+        ("\nid = \"night-agent\"", "\nid = \"night-agent\"\npublic = true", "clients[1].people"),
         (
             "directory = \"claims-keys\"",
             "directory = \"claims-keys\"\nrs256 = { env = \"KEY\" }",
