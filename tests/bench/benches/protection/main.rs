@@ -25,8 +25,8 @@
 //!
 //! # Where it stands
 //!
-//! The layer meets its goals. The proxy does not: 79 % of the bare one's rate on two idle cores (49,392 a second beside
-//! 63,739; 77 % by processor time). Both make the same system calls, eleven a request with those of generator and service; the rest is
+//! The layer meets its goals. The proxy does not: 79 % of the bare one's rate on two idle cores (50,054 a second beside
+//! 64,253; 78 % by processor time). Both make the same system calls, eleven a request with those of generator and service; the rest is
 //! what is computed. Callgrind counts 55,000 instructions a request for the bare proxy and 124,000 for ours, generator
 //! and service included, of which 26,000 are SHA-256 in software: it does not have the processor's own. Beyond the
 //! bare proxy's, the largest parts are
