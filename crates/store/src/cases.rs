@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::engine::{Change, Changer, Engine, RecordTable, Tell};
 use crate::error::StoreError;
 use crate::record;
-use crate::resources::Registrant;
+use crate::resources::{Beside, Registrant};
 
 /// The cases of people before resource owners: one record `R` per person, under the registrant whose
 /// resources it is about.
@@ -67,6 +67,25 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
         let prefix = registrant.prefix();
         let found = self.engine.list(RecordTable::Cases, prefix.as_bytes(), now).await?;
         found.into_iter().map(|(_, value)| record::decode(&value)).collect()
+    }
+
+    /// Some of the registrant's cases: the first after this person, or the last before them, `limit` of them
+    /// at most, in an order that stays. Reads no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page(
+        &self,
+        registrant: &Registrant,
+        beside: Beside<&Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<R>, StoreError> {
+        let prefix = registrant.prefix();
+        let key = beside.key(prefix.as_bytes(), |person| person.as_bytes());
+        let part = beside.part(&key);
+        let found = self.engine.page(RecordTable::Cases, prefix.as_bytes(), part, limit, now);
+        found.await?.into_iter().map(|(_, value)| record::decode(&value)).collect()
     }
 
     /// How many cases the registrant has. Reads none of them.

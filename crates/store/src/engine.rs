@@ -249,6 +249,17 @@ pub trait Records: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>>;
 
+    /// Those of the records of [`list`](Self::list) that are next to a key, `limit` of them at most, in the
+    /// order of their keys. It looks at no others.
+    fn page<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        part: Part<'a>,
+        limit: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>>;
+
     /// How many live records have keys that start with `prefix`. Reads keys, not values.
     fn count<'a>(
         &'a self,
@@ -263,6 +274,32 @@ pub trait Records: Send + Sync {
         table: RecordTable,
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+}
+
+/// A part of a list of records. The key need not be one of theirs, but starts as theirs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// The first after this key.
+    After(&'a [u8]),
+    /// The last before this key.
+    Before(&'a [u8]),
+}
+
+impl Part<'_> {
+    /// That part of a whole list.
+    pub(crate) fn of(self, mut all: Vec<KeyedValue>, limit: usize) -> Vec<KeyedValue> {
+        match self {
+            Self::After(key) => {
+                all.retain(|(known, _)| known.as_slice() > key);
+                all.truncate(limit);
+            }
+            Self::Before(key) => {
+                all.retain(|(known, _)| known.as_slice() < key);
+                drop(all.drain(..all.len().saturating_sub(limit)));
+            }
+        }
+        all
+    }
 }
 
 /// A record's key and value.

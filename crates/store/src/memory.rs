@@ -8,6 +8,7 @@
 //! callers pass in, under the rules that protect the SQLite engine from a clock that jumps.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
 use crate::engine::{
-    BoxFuture, Change, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable,
+    BoxFuture, Change, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, Part,
     RecordTable, Records, Spend,
 };
 use crate::error::StoreError;
@@ -252,6 +253,24 @@ impl Records for MemoryEngine {
         })
     }
 
+    fn page<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        part: Part<'a>,
+        limit: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for shard in self.records(table).each() {
+                found.extend(shard.page(prefix, part, limit, now));
+            }
+            found.sort();
+            Ok(part.of(found, limit))
+        })
+    }
+
     fn count<'a>(
         &'a self,
         table: RecordTable,
@@ -370,6 +389,26 @@ impl<V: Expires> Shard<V> {
             return Err(StoreError::Full);
         }
         Ok(())
+    }
+}
+
+impl Shard<Record> {
+    /// What this shard has of a part of a list.
+    fn page(&self, prefix: &[u8], part: Part<'_>, limit: usize, now: Timestamp) -> Vec<KeyedValue> {
+        let of_list = |(key, _): &(&Vec<u8>, &Record)| key.starts_with(prefix);
+        let live = |(key, record): (&Vec<u8>, &Record)| {
+            record.is_live(now).then(|| (key.clone(), record.value.clone()))
+        };
+        match part {
+            Part::After(key) => {
+                let behind = self.entries.range::<[u8], _>((Excluded(key), Unbounded));
+                behind.take_while(of_list).filter_map(live).take(limit).collect()
+            }
+            Part::Before(key) => {
+                let before = self.entries.range::<[u8], _>((Unbounded, Excluded(key))).rev();
+                before.take_while(of_list).filter_map(live).take(limit).collect()
+            }
+        }
     }
 }
 

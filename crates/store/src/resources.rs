@@ -8,7 +8,7 @@ use countersign_types::{ClientId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, RecordTable};
+use crate::engine::{Engine, KeyedValue, Part, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 
@@ -105,13 +105,26 @@ impl<R: Serialize + DeserializeOwned> Resources<R> {
     pub async fn list(&self, registrant: &Registrant) -> Result<Vec<(String, R)>, StoreError> {
         let prefix = registrant.prefix();
         let found = self.engine.list(RecordTable::Resources, prefix.as_bytes(), ALWAYS).await?;
-        found
-            .into_iter()
-            .map(|(key, value)| {
-                let id = key.get(prefix.as_bytes().len()..).unwrap_or_default();
-                Ok((String::from_utf8_lossy(id).into_owned(), record::decode(&value)?))
-            })
-            .collect()
+        found.into_iter().map(|row| named(&prefix, row)).collect()
+    }
+
+    /// Some of the registrant's resources with their ids: the first after this id, or the last before it,
+    /// `limit` of them at most, in the order of the ids. Reads no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page(
+        &self,
+        registrant: &Registrant,
+        beside: Beside<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, R)>, StoreError> {
+        let prefix = registrant.prefix();
+        let key = beside.key(prefix.as_bytes(), str::as_bytes);
+        let part = beside.part(&key);
+        let found =
+            self.engine.page(RecordTable::Resources, prefix.as_bytes(), part, limit, ALWAYS);
+        found.await?.into_iter().map(|row| named(&prefix, row)).collect()
     }
 
     /// How many resources the registrant has. Reads none of them.
@@ -121,6 +134,51 @@ impl<R: Serialize + DeserializeOwned> Resources<R> {
     pub async fn count(&self, registrant: &Registrant) -> Result<usize, StoreError> {
         let prefix = registrant.prefix();
         self.engine.count(RecordTable::Resources, prefix.as_bytes(), ALWAYS).await
+    }
+}
+
+/// A resource with its id.
+fn named<R: DeserializeOwned>(
+    prefix: &Digest,
+    (key, value): KeyedValue,
+) -> Result<(String, R), StoreError> {
+    let id = key.get(prefix.as_bytes().len()..).unwrap_or_default();
+    Ok((String::from_utf8_lossy(id).into_owned(), record::decode(&value)?))
+}
+
+/// Where in a list a part of it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside<K> {
+    /// At its start.
+    Start,
+    /// After this one.
+    After(K),
+    /// Before this one.
+    Before(K),
+    /// At its end.
+    End,
+}
+
+impl<K: Copy> Beside<K> {
+    /// The key of the record that it is about.
+    pub(crate) fn key<'k>(&self, prefix: &[u8], octets: impl FnOnce(K) -> &'k [u8]) -> Vec<u8>
+    where
+        K: 'k,
+    {
+        let rest = match *self {
+            Self::Start => &[],
+            Self::After(key) | Self::Before(key) => octets(key),
+            // INVARIANT: no identifier begins with so many octets of all ones.
+            Self::End => &[0xff; 33],
+        };
+        [prefix, rest].concat()
+    }
+
+    pub(crate) const fn part<'k>(&self, key: &'k [u8]) -> Part<'k> {
+        match self {
+            Self::Start | Self::After(_) => Part::After(key),
+            Self::Before(_) | Self::End => Part::Before(key),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use countersign_store::engine::{
-    BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, RecordTable,
-    Records, Spend,
+    BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, Part,
+    RecordTable, Records, Spend,
 };
 use countersign_store::{Engine, MemoryEngine, StoreError};
 use countersign_types::Timestamp;
@@ -123,6 +123,18 @@ impl Records for Failing {
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         self.listed.fetch_add(1, Ordering::SeqCst);
         self.unless_used_up(self.inner.list(table, prefix, now))
+    }
+
+    fn page<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        part: Part<'a>,
+        limit: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        self.listed.fetch_add(1, Ordering::SeqCst);
+        self.unless_used_up(self.inner.page(table, prefix, part, limit, now))
     }
 
     fn count<'a>(

@@ -9,7 +9,7 @@ use super::job::Stands;
 use super::journal::JOURNALLED;
 use super::known::{Look, Row};
 use super::{SqliteEngine, statements};
-use crate::engine::{BoxFuture, Changer, KeyedValue, RecordTable, Records};
+use crate::engine::{BoxFuture, Changer, KeyedValue, Part, RecordTable, Records};
 use crate::error::StoreError;
 
 impl SqliteEngine {
@@ -117,6 +117,23 @@ impl Records for SqliteEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         Box::pin(async move { self.list_now(table, prefix, now) })
+    }
+
+    fn page<'a>(
+        &'a self,
+        table: RecordTable,
+        prefix: &'a [u8],
+        part: Part<'a>,
+        limit: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
+        Box::pin(async move {
+            if table == JOURNALLED {
+                // Some may stand in the table and, with another value, in the journal.
+                return Ok(part.of(self.list_now(table, prefix, now)?, limit));
+            }
+            self.read(|c| statements::page(c, table, prefix, part, limit, now))
+        })
     }
 
     fn count<'a>(

@@ -1,12 +1,14 @@
 //! The statements, one function each. Those that write run inside the writer's transaction.
 
+use std::ops::ControlFlow;
+
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::job::Stands;
 use super::known::Row;
-use crate::engine::{Change, Changer, KeyedValue, OneTimeTable, RecordTable, Spend};
+use crate::engine::{Change, Changer, KeyedValue, OneTimeTable, Part, RecordTable, Spend};
 use crate::one_time::Single;
 
 /// Rows of one table removed by one [`purge`].
@@ -59,6 +61,7 @@ struct RecordSql {
     replace: &'static str,
     row: &'static str,
     list: &'static str,
+    list_back: &'static str,
     count: &'static str,
     remove: &'static str,
 }
@@ -82,6 +85,11 @@ macro_rules! record_sql {
                 "SELECT key, expires IS NULL OR expires > ?2, value FROM ",
                 $table,
                 " WHERE key >= ?1 ORDER BY key"
+            ),
+            list_back: concat!(
+                "SELECT key, expires IS NULL OR expires > ?2, value FROM ",
+                $table,
+                " WHERE key < ?1 ORDER BY key DESC"
             ),
             count: concat!(
                 "SELECT key, expires IS NULL OR expires > ?2 FROM ",
@@ -280,10 +288,42 @@ pub(super) fn list(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<KeyedValue>> {
     let mut found = Vec::new();
-    walk(connection, record_sql(table).list, prefix, now, |row| {
+    walk(connection, record_sql(table).list, (prefix, prefix), now, |row| {
         found.push((row.get(0)?, row.get(2)?));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
+    Ok(found)
+}
+
+/// Reads what is next to a key, and no row behind that.
+pub(super) fn page(
+    connection: &Connection,
+    table: RecordTable,
+    prefix: &[u8],
+    part: Part<'_>,
+    limit: usize,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<KeyedValue>> {
+    let mut found: Vec<KeyedValue> = Vec::new();
+    let take = |row: &rusqlite::Row<'_>| {
+        found.push((row.get(0)?, row.get(2)?));
+        let is_full = found.len() >= limit;
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    if limit == 0 {
+        return Ok(found);
+    }
+    match part {
+        Part::After(key) => {
+            // The very next key there can be.
+            let start = [key, &[0]].concat();
+            walk(connection, record_sql(table).list, (&start, prefix), now, take)?;
+        }
+        Part::Before(key) => {
+            walk(connection, record_sql(table).list_back, (key, prefix), now, take)?;
+            found.reverse();
+        }
+    }
     Ok(found)
 }
 
@@ -295,30 +335,30 @@ pub(super) fn count(
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
     let mut count = 0;
-    walk(connection, record_sql(table).count, prefix, now, |_| {
+    walk(connection, record_sql(table).count, (prefix, prefix), now, |_| {
         count += 1;
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(count)
 }
 
-/// Shows the live rows whose keys start with the prefix, in the order of the keys. The first column
-/// is the key, the second whether the row is live.
+/// Shows the live rows from a key on whose keys start with the prefix, in the order of the statement, until
+/// it is enough. The first column is the key, the second whether the row is live.
 fn walk(
     connection: &Connection,
     sql: &str,
-    prefix: &[u8],
+    (start, prefix): (&[u8], &[u8]),
     now: Timestamp,
-    mut show: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>,
+    mut show: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![prefix, now.as_unix()])?;
+    let mut rows = statement.query(params![start, now.as_unix()])?;
     while let Some(row) = rows.next()? {
         if !row.get_ref(0)?.as_blob()?.starts_with(prefix) {
             break;
         }
-        if row.get(1)? {
-            show(row)?;
+        if row.get(1)? && show(row)?.is_break() {
+            break;
         }
     }
     Ok(())

@@ -10,5 +10,6 @@ mod common;
 mod durability;
 mod kinds;
 mod notices;
+mod pages;
 mod races;
 mod same_answers;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::common::{Directory, FixedClock, at};
-use countersign_store::engine::{Durability, OneTimeEntry, OneTimeTable, RecordTable};
+use countersign_store::engine::{Durability, OneTimeEntry, OneTimeTable, Part, RecordTable};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::digest::Digest;
 use proptest::prelude::*;
@@ -46,6 +46,13 @@ enum Operation {
         table: RecordTable,
         prefix: Vec<u8>,
     },
+    Page {
+        table: RecordTable,
+        prefix: Vec<u8>,
+        rest: Vec<u8>,
+        back: bool,
+        limit: usize,
+    },
     Count {
         table: RecordTable,
         prefix: Vec<u8>,
@@ -81,6 +88,9 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(table, key, value)| Replace { table, key, value }),
         4 => (record(), key()).prop_map(|(table, key)| Get { table, key }),
         2 => (record(), key()).prop_map(|(table, prefix)| List { table, prefix }),
+        4 => (record(), key(), key(), any::<bool>(), 0..4_usize).prop_map(
+            |(table, prefix, rest, back, limit)| Page { table, prefix, rest, back, limit }
+        ),
         2 => (record(), key()).prop_map(|(table, prefix)| Count { table, prefix }),
         2 => (record(), key()).prop_map(|(table, key)| Remove { table, key }),
         2 => (0..8_i64).prop_map(Advance),
@@ -118,6 +128,11 @@ async fn answer(engine: &dyn Engine, operation: &Operation, now: i64) -> String 
         Operation::Get { table, key } => format!("{:?}", engine.get(table, &key, now).await),
         Operation::List { table, prefix } => {
             format!("{:?}", engine.list(table, &prefix, now).await)
+        }
+        Operation::Page { table, prefix, rest, back, limit } => {
+            let key = [prefix.as_slice(), &rest].concat();
+            let part = if back { Part::Before(&key) } else { Part::After(&key) };
+            format!("{:?}", engine.page(table, &prefix, part, limit, now).await)
         }
         Operation::Count { table, prefix } => {
             format!("{:?}", engine.count(table, &prefix, now).await)
