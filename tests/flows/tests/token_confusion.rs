@@ -10,10 +10,14 @@
 //! is printed in their form.
 
 mod about_people;
+mod answers;
+mod at_resource_servers;
+mod at_sts;
+mod at_uma;
 mod doors;
-mod issuers;
 mod kinds;
 mod of_bob;
+mod received;
 mod world;
 
 use std::collections::BTreeSet;
@@ -23,9 +27,10 @@ use std::path::Path;
 use countersign_testkit::{Deployment, Party, names};
 use serde_json::Value;
 
+use self::answers::Answer;
 use self::doors::Door;
 use self::kinds::Kind;
-use self::world::{Answer, World};
+use self::world::World;
 use crate::acting::{apply, signed, signed_with_own_key};
 use crate::bed::Bed;
 

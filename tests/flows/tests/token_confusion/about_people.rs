@@ -1,14 +1,15 @@
-//! The places of the STS that take its own access tokens: the claims endpoint, which speaks for Alice, and
-//! the user query, which tells her application who has an address.
+//! The places that take the STS's own access tokens: the claims endpoint, which speaks for Alice, at the STS or at a
+//! claims provider of its own, and the user query, which tells her application who has an address.
 
 use countersign_testkit::names;
 use serde_json::{Value, json};
 use toml::Table;
 
-use super::issuers::GOODBYE;
-use super::world::{Answer, World, judge};
+use super::answers::{Answer, judge};
+use super::at_sts::GOODBYE;
+use super::world::{World, with};
 use crate::acting::jti;
-use crate::bed::{Credentials, Form, bearer, challenge_of};
+use crate::bed::{Bed, Credentials, Form, bearer, challenge_of};
 
 const QUERY_USERS: &str = "query-users";
 
@@ -40,16 +41,25 @@ fn extend(client: &mut Table, name: &str, more: &[&str]) {
 impl World {
     /// What the access token of Alice says that is shown for a claims token.
     pub(super) fn shown_for_claims(&self) -> Value {
-        json!({ "aud": names::STS, "client_id": names::RQP_CLIENT, "jti": jti(),
-            "may_act": null })
+        let said = json!({ "aud": names::STS, "client_id": names::RQP_CLIENT, "jti": jti(),
+            "may_act": null });
+        with(&self.of_alice(), &said)
+    }
+
+    /// The same, where the claims provider is a server of its own.
+    pub(super) fn shown_to_the_provider(&self) -> Value {
+        let said = json!({ "aud": names::CLAIMS_PROVIDER, "scope": "claims-provider" });
+        with(&self.shown_to_the_sts(), &said)
     }
 
     /// What the client's own access token says: nobody allowed it anything, so it is of no grant, and of no
     /// exchange.
     pub(super) fn shown_to_ask(&self) -> Value {
-        json!({ "sub": names::RQP_CLIENT, "aud": names::STS, "client_id": names::RQP_CLIENT,
-            "jti": jti(), "scope": QUERY_USERS, "may_act": null, "grant_id": null,
-            "act": null, "origin_jti": null, "email": null, "email_verified": null })
+        let said = json!({ "sub": names::RQP_CLIENT, "aud": names::STS,
+            "client_id": names::RQP_CLIENT, "jti": jti(), "scope": QUERY_USERS, "may_act": null,
+            "grant_id": null, "act": null, "origin_jti": null, "email": null,
+            "email_verified": null });
+        with(&self.of_alice(), &said)
     }
 
     /// What an application is given for nobody but itself.
@@ -63,19 +73,15 @@ impl World {
     }
 
     pub(super) async fn ask_for_claims(&self, token: &str) -> Answer {
-        let challenge = challenge_of("a ticket");
-        let params = [
-            ("audience", names::UMA),
-            ("resource", names::RS),
-            ("ticket_challenge", challenge.as_str()),
-        ];
-        let form = Form::new(&params, Credentials::Bearer(token.to_owned()));
         let bed = &self.acting.bed;
-        let reply = bed.post(&bed.sts("claims_endpoint").await, &form).await;
-        match (reply.status, reply.error().as_str()) {
-            (403, "insufficient_scope") => Answer::Refused,
-            _ => judge(&reply, 200, (401, "invalid_token")),
-        }
+        claims_for(bed, &bed.sts("claims_endpoint").await, token).await
+    }
+
+    /// The claims provider in front of an STS with the same keys.
+    pub(super) async fn ask_the_provider(&self, token: &str) -> Answer {
+        let url = format!("{}/.well-known/claims-provider-configuration", names::CLAIMS_PROVIDER);
+        let endpoint = self.provided.get(&url, &[]).await.member("claims_endpoint");
+        claims_for(&self.provided, &endpoint, token).await
     }
 
     pub(super) async fn ask_who(&self, token: &str) -> Answer {
@@ -90,5 +96,20 @@ impl World {
             (403, _) if challenge.contains("insufficient_scope") => Answer::Refused,
             _ => Answer::Odd(format!("{reply:?}")),
         }
+    }
+}
+
+async fn claims_for(bed: &Bed, endpoint: &str, token: &str) -> Answer {
+    let challenge = challenge_of("a ticket");
+    let params = [
+        ("audience", names::UMA),
+        ("resource", names::RS),
+        ("ticket_challenge", challenge.as_str()),
+    ];
+    let form = Form::new(&params, Credentials::Bearer(token.to_owned()));
+    let reply = bed.post(endpoint, &form).await;
+    match (reply.status, reply.error().as_str()) {
+        (403, "insufficient_scope") => Answer::Refused,
+        _ => judge(&reply, 200, (401, "invalid_token")),
     }
 }

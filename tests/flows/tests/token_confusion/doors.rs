@@ -1,19 +1,30 @@
-//! The columns: every place that takes a token. A new one is a line here, a way to it and what it expects in
-//! [`open`](super::world::World::open) and [`offer`](super::world::World::offer), and a column of the table.
+//! The columns: every place that takes a token. A new one is a line here, what it expects and a way to it in the module
+//! of its [`Home`], and a column of the table.
 
 use countersign_testkit::names;
 
 /// An endpoint that a server publishes: the issuer, and the member of its metadata.
 pub(super) type Endpoint = (&'static str, &'static str);
 
+/// Who waits at a place.
+pub(super) enum Home {
+    Sts,
+    Uma,
+    /// A resource server or a relying party.
+    ResourceServer,
+    /// A client or an owner, to whom whoever made the token brings it.
+    Receiver,
+}
+
 struct Place {
     column: &'static str,
+    home: Home,
     typ: Option<&'static str>,
     endpoint: Option<Endpoint>,
 }
 
 macro_rules! doors {
-    ($($door:ident $column:literal $typ:expr, $endpoint:expr;)*) => {
+    ($($door:ident $column:literal at $home:ident, $typ:expr, $endpoint:expr;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Door { $($door),* }
 
@@ -22,7 +33,12 @@ macro_rules! doors {
 
             const fn place(self) -> Place {
                 match self {
-                    $(Self::$door => Place { column: $column, typ: $typ, endpoint: $endpoint },)*
+                    $(Self::$door => Place {
+                        column: $column,
+                        home: Home::$home,
+                        typ: $typ,
+                        endpoint: $endpoint,
+                    },)*
                 }
             }
         }
@@ -30,46 +46,46 @@ macro_rules! doors {
 }
 
 doors! {
-    Subject "subj" ACCESS, sts("token_endpoint");
-    SubjectOtherwise "othr" ACCESS, sts("token_endpoint");
-    Actor "actr" Some("actor+jwt"), sts("token_endpoint");
-    StsAssertion "sts" ASSERTION, sts("token_endpoint");
-    UmaAssertion "uma" ASSERTION, uma("token_endpoint");
-    Dpop "dpop" PROOF_OF_KEY, sts("token_endpoint");
-    ClaimToken "clm" CLAIMS, uma("token_endpoint");
-    Ticket "tick" None, uma("token_endpoint");
-    Pat "pat" None, uma("resource_registration_endpoint");
-    Introspection "intr" None, uma("introspection_endpoint");
-    Uma "rpt" None, None;
-    Api "api" ACCESS, None;
-    Identity "id" IDENTITY, None;
-    Proof "prf" Some("client-proof+jwt"), None;
-    KeyAtParty "dpRP" PROOF_OF_KEY, None;
-    KeyAtAsking "dpIR" PROOF_OF_KEY, None;
-    IdToken "oidc" ID_TOKEN, None;
-    ReceivedClaims "gotC" CLAIMS, None;
-    ReceivedIdentity "gotI" IDENTITY, None;
-    ClaimsEndpoint "clEP" ACCESS, sts("claims_endpoint");
-    UserQuery "user" ACCESS, None;
-    Notice "note" Some("secevent+jwt"), None;
+    Subject "subj" at Sts, ACCESS, sts("token_endpoint");
+    SubjectOtherwise "othr" at Sts, ACCESS, sts("token_endpoint");
+    Actor "actr" at Sts, Some("actor+jwt"), sts("token_endpoint");
+    StsAssertion "sts" at Sts, ASSERTION, sts("token_endpoint");
+    UmaAssertion "uma" at Uma, ASSERTION, uma("token_endpoint");
+    Dpop "dpop" at Sts, PROOF_OF_KEY, sts("token_endpoint");
+    ClaimToken "clm" at Uma, CLAIMS, uma("token_endpoint");
+    Ticket "tick" at Uma, None, uma("token_endpoint");
+    Pat "pat" at Uma, None, uma("resource_registration_endpoint");
+    Introspection "intr" at Uma, None, uma("introspection_endpoint");
+    Uma "rpt" at ResourceServer, None, None;
+    Api "api" at ResourceServer, ACCESS, None;
+    Identity "id" at ResourceServer, IDENTITY, None;
+    Proof "prf" at ResourceServer, Some("client-proof+jwt"), None;
+    KeyAtParty "dpRP" at ResourceServer, PROOF_OF_KEY, None;
+    KeyAtAsking "dpIR" at ResourceServer, PROOF_OF_KEY, None;
+    IdToken "oidc" at Receiver, ID_TOKEN, None;
+    ReceivedClaims "gotC" at Receiver, CLAIMS, None;
+    ReceivedIdentity "gotI" at Receiver, IDENTITY, None;
+    ClaimsEndpoint "clEP" at Sts, ACCESS, sts("claims_endpoint");
+    UserQuery "user" at Sts, ACCESS, None;
+    Notice "note" at Receiver, Some("secevent+jwt"), None;
 
-    UserInfo "info" ACCESS, sts("userinfo_endpoint");
-    KeyAtUserInfo "dpUI" PROOF_OF_KEY, sts("userinfo_endpoint");
-    HintAtAuthorize "hntA" ID_TOKEN, sts("authorization_endpoint");
-    HintAtLogout "hntL" ID_TOKEN, sts("end_session_endpoint");
-    StsIntrospection "intS" ACCESS, sts("introspection_endpoint");
-    StsRevocation "revS" ACCESS, sts("revocation_endpoint");
-    AssertionAtIntrospection "asIS" ASSERTION, sts("introspection_endpoint");
-    AssertionAtRevocation "asRS" ASSERTION, sts("revocation_endpoint");
-    Code "code" None, sts("token_endpoint");
-    StsRefresh "refS" None, sts("token_endpoint");
-    ProvidersClaims "clPR" ACCESS, Some((names::CLAIMS_PROVIDER, "claims_endpoint"));
-    UmaCode "codU" None, uma("token_endpoint");
-    UmaRefresh "refU" None, uma("token_endpoint");
-    UmaRevocation "revU" None, uma("revocation_endpoint");
-    AssertionAtUmaRevocation "asRU" ASSERTION, uma("revocation_endpoint");
-    PatAtPermission "patP" None, uma("permission_endpoint");
-    PatAtIntrospection "patI" None, uma("introspection_endpoint");
+    UserInfo "info" at Sts, ACCESS, sts("userinfo_endpoint");
+    KeyAtUserInfo "dpUI" at Sts, PROOF_OF_KEY, sts("userinfo_endpoint");
+    HintAtAuthorize "hntA" at Sts, ID_TOKEN, sts("authorization_endpoint");
+    HintAtLogout "hntL" at Sts, ID_TOKEN, sts("end_session_endpoint");
+    StsIntrospection "intS" at Sts, ACCESS, sts("introspection_endpoint");
+    StsRevocation "revS" at Sts, ACCESS, sts("revocation_endpoint");
+    AssertionAtIntrospection "asIS" at Sts, ASSERTION, sts("introspection_endpoint");
+    AssertionAtRevocation "asRS" at Sts, ASSERTION, sts("revocation_endpoint");
+    Code "code" at Sts, None, sts("token_endpoint");
+    StsRefresh "refS" at Sts, None, sts("token_endpoint");
+    ProvidersClaims "clPR" at Sts, ACCESS, Some((names::CLAIMS_PROVIDER, "claims_endpoint"));
+    UmaCode "codU" at Uma, None, uma("token_endpoint");
+    UmaRefresh "refU" at Uma, None, uma("token_endpoint");
+    UmaRevocation "revU" at Uma, None, uma("revocation_endpoint");
+    AssertionAtUmaRevocation "asRU" at Uma, ASSERTION, uma("revocation_endpoint");
+    PatAtPermission "patP" at Uma, None, uma("permission_endpoint");
+    PatAtIntrospection "patI" at Uma, None, uma("introspection_endpoint");
 }
 
 const ACCESS: Option<&str> = Some("at+jwt");
@@ -90,6 +106,11 @@ const fn uma(member: &'static str) -> Option<Endpoint> {
 impl Door {
     pub(super) const fn column(self) -> &'static str {
         self.place().column
+    }
+
+    /// Whose module it is that opens it and offers tokens there.
+    pub(super) const fn home(self) -> Home {
+        self.place().home
     }
 
     /// The `typ` of the token that belongs there.

@@ -17,12 +17,13 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Minted;
-use super::world::{OWNERS_ENDPOINT, Open, World};
+use super::answers::RQP;
+use super::received::OWNERS_ENDPOINT;
+use super::world::{Open, World};
 use crate::acting::{CLIENT, LETTERS, NEXT, jti};
 use crate::bed::{ACCESS_TOKEN, Credentials, Form, JWT, TOKEN_EXCHANGE, challenge_of, claims_of};
 
-const APPLICATION: Credentials = Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET);
-/// What it has of its own is opaque.
+/// An application; what it has of its own is opaque.
 const OTHER_APPLICATION: Credentials = Credentials::Basic(names::OTHER_CLIENT, names::OTHER_SECRET);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +176,7 @@ impl World {
             }
             Kind::AccessToken => self.access_token(open).await,
             Kind::DelegatedAccessToken => self.delegated().await,
-            Kind::OwnAccessToken => self.own_access_token(APPLICATION).await,
+            Kind::OwnAccessToken => self.own_access_token(RQP).await,
             Kind::ClaimsToken => {
                 self.claims_token(open.ticket.as_deref().unwrap_or("a ticket")).await
             }
@@ -270,7 +271,7 @@ impl World {
             ("resource", names::RS),
             ("ticket_challenge", &challenge_of(ticket)),
         ];
-        let form = Form::new(&params, Credentials::Basic(names::RQP_CLIENT, names::RQP_SECRET));
+        let form = Form::new(&params, RQP);
         let bed = &self.acting.bed;
         let reply = bed.post(&bed.sts("token_endpoint").await, &form).await;
         assert_eq!(reply.status, 200, "{reply:?}");

@@ -4,13 +4,13 @@ use countersign_testkit::names;
 use countersign_types::EndpointUrl;
 use toml::Table;
 
+use super::answers::RS;
 use super::world::{Open, World};
-use crate::bed::{Bed, Credentials, Form, Reply};
+use crate::bed::{Bed, Form, Reply};
 use crate::browser::{Browser, fields};
 use crate::uma_wide_ecosystem::bob::Bob;
 
 const BACK: &str = "https://rs.bob.example/owners/callback";
-const RS: Credentials = Credentials::Basic(names::RS_CLIENT, names::RS_SECRET);
 
 /// His resource server may ask him.
 pub(super) fn may_be_asked_for(config: &mut Table) {
