@@ -4,6 +4,7 @@
 //! - `sources`: no clock, file, environment or socket in the pure layers; no test switched off.
 //! - `manifests`: every package is fit to be published, and a verifier needs no OpenSSL.
 //! - `documents`: a row that names a test names one that exists; no attack class lacks its row.
+//! - `models`: what is said of the models is what they are expected to find.
 
 #[cfg(test)]
 mod documents;
@@ -11,6 +12,8 @@ mod documents;
 mod layers;
 #[cfg(test)]
 mod manifests;
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]
