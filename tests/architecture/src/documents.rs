@@ -170,6 +170,25 @@ fn links_between_documents_lead_somewhere() {
     }
 }
 
+/// What the README shows of a program compiles and runs, because an example has it, line for line.
+#[test]
+fn the_readme_shows_code_of_the_examples() {
+    let readme = read("README.md");
+    let trimmed = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let shown: Vec<_> = blocks(&readme).iter().filter_map(|it| it.strip_prefix("rust\n")).collect();
+    assert!(shown.len() >= 2, "the blocks were not found");
+    let examples: Vec<_> = readme
+        .split("](")
+        .filter_map(|rest| rest.split_once(')'))
+        .filter(|(target, _)| target.starts_with("examples/") && target.ends_with(".rs"))
+        .map(|(target, _)| trimmed(&read(target)))
+        .collect();
+    for block in shown {
+        let is_there = examples.iter().any(|example| example.contains(&trimmed(block)));
+        assert!(is_there, "README.md shows what no example that it links to has:\n{block}");
+    }
+}
+
 #[test]
 fn the_profile_shows_the_vectors_that_the_tests_check() {
     let profile = read("docs/PROFILE.md");
