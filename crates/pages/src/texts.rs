@@ -47,6 +47,15 @@ pub trait Language: Sync + 'static {
 pub struct Text(pub &'static str);
 
 impl Text {
+    /// The names in it, in the order of their letters. Translations of one text have the same.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let named = self.0.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+        let mut names: Vec<_> = named.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Puts something in the place of a name.
     pub fn with(self, name: &'static str, value: impl AsRef<str>) -> Phrase {
         Phrase { text: self, values: Vec::new() }.with(name, value)
@@ -207,6 +216,12 @@ mod tests {
         let text = Text("a {one} b {two} c");
         let phrase = text.strong("two", "<&\"'>").with("one", "{two}");
         assert_eq!(phrase.to_string(), "a {two} b <strong>&#60;&#38;&#34;&#39;&#62;</strong> c");
+    }
+
+    #[test]
+    fn a_text_has_its_names_wherever_they_stand() {
+        assert_eq!(Text("{two} a {one}{two} b").names(), ["one", "two", "two"]);
+        assert!(Text("a } b").names().is_empty());
     }
 
     #[test]

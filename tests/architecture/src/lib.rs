@@ -3,6 +3,7 @@
 //! - `layers`: the picture of `docs/ARCHITECTURE.md`, read out of the manifests.
 //! - `sources`: no clock, file, environment or socket in the pure layers; no test switched off.
 //! - `manifests`: every package is fit to be published, and a verifier needs no OpenSSL.
+//! - `templates`: what pages say stands in the files of their languages.
 //! - `documents`: a row that names a test names one that exists; no attack class lacks its row.
 //! - `models`: what is said of the models is what they are expected to find.
 
@@ -16,5 +17,7 @@ mod manifests;
 mod models;
 #[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod workspace;
