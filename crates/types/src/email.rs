@@ -73,6 +73,16 @@ impl EmailAddress {
     pub fn domain(&self) -> &str {
         self.text.get(self.at.saturating_add(1)..).unwrap_or_default()
     }
+
+    /// The domain as people read it, in U-labels ([RFC 5890 §2.3.2.1]); `None` if that is how it is written.
+    /// To be shown beside the domain and never in its place: two that look alike are two domains.
+    ///
+    /// [RFC 5890 §2.3.2.1]: https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1
+    #[must_use]
+    pub fn domain_as_read(&self) -> Option<String> {
+        let (read, valid) = idna::domain_to_unicode(self.domain());
+        (valid.is_ok() && read != self.domain()).then_some(read)
+    }
 }
 
 /// A domain name in lower-case A-label form, or `None` if it is none.
@@ -143,6 +153,13 @@ mod tests {
         ] {
             assert_eq!(EmailAddress::parse(text).unwrap().as_str(), canonical, "{text}");
         }
+    }
+
+    #[test]
+    fn a_domain_is_read_as_people_write_it() {
+        let read = |text| EmailAddress::parse(text).unwrap().domain_as_read();
+        assert_eq!(read("al@xn--bcher-kva.example").as_deref(), Some("bücher.example"));
+        assert_eq!(read("al@alice.example"), None);
     }
 
     #[test]

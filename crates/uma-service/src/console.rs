@@ -20,6 +20,7 @@
 //! one that decides to the state of things that the owner saw.
 
 mod allow;
+mod because;
 mod desk;
 mod forms;
 mod history;
@@ -38,6 +39,7 @@ mod shares;
 mod shell;
 mod sign_in;
 mod texts;
+mod vouched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

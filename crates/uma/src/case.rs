@@ -163,7 +163,7 @@ pub struct Event {
     pub through: Option<(ClientId, bool)>,
     /// The scopes it is about.
     pub permissions: Vec<Permission>,
-    /// By which policies the owner was asked.
+    /// The names of the policies by which the owner was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
     /// What the person's identity provider said of them when the owner decided.

@@ -86,6 +86,16 @@ pub enum Reason {
     Failed(String),
 }
 
+impl Reason {
+    /// The name of the policy, for whoever says in their own words that it decided; any other reason in words.
+    pub(crate) fn named(&self) -> String {
+        match self {
+            Self::Policy(name) => name.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

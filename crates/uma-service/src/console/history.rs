@@ -11,6 +11,7 @@ use countersign_uma::{Case, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Map, Value};
 
+use super::because::Because;
 use super::desk::Desk;
 use super::people::{self, Cards};
 use super::places::Place;
@@ -87,7 +88,7 @@ async fn view(
         by: event.by.clone().unwrap_or_default(),
         through: through.map(|(client, present)| (client.to_string(), *present)),
         permissions,
-        why: event.why.join(", "),
+        why: Because::of(&event.why),
         claims: event.claims.as_ref().map(claims).unwrap_or_default(),
         person: None,
     })
@@ -108,19 +109,56 @@ impl What {
     }
 }
 
-/// Claims as text: what is a text in itself, and whatever else as JSON.
+/// Claims as text: what is a text in itself, a list of texts, and whatever else as JSON.
 pub(super) fn claims(claims: &Map<String, Value>) -> Vec<(String, String)> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    claims.iter().map(|(name, value)| (short(name.clone()), short(text(value)))).collect()
+}
+
+fn text(value: &Value) -> String {
+    let list = |values: &Vec<Value>| {
+        values.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|texts| texts.join(", "))
     };
-    claims.iter().map(|(name, value)| (name.clone(), short(text(value)))).collect()
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => list(values).unwrap_or_else(|| value.to_string()),
+        other => other.to_string(),
+    }
 }
 
 /// A text of somebody else's, cut where it is too long.
 pub(super) fn short(text: String) -> String {
     match text.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+        Some((end, _)) => format!("{}…", plain(text.get(..end).unwrap_or_default())),
+        None => plain(&text),
+    }
+}
+
+/// A text of somebody else's as it is: what would have it read in another order, or would not be seen, is
+/// seen instead. [UTR #36](https://www.unicode.org/reports/tr36/)
+pub(super) fn plain(text: &str) -> String {
+    let is_seen =
+        |c: char| !(c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c));
+    text.chars().map(|c| if is_seen(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_say_is_read_as_it_was_written() {
+        for (value, shown) in [
+            (json!("research"), "research"),
+            (json!(["a", "b"]), "a, b"),
+            (json!(["a", 1]), "[\"a\",1]"),
+            (json!({"a": true}), "{\"a\":true}"),
+            (json!("\u{202e}lave\u{202c}\0"), "\u{fffd}lave\u{fffd}\u{fffd}"),
+            (json!("אבג"), "אבג"),
+        ] {
+            assert_eq!(short(text(&value)), shown);
+        }
+        assert_eq!(short("ä".repeat(600)), format!("{}…", "ä".repeat(512)));
     }
 }

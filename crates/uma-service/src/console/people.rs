@@ -14,9 +14,11 @@ use countersign_uma::{Case, PersonId, Protection};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::{Desk, Visit};
+use super::history;
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shell::{Card, EntryView, Pager, PeoplePage, ResourceName, Stands, Tab};
+use super::vouched::Vouched;
 use crate::app::registrant;
 
 pub(super) async fn get(
@@ -63,6 +65,9 @@ pub(super) async fn all(
     Ok(cases)
 }
 
+/// So much of what a provider says of a person is in a list; their page has all of it.
+const IN_A_LIST: usize = 4;
+
 /// The page of a person.
 pub(super) fn link(desk: &Desk, place: &Place, person: &PersonId) -> String {
     format!("{}/people/{}/{person}", desk.console.path(), place.id())
@@ -91,10 +96,15 @@ impl<'a> Cards<'a> {
             let mut entries = self.entries(&place, &case).await?;
             entries.retain(|entry| is_meant(&entry.stands));
             let person = case.person();
+            let mut claims = history::claims(&person.claims);
+            let says_more = claims.len() > IN_A_LIST;
+            claims.truncate(IN_A_LIST);
             cards.push(Card {
                 link: link(self.desk, &place, &PersonId::of(person)),
                 email: person.email.to_string(),
-                issuer: person.iss.to_string(),
+                vouched: Vouched::of(person),
+                claims,
+                says_more,
                 owner: place.protection.owner.to_string(),
                 server: place.name(),
                 entries,
@@ -141,7 +151,7 @@ impl<'a> Cards<'a> {
         let found = self.desk.uma.resources.read(&registrant, id.as_str()).await?;
         let name = found.map_or_else(
             || ResourceName::Gone(id.to_string()),
-            |found| ResourceName::Known(found.name().unwrap_or(id.as_str()).to_owned()),
+            |found| ResourceName::Known(history::plain(found.name().unwrap_or(id.as_str()))),
         );
         self.names.insert(key, name.clone());
         Ok(name)

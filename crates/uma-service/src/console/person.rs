@@ -23,6 +23,7 @@ use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
 use super::shell::{EntryView, Group, PersonPage, Tab};
+use super::vouched::{SignedIn, Vouched};
 use crate::owner::OwnerError;
 
 /// So many claims can be asked for at a time, and so long is the name of one.
@@ -88,13 +89,9 @@ async fn show(
         action: people::link(desk, place, id),
         form_token: desk.seal(&form, visit)?,
         email: person.email.to_string(),
-        domain: person.email.domain().to_owned(),
-        issuer: person.iss.to_string(),
-        named_by: person.vouching.named_by,
-        verified: person.vouching.verified.map(page::moment),
-        signed_in: person.vouching.auth_time.map(page::moment),
-        methods: history::short(person.vouching.amr.join(", ")),
-        subject: person.sub.clone(),
+        vouched: Vouched::of(person),
+        signed_in: SignedIn::of(person),
+        subject: history::short(person.sub.clone()),
         owner: place.protection.owner.to_string(),
         server: place.name(),
         claims: history::claims(&person.claims),

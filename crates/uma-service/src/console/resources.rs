@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::{Desk, Visit};
 use super::forms::{self, Form, Submitted};
+use super::history;
 use super::notice::Notice;
 use super::people::Cards;
 use super::places::{self, Place};
@@ -45,7 +46,7 @@ async fn try_list(
         let registered = desk.uma.resources.list(&registrant(&place.protection)).await?;
         let mut named: Vec<(String, String)> = registered
             .into_iter()
-            .map(|(id, description)| (description.name().unwrap_or(&id).to_owned(), id))
+            .map(|(id, description)| (history::plain(description.name().unwrap_or(&id)), id))
             .collect();
         named.sort();
         all.extend(named.into_iter().map(|(name, id)| (place.clone(), name, id)));
@@ -173,9 +174,9 @@ async fn show(
     };
     let page = ResourcePage {
         shell: desk.shell(visit, Tab::Resources)?,
-        name: description.name().unwrap_or(id.as_str()).to_owned(),
-        kind: description.kind().map(str::to_owned),
-        description: description.description().map(str::to_owned),
+        name: history::plain(description.name().unwrap_or(id.as_str())),
+        kind: description.kind().map(history::plain),
+        description: description.description().map(history::plain),
         owner: place.protection.owner.to_string(),
         server: place.name(),
         scopes: description.resource_scopes().iter().cloned().collect(),

@@ -2,10 +2,11 @@
 
 use askama::Template;
 use countersign_pages::in_a_language;
-use countersign_uma::NamedBy;
 use countersign_uma::policy::shares::{Effect, Who};
 
+use super::because::Because;
 use super::texts::{Say, Text, Texts};
+use super::vouched::{SignedIn, Vouched};
 
 /// What is around every page.
 pub(super) struct Shell {
@@ -97,10 +98,19 @@ in_a_language!(Texts, OverviewPage, OverviewView);
 pub(super) struct Card {
     pub(super) link: String,
     pub(super) email: String,
-    pub(super) issuer: String,
+    pub(super) vouched: Vouched,
+    /// The first things that the provider says of them, and whether there are more.
+    pub(super) claims: Vec<(String, String)>,
+    pub(super) says_more: bool,
     pub(super) owner: String,
     pub(super) server: String,
     pub(super) entries: Vec<EntryView>,
+}
+
+impl Card {
+    const fn vouched(&self) -> &Vouched {
+        &self.vouched
+    }
 }
 
 /// One scope at one resource.
@@ -166,15 +176,8 @@ pub(super) struct PersonPage {
     pub(super) action: String,
     pub(super) form_token: String,
     pub(super) email: String,
-    pub(super) domain: String,
-    pub(super) issuer: String,
-    /// By what the issuer speaks for the domain, as far as that is known.
-    pub(super) named_by: Option<NamedBy>,
-    /// When its word was verified.
-    pub(super) verified: Option<String>,
-    /// When the person signed in, and how, as it says.
-    pub(super) signed_in: Option<String>,
-    pub(super) methods: String,
+    pub(super) vouched: Vouched,
+    pub(super) signed_in: SignedIn,
     pub(super) subject: String,
     pub(super) owner: String,
     pub(super) server: String,
@@ -190,13 +193,8 @@ pub(super) struct PersonPage {
 }
 
 impl PersonPage {
-    fn named_by(&self, t: &Texts) -> Option<Text> {
-        Some(match self.named_by? {
-            NamedBy::WebFinger => t.named_by_domain,
-            NamedBy::WellKnown => t.named_by_itself,
-            NamedBy::Administrator => t.named_by_administrator,
-            _ => return None,
-        })
+    const fn vouched(&self) -> &Vouched {
+        &self.vouched
     }
 
     fn notice(&self, t: &Texts) -> Option<Text> {
@@ -230,8 +228,8 @@ pub(super) struct EventView {
     pub(super) by: String,
     pub(super) through: Option<(String, bool)>,
     pub(super) permissions: Vec<(ResourceName, String)>,
-    /// By which policies the owner was asked.
-    pub(super) why: String,
+    /// Why the owner was asked.
+    pub(super) why: Vec<Because>,
     pub(super) claims: Vec<(String, String)>,
     /// Whom it is about, where that is not said otherwise.
     pub(super) person: Option<(String, String)>,

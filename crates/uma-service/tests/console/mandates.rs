@@ -112,7 +112,7 @@ async fn carol_lets_a_resource_server_protect_something_for_her_and_takes_it_bac
     assert!(!bob.get("/console/resources").await.text.contains("album"));
     let page = carol.get("/console/resources").await.text;
     assert!(
-        page.contains("Carol&#39;s album") && page.contains("carol at <code>rs3</code>"),
+        page.contains("Carol&#39;s album") && page.contains("What carol has at <code>rs3</code>"),
         "{page}"
     );
 

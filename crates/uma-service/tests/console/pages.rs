@@ -82,7 +82,11 @@ async fn what_others_say_is_text() {
             assert!(!page.text.contains(markup), "{path} has {markup}: {}", page.text);
         }
     }
-    assert!(bob.get(&person).await.text.contains("<bdi>&#60;script&#62;alert(1)"));
+    let page = bob.get(&person).await.text;
+    assert!(
+        page.contains("<bdi>&#60;script&#62;alert(1)&#60;/script&#62;\u{fffd}</bdi>"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
@@ -100,10 +104,32 @@ async fn the_page_of_a_person_says_who_vouches_for_them_and_whether_they_were_th
         "An agent, through <code>app</code>",
         "The person was not there",
         "RS API",
-        "bob at <code>rs</code>",
+        "It belongs to bob, at <code>rs</code>.",
+        "You were asked because of a rule of this server: <strong>rule 1</strong>",
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }
+}
+
+/// What a decision needs stands in the list of requests already.
+#[tokio::test]
+async fn the_list_of_requests_says_who_vouches_by_what_and_what_they_say() {
+    let bed = Bed::new();
+    let claims = ["a", "b", "c", "d", "e"].map(|name| (name.to_owned(), json!(["x", name])));
+    bed.alice_asks_saying(serde_json::Map::from_iter(claims).into()).await;
+    let page = bed.bob().await.get(CONSOLE).await.text;
+    for said in [
+        "<code>https://sts.alice.example</code> vouches for this address.",
+        "<code>alice.example</code>, the domain of the address, names this provider (WebFinger).",
+        "<dt><code>d</code></dt><dd><bdi>x, d</bdi></dd>",
+        "It says more; you see all of it where you decide.",
+        "In person, through <code>app</code>",
+        "Without an answer it is over at ",
+        "It belongs to bob, at <code>rs</code>.",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("<code>e</code>"), "{page}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::check::Step;
 use crate::grant::Denial;
 use crate::permission::Registered;
 use crate::person::Person;
-use crate::policy::{Policy, RequiredClaim, Revision};
+use crate::policy::{Policy, Reason, RequiredClaim, Revision};
 use crate::process::Waiting;
 use crate::protection::Protection;
 
@@ -57,7 +57,7 @@ impl AwaitingOwner<'_> {
             person: self.person.clone(),
             client: self.core.facts.client.id().clone(),
             permissions: self.tally.to_ask.clone(),
-            why: self.tally.asked_by.iter().map(ToString::to_string).collect(),
+            why: self.tally.asked_by.iter().map(Reason::named).collect(),
             lifetime: self.core.facts.settings.waiting_lifetime,
         }
     }

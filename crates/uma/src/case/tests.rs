@@ -39,7 +39,7 @@ fn question(scopes: &str) -> Question {
         person: alice(&json!({})),
         client: client("app"),
         permissions: permissions(scopes),
-        why: vec!["by \"rule 1\"".to_owned()],
+        why: vec!["rule 1".to_owned()],
         lifetime: LIFETIME,
     }
 }
