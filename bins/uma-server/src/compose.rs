@@ -14,7 +14,7 @@ use countersign_types::identifier::IdentifierError;
 use countersign_uma_service::discovery::NetworkDiscovery;
 use countersign_uma_service::{Audit, Clients, Seams as UmaSeams, Uma, UrlClients, app};
 
-use crate::config::Config;
+use crate::config::{Config, WebhookKeys};
 
 /// Why a configuration that could be read cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +96,6 @@ fn build(
     if let Some(console) = config.console {
         uma = uma.with_console(console, Arc::clone(&fetch))?;
     }
-    let tells = config.webhooks.is_some();
     if let Some(webhooks) = config.webhooks {
         uma = uma
             .with_webhooks(webhooks, fetch)
@@ -108,11 +107,26 @@ fn build(
         // What is wrong with a file has been logged, and the policies that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(policies.refresh())));
     }
-    if tells {
-        let uma = Arc::clone(&uma);
-        composed = composed.with_task(|_| uma.tell_owners());
+    if let Some(keys) = config.webhook_keys {
+        let (tells, signs) = (Arc::clone(&uma), Arc::clone(&uma));
+        composed = composed
+            .with_task(|_| tells.tell_owners())
+            .with_task(move |reload| reload.read_again(move || replace_keys(&signs, &keys)));
     }
     Ok((composed, uma))
+}
+
+/// Signs what owners are told with the keys that are there now; where they cannot be used, with those that
+/// were.
+fn replace_keys(uma: &Uma, keys: &WebhookKeys) {
+    let replaced = keys.read().map_err(|error| error.to_string());
+    let replaced =
+        replaced.and_then(|ring| uma.replace_webhook_keys(ring).map_err(|error| error.to_string()));
+    match replaced {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("the keys that sign what owners are told were replaced"),
+        Err(error) => tracing::error!(error, "the keys cannot be used, and those that were stay"),
+    }
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.

@@ -31,6 +31,7 @@ use countersign_uma_service::{
 use serde::Deserialize;
 
 use self::console::{ConsoleConfig, Holder, OwnerConfig, console};
+pub use self::webhooks::WebhookKeys;
 use self::webhooks::{KeysConfig, WebhookConfig, webhooks};
 
 /// A configuration that can be served: every value has its type, every path is relative to the
@@ -60,6 +61,8 @@ pub struct Config {
     pub console: Option<ConsoleSetup>,
     /// Where owners are told what waits for them, if they are.
     pub webhooks: Option<WebhookSetup>,
+    /// Where the keys are that sign that.
+    pub webhook_keys: Option<WebhookKeys>,
 }
 
 /// The file as it is written.
@@ -156,6 +159,7 @@ struct LimitsConfig {
     cases_of_a_domain: Option<NonZeroUsize>,
     shares: Option<NonZeroUsize>,
     notices: Option<NonZeroU32>,
+    notices_of_a_person: Option<NonZeroU32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -243,8 +247,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let named = file.owners.iter().map(|owner| owner.id.clone());
     let known: BTreeSet<_> =
         holders.iter().map(|holder| holder.owner.clone()).chain(named).collect();
-    let webhooks =
-        webhooks(path, file.webhooks, file.keys.as_ref(), file.lifetimes.notice, &known)?;
+    let webhooks = webhooks(path, file.webhooks, file.keys, file.lifetimes.notice, &known)?;
+    let (webhooks, webhook_keys) = webhooks.unzip();
     let console = console(path, file.console, file.owners, &holders, &uma.settings.issuer)?;
     let Registered { clients, policy, asks_owner } =
         register(path, file.resource_servers, file.clients, console.as_ref())?;
@@ -270,6 +274,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         outbound: FetchConfig::default().with_roots(roots).with_danger(danger),
         console,
         webhooks,
+        webhook_keys,
     })
 }
 
@@ -327,6 +332,9 @@ fn uma(
     uma.limits.cases_of_a_domain = most(limits.cases_of_a_domain, default.cases_of_a_domain);
     uma.limits.shares = most(limits.shares, default.shares);
     uma.limits.notices = limits.notices.map_or(default.notices, NonZeroU32::get);
+    let of_a_person = limits.notices_of_a_person;
+    uma.limits.notices_of_a_person =
+        of_a_person.map_or(default.notices_of_a_person, NonZeroU32::get);
     Ok(uma)
 }
 

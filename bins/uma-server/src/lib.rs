@@ -34,4 +34,4 @@ pub mod config;
 mod compose;
 
 pub use compose::{ComposeError, check, compose, compose_with_owners};
-pub use config::{Config, load};
+pub use config::{Config, WebhookKeys, load};

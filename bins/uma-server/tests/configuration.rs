@@ -397,8 +397,16 @@ fn a_bad_value_is_named() {
         let (key, _) = interval.split_once(' ').unwrap();
         check_refused("[danger]", &lifetimes, &format!("lifetimes.{key}"), limit);
     }
-    for limit in ["resources", "tickets", "pats", "cases", "cases_of_a_domain", "shares", "notices"]
-    {
+    for limit in [
+        "resources",
+        "tickets",
+        "pats",
+        "cases",
+        "cases_of_a_domain",
+        "shares",
+        "notices",
+        "notices_of_a_person",
+    ] {
         let limits = format!("[limits]\n{limit} = 0\n[danger]");
         check_refused("[danger]", &limits, &format!("limits.{limit}"), "nonzero");
     }

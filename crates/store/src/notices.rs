@@ -9,10 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cases::key;
-use crate::engine::{Change, Changer, Engine, RecordTable};
+use crate::engine::{Change, Changer, Engine, Part, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 use crate::resources::Registrant;
+
+/// So many are held at a time.
+const PART: usize = 256;
 
 /// Notices, each a record `N` of what is to be told about one person's case. They are put by
 /// [`Cases::change_and_tell`](crate::Cases::change_and_tell), in the step that changes the case, and
@@ -30,23 +33,32 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
         Self { engine, record: PhantomData }
     }
 
-    /// Every notice of every owner, as after a start. One that cannot be read is reported and left out, so
-    /// that it holds up no other.
+    /// Goes through the notices of all owners, as after a start, and holds a few at a time. One that cannot be
+    /// read is reported and left out, so that it holds up no other.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn list(&self, now: Timestamp) -> Result<Vec<N>, StoreError> {
-        let found = self.engine.list(RecordTable::Notices, b"", now).await?;
-        let readable = found.into_iter().filter_map(|(_, value)| {
-            let decoded: Result<N, StoreError> = record::decode(&value);
-            decoded
-                .inspect_err(|error| {
-                    let error = error as &dyn std::error::Error;
-                    tracing::error!(error, "a notice cannot be read");
-                })
-                .ok()
-        });
-        Ok(readable.collect())
+    /// [`StoreError`]; some may have been gone through then.
+    pub async fn for_each(
+        &self,
+        now: Timestamp,
+        mut take: impl FnMut(N) + Send,
+    ) -> Result<(), StoreError> {
+        let mut last = Vec::new();
+        loop {
+            let next = Part::After(&last);
+            let part = self.engine.page(RecordTable::Notices, b"", next, PART, now).await?;
+            let Some((key, _)) = part.last() else { return Ok(()) };
+            last.clone_from(key);
+            for (_, value) in part {
+                match record::decode(&value) {
+                    Ok(notice) => take(notice),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "a notice cannot be read");
+                    }
+                }
+            }
+        }
     }
 
     /// The notice of this person's case.

@@ -103,7 +103,8 @@ pub struct Uma {
     pub(crate) seams: Seams,
     pub(crate) console: Option<Arc<Console>>,
     pub(crate) webhooks: Option<Arc<Webhooks>>,
-    notices_an_hour: u32,
+    /// How many an owner is told of within an hour, and how many of them are about one person.
+    notices: (u32, u32),
 }
 
 impl Uma {
@@ -157,7 +158,7 @@ impl Uma {
             seams,
             console: None,
             webhooks: None,
-            notices_an_hour: limits.notices,
+            notices: (limits.notices, limits.notices_of_a_person),
         })
     }
 
@@ -185,7 +186,7 @@ impl Uma {
         setup: WebhookSetup,
         fetch: Arc<dyn Fetch>,
     ) -> Result<Self, WebhookError> {
-        let webhooks = Webhooks::new(setup, fetch, &self.seams, self.notices_an_hour)?;
+        let webhooks = Webhooks::new(setup, fetch, &self.seams, self.notices)?;
         Ok(Self { webhooks: Some(Arc::new(webhooks)), ..self })
     }
 

@@ -33,6 +33,8 @@ pub struct Limits {
     pub shares: usize,
     /// How often one owner is told within an hour that something waits for them.
     pub notices: u32,
+    /// How many of these notices are about one person.
+    pub notices_of_a_person: u32,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             cases_of_a_domain: 1_000,
             shares: 200_000,
             notices: 60,
+            notices_of_a_person: 6,
         }
     }
 }

@@ -194,18 +194,22 @@ pub(crate) async fn ask(
     let person = PersonId::of(&question.person);
     let found = uma.cases.find(&registrant, person.digest(), now).await?;
     let waited = found.as_ref().map(|case| case.waiting(now)).unwrap_or_default();
-    // Who asks for nothing new takes no place, and nothing has to be known of the others.
-    let is_new = Case::ask(found, &question, now).0.is_some();
-    if is_new && !uma.case_room.is_known(protection) {
+    let (new, said) = Case::ask(found, &question, now);
+    if new.is_none() {
+        // Who asks for nothing new, as with every poll, changes nothing and takes no place.
+        return Ok(said);
+    }
+    if !uma.case_room.is_known(protection) {
         uma.case_room.begin(protection);
         uma.case_room.read(protection, &uma.cases.list(&registrant, now).await?, now);
     }
     let place = uma.place(protection, &person);
     let webhooks = uma.webhooks.as_ref().filter(|webhooks| webhooks.serves(&protection.owner));
     let mut tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
-    if let (true, Some(tells)) = (is_new, &mut tells) {
+    if let Some(tells) = &mut tells {
         tells.know(&uma.registered(protection, &waited).await?);
     }
+    let kept_after = webhooks.map(|webhooks| webhooks.kept_after());
     let (cases, room) = (uma.cases.clone(), Arc::clone(&uma.case_room));
     let change = move |found: Option<Case>| {
         let has_place =
@@ -216,9 +220,10 @@ pub(crate) async fn ask(
             return (None, None, (Said { unasked: true, ..Said::default() }, false));
         }
         place.note(&question.person.email, case.open_until(now));
-        // What nobody answers in time need not be told after that.
         let notice = tells.and_then(|tells| tells.of(&case));
-        let notice = notice.map(|record| Kept { record, expires: case.open_until(now) });
+        // What nobody answers in time is not told after that, and ends in the log.
+        let until = case.open_until(now).zip(kept_after).map(|(until, more)| until.after(more));
+        let notice = notice.map(|record| Kept { record, expires: until });
         let is_told = notice.is_some();
         (Some(kept(&case)), notice, (said, is_told))
     };

@@ -11,14 +11,17 @@
 //! - There is at most one of each case; a later question takes the place of one that was not told yet.
 //!   So there are never more than there are [cases](crate::Limits::cases).
 //! - Each owner has a line of their own, one notice at a time, and pauses that grow while their endpoint does
-//!   not answer. So many go to one owner within an hour as [`Limits::notices`](crate::Limits::notices) says;
-//!   the others wait.
+//!   not answer. So many go to one owner within an hour as [`Limits::notices`](crate::Limits::notices) says, and so
+//!   many of them are about one person as
+//!   [`Limits::notices_of_a_person`](crate::Limits::notices_of_a_person) does; the others wait.
+//! - What an attempt comes to, a panic too, is no other notice's trouble.
 //!
 //! [`Uma::tell_owners`] does it, for as long as it runs. Without webhooks nothing of this costs anything.
 //!
 //! [RFC 8935 §2]: https://www.rfc-editor.org/rfc/rfc8935#section-2
 
 mod attempt;
+mod keys;
 mod lines;
 
 use std::collections::BTreeSet;
@@ -26,17 +29,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_fetch::Fetch;
-use countersign_jwt::{KeySet, Sign, SigningRing};
+use countersign_jwt::SigningRing;
 use countersign_store::{Notices, StoreError};
 use countersign_types::{EndpointUrl, Lifetime};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Notice, PersonId, Protection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::attempt::Attempt;
-use self::lines::{Line, Lines};
+use self::keys::{Current, Keys};
+use self::lines::{Full, HOUR, Line, Lines, Place};
 use crate::app::{Seams, Uma};
 
 /// So many notices are on their way at a time.
@@ -104,7 +108,7 @@ impl WebhookSetup {
     /// # Errors
     /// [`WebhookError`].
     pub fn check(&self) -> Result<(), WebhookError> {
-        self.signer()?;
+        Keys::of(self.keys.clone())?;
         let pauses = [self.first_pause, self.longest_pause];
         if pauses.iter().any(|pause| pause.is_zero() || *pause > LONGEST_PAUSE) {
             return Err(WebhookError::Pause);
@@ -120,11 +124,6 @@ impl WebhookSetup {
             }
         }
         Ok(())
-    }
-
-    fn signer(&self) -> Result<&Arc<dyn Sign>, WebhookError> {
-        let algorithm = self.keys.algorithms().next();
-        algorithm.and_then(|algorithm| self.keys.signer(algorithm)).ok_or(WebhookError::NoKey)
     }
 }
 
@@ -147,12 +146,15 @@ pub enum WebhookError {
     /// An owner has two, or there are two for everybody else: at the place of the second one.
     #[error("the owners of this webhook have another one")]
     Twice(usize),
+    /// There are keys for webhooks, and no webhooks.
+    #[error("there are no webhooks")]
+    None,
 }
 
 /// What is told to whom.
 pub(crate) struct Webhooks {
     setup: WebhookSetup,
-    signer: Arc<dyn Sign>,
+    keys: Current,
     fetch: Arc<dyn Fetch>,
     notices: Notices<Notice>,
     lines: Lines,
@@ -163,17 +165,17 @@ pub(crate) struct Webhooks {
 
 impl Webhooks {
     pub(crate) fn new(
-        setup: WebhookSetup,
+        mut setup: WebhookSetup,
         fetch: Arc<dyn Fetch>,
         seams: &Seams,
-        an_hour: u32,
+        (an_hour, of_a_person): (u32, u32),
     ) -> Result<Self, WebhookError> {
         setup.check()?;
         Ok(Self {
-            signer: Arc::clone(setup.signer()?),
+            keys: Current::new(std::mem::take(&mut setup.keys))?,
             fetch,
             notices: Notices::new(Arc::clone(&seams.engine)),
-            lines: Lines::new(an_hour),
+            lines: Lines::new(an_hour, of_a_person),
             places: Semaphore::new(PLACES),
             places_of: setup.webhooks.iter().map(|_| Semaphore::new(PLACES_OF_ONE)).collect(),
             setup,
@@ -191,9 +193,17 @@ impl Webhooks {
         self.of(owner).is_some()
     }
 
-    /// The keys with which what is sent can be verified.
-    pub(crate) fn published(&self) -> &KeySet {
-        self.setup.keys.published()
+    /// The keys of now.
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.keys.now()
+    }
+
+    /// For how long a notice is kept after its question is over: until its turn has come, so that its
+    /// end is recorded like any other.
+    pub(crate) fn kept_after(&self) -> Lifetime {
+        // A pause is a day at most.
+        let pause = u32::try_from(self.setup.longest_pause.as_secs()).unwrap_or_default();
+        Lifetime::from_secs(HOUR.as_secs().saturating_add(pause))
     }
 
     /// Runs a change of a case to its end, whatever becomes of who asked for it, and has its owner told if
@@ -228,6 +238,17 @@ impl Webhooks {
 }
 
 impl Uma {
+    /// Signs what owners are told with these keys from now on, and publishes them; whether they are others
+    /// than before. For rotation that no receiver notices, publish a key ([`SigningRing::with_next`])
+    /// before it signs, for longer than receivers keep the set (the answer allows five minutes), and the one
+    /// before for as long as they may still have to verify it.
+    ///
+    /// # Errors
+    /// [`WebhookError::NoKey`], [`WebhookError::None`]; the keys are as they were then.
+    pub fn replace_webhook_keys(&self, keys: SigningRing) -> Result<bool, WebhookError> {
+        self.webhooks.as_ref().ok_or(WebhookError::None)?.keys.replace(keys)
+    }
+
     /// Tells owners what waits for them, at the webhooks of this server: what is left of before, and then
     /// whatever comes. Does not end; when it is dropped, what is on its way may or may not have arrived, and
     /// is told again after the next start. Without webhooks, nothing is ever told.
@@ -235,8 +256,11 @@ impl Uma {
         let Some(webhooks) = self.webhooks.clone() else { return std::future::pending().await };
         let mut failures = 0;
         loop {
-            match webhooks.notices.list(self.seams.clock.now()).await {
-                Ok(notices) => break webhooks.lines.add_all(&notices),
+            let mut left = Vec::new();
+            let place = |it: Notice| (it.at(), (it.protection().clone(), *it.person()));
+            let now = self.seams.clock.now();
+            match webhooks.notices.for_each(now, |notice| left.push(place(notice))).await {
+                Ok(()) => break webhooks.lines.add_all(left),
                 Err(error) => {
                     unreadable(&error);
                     sleep(webhooks.pause(failures, self.random_octets())).await;
@@ -250,8 +274,10 @@ impl Uma {
             while let Some(line) = webhooks.lines.next() {
                 telling.spawn(tell(Arc::clone(&self), Arc::clone(&webhooks), line));
             }
+            let back = webhooks.lines.comes_back();
             tokio::select! {
                 () = webhooks.lines.changed() => {}
+                () = sleep_until(back.unwrap_or_else(Instant::now)), if back.is_some() => {}
                 // Whoever panicked has been reported, and its line is free again.
                 _ = telling.join_next(), if !telling.is_empty() => {}
             }
@@ -282,21 +308,38 @@ async fn tell(uma: Arc<Uma>, webhooks: Arc<Webhooks>, line: Line) {
         // Its webhook's place first: who waits for that one holds none that another could use.
         let its = webhooks.of(&place.0.owner).map(|(_, places)| places);
         let permits = (acquire(its).await, acquire(Some(&webhooks.places)).await);
-        let attempt = attempt::tell(&uma, &webhooks, &place).await;
+        let attempt = attempt_alone(&uma, &webhooks, &place).await;
         drop(permits);
         match attempt {
             Attempt::Told => failures = 0,
             Attempt::Over => {}
-            Attempt::Failed => {
+            Attempt::Failed { retry_after } => {
                 // The others have their turn first.
                 webhooks.lines.add(place);
-                sleep(webhooks.pause(failures, uma.random_octets())).await;
+                let asked = retry_after.unwrap_or_default().min(webhooks.setup.longest_pause);
+                let pause = webhooks.pause(failures, uma.random_octets());
+                sleep(pause.max(asked)).await;
                 failures = failures.saturating_add(1);
             }
-            Attempt::Later(wait) => {
+            Attempt::Full(Full::Owner(wait)) => {
                 webhooks.lines.add(place);
-                sleep(Duration::from_secs(wait.as_secs().into())).await;
+                sleep(duration(wait)).await;
             }
+            Attempt::Full(Full::Person(wait)) => webhooks.lines.set_aside(place, duration(wait)),
         }
     }
+}
+
+/// One attempt, in a task of its own: one that panics has failed like any other.
+async fn attempt_alone(uma: &Arc<Uma>, webhooks: &Arc<Webhooks>, place: &Place) -> Attempt {
+    let (uma, webhooks, place) = (Arc::clone(uma), Arc::clone(webhooks), place.clone());
+    // It ends with this value.
+    let mut alone = JoinSet::new();
+    alone.spawn(async move { attempt::tell(&uma, &webhooks, &place).await });
+    let failed = Attempt::Failed { retry_after: None };
+    alone.join_next().await.and_then(Result::ok).unwrap_or(failed)
+}
+
+fn duration(lifetime: Lifetime) -> Duration {
+    Duration::from_secs(lifetime.as_secs().into())
 }

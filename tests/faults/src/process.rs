@@ -20,6 +20,7 @@ const START: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    id: u32,
     address: SocketAddr,
 }
 
@@ -37,6 +38,7 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| Fault::Start(format!("{}: {error}", program.display())))?;
+        let id = child.id().ok_or_else(|| Fault::Start("it has ended".into()))?;
         let log = child.stderr.take().ok_or_else(|| Fault::Start("no log".into()))?;
         let mut log = BufReader::new(log).lines();
         let address = match timeout(START, listening(&mut log)).await {
@@ -46,7 +48,13 @@ impl Server {
         };
         // A log that nobody reads would block the server. It ends with the server.
         tokio::spawn(async move { copy(&mut log.into_inner(), &mut stderr()).await });
-        Ok(Self { child, address })
+        Ok(Self { child, id, address })
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
     }
 
     /// Where it listens.

@@ -31,16 +31,20 @@ async fn a_notice_stands_from_the_change_that_it_tells_of_until_it_is_over() {
         tell(&alice, "asked", "first").await;
         tell(&eve, "asked", "other").await;
         assert_eq!(cases.find(&bob, &alice, at(1)).await.unwrap().as_deref(), Some("asked"));
-        let mut all: Vec<String> = notices.list(at(1)).await.unwrap();
-        all.sort();
-        assert_eq!(all, ["first", "other"]);
+        let all = async |now| {
+            let mut all = Vec::new();
+            notices.for_each(at(now), |notice: String| all.push(notice)).await.unwrap();
+            all.sort();
+            all
+        };
+        assert_eq!(all(1).await, ["first", "other"]);
 
         // One of each case: what comes later takes the place of what was there.
         tell(&alice, "asked again", "second").await;
         let find = async |now| notices.find(&bob, &alice, at(now)).await.unwrap();
         assert_eq!(find(49).await.as_deref(), Some("second"));
         assert_eq!(find(50).await, None, "its time is over");
-        assert_eq!(notices.list(at(49)).await.unwrap().len(), 2);
+        assert_eq!(all(49).await.len(), 2);
 
         // What is told is compared with what is there.
         notices.remove_if(&bob, &alice, at(2), |notice| notice == "first").await.unwrap();
@@ -48,13 +52,37 @@ async fn a_notice_stands_from_the_change_that_it_tells_of_until_it_is_over() {
         notices.remove_if(&bob, &alice, at(2), |notice| notice == "second").await.unwrap();
         assert_eq!(find(2).await, None);
         notices.remove_if(&bob, &alice, at(2), |_| true).await.unwrap();
-        assert_eq!(notices.list(at(2)).await.unwrap(), ["other"]);
+        assert_eq!(all(2).await, ["other"]);
 
         // A case that is left as it is tells nothing, and neither does a change without a notice.
         let nothing = |_| (None, Some(kept("no change", 50)), ());
         cases.change_and_tell(&bob, &alice, at(2), nothing).await.unwrap();
         cases.change(&bob, &alice, at(2), |_| (Some(kept("x".into(), 90)), ())).await.unwrap();
         assert_eq!(find(2).await, None);
+    })
+    .await;
+}
+
+/// What is gone through is all of it, each once, however many there are and whatever comes meanwhile.
+#[tokio::test]
+async fn all_notices_are_gone_through_a_few_at_a_time() {
+    on_both(async |engine| {
+        let (cases, notices) = (Cases::<u32>::new(engine.clone()), Notices::<u32>::new(engine));
+        let tell = async |number: u32| {
+            let owner = format!("owner {}", number % 7);
+            let registrant = Registrant { owner, ..bob() };
+            let change = move |_| (Some(kept(number, 90)), Some(kept(number, 50)), ());
+            let person = Digest::of(&number.to_be_bytes());
+            cases.change_and_tell(&registrant, &person, at(1), change).await.unwrap();
+        };
+        let numbers = 0..600;
+        for number in numbers.clone() {
+            tell(number).await;
+        }
+        let mut all = Vec::new();
+        notices.for_each(at(1), |number| all.push(number)).await.unwrap();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(numbers));
     })
     .await;
 }
@@ -112,7 +140,9 @@ async fn one_that_cannot_be_read_is_left_out_and_over() {
         let number = |_| (Some(kept("asked".into(), 90)), Some(kept(7_u8, 90)), ());
         words.change_and_tell(&bob, &eve, at(1), number).await.unwrap();
         let numbers = Notices::<u8>::new(engine.clone());
-        assert_eq!(numbers.list(at(1)).await.unwrap(), [7]);
+        let mut readable = Vec::new();
+        numbers.for_each(at(1), |number| readable.push(number)).await.unwrap();
+        assert_eq!(readable, [7]);
         assert!(numbers.find(&bob, &alice, at(1)).await.is_err());
         numbers.remove_if(&bob, &alice, at(1), |_| false).await.unwrap();
         numbers.remove_if(&bob, &eve, at(1), |_| false).await.unwrap();

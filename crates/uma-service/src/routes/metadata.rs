@@ -31,7 +31,7 @@ pub(crate) async fn metadata(State(uma): State<Arc<Uma>>) -> Response {
 ///
 /// [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 pub(crate) async fn jwks(State(uma): State<Arc<Uma>>) -> Response {
-    let keys = uma.webhooks.as_ref().map(|webhooks| webhooks.published().to_json());
+    let keys = uma.webhooks.as_ref().map(|webhooks| webhooks.keys().ring().published().to_json());
     countersign_metadata::publish::response(&keys).map(Body::from)
 }
 

@@ -1,18 +1,18 @@
 //! One attempt to tell an owner.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use countersign_fetch::{FetchError, Limits, Request};
 use countersign_store::StoreError;
-use countersign_types::{Lifetime, Timestamp};
+use countersign_types::Timestamp;
 use countersign_uma::notice::{self, MEDIA_TYPE, Statement};
 use countersign_uma::{Case, Notice};
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 
-use super::lines::Place;
+use super::lines::{Full, Place};
 use super::{Webhook, Webhooks};
 use crate::app::{Uma, registrant};
 
@@ -28,10 +28,34 @@ pub(super) enum Attempt {
     Told,
     /// It is not to be told, or no longer.
     Over,
-    /// It is to be tried again.
-    Failed,
-    /// So much was sent that nothing more is for so long.
-    Later(Lifetime),
+    /// It is to be tried again, and not before that, where the endpoint said so.
+    Failed { retry_after: Option<Duration> },
+    /// So much was sent that it is not for so long.
+    Full(Full),
+}
+
+/// How it ends with a notice that is not told any more.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("told")]
+    Told,
+    #[error("answered")]
+    Answered,
+    #[error("there is no webhook any more")]
+    NoWebhook,
+    #[error("expired")]
+    Expired,
+    #[error("refused")]
+    Refused(#[source] NotTold),
+    #[error("given up")]
+    GivenUp(#[source] NotTold),
+}
+
+impl End {
+    /// Whether its owner may not know of the request, which nobody answered.
+    const fn is_in_vain(&self) -> bool {
+        matches!(self, Self::Expired | Self::Refused(_) | Self::GivenUp(_))
+    }
 }
 
 /// Why it did not arrive.
@@ -41,8 +65,8 @@ enum NotTold {
     Sign(#[from] countersign_jwt::SignError),
     #[error("the endpoint cannot be reached, or its answer not be read")]
     Fetch(#[from] FetchError),
-    #[error("the endpoint answered {0}")]
-    Status(StatusCode),
+    #[error("the endpoint answered {status}")]
+    Status { status: StatusCode, retry_after: Option<Duration> },
     #[error("the endpoint refused it: {0:?}")]
     Refused(String),
 }
@@ -60,7 +84,7 @@ impl NotTold {
 pub(super) async fn tell(uma: &Uma, webhooks: &Webhooks, place: &Place) -> Attempt {
     try_tell(uma, webhooks, place).await.unwrap_or_else(|error| {
         super::unreadable(&error);
-        Attempt::Failed
+        Attempt::Failed { retry_after: None }
     })
 }
 
@@ -73,29 +97,46 @@ async fn try_tell(
     let found = kept.find(&registrant(protection), person.digest(), now).await?;
     let Some(notice) = found else { return Ok(Attempt::Over) };
     let Some((webhook, _)) = webhooks.of(&protection.owner) else {
-        return end(webhooks, notice, now, "there is no webhook any more", None).await;
+        return end(webhooks, notice, now, End::NoWebhook).await;
     };
-    let case = uma.case_at(protection, person, now).await?;
-    let Some(case) = case.filter(|case| case.is_waiting(now)) else {
-        return end(webhooks, notice, now, "it waits no more", None).await;
+    let found = uma.case_at(protection, person, now).await?;
+    let case = match found {
+        Some(case) if case.is_waiting(now) => case,
+        found => {
+            let how = unanswered(found.as_ref(), &notice);
+            return end(webhooks, notice, now, how).await;
+        }
     };
-    if let Err(wait) = webhooks.lines.count(&protection.owner, now) {
-        return Ok(Attempt::Later(wait));
+    if let Err(full) = webhooks.lines.count(&protection.owner, person, notice.jti(), now) {
+        return Ok(Attempt::Full(full));
     }
     let Err(error) = push(uma, webhooks, webhook, &notice, &case).await else {
-        end(webhooks, notice, now, "told", None).await?;
+        end(webhooks, notice, now, End::Told).await?;
         return Ok(Attempt::Told);
     };
     // The attempt took its time.
     let now = uma.seams.clock.now();
     if error.is_final() {
-        return end(webhooks, notice, now, "refused", Some(&error)).await;
+        return end(webhooks, notice, now, End::Refused(error)).await;
     }
     if now >= notice.at().after(webhooks.setup.lifetime) {
-        return end(webhooks, notice, now, "given up", Some(&error)).await;
+        return end(webhooks, notice, now, End::GivenUp(error)).await;
     }
     not_yet(&notice, &error);
-    Ok(Attempt::Failed)
+    let retry_after = match error {
+        NotTold::Status { retry_after, .. } => retry_after,
+        _ => None,
+    };
+    Ok(Attempt::Failed { retry_after })
+}
+
+/// What became of a question that waits no more: its owner answered without having been told, or nobody did.
+fn unanswered(case: Option<&Case>, notice: &Notice) -> End {
+    let mut events = case.into_iter().flat_map(Case::history);
+    match events.any(|event| event.by.is_some() && event.at >= notice.at()) {
+        true => End::Answered,
+        false => End::Expired,
+    }
 }
 
 fn not_yet(notice: &Notice, error: &NotTold) {
@@ -109,33 +150,29 @@ async fn end(
     webhooks: &Webhooks,
     notice: Notice,
     now: Timestamp,
-    how: &'static str,
-    error: Option<&NotTold>,
+    end: End,
 ) -> Result<Attempt, StoreError> {
     let protection = notice.protection();
     let (owner, resource_server) = (&protection.owner, &protection.resource_server);
-    let jti = notice.jti();
-    // Where nobody took it, its owner may not know of the request.
-    if let Some(error) = error {
-        let why = crate::failure::causes(error);
-        tracing::warn!(
-            target: "countersign::audit",
-            %owner,
-            %resource_server,
-            jti,
-            how,
-            why,
-            "the notice of a request that waits",
-        );
+    let (jti, how) = (notice.jti(), end.to_string());
+    let why = std::error::Error::source(&end).map(crate::failure::causes);
+    macro_rules! record {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "countersign::audit",
+                %owner,
+                %resource_server,
+                jti,
+                how,
+                why,
+                "the notice of a request that waits",
+            )
+        };
+    }
+    if end.is_in_vain() {
+        record!(warn);
     } else {
-        tracing::info!(
-            target: "countersign::audit",
-            %owner,
-            %resource_server,
-            jti,
-            how,
-            "the notice of a request that waits",
-        );
+        record!(info);
     }
     let (registrant, person) = (registrant(protection), *notice.person());
     let is_it = move |kept: &Notice| kept.jti() == notice.jti();
@@ -159,7 +196,8 @@ async fn push(
         page: page.as_deref(),
         requesting_party: webhook.requesting_party.then(|| case.person()),
     };
-    let token = notice::sign(notice, statement, webhooks.signer.as_ref())?;
+    let keys = webhooks.keys();
+    let token = notice::sign(notice, statement, keys.signer())?;
     let limits = Limits::resource().with_max_body(MAX_ANSWER).with_total(TIME);
     // What takes a notice may say whatever it likes.
     let limits = limits.with_body_of(StatusCode::BAD_REQUEST);
@@ -171,19 +209,57 @@ async fn push(
     match response.status() {
         // RFC 8935 §2.2
         StatusCode::ACCEPTED => Ok(()),
-        StatusCode::BAD_REQUEST => Err(refused(&response)),
-        other => Err(NotTold::Status(other)),
+        status => {
+            let retry_after = retry_after(response.headers(), uma.seams.clock.now());
+            let refused = (status == StatusCode::BAD_REQUEST).then(|| refused(&response)).flatten();
+            Err(refused.unwrap_or(NotTold::Status { status, retry_after }))
+        }
     }
 }
 
 /// What the endpoint says is wrong. [RFC 8935 §2.3](https://www.rfc-editor.org/rfc/rfc8935#section-2.3)
-fn refused(response: &Response<Bytes>) -> NotTold {
+fn refused(response: &Response<Bytes>) -> Option<NotTold> {
     #[derive(Deserialize)]
     struct Answer {
         err: String,
     }
-    match serde_json::from_slice(response.body()) {
-        Ok(Answer { err }) => NotTold::Refused(err),
-        Err(_) => NotTold::Status(response.status()),
+    let answer: Answer = serde_json::from_slice(response.body()).ok()?;
+    Some(NotTold::Refused(answer.err))
+}
+
+/// How long the endpoint wants to be left alone: seconds, or a moment, in any of its spellings.
+/// [RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    if value.bytes().all(|octet| octet.is_ascii_digit()) {
+        return value.parse().ok().map(Duration::from_secs);
+    }
+    let now = Duration::from_secs(now.as_unix().try_into().ok()?);
+    let until = httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::UNIX_EPOCH);
+    until.ok()?.checked_sub(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_says_how_long_or_until_when() {
+        let after = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            retry_after(&headers, Timestamp::from_unix(784_111_777)).map(|wait| wait.as_secs())
+        };
+        assert_eq!(after("120"), Some(120));
+        assert_eq!(after("0"), Some(0));
+        assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+        assert_eq!(after("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+        assert_eq!(after("Sun Nov  6 08:50:37 1994"), Some(60));
+        // What is over, and what is neither.
+        for value in
+            ["Sun, 06 Nov 1994 08:49:36 GMT", "-1", "1.5", "", "soon", "99999999999999999999"]
+        {
+            assert_eq!(after(value), None, "{value}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), Timestamp::from_unix(0)), None);
     }
 }

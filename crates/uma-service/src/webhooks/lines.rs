@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma::protection::OwnerId;
-use countersign_uma::{Notice, PersonId, Protection};
+use countersign_uma::{PersonId, Protection};
 use tokio::sync::Notify;
+use tokio::time::{Duration, Instant};
 
 /// The case that somebody is to be told of.
 pub(super) type Place = (Protection, PersonId);
 
-/// The window of the limit.
-const HOUR: Lifetime = Lifetime::from_secs(3600);
+/// The window of the limits.
+pub(super) const HOUR: Lifetime = Lifetime::from_secs(3600);
 
 /// The lines. What is in them says only where to look.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Lines(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     an_hour: u32,
+    of_a_person: u32,
     owners: Mutex<HashMap<OwnerId, Waiting>>,
     changed: Notify,
 }
@@ -29,11 +31,31 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     places: VecDeque<Place>,
+    /// Those that stand aside until then, which is the same moment for all of a window.
+    aside: VecDeque<(Instant, Place)>,
+    /// Both of these.
     known: HashSet<Place>,
     /// Somebody is telling them.
     is_served: bool,
-    /// When the window began, and how many were sent in it.
-    sent: Option<(Timestamp, u32)>,
+    sent: Option<Window>,
+}
+
+/// What was sent to an owner since it began.
+#[derive(Debug)]
+struct Window {
+    start: Timestamp,
+    all: u32,
+    /// How many notices about each person, and the last of them, which may be tried again.
+    people: HashMap<PersonId, (u32, String)>,
+}
+
+/// Why nothing more is sent for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The owner was told as often as they are within an hour.
+    Owner(Lifetime),
+    /// So many notices about this person were sent to them.
+    Person(Lifetime),
 }
 
 /// One owner's line, for whoever serves it. It is nobody's again when this is dropped.
@@ -61,8 +83,10 @@ impl Shared {
 }
 
 impl Lines {
-    pub(super) fn new(an_hour: u32) -> Self {
-        Self(Arc::new(Shared { an_hour, owners: Mutex::default(), changed: Notify::new() }))
+    /// So many are sent to an owner in an hour, and so many of them about one person.
+    pub(super) fn new(an_hour: u32, of_a_person: u32) -> Self {
+        let (owners, changed) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Shared { an_hour, of_a_person, owners, changed }))
     }
 
     /// Puts one at the end of its owner's line, unless it is there.
@@ -76,18 +100,46 @@ impl Lines {
         self.0.changed.notify_one();
     }
 
-    /// Puts these into their lines, the oldest first.
-    pub(super) fn add_all(&self, notices: &[Notice]) {
-        let mut notices: Vec<_> = notices.iter().collect();
-        notices.sort_by_key(|notice| notice.at());
-        for notice in notices {
-            self.add((notice.protection().clone(), *notice.person()));
+    /// Puts these into their lines, the oldest first. Nobody stands aside any more.
+    pub(super) fn add_all(&self, mut places: Vec<(Timestamp, Place)>) {
+        for waiting in self.0.lock().values_mut() {
+            let aside = std::mem::take(&mut waiting.aside);
+            waiting.places.extend(aside.into_iter().map(|(_, place)| place));
         }
+        places.sort_by_key(|(at, _)| *at);
+        for (_, place) in places {
+            self.add(place);
+        }
+    }
+
+    /// Has one stand aside for so long, and then at the end of its owner's line.
+    pub(super) fn set_aside(&self, place: Place, wait: Duration) {
+        let mut owners = self.0.lock();
+        let waiting = owners.entry(place.0.owner.clone()).or_default();
+        if waiting.known.insert(place.clone()) {
+            waiting.aside.push_back((Instant::now() + wait, place));
+        }
+        drop(owners);
+        self.0.changed.notify_one();
+    }
+
+    /// When the first of those that stand aside comes back.
+    pub(super) fn comes_back(&self) -> Option<Instant> {
+        let owners = self.0.lock();
+        owners.values().filter_map(|waiting| waiting.aside.front()).map(|(until, _)| *until).min()
     }
 
     /// A line in which somebody waits and that nobody serves.
     pub(super) fn next(&self) -> Option<Line> {
+        let now = Instant::now();
         let mut owners = self.0.lock();
+        for waiting in owners.values_mut() {
+            while waiting.aside.front().is_some_and(|(until, _)| *until <= now)
+                && let Some((_, place)) = waiting.aside.pop_front()
+            {
+                waiting.places.push_back(place);
+            }
+        }
         let mut waiting = owners.iter_mut();
         let (owner, waiting) =
             waiting.find(|(_, waiting)| !waiting.is_served && !waiting.places.is_empty())?;
@@ -109,19 +161,38 @@ impl Lines {
         Some(place)
     }
 
-    /// Counts one more that is sent to an owner; otherwise, for how long none is any more.
-    pub(super) fn count(&self, owner: &OwnerId, now: Timestamp) -> Result<(), Lifetime> {
+    /// Counts one more that is sent to an owner: the notice of this `jti`, about this person.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is counted.
+    pub(super) fn count(
+        &self,
+        owner: &OwnerId,
+        person: &PersonId,
+        jti: &str,
+        now: Timestamp,
+    ) -> Result<(), Full> {
+        let begun = || Window { start: now, all: 0, people: HashMap::new() };
         let mut owners = self.0.lock();
         let sent = &mut owners.entry(owner.clone()).or_default().sent;
-        let (start, count) = sent.get_or_insert((now, 0));
+        let window = sent.get_or_insert_with(begun);
+        let end = window.start.after(HOUR);
         // A clock that was set back starts a new window too.
-        if now < *start || now >= start.after(HOUR) {
-            (*start, *count) = (now, 0);
+        if now < window.start || now >= end {
+            *window = begun();
         }
-        if *count >= self.0.an_hour {
-            return Err(start.after(HOUR).since(now));
+        if window.all >= self.0.an_hour {
+            return Err(Full::Owner(end.since(now)));
         }
-        *count += 1;
+        let (theirs, last) = window.people.entry(*person).or_default();
+        if last != jti {
+            if *theirs >= self.0.of_a_person {
+                return Err(Full::Person(end.since(now)));
+            }
+            *theirs += 1;
+            jti.clone_into(last);
+        }
+        window.all += 1;
         Ok(())
     }
 }
@@ -153,7 +224,7 @@ mod tests {
 
     #[test]
     fn each_owner_has_a_line_and_one_who_serves_it() {
-        let lines = Lines::new(10);
+        let lines = Lines::new(10, 10);
         assert!(lines.next().is_none());
         for person in ["a", "b", "a"] {
             lines.add(place("bob", person));
@@ -179,12 +250,47 @@ mod tests {
 
     #[test]
     fn so_many_are_sent_to_an_owner_in_an_hour() {
-        let (lines, at) = (Lines::new(2), Timestamp::from_unix);
-        let bob = owner("bob");
-        assert!(lines.count(&bob, at(100)).is_ok() && lines.count(&bob, at(101)).is_ok());
-        assert_eq!(lines.count(&bob, at(700)), Err(Lifetime::from_secs(3000)));
-        assert!(lines.count(&owner("carol"), at(700)).is_ok());
-        assert!(lines.count(&bob, at(3700)).is_ok());
-        assert!(lines.count(&bob, at(50)).is_ok(), "the clock was set back");
+        let (lines, at) = (Lines::new(2, 2), Timestamp::from_unix);
+        let (bob, (_, alice)) = (owner("bob"), place("bob", "a"));
+        // One that is tried again is another one.
+        assert!(lines.count(&bob, &alice, "1", at(100)).is_ok());
+        assert!(lines.count(&bob, &alice, "1", at(101)).is_ok());
+        let full = Err(Full::Owner(Lifetime::from_secs(3000)));
+        assert_eq!(lines.count(&bob, &alice, "1", at(700)), full);
+        assert!(lines.count(&owner("carol"), &alice, "2", at(700)).is_ok());
+        assert!(lines.count(&bob, &alice, "1", at(3700)).is_ok());
+        assert!(lines.count(&bob, &alice, "1", at(50)).is_ok(), "the clock was set back");
+    }
+
+    #[test]
+    fn so_many_of_them_are_about_one_person() {
+        let (lines, at) = (Lines::new(4, 2), Timestamp::from_unix);
+        let (bob, (_, alice), (_, eve)) = (owner("bob"), place("bob", "a"), place("bob", "e"));
+        assert!(lines.count(&bob, &eve, "1", at(100)).is_ok());
+        assert!(lines.count(&bob, &eve, "2", at(101)).is_ok());
+        assert!(lines.count(&bob, &eve, "2", at(102)).is_ok(), "the same one is tried again");
+        let full = Err(Full::Person(Lifetime::from_secs(3500)));
+        assert_eq!(lines.count(&bob, &eve, "3", at(200)), full);
+        assert!(lines.count(&bob, &alice, "4", at(200)).is_ok(), "what was refused is not counted");
+        assert!(lines.count(&bob, &eve, "3", at(3700)).is_ok());
+    }
+
+    #[test]
+    fn who_stands_aside_comes_back_once_to_the_end() {
+        let lines = Lines::new(10, 10);
+        lines.set_aside(place("bob", "a"), Duration::ZERO);
+        lines.set_aside(place("bob", "b"), Duration::from_secs(3600));
+        for person in ["a", "b", "c"] {
+            lines.add(place("bob", person));
+        }
+        let line = lines.next().unwrap();
+        assert_eq!(lines.take(&line), Some(place("bob", "c")));
+        assert_eq!(lines.take(&line), Some(place("bob", "a")));
+        assert_eq!(lines.take(&line), None);
+        assert!(lines.comes_back().is_some());
+        // After a start everything is tried.
+        lines.add_all(Vec::new());
+        assert_eq!(lines.take(&line), Some(place("bob", "b")));
+        assert_eq!(lines.comes_back(), None);
     }
 }

@@ -15,6 +15,7 @@ use countersign_uma::notice::{self, Received};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{UmaConfig, Webhook, WebhookSetup};
+use http::header::RETRY_AFTER;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -35,6 +36,10 @@ pub(crate) enum Does {
     Hold(Arc<Notify>),
     /// It never answers.
     Hang,
+    /// It answers 503, and that it wants to be left alone for so long.
+    Later(&'static str),
+    /// Whoever asks it panics.
+    Panic,
 }
 
 /// The endpoints: each does once what was scripted for it, and takes everything after that.
@@ -66,6 +71,12 @@ impl Fetch for Endpoints {
                     Ok(answer(202, ""))
                 }
                 Some(Does::Hang) => std::future::pending().await,
+                Some(Does::Later(retry_after)) => {
+                    let mut response = answer(503, "");
+                    response.headers_mut().insert(RETRY_AFTER, retry_after.parse().unwrap());
+                    Ok(response)
+                }
+                Some(Does::Panic) => panic!("as it should"),
             }
         })
     }
@@ -248,4 +259,43 @@ impl Bed {
 pub(crate) async fn left(engine: &dyn Engine) -> usize {
     let table = countersign_store::engine::RecordTable::Notices;
     engine.count(table, b"", Timestamp::from_unix(0)).await.unwrap()
+}
+
+/// How notices ended, by the audit log of this thread.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Hears everything as long as what it gives lives.
+    pub(crate) fn hear(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.ends("WARN")
+    }
+
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.ends("INFO")
+    }
+
+    fn ends(&self, level: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().filter(|line| line.contains("countersign::audit:"));
+        let lines = lines.filter(|line| line.contains(level) && line.contains("jti="));
+        lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
+    }
 }

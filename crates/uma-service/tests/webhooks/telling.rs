@@ -220,6 +220,40 @@ async fn a_flood_reaches_an_owner_so_often_in_an_hour() {
     assert_eq!(bed.endpoints.at(BOBS).len(), 5);
 }
 
+/// One person who asks for ever more things is told of so often in an hour, and nobody else waits for them.
+#[tokio::test]
+async fn one_person_leaves_the_others_their_share_of_an_hour() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let limits = |config: &mut countersign_uma_service::UmaConfig| {
+        (config.limits.notices, config.limits.notices_of_a_person) = (5, 2);
+    };
+    let mut bed = Bed::configured(Arc::clone(&engine), limits, |_| {});
+    bed.start();
+    let (pat, first) = bed.resource().await;
+    let mut told = 0;
+    for wanted in 1..5 {
+        let id = bed.world.register(&pat).await;
+        bed.asks_at(&pat, &id, "eve@alice.example").await;
+        told = wanted.min(2);
+        bed.endpoints.wait_for(BOBS, told).await;
+    }
+    bed.asks_at(&pat, &first, ALICE).await;
+    let received = bed.endpoints.wait_for(BOBS, told + 1).await;
+    let alices = bed.read(&received[told], BOBS).await;
+    assert_eq!(alices.permissions[0].resource_id.as_str(), first);
+    while left(&*engine).await > 1 {
+        tokio::task::yield_now().await;
+    }
+    // Of the rest there is one notice, which says all of it in the next hour.
+    bed.stop().await;
+    bed.world.advance(3600);
+    bed.start();
+    bed.settled(&*engine).await;
+    let received = bed.endpoints.at(BOBS);
+    assert_eq!(received.len(), told + 2);
+    assert_eq!(bed.read(&received[told + 1], BOBS).await.permissions.len(), 4);
+}
+
 #[tokio::test]
 async fn without_webhooks_nothing_is_kept_and_no_key_is_published() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());

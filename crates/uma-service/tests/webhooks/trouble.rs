@@ -15,7 +15,7 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
-use super::bed::{BOBS, Bed, Does, OTHERS, left};
+use super::bed::{BOBS, Bed, Does, Log, OTHERS, left};
 use super::support::{rules_of, submitted};
 
 const ALICE: &str = "alice@alice.example";
@@ -59,10 +59,42 @@ async fn whatever_fails_is_tried_again_under_the_same_jti() {
     assert_eq!(bed.endpoints.at(BOBS).len(), count);
 }
 
+/// What is told after it is told by the same server, and so is what it was about.
+#[tokio::test]
+async fn an_attempt_that_panics_has_failed_like_any_other() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let (pat, id) = bed.resource().await;
+    bed.asks_at(&pat, &id, ALICE).await;
+    bed.asks_at(&pat, &id, "eve@alice.example").await;
+    bed.endpoints.script(BOBS, [Does::Panic, Does::Panic, Does::Panic]);
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 5).await;
+    bed.settled(&*engine).await;
+}
+
+/// The endpoint says when, within the longest pause.
+#[tokio::test]
+async fn an_endpoint_is_left_alone_for_as_long_as_it_says() {
+    let mut bed = Bed::on(Arc::new(MemoryEngine::new()), |setup| {
+        setup.longest_pause = Duration::from_millis(1500);
+    });
+    bed.endpoints.script(BOBS, [Does::Later("1"), Does::Later("86400"), Does::Later("now")]);
+    bed.asks(ALICE).await;
+    let begun = tokio::time::Instant::now();
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 2).await;
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    bed.endpoints.wait_for(BOBS, 4).await;
+    assert!(begun.elapsed() >= Duration::from_millis(2500), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn what_the_endpoint_refuses_for_what_it_is_is_not_sent_again() {
     for err in ["invalid_request", "invalid_issuer", "invalid_audience"] {
         let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let log = Log::default();
+        let _heard = log.hear();
         let bed = Bed::telling(Arc::clone(&engine));
         let answer = json!({"err": err, "description": "no"}).to_string().leak();
         bed.endpoints.script(BOBS, [Does::Answer(400, answer)]);
@@ -70,13 +102,45 @@ async fn what_the_endpoint_refuses_for_what_it_is_is_not_sent_again() {
         bed.endpoints.wait_for(BOBS, 1).await;
         bed.settled(&*engine).await;
         assert_eq!(bed.endpoints.at(BOBS).len(), 1, "{err}");
+        assert_eq!(log.warnings(), ["refused"]);
     }
+}
+
+/// That nobody answered in time is known as well: its owner may never have heard of it.
+#[tokio::test]
+async fn a_notice_that_expires_ends_in_the_log() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let log = Log::default();
+    let _heard = log.hear();
+    bed.asks(ALICE).await;
+    bed.endpoints.script(BOBS, [Does::Fail(broken())]);
+    bed.world.advance(7 * 86_400);
+    bed.start();
+    bed.settled(&*engine).await;
+    assert!(bed.endpoints.at(BOBS).is_empty());
+    assert_eq!(log.warnings(), ["expired"]);
+    // What was told, or answered before, is no warning.
+    bed.asks(ALICE).await;
+    bed.settled(&*engine).await;
+    bed.stop().await;
+    bed.asks("eve@alice.example").await;
+    let cases = bed.world.uma.cases(&super::bed::bob()).await.unwrap();
+    let eve = cases.iter().find(|case| case.person().email.as_str().starts_with("eve")).unwrap();
+    let person = PersonId::of(eve.person());
+    bed.world.uma.revoke(&super::bed::bob(), &person, "bob").await.unwrap();
+    bed.start();
+    bed.settled(&*engine).await;
+    assert_eq!(log.warnings(), ["expired"]);
+    assert_eq!(log.rest(), ["told", "answered"]);
 }
 
 #[tokio::test]
 async fn a_notice_is_given_up_when_it_is_too_old() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let log = Log::default();
+    let _heard = log.hear();
     bed.asks(ALICE).await;
     bed.world.advance(3 * 86_400 - 1);
     bed.endpoints.script(BOBS, [Does::Fail(broken()), Does::Fail(broken())]);
@@ -90,6 +154,7 @@ async fn a_notice_is_given_up_when_it_is_too_old() {
     bed.settled(&*engine).await;
     let attempts = bed.endpoints.at(BOBS).len();
     assert!((2..=3).contains(&attempts), "{attempts}");
+    assert_eq!(log.warnings(), ["given up"]);
     // Its request waits on, and can be answered.
     assert!(bed.case().await.is_waiting(bed.world.clock.now()));
 }
