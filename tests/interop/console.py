@@ -1,22 +1,34 @@
-"""Drives the owner's console in headless Chromium: a request waits, Bob lets it in, and takes it back.
+"""Drives the owner's console in headless Chromium: a request waits, Bob is told of it, lets it in, and takes it back.
 
     console.py prepare FOLDER            gives Bob a provider of his own and a console, and has him be asked;
                                          FOLDER is what `countersign demo --write FOLDER` made
     console.py FOLDER PICTURES PROGRAM   the same folder, where pictures go, and the program `countersign`
 """
 
+import http.client
+import json
 import os
 import pathlib
 import re
 import secrets
+import socket
+import ssl
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.parse
 
+import jwt
+from joserfc.jwk import ECKey
+
+from receiver import EVENT, MEDIA_TYPE, Receiver
 from webdriver import ENTER, TAB, Page, browser, check, eventually
 
 CONSOLE = "https://uma.bob.example/console"
 RESOURCE = "https://rs.bob.example/rs-api"
+ISSUER = "https://uma.bob.example"
+HOOK = "https://hooks.bob.example/uma"
 BOB = "bob@bob.example"
 
 PROVIDER = """# Bob's provider.
@@ -63,7 +75,28 @@ client_secret = { file = "console.secret" }
 id = "bob"
 issuer = "https://idp.bob.example"
 email = "bob@bob.example"
+
+[[webhooks]]
+url = "https://hooks.bob.example/uma"
+owners = ["bob"]
+requesting_party = true
+
+[keys]
+signing = { file = "uma-server.jwk" }
 """
+
+
+def certify(folder, host):
+    """A certificate of its own for a host, which everybody trusts."""
+    key, certificate = folder / f"{host}.key.pem", folder / f"{host}.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
+         "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    key.chmod(0o600)
+    with (folder / "ca.pem").open("a") as roots:
+        roots.write(certificate.read_text())
 
 
 def prepare(folder):
@@ -75,18 +108,61 @@ def prepare(folder):
     secret.chmod(0o600)
     password = re.search(r"^password = .*$", sts, re.MULTILINE)[0]
     (folder / "idp.toml").write_text(PROVIDER.format(port=port, password=password))
-    key, certificate = folder / "idp.bob.example.key.pem", folder / "idp.bob.example.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=idp.bob.example", "-addext", "subjectAltName=DNS:idp.bob.example",
-         "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True)
-    key.chmod(0o600)
-    with (folder / "ca.pem").open("a") as roots:
-        roots.write(certificate.read_text())
+    certify(folder, "idp.bob.example")
+    certify(folder, "hooks.bob.example")
+    signing = folder / "uma-server.jwk"
+    key = ECKey.generate_key("P-256", {"kid": "hooks-1", "alg": "ES256", "use": "sig"})
+    signing.write_text(json.dumps(key.as_dict(private=True)))
+    signing.chmod(0o600)
     text = uma.read_text().replace('scopes = ["get"]\n', 'scopes = ["get"]\nask = true\n', 1)
-    text = text.replace("connect_to = [\n", f'connect_to = [\n    "idp.bob.example:443=127.0.0.1:{port}",\n')
+    text = text.replace("connect_to = [\n", f'connect_to = [\n    "idp.bob.example:443=127.0.0.1:{port}",\n'
+                        f'    "hooks.bob.example:443=127.0.0.1:{port + 1}",\n')
     uma.write_text(text.replace("\n[danger]", ASKING + "\n[danger]"))
+
+
+class Web:
+    """Public documents and pushes, where the map leads; TLS still checks the name."""
+
+    def __init__(self, folder, places):
+        self.places, self.roots = places, ssl.create_default_context(cafile=folder / "ca.pem")
+
+    def send(self, method, url, body=None, headers=None):
+        parts = urllib.parse.urlsplit(url)
+        host, port = self.places[f"{parts.hostname}:443"].split(":")
+        connection = http.client.HTTPSConnection(parts.hostname, context=self.roots)
+        plain = socket.create_connection((host, int(port)), timeout=20)
+        connection.sock = self.roots.wrap_socket(plain, server_hostname=parts.hostname)
+        connection.request(method, parts.path, body, headers or {})
+        response = connection.getresponse()
+        octets = response.read()
+        return response.status, json.loads(octets) if octets else None
+
+    def document(self, url):
+        status, document = self.send("GET", url)
+        assert status == 200, (url, status)
+        return document
+
+
+def pushes_of_others(web, receiver, folder):
+    """What the endpoint says to tokens that are none for it: the codes of RFC 8935 §2.4."""
+    good = jwt.PyJWK(json.loads((folder / "uma-server.jwk").read_text()))
+    own = jwt.PyJWK(ECKey.generate_key("P-256", {"kid": "hooks-1", "alg": "ES256"}).as_dict(private=True))
+    claims = {"iss": ISSUER, "aud": HOOK, "iat": int(time.time()), "jti": "forged", "events": {EVENT: {}}}
+    header = {"kid": "hooks-1", "typ": "secevent+jwt"}
+    for name, key, changed, kind, err in [
+            ("another's signature", own, {}, {}, "invalid_key"),
+            ("a key that is not published", own, {}, {"kid": "hooks-2"}, "invalid_key"),
+            ("another issuer", good, {"iss": "https://uma.eve.example"}, {}, "invalid_issuer"),
+            ("another audience", good, {"aud": "https://hooks.eve.example"}, {}, "invalid_audience"),
+            ("another type", good, {}, {"typ": "JWT"}, "invalid_request"),
+            ("another event", good, {"events": {"https://eve.example/event": {}}}, {}, "invalid_request"),
+            ("a moment to come", good, {"iat": int(time.time()) + 900}, {}, "access_denied"),
+    ]:
+        token = jwt.encode(claims | changed, key.key, algorithm="ES256", headers=header | kind)
+        status, answer = web.send("POST", HOOK, token, {"Content-Type": MEDIA_TYPE})
+        check(f"{name} is 400 {err}", status == 400 and answer["err"] == err, (status, answer))
+    check("and nothing was told", not receiver.told, receiver.told)
+    receiver.came.clear()
 
 
 class Alice:
@@ -125,7 +201,22 @@ def sign_in(page, password):
     page.click("button[value=allow]")
 
 
-def on_a_desk(page, alice, password):
+def is_told(receiver):
+    """Bob's endpoint does not know the key at first; it is told again, of the same."""
+    check("Bob's endpoint is told that a request waits", eventually(lambda: receiver.came), receiver.came)
+    check("it does not know the key yet, and says so", receiver.came[0][0] == 400, receiver.came)
+    receiver.unknown.clear()
+    check("it is told again under the same jti",
+          eventually(lambda: len(receiver.came) > 1) and receiver.came[1] == (202, receiver.came[0][1]), receiver.came)
+    told = receiver.told[receiver.came[1][1]]
+    party, [asked] = told["requesting_party"], told["permissions"]
+    check("of whom, by whose word, and for what",
+          (party["email"], party["iss"]) == ("alice@alice.example", "https://sts.alice.example")
+          and (told["owner"], asked["name"], asked["resource_scopes"]) == ("bob", "RS API", ["get"]), told)
+    return told["page"]
+
+
+def on_a_desk(page, alice, receiver, password):
     page.visit(CONSOLE)
     shown = page.text("main")
     check("nobody sees anything before they sign in", "Sign in with bob.example" in shown, shown)
@@ -149,6 +240,8 @@ def on_a_desk(page, alice, password):
                         ("https://sts.alice.example vouches", "alice.example, the domain of the address, names this provider", "In person", "RS API")), shown)
     page.picture("console-person.png", whole=True)
     person = page.url()
+    named = is_told(receiver)
+    check("and on which page he decides", named == person, (named, person))
     page.click("#approve-1")
     check("Bob allows it", eventually(lambda: f"Allowed by {BOB}" in page.text("main")), page.text())
     is_in, said = gets_in(asking)
@@ -238,12 +331,21 @@ def main():
     connect_to = tomllib.loads((folder / "uma-server.toml").read_text())["danger"]["connect_to"]
     rules = ",".join("MAP " + entry.replace("=", " ") for entry in connect_to)
     password = (folder / "alice.password").read_text().strip()
+    places = dict(entry.split("=") for entry in connect_to)
+    web = Web(folder, places)
+    certificate, key = folder / "hooks.bob.example.pem", folder / "hooks.bob.example.key.pem"
+    port = int(places["hooks.bob.example:443"].split(":")[1])
+    receiver = Receiver(ISSUER, HOOK, web.document, certificate, key, port)
+    pushes_of_others(web, receiver, folder)
+    receiver.unknown.add("hooks-1")
     alice = Alice(folder, sys.argv[3])
     with browser(rules, sys.argv[2]) as page:
         page.size(1280, 900)
-        person = on_a_desk(page, alice, password)
+        person = on_a_desk(page, alice, receiver, password)
         with page.phone():
             on_a_phone(page, alice, person)
+    check("each request was told once it arrived, and no more often",
+          eventually(lambda: len(receiver.told) == 2) and [status for status, _ in receiver.came] == [400, 202, 202], receiver.came)
 
 
 main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Foreign implementations against ours. Needs the programs in target/debug, what install.sh needs, and Chromium with its
-# driver. The ports are 8441 to 8444, 8450 to 8453 and 9515.
+# driver. The ports are 8441 to 8445, 8450 to 8453 and 9515.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=target/interop
@@ -58,7 +58,7 @@ mkdir -p target/pages
 $python tests/interop/browser.py "$folder" target/pages
 rest
 
-# Bob is asked, and answers on his pages; he signs in at a provider of his own.
+# Bob is asked, and told of it at an endpoint of his, and answers on his pages; he signs in at a provider of his own.
 rm -rf "$folder"
 "$bin/countersign" demo --write "$folder" >/dev/null
 $python tests/interop/console.py prepare "$folder"
