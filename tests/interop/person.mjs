@@ -31,7 +31,7 @@ export class Person {
       const response = await fetch(url, { ...options, headers });
       this.#keep(url, response.headers.getSetCookie());
       const text = await response.text();
-      const location = response.headers.get("location") ?? refresh(text);
+      const location = response.headers.get("location");
       if (!location) return { url, status: response.status, text };
       url = new URL(location, url);
       options = {};
@@ -69,12 +69,6 @@ const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"' };
 const unescaped = (text) => text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi,
   (whole, decimal, hex, name) => name ? ENTITIES[name] ?? whole
     : String.fromCodePoint(decimal ?? Number.parseInt(hex, 16)));
-
-/** Where a page leads on by itself. */
-function refresh(text) {
-  const [, content] = /<meta http-equiv="refresh" content="([^"]*)"/i.exec(text) ?? [];
-  return content && unescaped(content).replace(/^[^=]*=/, "");
-}
 
 /** The attributes of a tag. */
 function attributes(tag) {

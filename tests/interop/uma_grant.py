@@ -216,15 +216,13 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.text, self.forms, self.links, self.refresh, self.link = text, [], {}, None, None
+        self.text, self.forms, self.links, self.link = text, [], {}, None
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         at = dict(attributes)
         if tag == "a":
             self.link = (at.get("href"), "")
-        if tag == "meta" and at.get("http-equiv") == "refresh":
-            self.refresh = at["content"].partition("url=")[2]
         if tag == "form" and at.get("method") == "post":
             self.forms.append((at.get("action", ""), [], []))
         if self.forms and tag == "input" and at.get("name"):
@@ -267,7 +265,7 @@ class Owner:
             for line in response.headers.get_all("Set-Cookie") or []:
                 name, _, value = line.split(";")[0].partition("=")
                 kept[name] = value
-            onward = response.headers["Location"] or page.refresh
+            onward = response.headers["Location"]
             if not onward:
                 return url, page
             url, form = urllib.parse.urljoin(url, onward), None

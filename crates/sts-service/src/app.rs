@@ -343,6 +343,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(&path(&endpoints.link), post(link_form::post).fallback(elsewhere::page))
         .route(&path(&endpoints.confirm_link), post(link_form::confirmed).fallback(elsewhere::page))
         .route(&path(&endpoints.consent), post(consent_form::post).fallback(elsewhere::page))
+        .route(&path(&endpoints.further), post(further::post).fallback(elsewhere::page))
         .route(&path(&endpoints.sign_out), post(logout::confirmed).fallback(elsewhere::page))
         .layer(from_fn_with_state(Arc::clone(&sts), onward::by_a_page));
     let for_people = Router::new()
@@ -353,7 +354,6 @@ pub fn app(sts: Arc<Sts>) -> Router {
             without_head(get(authorize::get).post(authorize::post), "GET,POST"),
         )
         .route(&path(&endpoints.unlink), post(linked::unlink).fallback(elsewhere::page))
-        .route(&path(&endpoints.further), post(further::post).fallback(elsewhere::page))
         .route(
             &path(&endpoints.confirm_further),
             post(further::confirmed).fallback(elsewhere::page),

@@ -1,9 +1,10 @@
-//! Answers that send a browser to another place, as pages that lead there.
+//! Answers that send somebody to another place: a 303, and for a browser that navigates a page that leads
+//! there.
 //!
 //! A browser holds every redirect after a form to what the page with the form allows, also those that
-//! others make from there on ([CSP3 form-action]): a client that leads on to another host of its own would
-//! be as far as anybody gets. Nor does a page of another provider, whose form's answer led here, allow
-//! more than that. A page that leads on by itself is a new beginning.
+//! others make from there on ([CSP3 form-action]): a client or a provider that leads on to another host of
+//! its own would be as far as anybody gets. Nor does a page of another provider, whose form's answer led
+//! here, allow more than that. A page that leads on by itself is a new beginning.
 //!
 //! [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
 
@@ -21,20 +22,34 @@ use countersign_oidc::AuthorizationRequest;
 use crate::app::Sts;
 use crate::pages::{self, OnwardPage};
 
-/// The languages that the client wishes of the page that a redirect may become: what was asked for with
-/// the request is not asked for with the form.
-#[derive(Clone)]
-struct Wished(Option<String>);
+/// The page that a redirect becomes for a browser.
+#[derive(Clone, Default)]
+struct AsPage {
+    /// What it calls the place, if that is not where the browser came from.
+    provider: Option<String>,
+    /// The languages that the client wishes of it: what was asked for with the request is not asked for
+    /// with the form.
+    ui_locales: Option<String>,
+}
 
 /// Sends the browser to the client of a request.
 pub(crate) fn to_client(request: &AuthorizationRequest, location: &str) -> Response {
     redirect(location, request.ui_locales.clone())
 }
 
-/// Sends the browser on, in these languages.
+/// Sends the browser back to where it came from, in these languages.
 pub(crate) fn redirect(location: &str, ui_locales: Option<String>) -> Response {
+    see_other(location, AsPage { provider: None, ui_locales })
+}
+
+/// Sends the browser to another provider, which the person knows by this name.
+pub(crate) fn to_provider(name: &str, location: &str, ui_locales: Option<String>) -> Response {
+    see_other(location, AsPage { provider: Some(name.to_owned()), ui_locales })
+}
+
+fn see_other(location: &str, page: AsPage) -> Response {
     let mut response = crate::authorize::redirect(location);
-    response.extensions_mut().insert(Wished(ui_locales));
+    response.extensions_mut().insert(page);
     response
 }
 
@@ -48,11 +63,11 @@ pub(crate) async fn by_a_page(
     let response = next.run(request).await;
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let Some(location) = location.filter(|_| navigates) else { return response };
+    let own = sts.endpoints.authorization.as_url().origin();
+    let page = response.extensions().get::<AsPage>().cloned().unwrap_or_default();
     match Url::parse(location) {
-        Ok(url) if url.origin() != sts.endpoints.authorization.as_url().origin() => {
-            let wished = response.extensions().get::<Wished>();
-            let ui_locales = wished.and_then(|Wished(locales)| locales.clone());
-            as_page(&sts, response.headers(), location, &url, ui_locales)
+        Ok(url) if page.provider.is_some() || url.origin() != own => {
+            as_page(&sts, response.headers(), location, &url, page)
         }
         _ => response,
     }
@@ -70,12 +85,12 @@ fn as_page(
     headers: &HeaderMap,
     location: &str,
     url: &Url,
-    ui_locales: Option<String>,
+    AsPage { provider, ui_locales }: AsPage,
 ) -> Response {
     let page = OnwardPage {
         provider: sts.settings.name.clone(),
-        place: place(url),
-        is_back: true,
+        is_back: provider.is_none(),
+        place: provider.unwrap_or_else(|| place(url)),
         url: location.to_owned(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
     };

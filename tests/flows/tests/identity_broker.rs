@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use toml::Table;
 
 use crate::bed::{Bed, Credentials, Form, Reply, claims_of, sign};
-use crate::browser::{Browser, attribute, param};
+use crate::browser::{Browser, param};
 
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -108,8 +108,8 @@ async fn authorize(browser: &Browser, more: &str) -> Reply {
 /// Chooses a provider: where the browser is sent.
 async fn chosen(browser: &Browser, page: &Reply, alias: &str) -> String {
     let page = browser.submit(names::STS, page, "upstream", &[("upstream", alias)]).await;
-    assert_eq!(page.status, 200, "{}", page.text());
-    attribute(page.text().split_once("id=\"continue\"").unwrap().1, "href")
+    assert_eq!(page.status, 303, "{}", page.text());
+    page.location()
 }
 
 /// Signs in at the university as whom the browser likes: what the broker gets back.

@@ -53,18 +53,6 @@ pub(super) fn forms(page: &str) -> Vec<Form> {
     forms
 }
 
-/// Where a page leads by itself: the URL of its `refresh`.
-pub(super) fn refresh(page: &str) -> Option<String> {
-    let is_refresh = |tag: &Tag<'_>| {
-        let equiv = tag.attribute("http-equiv").unwrap_or_default();
-        tag.name == "meta" && equiv.eq_ignore_ascii_case("refresh")
-    };
-    let content = Tags(page).find(is_refresh)?.attribute("content")?;
-    let (_, url) = content.split_once(';')?;
-    let (name, url) = url.trim_start().split_once('=')?;
-    name.trim_end().eq_ignore_ascii_case("url").then(|| url.trim().to_owned())
-}
-
 struct Tag<'a> {
     name: String,
     attributes: &'a str,
@@ -249,27 +237,10 @@ mod tests {
         );
     }
 
-    #[test]
-    fn where_a_page_leads_by_itself() {
-        for (page, url) in [
-            (
-                "<meta charset=utf-8><META HTTP-EQUIV=refresh content=\"0; url=/a?b=1&amp;c=2\">",
-                Some("/a?b=1&c=2"),
-            ),
-            ("<meta http-equiv='Refresh' content='0;URL = /a'>", Some("/a")),
-            ("<meta http-equiv=refresh content=5>", None),
-            ("<meta name=refresh content='0; url=/a'>", None),
-            ("<!-- <meta http-equiv=refresh content='0; url=/a'> -->", None),
-        ] {
-            assert_eq!(refresh(page).as_deref(), url, "{page}");
-        }
-    }
-
     proptest::proptest! {
         #[test]
         fn never_panics(page in "(<|>|form|input|meta|name=|\"|'|/|&#|;|!--|-->|script| |é){0,40}") {
             let _ = forms(&page);
-            let _ = refresh(&page);
         }
     }
 }

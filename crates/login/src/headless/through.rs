@@ -72,11 +72,14 @@ fn choice(page: &Response<Bytes>) -> Result<Form, HeadlessError> {
     choices.next().ok_or(HeadlessError::NoForm)
 }
 
-/// Where a page leads by itself, if that is the provider.
-fn leads_to(page: &Response<Bytes>, provider: &Issuer) -> Result<EndpointUrl, HeadlessError> {
-    let url = form::refresh(text(page)?).ok_or(HeadlessError::NoForm)?;
+/// Where a redirect leads, if that is the provider.
+fn leads_to(answer: &Response<Bytes>, provider: &Issuer) -> Result<EndpointUrl, HeadlessError> {
+    if !answer.status().is_redirection() {
+        return Err(HeadlessError::Status(answer.status()));
+    }
+    let url = location(answer)?;
     let origin = |url: &str| EndpointUrl::parse(url).map(|url| (url.as_url().origin(), url));
-    match (origin(&url), origin(provider.as_str())) {
+    match (origin(url), origin(provider.as_str())) {
         (Ok((found, url)), Ok((expected, _))) if found == expected => Ok(url),
         _ => Err(HeadlessError::OtherOrigin),
     }

@@ -8,7 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use countersign_login::Wishes;
-use countersign_types::{EndpointUrl, Timestamp};
+use countersign_types::Timestamp;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
@@ -19,8 +19,8 @@ use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, sign_in_page};
 use crate::form_token::{self, Browser};
-use crate::pages::{self, OnwardPage};
 use crate::texts::Say;
+use crate::{onward, pages};
 
 /// Takes the choice.
 pub(crate) async fn post(
@@ -65,32 +65,16 @@ pub(super) async fn begin(
     let browser = Browser::of(headers, sts.random.as_ref());
     let key = browser.key(pending.state());
     let alias = upstream.setup.alias.clone();
-    let page = on_the_way(sts, upstream, &url, &aim);
+    let locales = pages::locales(aim.request());
     if let Some(known) = sts.upstreams.known() {
         let source = sign_in_form::source(peer);
         let size = aim.size();
         let begun = (Begun { alias, aim, pending }, size);
         known.logins.begin(key, source.as_deref(), begun, now, form_token::LIFETIME);
     }
-    let mut response = page;
+    let mut response = onward::to_provider(&upstream.setup.name, url.as_str(), locales);
     if let Some(cookie) = browser.cookie(form_token::LIFETIME) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// A page that leads on by itself. A redirect would not do: browsers hold every redirect after a form to
-/// where the form may lead, and where a provider's own redirects lead nobody knows here ([CSP3
-/// form-action]).
-///
-/// [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
-fn on_the_way(sts: &Sts, upstream: &Upstream, url: &EndpointUrl, aim: &Aim) -> Response {
-    let page = OnwardPage {
-        provider: sts.settings.name.clone(),
-        place: upstream.setup.name.clone(),
-        is_back: false,
-        url: url.as_str().to_owned(),
-        stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
-    };
-    pages::onward(page, pages::locales(aim.request()))
 }

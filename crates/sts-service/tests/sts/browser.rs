@@ -1,7 +1,7 @@
 //! A browser as far as the pages need one: it keeps cookies, and sends forms back.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, USER_AGENT};
@@ -12,8 +12,9 @@ use crate::support::*;
 /// A person's browser.
 pub(crate) struct Browser<'a> {
     world: &'a World,
-    cookies: Mutex<BTreeMap<String, String>>,
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
     agent: &'static str,
+    navigates: bool,
 }
 
 impl<'a> Browser<'a> {
@@ -22,7 +23,14 @@ impl<'a> Browser<'a> {
     }
 
     pub(crate) fn calling_itself(world: &'a World, agent: &'static str) -> Self {
-        Self { world, cookies: Mutex::default(), agent }
+        Self { world, cookies: Arc::default(), agent, navigates: false }
+    }
+
+    /// The same, where it says that a person navigates by it. [Fetch Metadata]
+    ///
+    /// [Fetch Metadata]: https://www.w3.org/TR/fetch-metadata/#sec-fetch-mode-header
+    pub(crate) fn navigating(&self) -> Self {
+        Self { cookies: Arc::clone(&self.cookies), navigates: true, ..*self }
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
@@ -36,7 +44,10 @@ impl<'a> Browser<'a> {
     pub(crate) async fn send(&self, request: http::request::Builder, body: String) -> Answer {
         let pairs = self.cookies.lock().unwrap().clone();
         let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-        let request = request.header(COOKIE, pairs.join("; ")).header(USER_AGENT, self.agent);
+        let mut request = request.header(COOKIE, pairs.join("; ")).header(USER_AGENT, self.agent);
+        if self.navigates {
+            request = request.header("sec-fetch-mode", "navigate");
+        }
         let answer = self.world.send(request.body(Body::from(body)).unwrap()).await;
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();

@@ -57,7 +57,8 @@ async fn forms_of_the_broker_keep_their_names() {
     let upstreams = ["upstreams", "upstream-university", "upstream-library"];
     let passwords = ["sign-in", "username", "password", "allow", "deny"];
     has(&chooser, &[&upstreams[..], &passwords].concat());
-    has(&browser.submit(&chooser, &[("upstream", "library")]).await, &["continue"]);
+    let navigating = browser.navigating();
+    has(&navigating.submit(&chooser, &[("upstream", "library")]).await, &["continue"]);
     let alice = |token: &mut serde_json::Value| {
         token["email"] = "alice@alice.example".into();
         token["email_verified"] = true.into();

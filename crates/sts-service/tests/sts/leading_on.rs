@@ -1,14 +1,10 @@
 //! Where a browser is led on: with what it posted, and to a client after a form.
 
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
-};
-use http::{Request, StatusCode};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY};
 
 use crate::browser::Browser;
 use crate::support::*;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What was posted is in no URL as it was, and an ID token least of all.
 #[tokio::test]
@@ -50,14 +46,7 @@ async fn o27_what_was_posted_is_sealed_and_not_for_long() {
 async fn a_browser_is_led_on_by_a_page_where_a_redirect_would_be_held_back() {
     let world = World::new();
     let browser = Browser::new(&world);
-    let navigates = async |page: &Answer, fields: &[(&str, &str)]| {
-        let (_, rest) = page.text.split_once("action=\"").unwrap();
-        let token = hidden(&page.text);
-        let fields = [&[("form_token", token.as_str())], fields].concat();
-        let request = Request::post(rest.split('"').next().unwrap());
-        let request = request.header(CONTENT_TYPE, FORM).header("sec-fetch-mode", "navigate");
-        browser.send(request, encoded(&fields)).await
-    };
+    let navigating = browser.navigating();
     #[track_caller]
     fn leads(page: &Answer, to: &str) {
         assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
@@ -69,17 +58,17 @@ async fn a_browser_is_led_on_by_a_page_where_a_redirect_would_be_held_back() {
         assert_eq!(page.header(CACHE_CONTROL), "no-store");
     }
     let page = browser.authorize(&[]).await;
-    leads(&navigates(&page, &[("decision", "deny")]).await, "cb?error=access_denied");
+    leads(&navigating.submit(&page, &[("decision", "deny")]).await, "cb?error=access_denied");
     let signed_in = [("username", "alice"), ("password", PASSWORD)];
-    leads(&navigates(&page, &signed_in).await, "cb?code=");
+    leads(&navigating.submit(&page, &signed_in).await, "cb?code=");
     assert!(browser.cookie("__Host-session").is_some(), "the cookie comes with the page");
     let consent = browser.authorize(&[("scope", "openid profile")]).await;
-    leads(&navigates(&consent, &[("decision", "allow")]).await, "cb?code=");
+    leads(&navigating.submit(&consent, &[("decision", "allow")]).await, "cb?code=");
     let asked = "/logout?client_id=rqp-client&post_logout_redirect_uri=https://app.example/bye";
-    leads(&navigates(&browser.get(asked).await, &[]).await, "bye");
+    leads(&navigating.submit(&browser.get(asked).await, &[]).await, "bye");
     // Within this server a redirect is none that anybody holds back, and a program gets what it asked for.
     let page = browser.get("/account").await;
-    let back = navigates(&page, &signed_in).await;
+    let back = navigating.submit(&page, &signed_in).await;
     assert_eq!(back.header(LOCATION), format!("{STS}/account"), "{}", back.text);
     let consent = browser.authorize(&[("scope", "openid get")]).await;
     let answer = browser.submit(&consent, &[("decision", "allow")]).await;

@@ -14,8 +14,10 @@ const CALLBACK: &str = "https://broker.example/callback/university";
 
 /// A broker with two providers, and one of them.
 struct World {
-    /// Where the broker's page leads.
+    /// Where the broker leads who has chosen.
     leads_to: String,
+    /// By which status.
+    by: u16,
     /// What the broker answers who comes back.
     then: (u16, &'static str),
     asked: Mutex<Vec<String>>,
@@ -23,8 +25,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let leads_to = format!("{IDP}/authorize?state=s&amp;redirect_uri={CALLBACK}");
-        Self { leads_to, then: (303, "/done"), asked: Mutex::default() }
+        let leads_to = format!("{IDP}/authorize?state=s&redirect_uri={CALLBACK}");
+        Self { leads_to, by: 303, then: (303, "/done"), asked: Mutex::default() }
     }
 
     fn respond(&self, request: &Request) -> Response<Bytes> {
@@ -51,7 +53,7 @@ impl World {
                 assert_eq!((form.get("t"), form.get("upstream")), (Some("1"), Some("university")));
                 assert_eq!(cookie, "b=1");
                 assert!(!String::from_utf8_lossy(&request.body).contains("password"));
-                page(format!("<meta http-equiv=Refresh content='0; URL={}'>", self.leads_to))
+                redirect(self.by, &self.leads_to)
             }
             ("broker.example", "/callback/university", _) => {
                 assert_eq!((cookie, url.query()), ("b=1", Some("code=c&state=s")));
@@ -126,6 +128,8 @@ async fn the_password_goes_to_the_named_provider_alone() {
 
 #[tokio::test]
 async fn a_broker_that_does_not_answer_is_told() {
+    let world = World { by: 200, ..World::new() };
+    assert!(matches!(sign_in_at(&world).await, Err(HeadlessError::Status(_))));
     let world = World { then: (502, "/"), ..World::new() };
     assert!(matches!(sign_in_at(&world).await, Err(HeadlessError::Status(_))));
     let world = World { then: (303, "https://evil.example/"), ..World::new() };

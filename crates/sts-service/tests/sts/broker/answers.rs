@@ -1,8 +1,10 @@
 //! What providers answer: the errors, the lies, and the answers that are nobody's.
 
 use countersign_jwt::{Algorithm, SigningKey, sign};
-use http::header::{ALLOW, CACHE_CONTROL, LOCATION, SET_COOKIE, X_FRAME_OPTIONS};
-use http::{Request, StatusCode};
+use http::StatusCode;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION, SET_COOKIE, X_FRAME_OPTIONS,
+};
 use serde_json::{Value, json};
 
 use super::provider::{Provider, Trouble, answer};
@@ -202,7 +204,7 @@ async fn errors_of_a_provider_end_on_a_page() {
         assert_eq!(back.location("error").as_deref(), Some("access_denied"), "{error}");
         assert_eq!(back.location("state").as_deref(), Some("s&t"), "{error}");
         let page = browser.authorize(&[]).await;
-        assert_eq!(browser.submit(&page, &[("upstream", "university")]).await.status, 200);
+        assert_eq!(browser.submit(&page, &[("upstream", "university")]).await.status, 303);
     }
     assert_eq!(case.provider.count("/token"), 0);
     // A code that the provider does not know.
@@ -369,16 +371,25 @@ async fn a_login_that_was_under_way_over_a_restart_ends_on_a_page() {
     assert!(again.location("code").is_some(), "{}", again.text);
 }
 
-/// CSP3 form-action: a browser comes here by the redirect after the other provider's form, and would hold
-/// the next one to what that form's page allows.
+/// CSP3 form-action: a browser holds the way to the provider to what the chooser's page allows, and comes
+/// back by the redirect after the provider's form, and would hold the next one to what that form's page
+/// allows. To whoever is no browser both are a 303, as drawn.
 #[tokio::test]
 async fn f001_1_a_browser_is_led_back_by_a_page() {
     let case = Case::new();
     let browser = Browser::new(&case.world);
+    let chooser = browser.authorize(&[]).await;
+    let page = browser.navigating().submit(&chooser, &[("upstream", "university")]).await;
+    assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
+    let policy = page.header(CONTENT_SECURITY_POLICY);
+    assert!(policy.contains("form-action 'none'") && !policy.contains("unsafe"), "{policy}");
+    let refresh =
+        "http-equiv=\"refresh\" content=\"0; url=https://idp.university.example/authorize?";
+    assert!(page.text.contains(refresh), "{}", page.text);
+    assert!(page.text.contains("On to the &#60;University&#62;"), "{}", page.text);
     let request = case.chosen(&browser, "library", &[]).await;
     let query = case.provider.lets_in(&request, Provider::claims(&request, "7"));
-    let back = Request::get(format!("/login/callback/library?{query}"));
-    let page = browser.send(back.header("sec-fetch-mode", "navigate"), String::new()).await;
+    let page = browser.navigating().get(&format!("/login/callback/library?{query}")).await;
     assert_eq!((page.status, page.header(LOCATION)), (StatusCode::OK, ""), "{}", page.text);
     assert!(page.text.contains("content=\"0; url=https://app.example/cb?code="), "{}", page.text);
     assert!(browser.cookie("__Host-session").is_some(), "the cookie comes with the page");

@@ -22,9 +22,7 @@ async fn wished(browser: &Browser<'_>, alias: &str) -> Answer {
 
 /// The same, as far as the provider.
 async fn leaves(browser: &Browser<'_>, alias: &str) -> Url {
-    let page = wished(browser, alias).await;
-    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
-    on_the_way(&page)
+    on_the_way(&wished(browser, alias).await)
 }
 
 /// Comes back from there as somebody.

@@ -16,7 +16,7 @@ async fn signing_in(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     let browser = Browser::new(&case.world);
     let chooser = browser.authorize(&[wish]).await;
     let nothing = browser.submit(&chooser, &[]).await;
-    let on = browser.submit(&chooser, &[("upstream", "university")]).await;
+    let on = browser.navigating().submit(&chooser, &[("upstream", "university")]).await;
     let password = case.arrives(&browser, ("university", "7"), &[wish], as_alice).await;
     let wrong = browser.submit(&password, &[("password", "wrong")]).await;
     let yes = browser.submit(&password, &[("password", PASSWORD)]).await;
@@ -71,17 +71,19 @@ async fn linking(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     let origin = case.linked("https://idp.university.example", "20").await;
     let stays = post("/account/unlink", &last, &[("link", &origin)]).await;
     let chosen = async |alias: &str, sub: &str| {
-        let on = post("/account/link", &last, &[("upstream", alias)]).await;
-        let request = on_the_way(&on);
+        let request = on_the_way(&post("/account/link", &last, &[("upstream", alias)]).await);
         let mut token = Provider::claims(&request, sub);
         token["member"] = json!(true);
         let query = case.provider.lets_in(&request, token);
-        (on, browser.get(&format!("/login/callback/{alias}?{query}&{locales}")).await)
+        browser.get(&format!("/login/callback/{alias}?{query}&{locales}")).await
     };
     let stranger = Browser::new(&case.world);
     case.arrives(&stranger, ("library", "30"), &[], |_| {}).await;
-    let (_, taken) = chosen("library", "30").await;
-    let (on, yes) = chosen("library", "31").await;
+    let taken = chosen("library", "30").await;
+    let token = hidden(&last.text);
+    let fields = [("form_token", token.as_str()), ("upstream", "library")];
+    let on = browser.navigating().post(&at("/account/link"), &fields).await;
+    let yes = chosen("library", "31").await;
     post("/account/link/confirm", &yes, &[("decision", "link")]).await;
     let both = browser.get(&at("/account")).await;
     let late = post("/account/link/confirm", &yes, &[("decision", "link")]).await;
@@ -109,8 +111,7 @@ async fn back(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     token["member"] = json!(true);
     let query = case.provider.lets_in(&request, token);
     let path = format!("/login/callback/university?{query}&{}", encoded(&[wish]));
-    let request = http::Request::get(path).header("sec-fetch-mode", "navigate");
-    vec![("back", browser.send(request, String::new()).await)]
+    vec![("back", browser.navigating().get(&path).await)]
 }
 
 async fn pages(language: &'static str) -> Pages {
