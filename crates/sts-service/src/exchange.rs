@@ -27,7 +27,7 @@ use crate::claims;
 use crate::claims::directory::own_account;
 use crate::clients::Client;
 use crate::error::TokenError;
-use crate::foreign::renewal;
+use crate::foreign::renewal::{self, Presented};
 use crate::live::{self, Derivation};
 use crate::token::{Asker, TokenResponse};
 use crate::users::User;
@@ -87,7 +87,7 @@ async fn decided(
     let (client, proved) = (asker.client, asker.presents());
     decide::admit(Requester::Client(client), policy)?;
     let claimed = foreign::identify(request, client, sts.trusted_issuers.policies())?;
-    let is_asked_about = matches!(claimed, Some(Claimed::Opaque(_)));
+    let was_asked_about = matches!(claimed, Some(Claimed::Opaque(_)));
     let subject = match claimed {
         Some(claimed) => {
             sts.trusted_issuers.subject(sts, claimed, &request.subject_token, proved, now).await?
@@ -128,8 +128,8 @@ async fn decided(
     // INVARIANT: what is granted is bound to this key and to no other.
     asker.prove(sts).await?;
     let refresh = if asker.registered.refresh_token {
-        let asked_about = is_asked_about.then_some(&request.subject_token);
-        renewal::begin(sts, &mut grant, &subject, asked_about).await?
+        let token = Presented { token: &request.subject_token, was_asked_about };
+        renewal::begin(sts, &mut grant, &subject, token, now).await?
     } else {
         None
     };

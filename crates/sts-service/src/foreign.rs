@@ -39,7 +39,8 @@ pub struct IssuerSetup {
     pub trusted: TrustedIssuer,
     /// Where its keys are.
     pub keys: IssuerKeys,
-    /// As whom it is asked about opaque tokens; without it, they are refused.
+    /// As whom it is asked about opaque tokens, which are refused without it, and about every access token
+    /// that a refresh token came out of.
     pub introspection: Option<Introspection>,
     /// Whether its UserInfo endpoint is asked for the claims that an access token lacks.
     pub user_info: bool,
@@ -180,22 +181,22 @@ impl TrustedIssuers {
         subject.subject(proved).map_err(rejected)
     }
 
-    /// Whether an issuer still says that an opaque token of its own is good. Nobody does for one that is
-    /// trusted no more, or that cannot be asked any more.
+    /// Whether an issuer says at this moment that a token of its own is good; nothing if it is trusted no
+    /// more, or cannot be asked.
     pub(crate) async fn stand_by(
         &self,
         sts: &Sts,
         issuer: &Issuer,
         token: &AccessToken,
         now: Timestamp,
-    ) -> Result<bool, TokenError> {
-        let Some(known) = &self.0 else { return Ok(false) };
+    ) -> Result<Option<bool>, TokenError> {
+        let Some(known) = &self.0 else { return Ok(None) };
         let peer = known.issuers.iter().find(|peer| peer.setup.trusted.issuer == *issuer);
         let asked = peer.and_then(|peer| Some((peer, peer.setup.introspection.as_ref()?)));
-        let Some((peer, introspection)) = asked else { return Ok(false) };
+        let Some((peer, introspection)) = asked else { return Ok(None) };
         let (fetch, random) = (known.fetch.as_ref(), sts.random.as_ref());
         let answer = introspect(fetch, random, peer, introspection, token, now).await?;
-        Ok(answer.bool("active").is_ok_and(|active| active == Some(true)))
+        Ok(Some(answer.bool("active").is_ok_and(|active| active == Some(true))))
     }
 }
 

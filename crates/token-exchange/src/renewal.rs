@@ -35,6 +35,8 @@ pub(crate) struct Terms {
     pub(crate) audiences: BTreeSet<String>,
     /// What the issuer's tokens have to say: a digest.
     pub(crate) required: String,
+    /// Whether the token is one that its issuer could revoke: an access token.
+    pub(crate) is_revocable: bool,
 }
 
 /// What was granted on another issuer's word, kept so that it can be granted again.
@@ -60,7 +62,7 @@ pub struct Renewable {
     pub user_claims: Map<String, Value>,
     /// The token that it began with.
     pub derived_from: Vec<String>,
-    /// The same, if its issuer was asked about it and can be asked again.
+    /// The same, if its issuer was asked about it and is to be asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_about: Option<AskedAbout>,
     /// From when on nothing of it counts.

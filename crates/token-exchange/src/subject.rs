@@ -269,6 +269,14 @@ impl Subject {
         self.foreign.as_ref().map(|foreign| (&foreign.issuer, foreign.sub.as_str()))
     }
 
+    /// Whether its issuer, another one, may revoke the token before it ends by itself, and a refresh token
+    /// may come out of it: whoever can ask that issuer asks before, and at each refresh.
+    #[must_use]
+    pub fn is_to_be_asked_about(&self) -> bool {
+        let renewal = self.foreign.as_ref().and_then(|foreign| foreign.renewal.as_ref());
+        renewal.is_some_and(|terms| terms.is_revocable)
+    }
+
     /// Whether the token was issued to this client of this server.
     #[must_use]
     pub fn is_issued_to(&self, client: &ClientId) -> bool {

@@ -6,7 +6,6 @@ use countersign_oidc::refresh::RefreshRequest;
 use countersign_oidc::{RefreshError, RefreshRecord};
 use countersign_pages::Seal;
 use countersign_store::StoreError;
-use countersign_token_exchange::Grant;
 use countersign_token_exchange::policy::ExchangePolicy;
 use countersign_token_exchange::renewal::{
     self, AskedAbout, Facts, Renewable, RenewalError, Wanted,
@@ -14,6 +13,7 @@ use countersign_token_exchange::renewal::{
 use countersign_token_exchange::response::{Refresh, respond_with};
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX;
+use countersign_token_exchange::{ExchangeError, ForeignError, Grant};
 use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Timestamp, random};
 
@@ -23,20 +23,38 @@ use crate::exchange;
 use crate::sessions;
 use crate::token::{Asker, TokenResponse};
 
+/// The token that an exchange is for.
+pub(crate) struct Presented<'a> {
+    pub(crate) token: &'a AccessToken,
+    /// Whether its issuer said a moment ago that it is good.
+    pub(crate) was_asked_about: bool,
+}
+
 /// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
 ///
-/// A token that its issuer was asked about is kept for as long as there is something to ask: sealed under
-/// the refresh token, of which this server has a digest alone.
+/// An access token whose issuer can be asked is kept for as long as there is something to ask: sealed under
+/// the refresh token, of which this server has a digest alone. Nothing that lasts comes of one that its
+/// issuer revoked, whatever its signature says.
 pub(crate) async fn begin(
     sts: &Sts,
     grant: &mut Grant,
     subject: &Subject,
-    asked_about: Option<&AccessToken>,
+    presented: Presented<'_>,
+    now: Timestamp,
 ) -> Result<Option<Refresh>, TokenError> {
     let id = random::identifier(sts.random.as_ref());
     let Some(mut kept) = renewal::begin(grant, subject, id) else { return Ok(None) };
     let token = RefreshToken::generate(sts.random.as_ref());
-    if let Some(asked_about) = asked_about {
+    let Presented { token: asked_about, was_asked_about } = presented;
+    let word = match was_asked_about {
+        true => Some(true),
+        false if !subject.is_to_be_asked_about() => None,
+        false => sts.trusted_issuers.stand_by(sts, &kept.issuer, asked_about, now).await?,
+    };
+    if word == Some(false) {
+        return Err(ExchangeError::from(ForeignError::Inactive).into());
+    }
+    if word.is_some() {
         let seal = Seal::under(token.expose()).ok();
         let sealed = seal.and_then(|it| it.close(&asked_about.expose(), sts.random.as_ref()));
         // Nothing may be granted again that nobody could be asked about.
@@ -169,7 +187,10 @@ async fn stands(
     let seal = Seal::under(refresh_token.expose()).ok();
     let token = seal.and_then(|seal| seal.open::<String>(sealed)).map(AccessToken::new);
     match token {
-        Some(token) => sts.trusted_issuers.stand_by(sts, &kept.issuer, &token, now).await,
+        Some(token) => {
+            let word = sts.trusted_issuers.stand_by(sts, &kept.issuer, &token, now).await?;
+            Ok(word == Some(true))
+        }
         None => Ok(false),
     }
 }

@@ -8,7 +8,7 @@ use countersign_jwt::{ClaimError, Claims};
 use countersign_types::{Issuer, ScopeSet};
 use serde_json::{Map, Value, json};
 
-use super::{ForeignError, ForeignSubject};
+use super::{ForeignError, ForeignSubject, Kind};
 use crate::renewal::Terms;
 use crate::subject::{Foreign, Subject};
 use crate::trusted_issuer::{AccessTokenForm, ROLES, Subjects, TrustedIssuer, may_be_released};
@@ -98,6 +98,7 @@ impl ForeignSubject<'_> {
                     lifetime,
                     audiences: self.terms.accepted.audiences.clone(),
                     required: trusted.requirements(),
+                    is_revocable: self.terms.kind == Kind::AccessToken,
                 }),
                 user_claims: released(trusted, claims.as_map())?,
             }),

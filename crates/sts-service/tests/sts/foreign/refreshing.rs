@@ -18,7 +18,12 @@ fn lasting() -> IssuerSetup {
         refresh: Some(Lifetime::from_secs(3600)),
     };
     setup.trusted.exchanges.insert(ClientId::parse("api").unwrap(), accepted);
-    setup
+    IssuerSetup { introspection: None, ..setup }
+}
+
+/// The same, which can be asked about its tokens.
+fn lasting_and_asked() -> IssuerSetup {
+    IssuerSetup { introspection: trusted().introspection, ..lasting() }
 }
 
 async fn begin(case: &Case) -> Value {
@@ -150,7 +155,7 @@ async fn a30_a_token_that_its_issuer_revoked_ends_what_came_of_it() {
         case.network.asked();
         answer.json()
     };
-    let case = Case::with(lasting());
+    let case = Case::with(lasting_and_asked());
     let first = begin(&case).await;
     let token = text(&first, REFRESH);
     let second = refresh(&case, token, &[]).await;
@@ -183,10 +188,44 @@ async fn a30_a_token_that_its_issuer_revoked_ends_what_came_of_it() {
 
     // Where nobody can be asked any more, nobody stands by it.
     let engine = Arc::new(MemoryEngine::new());
-    let first = begin(&Case::on(lasting(), engine.clone())).await;
-    let alone = Case::on(IssuerSetup { introspection: None, ..lasting() }, engine);
+    let first = begin(&Case::on(lasting_and_asked(), engine.clone())).await;
+    let alone = Case::on(lasting(), engine);
     let answer = refresh(&alone, text(&first, REFRESH), &[]).await;
     check("nobody to ask", &answer, (400, "invalid_grant"));
+}
+
+/// A30: so is a JWT's where it can be asked. A signature says nothing of what was revoked since.
+#[tokio::test]
+async fn a30_a_jwt_that_its_issuer_revoked_ends_what_came_of_it() {
+    let says = |active: bool| Says::Says(json!({ "active": active }));
+    let case = Case::with(lasting_and_asked());
+    let jwt = foreign_token(&[]);
+    case.network.set(INTROSPECTION, says(true));
+    let first = case.exchange(JWT, &jwt, ASKED).await.json();
+    let asked = case.network.asked();
+    let question = asked.iter().find(|asked| asked.url == INTROSPECTION).unwrap();
+    assert_eq!(question.body, format!("token={jwt}&token_type_hint=access_token"));
+    let token = text(&first, REFRESH);
+    let second = refresh(&case, token, &[]).await;
+    issued("it stands by it", &second);
+    assert_eq!(case.network.count(INTROSPECTION), 1);
+    case.network.set(INTROSPECTION, says(false));
+    check("revoked there", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
+    for body in [&first, &second.json()] {
+        assert!(!is_live(&case, text(body, "access_token")).await);
+    }
+
+    // Nothing that lasts comes of one that was revoked before, or of which nobody says that it was not.
+    case.refuses("revoked before", &jwt, ASKED, "invalid_request").await;
+    case.network.set(INTROSPECTION, Says::Silent);
+    assert_eq!(case.exchange(JWT, &jwt, ASKED).await.status.as_u16(), 503);
+    // What does not outlive it counts by its signature, and an ID token is no issuer's to revoke.
+    issued("for its minutes", &case.exchange(JWT, &jwt, &ASKED[..1]).await);
+    case.network.asked();
+    let id_token = sign("JWT", &foreign_claims(&[("aud", json!("rqp-client"))]));
+    let answer = case.exchange(ID_TOKEN, &id_token, ASKED).await;
+    assert!(answer.json()[REFRESH].is_string(), "{}", answer.text);
+    assert_eq!(case.network.count(INTROSPECTION), 0);
 }
 
 /// A30: nothing is kept for a client that did not ask, and what it is given does not say that it did.
