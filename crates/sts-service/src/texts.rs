@@ -76,6 +76,7 @@ countersign_pages::texts! {
     could_not_without,
     comes_from_it,
     first_through,
+    first_by_password,
     end_link,
     link_with,
     first_sign_in,

@@ -16,6 +16,7 @@ use countersign_login::Pending;
 use countersign_store::StoreError;
 use countersign_types::{Timestamp, random};
 use http::{HeaderMap, StatusCode};
+use tracing::Instrument;
 
 use super::callback;
 use super::choose;
@@ -150,20 +151,28 @@ pub(crate) async fn confirmed(
     let Some(Form::ConfirmFurther { id, sid, arrival }) = form else {
         return forms::too_old(&sts);
     };
-    // The link that the person came by is not ended while they make another.
-    let _turn = sts.upstreams.turn.lock().await;
-    let active = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) if active.sign_in.sid == sid => active,
-        Ok(_) => return forms::too_old(&sts),
-        Err(error) => return unavailable(&sts, &error),
+    let says_yes = fields.get("decision") == Some("link");
+    // Apart from the request, so that a person who goes away meanwhile leaves no yes that counted and linked
+    // nothing, and lets nobody else in whose turn has not come.
+    let answer = {
+        let sts = Arc::clone(&sts);
+        async move {
+            // The link that the person came by is not ended while they make another.
+            let _turn = sts.upstreams.turn.lock().await;
+            let active = match sessions::of(&sts, &headers, now).await? {
+                Some(active) if active.sign_in.sid == sid => active,
+                _ => return Ok(forms::too_old(&sts)),
+            };
+            if !says_yes {
+                tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: declined");
+                return Ok(redirect(sts.endpoints.account.as_str()));
+            }
+            linked(&sts, &active, &id, &arrival, &headers, now).await
+        }
     };
-    if fields.get("decision") != Some("link") {
-        tracing::info!(target: "countersign::audit", upstream = %arrival.alias, "no account was linked: declined");
-        return redirect(sts.endpoints.account.as_str());
-    }
-    linked(&sts, &active, &id, &arrival, &headers, now)
-        .await
-        .unwrap_or_else(|error| unavailable(&sts, &error))
+    let answered = tokio::spawn(answer.in_current_span()).await;
+    let answered = answered.unwrap_or(Err(StoreError::Stopped));
+    answered.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
 async fn linked(

@@ -40,19 +40,16 @@ pub(crate) fn shown(
 ) -> Vec<LinkedIdentity> {
     let shown = |link: &Link| {
         let upstream = sts.upstreams.of(&link.issuer);
-        let told = |say: Say, upstream: &Upstream| Told {
-            say,
-            upstream: Some(upstream.setup.name.clone()),
-        };
         let without = without(sts, user, links, link, through);
         let note = match &without {
             Without::NoWay => {
                 let say: Say = |t| t.could_not_without;
                 Some(say.into())
             }
-            Without::Untried(other) => Some(told(|t| t.first_through, other)),
+            Without::Untried(other) => Some(first(*other)),
             Without::Way(Some((_, next))) if has_the_word(user, link) => {
-                Some(told(|t| t.comes_from_it, next))
+                let say: Say = |t| t.comes_from_it;
+                Some(Told { say, upstream: Some(next.setup.name.clone()) })
             }
             Without::Way(_) => None,
         };
@@ -78,8 +75,9 @@ pub(crate) fn further(sts: &Sts, links: &[Link]) -> Vec<OfferedUpstream> {
 enum Without<'a> {
     /// In the way that they came now: by this other link, or by the password.
     Way(Option<(&'a Link, &'a Upstream)>),
-    /// Perhaps through this provider: it has let them in once, and may not any more.
-    Untried(&'a Upstream),
+    /// Perhaps by the password, which they have not typed in this session and may have forgotten, or through
+    /// this provider, which has let them in once and may not any more.
+    Untried(Option<&'a Upstream>),
     /// In no way.
     NoWay,
 }
@@ -93,13 +91,25 @@ fn without<'a>(
 ) -> Without<'a> {
     let known = |other: &'a Link| Some((other, sts.upstreams.of(&other.issuer)?));
     let mut others = links.iter().filter(|other| other.id != link.id).filter_map(known);
-    let Some(oldest) = others.clone().next() else {
-        return if by_password(sts, user, link) { Without::Way(None) } else { Without::NoWay };
-    };
-    match others.find(|(other, _)| through.is_some_and(|it| it.link == other.id)) {
-        Some(tried) => Without::Way(Some(tried)),
-        None if by_password(sts, user, link) => Without::Way(None),
-        None => Without::Untried(oldest.1),
+    let oldest = others.clone().next();
+    if let Some(tried) = others.find(|(other, _)| through.is_some_and(|it| it.link == other.id)) {
+        return Without::Way(Some(tried));
+    }
+    match (by_password(sts, user, link), oldest) {
+        (true, _) if through.is_none() => Without::Way(None),
+        (true, _) => Without::Untried(None),
+        (false, Some((_, upstream))) => Without::Untried(Some(upstream)),
+        (false, None) => Without::NoWay,
+    }
+}
+
+/// How the person signs in first, so that it is certain that they still can.
+fn first(other: Option<&Upstream>) -> Told {
+    match other {
+        Some(upstream) => {
+            Told { say: |t| t.first_through, upstream: Some(upstream.setup.name.clone()) }
+        }
+        None => Told { say: |t| t.first_by_password, upstream: None },
     }
 }
 
@@ -168,10 +178,7 @@ async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
     let Some(link) = links.iter().find(|link| link.id == id) else { return Ok(End::Ended) };
     let next = match without(sts, &user, &links, link, active.sign_in.through.as_ref()) {
         Without::Way(next) => next,
-        Without::Untried(other) => {
-            let upstream = Some(other.setup.name.clone());
-            return Ok(End::Stays(Told { say: |t| t.first_through, upstream }));
-        }
+        Without::Untried(other) => return Ok(End::Stays(first(other))),
         Without::NoWay => {
             let say: Say = |t| t.last_link;
             return Ok(End::Stays(say.into()));

@@ -60,6 +60,9 @@ pub(super) const TEXTS: Texts = Texts {
     first_through: Text(
         "Um diese Verknüpfung zu beenden, melden Sie sich zuerst mit „{upstream}“ an, damit sicher ist, dass Sie das noch können.",
     ),
+    first_by_password: Text(
+        "Um diese Verknüpfung zu beenden, melden Sie sich hier ab und zuerst mit Ihrem Passwort an, damit sicher ist, dass Sie das noch können.",
+    ),
     end_link: Text("Diese Verknüpfung beenden"),
     link_with: Text("„{upstream}“ verknüpfen, um sich auch damit anzumelden"),
     first_sign_in: Text(

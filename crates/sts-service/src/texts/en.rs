@@ -59,6 +59,9 @@ pub(super) const TEXTS: Texts = Texts {
     first_through: Text(
         "To end this link, sign in through {upstream} first, so that it is certain that you still can.",
     ),
+    first_by_password: Text(
+        "To end this link, sign out here and sign in with your password first, so that it is certain that you still can.",
+    ),
     end_link: Text("End this link"),
     link_with: Text("Link {upstream}, to sign in through it as well"),
     first_sign_in: Text("To link a way to sign in, sign in once more first."),

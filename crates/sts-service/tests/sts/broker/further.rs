@@ -1,5 +1,9 @@
 //! A further provider for an account: from its page, by a sign-in there and a yes, and never silently.
 
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use countersign_sts_service::Upstreams;
 use http::StatusCode;
 use http::header::LOCATION;
@@ -7,6 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::linking::as_alice;
+use super::people::People;
 use super::provider::{Provider, Trouble, answer};
 use super::{Case, both, is_nobody, on_the_way};
 use crate::browser::Browser;
@@ -103,6 +108,33 @@ async fn f001_9_whoever_is_signed_in_links_a_further_provider() {
     let request = leaves(&browser, "university").await;
     let back = comes_back(&case, &browser, &request, "7").await;
     assert_eq!(back.header(LOCATION), format!("{STS}/account"), "{}", back.text);
+}
+
+/// A yes counts once, so that it is not half done if the person goes away meanwhile.
+#[tokio::test]
+async fn f001_9_a_yes_is_done_whole() {
+    let directory = Directory::new();
+    let (people, provider) = (People::new([user("alice", true)]), Provider::new().into());
+    let case = Case::of(people, directory.open(), provider, both(), |upstreams| upstreams);
+    let browser = Browser::new(&case.world);
+    browser.sign_in("alice", &[]).await;
+    let request = leaves(&browser, "university").await;
+    let page = comes_back(&case, &browser, &request, "7").await;
+    asks(&page);
+    {
+        // As far as it gets at once: the store has been asked, and has not answered.
+        let mut answered = pin!(browser.submit(&page, YES));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            assert!(answered.as_mut().poll(&mut context).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    // Whoever has the next turn finds it done.
+    let account = browser.get("/account").await;
+    assert_eq!(ends(&browser, &account, "no link of hers").await, StatusCode::SEE_OTHER);
+    let account = browser.get("/account").await;
+    assert!(account.text.contains("As <strong>called-7</strong>."), "{}", account.text);
 }
 
 /// An account that one provider alone led to gets another way in, and either can be ended then.

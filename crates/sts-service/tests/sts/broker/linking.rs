@@ -4,6 +4,7 @@ use countersign_sts_service::Upstreams;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::further::{ends, links};
 use super::people::People;
 use super::provider::Provider;
 use super::{Case, both, is_nobody};
@@ -269,6 +270,33 @@ async fn a_link_is_ended_with_what_it_gave() {
     link(&case, &Browser::new(&case.world)).await;
     assert_eq!((refresh(&tokens).await, user_info(&tokens).await), (400, 401));
     assert!(is_sign_in(&through.get("/account").await));
+}
+
+/// A password that nobody typed in this session may be forgotten: whoever came by the link that they would end
+/// signs in with the password first.
+#[tokio::test]
+async fn f001_9_the_password_is_tried_first_too() {
+    let case = Case::new();
+    link(&case, &Browser::new(&case.world)).await;
+    let id = case.linked(super::UNIVERSITY, "7").await;
+    let through = Browser::new(&case.world);
+    case.arrives(&through, ("university", "7"), &[], as_alice).await;
+    let account = through.get("/account").await;
+    let note = "sign in with your password first";
+    assert_eq!(account.text.matches(note).count(), 1, "{}", account.text);
+    assert!(links(&account).is_empty(), "{}", account.text);
+    // Nor by a form of one's own.
+    let fields = [("form_token", &*hidden(&account.text)), ("link", &*id)];
+    let answer = through.post("/account/unlink", &fields).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+    assert_eq!(answer.text.matches(note).count(), 2, "{}", answer.text);
+
+    let browser = Browser::new(&case.world);
+    browser.sign_in("alice", &[]).await;
+    let account = browser.get("/account").await;
+    assert_eq!(links(&account), [id.as_str()]);
+    assert_eq!(ends(&browser, &account, &id).await, StatusCode::SEE_OTHER);
+    assert!(is_sign_in(&through.get("/account").await), "it has ended");
 }
 
 /// What somebody allowed for good at a session through a link is forgotten with the link: it may have
