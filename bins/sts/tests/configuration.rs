@@ -210,6 +210,25 @@ scopes = ["letters.read", "openid"]
     assert_eq!(metadata["scopes_supported"], serde_json::json!(["letters.read", "openid"]));
 }
 
+/// who has an address can be asked where some client may, or may come to be while the server runs.
+#[tokio::test]
+async fn x_2_who_has_an_address_can_be_asked_where_some_client_may() {
+    let registrations =
+        "[registrations]\ndirectory = \"registered\"\nscopes = [\"query-users\"]\n[danger]";
+    for (name, danger, status_of) in [("nobody", "[danger]", 404), ("a file", registrations, 401)] {
+        let text = SMALL.replace("[danger]", danger);
+        let config = load_text(&format!("user-query-{status_of}"), &text).unwrap();
+        let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+        let (_, metadata) = status(router.clone(), "/.well-known/openid-configuration").await;
+        assert_eq!(
+            metadata.contains("user_query_endpoint"),
+            status_of == 401,
+            "{name}: {metadata}"
+        );
+        assert_eq!(status(router, "/scim/v2/Users").await.0, status_of, "{name}");
+    }
+}
+
 #[track_caller]
 fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{name}: {from}");

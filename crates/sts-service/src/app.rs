@@ -52,7 +52,10 @@ pub struct Settings {
     pub name: String,
     /// The domains whose e-mail addresses this provider speaks for, in canonical form.
     pub email_domains: BTreeSet<String>,
-    /// The scopes that the metadata lists.
+    /// The scopes that the metadata lists: all that any client may ask for. Where [`QUERY_USERS`] is none of
+    /// them, there is no user query.
+    ///
+    /// [`QUERY_USERS`]: crate::claims::QUERY_USERS
     pub scopes: countersign_types::ScopeSet,
     /// How long a person who signed in stays signed in, in that browser.
     pub session_lifetime: Lifetime,
@@ -294,6 +297,11 @@ impl Sts {
         Ok(user.and_then(|user| self.upstreams.still_believed(user)))
     }
 
+    /// Whether there is a client that may ask who has an address, or there may come to be one.
+    pub(crate) fn answers_user_queries(&self) -> bool {
+        self.settings.scopes.contains(claims::QUERY_USERS)
+    }
+
     pub(crate) const fn issuer(&self) -> &Issuer {
         &self.policy.issuer
     }
@@ -367,6 +375,10 @@ pub fn app(sts: Arc<Sts>) -> Router {
             get(account::get).post(account::post).fallback(elsewhere::page),
         )
         .layer(from_fn(page::speak::<Texts>));
+    let mut for_programs = Router::new().without_v07_checks();
+    if sts.answers_user_queries() {
+        for_programs = for_programs.route(&path(&endpoints.users), get(claims::scim::get));
+    }
     Router::new()
         // An issuer's path may well have a segment that starts with a colon.
         .without_v07_checks()
@@ -376,7 +388,7 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .route(webfinger::PATH, get(discovery::webfinger))
         .route(&path(&endpoints.stylesheet), get(discovery::stylesheet))
         .route(&path(&endpoints.introspection), post(introspection::post))
-        .route(&path(&endpoints.users), get(claims::scim::get))
+        .merge(for_programs)
         .merge(for_scripts)
         .merge(for_people)
         .fallback(elsewhere::no_such_endpoint)

@@ -106,6 +106,7 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata.request_uri_parameter_supported = Some(false);
     metadata.ticket_challenge_methods_supported = names(&[TICKET_CHALLENGE_METHOD]);
     metadata.claims_endpoint = Some(endpoints.claims.clone());
+    metadata.user_query_endpoint = sts.answers_user_queries().then(|| endpoints.users.clone());
     metadata
 }
 

@@ -14,6 +14,7 @@ mod answers;
 mod at_resource_servers;
 mod at_sts;
 mod at_uma;
+mod brokered;
 mod doors;
 mod kinds;
 mod of_bob;
@@ -55,41 +56,42 @@ use crate::bed::Bed;
 /// | `dpRP` | `DPoP` at a relying party, beside an identity token that is bound to a key, and a client proof |
 /// | `dpIR` | `DPoP` at a resource server that asks the issuer about a token, beside one that is bound |
 /// | `oidc` | the `id_token` that an OpenID client is given |
+/// | `brok` | the `id_token` by which another provider signs somebody in at the broker |
 /// | `gotC` | the claims token that a client is given by its STS |
 /// | `gotI` | the identity token that a client is given by its STS |
 /// | `clEP` | `Authorization` at the claims endpoint of the STS |
 /// | `user` | `Authorization` at the user query of the STS |
 /// | `note` | the notice that an owner's endpoint is given by the UMA server |
 const TABLE: &str = "\
-token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc gotC gotI clEP user note
-client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .
-actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
-delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
-own access token          +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    +    +    .
-claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
-identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    +    .    .    .
-ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
-DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .
-RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .
-PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
-permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-waiting ticket            .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-refresh token             .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-refresh token of an RPT   .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-code                      .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-PAT of a person           .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .
-refresh token of a PAT    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-code for a PAT            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-opaque access token       .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .
-ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
-security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +
-JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .
+token                     subj othr actr sts  uma  dpop clm  tick pat  intr rpt  api  id   prf  dpRP dpIR oidc brok gotC gotI clEP user note
+client assertion          .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+client proof              .    .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .
+actor token for a target  .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+actor token for the STS   .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+access token              +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .
+delegated access token    +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .
+own access token          +    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .
+claims token              .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .
+identity token            .    .    .    .    .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    +    .    .    .
+ID token                  .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .
+DPoP proof                .    .    .    .    .    +    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .
+RPT                       .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .    .    .    .    .    .    .    .
+PAT                       .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+permission ticket         .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+waiting ticket            .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token             .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token of an RPT   .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+code                      .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+PAT of a person           .    .    .    .    .    .    .    .    +    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+refresh token of a PAT    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+code for a PAT            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+opaque access token       .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +    .
+ID-JAG                    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+logout token              .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+request object            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+introspection response    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .
+security event            .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    .    +
+JWT without typ           .    .    +    +    +    .    .    .    .    .    .    .    .    .    .    .    +    +    .    .    .    .    .
 ";
 
 /// The endpoints of the issuers that take a token as a parameter of its own, and PATs:

@@ -33,7 +33,7 @@ pub(crate) use requests::{
 };
 pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
 
-use clients::{Refusing, SCOPES, client, secret, url_clients};
+use clients::{Refusing, client, secret, url_clients};
 use requests::form;
 use seams::Counting;
 
@@ -219,8 +219,10 @@ impl World {
             SigningKey::from_json(ES256.to_jwk().unwrap().as_bytes()).unwrap(),
             SigningKey::from_json(RS256.to_jwk().unwrap().as_bytes()).unwrap(),
         ];
+        let scopes: Vec<_> = clients.iter().map(|client| client.scopes.clone()).collect();
+        let listed = scopes.iter().fold(ScopeSet::empty(), |all, own| all.union(own));
         let clients = Arc::new(Refusing {
-            scopes: clients.iter().map(|client| client.scopes.clone()).collect(),
+            scopes,
             all: url_clients(StaticClients::new(clients), &documents, &clock),
             refused: Mutex::default(),
         });
@@ -230,7 +232,7 @@ impl World {
                 settings: Settings {
                     name: "alice.example".into(),
                     email_domains: ["alice.example".to_owned()].into(),
-                    scopes: ScopeSet::parse(SCOPES).unwrap(),
+                    scopes: listed,
                     session_lifetime: Lifetime::from_secs(SESSION),
                     access_token_lifetime: Lifetime::from_secs(300),
                     id_token_lifetime: Lifetime::from_secs(300),

@@ -110,6 +110,19 @@ async fn who_may_not_ask_is_told_nothing() {
     assert_eq!(ask(&world, &token(&[]), ALICE).await.status.as_u16(), 401, "a refused client");
 }
 
+/// it is there, and in the metadata, where a client may ask.
+#[tokio::test]
+async fn x_2_where_nobody_may_ask_there_is_nothing() {
+    let metadata = async |world: &World| {
+        world.get("/.well-known/openid-configuration").await.json()["user_query_endpoint"].clone()
+    };
+    assert_eq!(metadata(&world()).await, json!(format!("{STS}/scim/v2/Users")));
+    let without = World::new();
+    assert_eq!(metadata(&without).await, Value::Null);
+    assert_eq!(without.get("/scim/v2/Users").await.status.as_u16(), 404);
+    assert_eq!(ask(&without, &token(&[]), ALICE).await.status.as_u16(), 404);
+}
+
 #[tokio::test]
 async fn nobody_can_be_searched_for() {
     let world = world();

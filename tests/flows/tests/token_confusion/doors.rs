@@ -63,10 +63,11 @@ doors! {
     KeyAtParty "dpRP" at ResourceServer, PROOF_OF_KEY, None;
     KeyAtAsking "dpIR" at ResourceServer, PROOF_OF_KEY, None;
     IdToken "oidc" at Receiver, ID_TOKEN, None;
+    Brokered "brok" at Receiver, ID_TOKEN, None;
     ReceivedClaims "gotC" at Receiver, CLAIMS, None;
     ReceivedIdentity "gotI" at Receiver, IDENTITY, None;
     ClaimsEndpoint "clEP" at Sts, ACCESS, sts("claims_endpoint");
-    UserQuery "user" at Sts, ACCESS, None;
+    UserQuery "user" at Sts, ACCESS, sts("user_query_endpoint");
     Notice "note" at Receiver, Some("secevent+jwt"), None;
 
     UserInfo "info" at Sts, ACCESS, sts("userinfo_endpoint");

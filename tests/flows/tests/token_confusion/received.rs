@@ -1,4 +1,5 @@
-//! Places to which a token is brought by whoever made it: a client at its provider and at its STS, and an owner's endpoint.
+//! Places to which a token is brought by whoever made it: a client at its provider and at its STS, a broker, and an
+//! owner's endpoint.
 
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ impl World {
                 });
                 Open { login: Some(login), ..of_provider(said) }
             }
+            Door::Brokered => self.open_at_broker().await,
             Door::ReceivedClaims => {
                 of_sts(with(&self.fresh(), &self.acting.bed.claims("a ticket")))
             }
@@ -66,6 +68,7 @@ impl World {
     pub(super) async fn receive(&self, door: Door, open: Open, token: &str) -> Answer {
         match door {
             Door::IdToken => self.finish_login(open, token).await,
+            Door::Brokered => self.sign_in_by(open, token).await,
             Door::ReceivedClaims => self.received_claims(token),
             Door::ReceivedIdentity => self.received_identity(token),
             Door::Notice => self.received_notice(token),
@@ -92,9 +95,7 @@ impl World {
         let Some(Login { app, pending, query }) = open.login else {
             return Answer::Odd("no login was begun".to_owned());
         };
-        let response = json!({ "access_token": "opaque", "token_type": "Bearer", "expires_in": 60,
-            "id_token": token });
-        self.acting.publish(&format!("{PROVIDER}/token"), &response);
+        self.provider_gives(token);
         let random = &*self.seams().random;
         match app.finish(pending, &query, self.now(), random).await {
             Ok(_) => Answer::Accepted,

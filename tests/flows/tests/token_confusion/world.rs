@@ -13,6 +13,7 @@ use toml::Table;
 
 use super::answers::Answer;
 use super::at_resource_servers::{ASKING, HOSTS};
+use super::brokered::{self, SignIn};
 use super::doors::{Door, Home};
 use super::of_bob::Mandate;
 use super::received::Login;
@@ -40,6 +41,7 @@ pub(super) struct Open {
     /// The token that a proof goes with.
     pub(super) bound: Option<String>,
     pub(super) login: Option<Login>,
+    pub(super) sign_in: Option<SignIn>,
 }
 
 impl Open {
@@ -80,7 +82,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        let builder = deployment_with(about_people::may_be_asked);
+        let builder = deployment_with(|config| {
+            about_people::may_be_asked(config);
+            brokered::may_broker(config);
+        });
         let builder = HOSTS.into_iter().fold(builder, |builder, host| builder.with_host(host));
         let mut deployment = builder
             .with_console()

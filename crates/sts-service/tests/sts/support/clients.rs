@@ -61,7 +61,7 @@ impl Clients for Refusing {
 }
 
 /// What they may ask for.
-pub(super) const SCOPES: &str = "openid email profile offline_access claims-provider get";
+const SCOPES: &str = "openid email profile offline_access claims-provider get";
 
 pub(super) fn client(id: &str, credentials: Credentials) -> Client {
     Client {
