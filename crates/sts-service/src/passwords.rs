@@ -128,18 +128,27 @@ impl std::fmt::Debug for PasswordHash {
 #[derive(Debug)]
 pub(crate) struct Busy;
 
+/// Compares a password with a hash, which is the work of it.
+type Compare = dyn Fn(&PasswordHash, &Password) -> bool + Send + Sync;
+
 /// Checks passwords, a few at a time.
 pub(crate) struct Passwords {
     workers: Arc<Semaphore>,
     places: Semaphore,
     /// What the password of an unknown user is compared with, so that it takes the same time.
     nobody: PasswordHash,
+    compare: Arc<Compare>,
 }
 
 impl Passwords {
     /// `nobody` should cost what the users' hashes cost.
     pub(crate) fn new(nobody: PasswordHash) -> Self {
-        Self { workers: Arc::new(Semaphore::new(WORKERS)), places: Semaphore::new(PLACES), nobody }
+        Self::comparing(nobody, Arc::new(PasswordHash::verify))
+    }
+
+    fn comparing(nobody: PasswordHash, compare: Arc<Compare>) -> Self {
+        let (workers, places) = (Arc::new(Semaphore::new(WORKERS)), Semaphore::new(PLACES));
+        Self { workers, places, nobody, compare }
     }
 
     /// Whether the password is the one of `hash`. Without a hash the answer is no, after the same
@@ -153,8 +162,9 @@ impl Passwords {
         let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).clone();
+        let compare = Arc::clone(&self.compare);
         let verified = tokio::task::spawn_blocking(move || {
-            let verified = hash.verify(&password);
+            let verified = compare(&hash, &password);
             drop(permit);
             verified
         });
@@ -165,6 +175,8 @@ impl Passwords {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     struct Zero;
@@ -197,6 +209,28 @@ mod tests {
         assert_ne!(nobody_text, own_text);
         assert!(PasswordHash::parse(&nobody_text).is_ok());
         assert!(!nobody.verify(&Password::new("correct horse")));
+    }
+
+    /// H13: one comparison for whoever asks, with the hash of nobody for those whom nobody knows, whatever they
+    /// typed, and it lets nobody in.
+    #[tokio::test]
+    async fn h13_as_many_comparisons_for_nobody_as_for_somebody() {
+        let compared = Arc::new(Mutex::new(Vec::new()));
+        let (nobody, seen) = (PasswordHash::of_nobody(&Zero).unwrap(), Arc::clone(&compared));
+        let all_alike = move |hash: &PasswordHash, password: &Password| {
+            seen.lock().unwrap().push((hash.to_string(), password.expose().to_owned()));
+            true
+        };
+        let passwords = Passwords::comparing(nobody.clone(), Arc::new(all_alike));
+        let own = PasswordHash::of(&Password::new("correct horse"), &Zero).unwrap();
+        for (hash, typed, is_in) in
+            [(Some(&own), "guess", true), (None, "guess", false), (None, "", false)]
+        {
+            let answer = passwords.check(hash, Password::new(typed)).await;
+            assert_eq!(answer.ok(), Some(is_in), "{typed}");
+            let expected = (hash.unwrap_or(&nobody).to_string(), typed.to_owned());
+            assert_eq!(std::mem::take(&mut *compared.lock().unwrap()), [expected]);
+        }
     }
 
     /// H13: whose hash asks for other work than an unknown user's is answered in another time.

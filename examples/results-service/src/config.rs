@@ -65,6 +65,9 @@ pub struct Exchange {
     pub client: Registration,
     /// Whether the provider's UserInfo endpoint is asked who it is.
     pub user_info: bool,
+    /// Whether people stay signed in for longer than what they brought lasts: by a refresh token, which the
+    /// issuer has to allow.
+    pub refresh: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +111,12 @@ struct ExchangeFile {
     client_secret: SecretSource,
     #[serde(default)]
     user_info: bool,
+    #[serde(default = "yes")]
+    refresh: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Default, Deserialize)]
@@ -144,7 +153,11 @@ impl Config {
         });
         let exchange = written.exchange.map(|own| {
             let client = client("exchange", own.client_id, &own.client_secret)?;
-            Ok::<_, ConfigError>(Exchange { client, user_info: own.user_info })
+            Ok::<_, ConfigError>(Exchange {
+                client,
+                user_info: own.user_info,
+                refresh: own.refresh,
+            })
         });
         let connect_to = ConnectTo::parse(written.danger.connect_to.iter().map(String::as_str));
         let connect_to =

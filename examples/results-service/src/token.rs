@@ -72,7 +72,7 @@ pub fn router(
     let brought = AccessTokens::new(own.clone(), provider.clone(), fetch(), clock());
     let layer = ProtectLayer::new(brought, routes)?.with_token();
     let swap = Arc::new(Swap {
-        tokens: tokens.refreshing(),
+        tokens: if exchange.refresh { tokens.refreshing() } else { tokens },
         provider: IssuerCache::new(provider, fetch(), clock()),
         user_info: exchange.user_info,
         fetch: fetch(),

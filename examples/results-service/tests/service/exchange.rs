@@ -169,6 +169,48 @@ async fn f000_2_f000_3_what_proves_nothing_is_not_exchanged() {
     assert_eq!(expired.status, 401, "expired");
 }
 
+/// The same as the university says it of somebody else, who is called the same there.
+fn of_another_subject(brought: &str, sub: &str) -> String {
+    let mut said = claims(brought);
+    said["sub"] = json!(sub);
+    countersign::jwt::sign("at+jwt", &keys::signing(keys::ES256_A), &said).unwrap()
+}
+
+/// F000-13, where people are accounts: the account is of the subject that is linked to it, and whoever else
+/// has its name, its address or its subject's spelling gets no token, and no account.
+#[tokio::test]
+async fn f000_13_the_same_user_name_under_another_sub_is_401() {
+    let world = World::with(of_accounts).await;
+    let brought = world.brought("alice").await;
+    assert_eq!(world.with_token(TOKEN, &brought, "").await.status, 401, "linked to nothing yet");
+    let account = claims(&world.through_broker("alice").await)["sub"].clone();
+    let of = |answer: Answer| claims(&answer.access_token())["sub"].clone();
+    assert_eq!(of(world.with_token(TOKEN, &brought, "").await), account);
+    for sub in ["u-2002", "alice", account.as_str().unwrap()] {
+        let token = of_another_subject(&brought, sub);
+        let answer = world.with_token(TOKEN, &token, "").await;
+        assert_eq!(answer.status, 401, "{sub}");
+        let challenge = answer.header(WWW_AUTHENTICATE);
+        assert!(challenge.starts_with("Bearer ") && challenge.contains("invalid_token"), "{sub}");
+        assert_eq!(answer.header(SET_COOKIE), "", "{sub}");
+    }
+    assert_eq!(of(world.with_token(TOKEN, &brought, "").await), account, "hers as before");
+}
+
+/// F000-13, where nobody is an account: one name under two subjects is two people, and either is served as
+/// who they are ([0028](../../../../docs/decisions/0028-who-a-foreign-person-is.md)).
+#[tokio::test]
+async fn f000_13_without_accounts_one_user_name_is_two_people() {
+    let world = World::with(|_, text| text.replace("user_info = true", "")).await;
+    let brought = world.brought("alice").await;
+    let other = of_another_subject(&brought, "u-2002");
+    let (one, other) =
+        (world.with_token(TOKEN, &brought, "").await, world.with_token(TOKEN, &other, "").await);
+    let sub = |answer: &Answer| claims(&answer.access_token())["sub"].clone();
+    assert!(sub(&one).as_str().unwrap().starts_with("foreign-"));
+    assert_ne!(sub(&one), sub(&other));
+}
+
 /// F000-9: no word about the token.
 #[tokio::test]
 async fn f000_9_a_provider_that_does_not_answer() {

@@ -15,6 +15,7 @@ use countersign::client_auth::Proof;
 use countersign::types::secret::{AccessToken, Password};
 use countersign::types::{ClientId, EndpointUrl, Issuer, RedirectUri, ScopeSet};
 use countersign_example_results_service::{Config, app};
+use countersign_login::headless::{Through, sign_in_through};
 use countersign_login::{Credentials, Registration, RelyingParty, headless};
 use countersign_sts_service::{LogAudit, PasswordHash};
 use countersign_testkit::{CertificateAuthority, Directory, FixedClock, SeededRandom, keys};
@@ -168,17 +169,35 @@ impl World {
     }
 
     pub(crate) async fn signed_in(&self, username: &str, client: &str, scope: &str) -> String {
+        self.signs_in(username, (IDP, client, scope), None).await
+    }
+
+    /// An access token of the API's own server, where it is a broker, by a sign-in at the university.
+    pub(crate) async fn through_broker(&self, username: &str) -> String {
+        let provider = Issuer::parse(IDP).unwrap();
+        let through = Through { alias: "university", provider: &provider };
+        self.signs_in(username, (STS, "notes", "openid"), Some(through)).await
+    }
+
+    async fn signs_in(
+        &self,
+        username: &str,
+        (issuer, client, scope): (&str, &str, &str),
+        through: Option<Through<'_>>,
+    ) -> String {
         let registration = Registration::new(ClientId::parse(client).unwrap(), Proof::None);
-        let issuer = Issuer::parse(IDP).unwrap();
+        let issuer = Issuer::parse(issuer).unwrap();
         let fetch = Arc::clone(&self.fetch);
         let provider = RelyingParty::discover(fetch, &issuer, registration).await.unwrap();
         let callback = RedirectUri::parse(&format!("{API}/callback")).unwrap();
         let scope = ScopeSet::parse(scope).unwrap();
-        let random = self.seams.random.as_ref();
+        let (random, fetch) = (self.seams.random.as_ref(), self.fetch.as_ref());
         let (url, pending) = provider.begin(&callback, &scope, random).unwrap();
-        let credentials =
-            Credentials { username: username.to_owned(), password: Password::new(PASSWORD) };
-        let query = headless::sign_in(self.fetch.as_ref(), &url, &callback, &credentials).await;
+        let who = Credentials { username: username.to_owned(), password: Password::new(PASSWORD) };
+        let query = match through {
+            None => headless::sign_in(fetch, &url, &callback, &who).await,
+            Some(through) => sign_in_through(fetch, &url, &callback, through, &who).await,
+        };
         let now = self.seams.clock.now();
         let tokens = provider.finish(pending, &query.unwrap(), now, random).await.unwrap();
         tokens.access_token.expose().to_owned()
@@ -336,4 +355,50 @@ client_secret = {{ file = "api.secret" }}
 user_info = true
 "#
     )
+}
+
+/// The API's own server as a broker, too, whose accounts the people of the university are at the API.
+pub(crate) fn of_accounts(host: &str, text: String) -> String {
+    match host {
+        "idp.university.example" => format!(
+            r#"{text}
+[[clients]]
+id = "broker"
+name = "The server of the results"
+secret = {{ file = "api.secret" }}
+redirect_uris = ["{STS}/login/callback/university"]
+grants = ["authorization_code"]
+scopes = ["openid", "profile", "email"]
+"#
+        ),
+        "sts.results.example" => {
+            let text = text
+                .replace("users = []", "accounts = { directory = \"accounts\" }")
+                .replace("memory_store = true, ", "")
+                .replace("[keys]", "[store]\npath = \"sts.db\"\n[keys]")
+                .replace("refresh = 28800", "")
+                .replace("\"token_exchange\", \"refresh_token\"", "\"token_exchange\"")
+                .replace("user_info = true", "subject = \"linked\"");
+            format!(
+                r#"{text}
+[[upstreams]]
+alias = "university"
+name = "the University"
+issuer = "{IDP}"
+client_id = "broker"
+client_secret = {{ file = "api.secret" }}
+scopes = ["openid", "profile", "email"]
+email_domains = ["university.example"]
+[[clients]]
+id = "notes"
+name = "Notes on results"
+public = true
+redirect_uris = ["{API}/callback"]
+grants = ["authorization_code"]
+scopes = ["openid"]
+"#
+            )
+        }
+        _ => text.replace("user_info = true", "refresh = false"),
+    }
 }
