@@ -4,6 +4,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use countersign_types::{Clock, Lifetime, Timestamp};
 use moka::policy::EvictionPolicy;
 
@@ -52,12 +53,17 @@ type Slots<K, V, E> = moka::sync::Cache<K, Arc<Slot<V, E>>>;
 
 struct Slot<V, E> {
     state: Mutex<State<V, E>>,
+    /// The state's value, for those who only look at it. Changed by whoever holds the state.
+    latest: ArcSwapOption<Dated<V>>,
     /// Held by whoever loads.
     loading: tokio::sync::Mutex<()>,
 }
 
+/// A value, and when it was loaded.
+type Dated<V> = (Arc<V>, Timestamp);
+
 struct State<V, E> {
-    value: Option<(Arc<V>, Timestamp)>,
+    value: Option<Dated<V>>,
     failure: Option<(E, Timestamp)>,
     /// When a fresh value was last replaced because it was not what was wanted.
     reloaded: Option<Timestamp>,
@@ -146,12 +152,21 @@ impl<V, E: Failure> One<V, E> {
     {
         self.slot.get(&self.rule, wanted, load, || ()).await
     }
+
+    /// Whether there is a fresh value, and it is the one `meant`. Takes no lock.
+    pub(crate) fn is_fresh(&self, now: Timestamp, meant: impl FnOnce(&Arc<V>) -> bool) -> bool {
+        let latest = self.slot.latest.load();
+        latest.as_deref().is_some_and(|(value, since)| {
+            is_within(now, *since, self.rule.times.fresh) && meant(value)
+        })
+    }
 }
 
 impl<V, E> Slot<V, E> {
     fn empty() -> Self {
         let state = State { value: None, failure: None, reloaded: None, loads: 0 };
-        Self { state: Mutex::new(state), loading: tokio::sync::Mutex::new(()) }
+        let (state, latest) = (Mutex::new(state), ArcSwapOption::empty());
+        Self { state, latest, loading: tokio::sync::Mutex::new(()) }
     }
 
     /// No code panics while it holds this lock, and every state in between is a valid one.
@@ -222,7 +237,12 @@ impl<V, E: Failure> Slot<V, E> {
         }
         let loaded = load().await;
         let is_found = loaded.is_ok();
-        let outcome = self.state().note(loaded, now, times, *same);
+        let outcome = {
+            let mut state = self.state();
+            let outcome = state.note(loaded, now, times, *same);
+            self.latest.store(state.value.clone().map(Arc::new));
+            outcome
+        };
         if is_found {
             note_found();
         }

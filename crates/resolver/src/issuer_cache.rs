@@ -1,11 +1,12 @@
 //! What one issuer publishes.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use countersign_fetch::Fetch;
 use countersign_jwt::KeySet;
 use countersign_metadata::{DocumentKind, ServerMetadata};
-use countersign_types::{Clock, EndpointUrl, Issuer};
+use countersign_types::{Clock, EndpointUrl, Issuer, Timestamp};
 
 use crate::cache::One;
 use crate::keys::{self, KeysConfig, KeysError};
@@ -25,7 +26,7 @@ pub struct IssuerCache {
     /// Which document it publishes, once that is known.
     document: OnceLock<DocumentKind>,
     /// Where its metadata last said that its keys are, and what is there.
-    keys: Mutex<Option<Arc<KeysAt>>>,
+    keys: ArcSwapOption<KeysAt>,
 }
 
 struct KeysAt {
@@ -40,7 +41,7 @@ impl IssuerCache {
         let times = MetadataConfig::default().times();
         let document = || One::new(Arc::clone(&clock), times, |_, _| false);
         let (oauth, openid) = (document(), document());
-        let (document, keys) = (OnceLock::new(), Mutex::default());
+        let (document, keys) = (OnceLock::new(), ArcSwapOption::empty());
         Self { issuer, fetch, clock, oauth, openid, document, keys }
     }
 
@@ -109,17 +110,35 @@ impl IssuerCache {
         at.set.get(has_key, load).await
     }
 
+    /// Whether this is the set that [`metadata`](Self::metadata) and [`keys_with`](Self::keys_with) would
+    /// come to, and neither would have to ask anybody. It takes no lock, for those who want to know at
+    /// every request whether what they have verified still holds. The `kid` is untrusted.
+    #[must_use]
+    pub fn is_current(&self, keys: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> bool {
+        let document = match self.document.get() {
+            Some(DocumentKind::OpenId) => &self.openid,
+            Some(_) => &self.oauth,
+            None => return false,
+        };
+        let at = self.keys.load();
+        let Some(at) = at.as_deref() else { return false };
+        document.is_fresh(now, |metadata| metadata.jwks_uri.as_ref() == Some(&at.url))
+            && at.set.is_fresh(now, |current| Arc::ptr_eq(current, keys))
+            && kid.is_none_or(|kid| keys.contains_kid(kid))
+    }
+
     fn keys_at(&self, url: &EndpointUrl) -> Arc<KeysAt> {
-        // Whole after every statement, so a panic elsewhere does not spoil it.
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*keys {
-            Some(at) if at.url == *url => Arc::clone(at),
-            _ => {
-                let times = KeysConfig::default().times();
-                let set = One::new(Arc::clone(&self.clock), times, keys::is_same);
-                Arc::clone(keys.insert(Arc::new(KeysAt { url: url.clone(), set })))
-            }
+        let is_there = |at: &Arc<KeysAt>| at.url == *url;
+        if let Some(at) = self.keys.load_full().filter(is_there) {
+            return at;
         }
+        let times = KeysConfig::default().times();
+        let set = One::new(Arc::clone(&self.clock), times, keys::is_same);
+        let new = Arc::new(KeysAt { url: url.clone(), set });
+        // Unless another was quicker.
+        let known = |at: &Option<Arc<KeysAt>>| at.clone().filter(is_there);
+        let before = self.keys.rcu(|at| Some(known(at).unwrap_or_else(|| Arc::clone(&new))));
+        known(&before).unwrap_or(new)
     }
 }
 
@@ -160,6 +179,10 @@ mod tests {
         cache.keys_with(metadata.jwks_uri.as_ref().unwrap(), Some(kid)).await.unwrap()
     }
 
+    fn is_current(cache: &IssuerCache, world: &World, keys: &Arc<KeySet>, kid: &str) -> bool {
+        cache.is_current(keys, Some(kid), world.now())
+    }
+
     #[tokio::test]
     async fn what_changes_is_known_as_soon_as_elsewhere() {
         let world = World::new();
@@ -171,19 +194,27 @@ mod tests {
         world.pass(299);
         assert!(Arc::ptr_eq(&first, &keys(&cache, "a").await));
         assert_eq!(world.count(), 2, "each was fetched once");
+        assert!(is_current(&cache, &world, &first, "a"));
+        assert!(!is_current(&cache, &world, &first, "b"), "it would be asked for");
         world.pass(1);
+        assert!(!is_current(&cache, &world, &first, "a"), "both would be asked for");
         assert!(Arc::ptr_eq(&first, &keys(&cache, "a").await), "fetched again, and the same");
         assert_eq!(world.count(), 4);
 
         world.set("https://as.example/a", set_of("b"));
         let second = keys(&cache, "b").await;
         assert!(second.contains_kid("b") && !second.contains_kid("a"));
+        assert!(is_current(&cache, &world, &second, "b"));
+        assert!(!is_current(&cache, &world, &first, "a"), "another took its place");
 
         world
             .set(DOCUMENT, document("https://as.example/c"))
             .set("https://as.example/c", set_of("c"));
         world.pass(300);
-        assert!(keys(&cache, "c").await.contains_kid("c"), "the keys have moved");
+        let third = keys(&cache, "c").await;
+        assert!(third.contains_kid("c"), "the keys have moved");
+        assert!(is_current(&cache, &world, &third, "c"));
+        assert!(!is_current(&cache, &world, &second, "b"));
     }
 
     #[tokio::test]

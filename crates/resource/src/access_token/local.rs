@@ -140,35 +140,44 @@ impl AccessTokens {
     ) -> Result<VerifiedCaller, AccessTokenError> {
         let now = self.clock.now();
         let digest = token.digest();
-        if let Some(caller) = self.seen_before(&digest, now).await? {
-            return self.unless_revoked(caller);
-        }
-        let caller = self.verify_new(token, digest, now).await?;
-        self.unless_revoked(caller)
-    }
-
-    fn unless_revoked(&self, caller: VerifiedCaller) -> Result<VerifiedCaller, AccessTokenError> {
+        let caller = match self.seen_before(&digest, now) {
+            Some(caller) => caller,
+            // Boxed: whoever was seen before has no use for its room.
+            None => Box::pin(self.looked_into(token, digest, now)).await?,
+        };
         if self.revocations.is_revoked(&caller) {
             return Err(AccessTokenError::Revoked);
         }
         Ok(caller)
     }
 
-    /// The caller of a token that was verified before, if all that rests on still holds.
-    async fn seen_before(
+    /// The caller of a token that was verified before, if all that rests on is known to hold still.
+    fn seen_before(&self, digest: &Digest, now: Timestamp) -> Option<VerifiedCaller> {
+        let verified = self.seen.get(digest)?;
+        let RestsOn::Keys { keys, kid } = &verified.rests_on else { return None };
+        let trusted = self.trusted(verified.caller.issuer().as_str()).ok()?;
+        let holds = trusted.is_current(keys, kid.as_deref(), now) && verified.times.hold(now);
+        holds.then(|| verified.caller.clone())
+    }
+
+    /// The caller of a token that is new, or rests on what has to be asked for again.
+    async fn looked_into(
         &self,
-        digest: &Digest,
+        token: &AccessToken,
+        digest: Digest,
         now: Timestamp,
-    ) -> Result<Option<VerifiedCaller>, AccessTokenError> {
-        let Some(verified) = self.seen.get(digest) else { return Ok(None) };
-        let RestsOn::Keys { keys, kid } = &verified.rests_on else { return Ok(None) };
-        let trusted = self.trusted(verified.caller.issuer().as_str())?;
-        let current = self.keys_of(trusted, kid.as_deref()).await?;
-        if Arc::ptr_eq(keys, &current) && verified.times.hold(now) {
-            return Ok(Some(verified.caller.clone()));
+    ) -> Result<VerifiedCaller, AccessTokenError> {
+        if let Some(verified) = self.seen.get(&digest)
+            && let RestsOn::Keys { keys, kid } = &verified.rests_on
+        {
+            let trusted = self.trusted(verified.caller.issuer().as_str())?;
+            let current = self.keys_of(trusted, kid.as_deref()).await?;
+            if Arc::ptr_eq(keys, &current) && verified.times.hold(now) {
+                return Ok(verified.caller.clone());
+            }
+            self.seen.forget(&digest);
         }
-        self.seen.forget(digest);
-        Ok(None)
+        self.verify_new(token, digest, now).await
     }
 
     async fn verify_new(
