@@ -5,10 +5,11 @@
 //! body, number of connections, age of a connection. Request framing is stricter than the HTTP library's (module `framing`). A
 //! panic in a handler is that request's 500.
 //!
-//! A handler finds [`RequestId`] and [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
-//! socket address among the request's extensions.
+//! Among a request's extensions a handler finds [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
+//! socket address, and a router's handler [`RequestId`].
 
 mod alarm;
+mod aside;
 mod body;
 mod connection;
 mod framing;

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
+use tokio::task::unconstrained;
 use tokio::time::{self, sleep_until};
 
 /// Thirty years, as the runtime's own timers have it.
@@ -20,7 +21,26 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// request with the runtime, and to take it back, would cost each two turns of a lock that all threads
 /// share.
 #[derive(Clone, Default)]
-pub(super) struct Alarm(Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>);
+pub(super) struct Alarm(Arc<Mutex<Option<Armed>>>);
+
+struct Armed {
+    timer: Pin<Box<time::Sleep>>,
+    /// Whom it wakes, once it has been asked.
+    task: Option<Waker>,
+}
+
+impl Armed {
+    fn new(due: time::Instant) -> Self {
+        Self { timer: Box::pin(sleep_until(due)), task: None }
+    }
+
+    /// Whether it goes off by then, and wakes this task, without being asked again.
+    fn will_wake(&self, due: time::Instant, task: &Waker) -> bool {
+        self.timer.deadline() <= due
+            && !self.timer.is_elapsed()
+            && self.task.as_ref().is_some_and(|known| known.will_wake(task))
+    }
+}
 
 impl Alarm {
     /// The outcome of `future`, unless it takes longer.
@@ -72,12 +92,18 @@ impl Future for Limit {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Whole after every statement, so a panic elsewhere does not spoil it.
-        let mut timer = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(self.due)));
+        let mut armed = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let armed = armed.get_or_insert_with(|| Armed::new(self.due));
+        if armed.will_wake(self.due, cx.waker()) {
+            return Poll::Pending;
+        }
+        armed.task = Some(cx.waker().clone());
+        let timer = &mut armed.timer;
         if self.due < timer.deadline() {
             timer.as_mut().reset(self.due);
         }
-        while timer.as_mut().poll(cx).is_ready() {
+        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody later.
+        while Pin::new(&mut unconstrained(timer.as_mut())).poll(cx).is_ready() {
             if self.due <= time::Instant::now() {
                 return Poll::Ready(());
             }

@@ -17,11 +17,16 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::alarm::Alarm;
+use super::aside::Aside;
 use super::framing::Framed;
-use super::request::{self, Caller, RequestId};
+use super::request::{self, Around, Caller, RequestId};
 use super::transport::Kind;
 use super::{Bodies, Limits, Served, Transport};
 use crate::seams::SystemRandom;
+
+/// So many header fields the library has room for if it is told of no limit. If it is, it makes room at every
+/// request, and empties it first: [`request`] keeps a lower limit for less.
+const LIBRARY_FIELDS: usize = 100;
 
 /// What all connections of a server share.
 pub(super) struct Shared {
@@ -95,30 +100,38 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, alarm, old) = (&shared.limits, Alarm::default(), AtomicBool::new(false));
-    let service = service_fn(async |request| {
-        let (caller, served) = (Caller { peer, id: shared.request_id() }, &shared.served);
-        let answer = request::answer(request, caller, served, limits, shared.bodies, &alarm).await;
-        Ok::<_, Infallible>(match old.load(Ordering::Relaxed) {
-            true => request::closing(answer),
-            false => answer,
-        })
+    let around = Around { served: &shared.served, limits, bodies: shared.bodies, alarm: &alarm };
+    let service = service_fn(|request| {
+        let answer = around.answer(request, Caller { peer, id: shared.request_id() });
+        async {
+            let answer = answer.await;
+            Ok::<_, Infallible>(match old.load(Ordering::Relaxed) {
+                true => request::closing(answer),
+                false => answer,
+            })
+        }
     });
-    let connection = http1::Builder::new()
-        .timer(alarm.clone())
-        .header_read_timeout(limits.head)
-        .max_header_size(limits.head_size)
-        .max_headers(limits.head_fields)
-        .half_close(false)
-        .serve_connection(TokioIo::new(Framed::new(stream)), service);
+    let mut builder = http1::Builder::new();
+    builder.timer(alarm.clone()).header_read_timeout(limits.head);
+    builder.max_header_size(limits.head_size).half_close(false);
+    if limits.head_fields > LIBRARY_FIELDS {
+        builder.max_headers(limits.head_fields);
+    }
+    let connection = builder.serve_connection(TokioIo::new(Framed::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let mut stopping = shared.stopping.clone();
+    let end = Aside::new(async {
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = grow_old(limits, &old) => {}
+        }
+    });
 
     let ended = tokio::select! {
         // Whichever is first: the connection comes to rest as often as its peer does.
         biased;
         ended = connection.as_mut() => Some(ended),
-        _ = stopping.wait_for(|stopping| *stopping) => None,
-        () = grow_old(limits, &old) => None,
+        () = end => None,
     };
     let ended = match ended {
         Some(ended) => ended,

@@ -83,14 +83,21 @@ impl Framing {
                     at += usize::try_from(here).unwrap_or(rest.len());
                 }
                 Place::Head => {
-                    let run = self.head.take_run(rest);
-                    at += run;
-                    let Some(octet) = rest.get(run) else { return Ok(()) };
-                    let after = self.head.take(*octet).map_err(|Refused| Violation { at })?;
+                    let (taken, after) = match self.head.take_line(rest) {
+                        Some((line, after)) => (line, after),
+                        None => {
+                            let run = self.head.take_run(rest);
+                            at += run;
+                            let Some(octet) = rest.get(run) else { return Ok(()) };
+                            (1, self.head.take(*octet))
+                        }
+                    };
+                    // A line is refused at its end.
+                    let after = after.map_err(|Refused| Violation { at: at + taken - 1 })?;
                     if let Some(place) = after {
                         self.place = place;
                     }
-                    at += 1;
+                    at += taken;
                 }
             }
         }
@@ -100,6 +107,9 @@ impl Framing {
 
 /// An octet or a line is refused.
 struct Refused;
+
+/// What follows the head, once it is complete.
+type After = Result<Option<Place>, Refused>;
 
 impl Head {
     /// Takes the octets that neither end a line nor are refused for themselves; how many there were.
@@ -112,8 +122,20 @@ impl Head {
         run
     }
 
-    /// Takes one octet; what follows the head, once it is complete.
-    fn take(&mut self, octet: u8) -> Result<Option<Place>, Refused> {
+    /// Takes a line that is there from its start to its end, without keeping any of it; how long it is.
+    fn take_line(&mut self, octets: &[u8]) -> Option<(usize, After)> {
+        if self.line.length > 0 || self.line.is_ending {
+            return None;
+        }
+        let (line, rest) = octets.split_at_checked(run_of(octets))?;
+        // Of a long one no more than would be kept, so that it is all the same how it arrives.
+        let start = line.get(..KEPT).unwrap_or(line);
+        rest.starts_with(b"\r\n")
+            .then(|| (line.len() + 2, self.line(start, start.len() == line.len())))
+    }
+
+    /// Takes one octet.
+    fn take(&mut self, octet: u8) -> After {
         match (octet, self.line.is_ending) {
             (b'\n', true) => self.end_line(),
             // A CR ends a line with an LF or not at all; an LF ends none without it.
@@ -129,17 +151,18 @@ impl Head {
         }
     }
 
-    fn end_line(&mut self) -> Result<Option<Place>, Refused> {
+    fn end_line(&mut self) -> After {
         let mut line = std::mem::take(&mut self.line);
-        let after = self.line(&line);
+        let after = self.line(&line.start, line.is_whole());
         // Its memory serves the next line.
         line.clear();
         self.line = line;
         after
     }
 
-    fn line(&mut self, line: &Line) -> Result<Option<Place>, Refused> {
-        if line.length == 0 {
+    /// Takes a line, or the start of a longer one.
+    fn line(&mut self, line: &[u8], is_whole: bool) -> After {
+        if line.is_empty() {
             // Empty lines before a request are allowed (RFC 9112 §2.2).
             let after = self.is_started.then(|| self.body());
             (self.is_started, self.content_length, self.is_chunked) = (false, None, false);
@@ -149,28 +172,28 @@ impl Head {
             self.is_started = true;
             return Ok(None);
         }
-        self.field(line)?;
+        self.field(line, is_whole)?;
         Ok(None)
     }
 
     /// A header line.
-    fn field(&mut self, line: &Line) -> Result<(), Refused> {
-        if line.start.first().is_some_and(|first| matches!(first, b' ' | b'\t')) {
+    fn field(&mut self, line: &[u8], is_whole: bool) -> Result<(), Refused> {
+        if line.first().is_some_and(|first| matches!(first, b' ' | b'\t')) {
             return Err(Refused);
         }
         // A name longer than what is kept is neither of the two; the library judges the rest.
-        let Some(colon) = line.start.iter().position(|octet| *octet == b':') else {
+        let Some(colon) = line.iter().position(|octet| *octet == b':') else {
             return Ok(());
         };
-        let (name, value) = line.start.split_at(colon);
+        let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.trim_ascii().eq_ignore_ascii_case(b"content-length") {
-            let length = line.is_whole().then(|| digits(value)).flatten().ok_or(Refused)?;
+            let length = is_whole.then(|| digits(value)).flatten().ok_or(Refused)?;
             if self.is_chunked || self.content_length.replace(length).is_some() {
                 return Err(Refused);
             }
         } else if name.trim_ascii().eq_ignore_ascii_case(b"transfer-encoding") {
-            let is_chunked = line.is_whole() && value.eq_ignore_ascii_case(b"chunked");
+            let is_chunked = is_whole && value.eq_ignore_ascii_case(b"chunked");
             if !is_chunked || self.is_chunked || self.content_length.is_some() {
                 return Err(Refused);
             }

@@ -1,9 +1,10 @@
 //! One request: identified, its body bounded, handled under a guard.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -18,26 +19,49 @@ use tracing::Instrument as _;
 
 use super::alarm::Alarm;
 use super::body::Paced;
+use super::served::Answer;
 use super::{Bodies, Limits, Served};
 
-/// Names one request in the log: an extension of the request, and `x-request-id` of its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(HeaderValue);
+/// Names one request in the log, and as `x-request-id` in its answer. The handlers of a router have it among
+/// the request's extensions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    octets: [u8; Self::ROOM],
+    length: usize,
+}
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl RequestId {
+    /// A prefix of eight octets, a hyphen, and a number of up to twenty digits.
+    const ROOM: usize = 29;
+
     /// This start's prefix, of base64url, and the number of a request.
     pub(super) fn new(prefix: &str, number: u64) -> Self {
-        // INVARIANT: both are visible ASCII.
-        let id = HeaderValue::try_from(format!("{prefix}-{number}"));
-        Self(id.unwrap_or(HeaderValue::from_static("")))
+        let mut octets = [0; Self::ROOM];
+        let mut room = octets.as_mut_slice();
+        // INVARIANT: there is room for it.
+        let _ = write!(room, "{prefix}-{number}");
+        let length = Self::ROOM - room.len();
+        Self { octets, length }
     }
 
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        let octets = self.octets.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(octets).unwrap_or_default()
+    }
+
+    fn header(&self) -> HeaderValue {
+        // INVARIANT: it is visible ASCII.
+        HeaderValue::from_str(self.as_str()).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
     }
 }
 
@@ -53,65 +77,116 @@ pub(super) struct Caller {
     pub(super) id: RequestId,
 }
 
-/// Answers one request, whatever happens.
-pub(super) async fn answer(
-    request: Request<Incoming>,
-    caller: Caller,
-    served: &Served,
-    limits: &Limits,
-    bodies: Bodies,
-    alarm: &Alarm,
-) -> Response<Body> {
-    let id = caller.id.clone();
-    // The path alone: a query may carry a code or a state.
-    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
-    let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-    let mut response = async {
-        let response = match body_of(request, limits, bodies, alarm).await {
-            Ok(request) => handle(request, caller, served, limits, alarm).await,
-            Err(wire) => closing(refuse(&wire)),
-        };
-        tracing::debug!(status = response.status().as_u16(), "answered");
-        response
-    }
-    .instrument(span)
-    .await;
-    if is_chunked {
-        // INVARIANT: no request follows a chunked one on its connection; `framing` relies on it.
-        response = closing(response);
-    }
-    response.headers_mut().insert(X_REQUEST_ID, id.0);
-    response
+/// What is around every handler of a connection.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) served: &'a Served,
+    pub(super) limits: &'a Limits,
+    pub(super) bodies: Bodies,
+    pub(super) alarm: &'a Alarm,
 }
 
-/// The request with its body, bounded in size and time: read whole, so that no handler waits for a
-/// peer, or to be read piece by piece.
-async fn body_of(
-    request: Request<Incoming>,
-    limits: &Limits,
-    bodies: Bodies,
-    alarm: &Alarm,
-) -> Result<Request<Body>, Wire> {
-    let (head, body) = request.into_parts();
-    if hyper::body::Body::is_end_stream(&body) {
-        return Ok(Request::from_parts(head, Body::empty()));
+/// A request on its way to its handler.
+enum Begun<'a> {
+    /// It is there.
+    Handled(Answer),
+    /// Its body has to be read first.
+    Reading(Pin<Box<dyn Future<Output = Result<Request<Body>, Wire>> + Send + 'a>>),
+    Refused(Wire),
+}
+
+impl<'a> Around<'a> {
+    /// Answers one request, whatever happens.
+    ///
+    /// It is in its place before anybody waits: a future has room for whatever it is given, and this one
+    /// is moved.
+    pub(super) fn answer(
+        self,
+        request: Request<Incoming>,
+        caller: Caller,
+    ) -> impl Future<Output = Response<Body>> + use<'a> {
+        let id = caller.id;
+        // The path alone: a query may carry a code or a state.
+        let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let begun = self.begin(request, caller);
+        async move {
+            let answered = async {
+                let handled = match begun {
+                    Begun::Handled(handling) => Ok(handling),
+                    Begun::Reading(reading) => reading.await.map(|whole| self.served.answer(whole)),
+                    Begun::Refused(wire) => Err(wire),
+                };
+                let response = match handled {
+                    Ok(handling) => self.within_limit(handling).await,
+                    Err(wire) => closing(refuse(&wire)),
+                };
+                tracing::debug!(status = response.status().as_u16(), "answered");
+                response
+            };
+            let mut response = answered.instrument(span).await;
+            if is_chunked {
+                // INVARIANT: no request follows a chunked one on its connection; `framing` relies on it.
+                response = closing(response);
+            }
+            response.headers_mut().insert(X_REQUEST_ID, id.header());
+            response
+        }
     }
-    let declared = hyper::body::Body::size_hint(&body).lower();
-    if declared > limits.body_size as u64 {
-        return Err(TOO_LARGE);
+
+    /// The request with its body, bounded in size and time: read whole, so that no handler waits for a
+    /// peer, or to be read piece by piece.
+    fn begin(self, request: Request<Incoming>, caller: Caller) -> Begun<'a> {
+        if request.headers().len() > self.limits.head_fields {
+            return Begun::Refused(TOO_MANY_FIELDS);
+        }
+        let (mut head, body) = request.into_parts();
+        if self.served.is_router() {
+            head.extensions.insert(caller.id);
+        }
+        head.extensions.insert(ConnectInfo(caller.peer));
+        let handled =
+            |head, body| Begun::Handled(self.served.answer(Request::from_parts(head, body)));
+        if hyper::body::Body::is_end_stream(&body) {
+            return handled(head, Body::empty());
+        }
+        let limits = self.limits;
+        let declared = hyper::body::Body::size_hint(&body).lower();
+        if declared > limits.body_size as u64 {
+            return Begun::Refused(TOO_LARGE);
+        }
+        let body = Limited::new(body, limits.body_size);
+        if self.bodies == Bodies::Streamed {
+            return handled(head, Body::new(Paced::new(body, limits.body)));
+        }
+        Begun::Reading(Box::pin(async move {
+            match self.alarm.within(limits.body, body.collect()).await {
+                Some(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+                Some(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
+                Some(Err(_)) => Err(BROKEN),
+                None => Err(TOO_SLOW),
+            }
+        }))
     }
-    let body = Limited::new(body, limits.body_size);
-    if bodies == Bodies::Streamed {
-        return Ok(Request::from_parts(head, Body::new(Paced::new(body, limits.body))));
-    }
-    match alarm.within(limits.body, body.collect()).await {
-        Some(Ok(body)) => Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(TOO_LARGE),
-        Some(Err(_)) => Err(BROKEN),
-        None => Err(TOO_SLOW),
+
+    async fn within_limit(self, handling: Answer) -> Response<Body> {
+        match self.alarm.within(self.limits.handler, Guarded(handling)).await {
+            Some(Some(response)) => response,
+            // The hook of `logging` has said where.
+            Some(None) => refuse(&Wire::server_error()),
+            None => {
+                tracing::error!("the handler took too long");
+                refuse(&Wire::unavailable())
+            }
+        }
     }
 }
 
+const TOO_MANY_FIELDS: Wire = Wire::new(
+    ErrorCode::INVALID_REQUEST,
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "the request has too many header fields",
+);
 const TOO_LARGE: Wire = Wire::new(
     ErrorCode::INVALID_REQUEST,
     StatusCode::PAYLOAD_TOO_LARGE,
@@ -128,27 +203,6 @@ const BROKEN: Wire = Wire::new(
     "the request body cannot be read",
 );
 
-async fn handle(
-    mut request: Request<Body>,
-    caller: Caller,
-    served: &Served,
-    limits: &Limits,
-    alarm: &Alarm,
-) -> Response<Body> {
-    request.extensions_mut().insert(caller.id);
-    request.extensions_mut().insert(ConnectInfo(caller.peer));
-    let handling = pin!(served.answer(request));
-    match alarm.within(limits.handler, Guarded(handling)).await {
-        Some(Some(response)) => response,
-        // The hook of `logging` has said where.
-        Some(None) => refuse(&Wire::server_error()),
-        None => {
-            tracing::error!("the handler took too long");
-            refuse(&Wire::unavailable())
-        }
-    }
-}
-
 fn refuse(wire: &Wire) -> Response<Body> {
     wire.response().map(Body::from)
 }
@@ -159,16 +213,16 @@ pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// A future whose panic is `None`. Nobody polls it again then, and whatever it left half done ends with
-/// it: what outlives a request is behind locks that tolerate poison, or in the store.
-struct Guarded<'a, F>(Pin<&'a mut F>);
+/// A handler's work, whose panic is `None`. Nobody polls it again then, and whatever it left half done ends
+/// with it: what outlives a request is behind locks that tolerate poison, or in the store.
+struct Guarded(Answer);
 
-impl<F: Future> Future for Guarded<'_, F> {
-    type Output = Option<F::Output>;
+impl Future for Guarded {
+    type Output = Option<Response<Body>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
+            Ok(poll) => poll.map(|Ok(response)| Some(response)),
             Err(_) => Poll::Ready(None),
         }
     }

@@ -53,12 +53,20 @@ impl Served {
         }
     }
 
-    pub(super) async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let Ok(response) = match &self.0 {
-            Kind::Router(router) => router.clone().call(request).await,
-            Kind::Service(Shared(answer)) => answer(request).await,
-        };
-        response
+    /// Whether there are routes, and handlers of some kind or other behind them.
+    pub(super) const fn is_router(&self) -> bool {
+        matches!(self.0, Kind::Router(_))
+    }
+
+    /// Nothing happens before it is polled.
+    pub(super) fn answer(&self, request: Request<Body>) -> Answer {
+        match &self.0 {
+            Kind::Router(router) => {
+                let mut router = router.clone();
+                Box::pin(async move { router.call(request).await })
+            }
+            Kind::Service(Shared(answer)) => answer(request),
+        }
     }
 }
 
@@ -68,7 +76,8 @@ impl From<Router> for Served {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+/// What comes of a request.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 #[derive(Clone)]
 struct Shared(Arc<dyn Fn(Request<Body>) -> Answer + Send + Sync>);

@@ -19,10 +19,24 @@ fn limits() -> Limits {
 async fn a_head_that_is_too_large_gets_431() {
     let server = Server::start(Limits::default());
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(20_000));
-    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Many: a\r\n".repeat(100));
-    for request in [long, many] {
+    let fields = |many: usize| {
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Many: a\r\n".repeat(many - 1))
+    };
+    for request in [long, fields(65), fields(100), fields(101)] {
         let answer = server.exchange(&request).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    let last = fields(64).replace("X-Many: a\r\n\r\n", "Connection: close\r\n\r\n");
+    let answer = server.exchange(&last).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    let mut limits = Limits::default();
+    limits.head_fields = 128;
+    let server = Server::start(limits);
+    for (many, status) in [(128, "200"), (129, "431")] {
+        let last = fields(many).replace("X-Many: a\r\n\r\n", "Connection: close\r\n\r\n");
+        let answer = server.exchange(&last).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }
 
