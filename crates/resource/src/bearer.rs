@@ -128,16 +128,20 @@ fn credentials<'a>(
     if credentials.next().is_some() {
         return Err(BearerError::TwoCredentials);
     }
-    let text = first.to_str().map_err(|_| BearerError::Malformed)?.trim_end_matches([' ', '\t']);
+    // As `to_str`, which looks at one octet after the other: a header has no control characters.
+    let text = std::str::from_utf8(first.as_bytes()).ok().filter(|text| text.is_ascii());
+    let text = text.ok_or(BearerError::Malformed)?.trim_end_matches([' ', '\t']);
     Ok(Some(text.split_once(' ').unwrap_or((text, ""))))
 }
 
 /// Whether a parameter of the query is a token.
 fn has_token(query: &str) -> bool {
     const NAME: &str = "access_token";
+    if query.contains('%') {
+        return form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == NAME);
+    }
     // A name without escapes is one as it stands: most queries need not be decoded for that.
-    (query.contains('%') || query.contains(NAME))
-        && form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == NAME)
+    query.split('&').any(|pair| pair.split_once('=').map_or(pair, |(name, _)| name) == NAME)
 }
 
 fn checked(token: &str) -> Result<AccessToken, BearerError> {

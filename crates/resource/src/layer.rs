@@ -17,7 +17,7 @@ use crate::bearer::{self, BearerError};
 use crate::challenge::{UmaChallenge, unreachable};
 use crate::decide::Caller;
 use crate::error::ConversationError;
-use crate::gate::{self, Answered};
+use crate::gate::{self, Answered, Gate};
 use crate::limit::{Source, TicketLimit, TooMany};
 use crate::path::StrictPath;
 use crate::server::ResourceServer;
@@ -115,10 +115,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let layer = self.layer.clone();
-        gate::pass(&mut self.inner, request, move |parts| async move {
-            layer.admit(parts).await.map_err(Answer::into_response)
-        })
+        gate::pass(&mut self.inner, request, self.layer.clone())
+    }
+}
+
+impl<R: Default + From<Vec<u8>>> Gate<R> for UmaLayer {
+    async fn admit(&self, parts: &mut Parts) -> Result<(), Response<R>> {
+        self.judge(parts).await.map_err(Answer::into_response)
     }
 }
 
@@ -172,7 +175,7 @@ impl WireError for Refused {
 }
 
 impl UmaLayer {
-    async fn admit(&self, mut parts: Parts) -> Result<Parts, Answer> {
+    async fn judge(&self, parts: &mut Parts) -> Result<(), Answer> {
         let path = StrictPath::parse(parts.uri.path());
         let path = path.map_err(|_| Answer::Refused(Refused::Spelling))?;
         match self.rules.access(&parts.method, &path) {
@@ -180,7 +183,7 @@ impl UmaLayer {
             Access::NotFound => return Err(Answer::Refused(Refused::NotFound)),
             Access::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
             Access::Protected { resource, scopes } => {
-                let caller = self.authorize(&parts, &resource, &scopes).await?;
+                let caller = self.authorize(parts, &resource, &scopes).await?;
                 let is_admitted = self.rules.admits(&caller, &parts.method, &path);
                 let outcome =
                     if is_admitted { "admitted" } else { "refused by this server's rules" };
@@ -202,7 +205,7 @@ impl UmaLayer {
             }
         }
         parts.extensions.insert(path);
-        Ok(parts)
+        Ok(())
     }
 
     async fn authorize(

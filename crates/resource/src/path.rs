@@ -6,6 +6,8 @@
 //!
 //! [RFC 3986 §6.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// A longer path is refused.
@@ -65,6 +67,9 @@ impl StrictPath {
             }
             check_segment(segment)?;
         }
+        if !raw.contains('%') {
+            return Ok(Self(raw.to_owned()));
+        }
         let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| PathError::Encoding)?;
         // C1 controls and their like appear only now.
         if decoded.chars().any(char::is_control) {
@@ -89,6 +94,11 @@ impl StrictPath {
     #[must_use]
     pub fn to_encoded(&self) -> String {
         Self::encode(&self.0)
+    }
+
+    /// Whether this is how the path is sent on.
+    pub(crate) fn is_encoded(&self, raw: &str) -> bool {
+        Cow::from(utf8_percent_encode(&self.0, ENCODED)) == raw
     }
 
     /// Encodes what no path holds as it is ([RFC 3986 §3.3]), except `%`, which no strict path has.

@@ -46,7 +46,7 @@ use self::answer::{Answer, Document};
 pub use self::mode::Mode;
 use crate::bearer;
 use crate::caller::VerifiedCaller;
-use crate::gate::{self, Answered};
+use crate::gate::{self, Answered, Gate};
 use crate::layer::Refused;
 use crate::path::StrictPath;
 use crate::policy::{self, AccessPolicy, AccessRequest};
@@ -209,24 +209,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let ProtectLayer(protection, token_goes_on) = self.layer.clone();
-        gate::pass(&mut self.inner, request, move |parts| async move {
-            let admitted = protection.admit(parts, token_goes_on).await;
-            admitted.map_err(|answer| answer.into_response(&protection.document))
-        })
+        gate::pass(&mut self.inner, request, self.layer.clone())
+    }
+}
+
+impl<R: Default + From<Vec<u8>>> Gate<R> for ProtectLayer {
+    async fn admit(&self, parts: &mut Parts) -> Result<(), Response<R>> {
+        let Self(protection, token_goes_on) = self;
+        let admitted = protection.judge(parts, *token_goes_on).await;
+        admitted.map_err(|answer| answer.into_response(&protection.document))
     }
 }
 
 impl Protection {
-    async fn admit(
+    async fn judge(
         &self,
-        mut parts: Parts,
+        parts: &mut Parts,
         TokenGoesOn(token_goes_on): TokenGoesOn,
-    ) -> Result<Parts, Answer> {
+    ) -> Result<(), Answer> {
         let path =
             StrictPath::parse(parts.uri.path()).map_err(|_| Answer::Refused(Refused::Spelling))?;
         if path == *self.document.path() {
-            return Err(Answer::Metadata(parts.method));
+            return Err(Answer::Metadata(parts.method.clone()));
         }
         let (found, rule) = self.routes.find_rule(&parts.method, &path);
         match found {
@@ -234,14 +238,14 @@ impl Protection {
             Found::MethodNotAllowed(allow) => return Err(Answer::MethodNotAllowed(allow)),
             Found::Need(Need::Open) => {}
             Found::Need(Need::Caller(requirement)) => {
-                let span = log::span(&parts, &path, rule, requirement);
-                let caller = self.mode.authorize(&parts, requirement).instrument(span.clone());
+                let span = log::span(parts, &path, rule, requirement);
+                let caller = self.mode.authorize(parts, requirement).instrument(span.clone());
                 let caller = caller.await;
                 let caller =
                     caller.inspect_err(|answer| span.in_scope(|| log::turned_away(answer)));
                 let caller = caller?;
                 if let Some(action) = &requirement.action {
-                    self.ask(action, requirement.resource.as_deref(), &caller, &parts, &path)?;
+                    self.ask(action, requirement.resource.as_deref(), &caller, parts, &path)?;
                 } else {
                     span.in_scope(|| log::admitted(&caller, self.mode.proves_by()));
                 }
@@ -255,7 +259,7 @@ impl Protection {
             }
         }
         parts.extensions.insert(path);
-        Ok(parts)
+        Ok(())
     }
 
     /// Asks the policy: the last word is this server's own.

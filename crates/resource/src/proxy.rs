@@ -34,7 +34,6 @@ use bytes::Bytes;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ResourceIdentifier, Wire};
 use http::header::TRANSFER_ENCODING;
-use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
@@ -175,9 +174,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let inner = Arc::clone(&self.0);
+        // What is sent is ready before anybody waits: the future has no room for what it was.
+        let request = inner.outbound(request);
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            Ok(inner.pass(parts, body).await.unwrap_or_else(|failure| failure.into_response()))
+            let answer = match request {
+                Ok(request) => inner.send(request).await,
+                Err(failure) => Err(failure),
+            };
+            Ok(answer.unwrap_or_else(|failure| failure.into_response()))
         })
     }
 }
@@ -198,17 +202,7 @@ enum Failure {
 }
 
 impl Inner {
-    async fn pass<B>(&self, parts: Parts, body: B) -> Result<Response<ProxyBody>, Failure>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let mut head = self.outbound(parts)?;
-        if !body.is_end_stream() && body.size_hint().exact().is_none() {
-            // Of a GET or HEAD with a body whose length nobody knows, the client would send none.
-            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        let request = Request::from_parts(head, Outgoing::new(body, self.limits.answer));
+    async fn send(&self, request: Request<Outgoing>) -> Result<Response<ProxyBody>, Failure> {
         let answer = self.connections.send(request).await;
         let (answer, connection) = answer.map_err(Failure::of)?;
         let (mut head, body) = answer.into_parts();
@@ -219,21 +213,39 @@ impl Inner {
         Ok(Response::from_parts(head, body))
     }
 
-    /// The head of the request to the service.
-    fn outbound(&self, mut parts: Parts) -> Result<Parts, Failure> {
-        let path = parts.extensions.get::<StrictPath>().ok_or(Failure::NotJudged)?;
-        let target = match parts.uri.query() {
-            Some(query) => format!("{}?{query}", path.to_encoded()),
-            None => path.to_encoded(),
-        };
-        let target = PathAndQuery::try_from(target).map_err(http::Error::from)?;
-        let caller = parts.extensions.remove::<VerifiedCaller>();
-        headers::prepare(&mut parts.headers, caller.as_ref(), &self.headers);
-        parts.uri = Uri::from(target);
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-        Ok(parts)
+    /// The request to the service.
+    fn outbound<B>(&self, mut request: Request<B>) -> Result<Request<Outgoing>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let known = std::mem::take(request.extensions_mut());
+        let path = known.get::<StrictPath>().ok_or(Failure::NotJudged)?;
+        if let Some(target) = target(path, request.uri())? {
+            *request.uri_mut() = target;
+        }
+        headers::prepare(request.headers_mut(), known.get::<VerifiedCaller>(), &self.headers);
+        let body = request.body();
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // Of a GET or HEAD with a body whose length nobody knows, the client would send none.
+            let chunked = HeaderValue::from_static("chunked");
+            request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+        }
+        *request.version_mut() = Version::HTTP_11;
+        Ok(request.map(|body| Outgoing::new(body, self.limits.answer)))
     }
+}
+
+/// The target of the request to the service, unless it is what it was.
+fn target(path: &StrictPath, uri: &Uri) -> Result<Option<Uri>, http::Error> {
+    if uri.scheme().is_none() && uri.authority().is_none() && path.is_encoded(uri.path()) {
+        return Ok(None);
+    }
+    let target = match uri.query() {
+        Some(query) => format!("{}?{query}", path.to_encoded()),
+        None => path.to_encoded(),
+    };
+    Ok(Some(Uri::from(PathAndQuery::try_from(target)?)))
 }
 
 impl Failure {

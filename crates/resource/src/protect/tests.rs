@@ -377,7 +377,8 @@ async fn party_7_the_policy_has_the_last_word_behind_uma() {
     let layer = ProtectLayer::with_policy(server, routes, asked.clone()).unwrap();
     assert_eq!(send(&layer, "GET /rs-api", &["Bearer rpt"]).await.status(), 200);
     let request = Request::get("/rs-api").header(AUTHORIZATION, "Bearer rpt").body(()).unwrap();
-    let admitted = layer.0.admit(request.into_parts().0, TokenGoesOn(false)).await.unwrap();
+    let (mut admitted, ()) = request.into_parts();
+    layer.0.judge(&mut admitted, TokenGoesOn(false)).await.unwrap();
     let caller = admitted.extensions.get::<VerifiedCaller>().unwrap();
     let [permission] = caller.permissions() else { panic!("one permission") };
     assert_eq!(permission.resource_scopes.to_string(), "get put");

@@ -2,8 +2,9 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that stays from one request to the next. Limits follow one another, each later than the last,
@@ -11,16 +12,41 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// there is by then. To register each with the runtime, and to take it back, would cost every request
 /// two turns of a lock that all threads share.
 #[derive(Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(super) struct Alarm(Option<Armed>);
+
+struct Armed {
+    timer: Pin<Box<Sleep>>,
+    /// Whom it wakes, once it has been asked.
+    task: Option<Waker>,
+}
+
+impl Armed {
+    fn new(due: Instant) -> Self {
+        Self { timer: Box::pin(sleep_until(due)), task: None }
+    }
+
+    /// Whether it goes off by then, and wakes this task, without being asked again.
+    fn will_wake(&self, due: Instant, task: &Waker) -> bool {
+        self.timer.deadline() <= due
+            && !self.timer.is_elapsed()
+            && self.task.as_ref().is_some_and(|known| known.will_wake(task))
+    }
+}
 
 impl Alarm {
     /// Ready once it is `due`.
     pub(super) fn poll_at(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        let armed = self.0.get_or_insert_with(|| Armed::new(due));
+        if armed.will_wake(due, cx.waker()) {
+            return Poll::Pending;
+        }
+        armed.task = Some(cx.waker().clone());
+        let timer = &mut armed.timer;
         if due < timer.deadline() {
             timer.as_mut().reset(due);
         }
-        while timer.as_mut().poll(cx).is_ready() {
+        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody later.
+        while Pin::new(&mut unconstrained(timer.as_mut())).poll(cx).is_ready() {
             if due <= Instant::now() {
                 return Poll::Ready(());
             }

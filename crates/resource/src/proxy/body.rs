@@ -32,6 +32,10 @@ impl Patience {
         }
     }
 
+    pub(super) const fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// When it ends, if no more of the body is sent on until then.
     pub(super) fn end(&self) -> Instant {
         let noted = self.noted.as_ref();

@@ -49,7 +49,7 @@ impl Connections {
         mut request: Request<Outgoing>,
     ) -> Result<(Response<Incoming>, InUse), BoxError> {
         let patience = request.body().patience();
-        while let Some(mut connection) = self.idle.take() {
+        while let Some(mut connection) = self.idle.take(patience.begun()) {
             match connection.send(request, &patience).await? {
                 Ok(answer) => return Ok((answer, self.in_use(connection))),
                 Err(mut error) => match error.take_message() {
@@ -177,9 +177,9 @@ impl Idle {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Option<Box<Connection>> {
+    fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let (since, connection) = self.kept().queue.pop_back()?;
-        (since.elapsed() < self.keep).then_some(connection)
+        (now.saturating_duration_since(since) < self.keep).then_some(connection)
     }
 
     fn keep(self: &Arc<Self>, connection: Box<Connection>) {
