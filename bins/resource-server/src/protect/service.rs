@@ -88,6 +88,16 @@ pub enum Callers {
     },
 }
 
+impl Callers {
+    /// Whether some limit is one for each source.
+    const fn are_told_apart_by_source(&self) -> bool {
+        match self {
+            Self::Introspected { .. } | Self::Uma { .. } => true,
+            Self::AccessTokens(_) | Self::IdentityPropagation(_) => false,
+        }
+    }
+}
+
 /// Who is told of what a protection decides, beside the log; by default nobody.
 #[derive(Clone, Default)]
 pub struct Audits {
@@ -136,6 +146,7 @@ impl Protection {
         } else {
             Some(Arc::new(PolicyFiles::open(policy::schema(&self.routes), self.policies)?))
         };
+        let are_told_apart = self.callers.are_told_apart_by_source();
         let (mode, server) = mode(self.callers, &self.identifier, fetch, kept, seams, audits)?;
         let dpop = || Dpop::new(kept.used_proofs(seams));
         let mode = match self.bound_tokens {
@@ -158,7 +169,12 @@ impl Protection {
         };
         let limits = ProxyLimits::default();
         let proxy = Proxy::new(self.service, &self.identifier, self.headers, limits);
-        let served = Served::by(NoteSource.layer(layer.layer(proxy)));
+        let protected = layer.layer(proxy);
+        let served = if are_told_apart {
+            Served::by(NoteSource.layer(protected))
+        } else {
+            Served::by(protected)
+        };
         let mut limits = Limits::default();
         limits.body_size = self.max_body.get();
         // The proxy bounds how long its service may take; a body is bounded by its pauses.

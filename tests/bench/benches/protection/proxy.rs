@@ -9,7 +9,6 @@ use countersign_bench_tests::{Effort, load, median, processor_time};
 use countersign_host::server::{self, Bodies, Served};
 use countersign_resource::proxy::{CallerHeaders, ProxyLimits, Upstream};
 use countersign_resource::{ProtectLayer, Proxy};
-use countersign_resource_server::NoteSource;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use http_body_util::Full;
@@ -104,7 +103,7 @@ fn our_proxy(runtime: &Runtime, service: SocketAddr, issuer: &Issuer) -> SocketA
         Proxy::new(upstream, &issuer::identifier(), callers, limits)
     };
     let layer = ProtectLayer::new(issuer.access_tokens(), crate::routes()).unwrap();
-    let served = Served::by(NoteSource.layer(layer.layer(proxy)));
+    let served = Served::by(layer.layer(proxy));
     let streamed = server::Service::new(served).with_bodies(Bodies::Streamed);
     let listener = server::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.local_addr().unwrap();
