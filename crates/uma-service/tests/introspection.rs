@@ -57,6 +57,8 @@ async fn a_deleted_resource_takes_its_rpts_along() {
     let id = world.register(&pat).await;
     let ticket = world.ticket_for(&pat, &id).await;
     let token = rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
+    let before = world.form("/introspect", &pat, &[("token", &token)]).await;
+    assert_eq!(before.json()["active"], true);
     world.protect(Method::DELETE, &format!("/resources/{id}"), &pat, "").await;
     let gone = world.form("/introspect", &pat, &[("token", &token)]).await;
     assert_eq!(gone.json(), json!({"active": false}));

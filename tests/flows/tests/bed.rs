@@ -132,6 +132,14 @@ impl Bed {
         Self { deployment, http }
     }
 
+    /// The check by which the last assessment ended.
+    pub(crate) fn stopped_by(&self) -> String {
+        let records = self.deployment.recorder().assessments();
+        let mut failed = records.last().into_iter().flat_map(|it| &it.checks);
+        let failed = failed.find(|check| !check.passed);
+        failed.map(|check| check.name.to_owned()).unwrap_or_default()
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.deployment.clock().now().as_unix()
     }

@@ -169,5 +169,7 @@ async fn rustsec_2024_0421_a_second_spelling_of_a_domain_is_nobodys() {
         attempt.claim("email", twin);
         let reply = bed.redeem(&attempt).await;
         assert_eq!((reply.status, reply.error().as_str()), (403, "need_info"), "{twin}: {reply:?}");
+        // It is no address, and not merely one whose domain nobody has heard of.
+        assert_eq!(bed.stopped_by(), "one verified e-mail address", "{twin}");
     }
 }
