@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod bob;
+mod endpoint;
 mod files;
 mod narrator;
 mod people;
@@ -24,7 +25,7 @@ use self::bob::Browser;
 use self::files::MESSAGE;
 use self::narrator::{AS, BOB, CLIENT, LAST, RS_NAME};
 pub(super) use self::world::World;
-use self::world::{ALICE, AUTHN, CLAIMS, Grounds, INCOMING, RS};
+use self::world::{ALICE, AUTHN, CLAIMS, Grounds, HOOK, INCOMING, RS};
 use super::servers::{Failure, Servers};
 use super::story::{Data, Party, Step};
 use super::teller::Teller;
@@ -189,6 +190,7 @@ fn introduce(world: &World) {
         server("bob.example", "AuthZ Server", &places.uma.url, places.uma.port),
         server("bob.example", "Resource Server (RS)", RS, places.rs),
         server("bob.example", "Bob's OpenID provider", &places.idp.url, places.idp.port),
+        server("bob.example", "Bob's endpoint for notices", HOOK, places.hooks),
         client("RqP Client", "rqp-client"),
         client("Alice's agent", "night-agent"),
     ]);
@@ -214,13 +216,17 @@ async fn stranger(world: &World) -> Result<(), Failure> {
 }
 
 /// Arrows 1 to 10, with Bob in between: where Alice's letter is, and Bob at his console.
-async fn branch_a(world: &World, client: &Client) -> Result<(Option<String>, Browser), Failure> {
+async fn branch_a(
+    world: &mut World,
+    client: &Client,
+) -> Result<(Option<String>, Browser), Failure> {
     let teller = world.servers.teller();
     let pending = match client.request(letter()?).await {
         Err(ClientError::Submitted(pending)) => *pending,
         answer => return Ok((ended(&teller, answer), sign_in(world).await?)),
     };
     let asked = Instant::now();
+    endpoint::tell(world).await?;
     let interval = Duration::from_secs(pending.interval.unwrap_or(5).into());
     if world.is_live {
         let answer = until_decided(world, client, pending, interval).await?;

@@ -72,9 +72,19 @@ impl Servers {
         name: &str,
         router: Router,
     ) -> Result<(), Failure> {
+        let router = overheard(router, Arc::clone(&self.teller));
+        self.serve_unheard(listener, name, router)
+    }
+
+    /// The same, of which nothing is told.
+    pub(super) fn serve_unheard(
+        &mut self,
+        listener: TcpListener,
+        name: &str,
+        router: Router,
+    ) -> Result<(), Failure> {
         let CertificateFiles { certificate, key } = self.authority.files(name);
         let transport = Transport::tls(&TlsConfig { certificate, key })?;
-        let router = overheard(router, Arc::clone(&self.teller));
         let stopped = self.stopped();
         self.spawn(async move {
             server::serve(listener, transport, router, stopped).await.map_err(Failure::from)

@@ -18,6 +18,7 @@ pub(super) const IDP: &str = "bobs-provider.toml";
 pub(super) const CLIENT: &str = "client.toml";
 pub(super) const AGENT: &str = "agent.toml";
 pub(super) const PASSWORD: &str = "alice.password";
+pub(super) const SIGNING: &str = "uma-server.jwk";
 pub(super) const LETTER: &str = "letter.txt";
 
 /// What Alice leaves for Bob.
@@ -264,6 +265,15 @@ client_secret = { file = "console.secret" }
 id = "bob"
 issuer = "@IDP_URL@"
 email = "bob@bob.example"
+
+# Where Bob is told of who waits, and the key that signs it.
+[[webhooks]]
+url = "https://hooks.bob.example/uma"
+owners = ["bob"]
+requesting_party = true
+
+[keys]
+signing = { file = "uma-server.jwk" }
 
 [[resource_servers]]
 id = "rs-bob"

@@ -23,6 +23,7 @@ async fn both_branches_are_as_drawn() {
         "registers what it protects",
         "403 request_denied: carol@bob.example",
         "request_submitted",
+        "pushes a signed notice",
         "approves",
         "201",
         "reads it",
@@ -46,6 +47,16 @@ async fn both_branches_are_as_drawn() {
     }
     assert_eq!(story.refusals.len(), 3);
     assert_eq!(story.refusals[0].answer, story.refusals[1].answer, "no oracle");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_for_somebody_else_differs() {
+    let story = told::<World>(|folder| {
+        let audience = "requesting_party = true\naudience = \"https://hooks.eve.example\"";
+        replace(folder, files::UMA, "requesting_party = true", audience);
+    })
+    .await;
+    differs(&story, "the notice cannot be verified: the token is for another audience");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,21 +8,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use countersign_host::Seams;
+use countersign_jwt::{Algorithm, SigningKey};
 use countersign_sts_service::{LogAudit, PasswordHash};
 use countersign_types::secret::Password;
 
+use super::endpoint::{Told, endpoint};
 use super::files::{self, Secrets};
 use super::narrator::Narrator;
 use crate::demo::authority::Authority;
 use crate::demo::place::Place;
 use crate::demo::servers::{self, Failure, Servers, leads_to, listen};
 use crate::demo::teller::Teller;
-use crate::private_file::PrivateFolder;
+use crate::private_file::{self, PrivateFolder};
 
 pub(super) const AUTHN: &str = "https://sts.alice.example";
 pub(super) const CLAIMS: &str = "https://alice.example";
 pub(super) const RS: &str = "https://rs.bob.example";
 pub(super) const INCOMING: &str = "https://rs.bob.example/incoming";
+/// Where Bob is told of who waits.
+pub(super) const HOOK: &str = "https://hooks.bob.example/uma";
 pub(super) const ALICE: &str = "alice@alice.example";
 
 /// Where each server is.
@@ -30,6 +34,7 @@ pub(super) struct Places {
     pub(super) authn: u16,
     pub(super) claims: u16,
     pub(super) rs: u16,
+    pub(super) hooks: u16,
     /// Those that Bob's browser sees.
     pub(super) uma: Place,
     pub(super) idp: Place,
@@ -43,6 +48,7 @@ impl Places {
             ("alice.example", self.claims),
             ("rs.bob.example", self.rs),
             ("bob.example", self.idp.port),
+            ("hooks.bob.example", self.hooks),
         ];
         let names = names.into_iter().map(leads_to);
         names.chain([self.uma.leads_to(), self.idp.leads_to()]).collect()
@@ -54,7 +60,7 @@ pub(crate) struct Grounds {
     folder: PrivateFolder,
     places: Places,
     /// In the order of the servers' start.
-    listeners: [TcpListener; 5],
+    listeners: [TcpListener; 6],
     authority: Authority,
     secrets: Secrets,
     seams: Seams,
@@ -66,6 +72,8 @@ pub(crate) struct World {
     pub(super) places: Places,
     pub(super) secrets: Secrets,
     pub(super) narrator: Arc<Narrator>,
+    /// What came to Bob's endpoint.
+    pub(super) told: Told,
     /// Bob is whoever sits at the keyboard.
     pub(super) is_live: bool,
 }
@@ -76,9 +84,9 @@ impl Grounds {
     pub(super) fn prepare(is_live: bool) -> Result<Self, Failure> {
         let seams = Seams::system();
         let folder = servers::folder(&seams)?;
-        let listeners = [listen()?, listen()?, listen()?, listen()?, listen()?];
+        let listeners = [listen()?, listen()?, listen()?, listen()?, listen()?, listen()?];
         let ports = listeners.each_ref().map(TcpListener::local_addr);
-        let [authn, claims, idp, uma, rs] = ports;
+        let [authn, claims, idp, uma, rs, hooks] = ports;
         let port = |address: io::Result<std::net::SocketAddr>| address.map(|it| it.port());
         let (idp, uma) = (port(idp)?, port(uma)?);
         let place = |name: &str, port| match is_live {
@@ -89,6 +97,7 @@ impl Grounds {
             authn: port(authn)?,
             claims: port(claims)?,
             rs: port(rs)?,
+            hooks: port(hooks)?,
             uma: place("uma", uma),
             idp: place("idp", idp),
         };
@@ -96,6 +105,7 @@ impl Grounds {
         authority.issue(&["sts.alice.example"])?;
         authority.issue(&["alice.example"])?;
         authority.issue(&["rs.bob.example"])?;
+        authority.issue(&["hooks.bob.example"])?;
         authority.issue(&[places.uma.host()])?;
         authority.issue(&[places.idp.host(), "bob.example"])?;
         let random = seams.random.as_ref();
@@ -104,6 +114,8 @@ impl Grounds {
         let (alices, bobs) = (hash(&secrets.password)?, hash(&secrets.bobs_password)?);
         let hashes = [alices.to_string(), bobs.to_string()];
         files::write(folder.path(), &places, &secrets, hashes.each_ref().map(String::as_str))?;
+        let signing = SigningKey::generate(Algorithm::Es256, Some("uma-1"))?.to_jwk()?;
+        private_file::write(&folder.path().join(files::SIGNING), signing.as_str().as_bytes())?;
         Ok(Self { folder, places, listeners, authority, secrets, seams })
     }
 }
@@ -125,14 +137,16 @@ impl World {
         let narrator = Arc::new(Narrator::new(Arc::clone(&teller), places.uma.url.clone()));
         let connect_to = places.connect_to();
         let servers = Servers::new(folder, authority, seams, &connect_to, teller, Some(RS))?;
-        let mut world = Self { servers, places, secrets, narrator, is_live };
-        world.serve_all(listeners)?;
+        let (endpoint, told) = endpoint();
+        let mut world = Self { servers, places, secrets, narrator, told, is_live };
+        world.serve_all(listeners, endpoint)?;
         Ok(world)
     }
 
     fn serve_all(
         &mut self,
-        [authn, claims, idp, uma, rs]: [TcpListener; 5],
+        [authn, claims, idp, uma, rs, hooks]: [TcpListener; 6],
+        endpoint: Router,
     ) -> Result<(), Failure> {
         let folder = self.servers.folder().to_owned();
         let (uma_host, idp_host) =
@@ -151,8 +165,18 @@ impl World {
 
         let config = countersign_uma_server::load(&folder.join(files::UMA))?;
         let audit = Arc::clone(&self.narrator);
-        let composed = countersign_uma_server::compose(config, self.servers.seams(), audit)?;
+        let (composed, server) =
+            countersign_uma_server::compose_with_owners(config, self.servers.seams(), audit)?;
         self.servers.serve(uma, &uma_host, composed.router())?;
+        let stopped = self.servers.stopped();
+        self.servers.spawn(async move {
+            tokio::select! {
+                () = server.tell_owners() => {}
+                () = stopped => {}
+            }
+            Ok(())
+        });
+        self.servers.serve_unheard(hooks, "hooks.bob.example", endpoint)?;
 
         let config = countersign_resource_server::load(&folder.join(files::RS))?;
         let composed = countersign_resource_server::compose(config, self.servers.seams())?;
