@@ -22,8 +22,9 @@ import urllib.parse
 import jwt
 from joserfc.jwk import ECKey
 
+from owners_forms import BACK, asked_by_a_resource_server, shares
 from receiver import EVENT, MEDIA_TYPE, Receiver
-from webdriver import ENTER, TAB, Page, browser, check, eventually
+from webdriver import ENTER, SPACE, TAB, browser, check, eventually
 
 CONSOLE = "https://uma.bob.example/console"
 RESOURCE = "https://rs.bob.example/rs-api"
@@ -115,6 +116,7 @@ def prepare(folder):
     signing.write_text(json.dumps(key.as_dict(private=True)))
     signing.chmod(0o600)
     text = uma.read_text().replace('scopes = ["get"]\n', 'scopes = ["get"]\nask = true\n', 1)
+    text = text.replace('\nowner = "bob"\n', f'\nowner = "bob"\nredirect_uris = ["{BACK}"]\n', 1)
     text = text.replace("connect_to = [\n", f'connect_to = [\n    "idp.bob.example:443=127.0.0.1:{port}",\n'
                         f'    "hooks.bob.example:443=127.0.0.1:{port + 1}",\n')
     uma.write_text(text.replace("\n[danger]", ASKING + "\n[danger]"))
@@ -232,18 +234,24 @@ def on_a_desk(page, alice, receiver, password):
     check("Alice's request waits", eventually(waits), page.text())
     weight = page.run("return getComputedStyle(document.querySelector('a.decide')).fontWeight")
     check("the style sheet is applied under the content security policy", int(weight) >= 600, weight)
+    shown = page.text("main")
+    check("the list says who vouches for her, how that was found, and what she asks for",
+          all(words in shown for words in ("https://sts.alice.example vouches", "names this provider", "RS API")), shown)
     page.picture("console-requests.png")
+    page.is_well_made("the list of requests")
     page.click("a.decide")
     shown = eventually(lambda: (text := page.text("main")) and "waits for you" in text and text)
     check("her page says who vouches for her, how that was found, and that she was there herself",
           shown and all(words in shown for words in
                         ("https://sts.alice.example vouches", "alice.example, the domain of the address, names this provider", "In person", "RS API")), shown)
     page.picture("console-person.png", whole=True)
+    page.is_well_made("her page")
     person = page.url()
     named = is_told(receiver)
     check("and on which page he decides", named == person, (named, person))
     page.click("#approve-1")
     check("Bob allows it", eventually(lambda: f"Allowed by {BOB}" in page.text("main")), page.text())
+    check("  and is told so", page.text("#done[role=status]") == "You allowed that. It counts from now on.", page.text())
     is_in, said = gets_in(asking)
     check("Alice's waiting application gets in", is_in, said)
 
@@ -251,14 +259,19 @@ def on_a_desk(page, alice, receiver, password):
     shown = eventually(lambda: (text := page.text("main")) and "allowed by" in text and text)
     check("he sees who has what, and why", shown and BOB in shown, page.text())
     page.picture("console-people.png")
+    page.is_well_made("who has what")
     page.click("#tab-resources")
     page.click("a.resource")
     shown = eventually(lambda: (text := page.text("main")) and "Who reaches it" in text and text)
     check("and who reaches what", shown and "alice@alice.example" in shown, page.text())
     page.picture("console-resource.png", whole=True)
+    page.is_well_made("a resource")
+    shares(page)
 
     page.visit(person)
     page.picture("console-allowed.png", whole=True)
+    page.click("#take-back summary")
+    page.picture("console-take-back.png", whole=True)
     page.click("#revoke-all")
     check("Bob takes everything back",
           eventually(lambda: f"Everything taken back by {BOB}" in page.text("main")), page.text())
@@ -268,6 +281,7 @@ def on_a_desk(page, alice, receiver, password):
     shown = eventually(lambda: (text := page.text("main")) and "Everything taken back" in text and text)
     check("every decision is there", shown and f"Allowed by {BOB}" in shown and "Asked" in shown, page.text())
     page.picture("console-history.png", whole=True)
+    page.is_well_made("every decision")
     return person
 
 
@@ -278,6 +292,9 @@ def on_a_phone(page, alice, person):
     if page.run("return document.querySelector('.unshare button') !== null"):
         page.click(".unshare button")
         page.find("#revoke-all")
+    page.click("#reopen-1")
+    said = eventually(lambda: (text := page.text("#scope-1-wrong")) and text)
+    check("a decision about nothing is none, and he is told where", said == "Tick at least one thing.", page.text())
     page.click("input[name=scope]")
     page.click("#reopen-1")
     check("Bob wants to be asked again", eventually(lambda: f"{BOB} wants to be asked again" in page.text("main")),
@@ -293,6 +310,7 @@ def on_a_phone(page, alice, person):
         page.click(f"#tab-{tab}")
         page.find(f"#tab-{tab}[aria-current]")
         page.fits(tab, f"console-{tab}-phone.png")
+    asked_by_a_resource_server(page)
     page.visit(CONSOLE)
     page.click("#sign-out button")
     page.find("#sign-in")
@@ -316,6 +334,13 @@ def on_a_phone(page, alice, person):
           page.text())
     is_in, said = gets_in(asking)
     check("and Alice is in again", is_in, said)
+    for _ in range(20):
+        page.keys(TAB)
+        if page.run("return document.activeElement.localName") == "summary":
+            break
+    page.keys(SPACE)
+    check("what takes everything back opens by the space bar, and waits to be said once more",
+          eventually(lambda: page.run("return document.getElementById('revoke-all').checkVisibility()")), page.text())
     page.language("de")
     page.visit(CONSOLE)
     shown = page.text("main")

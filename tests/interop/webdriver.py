@@ -15,7 +15,7 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 DRIVER = "http://127.0.0.1:9515"
 PHONE = 420
 # Keys without a character. [WebDriver, keyboard actions]
-TAB, ENTER = "\ue004", "\ue007"
+TAB, ENTER, SPACE = "\ue004", "\ue007", " "
 
 
 def check(what, holds, found):
@@ -33,6 +33,51 @@ def driver(method, path, body=None):
             return json.load(response)["value"]
     except urllib.error.HTTPError as refused:
         raise Refused(refused.read().decode(errors="replace")) from refused
+
+
+# What is wrong with a page, in its own words. A color of CSS is turned into numbers by painting with it.
+WRONG_WITH_A_PAGE = """
+    const wrong = [], all = (selector) => [...document.querySelectorAll(selector)];
+    if (!document.documentElement.lang) wrong.push("no language");
+    if (!/^\\S.* · .*\\S$/.test(document.title)) wrong.push("title: " + document.title);
+    let level = 0;
+    for (const heading of all("h1, h2, h3, h4, h5, h6")) {
+        const own = +heading.localName[1];
+        if (own > level + 1) wrong.push("skips a level: " + heading.outerHTML);
+        level = own;
+    }
+    if (all("h1").length !== 1 || all("main").length !== 1) wrong.push("not one heading of one page");
+    const ids = all("[id]").map((it) => it.id);
+    for (const id of ids.filter((id, at) => ids.indexOf(id) !== at)) wrong.push("twice: " + id);
+    for (const it of all("[aria-describedby]")) {
+        for (const id of it.getAttribute("aria-describedby").split(" ")) if (!ids.includes(id)) wrong.push("nothing is " + id);
+    }
+    for (const it of all("input:not([type=hidden]), select")) {
+        if (!it.labels.length || !it.labels[0].innerText.trim() && it.checkVisibility()) wrong.push("no label: " + it.outerHTML);
+    }
+    for (const it of all("a, button, summary")) {
+        if (!it.textContent.trim()) wrong.push("no name: " + it.outerHTML);
+    }
+    for (const it of all("[tabindex], [onclick], [style], script, style, img, iframe")) wrong.push("not ours: " + it.outerHTML);
+    const brush = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+    const painted = (...colors) => {
+        for (const color of colors) {
+            brush.fillStyle = color;
+            brush.fillRect(0, 0, 1, 1);
+        }
+        const bright = [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => part / 255)
+            .map((part) => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4);
+        return .2126 * bright[0] + .7152 * bright[1] + .0722 * bright[2];
+    };
+    const behind = (it) => it ? [...behind(it.parentElement), getComputedStyle(it).backgroundColor] : ["white"];
+    for (const it of all("body *")) {
+        if (![...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) || !it.checkVisibility()) continue;
+        const ground = painted(...behind(it)), ink = painted(...behind(it), getComputedStyle(it).color);
+        const contrast = (Math.max(ground, ink) + .05) / (Math.min(ground, ink) + .05);
+        if (contrast < 4.5) wrong.push(contrast.toFixed(2) + ": " + it.outerHTML);
+    }
+    return wrong;
+"""
 
 
 class Refused(Exception):
@@ -138,9 +183,10 @@ class Page:
         """On a phone: nothing is wider than it, and what one reads or touches is large enough for that."""
         found = self.run("""
             const page = document.scrollingElement, low = [], small = [];
-            for (const it of document.querySelectorAll("button, input:not([type=hidden]), a.button")) {
+            for (const it of document.querySelectorAll("button, input:not([type=hidden]), select, summary.danger, a.button")) {
+                if (!it.checkVisibility()) continue;
                 // A box to tick is touched by what is written beside it, too.
-                const touched = it.type === "checkbox" ? it.closest("label") : it;
+                const touched = ["checkbox", "radio"].includes(it.type) ? it.closest("label") : it;
                 if (touched.getBoundingClientRect().height < 40) low.push(it.outerHTML);
                 if (parseFloat(getComputedStyle(it).fontSize) < 16) small.push(it.outerHTML);
             }
@@ -149,6 +195,16 @@ class Page:
         self.picture(picture, whole=True)
         check(f"{what} fits a phone, and fingers fit it",
               found == {"is": PHONE, "page": PHONE, "low": [], "small": []}, found)
+
+    def is_well_made(self, what):
+        """For whoever does not see the page: it has a language and a title, one heading of the first level and none that
+        skips one, a name for everything one can do, no name twice, and nothing that hides a message. And for whoever does:
+        every text stands out against what is behind it, by day and by night. [WCAG 2.2: 1.3.1, 1.4.3, 2.4.2, 3.1.1, 4.1.2]"""
+        for scheme in ("dark", "light"):
+            self._devtools("Emulation.setEmulatedMedia",
+                           features=[{"name": "prefers-color-scheme", "value": scheme}])
+            found = self.run(WRONG_WITH_A_PAGE)
+            check(f"{what} is well made, {scheme}", found == [], found)
 
     def _devtools(self, command, **params):
         path = f"{self.at}/goog/cdp/execute"

@@ -9,13 +9,18 @@ use http::{HeaderMap, HeaderValue};
 
 /// The value of a cookie that is a handle of ours, if the browser sent it and sent it once.
 pub fn handle<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
+    value(headers, cookie).filter(|value| is_handle(value))
+}
+
+/// The value of a cookie, if the browser sent it and sent it once.
+pub fn value<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = cookies.flat_map(|value| value.split(';')).map(str::trim);
     let mut values = pairs
         .filter_map(|pair| pair.split_once('='))
         .filter(|(name, _)| *name == cookie)
         .map(|(_, value)| value);
-    let value = values.next().filter(|value| is_handle(value))?;
+    let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 

@@ -22,6 +22,8 @@
 mod allow;
 mod because;
 mod desk;
+mod done;
+mod filled;
 mod forms;
 mod history;
 mod mandates;

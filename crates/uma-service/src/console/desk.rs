@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
 use super::Console;
+use super::done::Done;
 use super::forms::Form;
 use super::refusal::Refusal;
 use super::sessions::{self, Active};
@@ -29,6 +30,8 @@ pub(super) struct Visit {
     pub(super) active: Active,
     pub(super) now: Timestamp,
     browser: Browser,
+    /// What was done on the page before.
+    done: Option<Done>,
 }
 
 impl Desk {
@@ -38,12 +41,12 @@ impl Desk {
         let active = sessions::of(self, headers, now).await?;
         let to = || uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let active = active.ok_or_else(|| Refusal::SignIn(to()))?;
-        Ok(self.visit(active, headers, now))
+        Ok(Visit { done: Done::of(headers), ..self.visit(active, headers, now) })
     }
 
     pub(super) fn visit(&self, active: Active, headers: &HeaderMap, now: Timestamp) -> Visit {
         let browser = Browser::of(headers, &*self.uma.seams.random);
-        Visit { active, now, browser }
+        Visit { active, now, browser, done: None }
     }
 
     pub(super) fn issuer(&self) -> &Issuer {
@@ -63,7 +66,7 @@ impl Desk {
     /// What a page of nobody has around it.
     pub(super) fn bare_shell(&self) -> Shell {
         let base = self.console.path().to_owned();
-        Shell { name: self.console.name.clone(), base, person: None }
+        Shell { name: self.console.name.clone(), base, person: None, done: None }
     }
 
     /// The token of a form on a page.
@@ -76,7 +79,8 @@ impl Desk {
         let sign_out = Form::SignOut { sid: visit.active.sid.clone() };
         let token = self.seal(&sign_out, visit)?;
         let person = Some((visit.active.identity.label().to_owned(), token, tab));
-        Ok(Shell { person, ..self.bare_shell() })
+        let done = visit.done.map(Done::say);
+        Ok(Shell { person, done, ..self.bare_shell() })
     }
 
     /// A page for an owner, with the cookie that its forms belong to.
@@ -98,9 +102,19 @@ impl Desk {
         leads: &str,
     ) -> Response {
         let mut response = page::html::<Texts>(status, page, None, leads);
+        let kept = visit.browser.cookie(self.console.idle);
+        for cookie in [kept, visit.done.and_then(|_| Done::forgotten())].into_iter().flatten() {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         response
-            .headers_mut()
-            .extend(visit.browser.cookie(self.console.idle).map(|cookie| (SET_COOKIE, cookie)));
+    }
+
+    /// Sends the browser on to a page of the console, which says what was done.
+    pub(super) fn lead(&self, path: &str, done: Done) -> Response {
+        let mut response = page::see_other(&self.console.absolute(path));
+        if let Some(cookie) = done.cookie() {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         response
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use countersign_claims_token::claims::RESERVED;
-use countersign_pages::page;
 use countersign_types::{ClientId, Params, ScopeSet};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
@@ -15,6 +14,8 @@ use countersign_uma::{Case, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::{Desk, Visit};
+use super::done::Done;
+use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
 use super::history;
 use super::notice::Notice;
@@ -60,7 +61,7 @@ async fn show(
     visit: &Visit,
     place: &Place,
     id: &PersonId,
-    notice: Option<Notice>,
+    refused: Option<(Notice, Params)>,
 ) -> Result<Response, Refusal> {
     let case = desk.uma.case_at(&place.protection, id, visit.now).await?;
     let case = case.ok_or(Refusal::NotThere)?;
@@ -83,9 +84,17 @@ async fn show(
         person: id.to_string(),
         revision: case.revision(),
     };
+    let status = refused.as_ref().map_or(StatusCode::OK, |(notice, _)| notice.status);
+    let mut groups = groups(entries);
+    let say = refused.as_ref().map(|(notice, _)| notice.say);
+    if let Some((Notice { wrong, .. }, sent)) = refused.filter(|(it, _)| !it.wrong.is_empty())
+        && let Some(group) = groups.iter_mut().find(|group| group.is_of(&sent))
+    {
+        group.filled = Filled::new(sent, wrong);
+    }
     let page = PersonPage {
         shell: desk.shell(visit, Tab::People)?,
-        notice: notice.map(|notice| notice.say),
+        notice: say,
         action: people::link(desk, place, id),
         form_token: desk.seal(&form, visit)?,
         email: person.email.to_string(),
@@ -98,10 +107,9 @@ async fn show(
         revocable,
         is_offered,
         shares: shared,
-        groups: groups(entries),
+        groups,
         events,
     };
-    let status = notice.map_or(StatusCode::OK, |notice| notice.status);
     Ok(desk.show(status, page, visit))
 }
 
@@ -124,6 +132,7 @@ fn groups(entries: Vec<EntryView>) -> Vec<Group> {
                 present: entry.present,
                 is_open,
                 is_decided: !is_open,
+                filled: Filled::default(),
                 entries: vec![entry],
             }),
         }
@@ -157,10 +166,10 @@ async fn try_post(
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
     let done = act(desk, &place, &person, &params, revision, active.identity.label()).await?;
     match done {
-        Ok(()) => Ok(page::see_other(&desk.console.absolute(&people::link(desk, &place, &person)))),
+        Ok(done) => Ok(desk.lead(&people::link(desk, &place, &person), done)),
         Err(notice) => {
             let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &place, &person, Some(notice)).await
+            show(desk, &visit, &place, &person, Some((notice, params))).await
         }
     }
 }
@@ -173,19 +182,23 @@ async fn act(
     params: &Params,
     seen: u64,
     by: &str,
-) -> Result<Result<(), Notice>, Refusal> {
+) -> Result<Result<Done, Notice>, Refusal> {
     if let Some(id) = params.get("unshare") {
-        return shares::unshare(desk, &place.protection, id, by).await;
+        let ended = shares::unshare(desk, &place.protection, id, by).await?;
+        return Ok(ended.map(|()| Done::Unshared));
     }
-    let verdict = match params.get("verdict") {
-        Some("approve") => Verdict::Approve,
-        Some("deny") => Verdict::Deny,
-        Some("reopen") => Verdict::Reopen,
+    let (verdict, done) = match params.get("verdict") {
+        Some("approve") => (Verdict::Approve, Done::Allowed),
+        Some("deny") => (Verdict::Deny, Done::Refused),
+        Some("reopen") => (Verdict::Reopen, Done::Reopened),
         Some("more") => match claims(params.get("claims").unwrap_or_default()) {
-            Some(claims) => Verdict::AskMore(claims),
-            None => return Ok(Err(Notice::CLAIMS)),
+            Some(claims) => (Verdict::AskMore(claims), Done::AskedMore),
+            None => return Ok(Err(Notice::claims())),
         },
-        Some("revoke") => return revoke(desk, place, person, by).await,
+        Some("revoke") => {
+            let revoked = revoke(desk, place, person, by).await?;
+            return Ok(revoked.map(|()| Done::TakenBack));
+        }
         _ => return Ok(Err(Notice::NOTHING)),
     };
     let client = params.get("client").and_then(|id| ClientId::parse(id).ok());
@@ -198,7 +211,7 @@ async fn act(
     let permissions = permissions(params).ok_or(Refusal::Malformed)?;
     let decision = OwnerDecision { client, present, permissions, verdict, seen, by: by.to_owned() };
     match desk.uma.decide(&place.protection, person, decision).await {
-        Ok(_) => Ok(Ok(())),
+        Ok(_) => Ok(Ok(done)),
         Err(OwnerError::Case(error)) => Ok(Err(error.into())),
         Err(OwnerError::Store(error)) => Err(error.into()),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use countersign_pages::page::{self, moment};
+use countersign_types::Params;
 use countersign_uma::case::Standing;
 use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::What;
@@ -13,6 +14,8 @@ use countersign_uma::resource::ResourceId;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::{Desk, Visit};
+use super::done::Done;
+use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
 use super::history;
 use super::notice::Notice;
@@ -98,9 +101,11 @@ async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
     let Submitted { params, form, active, .. } = forms::read(desk, request, &[], now).await?;
     let Form::Mandates { .. } = form else { return Err(Refusal::NotOurs) };
     let id = params.get("end").ok_or(Refusal::Malformed)?;
+    let mut ended = false;
     for owner in &active.owners {
         // INVARIANT: mandates are found by their owner, so that nobody ends another's.
         if desk.console.end_all_like(owner.as_str(), id, now).await? {
+            ended = true;
             tracing::info!(
                 target: "countersign::audit",
                 %owner,
@@ -110,7 +115,12 @@ async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
             );
         }
     }
-    Ok(page::see_other(&desk.console.absolute(&format!("{}/resources", desk.console.path()))))
+    let path = format!("{}/resources", desk.console.path());
+    Ok(if ended {
+        desk.lead(&path, Done::Ended)
+    } else {
+        page::see_other(&desk.console.absolute(&path))
+    })
 }
 
 pub(super) async fn one(
@@ -140,7 +150,7 @@ async fn show(
     visit: &Visit,
     place: &Place,
     id: &ResourceId,
-    notice: Option<Notice>,
+    refused: Option<(Notice, Params)>,
 ) -> Result<Response, Refusal> {
     let found = desk.uma.resources.read(&registrant(&place.protection), id.as_str()).await?;
     let description = found.ok_or(Refusal::NotThere)?;
@@ -172,6 +182,11 @@ async fn show(
         place: place.id(),
         resource: id.to_string(),
     };
+    let status = refused.as_ref().map_or(StatusCode::OK, |(notice, _)| notice.status);
+    let say = refused.as_ref().map(|(notice, _)| notice.say);
+    // What cannot be shared at the moment need not be typed again either.
+    let filled =
+        refused.map_or_else(Filled::default, |(notice, sent)| Filled::new(sent, notice.wrong));
     let page = ResourcePage {
         shell: desk.shell(visit, Tab::Resources)?,
         name: history::plain(description.name().unwrap_or(id.as_str())),
@@ -181,12 +196,12 @@ async fn show(
         server: place.name(),
         scopes: description.resource_scopes().iter().cloned().collect(),
         people,
-        notice: notice.map(|notice| notice.say),
+        notice: say,
         action: link(desk, place, id.as_str()),
         form_token: desk.seal(&form, visit)?,
+        filled,
         shares: shared,
     };
-    let status = notice.map_or(StatusCode::OK, |notice| notice.status);
     Ok(desk.show(status, page, visit))
 }
 
@@ -217,10 +232,10 @@ async fn try_change(
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
     let by = active.identity.label();
     match shares::change(desk, &place, &id, &params, by, now).await? {
-        Ok(()) => Ok(page::see_other(&desk.console.absolute(&link(desk, &place, id.as_str())))),
+        Ok(done) => Ok(desk.lead(&link(desk, &place, id.as_str()), done)),
         Err(notice) => {
             let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &place, &id, Some(notice)).await
+            show(desk, &visit, &place, &id, Some((notice, params))).await
         }
     }
 }

@@ -4,11 +4,15 @@ use countersign_pages::page::{end_of_day, moment};
 use countersign_store::StoreError;
 use countersign_types::{EmailAddress, Params, ScopeSet, Timestamp};
 use countersign_uma::policy::Share;
-use countersign_uma::policy::shares::{Effect, MailDomain, ShareId, Terms, What, Who, values};
+use countersign_uma::policy::shares::{
+    Effect, MAX_CLAIM, MailDomain, ShareId, Terms, What, Who, values,
+};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Person, Protection};
 
 use super::desk::Desk;
+use super::done::Done;
+use super::filled::Wrong;
 use super::notice::Notice;
 use super::people::Cards;
 use super::places::Place;
@@ -77,43 +81,82 @@ pub(super) async fn views(
     Ok(views)
 }
 
-/// What a form wants to be shared; `None` if it does not say so.
-fn terms(params: &Params, resource: &ResourceId, now: Timestamp) -> Option<Terms> {
-    let with = params.get("with").map(str::trim).unwrap_or_default();
-    let who = match params.get("who")? {
-        "person" => Who::Person(EmailAddress::parse(with).ok()?),
-        "domain" => Who::Domain(MailDomain::parse(with)?),
-        "group" => Who::Group {
-            claim: params.get("claim")?.trim().to_owned(),
-            value: params.get("value")?.trim().to_owned(),
-            domain: MailDomain::parse(with)?,
-        },
-        "anyone" if with.is_empty() => Who::Anyone,
-        _ => return None,
+/// What a form wants to be shared, or which of its fields do not say that.
+fn terms(params: &Params, resource: &ResourceId, now: Timestamp) -> Result<Terms, Notice> {
+    let mut wrong = Wrong::default();
+    let who = who(params, &mut wrong)?;
+    let effect = match params.get("effect") {
+        Some("permit") => Effect::Permit,
+        Some("ask") => Effect::Ask,
+        Some("forbid") => Effect::Forbid,
+        _ => return Err(Notice::NOT_SHARED),
     };
-    let effect = match params.get("effect")? {
-        "permit" => Effect::Permit,
-        "ask" => Effect::Ask,
-        "forbid" => Effect::Forbid,
-        _ => return None,
-    };
-    let what = match params.get("what")? {
-        "resource" => What::Resource(resource.clone()),
-        "everything" => What::Everything,
-        _ => return None,
-    };
-    let scopes = ScopeSet::from_tokens(params.all("scope")).ok()?;
-    let mut terms = Terms::new(what, scopes, who, effect).ok()?;
-    match (params.get("present"), effect) {
-        (None, _) => {}
-        // Whoever is kept out in person is not let in by an agent.
-        (Some(_), Effect::Forbid) => return None,
-        (Some(_), Effect::Permit | Effect::Ask) => terms = terms.with_present(),
+    let scopes = ScopeSet::from_tokens(params.all("scope")).map_err(|_| Notice::NOT_SHARED)?;
+    if scopes.is_empty() {
+        wrong.note("scope", |t| t.tick_something);
     }
-    match params.get("until").map(end_of_day) {
-        None => Some(terms),
-        Some(until) => until.filter(|until| now < *until).map(|until| terms.with_until(until)),
+    let what = match params.get("what") {
+        Some("resource") => What::Resource(resource.clone()),
+        Some("everything") => What::Everything,
+        _ => return Err(Notice::NOT_SHARED),
+    };
+    let present = params.get("present").is_some();
+    // Whoever is kept out in person is not let in by an agent.
+    if present && effect == Effect::Forbid {
+        wrong.note("present", |t| t.wrong_present);
     }
+    let until = params.get("until").map(end_of_day);
+    match until {
+        Some(None) => wrong.note("until", |t| t.wrong_day),
+        Some(Some(until)) if until <= now => wrong.note("until", |t| t.day_over),
+        _ => {}
+    }
+    let (Some(who), true) = (who, wrong.is_empty()) else { return Err(Notice::not_shared(wrong)) };
+    let mut terms = Terms::new(what, scopes, who, effect).map_err(|_| Notice::NOT_SHARED)?;
+    if present {
+        terms = terms.with_present();
+    }
+    Ok(until.flatten().into_iter().fold(terms, Terms::with_until))
+}
+
+/// With whom; nothing, and what is wrong is noted, if the fields do not say so.
+fn who(params: &Params, wrong: &mut Wrong) -> Result<Option<Who>, Notice> {
+    let typed = |field| params.get(field).map(str::trim).unwrap_or_default();
+    let with = typed("with");
+    let domain = |wrong: &mut Wrong| {
+        let domain = MailDomain::parse(with);
+        if domain.is_none() {
+            wrong.note("with", |t| t.wrong_domain);
+        }
+        domain
+    };
+    Ok(match params.get("who") {
+        Some("person") => {
+            let email = EmailAddress::parse(with).ok();
+            if email.is_none() {
+                wrong.note("with", |t| t.wrong_address);
+            }
+            email.map(Who::Person)
+        }
+        Some("domain") => domain(wrong).map(Who::Domain),
+        Some("group") => {
+            let domain = domain(wrong);
+            let (claim, value) = (typed("claim"), typed("value"));
+            for (field, text) in [("claim", claim), ("value", value)] {
+                if !matches!(text.len(), 1..=MAX_CLAIM) {
+                    wrong.note(field, |t| t.wrong_claim);
+                }
+            }
+            let (claim, value) = (claim.to_owned(), value.to_owned());
+            domain.map(|domain| Who::Group { claim, value, domain })
+        }
+        Some("anyone") if with.is_empty() => Some(Who::Anyone),
+        Some("anyone") => {
+            wrong.note("with", |t| t.not_anyone);
+            None
+        }
+        _ => return Err(Notice::NOT_SHARED),
+    })
 }
 
 /// Takes a share back.
@@ -136,14 +179,18 @@ pub(super) async fn change(
     params: &Params,
     by: &str,
     now: Timestamp,
-) -> Result<Result<(), Notice>, Refusal> {
+) -> Result<Result<Done, Notice>, Refusal> {
     let protection = &place.protection;
     if let Some(id) = params.get("unshare") {
-        return unshare(desk, protection, id, by).await;
+        let ended = unshare(desk, protection, id, by).await?;
+        return Ok(ended.map(|()| Done::Unshared));
     }
-    let Some(terms) = terms(params, resource, now) else { return Ok(Err(Notice::NOT_SHARED)) };
+    let terms = match terms(params, resource, now) {
+        Ok(terms) => terms,
+        Err(notice) => return Ok(Err(notice)),
+    };
     match desk.uma.share(protection, terms, by).await {
-        Ok(_) => Ok(Ok(())),
+        Ok(_) => Ok(Ok(Done::Shared)),
         Err(ShareError::Limit) => Ok(Err(Notice::NO_MORE)),
         Err(ShareError::Scope) => Ok(Err(Notice::NOT_SHARED)),
         Err(error) => Err(failed(error)),

@@ -2,9 +2,11 @@
 
 use askama::Template;
 use countersign_pages::in_a_language;
+use countersign_types::Params;
 use countersign_uma::policy::shares::{Effect, Who};
 
 use super::because::Because;
+use super::filled::Filled;
 use super::texts::{Say, Text, Texts};
 use super::vouched::{SignedIn, Vouched};
 
@@ -16,6 +18,8 @@ pub(super) struct Shell {
     pub(super) base: String,
     /// Who is signed in, the token to sign out by, and where in the console they are.
     pub(super) person: Option<(String, String, Tab)>,
+    /// What was done on the page before.
+    pub(super) done: Option<Say>,
 }
 
 /// A part of the console.
@@ -42,6 +46,10 @@ impl TabLink {
 }
 
 impl Shell {
+    fn done(&self, t: &Texts) -> Option<Text> {
+        self.done.map(|say| say(t))
+    }
+
     fn tabs(&self) -> Vec<TabLink> {
         let Some((.., current)) = &self.person else { return Vec::new() };
         let all: [(Tab, &str, &str, Say); 4] = [
@@ -211,6 +219,25 @@ pub(super) struct Group {
     pub(super) is_open: bool,
     /// Whether there is anything to be asked about again.
     pub(super) is_decided: bool,
+    /// Its form as it was sent, if something is wrong with that.
+    pub(super) filled: Filled,
+}
+
+impl Group {
+    /// Whether a form was this one's.
+    pub(super) fn is_of(&self, sent: &Params) -> bool {
+        let present = if self.present { "true" } else { "false" };
+        sent.get("client") == Some(&self.client) && sent.get("present") == Some(present)
+    }
+
+    /// Ticked is what waits, unless the owner ticked otherwise.
+    fn is_ticked(&self, entry: &EntryView) -> bool {
+        if self.filled.is_sent() {
+            self.filled.has("scope", &entry.value)
+        } else {
+            entry.is_waiting()
+        }
+    }
 }
 
 #[derive(Template)]
@@ -326,6 +353,8 @@ pub(super) struct ResourcePage {
     pub(super) notice: Option<Say>,
     pub(super) action: String,
     pub(super) form_token: String,
+    /// The form to share by, as it was sent if something is wrong with it.
+    pub(super) filled: Filled,
     /// What is shared there; nothing can be where that is not offered.
     pub(super) shares: Option<Vec<ShareView>>,
 }

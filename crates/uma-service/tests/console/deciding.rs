@@ -68,6 +68,15 @@ async fn bob_wants_to_know_more_first() {
         let answer = bob.decide_with(&person, &page.text, "more", &[("claims", bad)]).await;
         assert_eq!(answer.status, 422, "{bad}: {answer:?}");
     }
+    // What was typed and ticked is there still, with what is wrong beside it.
+    let filled = [("claims", "sub <b>"), ("scope", "")];
+    let again = bob.decide_with(&person, &page.text, "more", &filled).await.text;
+    assert!(again.contains("value=\"sub &#60;b&#62;\""), "{again}");
+    assert!(again.contains("id=\"claims-1-wrong\">Name what you want to know"), "{again}");
+    assert!(!again.contains(" checked"), "{again}");
+    let filled = [("claims", "department"), ("scope", "")];
+    let again = bob.decide_with(&person, &page.text, "more", &filled).await.text;
+    assert!(again.contains("id=\"scope-1-wrong\">Tick at least one thing."), "{again}");
     let named = [("claims", "department")];
     leads_to(&bob.decide_with(&person, &page.text, "more", &named).await, &person);
     assert!(bob.get(CONSOLE).await.text.contains("id=\"nothing-waits\""));
@@ -82,6 +91,37 @@ async fn bob_wants_to_know_more_first() {
     let page = bob.get(&person).await;
     assert!(page.text.contains("<dd><bdi>research</bdi></dd>"), "{}", page.text);
     assert!(page.text.contains(&format!("value=\"{id} get\" checked")), "{}", page.text);
+}
+
+/// What was done is said on the next page, once, and by no link of somebody else's.
+#[tokio::test]
+async fn a_page_says_what_was_just_done() {
+    let bed = Bed::new();
+    let (_, id) = bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let page = bob.get(&person).await.text;
+    assert!(!page.contains("role=\"status\""), "{page}");
+    let entry = format!("{id} get");
+    let ticked = [("scope", entry.as_str())];
+    for (verdict, more, said) in [
+        ("more", &[("claims", "department")][..], "Your question is passed on"),
+        ("deny", &ticked, "You refused that."),
+        ("reopen", &ticked, "You are asked again next time."),
+    ] {
+        let page = bob.get(&person).await.text;
+        leads_to(&bob.decide_with(&person, &page, verdict, more).await, &person);
+        let next = bob.get(&person).await.text;
+        let status = "<p id=\"done\" class=\"done\" role=\"status\">";
+        assert!(next.contains(&format!("{status}{said}")), "{verdict}: {next}");
+        assert!(!bob.get(&person).await.text.contains("id=\"done\""), "once");
+    }
+    bed.alice_asks().await;
+    let page = bob.get(&person).await.text;
+    leads_to(&bob.decide(&person, &page, "approve").await, &person);
+    assert!(bob.get(CONSOLE).await.text.contains("You allowed that."));
+    bob.cookies.lock().unwrap().insert("__Host-console-done".to_owned(), "<b>".to_owned());
+    assert!(!bob.get(CONSOLE).await.text.contains("id=\"done\""));
 }
 
 /// A decision is on what its owner saw.

@@ -104,7 +104,7 @@ async fn the_page_of_a_person_says_who_vouches_for_them_and_whether_they_were_th
         "An agent, through <code>app</code>",
         "The person was not there",
         "RS API",
-        "It belongs to bob, at <code>rs</code>.",
+        "This is about what bob has at <code>rs</code>.",
         "You were asked because of a rule of this server: <strong>rule 1</strong>",
     ] {
         assert!(page.contains(said), "{said}: {page}");
@@ -125,7 +125,7 @@ async fn the_list_of_requests_says_who_vouches_by_what_and_what_they_say() {
         "It says more; you see all of it where you decide.",
         "In person, through <code>app</code>",
         "Without an answer it is over at ",
-        "It belongs to bob, at <code>rs</code>.",
+        "This is about what bob has at <code>rs</code>.",
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }

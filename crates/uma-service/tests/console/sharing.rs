@@ -160,6 +160,65 @@ async fn what_cannot_be_shared_is_refused_and_nobody_else_shares() {
     assert_eq!(shared(&bed).await, []);
 }
 
+/// What is wrong is said beside each field, and nothing has to be typed again.
+#[tokio::test]
+async fn a_form_that_is_wrong_comes_back_as_it_was_filled() {
+    let (bed, path) = sharing().await;
+    let bob = bed.bob().await;
+    let untouched = bob.get(&path).await.text;
+    assert!(!untouched.contains("aria-invalid") && !untouched.contains("class=\"wrong\""));
+    let group = [
+        ("who", "group"),
+        ("with", "\"><b>"),
+        ("claim", "team"),
+        ("effect", "forbid"),
+        ("scope", "put"),
+        ("what", "everything"),
+        ("present", "true"),
+        ("until", "2023-11-13"),
+    ];
+    let page = share(&bob, &path, &group).await.text;
+    for kept in [
+        "<option value=\"group\" selected>",
+        "name=\"with\" value=\"&#34;&#62;&#60;b&#62;\"",
+        "name=\"claim\" value=\"team\"",
+        "<option value=\"forbid\" selected>",
+        "name=\"scope\" value=\"put\" checked",
+        "<option value=\"everything\" selected>",
+        "name=\"present\" value=\"true\" checked",
+        "name=\"until\" value=\"2023-11-13\"",
+    ] {
+        assert!(page.contains(kept), "{kept}: {page}");
+    }
+    for (field, said) in [
+        ("with", "This is not a domain such as alice.example."),
+        ("value", "A group is told by a claim, such as department, and by its value."),
+        ("present", "Whoever may not do something may not have it done either. Leave this out."),
+        ("until", "This day is over."),
+    ] {
+        let beside = format!("<p class=\"wrong\" id=\"{field}-wrong\">{said}</p>");
+        assert!(page.contains(&beside), "{beside}: {page}");
+        assert!(page.contains(&format!("aria-describedby=\"{field}-wrong\"")), "{field}");
+    }
+    assert_eq!(page.matches("class=\"wrong\"").count(), 4, "{page}");
+    assert_eq!(page.matches(" autofocus").count(), 1, "the first one");
+    let at = |text: &str| page.find(text).unwrap();
+    assert!(at("id=\"with\"") < at(" autofocus") && at(" autofocus") < at("id=\"claim\""));
+
+    for (fill, said) in [
+        ([("with", "alice"), ("x", "")], "This is not an address such as "),
+        ([("with", "a@b@c"), ("who", "domain")], "This is not a domain such as "),
+        ([("with", "alice.example"), ("who", "anyone")], "Everyone is more than this."),
+        ([("with", "alice@alice.example"), ("scope", "")], "Tick at least one thing."),
+        ([("with", "alice@alice.example"), ("until", "soon")], "This is not a day such as "),
+    ] {
+        let page = share(&bob, &path, &fill).await.text;
+        assert_eq!(page.matches("class=\"wrong\"").count(), 1, "{fill:?}: {page}");
+        assert!(page.contains(said), "{fill:?}: {page}");
+    }
+    assert_eq!(shared(&bed).await, []);
+}
+
 /// Whoever is out is out, by whatever they were in.
 #[tokio::test]
 async fn taking_everything_back_ends_what_is_shared_too() {
