@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_claims_token::claims::RESERVED;
-use countersign_fetch::{Danger, FetchConfig, Roots};
+use countersign_fetch::FetchConfig;
 use countersign_host::config::{self, ConfigError};
 use countersign_host::serving::{Serving, ServingConfig};
 use countersign_host::{Composed, Seams};
@@ -23,17 +23,15 @@ use countersign_sts_service::{Audit, IssuerSetup};
 use countersign_token_exchange::people::GROUPS;
 use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
-use countersign_types::{ClientId, EndpointUrl, Lifetime, ScopeSet, Timestamp};
+use countersign_types::{ClientId, EndpointUrl, ScopeSet, Timestamp};
 
 use self::file::{AuthnServerConfig, File, ProviderClientConfig, UserQueryConfig};
-use crate::compose::{announce, fetch, keys_refused};
+use crate::compose::fetch;
 use crate::config::keys::signing_keys;
 use crate::config::trusted_issuers::Place;
-use crate::keys::{self, Keys};
+use crate::config::{MAX_CLAIMS_TOKEN, way_out};
+use crate::keys::{Keys, OF_CLAIMS_PROVIDER};
 use crate::{ComposeError, KeyFileError};
-
-/// The longest life of a claims token that the profile lets a server accept.
-const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
 
 /// A configuration that can be served.
 #[derive(Debug)]
@@ -96,20 +94,16 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let claims_token = file.lifetimes.claims_token;
     config::check_lifetime(path, "claims_token", claims_token, MAX_CLAIMS_TOKEN)?;
     check_claims(path, &file.claims)?;
-    let roots = file.outbound.roots.as_deref();
-    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
-    let danger = Danger::default()
-        .with_connect_to(file.danger.connect_to)
-        .with_networks(file.danger.allow_networks);
+    let (roots, danger) = (file.outbound.roots.as_deref(), file.danger);
     let audiences = file.authn_server.audiences.iter().cloned().collect();
     Ok(Config {
         serving,
-        keys: signing_keys(path, &file.keys, keys::OF_CLAIMS_PROVIDER)?,
+        keys: signing_keys(path, &file.keys, OF_CLAIMS_PROVIDER)?,
         authn_server: authn_server(path, file.authn_server)?,
         audiences,
         user_query: user_query(path, file.user_query, &file.claims)?,
         clients: clients(path, file.clients, &file.claims)?,
-        fetch: FetchConfig::default().with_roots(roots).with_danger(danger),
+        fetch: way_out(path, roots, danger.connect_to, danger.allow_networks),
         policy: ServerPolicy {
             public_clients: true,
             denied: file.denied,
@@ -213,7 +207,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     let file = &config.serving.file;
     config.serving.transport()?;
     fetch(file, &config.fetch)?;
-    config.keys.check().map_err(|error| keys_refused(file, &error))
+    config.keys.check(file)
 }
 
 /// Builds the server: nothing is bound, nothing is sent. Signing keys that are missing are made; while
@@ -230,8 +224,7 @@ pub fn compose(
     let file = config.serving.file;
     let fetch = fetch(&file, &config.fetch)?;
     let (clock, random) = (Arc::clone(&seams.clock), Arc::clone(&seams.random));
-    let (ring, directory) = config.keys.open(seams).map_err(|error| keys_refused(&file, &error))?;
-    let kids = keys::kids(&ring);
+    let (ring, rotation) = config.keys.open(&file, seams)?;
     let UserQuerySetup { endpoint, subject, claims, known_as, scope } = config.user_query;
     let token = OwnToken::new(
         config.authn_server.trusted.issuer.clone(),
@@ -258,9 +251,7 @@ pub fn compose(
     })?;
     let provider = Arc::new(provider);
     let composed = Composed::new(app(Arc::clone(&provider)), config.serving.listen, transport);
-    let Some(directory) = directory else { return Ok(composed) };
-    let (seams, replace) = (seams.clone(), move |ring| provider.replace_keys(ring));
-    Ok(composed.with_task(move |reload| keys::rotate(replace, directory, seams, reload, kids)))
+    Ok(rotation.beside(composed, move |ring| provider.replace_keys(ring)))
 }
 
 /// Makes the signing keys that follow those of now, as [`announce_keys`](crate::announce_keys).
@@ -271,5 +262,5 @@ pub fn announce_keys(
     config: &Config,
     seams: &Seams,
 ) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
-    announce(&config.keys, seams)
+    config.keys.announce(seams)
 }

@@ -17,7 +17,7 @@ use countersign_types::Timestamp;
 
 use crate::accounts::{AccountError, People};
 use crate::config::Config;
-use crate::keys::{self, KeyFileError, Keys};
+use crate::keys::KeyFileError;
 use crate::registrations::{Enabled, Registered, RegistrationError};
 
 /// Why a configuration that could be read cannot be served.
@@ -104,9 +104,7 @@ pub fn compose(
         TrustedIssuers::new(config.trusted_issuers, fetch, Arc::clone(&seams.clock))
     };
     let file = config.serving.file;
-    let opened = config.keys.open(seams);
-    let (ring, directory) = opened.map_err(|error| keys_refused(&file, &error))?;
-    let kids = keys::kids(&ring);
+    let (ring, rotation) = config.keys.open(&file, seams)?;
     let sts = Sts::new(Parts {
         settings: config.settings,
         policy: config.policy,
@@ -126,10 +124,7 @@ pub fn compose(
         // What is wrong with a file has been logged, and the rules that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
     }
-    let Some(directory) = directory else { return Ok(composed) };
-    let seams = seams.clone();
-    let replace = move |ring| sts.replace_keys(ring);
-    Ok(composed.with_task(move |reload| keys::rotate(replace, directory, seams, reload, kids)))
+    Ok(rotation.beside(composed, move |ring| sts.replace_keys(ring)))
 }
 
 /// The delegation policy, if there is one beside the registrations.
@@ -149,7 +144,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     config.serving.transport()?;
     fetch(file, &config.fetch)?;
     rules(config)?;
-    config.keys.check().map_err(|error| keys_refused(file, &error))?;
+    config.keys.check(file)?;
     if let Some(accounts) = &config.accounts {
         accounts.check().map_err(|error| accounts_refused(file, &error))?;
     }
@@ -176,11 +171,6 @@ fn registrations_refused(file: &Path, error: &RegistrationError) -> ConfigError 
     ConfigError::because(file, "registrations.directory", error)
 }
 
-pub(crate) fn keys_refused(file: &Path, error: &KeyFileError) -> ConfigError {
-    let key = if error.is_of_directory() { "keys.directory" } else { "keys" };
-    ConfigError::because(file, key, error)
-}
-
 /// Makes the signing keys that follow those of now, unless they are there already. A server that
 /// runs publishes them within a minute, and signs with them from the moments that are given back.
 ///
@@ -190,15 +180,5 @@ pub fn announce_keys(
     config: &Config,
     seams: &Seams,
 ) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
-    announce(&config.keys, seams)
-}
-
-pub(crate) fn announce(
-    keys: &Keys,
-    seams: &Seams,
-) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
-    match keys {
-        Keys::Given(..) => Err(KeyFileError::Given),
-        Keys::Directory(directory) => directory.announce(seams.clock.now(), seams.random.as_ref()),
-    }
+    config.keys.announce(seams)
 }

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use countersign_claims_token::claims::RESERVED;
-use countersign_fetch::{Danger, FetchConfig, Roots};
+use countersign_fetch::danger::IpNet;
+use countersign_fetch::{ConnectTo, Danger, FetchConfig, Roots};
 use countersign_host::config::{self, ConfigError};
 use countersign_host::serving::{Serving, ServingConfig};
 use countersign_identity_propagation::identity_token;
@@ -44,7 +45,7 @@ const MAX_SESSION: Lifetime = Lifetime::from_secs(30 * 86_400);
 const MAX_REFRESH: Lifetime = Lifetime::from_secs(366 * 86_400);
 
 /// The longest life of a claims token that the profile lets a server accept.
-const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
+pub(crate) const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
 
 /// Why nothing here begins with [`SUBJECT_PREFIX`].
 const RESERVED_NAME: &str = "begins as the names of other issuers' people here do";
@@ -182,11 +183,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         let reason = "begins as the names of an upstream's people here do";
         return Err(refuse(&format!("users[{index}].username"), reason));
     }
-    let roots = file.outbound.roots.as_deref();
-    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
-    let danger = Danger::default()
-        .with_connect_to(file.danger.connect_to)
-        .with_networks(file.danger.allow_networks);
+    let (roots, danger) = (file.outbound.roots.as_deref(), file.danger);
     let documents =
         ClientDocumentsConfig::default().with_host_only(file.outbound.host_only_clients);
     let further = file.registrations.as_ref().map_or_else(ScopeSet::empty, |it| it.scopes.clone());
@@ -231,7 +228,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             .policies
             .as_ref()
             .map(|files| files.iter().map(|file| config::relative_to(path, file)).collect()),
-        fetch: FetchConfig::default().with_roots(roots).with_danger(danger),
+        fetch: way_out(path, roots, danger.connect_to, danger.allow_networks),
         policy: ServerPolicy {
             explain_to: explain_to(path, &file.delegation)?,
             ..policy(path, file.issuer, file.exchange, &file.lifetimes)?
@@ -247,6 +244,18 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
             refresh_token_idle: file.lifetimes.refresh_token_idle,
         },
     })
+}
+
+/// How servers elsewhere are reached.
+pub(crate) fn way_out(
+    path: &Path,
+    roots: Option<&Path>,
+    connect_to: ConnectTo,
+    networks: Vec<IpNet>,
+) -> FetchConfig {
+    let roots = roots.map_or(Roots::Platform, |pem| Roots::File(config::relative_to(path, pem)));
+    let danger = Danger::default().with_connect_to(connect_to).with_networks(networks);
+    FetchConfig::default().with_roots(roots).with_danger(danger)
 }
 
 /// Whether a user name could be taken for that of somebody who comes through another provider.

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use countersign_host::config::{self, ConfigError, SecretSource};
 use countersign_host::reload::Cause;
-use countersign_host::{Reload, Seams};
+use countersign_host::{Composed, Reload, Seams};
 use countersign_jwt::ring::RingError;
 use countersign_jwt::{Algorithm, KeyError, KeySet, SigningKey, SigningRing};
 use countersign_sts_service::SetupError;
+use countersign_types::Timestamp;
 
 pub(crate) use directory::KeyDirectory;
 pub(crate) use schedule::Periods;
@@ -101,11 +102,18 @@ pub(crate) const OF_PROVIDER: Needed = &[(Algorithm::Es256, "es256"), (Algorithm
 pub(crate) const OF_CLAIMS_PROVIDER: Needed = &[(Algorithm::Es256, "es256")];
 
 impl Keys {
-    /// The keys of now, and the directory in which they change.
+    /// The keys of now, and what moves them along. `file` is the configuration, for errors.
     pub(crate) fn open(
         self,
+        file: &Path,
         seams: &Seams,
-    ) -> Result<(SigningRing, Option<KeyDirectory>), KeyFileError> {
+    ) -> Result<(SigningRing, Rotation), ConfigError> {
+        let (ring, directory) = self.read(seams).map_err(|error| refused(file, &error))?;
+        let rotation = Rotation { directory, seams: seams.clone(), kids: kids(&ring) };
+        Ok((ring, rotation))
+    }
+
+    fn read(self, seams: &Seams) -> Result<(SigningRing, Option<KeyDirectory>), KeyFileError> {
         match self {
             Self::Given(keys, published) => {
                 let mut ring = SigningRing::from_keys(keys)?;
@@ -122,16 +130,54 @@ impl Keys {
     }
 
     /// Reads the keys that are there and makes none.
-    pub(crate) fn check(&self) -> Result<(), KeyFileError> {
+    pub(crate) fn check(&self, file: &Path) -> Result<(), ConfigError> {
         match self {
             Self::Given(..) => Ok(()),
-            Self::Directory(directory) => directory.check(),
+            Self::Directory(directory) => directory.check().map_err(|error| refused(file, &error)),
+        }
+    }
+
+    /// Makes the keys that follow those of now, unless they are there already.
+    pub(crate) fn announce(
+        &self,
+        seams: &Seams,
+    ) -> Result<Vec<(Algorithm, Timestamp)>, KeyFileError> {
+        match self {
+            Self::Given(..) => Err(KeyFileError::Given),
+            Self::Directory(directory) => {
+                directory.announce(seams.clock.now(), seams.random.as_ref())
+            }
         }
     }
 }
 
-/// Moves a service's keys along, which `replace` gives it, as time goes by, and as the directory's files change.
-pub(crate) async fn rotate(
+fn refused(file: &Path, error: &KeyFileError) -> ConfigError {
+    let key = if error.is_of_directory() { "keys.directory" } else { "keys" };
+    ConfigError::because(file, key, error)
+}
+
+/// What moves a service's keys along as time goes by and as the files of their directory change, if they
+/// have one.
+pub(crate) struct Rotation {
+    directory: Option<KeyDirectory>,
+    seams: Seams,
+    kids: Vec<String>,
+}
+
+impl Rotation {
+    /// The server with this beside it. `replace` gives its service the keys.
+    pub(crate) fn beside(
+        self,
+        composed: Composed,
+        replace: impl Fn(SigningRing) -> Result<(), SetupError> + Send + 'static,
+    ) -> Composed {
+        let Self { directory, seams, kids } = self;
+        let Some(directory) = directory else { return composed };
+        composed.with_task(move |reload| rotate(replace, directory, seams, reload, kids))
+    }
+}
+
+async fn rotate(
     replace: impl Fn(SigningRing) -> Result<(), SetupError> + Send,
     directory: KeyDirectory,
     seams: Seams,
@@ -166,7 +212,7 @@ pub(crate) async fn rotate(
 }
 
 /// The published keys' identifiers, those that sign first.
-pub(crate) fn kids(ring: &SigningRing) -> Vec<String> {
+fn kids(ring: &SigningRing) -> Vec<String> {
     let signing = ring.algorithms().filter_map(|algorithm| ring.signer(algorithm)?.key_id());
     let mut kids = signing.map(str::to_owned).collect::<Vec<_>>();
     for kid in ring.published().iter().filter_map(|key| key.kid()) {

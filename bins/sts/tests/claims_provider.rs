@@ -37,7 +37,10 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
 fn the_example_is_complete_and_loads() {
     let config = load_text("example", EXAMPLE).unwrap();
     assert_eq!(config.serving.listen.port(), 8442);
+    // Whoever copies it is told nothing of the certificate.
     assert_eq!(config.hosts(), ["alice.example"]);
+    let certificate = &config.serving.tls.as_ref().unwrap().certificate;
+    assert_eq!(certificate.file_name().unwrap(), "alice.example.pem");
     // Every key that the example comments out is a key too.
     let uncommented = EXAMPLE
         .replace("[tls]\n", "[unused]\n")
@@ -121,6 +124,9 @@ fn errors_name_the_key() {
             "keys.rs256",
         ),
         ("directory = \"claims-keys\"", "", "keys"),
+        ("\n[danger]", "\n[danger]\nmemory_store = true", "danger.memory_store"),
+        ("\n[log]", "\n[store]\npath = \"a.db\"\n[log]", "store"),
+        ("\n[log]", "\n[outbound]\nhost_only_clients = true\n[log]", "outbound.host_only_clients"),
         (
             "# jwks_uri",
             "jwks_uri = \"https://a.example/jwks\"\nkeys = \"a\" #",

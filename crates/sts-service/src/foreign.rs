@@ -10,6 +10,7 @@
 //! [RFC 8693 §2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.1
 
 pub(crate) mod conversation;
+pub(crate) mod outages;
 pub(crate) mod renewal;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Timestamp};
 use http::StatusCode;
 
 use self::conversation::introspect;
+use self::outages::Outages;
 use crate::access_token;
 use crate::app::Sts;
 use crate::error::TokenError;
@@ -80,6 +82,7 @@ struct Known {
 pub(crate) struct Peer {
     pub(crate) setup: IssuerSetup,
     published: IssuerCache,
+    outages: Outages,
 }
 
 /// Why an issuer did not say what it has to. It is no statement about the token.
@@ -245,7 +248,7 @@ impl Peer {
     pub(crate) fn new(setup: IssuerSetup, fetch: &Arc<dyn Fetch>, clock: &Arc<dyn Clock>) -> Self {
         let issuer = setup.trusted.issuer.clone();
         let published = IssuerCache::new(issuer, Arc::clone(fetch), Arc::clone(clock));
-        Self { setup, published }
+        Self { setup, published, outages: Outages::new(Arc::clone(clock)) }
     }
 
     /// The keys that may have signed the token.

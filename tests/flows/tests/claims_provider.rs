@@ -129,6 +129,7 @@ async fn sts_9_what_the_server_does_not_stand_by_opens_nothing() {
     bed.deployment.stop(Party::Sts).await;
     check("away", &ask(&bed, &again, "a ticket", "").await, 503, "temporarily_unavailable");
     bed.deployment.restart(Party::Sts, |_| {}).await;
+    bed.advance(5);
     check("back", &ask(&bed, &again, "a ticket", "").await, 200, "");
     bed.advance(301);
     check("expired", &ask(&bed, &again, "a ticket", "").await, 401, "invalid_token");
@@ -259,6 +260,10 @@ async fn sts_9_what_the_server_says_of_a_token_is_held_to_what_a_signed_one_is()
         }
         foreign.publish("/introspection_endpoint", &answer);
         check(name, &foreign.ask().await, status, error);
+        if status == 503 {
+            // About this token nothing is asked for a moment.
+            foreign.bed.advance(5);
+        }
     }
 }
 
@@ -281,6 +286,7 @@ async fn a_server_that_does_not_say_is_no_statement_about_the_token() {
         let reply = foreign.ask().await;
         check(name, &reply, 503, "temporarily_unavailable");
         bodies.push(reply.body);
+        foreign.bed.advance(5);
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "nothing of the server shows: {bodies:?}");

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use countersign_claims_token::ClaimsToken;
+use countersign_fetch::ConnectTo;
+use countersign_fetch::danger::IpNet;
 use countersign_host::logging::LogConfig;
 use countersign_host::server::TlsConfig;
 use countersign_sts_service::claims::QUERY_USERS;
@@ -12,7 +14,7 @@ use countersign_sts_service::claims::provider::SubjectAttribute;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, ScopeSet, UrlPattern};
 use serde::Deserialize;
 
-use crate::config::file::{DangerConfig, KeysConfig, Outbound, PeopleConfig};
+use crate::config::file::{KeysConfig, PeopleConfig};
 use crate::config::trusted_issuers::{AccessTokensConfig, IntrospectionConfig};
 
 #[derive(Deserialize)]
@@ -37,6 +39,22 @@ pub(super) struct File {
     pub(super) outbound: Outbound,
     #[serde(default)]
     pub(super) danger: DangerConfig,
+}
+
+/// What there is no use for here is none of its keys: clients are of the file, and not known by their URLs.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Outbound {
+    pub(super) roots: Option<PathBuf>,
+}
+
+/// Nothing is kept, so that there is no store to give up.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DangerConfig {
+    pub(super) plain_http: bool,
+    pub(super) connect_to: ConnectTo,
+    pub(super) allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]

@@ -70,8 +70,8 @@ pub(super) struct DelegationConfig {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Outbound {
-    pub(crate) roots: Option<PathBuf>,
+pub(super) struct Outbound {
+    pub(super) roots: Option<PathBuf>,
     pub(super) host_only_clients: bool,
 }
 
@@ -114,11 +114,11 @@ impl Default for Lifetimes {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct DangerConfig {
-    pub(crate) plain_http: bool,
+pub(super) struct DangerConfig {
+    pub(super) plain_http: bool,
     pub(super) memory_store: bool,
-    pub(crate) connect_to: ConnectTo,
-    pub(crate) allow_networks: Vec<IpNet>,
+    pub(super) connect_to: ConnectTo,
+    pub(super) allow_networks: Vec<IpNet>,
 }
 
 #[derive(Deserialize)]

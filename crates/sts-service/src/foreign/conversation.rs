@@ -47,10 +47,22 @@ async fn ask(
     response.map_err(|source| IssuerError::Fetch { endpoint, source })
 }
 
-/// What the issuer says about a token. [RFC 7662 §2.1, §2.2]
+/// What the issuer says about a token now, unless it failed a moment ago. [RFC 7662 §2.1, §2.2]
 ///
 /// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
 pub(crate) async fn introspect(
+    fetch: &dyn Fetch,
+    random: &dyn Random,
+    peer: &Peer,
+    introspection: &Introspection,
+    token: &AccessToken,
+    now: Timestamp,
+) -> Result<Claims, IssuerError> {
+    let question = asked(fetch, random, peer, introspection, token, now);
+    peer.outages.ask(token, question).await
+}
+
+async fn asked(
     fetch: &dyn Fetch,
     random: &dyn Random,
     peer: &Peer,

@@ -13,6 +13,7 @@ use countersign_jwt::{Algorithm, SigningKey, SigningRing};
 use countersign_sts_service::claims::provider::{
     ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
 };
+use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit, SetupError};
 use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{
@@ -55,11 +56,11 @@ impl Random for Sevens {
 #[derive(Default)]
 struct Server {
     asked: Mutex<Vec<String>>,
-    fails: Fails,
+    fails: Mutex<Fails>,
 }
 
 /// What of it does not work.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Fails {
     #[default]
     Nothing,
@@ -71,22 +72,40 @@ enum Fails {
     Taking,
     /// It says more of Alice than anybody reads.
     Brevity,
+    /// It answers what it is asked about tokens so.
+    Introspection(u16),
+    /// It answers nothing about tokens.
+    Silent,
+    /// It trips over one token.
+    Tripped,
+    /// It took back what it gave out.
+    Revoked,
 }
 
 impl Server {
     fn answer(&self, request: &Outbound) -> (u16, Value) {
-        let url = request.url.as_url();
+        let (url, fails) = (request.url.as_url(), *self.fails.lock().unwrap());
         self.asked.lock().unwrap().push(url.path().to_owned());
         match url.path() {
             "/.well-known/oauth-authorization-server" => {
-                (200, json!({ "issuer": STS, "token_endpoint": format!("{STS}/token") }))
+                let mut metadata = json!({ "issuer": STS });
+                for name in ["token", "introspection"] {
+                    metadata[format!("{name}_endpoint")] = json!(format!("{STS}/{name}"));
+                }
+                (200, metadata)
             }
-            "/token" if self.fails == Fails::Token => (503, json!({})),
+            "/introspection" => match (fails, &request.body[..]) {
+                (Fails::Introspection(status), _) => (status, json!({})),
+                (Fails::Tripped, b"token=odd&token_type_hint=access_token") => (500, json!({})),
+                (Fails::Revoked, _) => (200, json!({ "active": false })),
+                _ => (200, said()),
+            },
+            "/token" if fails == Fails::Token => (503, json!({})),
             "/token" => {
                 (200, json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 }))
             }
-            "/scim/v2/Users" if self.fails == Fails::Query => (500, json!({})),
-            "/scim/v2/Users" if self.fails == Fails::Taking => (401, json!({})),
+            "/scim/v2/Users" if fails == Fails::Query => (500, json!({})),
+            "/scim/v2/Users" if fails == Fails::Taking => (401, json!({})),
             "/scim/v2/Users" => {
                 let query: Vec<_> = url.query_pairs().skip(1).collect();
                 let asked = [
@@ -121,17 +140,30 @@ impl Server {
 impl Fetch for Server {
     fn fetch(&self, request: Outbound) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         let is_about_alice = request.url.as_str().contains("alice%40");
-        if self.fails == Fails::Brevity && is_about_alice {
-            return Box::pin(std::future::ready(Err(FetchError::TooLarge)));
-        }
-        let (status, body) = match self.answer(&request) {
-            _ if self.fails == Fails::Alice && is_about_alice => (400, json!({})),
-            answer => answer,
+        let is_about_a_token = request.url.as_str().ends_with("/introspection");
+        let (status, body) = self.answer(&request);
+        let (status, body) = match *self.fails.lock().unwrap() {
+            Fails::Brevity if is_about_alice => {
+                return Box::pin(std::future::ready(Err(FetchError::TooLarge)));
+            }
+            Fails::Silent if is_about_a_token => {
+                return Box::pin(std::future::ready(Err(FetchError::Timeout)));
+            }
+            Fails::Alice if is_about_alice => (400, json!({})),
+            _ => (status, body),
         };
         let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
         let response = response.body(Bytes::from(body.to_string())).unwrap();
         Box::pin(std::future::ready(Ok(response)))
     }
+}
+
+/// What the server says of a good token of the agent's.
+fn said() -> Value {
+    json!({
+        "active": true, "sub": "agent", "aud": PROVIDER, "client_id": "agent",
+        "scope": "claims-provider", "iat": NOW, "exp": NOW + 300,
+    })
 }
 
 struct Bed {
@@ -147,7 +179,7 @@ fn ring(algorithms: &[Algorithm]) -> SigningRing {
 }
 
 fn bed(people: NamedPeople, fails: Fails) -> Bed {
-    let server = Arc::new(Server { fails, ..Server::default() });
+    let server = Arc::new(Server { fails: fails.into(), ..Server::default() });
     let later = Arc::new(Later::default());
     let fetch = Arc::clone(&server) as Arc<dyn Fetch>;
     let clock = Arc::clone(&later) as Arc<dyn Clock>;
@@ -160,7 +192,7 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
         endpoint: EndpointUrl::parse(&format!("{STS}/scim/v2/Users")).unwrap(),
         subject: SubjectAttribute::Id,
         claims: Vec::new(),
-        token: OwnToken::new(issuer.clone(), (id, proof), scope, f, c, r),
+        token: OwnToken::new(issuer.clone(), (id.clone(), proof.clone()), scope, f, c, r),
         fetch: Arc::clone(&fetch),
     };
     let policy = ClientPolicy {
@@ -190,7 +222,7 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
                 subjects: Subjects::Namespaced,
             },
             keys: IssuerKeys::Given(Arc::new(keys())),
-            introspection: None,
+            introspection: Some(Introspection { client_id: id, proof }),
             user_info: false,
         },
         audiences: Vec::new(),
@@ -296,7 +328,6 @@ async fn tokens_of_the_authn_server() {
         ("for the server alone", token(&[("aud", json!(STS))]), 401),
         ("for another, too", token(&[("aud", json!([PROVIDER, "https://api.example"]))]), 401),
         ("bound to a key", token(&[("cnf", json!({ "jkt": "A".repeat(43) }))]), 401),
-        ("opaque", "opaque".to_owned(), 401),
         ("of another issuer", token(&[("iss", json!("https://evil.example"))]), 401),
         ("without the scope", token(&[("scope", json!("openid"))]), 403),
         ("of an unknown client", token(&[("client_id", json!("x")), ("sub", json!("x"))]), 403),
@@ -329,6 +360,59 @@ async fn a_server_that_fails_is_left_alone_for_a_moment() {
             bed.clock.0.fetch_add(5, Ordering::Relaxed);
         }
     }
+}
+
+impl Bed {
+    fn now_fails(&self, fails: Fails) {
+        *self.server.fails.lock().unwrap() = fails;
+    }
+
+    /// The status for this opaque token, and how often its server was asked about any.
+    async fn shown(&self, token: &str) -> (u16, usize) {
+        let (status, _) = self.ask(token, ALICE).await;
+        (status, self.server.count("/introspection"))
+    }
+}
+
+/// RFC 7662 §4: an answer is as old as the question, so that what was taken back is taken back at once.
+#[tokio::test]
+async fn the_server_is_asked_about_each_use_of_a_token() {
+    let bed = bed(only_alice(), Fails::Nothing);
+    assert_eq!(bed.shown("a").await, (200, 1));
+    assert_eq!(bed.shown("a").await, (200, 2));
+    bed.now_fails(Fails::Revoked);
+    assert_eq!(bed.shown("a").await, (401, 3));
+    assert_eq!(bed.shown("a").await, (401, 4));
+}
+
+/// While it cannot be asked nobody gets in, and nobody waits for it but one in five seconds.
+#[tokio::test]
+async fn a_server_that_says_nothing_of_tokens_is_left_alone_for_a_moment() {
+    let statuses = [401, 429, 502, 503, 504].map(Fails::Introspection);
+    for fails in statuses.into_iter().chain([Fails::Silent]) {
+        let bed = bed(only_alice(), fails);
+        for round in 1..=3 {
+            for token in ["a", "b", "c"] {
+                assert_eq!(bed.shown(token).await, (503, round), "{fails:?}");
+            }
+            bed.clock.0.fetch_add(5, Ordering::Relaxed);
+        }
+        bed.now_fails(Fails::Revoked);
+        assert_eq!(bed.shown("a").await, (401, 4), "{fails:?}");
+        bed.now_fails(Fails::Nothing);
+        assert_eq!(bed.shown("b").await, (200, 5), "{fails:?}");
+    }
+}
+
+/// Anybody may show a token that somebody made up for the server to trip over.
+#[tokio::test]
+async fn a_token_that_the_server_trips_over_keeps_nobody_else_out() {
+    let bed = bed(only_alice(), Fails::Tripped);
+    assert_eq!(bed.shown("odd").await, (503, 1));
+    assert_eq!(bed.shown("odd").await, (503, 1), "about this one nothing is asked for a moment");
+    assert_eq!(bed.shown("a").await, (200, 2));
+    bed.clock.0.fetch_add(5, Ordering::Relaxed);
+    assert_eq!(bed.shown("odd").await, (503, 3));
 }
 
 /// What it does not answer about somebody keeps nobody else out.

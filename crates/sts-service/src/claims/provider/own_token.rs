@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::foreign::IssuerError;
+use crate::foreign::outages::LEFT_ALONE;
 
 const ENDPOINT: &str = "token_endpoint";
 
@@ -32,10 +33,6 @@ pub struct OwnToken {
     random: Arc<dyn Random>,
     kept: Mutex<Kept>,
 }
-
-/// For so many seconds after a failure the server is left alone, so that those who wait for it do not each
-/// wait for as long as the first.
-const LEFT_ALONE: Lifetime = Lifetime::from_secs(5);
 
 #[derive(Default)]
 enum Kept {

@@ -171,6 +171,7 @@ async fn a30_a_token_that_its_issuer_revoked_ends_what_came_of_it() {
     case.network.set(INTROSPECTION, Says::Silent);
     assert_eq!(refresh(&case, token, &[]).await.status.as_u16(), 503);
     assert!(is_live(&case, text(&first, "access_token")).await);
+    case.world.clock.advance(5);
     case.network.set(INTROSPECTION, says(false));
     check("revoked there", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
     for body in [&first, &second.json()] {
