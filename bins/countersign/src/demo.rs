@@ -99,7 +99,9 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Write certificates and configuration files for the servers of flow 000, 001 or 002, and exit
+    /// Write certificates and configuration files for the servers of a flow other than 004, and exit
+    ///
+    /// Flow 004 has none that could be started by hand: the documents of its clients are served by the demo.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "record"])]
     pub(crate) write: Option<PathBuf>,
 }
@@ -111,12 +113,13 @@ pub(crate) async fn run(args: DemoArgs, out: Output) -> ExitCode {
         return out.failed(&failure::Failure::usage("--live is for flow 003: `demo 003 --live`"));
     }
     let done = match (&args.write, flow) {
-        (Some(_), Some("003" | "004")) => {
-            let text = "--write is not for flows 003 and 004; --keep leaves their servers up";
+        (Some(_), Some("004")) => {
+            let text = "--write is not for flow 004; --keep leaves its servers up";
             return out.failed(&failure::Failure::usage(text));
         }
         (Some(folder), Some("000")) => flow000::write(folder, out).map(|()| Ended::AsDrawn),
         (Some(folder), Some("001")) => flow001::write(folder, out).map(|()| Ended::AsDrawn),
+        (Some(folder), Some("003")) => flow003::write(folder, out).map(|()| Ended::AsDrawn),
         (Some(folder), _) => flow002::write(folder, out).map(|()| Ended::AsDrawn),
         (None, Some("000")) => show::<flow000::World>(&args, out).await,
         (None, Some("001")) => show::<flow001::World>(&args, out).await,
@@ -285,7 +288,8 @@ fn next_hint<F: Flow>() -> String {
     ];
     if flow == flow003::World::NUMBER {
         lines.push(hint("003 --live", "lets you be Bob, in a browser"));
-    } else if flow != flow004::World::NUMBER {
+    }
+    if flow != flow004::World::NUMBER {
         lines.push(hint(
             &format!("{flow} --write DIR"),
             "writes their configuration files, to start them by hand",

@@ -8,6 +8,7 @@ mod home;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -374,6 +375,26 @@ fn what_is_written_starts_servers_by_hand() {
     for name in ["idp.toml", "college.toml", "broker.toml", "results-service.toml"] {
         let text = std::fs::read_to_string(home.path(&format!("flow-001/{name}"))).expect(name);
         assert!(!text.contains("_PORT@") && !text.contains("@BROKER@"), "{name}: {text}");
+    }
+    let written = home.json(&["demo", "003", "--write", "flow-003"], "");
+    assert_eq!(written["open"], "https://uma.bob.localhost:8464/console");
+    let file = |key: &str| PathBuf::from(written[key].as_str().expect(key));
+    for key in ["sts", "bobs_provider"] {
+        let config = countersign_sts::load(&file(key)).expect(key);
+        countersign_sts::check(&config).expect(key);
+    }
+    let config = countersign_sts::claims_provider::load(&file("claims_provider")).expect("a file");
+    countersign_sts::claims_provider::check(&config).expect("a claims provider");
+    let config = countersign_uma_server::load(&file("uma_server")).expect("a file");
+    countersign_uma_server::check(&config).expect("an authorization server");
+    let config = countersign_resource_server::load(&file("resource_server")).expect("a file");
+    countersign_resource_server::check(&config).expect("a resource server");
+    let text = home.check(&["demo", "003", "--write", "in/text"], "", 0).stdout;
+    for needle in ["sts --claims-provider ", "--on-behalf-of alice@alice.example", "bob.password"] {
+        assert!(text.contains(needle), "{text}");
+    }
+    for name in ["alice.password", "bob.password", "provider.secret", "alice.example.key.pem"] {
+        assert_eq!(mode(&home.path(&format!("flow-003/{name}"))), 0o600, "{name}");
     }
     for name in ["alice.password", "results-api.secret", "idp.localhost.key.pem"] {
         assert_eq!(mode(&home.path(&format!("flow-000/{name}"))), 0o600, "{name}");

@@ -120,7 +120,10 @@ impl Serving {
         let Some(tls) = &self.tls else { return Ok(Vec::new()) };
         let hosts = hosts.iter().filter(|host| !transport.covers(host));
         let note = |host| {
-            let reason = format!("{} does not cover {host}", tls.certificate.display());
+            let reason = format!(
+                "{} does not cover {host}: as it should be only where another server has that name",
+                tls.certificate.display()
+            );
             ConfigError::new(&self.file, "tls.certificate", reason)
         };
         Ok(hosts.map(note).collect())

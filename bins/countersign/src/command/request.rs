@@ -19,9 +19,10 @@ use countersign_client::{
 use countersign_client_auth::Proof;
 use countersign_host::Seams;
 use countersign_types::{Clock, EmailAddress};
-use http::header::{CONTENT_TYPE, WARNING};
+use http::header::{CONTENT_TYPE, LOCATION, WARNING};
 use http::{HeaderName, HeaderValue, Method, Response, Uri};
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use self::approval::AskOnce;
 use self::propagation::PropagationArgs;
@@ -37,8 +38,8 @@ use crate::session::{self, Sessions};
 const EXAMPLES: &str = "\
 If the resource server asks for it, the claims token of your provider is sent to the authorization \
 server that guards the resource. Before a server you have not configured learns your e-mail \
-address, you are asked, once for each server; --yes answers for you, this time. Where there is no terminal and \
-no --yes, nothing is sent.
+address, you are asked: once for each server, and again if it is somebody else's address, as with --on-behalf-of. \
+--yes answers for you, this time. Where there is no terminal and no --yes, nothing is sent.
 
 If the owner of the resource has to be asked first, the command waits for the answer, for an hour unless \
 --wait says otherwise. To end it does not take the question back: whoever asks again is not asked about \
@@ -144,6 +145,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Result<(), Failure> {
     let RequestArgs { http, explain, yes, on_behalf_of, wait, propagation } = args;
     let request = http_request(http)?;
+    let url = request.uri().to_string();
     let response = if propagation.identity_propagation {
         propagation::send(global, propagation, request, explain, out).await?
     } else {
@@ -151,7 +153,7 @@ pub(crate) async fn run(global: &Global, args: RequestArgs, out: Output) -> Resu
         let manner = Manner { explain, yes, on_behalf_of, patience };
         by_uma(global, request, manner, out).await?
     };
-    print(&response, out)
+    print(&response, &url, out)
 }
 
 /// How to get in.
@@ -290,12 +292,14 @@ fn refused(error: ClientError, out: Output) -> Failure {
     error.into()
 }
 
-fn print(response: &Response<Bytes>, out: Output) -> Result<(), Failure> {
+fn print(response: &Response<Bytes>, url: &str, out: Output) -> Result<(), Failure> {
     for warning in warnings(response) {
         out.remark(&warning);
     }
     if out.is_json() {
         out.result("", &describe(response))?;
+    } else if let Some(outcome) = outcome(response, url) {
+        out.remark(&outcome);
     } else {
         out.write(response.body())?;
     }
@@ -304,6 +308,20 @@ fn print(response: &Response<Bytes>, out: Output) -> Result<(), Failure> {
         return Err(Failure::new(Code::No, format!("the resource server answered {status}")));
     }
     Ok(())
+}
+
+/// What came of a request whose answer has no body: a person would see nothing at all.
+/// [RFC 9110 §10.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.2)
+fn outcome(response: &Response<Bytes>, url: &str) -> Option<String> {
+    let status = response.status();
+    if !response.body().is_empty() || !status.is_success() {
+        return None;
+    }
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    // It may be relative, to what was asked for.
+    let place = location.and_then(|location| Url::parse(url).ok()?.join(location).ok());
+    let place = place.map_or_else(String::new, |place| format!(": {place}"));
+    Some(crate::failure::one_line(&format!("{status}{place}")))
 }
 
 /// What a resource server says that cannot reach its authorization server. [UMA Grant §3.2.2]
@@ -374,6 +392,28 @@ mod tests {
         assert_eq!(describe(&response)["body_base64"], "/wA=");
         let response = Response::new(Bytes::from_static(b"text"));
         assert_eq!(describe(&response)["body"], "text");
+    }
+
+    #[test]
+    fn an_answer_without_a_body_is_said() {
+        for (status, location, body, said) in [
+            (201, Some("/in/1"), "", Some("201 Created: https://rs.example/in/1")),
+            (201, Some("1"), "", Some("201 Created: https://rs.example/box/1")),
+            (201, Some("https://b.example/1"), "", Some("201 Created: https://b.example/1")),
+            (201, Some("/in/1"), "{}", None),
+            (201, None, "", Some("201 Created")),
+            (204, None, "", Some("204 No Content")),
+            (200, None, "text", None),
+            (404, None, "", None),
+        ] {
+            let mut response = Response::builder().status(status);
+            if let Some(location) = location {
+                response = response.header(LOCATION, location);
+            }
+            let response = response.body(Bytes::from_static(body.as_bytes())).unwrap();
+            let found = outcome(&response, "https://rs.example/box/in");
+            assert_eq!(found.as_deref(), said, "{status} {location:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_client::{Client, ClientError, Pending};
+use countersign_host::Seams;
 use countersign_login::Credentials;
 use countersign_types::secret::Password;
 use http::Response;
@@ -25,11 +26,12 @@ use self::bob::Browser;
 use self::files::MESSAGE;
 use self::narrator::{AS, BOB, CLIENT, LAST, RS_NAME};
 pub(super) use self::world::World;
-use self::world::{ALICE, AUTHN, CLAIMS, Grounds, HOOK, INCOMING, RS};
+use self::world::{ALICE, AUTHN, CLAIMS, Grounds, HOOK, INCOMING, Places, RS};
 use super::servers::{Failure, Servers};
 use super::story::{Data, Party, Step};
 use super::teller::Teller;
 use super::{Flow, at};
+use crate::output::Output;
 
 /// So long whoever sits at the keyboard has to decide.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -99,6 +101,55 @@ impl Flow for Live {
     async fn tell(&mut self) -> Result<(), Failure> {
         tell(&mut self.0).await
     }
+}
+
+/// Writes what the five servers need to be started by hand.
+pub(super) fn write(folder: &Path, out: Output) -> Result<(), Failure> {
+    let (places, random) = (Places::by_hand(), Seams::system().random);
+    let made = |made: &Path| world::write(made, &places, random.as_ref()).map(drop);
+    super::files::write_new(folder, made)?;
+    let folder = std::fs::canonicalize(folder)?;
+    let file = |name| at(&folder, name);
+    let console = format!("{}/console", places.uma.url);
+    let commands = super::client_commands::<World>("countersign", &folder);
+    let (agent, alice) = commands.split_last().ok_or("there is nothing to type")?;
+    let text = format!(
+        "\
+Written to {shown}. Start each server in a terminal of its own:
+
+  sts {authn}
+  sts --claims-provider {claims}
+  sts {idp}
+  uma-server {uma}
+  resource-server {rs}
+
+Then sign in as Alice and leave her letter, which waits until Bob has decided:
+
+{client}
+Bob decides at {console}, in a browser that trusts {roots}:
+he signs in as bob, with the password in {password}.
+There he may share beforehand as well, and then Alice's agent leaves a letter alone:
+
+{agent}",
+        shown = folder.display(),
+        authn = file(files::AUTHN),
+        claims = file(files::CLAIMS),
+        idp = file(files::IDP),
+        uma = file(files::UMA),
+        rs = file(files::RS),
+        client = super::indented(alice),
+        roots = file("ca.pem"),
+        password = file(files::BOBS_PASSWORD),
+        agent = super::indented(std::slice::from_ref(agent)),
+    );
+    let json = serde_json::json!({
+        "folder": folder, "sts": file(files::AUTHN), "claims_provider": file(files::CLAIMS),
+        "bobs_provider": file(files::IDP), "uma_server": file(files::UMA),
+        "resource_server": file(files::RS), "client": file(files::CLIENT), "agent": file(files::AGENT),
+        "open": console,
+    });
+    out.result(&text, &json).map_err(|failure| failure.line())?;
+    Ok(())
 }
 
 /// What to type at a shell to leave a letter, as Alice and as her agent.
@@ -184,16 +235,18 @@ fn introduce(world: &World) {
         registered_at: vec![AUTHN, "bob.example"],
         ..Party::default()
     };
-    world.servers.teller().parties(vec![
+    let hooks = places.hooks;
+    let hooks = hooks.map(|port| server("bob.example", "Bob's endpoint for notices", HOOK, port));
+    let mut parties = vec![
         server("alice.example", "AuthN Server", AUTHN, places.authn),
         server("alice.example", "Claims Provider (CP)", CLAIMS, places.claims),
         server("bob.example", "AuthZ Server", &places.uma.url, places.uma.port),
         server("bob.example", "Resource Server (RS)", RS, places.rs),
         server("bob.example", "Bob's OpenID provider", &places.idp.url, places.idp.port),
-        server("bob.example", "Bob's endpoint for notices", HOOK, places.hooks),
-        client("RqP Client", "rqp-client"),
-        client("Alice's agent", "night-agent"),
-    ]);
+    ];
+    parties.extend(hooks);
+    parties.extend([client("RqP Client", "rqp-client"), client("Alice's agent", "night-agent")]);
+    world.servers.teller().parties(parties);
     world.servers.teller().line(
         "\n  Neither domain's servers know of the other's. The CP asks the AuthN server who has an address,\n  \
          by SCIM, and Bob is asked before anybody may leave him a message.",
@@ -230,7 +283,12 @@ async fn branch_a(
     let interval = Duration::from_secs(pending.interval.unwrap_or(5).into());
     if world.is_live {
         let answer = until_decided(world, client, pending, interval).await?;
-        let posted = ended(&teller, answer);
+        let posted = if matches!(answer, Err(ClientError::Denied { .. })) {
+            teller.line("\n  Alice's letter is not left, as you said.");
+            None
+        } else {
+            ended(&teller, answer)
+        };
         return Ok((posted, sign_in(world).await?));
     }
     let mut bob = sign_in(world).await?;

@@ -19,6 +19,7 @@ pub(super) const CLIENT: &str = "client.toml";
 pub(super) const AGENT: &str = "agent.toml";
 pub(super) const PASSWORD: &str = "alice.password";
 pub(super) const SIGNING: &str = "uma-server.jwk";
+pub(super) const BOBS_PASSWORD: &str = "bob.password";
 pub(super) const LETTER: &str = "letter.txt";
 
 /// What Alice leaves for Bob.
@@ -63,6 +64,7 @@ pub(super) fn write(
         ("AUTHN_PORT", places.authn.to_string()),
         ("CLAIMS_PORT", places.claims.to_string()),
         ("RS_PORT", places.rs.to_string()),
+        ("NOTICES", places.hooks.map_or_else(String::new, |_| NOTICES.to_owned())),
         ("HASH", hash.to_owned()),
         ("BOBS_HASH", bobs_hash.to_owned()),
     ];
@@ -81,7 +83,7 @@ pub(super) fn write(
     files::write(folder, &places.connect_to(), &all, &texts)?;
     for (name, secret) in [
         (PASSWORD, &secrets.password),
-        ("bob.password", &secrets.bobs_password),
+        (BOBS_PASSWORD, &secrets.bobs_password),
         ("client.secret", &secrets.client),
         ("agent.secret", &secrets.agent),
         ("reader.secret", &secrets.reader),
@@ -266,16 +268,7 @@ id = "bob"
 issuer = "@IDP_URL@"
 email = "bob@bob.example"
 
-# Where Bob is told of who waits, and the key that signs it.
-[[webhooks]]
-url = "https://hooks.bob.example/uma"
-owners = ["bob"]
-requesting_party = true
-
-[keys]
-signing = { file = "uma-server.jwk" }
-
-[[resource_servers]]
+@NOTICES@[[resource_servers]]
 id = "rs-bob"
 secret = { file = "resource-server.secret" }
 owner = "bob"
@@ -310,6 +303,18 @@ secret = { file = "reader.secret" }
 
 [danger]
 connect_to = @CONNECT_TO@
+"#;
+
+/// What of it is about the endpoint at which Bob is told who waits.
+const NOTICES: &str = r#"# Where Bob is told of who waits, and the key that signs it.
+[[webhooks]]
+url = "https://hooks.bob.example/uma"
+owners = ["bob"]
+requesting_party = true
+
+[keys]
+signing = { file = "uma-server.jwk" }
+
 "#;
 
 const RS_TOML: &str = r#"# Bob's resource server.

@@ -73,6 +73,8 @@ impl Awaits {
         match error {
             "request_submitted" => self != Self::Claims,
             "need_info" => self != Self::Question,
+            // A person may say no.
+            "request_denied" => self == Self::Person,
             _ => false,
         }
     }
@@ -225,6 +227,7 @@ impl Heard {
         let words = match error {
             "request_submitted" => "request_submitted: Bob is asked, a new ticket",
             "need_info" => "need_info: claims for the newest ticket, please",
+            "request_denied" if self.awaits == Awaits::Person => "request_denied: Bob said no",
             other => other,
         };
         let step = Step::new(None, AS, CLIENT, words).detail("error", error);

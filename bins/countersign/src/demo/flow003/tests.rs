@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
+use crate::demo::story::Story;
 use crate::demo::told::{InFolder as _, differences, differs, replace, told};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,10 +87,9 @@ async fn an_agent_that_nobody_listed_differs() {
     assert!(story.data.is_some(), "branch A is as drawn");
 }
 
-/// Bob looks at what waits and takes his time, so that the client asks more than once: this is no
-/// difference, and what he decides afterwards counts.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_sits_at_the_keyboard_may_take_their_time() {
+/// The demo with Bob at the keyboard, who looks at what waits, takes his time, so that the client asks more
+/// than once, and says this.
+async fn live(verdict: &str) -> Story {
     let grounds = Live::prepare().unwrap();
     replace(grounds.folder(), files::UMA, "[store]", "[lifetimes]\npoll_interval = 1\n\n[store]");
     let teller = Arc::new(Teller::new(<Live as Flow>::NUMBER, None));
@@ -114,16 +114,35 @@ async fn who_sits_at_the_keyboard_may_take_their_time() {
             if polls < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .await;
-        browser.say(&page, "decide-1", "approve").await.unwrap();
+        browser.say(&page, "decide-1", verdict).await.unwrap();
     };
     let (told, ()) = tokio::join!(live.tell(), bob);
     told.unwrap();
     live.into_servers().stop().await;
-    let story = teller.story().unwrap();
+    teller.story().unwrap()
+}
+
+/// However long he takes, this is no difference, and what he decides counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sits_at_the_keyboard_may_take_their_time() {
+    let story = live("approve").await;
     assert_eq!(differences(&story), [""; 0]);
     assert!(story.as_drawn());
     let asked = story.steps.iter().filter(|step| step.words.starts_with("Ask how it stands"));
     assert_eq!(asked.count(), 1, "it is told once");
+}
+
+/// A no is none, either; there is no letter then, and the agent gets in by what is shared afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sits_at_the_keyboard_may_say_no() {
+    let story = live("deny").await;
+    assert_eq!(differences(&story), [""; 0]);
+    assert!(story.data.is_none() && !story.as_drawn());
+    let words: Vec<_> = story.steps.iter().map(|step| step.words.as_str()).collect();
+    let place = |text: &str| words.iter().position(|words| words.starts_with(text));
+    let said = place("request_denied: Bob said no").unwrap();
+    assert!(said < place("shares beforehand").unwrap(), "{words:#?}");
+    assert!(words.last().unwrap().starts_with("201"), "{words:#?}");
 }
 
 /// What comes of trying until it is done; a minute at most.

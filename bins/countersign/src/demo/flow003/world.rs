@@ -10,6 +10,7 @@ use axum::Router;
 use countersign_host::Seams;
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_sts_service::{LogAudit, PasswordHash};
+use countersign_types::random::Random;
 use countersign_types::secret::Password;
 
 use super::endpoint::{Told, endpoint};
@@ -34,13 +35,26 @@ pub(super) struct Places {
     pub(super) authn: u16,
     pub(super) claims: u16,
     pub(super) rs: u16,
-    pub(super) hooks: u16,
+    /// Bob's endpoint, which the demo itself serves: by hand there is none.
+    pub(super) hooks: Option<u16>,
     /// Those that Bob's browser sees.
     pub(super) uma: Place,
     pub(super) idp: Place,
 }
 
 impl Places {
+    /// Where servers are that are started by hand. Bob's have names that every browser takes for this machine.
+    pub(super) fn by_hand() -> Self {
+        Self {
+            authn: 8461,
+            claims: 8462,
+            rs: 8463,
+            hooks: None,
+            uma: Place::by_hand("uma.bob", 8464),
+            idp: Place::by_hand("idp.bob", 8465),
+        }
+    }
+
     /// Which names lead where. The guard refuses loopback addresses; this is its one exception.
     pub(super) fn connect_to(&self) -> Vec<String> {
         let names = [
@@ -48,10 +62,10 @@ impl Places {
             ("alice.example", self.claims),
             ("rs.bob.example", self.rs),
             ("bob.example", self.idp.port),
-            ("hooks.bob.example", self.hooks),
         ];
         let names = names.into_iter().map(leads_to);
-        names.chain([self.uma.leads_to(), self.idp.leads_to()]).collect()
+        let hooks = self.hooks.map(|port| leads_to(("hooks.bob.example", port)));
+        names.chain([self.uma.leads_to(), self.idp.leads_to()]).chain(hooks).collect()
     }
 }
 
@@ -97,27 +111,38 @@ impl Grounds {
             authn: port(authn)?,
             claims: port(claims)?,
             rs: port(rs)?,
-            hooks: port(hooks)?,
+            hooks: Some(port(hooks)?),
             uma: place("uma", uma),
             idp: place("idp", idp),
         };
-        let authority = Authority::new(folder.path())?;
-        authority.issue(&["sts.alice.example"])?;
-        authority.issue(&["alice.example"])?;
-        authority.issue(&["rs.bob.example"])?;
-        authority.issue(&["hooks.bob.example"])?;
-        authority.issue(&[places.uma.host()])?;
-        authority.issue(&[places.idp.host(), "bob.example"])?;
-        let random = seams.random.as_ref();
-        let secrets = Secrets::generate(random);
-        let hash = |password: &str| PasswordHash::of(&Password::new(password), random);
-        let (alices, bobs) = (hash(&secrets.password)?, hash(&secrets.bobs_password)?);
-        let hashes = [alices.to_string(), bobs.to_string()];
-        files::write(folder.path(), &places, &secrets, hashes.each_ref().map(String::as_str))?;
-        let signing = SigningKey::generate(Algorithm::Es256, Some("uma-1"))?.to_jwk()?;
-        private_file::write(&folder.path().join(files::SIGNING), signing.as_str().as_bytes())?;
+        let (authority, secrets) = write(folder.path(), &places, seams.random.as_ref())?;
         Ok(Self { folder, places, listeners, authority, secrets, seams })
     }
+}
+
+/// Writes certificates, keys, secrets and configuration files into a folder.
+pub(super) fn write(
+    folder: &Path,
+    places: &Places,
+    random: &dyn Random,
+) -> Result<(Authority, Secrets), Failure> {
+    let authority = Authority::new(folder)?;
+    authority.issue(&["sts.alice.example"])?;
+    authority.issue(&["alice.example"])?;
+    authority.issue(&["rs.bob.example"])?;
+    if places.hooks.is_some() {
+        authority.issue(&["hooks.bob.example"])?;
+        let signing = SigningKey::generate(Algorithm::Es256, Some("uma-1"))?.to_jwk()?;
+        private_file::write(&folder.join(files::SIGNING), signing.as_str().as_bytes())?;
+    }
+    authority.issue(&[places.uma.host()])?;
+    authority.issue(&[places.idp.host(), "bob.example"])?;
+    let secrets = Secrets::generate(random);
+    let hash = |password: &str| PasswordHash::of(&Password::new(password), random);
+    let (alices, bobs) = (hash(&secrets.password)?, hash(&secrets.bobs_password)?);
+    let hashes = [alices.to_string(), bobs.to_string()];
+    files::write(folder, places, &secrets, hashes.each_ref().map(String::as_str))?;
+    Ok((authority, secrets))
 }
 
 #[cfg(test)]
