@@ -194,7 +194,15 @@ def broker(page):
     no_token_is_kept(page)
     check("a curator adds a result", "is there for everybody" in add(page), page.text("#outcome"))
 
+    shown(page, "#rows", "alice@university.example")
+    with page.phone(390):
+        width = page.run("return document.scrollingElement.scrollWidth")
+        page.picture("dashboard-001-phone.png")
+        check("it fits a phone, with an address for a name", width == 390, width)
+
     with page.elsewhere("https://broker.localhost:8452/account"):
+        with page.phone(390):
+            page.fits("the account of somebody whose name is an address", "account-001-phone.png")
         page.click("button[name=client]")
         shown(page, "main", "not allowed any")
     page.click("#add-result")

@@ -172,10 +172,11 @@ class Page:
         self._devtools("Network.setUserAgentOverride", userAgent=agent, acceptLanguage=tag)
 
     @contextlib.contextmanager
-    def phone(self):
+    def phone(self, width=PHONE):
         """What follows is shown on a phone: a window of a browser has no such width."""
+        self.width = width
         self._devtools("Emulation.setDeviceMetricsOverride",
-                       width=PHONE, height=900, deviceScaleFactor=1, mobile=True)
+                       width=width, height=900, deviceScaleFactor=1, mobile=True)
         yield
         self._devtools("Emulation.clearDeviceMetricsOverride")
 
@@ -194,7 +195,7 @@ class Page:
         """)
         self.picture(picture, whole=True)
         check(f"{what} fits a phone, and fingers fit it",
-              found == {"is": PHONE, "page": PHONE, "low": [], "small": []}, found)
+              found == {"is": self.width, "page": self.width, "low": [], "small": []}, found)
 
     def is_well_made(self, what):
         """For whoever does not see the page: it has a language and a title, one heading of the first level and none that

@@ -14,6 +14,7 @@
 pub(crate) mod accounts;
 pub(crate) mod callback;
 pub(crate) mod choose;
+mod closing;
 mod error;
 mod federation;
 pub(crate) mod further;

@@ -12,8 +12,9 @@ use http::StatusCode;
 
 use self::views::ProblemPage;
 pub(crate) use self::views::{
-    AccountPage, AllowedClient, AskingClient, ConsentPage, KnownSession, LinkPage, LinkedIdentity,
-    OfferedUpstream, Onward, OnwardPage, Scope, SignInPage, SignOutPage, Told,
+    AccountPage, AllowedClient, AskingClient, ClosePage, Closing, ConsentPage, KnownSession,
+    LinkPage, LinkedIdentity, OfferedUpstream, Onward, OnwardPage, Scope, SignInPage, SignOutPage,
+    Told,
 };
 use crate::form_token::Purpose;
 use crate::texts::{Say, Texts};
@@ -90,6 +91,11 @@ impl Onward {
 /// The page on which a person sees what they allowed.
 pub(crate) fn account(status: StatusCode, page: AccountPage) -> Response {
     html(status, page, None, "'self'")
+}
+
+/// The page about closing an account.
+pub(crate) fn close(page: ClosePage) -> Response {
+    html(StatusCode::OK, page, None, "'self'")
 }
 
 /// A page for a request that leads nowhere.

@@ -88,12 +88,16 @@ impl Accounts {
         Ok(())
     }
 
-    /// Takes back an account that was made, before anybody has seen it.
+    /// Takes the account of somebody who came through another provider away.
     pub(super) fn forget(&self, subject: &str) -> Result<(), AccountError> {
         let _lock = self.lock()?;
-        if self.find(subject)?.is_some_and(|account| account.imported.is_some()) {
-            let removed = unless_gone(fs::remove_file(self.file(subject)));
-            removed.map_err(|source| self.failed(source))?;
+        let Some(account) = self.find(subject)?.filter(|account| account.imported.is_some()) else {
+            return Ok(());
+        };
+        // The name last, so that what is cut off in between is a name that nobody has.
+        let name = account.email.map(|email| self.name(email.as_str()));
+        for path in std::iter::once(self.file(subject)).chain(name) {
+            unless_gone(fs::remove_file(path)).map_err(|source| self.failed(source))?;
         }
         Ok(())
     }
@@ -190,8 +194,11 @@ mod tests {
         assert!(!accounts.name("ada@university.example").exists());
         assert!(accounts.refresh(&import(SUBJECT, None), false, random.as_ref()).unwrap());
         assert!(accounts.named("ada@new.example").unwrap().is_none());
+        assert!(accounts.refresh(&moved, false, random.as_ref()).unwrap());
+        assert!(accounts.name("ada@new.example").exists());
         accounts.forget(SUBJECT).unwrap();
         assert!(accounts.find(SUBJECT).unwrap().is_none());
+        assert!(!accounts.name("ada@new.example").exists(), "nothing of her is left");
         accounts.forget(SUBJECT).unwrap();
     }
 

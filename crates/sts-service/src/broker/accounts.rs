@@ -53,7 +53,8 @@ pub trait ImportedAccounts: Send + Sync {
         account: &'a ImportedAccount,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Takes back an account that was made and that nobody has seen.
+    /// Takes an account away, with its address: one that was made and that nobody has seen, or that its person
+    /// closes. There is none of this subject from then on.
     fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Whether the address belongs to an account, be it one that is disabled.

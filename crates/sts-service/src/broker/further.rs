@@ -49,7 +49,7 @@ pub(crate) async fn post(
     let upstream = fields.get("upstream").and_then(|alias| sts.upstreams.find(alias));
     let Some(upstream) = upstream else { return forms::too_old(&sts) };
     if now >= active.proved.after(form_token::LIFETIME) {
-        return first_sign_in(&sts, &active, &headers, now).await;
+        return first_sign_in(&sts, &active, |t| t.first_sign_in, &headers, now).await;
     }
     let subject = active.user.subject.clone();
     let aim = Aim::Link { subject, sid: active.sign_in.sid.clone() };
@@ -60,13 +60,13 @@ pub(crate) async fn post(
 }
 
 /// The page for whoever signed in a while ago.
-async fn first_sign_in(
+pub(super) async fn first_sign_in(
     sts: &Sts,
     active: &Active,
+    say: Say,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Response {
-    let say: Say = |t| t.first_sign_in;
     let answer = (StatusCode::FORBIDDEN, Some(say.into()));
     let by_password = active.user.password.is_some();
     let username = if by_password { active.user.username.as_str() } else { "" };

@@ -8,21 +8,22 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_oidc::Through;
 use countersign_store::StoreError;
-use countersign_types::Issuer;
+use countersign_types::{Issuer, Timestamp};
 use http::{HeaderMap, StatusCode};
 use tracing::Instrument;
 
+use super::further::first_sign_in;
 use super::upstream::Upstream;
-use super::{Link, federation};
+use super::{Link, closing, federation};
 use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::offered;
 use crate::authorize::{redirect, unavailable};
-use crate::forms;
 use crate::pages::{LinkedIdentity, OfferedUpstream, Told};
 use crate::sessions::Active;
 use crate::texts::Say;
 use crate::users::User;
+use crate::{form_token, forms};
 
 /// The links of a person, the oldest first.
 pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> {
@@ -39,10 +40,9 @@ pub(crate) fn shown(
     through: Option<&Through>,
 ) -> Vec<LinkedIdentity> {
     let shown = |link: &Link| {
-        let upstream = sts.upstreams.of(&link.issuer);
         let without = without(sts, user, links, link, through);
         let note = match &without {
-            Without::NoWay => {
+            Without::NoWay | Without::Account => {
                 let say: Say = |t| t.could_not_without;
                 Some(say.into())
             }
@@ -55,9 +55,10 @@ pub(crate) fn shown(
         };
         LinkedIdentity {
             id: link.id.clone(),
-            name: upstream.map_or(link.issuer.as_str(), |it| &it.setup.name).to_owned(),
+            name: name(sts, link),
             label: link.label.clone(),
-            stays: !matches!(without, Without::Way(_)),
+            stays: !matches!(without, Without::Way(_) | Without::Account),
+            closes: matches!(without, Without::Account),
             note,
         }
     };
@@ -78,7 +79,9 @@ enum Without<'a> {
     /// Perhaps by the password, which they have not typed in this session and may have forgotten, or through
     /// this provider, which has let them in once and may not any more.
     Untried(Option<&'a Upstream>),
-    /// In no way.
+    /// In no way, and the account would be of nobody: it goes with the link.
+    Account,
+    /// In no way, and the account is not theirs to close.
     NoWay,
 }
 
@@ -99,6 +102,7 @@ fn without<'a>(
         (true, _) if through.is_none() => Without::Way(None),
         (true, _) => Without::Untried(None),
         (false, Some((_, upstream))) => Without::Untried(Some(upstream)),
+        (false, None) if closing::is_theirs(user) => Without::Account,
         (false, None) => Without::NoWay,
     }
 }
@@ -136,15 +140,25 @@ pub(crate) async fn unlink(
         Err(answer) => return *answer,
     };
     let Some(id) = fields.get("link").map(str::to_owned) else { return forms::too_old(&sts) };
+    let says = match fields.get("decision") {
+        Some("keep") => return redirect(sts.endpoints.account.as_str()),
+        Some("close") if now >= active.proved.after(form_token::LIFETIME) => {
+            return first_sign_in(&sts, &active, |t| t.first_sign_in_to_close, &headers, now).await;
+        }
+        Some("close") => Says::Close,
+        _ => Says::End,
+    };
     // Apart from the request, so that a person who goes away meanwhile leaves nothing half done, and lets
     // nobody else in whose turn has not come.
     let end = {
-        let (sts, active) = (Arc::clone(&sts), active.clone());
-        async move { end(&sts, &active, &id).await }
+        let (sts, active, id) = (Arc::clone(&sts), active.clone(), id.clone());
+        async move { end(&sts, &active, &id, says, now).await }
     };
     let ended = tokio::spawn(end.in_current_span()).await;
     match ended.unwrap_or(Err(StoreError::Stopped)) {
         Ok(End::Ended) => redirect(sts.endpoints.account.as_str()),
+        Ok(End::TakesTheAccount(name)) => closing::ask(&sts, &active, (&id, name), &headers, now),
+        Ok(End::Closed(name)) => closing::closed(&sts, name),
         Ok(End::Stays(told)) => {
             account::show(&sts, &active, (StatusCode::FORBIDDEN, Some(told)), &headers, now)
                 .await
@@ -154,10 +168,23 @@ pub(crate) async fn unlink(
     }
 }
 
+/// What a person says of a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// That it ends.
+    End,
+    /// That the account may go with it.
+    Close,
+}
+
 /// What became of a link.
 enum End {
     /// It is no more.
     Ended,
+    /// It is the last way in, through this provider: the person is asked.
+    TakesTheAccount(String),
+    /// It is no more, and neither is the account.
+    Closed(String),
     /// It may be the last way in, which the person is told.
     Stays(Told),
 }
@@ -168,7 +195,13 @@ enum End {
 /// If its provider has the word on the person, the one that they came through has it first, which says nothing
 /// until they come again: whatever is cut off in between leaves a link like any other, and nothing of what the
 /// provider said.
-async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
+async fn end(
+    sts: &Sts,
+    active: &Active,
+    id: &str,
+    says: Says,
+    now: Timestamp,
+) -> Result<End, StoreError> {
     let subject = active.user.subject.as_str();
     // One at a time: of the last two, either would be ended because of the other.
     let _turn = sts.upstreams.turn.lock().await;
@@ -179,6 +212,16 @@ async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
     let next = match without(sts, &user, &links, link, active.sign_in.through.as_ref()) {
         Without::Way(next) => next,
         Without::Untried(other) => return Ok(End::Stays(first(other))),
+        Without::Account => {
+            let (Some(known), name) = (sts.upstreams.known(), name(sts, link)) else {
+                return Ok(End::Ended);
+            };
+            if says == Says::End {
+                return Ok(End::TakesTheAccount(name));
+            }
+            closing::close(sts, known, &user, &links, now).await?;
+            return Ok(End::Closed(name));
+        }
         Without::NoWay => {
             let say: Say = |t| t.last_link;
             return Ok(End::Stays(say.into()));
@@ -198,6 +241,12 @@ async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
             "another provider has the word on a person",
         );
     }
+    remove(sts, link, subject).await?;
+    Ok(End::Ended)
+}
+
+/// Ends a link.
+pub(super) async fn remove(sts: &Sts, link: &Link, subject: &str) -> Result<(), StoreError> {
     sts.linked.remove(&link.issuer, &link.sub, subject).await?;
     tracing::info!(
         target: "countersign::audit",
@@ -206,5 +255,11 @@ async fn end(sts: &Sts, active: &Active, id: &str) -> Result<End, StoreError> {
         subject,
         "a person ended the link of their account to another provider",
     );
-    Ok(End::Ended)
+    Ok(())
+}
+
+/// What pages call the provider of a link.
+fn name(sts: &Sts, link: &Link) -> String {
+    let upstream = sts.upstreams.of(&link.issuer);
+    upstream.map_or(link.issuer.as_str(), |it| &it.setup.name).to_owned()
 }

@@ -117,6 +117,8 @@ pub(crate) struct LinkedIdentity {
     pub(crate) label: String,
     /// Whether the person cannot end it.
     pub(crate) stays: bool,
+    /// Whether the account would go with it.
+    pub(crate) closes: bool,
     /// Why not, or what else would end.
     pub(crate) note: Option<Told>,
 }
@@ -152,6 +154,33 @@ pub(crate) struct SignOutPage {
     pub(crate) stylesheet: String,
     pub(crate) form_token: String,
 }
+
+/// The page on which a person closes their account, or has closed it.
+pub(crate) struct ClosePage {
+    pub(crate) provider: String,
+    /// The last way in.
+    pub(crate) upstream: String,
+    /// What is asked; it is done without.
+    pub(crate) closing: Option<Closing>,
+    pub(crate) stylesheet: String,
+}
+
+/// What a person is asked who would end their last way in.
+pub(crate) struct Closing {
+    pub(crate) username: String,
+    /// The link.
+    pub(crate) link: String,
+    pub(crate) action: String,
+    pub(crate) form_token: String,
+}
+
+#[derive(Template)]
+#[template(path = "close.html")]
+struct CloseView<'a> {
+    t: &'a Texts,
+    p: &'a ClosePage,
+}
+in_a_language!(Texts, ClosePage, CloseView);
 
 /// A URL, and the place that it leads to, for the person to see.
 pub(crate) struct Onward {

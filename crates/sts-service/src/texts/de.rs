@@ -64,10 +64,26 @@ pub(super) const TEXTS: Texts = Texts {
         "Um diese Verknüpfung zu beenden, melden Sie sich hier ab und zuerst mit Ihrem Passwort an, damit sicher ist, dass Sie das noch können.",
     ),
     end_link: Text("Diese Verknüpfung beenden"),
+    end_and_close: Text("Diese Verknüpfung beenden und das Konto schließen"),
     link_with: Text("„{upstream}“ verknüpfen, um sich auch damit anzumelden"),
     first_sign_in: Text(
         "Bevor Sie einen Weg zur Anmeldung verknüpfen, melden Sie sich noch einmal an.",
     ),
+    // Closing the account.
+    really_close: Text("Ihr Konto bei {provider} schließen?"),
+    only_way_in: Text(
+        "Nur mit „{upstream}“ kommen Sie in das Konto {username}. Beenden Sie die Verknüpfung, wird das Konto geschlossen.",
+    ),
+    what_closing_ends: Text(
+        "Sie werden überall abgemeldet, was Sie Anwendungen erlaubt haben, endet, und keine erkennt Sie wieder, wenn Sie zurückkommen. Das lässt sich nicht zurücknehmen.",
+    ),
+    close_account: Text("Konto schließen"),
+    keep_account: Text("Behalten"),
+    account_closed: Text("Ihr Konto bei {provider} ist geschlossen"),
+    comes_anew: Text(
+        "Sie sind abgemeldet. Wer sich von jetzt an mit „{upstream}“ anmeldet, bekommt ein neues Konto.",
+    ),
+    first_sign_in_to_close: Text("Bevor Sie Ihr Konto schließen, melden Sie sich noch einmal an."),
     // Linking an account.
     belong_together: Text("Gehören die beiden zusammen?"),
     from_now_on: Text(

@@ -63,8 +63,24 @@ pub(super) const TEXTS: Texts = Texts {
         "To end this link, sign out here and sign in with your password first, so that it is certain that you still can.",
     ),
     end_link: Text("End this link"),
+    end_and_close: Text("End this link and close the account"),
     link_with: Text("Link {upstream}, to sign in through it as well"),
     first_sign_in: Text("To link a way to sign in, sign in once more first."),
+    // Closing the account.
+    really_close: Text("Close your account at {provider}?"),
+    only_way_in: Text(
+        "{upstream} is the only way in to the account {username}. If you end the link, the account is closed.",
+    ),
+    what_closing_ends: Text(
+        "You are signed out everywhere, what you allowed applications ends, and they will not know you again if you come back. This cannot be taken back.",
+    ),
+    close_account: Text("Close the account"),
+    keep_account: Text("Keep it"),
+    account_closed: Text("Your account at {provider} is closed"),
+    comes_anew: Text(
+        "You are signed out. Whoever signs in through {upstream} from now on gets a new account.",
+    ),
+    first_sign_in_to_close: Text("To close your account, sign in once more first."),
     // Linking an account.
     belong_together: Text("Do the two belong together?"),
     from_now_on: Text(

@@ -68,6 +68,13 @@ async fn forms_of_the_broker_keep_their_names() {
     let page = browser.submit(&page, &[("password", PASSWORD)]).await;
     has(&page, &["confirm-link", "link", "deny"]);
     browser.submit(&page, &[("decision", "link")]).await;
+    let leaving = Browser::new(&case.world);
+    case.arrives(&leaving, ("library", "60"), &[], |_| {}).await;
+    let last = case.linked("https://idp.library.example", "60").await;
+    let token = hidden(&leaving.get("/account").await.text);
+    let fields = [("form_token", token.as_str()), ("link", last.as_str())];
+    let asked = leaving.post("/account/unlink", &fields).await;
+    has(&asked, &["close-account", "close", "keep"]);
     let account = browser.get("/account").await;
     let link = case.linked("https://idp.university.example", "7").await;
     let (linked, unlink) = (format!("linked-{link}"), format!("unlink-{link}"));

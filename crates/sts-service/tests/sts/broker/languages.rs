@@ -91,13 +91,26 @@ async fn linking(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     let again = browser.get("/account").await;
     case.world.clock.advance(1);
     let first = post("/account/link", &again, &[("upstream", "library")]).await;
+    let close = [("link", origin.as_str()), ("decision", "close")];
+    let first_to_close = post("/account/unlink", &again, &close).await;
+    let leaving = Browser::new(&case.world);
+    case.arrives(&leaving, ("university", "60"), &[], |token| {
+        token["exp"] = json!(NOW + 1200);
+    })
+    .await;
+    let own = case.linked("https://idp.university.example", "60").await;
+    let token = hidden(&leaving.get("/account").await.text);
+    let close = [("form_token", token.as_str()), ("link", own.as_str()), ("decision", "close")];
+    let closed = leaving.post(&at("/account/unlink"), &close).await;
     vec![
         ("the last way in", last),
         ("another's", taken),
         ("on the way to a further one", on),
         ("link a further one", yes),
         ("two ways in", both),
-        ("the last one stays", stays),
+        ("the account goes with it", stays),
+        ("first sign in to close", first_to_close),
+        ("closed", closed),
         ("answered before", late),
         ("sign in first", first),
     ]

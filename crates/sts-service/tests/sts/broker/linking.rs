@@ -377,17 +377,11 @@ async fn o30_consents_of_two_ways_of_signing_in_are_not_one() {
     assert!(is_consent(&browser.authorize(&openid).await), "it was allowed through the link");
 }
 
-/// The last way in stays.
+/// The last way in to an account of the operator's stays where passwords are not offered any more: it is not its
+/// person's to close.
 #[tokio::test]
 async fn the_last_way_in_is_not_ended() {
     let case = Case::new();
-    let browser = Browser::new(&case.world);
-    case.subject(&case.arrives(&browser, ("library", "7"), &[], |_| {}).await).await;
-    let page = browser.get("/account").await;
-    assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
-    assert!(!page.text.contains("name=\"link\""));
-
-    // Nor where passwords are not offered any more.
     let people = People::new([user("alice", true)]);
     let engine = std::sync::Arc::clone(&case.engine);
     let provider = std::sync::Arc::clone(&case.provider);
@@ -397,6 +391,13 @@ async fn the_last_way_in_is_not_ended() {
     link(&case, &browser).await;
     let page = browser.get("/account").await;
     assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
+    assert!(!page.text.contains("name=\"link\""), "{}", page.text);
+    // Nor by a form of one's own.
+    let id = case.linked(super::UNIVERSITY, "7").await;
+    let fields = [("form_token", &*hidden(&page.text)), ("link", &*id), ("decision", "close")];
+    let answer = browser.post("/account/unlink", &fields).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+    assert_eq!(case.linked(super::UNIVERSITY, "7").await, id);
 }
 
 /// Nor are two at once, each of which would leave the other.
