@@ -251,7 +251,7 @@ def on_a_desk(page, alice, receiver, password):
     check("and on which page he decides", named == person, (named, person))
     page.click("#approve-1")
     check("Bob allows it", eventually(lambda: f"Allowed by {BOB}" in page.text("main")), page.text())
-    check("  and is told so", page.text("#done[role=status]") == "You allowed that. It counts from now on.", page.text())
+    check("  and is told so", page.text("#done[role=status]") == "You allowed that.", page.text())
     is_in, said = gets_in(asking)
     check("Alice's waiting application gets in", is_in, said)
 

@@ -75,6 +75,7 @@ async fn show(
         None => entries.iter().any(EntryView::is_revocable),
     };
     let is_offered = all.is_some();
+    let is_kept_out = is_offered && !revocable;
     let all = all.unwrap_or_default();
     let shared: Vec<_> = all.iter().filter(|share| shares::is_about(share, person)).collect();
     let shared = shares::views(&mut cards, place, &shared).await?;
@@ -106,6 +107,7 @@ async fn show(
         claims: history::claims(&person.claims),
         revocable,
         is_offered,
+        is_kept_out,
         shares: shared,
         groups,
         events,

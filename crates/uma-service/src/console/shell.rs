@@ -195,6 +195,8 @@ pub(super) struct PersonPage {
     pub(super) revocable: bool,
     /// Whether owners share here, so that they can keep somebody out of what rules permit.
     pub(super) is_offered: bool,
+    /// Whether this owner keeps them out of everything, so that nothing allowed counts.
+    pub(super) is_kept_out: bool,
     /// What is shared with them, beforehand.
     pub(super) shares: Vec<ShareView>,
     pub(super) events: Vec<EventView>,

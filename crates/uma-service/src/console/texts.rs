@@ -89,6 +89,7 @@ countersign_pages::texts! {
     take_back_note,
     take_back_now,
     kept_out_note,
+    is_kept_out,
     // What happened.
     what_happened,
     asked,

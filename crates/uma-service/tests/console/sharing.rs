@@ -250,10 +250,15 @@ async fn taking_everything_back_ends_what_is_shared_too() {
     // She is out, and he can let her in again.
     let page = bob.get(&person).await.text;
     assert!(!page.contains("id=\"revoke\"") && page.contains("may not"), "{page}");
+    assert!(
+        page.contains("<p id=\"kept-out\" class=\"problem\">You keep this person out."),
+        "{page}"
+    );
     let token = fields(&page, &format!("unshare-{}", out.id))[0].1.clone();
     let form = [("form_token", token.as_str()), ("unshare", out.id.as_str())];
     leads_to(&bob.post(&person, &form).await, &person);
-    assert!(bob.get(&person).await.text.contains("id=\"revoke\""));
+    let page = bob.get(&person).await.text;
+    assert!(page.contains("id=\"revoke\"") && !page.contains("id=\"kept-out\""), "{page}");
 }
 
 /// Takes everything back on the page of a person.

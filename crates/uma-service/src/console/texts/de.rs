@@ -70,6 +70,9 @@ pub(super) const TEXTS: Texts = Texts {
     ask_again: Text("Nächstes Mal wieder fragen"),
     take_back: Text("Alles zurücknehmen"),
     take_back_now: Text("Ja, alles zurücknehmen"),
+    is_kept_out: Text(
+        "Sie halten diese Person draußen. Was Sie ihr erlauben, gilt erst, wenn Sie das weiter unten zurücknehmen.",
+    ),
     kept_out_note: Text(
         "Von da an bleibt sie draußen, was auch immer sonst jemanden einlässt, bis Sie das zurücknehmen.",
     ),
@@ -156,7 +159,7 @@ pub(super) const TEXTS: Texts = Texts {
     day_over: Text("Dieser Tag ist vorbei."),
     not_anyone: Text("Alle sind mehr als das. Leeren Sie es, oder wählen Sie, wen Sie meinen."),
     // What was done.
-    done_allowed: Text("Sie haben das erlaubt. Es gilt von jetzt an."),
+    done_allowed: Text("Sie haben das erlaubt."),
     done_refused: Text("Sie haben das abgelehnt."),
     done_asked_more: Text("Ihre Frage wird weitergegeben, sobald wieder gefragt wird."),
     done_reopened: Text("Nächstes Mal werden Sie wieder gefragt."),

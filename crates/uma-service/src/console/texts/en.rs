@@ -68,6 +68,9 @@ pub(super) const TEXTS: Texts = Texts {
     ask_again: Text("Ask me again next time"),
     take_back: Text("Take everything back"),
     take_back_now: Text("Yes, take everything back"),
+    is_kept_out: Text(
+        "You keep this person out. Nothing that you allow them counts until you take that back, further down.",
+    ),
     kept_out_note: Text(
         "From then on they are kept out, whatever else lets people in, until you take that back.",
     ),
@@ -156,7 +159,7 @@ pub(super) const TEXTS: Texts = Texts {
     day_over: Text("This day is over."),
     not_anyone: Text("Everyone is more than this. Empty it, or choose whom you mean."),
     // What was done.
-    done_allowed: Text("You allowed that. It counts from now on."),
+    done_allowed: Text("You allowed that."),
     done_refused: Text("You refused that."),
     done_asked_more: Text("Your question is passed on when they come again."),
     done_reopened: Text("You are asked again next time."),
