@@ -68,7 +68,7 @@ impl Committer {
         let _guard = StopOnDrop(Arc::clone(&self.line));
         let mut last = 0;
         loop {
-            self.line.queue.gather(last, BATCH);
+            self.line.queue.gather(last, BATCH, queue::PATIENCE);
             let Some(batch) = self.line.queue.take(BATCH, YOUTH) else { break };
             last = batch.len();
             self.process(batch);

@@ -3,9 +3,11 @@
 //! A sync costs the same for one write as for a hundred, and waking a thread costs more than a write.
 //! So nobody wakes the writer but the first who finds it asleep, and while many are writing it gives
 //! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
-//! millisecond there would be a sync for every few writes otherwise. Who was answered together has an
-//! answer to read and a request to send before the next write, so it waits for as many as there were
-//! last time; the one who completes them wakes it.
+//! millisecond there would be a sync for every few writes otherwise. It knows of those who came during
+//! the last commit, and of those whom that one answered, who have an answer to read and a request to send
+//! before their next write. When all of them are there, the one who completes them wakes it. They may well
+//! take longer than it has patience: then some are left who keep the processors busy during the commit,
+//! as nobody would if it always waited for everyone.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,16 +15,12 @@ use std::time::Duration;
 use countersign_types::Timestamp;
 
 use super::puts::{Outcome, Puts};
-use crate::horizon::steady_now;
 
 /// Who follows this many others into one commit is likely to be followed by more.
 const COMPANY: usize = 4;
 
-/// Nobody came for so long: those who are there are all.
-const QUIET: Duration = Duration::from_micros(250);
-
 /// The longest that the first one is kept waiting for company.
-const PATIENCE: Duration = Duration::from_millis(2);
+pub(super) const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Octets of room for records that are kept for the next ones.
 const ROOM: usize = 1024 * 1024;
@@ -139,43 +137,25 @@ impl<T> Queue<T> {
         }
     }
 
-    /// After a commit of so many: if they were many, or many came meanwhile, waits until as many are
-    /// there again, and then as long as more keep coming.
-    pub(super) fn gather(&self, last: usize, most: usize) {
+    /// After a commit that answered so many: if they were many, or many came meanwhile, waits until as
+    /// many as both are there, for so long at most.
+    pub(super) fn gather(&self, answered: usize, most: usize, longest: Duration) {
         let mut line = self.lock();
-        if last.max(line.waiting.len()) < COMPANY {
+        let waiting = line.waiting.len();
+        if answered.max(waiting) < COMPANY {
             return;
         }
-        let begun = steady_now();
-        line.expected = last.min(most);
+        line.expected = (answered + waiting).min(most);
         let are_missing =
             |line: &mut Line<T>| line.waiting.len() < line.expected && !line.is_closed;
-        let waited = self.arrival.wait_timeout_while(line, PATIENCE, are_missing);
-        (line, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        line.expected = 0;
-        drop(line);
-        let mut before = self.len();
-        while before < most && begun.elapsed() < PATIENCE {
-            // Nothing ends this early: an end of the program waits as long for the disk.
-            std::thread::park_timeout(QUIET);
-            let now = self.len();
-            if now == before {
-                return;
-            }
-            before = now;
-        }
+        let gathered = self.arrival.wait_timeout_while(line, longest, are_missing);
+        gathered.unwrap_or_else(PoisonError::into_inner).0.expected = 0;
     }
 
     /// Lets nobody in any more, and wakes the writer to take the rest.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.arrival.notify_one();
-    }
-
-    /// How many wait; as many as can if the queue is closed, since then nobody else will come.
-    fn len(&self) -> usize {
-        let line = self.lock();
-        if line.is_closed { usize::MAX } else { line.waiting.len() }
     }
 
     /// INVARIANT: every change is one assignment or one move, so a line is whole at any time.
@@ -202,7 +182,7 @@ mod tests {
             queue.push(number).unwrap();
         }
         assert_eq!(jobs(queue.take(3, LONG)), Some(vec![0, 1, 2]));
-        queue.gather(COMPANY, 2);
+        queue.gather(COMPANY, 2, LONG);
         assert_eq!(jobs(queue.take(3, LONG)), Some(vec![3, 4]));
         assert_eq!(jobs(queue.take(3, Duration::ZERO)), Some(vec![]));
         queue.push(5).unwrap();
@@ -256,7 +236,7 @@ mod tests {
         let mut taken: Vec<Vec<u32>> = vec![Vec::new(); 4];
         let mut last = 0;
         while taken.iter().map(Vec::len).sum::<usize>() < 2000 {
-            queue.gather(last, 100);
+            queue.gather(last, 100, PATIENCE);
             let batch = queue.take(100, LONG).unwrap();
             last = batch.len();
             for (pusher, number) in batch.jobs {
@@ -268,6 +248,34 @@ mod tests {
             pusher.join().unwrap();
         }
         assert!(taken.iter().all(|numbers| numbers.is_sorted()));
+    }
+
+    /// A gathering that would have to last for a minute ends at once when those whom it waits for have
+    /// come, and does not begin where there is no company.
+    #[test]
+    fn the_one_who_completes_those_who_are_known_ends_the_gathering() {
+        let queue = Arc::new(Queue::default());
+        let few = COMPANY - 1;
+        (0..few).for_each(|number| queue.push(number).unwrap());
+        queue.gather(few, 100, LONG);
+        let writer = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || {
+                queue.gather(COMPANY, 100, LONG);
+                let before_the_end = jobs(queue.take(100, LONG)).unwrap().len();
+                queue.gather(COMPANY, 100, LONG);
+                (before_the_end, jobs(queue.take(100, LONG)))
+            })
+        };
+        while queue.lock().expected == 0 {
+            std::thread::yield_now();
+        }
+        (0..COMPANY).for_each(|number| queue.push(number).unwrap());
+        while queue.lock().expected != COMPANY {
+            std::thread::yield_now();
+        }
+        queue.close();
+        assert_eq!(writer.join().unwrap(), (few + COMPANY, None));
     }
 
     #[test]

@@ -181,8 +181,9 @@ pub(crate) fn member(body: &[u8], name: &str) -> String {
 /// Fills a store's log once: from then on it is written in place, as in a server that has run for a
 /// while. Before, every commit makes a file longer.
 async fn go_round_the_log(store: &SqliteEngine) {
-    for _ in 0..=LOG / LARGE {
-        let value = vec![0; LARGE];
+    for round in 0..=LOG / LARGE {
+        // Each time another: SQLite does not write what a page says already.
+        let value = vec![round as u8; LARGE];
         store.put(RecordTable::Messages, b"large", value, None).await.unwrap();
     }
     store.remove(RecordTable::Messages, b"large").await.unwrap();
