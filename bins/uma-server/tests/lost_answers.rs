@@ -22,11 +22,7 @@ struct Bob(Browser);
 impl Bob {
     async fn signs_in(world: &World) -> Self {
         let browser = Browser::new(Arc::clone(&world.http));
-        let leaves = browser.get(&format!("{}/console/sign-in", names::UMA)).await;
-        let page = browser.get(browser::location(&leaves)).await;
-        let fields = [("username", "bob"), ("password", names::ALICE_PASSWORD)];
-        let back = browser.submit(names::BOBS_PROVIDER, &page, "username", &fields).await;
-        let console = browser.get(browser::location(&back)).await;
+        let console = browser.signs_in_at_console("bob").await;
         assert_eq!(browser::location(&console), format!("{}/console", names::UMA));
         Self(browser)
     }

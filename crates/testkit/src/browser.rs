@@ -9,6 +9,8 @@ use countersign_types::EndpointUrl;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, Response};
 
+use crate::names;
+
 type Cookies = BTreeMap<(String, String), String>;
 
 /// Somebody's browser.
@@ -70,6 +72,21 @@ impl Browser {
             attribute(above.rsplit_once("name=\"form_token\"").expect("a form token").1, "value");
         let fields = [&[("form_token", token.as_str())], fields].concat();
         self.post(&format!("{origin}{action}"), &fields).await
+    }
+
+    /// Goes to the console of Bob's UMA server by way of his provider, as whom it knows by `username`, and tells what
+    /// the console answers.
+    ///
+    /// # Panics
+    /// If the console leads to no provider, or the provider does not lead back.
+    pub async fn signs_in_at_console(&self, username: &str) -> Response<Bytes> {
+        let leaves = self.get(&format!("{}/console/sign-in", names::UMA)).await;
+        let leaves = location(&leaves);
+        assert!(leaves.starts_with(names::BOBS_PROVIDER), "to Bob's provider: {leaves}");
+        let page = self.get(leaves).await;
+        let fields = [("username", username), ("password", names::ALICE_PASSWORD)];
+        let back = self.submit(names::BOBS_PROVIDER, &page, "username", &fields).await;
+        self.get(location(&back)).await
     }
 
     #[expect(clippy::expect_used, reason = "a test stops at once")]

@@ -95,45 +95,32 @@ fn resource_server(identifier: &str, issuer: &str) -> String {
         r#"
         identifier = "{identifier}"
         realm = "Bob's records"
+        resources = [
+            {{ path = "/rs-api", name = "{name}", scopes = ["get", "put"], {get}, {rs_api} }},
+            {{ path = "/department", name = "Department API", scopes = ["get"], {get}, {department} }},
+            {{ path = "/no-policy", name = "No policy", scopes = ["get"], {get}, {no_policy} }},
+            {{ path = "/local-rule", name = "Local rule", scopes = ["get"], {get}, {local_rule}, clients = ["{other}"] }},
+        ]
 
         [authorization_server]
         issuer = "{issuer}"
         client_id = "{client}"
         client_secret = {{ file = "rs-bob.secret" }}
-
-        [[resources]]
-        path = "/rs-api"
-        name = "{name}"
-        scopes = ["get", "put"]
-        methods = {{ GET = ["get"] }}
-        json = {{ message = "Hello from the RS API" }}
-
-        [[resources]]
-        path = "/department"
-        name = "Department API"
-        scopes = ["get"]
-        methods = {{ GET = ["get"] }}
-        json = {{ message = "Hello, records department" }}
-
-        [[resources]]
-        path = "/no-policy"
-        name = "No policy"
-        scopes = ["get"]
-        methods = {{ GET = ["get"] }}
-        json = {{ message = "Nobody reads this" }}
-
-        [[resources]]
-        path = "/local-rule"
-        name = "Local rule"
-        scopes = ["get"]
-        methods = {{ GET = ["get"] }}
-        json = {{ message = "Only for the other client" }}
-        clients = ["{other}"]
         "#,
+        get = r#"methods = { GET = ["get"] }"#,
+        rs_api = says("Hello from the RS API"),
+        department = says("Hello, records department"),
+        no_policy = says("Nobody reads this"),
+        local_rule = says("Only for the other client"),
         client = names::RS_CLIENT,
         name = names::RS_API_NAME,
         other = names::OTHER_CLIENT,
     )
+}
+
+/// What a resource is.
+fn says(message: &str) -> String {
+    format!(r#"json = {{ message = "{message}" }}"#)
 }
 
 fn uma_server(issuer: &str, identifier: &str) -> String {
@@ -193,7 +180,12 @@ fn uma_server(issuer: &str, identifier: &str) -> String {
 
 /// The provider of a domain, whose first user is this one.
 fn sts(domain: &str, (first, subject): (&str, &str), [es256, rs256]: [&str; 2]) -> String {
-    let password = password();
+    let users = [
+        user(first, subject, &format!("{first}@{domain}"), true),
+        user("carol", names::CAROL_SUB, &format!("carol@{domain}"), true),
+        user(names::DAVE, names::DAVE_SUB, &format!("dave@{domain}"), false),
+    ]
+    .concat();
     let clients = [
         sts_client(names::RQP_CLIENT, r#"secret = { file = "rqp-client.secret" }"#, true),
         sts_client(names::OTHER_CLIENT, r#"secret = { file = "other-client.secret" }"#, true),
@@ -218,36 +210,27 @@ fn sts(domain: &str, (first, subject): (&str, &str), [es256, rs256]: [&str; 2]) 
         audience = "{uma}"
         resource = "{rs}"
 
-        [[users]]
-        username = "{first}"
-        subject = "{subject}"
-        email = "{first}@{domain}"
-        email_verified = true
-        password = "{password}"
-
-        [[users]]
-        username = "carol"
-        subject = "{carol}"
-        email = "carol@{domain}"
-        email_verified = true
-        password = "{password}"
-
-        [[users]]
-        username = "{dave}"
-        subject = "{dave_subject}"
-        email = "dave@{domain}"
-        email_verified = false
-        password = "{password}"
-
+        {users}
         {clients}
         "#,
         denied = names::DENIED_RS,
         name = names::RS_API_NAME,
         uma = names::UMA,
         rs = names::RS,
-        carol = names::CAROL_SUB,
-        dave = names::DAVE,
-        dave_subject = names::DAVE_SUB,
+    )
+}
+
+fn user(username: &str, subject: &str, email: &str, email_verified: bool) -> String {
+    format!(
+        r#"
+        [[users]]
+        username = "{username}"
+        subject = "{subject}"
+        email = "{email}"
+        email_verified = {email_verified}
+        password = "{password}"
+        "#,
+        password = password(),
     )
 }
 

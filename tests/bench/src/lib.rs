@@ -20,6 +20,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench measures time")]
 
 pub mod load;
+pub mod parties;
 
 use std::time::{Duration, Instant};
 

@@ -28,6 +28,11 @@ impl Browser {
         self.0.post(url, fields).await.into()
     }
 
+    /// From Bob's console to his provider and back.
+    pub(crate) async fn signs_in_at_console(&self, username: &str) -> Reply {
+        self.0.signs_in_at_console(username).await.into()
+    }
+
     /// Sends the form of a page at this origin back: the one with this field in it.
     pub(crate) async fn submit(
         &self,

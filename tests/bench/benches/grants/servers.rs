@@ -3,46 +3,28 @@
 use std::sync::Arc;
 
 use axum::Router;
+use countersign_bench_tests::parties::{self, registered};
+pub(crate) use countersign_bench_tests::parties::{ALICE, CLIENT, RS, SECRET, STS, UMA};
 use countersign_claims_token::VerifiedEmail;
-use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
+use countersign_client_auth::{Credentials, RegisteredClient};
 use countersign_host::Seams;
-use countersign_jwt::{Algorithm, KeySet, SigningKey, SigningRing};
+use countersign_jwt::{Algorithm, SigningKey, SigningRing};
 use countersign_store::Engine;
-use countersign_store::engine::BoxFuture;
 use countersign_sts_service as sts;
 use countersign_token_exchange::{ClientPolicy, ServerPolicy};
-use countersign_types::secret::{ClientSecret, Password};
+use countersign_types::secret::Password;
 use countersign_types::{
-    ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, RedirectUri, ResourceIdentifier,
-    ScopeSet, UrlPattern,
+    ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ScopeSet, UrlPattern,
 };
 use countersign_uma::policy::rules::{Rule, Rules};
-use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
-use countersign_uma::{NamedBy, Protection};
-use countersign_uma_service as uma;
-use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
 use serde_json::{Map, json};
 
 use crate::browser::CALLBACK;
 use crate::foreign;
 
-pub(crate) const STS: &str = "https://sts.alice.example";
-pub(crate) const UMA: &str = "https://uma.bob.example";
-pub(crate) const RS: &str = "https://rs.bob.example";
-pub(crate) const ALICE: &str = "alice@alice.example";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
-pub(crate) const CLIENT: &str = "rqp-client";
-pub(crate) const SECRET: &str = "a secret of forty-three characters, or more.";
 /// One that has no secret.
 pub(crate) const PUBLIC_CLIENT: &str = "spa";
-
-fn credentials() -> Credentials {
-    Credentials::secret(SecretDigest::of(&ClientSecret::new(SECRET)))
-}
-
-fn registered(id: &str) -> RegisteredClient {
-    RegisteredClient { id: ClientId::parse(id).unwrap(), credentials: credentials() }
-}
 
 pub(crate) fn sts(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Router {
     let scopes = ScopeSet::parse("openid email offline_access claims-provider").unwrap();
@@ -119,61 +101,8 @@ fn copy(key: &SigningKey) -> SigningKey {
     SigningKey::from_json(key.to_jwk().unwrap().as_bytes()).unwrap()
 }
 
-/// The issuer behind every address and its keys, found already: a resolver keeps both.
-struct Found(DiscoveredIssuer, Arc<KeySet>);
-
-impl Discovery for Found {
-    fn issuer<'a>(
-        &'a self,
-        _: &'a EmailAddress,
-    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-        Box::pin(async { Ok(self.0.clone()) })
-    }
-
-    fn keys<'a>(
-        &'a self,
-        _: &'a DiscoveredIssuer,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Arc<KeySet>, NotDiscovered>> {
-        Box::pin(async { Ok(Arc::clone(&self.1)) })
-    }
-}
-
 pub(crate) fn uma(key: &SigningKey, engine: Arc<dyn Engine>, seams: &Seams) -> Router {
-    let bob = || Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
-    let clients = [
-        uma::Client {
-            registered: registered(CLIENT),
-            uma_grant: Some(ScopeSet::default()),
-            resource_server: None,
-        },
-        uma::Client {
-            registered: registered("rs"),
-            uma_grant: None,
-            resource_server: Some(ResourceServer {
-                protection: bob(),
-                resource_identifiers: vec![ResourceIdentifier::parse(RS).unwrap()],
-                resource_parameter: ResourceParameter::Required,
-            }),
-        },
-    ];
     let rule = json!([{ "resource": "RS API", "scopes": ["get"], "emails": [ALICE] }]);
     let rules: Vec<Rule> = serde_json::from_value(rule).unwrap();
-    let issuer = DiscoveredIssuer {
-        issuer: Issuer::parse(STS).unwrap(),
-        jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
-        named_by: NamedBy::WebFinger,
-    };
-    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
-    let seams = uma::Seams {
-        engine,
-        clients: Arc::new(uma::StaticClients::from_iter(clients)),
-        policy: Arc::new(Rules::new().with(bob(), rules)),
-        discovery: Arc::new(Found(issuer, Arc::new(keys))),
-        audit: Arc::new(uma::LogAudit),
-        clock: Arc::clone(&seams.clock),
-        random: Arc::clone(&seams.random),
-    };
-    let config = uma::UmaConfig::new(Issuer::parse(UMA).unwrap());
-    uma::app(Arc::new(uma::Uma::new(config, seams).unwrap()))
+    parties::uma(key, engine, Arc::new(Rules::new().with(parties::bob(), rules)), seams)
 }

@@ -8,26 +8,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use countersign_bench_tests::load;
+use countersign_bench_tests::parties::{self, ALICE, CLIENT, RS, SECRET, STS, UMA};
 use countersign_cedar::{CedarUma, PolicyFiles, uma as cedar};
-use countersign_client_auth::{Credentials, RegisteredClient, SecretDigest};
 use countersign_host::Seams;
-use countersign_jwt::{Algorithm, KeySet, SigningKey, sign};
+use countersign_jwt::{Algorithm, SigningKey, sign};
 use countersign_permission_ticket::TicketChallenge;
-use countersign_store::engine::BoxFuture;
 use countersign_store::resources::Registrant;
 use countersign_store::{Engine, Resources, Shares, SqliteEngine};
-use countersign_types::secret::{ClientSecret, TicketHandle};
-use countersign_types::{
-    ClientId, EmailAddress, EndpointUrl, Issuer, Lifetime, ResourceIdentifier, ScopeSet, Timestamp,
-};
+use countersign_types::secret::TicketHandle;
+use countersign_types::{ClientId, EmailAddress, Lifetime, ScopeSet, Timestamp};
 use countersign_uma::policy::Share;
 use countersign_uma::policy::rules::Rules;
 use countersign_uma::policy::shares::{Effect, ShareId, Terms, What, Who};
-use countersign_uma::protection::{OwnerId, ResourceParameter, ResourceServer};
 use countersign_uma::resource::{ResourceDescription, ResourceId};
-use countersign_uma::{NamedBy, Protection};
-use countersign_uma_service as uma;
-use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -35,12 +28,6 @@ use tower_service::Service as _;
 
 use crate::timed;
 
-const STS: &str = "https://sts.alice.example";
-const UMA: &str = "https://uma.bob.example";
-const RS: &str = "https://rs.bob.example";
-const ALICE: &str = "alice@alice.example";
-const CLIENT: &str = "rqp-client";
-const SECRET: &str = "a secret of forty-three characters, or more.";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const UMA_TICKET: &str = "urn:ietf:params:oauth:grant-type:uma-ticket";
 
@@ -103,10 +90,6 @@ pub(crate) struct Server {
     _directory: Directory,
 }
 
-fn bob() -> Protection {
-    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
-}
-
 fn id(number: usize) -> ResourceId {
     ResourceId::parse(&format!("r{number}")).unwrap()
 }
@@ -131,7 +114,7 @@ impl Server {
         fill(&engine, size).await;
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let policy = policy(&directory, size.rules);
-        let router = router(engine, policy, &key, &seams);
+        let router = parties::uma(&key, engine, policy, &seams);
         let permission = json!({ "resource_id": id(0), "resource_scopes": ["get"] });
         let pat = String::new();
         let mut server = Self { router, seams, key, pat, permission, _directory: directory };
@@ -256,69 +239,4 @@ fn policy(directory: &Directory, rules: usize) -> Arc<CedarUma> {
     }
     let files = Arc::new(PolicyFiles::open_as(cedar::SCHEMA, [files]).unwrap());
     Arc::new(CedarUma::new(files, Rules::new()).unwrap())
-}
-
-/// The issuer behind every address and its keys, found already: a resolver keeps both.
-struct Found(DiscoveredIssuer, Arc<KeySet>);
-
-impl Discovery for Found {
-    fn issuer<'a>(
-        &'a self,
-        _: &'a EmailAddress,
-    ) -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-        Box::pin(async { Ok(self.0.clone()) })
-    }
-
-    fn keys<'a>(
-        &'a self,
-        _: &'a DiscoveredIssuer,
-        _: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Arc<KeySet>, NotDiscovered>> {
-        Box::pin(async { Ok(Arc::clone(&self.1)) })
-    }
-}
-
-fn router(
-    engine: Arc<dyn Engine>,
-    policy: Arc<CedarUma>,
-    key: &SigningKey,
-    seams: &Seams,
-) -> Router {
-    let registered = |id: &str| RegisteredClient {
-        id: ClientId::parse(id).unwrap(),
-        credentials: Credentials::secret(SecretDigest::of(&ClientSecret::new(SECRET))),
-    };
-    let clients = [
-        uma::Client {
-            registered: registered(CLIENT),
-            uma_grant: Some(ScopeSet::default()),
-            resource_server: None,
-        },
-        uma::Client {
-            registered: registered("rs"),
-            uma_grant: None,
-            resource_server: Some(ResourceServer {
-                protection: bob(),
-                resource_identifiers: vec![ResourceIdentifier::parse(RS).unwrap()],
-                resource_parameter: ResourceParameter::Required,
-            }),
-        },
-    ];
-    let issuer = DiscoveredIssuer {
-        issuer: Issuer::parse(STS).unwrap(),
-        jwks_uri: EndpointUrl::parse("https://sts.alice.example/jwks").unwrap(),
-        named_by: NamedBy::WebFinger,
-    };
-    let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
-    let seams = uma::Seams {
-        engine,
-        clients: Arc::new(uma::StaticClients::from_iter(clients)),
-        policy,
-        discovery: Arc::new(Found(issuer, Arc::new(keys))),
-        audit: Arc::new(uma::LogAudit),
-        clock: Arc::clone(&seams.clock),
-        random: Arc::clone(&seams.random),
-    };
-    let config = uma::UmaConfig::new(Issuer::parse(UMA).unwrap());
-    uma::app(Arc::new(uma::Uma::new(config, seams).unwrap()))
 }

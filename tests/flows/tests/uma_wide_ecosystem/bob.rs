@@ -44,13 +44,7 @@ impl Bob {
     /// From the console to his provider and back.
     pub(crate) async fn signs_in(bed: &Bed) -> Self {
         let browser = Browser::new(bed);
-        let leaves = browser.get(&format!("{CONSOLE}/sign-in")).await.location();
-        assert!(leaves.starts_with(names::BOBS_PROVIDER), "{leaves}");
-        let page = browser.get(&leaves).await;
-        let fields = [("username", "bob"), ("password", names::ALICE_PASSWORD)];
-        let back = browser.submit(names::BOBS_PROVIDER, &page, "username", &fields).await;
-        let back = browser.get(&back.location()).await.location();
-        assert_eq!(back, CONSOLE);
+        assert_eq!(browser.signs_in_at_console("bob").await.location(), CONSOLE);
         Self { browser }
     }
 

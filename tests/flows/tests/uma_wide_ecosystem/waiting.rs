@@ -189,11 +189,7 @@ async fn nobody_but_bob_decides() {
     }
     // Somebody else of his provider is no owner.
     let carol = crate::browser::Browser::new(&scene.bed);
-    let leaves = carol.get(&format!("{}/sign-in", super::bob::CONSOLE)).await.location();
-    let sign_in = carol.get(&leaves).await;
-    let fields = [("username", "carol"), ("password", names::ALICE_PASSWORD)];
-    let back = carol.submit(names::BOBS_PROVIDER, &sign_in, "username", &fields).await.location();
-    assert_eq!(carol.get(&back).await.status, 403);
+    assert_eq!(carol.signs_in_at_console("carol").await.status, 403);
     assert!(!carol.get(&page.url).await.text().contains(names::ALICE));
     scene.bed.advance(5);
     scene.refused(&ticket, None, 403, "request_submitted").await;

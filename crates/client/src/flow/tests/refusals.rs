@@ -8,7 +8,8 @@ use super::world::{
     RS, UMA, World, answer, builder, challenge, check, data, get, need_info, refused, registration,
     rpt,
 };
-use crate::error::ClientError;
+use crate::Client;
+use crate::error::{ClientError, Pending};
 
 #[tokio::test]
 async fn need_info_that_no_token_of_ours_can_meet_is_told() {
@@ -57,25 +58,29 @@ async fn refusals_end_the_request() {
 
 #[tokio::test]
 async fn a_request_waits_for_the_owner_and_goes_on() {
-    let submitted =
-        answer(403, &json!({ "error": "request_submitted", "ticket": "t2", "interval": 5 }));
-    let world =
-        World::new().rs([challenge("t1"), data()]).uma([submitted, need_info("t3"), rpt("rpt")]);
+    let answers = [submitted("t2"), need_info("t3"), rpt("rpt")];
+    let world = World::new().rs([challenge("t1"), data()]).uma(answers);
     let world = Arc::new(world);
     let client = builder(&world).with_registration(registration(UMA)).build();
     let url = format!("{RS}/rs-api");
-    let Err(ClientError::Submitted(pending)) = client.request(get(&url)).await else {
-        panic!("not submitted")
-    };
+    let pending = waiting(&client, &url).await;
     assert_eq!(pending.interval, Some(5));
-    let elsewhere = client.resume((*pending).clone(), get("https://other.example/")).await;
+    let elsewhere = client.resume(pending.clone(), get("https://other.example/")).await;
     assert!(matches!(elsewhere, Err(ClientError::Request(_))), "{elsewhere:?}");
-    assert_eq!(client.resume(*pending, get(&url)).await.unwrap().status(), 200);
+    assert_eq!(client.resume(pending, get(&url)).await.unwrap().status(), 200);
     // The provider is asked for a claims token when one is wanted, and not while nobody has decided.
     let pushed: Vec<_> =
         world.grants().iter().map(|sent| sent.param("claim_token").is_some()).collect();
     assert_eq!(pushed, [true, false, true]);
     assert_eq!(world.exchanges().len(), 2);
+}
+
+/// A request that the owner is asked about.
+async fn waiting(client: &Client, url: &str) -> Pending {
+    match client.request(get(url)).await {
+        Err(ClientError::Submitted(pending)) => *pending,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn submitted(ticket: &str) -> http::Response<bytes::Bytes> {
@@ -115,10 +120,8 @@ async fn an_answer_that_was_lost_costs_a_new_ticket() {
     let world = Arc::new(world);
     let client = builder(&world).with_registration(registration(UMA)).build();
     let url = format!("{RS}/rs-api");
-    let Err(ClientError::Submitted(pending)) = client.request(get(&url)).await else {
-        panic!("not submitted")
-    };
-    assert_eq!(client.resume(*pending, get(&url)).await.unwrap().status(), 200);
+    let pending = waiting(&client, &url).await;
+    assert_eq!(client.resume(pending, get(&url)).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -127,11 +130,9 @@ async fn what_was_asked_for_one_person_is_not_anothers() {
     let world = Arc::new(world);
     let client = builder(&world).with_registration(registration(UMA)).build();
     let url = format!("{RS}/rs-api");
-    let Err(ClientError::Submitted(mut pending)) = client.request(get(&url)).await else {
-        panic!("not submitted")
-    };
+    let mut pending = waiting(&client, &url).await;
     pending.person = crate::Person::Subject("mallory".to_owned());
-    let result = client.resume(*pending, get(&url)).await;
+    let result = client.resume(pending, get(&url)).await;
     assert!(matches!(result, Err(ClientError::Request(_))), "{result:?}");
     assert_eq!(world.sent_to(&url).len(), 1);
 }
@@ -146,11 +147,9 @@ async fn claims_that_are_wanted_later_are_the_same_persons() {
         let world = Arc::new(world);
         let client = builder(&world).with_registration(registration(UMA)).build();
         let url = format!("{RS}/rs-api");
-        let Err(ClientError::Submitted(mut pending)) = client.request(get(&url)).await else {
-            panic!("not submitted")
-        };
+        let mut pending = waiting(&client, &url).await;
         pending.person = crate::Person::Subject("mallory".to_owned());
-        let result = client.resume(*pending, get(&url)).await;
+        let result = client.resume(pending, get(&url)).await;
         assert!(matches!(result, Err(ClientError::Request(_))), "{result:?}");
         assert_eq!(world.exchanges().len(), 1, "the first request's");
     }
