@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use crate::workspace::{Package, linked, packages, read, root, root_manifest};
+use crate::workspace::{Package, linked, packages, read, root, root_manifest, sources};
 
 fn text<'a>(package: &'a Package, key: &str) -> &'a str {
     package.field(key).and_then(Value::as_str).unwrap_or_default()
@@ -116,6 +116,35 @@ fn versions_stand_in_one_place() {
             }
         }
     }
+}
+
+/// What a published package asks others to build is named by its sources, and what its tests ask for somewhere in it.
+#[test]
+fn what_is_depended_on_is_used() {
+    for package in packages().values() {
+        let sources = sources(&package.folder);
+        let is_named = |name: &str, place: &str| {
+            let name = name.replace('-', "_");
+            let mut files = sources.iter().filter(|(path, _)| path.starts_with(place));
+            files.any(|(_, text)| has_word(text, &name))
+        };
+        let of_all = format!("{}/src/", package.folder);
+        let place = if package.is_published() { &of_all } else { &package.folder };
+        for name in package.dependencies(&["dependencies"]) {
+            assert!(is_named(&name, place), "{}: nothing in {place} names {name}", package.name);
+        }
+        for name in package.dependencies(&["dev-dependencies"]) {
+            assert!(is_named(&name, &package.folder), "{}: no test names {name}", package.name);
+        }
+    }
+}
+
+/// Whether a text has an identifier as a whole.
+fn has_word(text: &str, word: &str) -> bool {
+    let continues = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(start, _)| {
+        !text[..start].ends_with(continues) && !text[start + word.len()..].starts_with(continues)
+    })
 }
 
 #[test]
