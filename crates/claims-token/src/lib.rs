@@ -2,7 +2,7 @@
 //!
 //! A *claims token* is the signed statement of a person's identity provider that its bearer's
 //! client pushes to a foreign UMA authorization server. It is bound to one permission ticket, one
-//! authorization server and one resource server, and nothing else can redeem it.
+//! authorization server and one resource server, and is of no use anywhere else.
 //!
 //! | module | what it holds | specification |
 //! |---|---|---|

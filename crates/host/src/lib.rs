@@ -1,7 +1,7 @@
 //! What a program takes from the machine it runs on: clock, randomness, configuration files,
 //! secrets, logging, listeners and TLS.
 //!
-//! | module | what it gives | row |
+//! | module | what it gives | answers (`docs/SECURITY-TESTS.md`) |
 //! |---|---|---|
 //! | [`seams`] | the wall clock and the operating system's randomness, as [`Seams`] | |
 //! | [`config`] | a TOML file parsed whole, with errors that name file, key and reason; secrets from files or the environment | |

@@ -76,7 +76,7 @@
 //!
 //! The `openidconnect` crate speaks the protocol, with this project's keys, clock, randomness and
 //! HTTP client in place of its own. Where it is silent, this crate is strict: an ID token has one
-//! audience, the `azp` of an ID token is ours if it is there, an access token's hash is compared if
+//! audience, the `azp` of an ID token, if it is there, names this client, an access token's hash is compared if
 //! it is there.
 //!
 //! An ID token signed with Ed25519 names its algorithm `EdDSA` here: `openidconnect` knows the name

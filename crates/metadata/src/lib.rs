@@ -40,12 +40,14 @@
 //!
 //! # Deviations
 //!
-//! An endpoint that is not `https` makes a whole document malformed, also where its specification
-//! is silent. An authorization server without an authorization endpoint may lack
-//! `response_types_supported`, which RFC 8414 §2 requires and §3.2 forbids to be empty. A client's document that is silent on how it authenticates, and has keys, is read as
-//! `private_key_jwt`, since the default of RFC 7591 §2 is a shared secret. A client may accept a
-//! protected resource's document whose identifier is a segment-wise prefix of the URL called
-//! ([`resource::Unattributed::about`]), where RFC 9728 §3.3 wants the two identical.
+//! - An endpoint that is not `https` makes a whole document malformed, also where its specification
+//!   is silent.
+//! - An authorization server without an authorization endpoint may lack `response_types_supported`,
+//!   which RFC 8414 §2 requires and §3.2 forbids to be empty.
+//! - A client's document that is silent on how it authenticates, and has keys, is read as
+//!   `private_key_jwt`, since the default of RFC 7591 §2 is a shared secret.
+//! - A client may accept a protected resource's document whose identifier is a segment-wise prefix of
+//!   the URL called ([`resource::Unattributed::about`]), where RFC 9728 §3.3 wants the two identical.
 //!
 //! [CIMD §3, §4]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-3
 //! [RFC 7033 §4]: https://www.rfc-editor.org/rfc/rfc7033#section-4

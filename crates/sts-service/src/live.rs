@@ -1,8 +1,13 @@
 //! Whether an access token of this server still counts.
 //!
-//! A token ends with its time, with itself, with any token that it was exchanged out of, with what the
-//! person allowed, with the password that they signed in by, with their account and with the registration
-//! of its client, of the client that the person allowed it and of every client that acts in it. Each is asked anew wherever a token is shown, so that each end bites at once.
+//! A token ends
+//!
+//! - with its time, with itself, and with any token that it was exchanged out of;
+//! - with what the person allowed, with the password that they signed in by, and with their account;
+//! - with the registration of its client, of the client that the person allowed it, and of every client
+//!   that acts in it.
+//!
+//! Each is asked anew wherever a token is shown, so that each end bites at once.
 
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};

@@ -5,7 +5,7 @@
 //! | [`request`] | what a client asks for; every token type is understood or refused | [RFC 8693 §2.1, §3] |
 //! | [`requester`] | who asks: a client that proved itself, or whoever holds the token | |
 //! | [`subject`] | what a subject token of this server proves | [RFC 9068 §4] |
-//! | [`foreign`] | what one of another issuer does | [RFC 7662 §2.2], [RFC 9068 §4], [OpenID Connect Core §3.1.3.7] |
+//! | [`foreign`] | what a subject token of another issuer proves | [RFC 7662 §2.2], [RFC 9068 §4], [OpenID Connect Core §3.1.3.7] |
 //! | [`trusted_issuer`] | which issuers are believed, and how far | |
 //! | [`policy`] | what the server and each client's registration allow | |
 //! | [`people`] | whom a claims token is about, and whom a client may name by address alone | |
