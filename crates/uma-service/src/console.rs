@@ -9,7 +9,7 @@
 //! | path below the issuer | what it is |
 //! |---|---|
 //! | `/console` | what waits for an answer |
-//! | `/console/people` | who has what |
+//! | `/console/people` | who has what, and who is kept out |
 //! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
 //! | `/console/history` | every decision |
@@ -27,9 +27,11 @@ mod filled;
 mod forms;
 mod history;
 mod mandates;
+mod moments;
 mod notice;
 mod overview;
 mod owners;
+mod paging;
 mod people;
 mod person;
 mod places;
@@ -221,7 +223,7 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
     }
     let pages = pages
         .route(&base, only("GET, HEAD", get(overview::get)))
-        .route(&below("/people"), only("GET, HEAD", get(people::get)))
+        .route(&below("/people"), only("GET, HEAD, POST", get(people::get).post(people::unshare)))
         .route(
             &below("/people/{place}/{person}"),
             only("GET, HEAD, POST", get(person::get).post(person::post)),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use countersign_store::StoreError;
 use countersign_store::cases::Kept;
+use countersign_store::resources::Beside;
 use countersign_types::digest::Digest;
 use countersign_types::random::identifier;
 use countersign_types::{ClientId, Timestamp};
@@ -18,11 +19,14 @@ use countersign_uma::assessment::AwaitingOwner;
 use countersign_uma::case::{CaseError, OwnerDecision, Question, Said};
 use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Case, Notice, PersonId, Process, Protection};
+use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection};
 
 use crate::app::{Uma, registrant};
-pub(crate) use room::CaseRoom;
-use room::Place;
+pub(crate) use room::{CaseRoom, Moment};
+use room::{Note, Place};
+
+/// So many cases are in memory at a time where all of them are looked at.
+const AT_A_TIME: usize = 250;
 
 /// Why a decision has no effect.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +79,7 @@ impl Uma {
         let place = self.place(protection, person);
         let change = move |found| match Case::decide(found, &decision, now) {
             Ok(case) => {
-                place.note(&case.person().email, case.open_until(now));
+                place.note(&case, now);
                 (Some(kept(&case)), Ok(case))
             }
             Err(error) => (None, Err(error)),
@@ -110,13 +114,15 @@ impl Uma {
         let now = self.seams.clock.now();
         let Some(named) = self.case_at(protection, person, now).await? else { return Ok(None) };
         let mut revoked = self.revoke_case(protection, person, by, now).await?;
-        let account = |case: &Case| (case.person().iss.clone(), case.person().sub.clone());
-        for other in self.cases.list(&registrant(protection), now).await? {
-            let id = PersonId::of(other.person());
-            if id != *person && account(&other) == account(&named) {
-                let other = self.revoke_case(protection, &id, by, now).await?;
-                revoked = revoked.or(other);
-            }
+        let (named, mut others) = (named.person(), Vec::new());
+        let is_theirs = |other: &Person| other.iss == named.iss && other.sub == named.sub;
+        let look = |case: Case| {
+            others.extend(is_theirs(case.person()).then(|| PersonId::of(case.person())));
+        };
+        self.each_case(protection, now, look).await?;
+        for id in others.into_iter().filter(|id| id != person) {
+            let other = self.revoke_case(protection, &id, by, now).await?;
+            revoked = revoked.or(other);
         }
         Ok(revoked)
     }
@@ -133,7 +139,7 @@ impl Uma {
         let change = move |found| {
             let revoked = Case::revoke(found, &who, now);
             if let Some(case) = &revoked {
-                place.note(&case.person().email, None);
+                place.note(case, now);
             }
             (revoked.as_ref().map(kept), revoked)
         };
@@ -168,6 +174,42 @@ impl Uma {
         changed
     }
 
+    /// Reads what has to be known of all of an owner's cases, once.
+    pub(crate) async fn know_cases(
+        &self,
+        protection: &Protection,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.case_room.is_known(protection) {
+            return Ok(());
+        }
+        self.case_room.begin(protection);
+        let mut notes = Vec::new();
+        self.each_case(protection, now, |case| notes.push(Note::of(&case, now))).await?;
+        self.case_room.read(protection, notes);
+        Ok(())
+    }
+
+    /// Shows every case of an owner, with few of them in memory at a time.
+    pub(crate) async fn each_case(
+        &self,
+        protection: &Protection,
+        now: Timestamp,
+        mut show: impl FnMut(Case) + Send,
+    ) -> Result<(), StoreError> {
+        let (registrant, mut last) = (registrant(protection), None::<PersonId>);
+        loop {
+            let beside = last.as_ref().map_or(Beside::Start, |id| Beside::After(id.digest()));
+            let part = self.cases.page(&registrant, beside, AT_A_TIME, now).await?;
+            let is_last = part.len() < AT_A_TIME;
+            last = part.last().map(|case| PersonId::of(case.person()));
+            part.into_iter().for_each(&mut show);
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
     fn place(&self, protection: &Protection, person: &PersonId) -> Place {
         Place::new(Arc::clone(&self.case_room), protection.clone(), *person)
     }
@@ -199,10 +241,7 @@ pub(crate) async fn ask(
         // Who asks for nothing new, as with every poll, changes nothing and takes no place.
         return Ok(said);
     }
-    if !uma.case_room.is_known(protection) {
-        uma.case_room.begin(protection);
-        uma.case_room.read(protection, &uma.cases.list(&registrant, now).await?, now);
-    }
+    uma.know_cases(protection, now).await?;
     let place = uma.place(protection, &person);
     let webhooks = uma.webhooks.as_ref().filter(|webhooks| webhooks.serves(&protection.owner));
     let mut tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
@@ -219,7 +258,7 @@ pub(crate) async fn ask(
         if !has_place && !place.is_left(&question.person.email, now) {
             return (None, None, (Said { unasked: true, ..Said::default() }, false));
         }
-        place.note(&question.person.email, case.open_until(now));
+        place.note(&case, now);
         let notice = tells.and_then(|tells| tells.of(&case));
         // What nobody answers in time is not told after that, and ends in the log.
         let until = case.open_until(now).zip(kept_after).map(|(until, more)| until.after(more));

@@ -16,7 +16,7 @@ use countersign_types::Timestamp;
 use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Terms, What, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Person, Policy, Protection};
+use countersign_uma::{Case, Person, Policy, Protection};
 
 use crate::app::{Uma, registrant};
 
@@ -55,6 +55,29 @@ impl Uma {
         self.owner_shares.load(protection, now).await?;
         let live = self.owner_shares.read()?.live(protection, now);
         Ok(in_order(&live))
+    }
+
+    /// Those of what this owner shares that are meant, in the order in which they did.
+    pub(crate) async fn shares_that(
+        &self,
+        protection: &Protection,
+        are_meant: impl Fn(&Share) -> bool,
+    ) -> Result<Vec<Share>, ShareError> {
+        let now = self.seams.clock.now();
+        self.owner_shares.load(protection, now).await?;
+        let mut live = self.owner_shares.read()?.live(protection, now);
+        live.retain(|share| are_meant(share));
+        Ok(in_order(&live))
+    }
+
+    /// What policy finds of the shares of this owner.
+    pub(crate) async fn in_shares<T>(
+        &self,
+        protection: &Protection,
+        look: impl FnOnce(&Shares) -> T,
+    ) -> Result<T, ShareError> {
+        self.owner_shares.load(protection, self.seams.clock.now()).await?;
+        Ok(look(&*self.owner_shares.read()?))
     }
 
     /// The owner shares something more, from the next use of any token on. Whoever calls this has made
@@ -108,8 +131,14 @@ impl Uma {
     ) -> Result<Terms, StoreError> {
         let Who::Person(email) = terms.who() else { return Ok(terms) };
         if terms.keeps_out_by_address(&email.clone()) {
-            for case in self.cases.list(&registrant(protection), now).await? {
-                terms = terms.with_account(case.person());
+            let mut known = Vec::new();
+            let is_theirs = |person: &Person| terms.keeps_out_by_address(&person.email);
+            let look = |case: Case| {
+                known.extend(is_theirs(case.person()).then(|| case.person().clone()));
+            };
+            self.each_case(protection, now, look).await?;
+            for person in &known {
+                terms = terms.with_account(person);
             }
         }
         Ok(terms)

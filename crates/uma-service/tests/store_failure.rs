@@ -1,172 +1,26 @@
 //! A store that fails: 503, worth another try, and never a statement about a token.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/engine.rs"]
+mod engine;
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use countersign_store::engine::{
-    BoxFuture, Changer, Durability, KeyedValue, OneTime, OneTimeEntry, OneTimeTable, Part,
-    RecordTable, Records, Spend,
-};
-use countersign_store::{Engine, MemoryEngine, StoreError};
-use countersign_types::Timestamp;
-use countersign_types::digest::Digest;
+use countersign_store::Engine;
 use countersign_uma_service::{Limits, audit};
+use engine::Watched;
 use http::Method;
 use serde_json::json;
 use support::{Answer, World, refused, rpt};
 
-/// Works for so many more operations, then fails.
-struct Failing {
-    inner: MemoryEngine,
-    left: AtomicUsize,
-    listed: AtomicUsize,
-    /// Whether a change is worked out, and then not written.
-    torn: AtomicBool,
-}
-
-impl Failing {
-    fn unless_used_up<'a, T: Send + 'a>(
-        &self,
-        operation: BoxFuture<'a, Result<T, StoreError>>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
-        let spent = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok() {
-            return operation;
-        }
-        let cause = Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
-        Box::pin(async { Err(StoreError::Unavailable(cause)) })
-    }
-}
-
-impl OneTime for Failing {
-    fn insert(
-        &self,
-        table: OneTimeTable,
-        entry: OneTimeEntry,
-        durability: Durability,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.unless_used_up(self.inner.insert(table, entry, durability))
-    }
-
-    fn insert_new(
-        &self,
-        key: Digest,
-        expires: Timestamp,
-    ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.unless_used_up(self.inner.insert_new(key, expires))
-    }
-
-    fn spend<'a>(
-        &'a self,
-        table: OneTimeTable,
-        key: Digest,
-        presenter: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Spend, StoreError>> {
-        self.unless_used_up(self.inner.spend(table, key, presenter, now))
-    }
-}
-
-impl Records for Failing {
-    fn put<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        value: Vec<u8>,
-        expires: Option<Timestamp>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.unless_used_up(self.inner.put(table, key, value, expires))
-    }
-
-    fn replace<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        value: Vec<u8>,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.unless_used_up(self.inner.replace(table, key, value, now))
-    }
-
-    fn update<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        now: Timestamp,
-        change: Changer,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        if self.torn.load(Ordering::SeqCst) {
-            drop(change(None));
-            self.left.store(0, Ordering::SeqCst);
-            return self.unless_used_up(Box::pin(async { Ok(()) }));
-        }
-        self.unless_used_up(self.inner.update(table, key, now, change))
-    }
-
-    fn get<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        self.unless_used_up(self.inner.get(table, key, now))
-    }
-
-    fn list<'a>(
-        &'a self,
-        table: RecordTable,
-        prefix: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
-        self.listed.fetch_add(1, Ordering::SeqCst);
-        self.unless_used_up(self.inner.list(table, prefix, now))
-    }
-
-    fn page<'a>(
-        &'a self,
-        table: RecordTable,
-        prefix: &'a [u8],
-        part: Part<'a>,
-        limit: usize,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
-        self.listed.fetch_add(1, Ordering::SeqCst);
-        self.unless_used_up(self.inner.page(table, prefix, part, limit, now))
-    }
-
-    fn count<'a>(
-        &'a self,
-        table: RecordTable,
-        prefix: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<usize, StoreError>> {
-        self.unless_used_up(self.inner.count(table, prefix, now))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        table: RecordTable,
-        key: &'a [u8],
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.unless_used_up(self.inner.remove(table, key))
-    }
-}
-
-fn world() -> (World, Arc<Failing>) {
+fn world() -> (World, Arc<Watched>) {
     world_within(Limits::default())
 }
 
-fn world_within(limits: Limits) -> (World, Arc<Failing>) {
-    let inner = MemoryEngine::new();
-    let engine = Arc::new(Failing {
-        inner,
-        left: AtomicUsize::new(usize::MAX),
-        listed: AtomicUsize::new(0),
-        torn: AtomicBool::new(false),
-    });
+fn world_within(limits: Limits) -> (World, Arc<Watched>) {
+    let engine = Arc::new(Watched::default());
     (World::on(Arc::clone(&engine) as Arc<dyn Engine>, limits), engine)
 }
 

@@ -218,8 +218,7 @@ impl Case {
     /// Whether anything waits for the owner.
     #[must_use]
     pub fn is_waiting(&self, now: Timestamp) -> bool {
-        let waits = |entry: &Entry| entry.standing == Standing::Waiting && entry.is_live(now);
-        self.entries.iter().any(waits)
+        self.waits_since(now).is_some()
     }
 
     /// What waits for the owner, whichever client asked.
@@ -266,6 +265,13 @@ impl Case {
         let open =
             self.entries.iter().filter(|entry| entry.standing.is_open() && entry.is_live(now));
         open.map(|entry| entry.until).max()
+    }
+
+    /// Since when something of it waits for the owner; `None` if nothing does.
+    #[must_use]
+    pub fn waits_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = |entry: &&Entry| entry.standing == Standing::Waiting && entry.is_live(now);
+        self.entries.iter().filter(waits).map(|entry| entry.since).min()
     }
 
     /// Whether the owner ever approved anything of it.

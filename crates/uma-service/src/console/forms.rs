@@ -34,6 +34,13 @@ pub(super) enum Form {
         /// The resource.
         resource: String,
     },
+    /// To take something back from the list of people.
+    People {
+        /// The session.
+        sid: String,
+        /// The place.
+        place: String,
+    },
     /// To let a resource server protect something.
     Mandate {
         /// The session.
@@ -58,6 +65,7 @@ impl Form {
         match self {
             Self::Person { sid, .. }
             | Self::Resource { sid, .. }
+            | Self::People { sid, .. }
             | Self::Mandate { sid, .. }
             | Self::Mandates { sid }
             | Self::SignOut { sid } => sid,

@@ -13,10 +13,12 @@ use serde_json::{Map, Value};
 
 use super::because::Because;
 use super::desk::Desk;
+use super::moments::{Happening, Moments, Of};
+use super::paging::{self, Asked, Cut};
 use super::people::{self, Cards};
-use super::places::Place;
+use super::places::{self, Place};
 use super::refusal::Refusal;
-use super::shell::{EventView, HistoryPage, Pager, Tab, What};
+use super::shell::{EventView, HistoryPage, Tab, What};
 
 /// The longest value of a claim that is shown whole.
 const MAX_VALUE: usize = 512;
@@ -37,22 +39,20 @@ async fn try_get(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let visit = desk.enter(headers, uri).await?;
-    let cases = people::all(desk, &visit, |_| true).await?;
-    let mut events: Vec<(&Place, &Case, &Event)> = cases
-        .iter()
-        .flat_map(|(place, case)| case.history().iter().map(move |event| (place, case, event)))
-        .collect();
-    // The latest first; of one case, in the order in which things happened.
-    events.reverse();
-    events.sort_by_key(|(.., event)| std::cmp::Reverse(event.at));
-    let (events, pager) = Pager::cut(events, query.as_deref());
-    let mut cards = Cards::new(desk, visit.now);
-    let mut views = Vec::new();
-    for (place, case, event) in events {
+    let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
+    let places = places::of(desk, &visit.active).await?;
+    let lists = [Moments::new(desk, &places, Of::Happened, now).await?];
+    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.case.is_some()).await?;
+    let (mut cards, mut views) = (Cards::new(desk, now), Vec::new());
+    for (_, Happening { place, at, case }) in shown {
+        let Some((place, case)) = places.get(place).zip(case) else { continue };
         let person = case.person();
-        let link = people::link(desk, place, &PersonId::of(person));
-        let view = view(&mut cards, place, event).await?;
-        views.push(EventView { person: Some((link, person.email.to_string())), ..view });
+        // Of one moment, the last first, as of them all.
+        for event in case.history().iter().rev().filter(|event| event.at == at) {
+            let link = people::link(desk, place, &PersonId::of(person));
+            let view = view(&mut cards, place, event).await?;
+            views.push(EventView { person: Some((link, person.email.to_string())), ..view });
+        }
     }
     let page = HistoryPage { shell: desk.shell(&visit, Tab::History)?, events: views, pager };
     Ok(desk.show(StatusCode::OK, page, &visit))

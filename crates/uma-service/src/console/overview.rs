@@ -7,9 +7,12 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::Desk;
-use super::people::{self, Cards};
+use super::moments::{Happening, Moments, Of};
+use super::paging::{self, Asked, Cut};
+use super::people::Cards;
+use super::places;
 use super::refusal::Refusal;
-use super::shell::{OverviewPage, Pager, Tab};
+use super::shell::{OverviewPage, Tab};
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
@@ -27,11 +30,12 @@ async fn try_get(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let visit = desk.enter(headers, uri).await?;
-    let now = visit.now;
-    let mut waiting = people::all(desk, &visit, |case| case.is_waiting(now)).await?;
-    // Who asked first is answered first.
-    waiting.sort_by_key(|(_, case)| case.history().last().map(|event| event.at));
-    let (waiting, pager) = Pager::cut(waiting, query.as_deref());
+    let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
+    let places = places::of(desk, &visit.active).await?;
+    let lists = [Moments::new(desk, &places, Of::Waiting, now).await?];
+    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.case.is_some()).await?;
+    let case = |one: Happening| Some((places.get(one.place)?.clone(), one.case?));
+    let waiting = shown.into_iter().filter_map(|(_, one)| case(one)).collect();
     let waiting = Cards::new(desk, now).of(waiting, |stands| stands.is_open()).await?;
     let page = OverviewPage { shell: desk.shell(&visit, Tab::Requests)?, waiting, pager };
     Ok(desk.show(StatusCode::OK, page, &visit))

@@ -3,21 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
 use countersign_pages::page::moment;
 use countersign_store::StoreError;
+use countersign_store::resources::Beside;
 use countersign_types::Timestamp;
 use countersign_uma::case::{Entry, Happened, Standing};
+use countersign_uma::policy::Share;
+use countersign_uma::policy::shares::Who;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, PersonId, Protection};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::{Desk, Visit};
+use super::done::Done;
+use super::forms::{self, Form, Submitted};
 use super::history;
+use super::notice::Notice;
+use super::paging::{self, Asked, Cut, List, Mark};
 use super::places::{self, Place};
 use super::refusal::Refusal;
-use super::shell::{Card, EntryView, Pager, PeoplePage, ResourceName, Stands, Tab};
+use super::shares;
+use super::shell::{Card, EntryView, PeoplePage, PersonalShare, ResourceName, Stands, Tab};
 use super::vouched::Vouched;
 use crate::app::registrant;
 
@@ -37,32 +45,195 @@ async fn try_get(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let visit = desk.enter(headers, uri).await?;
-    let mut people = all(desk, &visit, |_| true).await?;
-    people.sort_by(|(_, one), (_, other)| {
-        let key = |case: &Case| case.person().email.as_str().to_owned();
-        key(one).cmp(&key(other))
-    });
-    let (people, pager) = Pager::cut(people, query.as_deref());
-    let people = Cards::new(desk, visit.now).of(people, |_| true).await?;
-    let page = PeoplePage { shell: desk.shell(&visit, Tab::People)?, people, pager };
-    Ok(desk.show(StatusCode::OK, page, &visit))
+    show(desk, &visit, &Asked::parse(query.as_deref()), None).await
 }
 
-/// Every case before the owners that somebody is, with the place of each.
-pub(super) async fn all(
+async fn show(
     desk: &Desk,
     visit: &Visit,
-    is_meant: impl Fn(&Case) -> bool,
-) -> Result<Vec<(Place, Case)>, StoreError> {
-    let mut cases = Vec::new();
-    for place in places::of(desk, &visit.active).await? {
-        for case in desk.uma.cases(&place.protection).await? {
-            if is_meant(&case) {
-                cases.push((place.clone(), case));
+    asked: &Asked,
+    notice: Option<Notice>,
+) -> Result<Response, Refusal> {
+    let places = places::of(desk, &visit.active).await?;
+    let (now, list) = (visit.now, |place, what| People { desk, now: visit.now, place, what });
+    let mut lists: Vec<_> = places.iter().map(|place| list(place, Listed::Cases)).collect();
+    lists.extend(places.iter().map(|place| list(place, Listed::Shares)));
+    let Cut { shown, pager } = paging::cut(&lists, asked, |one| asked.finds(one.address())).await?;
+    let (mut cases, mut shared) = (Vec::new(), Vec::new());
+    for (number, one) in shown {
+        let Some(place) = lists.get(number).map(|list| list.place) else { continue };
+        match one {
+            Listing::Case(case) => cases.push((place.clone(), *case)),
+            Listing::Share(share) => shared.push((place, share)),
+        }
+    }
+    // Who shares with so many that they are on other pages finds them from here.
+    let mut shares_link = None;
+    if shared.is_empty() {
+        for list in lists.iter().filter(|list| list.what == Listed::Shares) {
+            if shares_link.is_none() && !list.part(Beside::Start, 1).await?.is_empty() {
+                let mark = Mark { list: list.id(), key: String::new() };
+                shares_link = Some(asked.query(&Beside::After(mark)));
             }
         }
     }
-    Ok(cases)
+    let shares = views(desk, visit, &shared).await?;
+    let people = Cards::new(desk, now).of(cases, |_| true).await?;
+    let status = notice.as_ref().map_or(StatusCode::OK, |notice| notice.status);
+    let page = PeoplePage {
+        shell: desk.shell(visit, Tab::People)?,
+        notice: notice.map(|notice| notice.say),
+        people,
+        shares,
+        shares_link,
+        action: desk.people_path(),
+        pager,
+    };
+    Ok(desk.show(status, page, visit))
+}
+
+/// What is shared with people, as it is shown where it can be taken back.
+async fn views(
+    desk: &Desk,
+    visit: &Visit,
+    shared: &[(&Place, Arc<Share>)],
+) -> Result<Vec<PersonalShare>, Refusal> {
+    let (mut views, mut cards) = (Vec::new(), Cards::new(desk, visit.now));
+    for (place, share) in shared {
+        let form = Form::People { sid: visit.active.sid.clone(), place: place.id() };
+        let form_token = desk.seal(&form, visit)?;
+        for share in shares::views(&mut cards, place, &[share]).await? {
+            views.push(PersonalShare {
+                share,
+                owner: place.protection.owner.to_string(),
+                server: place.name(),
+                form_token: form_token.clone(),
+            });
+        }
+    }
+    Ok(views)
+}
+
+/// Takes something back that is shared with one person.
+pub(super) async fn unshare(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    try_unshare(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
+}
+
+async fn try_unshare(desk: &Desk, request: Request) -> Result<Response, Refusal> {
+    let now = desk.uma.seams.clock.now();
+    let Submitted { params, form, active, headers } = forms::read(desk, request, &[], now).await?;
+    let Form::People { place, .. } = form else { return Err(Refusal::NotOurs) };
+    let place = places::named(desk, &active, &place).await?;
+    let id = params.get("unshare").ok_or(Refusal::Malformed)?;
+    let by = active.identity.label();
+    match shares::unshare(desk, &place.protection, id, by).await? {
+        Ok(()) => Ok(desk.lead(&desk.people_path(), Done::Unshared)),
+        Err(notice) => {
+            let visit = desk.visit(active, &headers, now);
+            show(desk, &visit, &Asked::parse(None), Some(notice)).await
+        }
+    }
+}
+
+/// The people of one place: those whose cases there are, and after all of these those with whom something is
+/// shared or who are kept out, by their addresses.
+struct People<'a> {
+    desk: &'a Desk,
+    now: Timestamp,
+    place: &'a Place,
+    what: Listed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Cases,
+    Shares,
+}
+
+/// Somebody in the list.
+enum Listing {
+    Case(Box<Case>),
+    Share(Arc<Share>),
+}
+
+impl Listing {
+    fn address(&self) -> &str {
+        match self {
+            Self::Case(case) => case.person().email.as_str(),
+            Self::Share(share) => match share.terms.who() {
+                Who::Person(email) => email.as_str(),
+                _ => "",
+            },
+        }
+    }
+}
+
+impl List for People<'_> {
+    type Item = Listing;
+
+    const IS_NAMED: bool = true;
+
+    fn id(&self) -> String {
+        let kind = match self.what {
+            Listed::Cases => 'c',
+            Listed::Shares => 's',
+        };
+        format!("{kind}.{}", self.place.id())
+    }
+
+    async fn part(
+        &self,
+        beside: Beside<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Listing)>, Refusal> {
+        match self.what {
+            Listed::Cases => {
+                let found = self.desk.cases(self.place, beside, limit, self.now).await?;
+                Ok(found.into_iter().map(|(id, case)| (id, Listing::Case(case))).collect())
+            }
+            Listed::Shares => {
+                let found =
+                    shares::of_people(self.desk, self.place, beside, limit, self.now).await?;
+                let one = |share: Arc<Share>| (share.id.to_string(), Listing::Share(share));
+                Ok(found.into_iter().map(one).collect())
+            }
+        }
+    }
+
+    fn name(item: &Listing) -> (i64, String) {
+        (0, item.address().to_owned())
+    }
+}
+
+impl Desk {
+    fn people_path(&self) -> String {
+        format!("{}/people", self.console.path())
+    }
+
+    /// Some of the cases of a place, by who they are about.
+    pub(super) async fn cases(
+        &self,
+        place: &Place,
+        beside: Beside<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(String, Box<Case>)>, StoreError> {
+        let person = |key: &str| PersonId::parse(key);
+        let key = match beside {
+            Beside::After(key) | Beside::Before(key) => person(key),
+            Beside::Start | Beside::End => None,
+        };
+        let beside = match (beside, &key) {
+            (Beside::After(_), Some(key)) => Beside::After(key.digest()),
+            (Beside::Before(_), Some(key)) => Beside::Before(key.digest()),
+            (Beside::After(_) | Beside::Start, _) => Beside::Start,
+            (Beside::Before(_) | Beside::End, _) => Beside::End,
+        };
+        let registrant = registrant(&place.protection);
+        let found = self.uma.cases.page(&registrant, beside, limit, now).await?;
+        let one = |case: Case| (PersonId::of(case.person()).to_string(), Box::new(case));
+        Ok(found.into_iter().map(one).collect())
+    }
 }
 
 /// So much of what a provider says of a person is in a list; their page has all of it.

@@ -69,7 +69,7 @@ async fn show(
     let entries = cards.entries(place, &case).await?;
     let events = history::views(&mut cards, place, &case).await?;
     let person = case.person();
-    let all = shares::of(desk, &place.protection).await?;
+    let all = shares::about(desk, &place.protection, person).await?;
     let revocable = match &all {
         Some(all) => shares::may_be_in(all, person),
         None => entries.iter().any(EntryView::is_revocable),
@@ -77,7 +77,7 @@ async fn show(
     let is_offered = all.is_some();
     let is_kept_out = is_offered && !revocable;
     let all = all.unwrap_or_default();
-    let shared: Vec<_> = all.iter().filter(|share| shares::is_about(share, person)).collect();
+    let shared: Vec<_> = all.iter().collect();
     let shared = shares::views(&mut cards, place, &shared).await?;
     let form = Form::Person {
         sid: visit.active.sid.clone(),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use countersign_pages::page::{self, moment};
-use countersign_types::Params;
+use countersign_store::resources::Beside;
+use countersign_types::{Params, Timestamp};
+use countersign_uma::Case;
 use countersign_uma::case::Standing;
 use countersign_uma::policy::Share;
-use countersign_uma::policy::shares::What;
 use countersign_uma::resource::ResourceId;
 use http::{HeaderMap, StatusCode, Uri};
 
@@ -19,13 +20,12 @@ use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
 use super::history;
 use super::notice::Notice;
+use super::paging::{self, Asked, Cut, List};
 use super::people::Cards;
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{
-    Card, KnownMandate, Pager, PlaceView, ResourcePage, ResourcesPage, Stands, Tab,
-};
+use super::shell::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands, Tab};
 use crate::app::registrant;
 
 pub(super) async fn list(
@@ -44,30 +44,25 @@ async fn try_list(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let visit = desk.enter(headers, uri).await?;
-    let mut all: Vec<(Place, String, String)> = Vec::new();
-    for place in places::of(desk, &visit.active).await? {
-        let registered = desk.uma.resources.list(&registrant(&place.protection)).await?;
-        let mut named: Vec<(String, String)> = registered
-            .into_iter()
-            .map(|(id, description)| (history::plain(description.name().unwrap_or(&id)), id))
-            .collect();
-        named.sort();
-        all.extend(named.into_iter().map(|(name, id)| (place.clone(), name, id)));
-    }
-    let (all, pager) = Pager::cut(all, query.as_deref());
-    let mut shown: Vec<(String, PlaceView)> = Vec::new();
-    for (place, name, id) in all {
-        let place_id = place.id();
-        let resource = (link(desk, &place, &id), name);
-        match shown.last_mut().filter(|(known, _)| *known == place_id) {
+    let asked = Asked::parse(query.as_deref());
+    let places = places::of(desk, &visit.active).await?;
+    let lists: Vec<_> = places.iter().map(|place| Registered { desk, place }).collect();
+    let is_meant =
+        |(name, id): &(String, String)| asked.finds(name) || asked.find.eq_ignore_ascii_case(id);
+    let Cut { shown, pager } = paging::cut(&lists, &asked, is_meant).await?;
+    let mut views: Vec<(usize, PlaceView)> = Vec::new();
+    for (number, (name, id)) in shown {
+        let Some(place) = places.get(number) else { continue };
+        let resource = (link(desk, place, &id), name);
+        match views.last_mut().filter(|(known, _)| *known == number) {
             Some((_, view)) => view.resources.push(resource),
             None => {
                 let (owner, server) = (place.protection.owner.to_string(), place.name());
-                shown.push((place_id, PlaceView { owner, server, resources: vec![resource] }));
+                views.push((number, PlaceView { owner, server, resources: vec![resource] }));
             }
         }
     }
-    let places = shown.into_iter().map(|(_, view)| view).collect();
+    let places = views.into_iter().map(|(_, view)| view).collect();
     let mut mandates = Vec::new();
     for owner in &visit.active.owners {
         for mandate in desk.console.mandates_of(owner.as_str(), visit.now).await? {
@@ -89,6 +84,40 @@ async fn try_list(
         pager,
     };
     Ok(desk.show(StatusCode::OK, page, &visit))
+}
+
+/// What is registered at one place.
+struct Registered<'a> {
+    desk: &'a Desk,
+    place: &'a Place,
+}
+
+impl List for Registered<'_> {
+    /// A name and an identifier.
+    type Item = (String, String);
+
+    const IS_NAMED: bool = true;
+
+    fn id(&self) -> String {
+        self.place.id()
+    }
+
+    async fn part(
+        &self,
+        beside: Beside<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Self::Item)>, Refusal> {
+        let registrant = registrant(&self.place.protection);
+        let found = self.desk.uma.resources.page(&registrant, beside, limit).await?;
+        let named = found.into_iter().map(|(id, description)| {
+            (id.clone(), (history::plain(description.name().unwrap_or(&id)), id))
+        });
+        Ok(named.collect())
+    }
+
+    fn name((name, _): &Self::Item) -> (i64, String) {
+        (0, name.clone())
+    }
 }
 
 /// Ends what a resource server may do in an owner's name.
@@ -141,7 +170,7 @@ async fn try_one(
     let visit = desk.enter(headers, uri).await?;
     let place = places::named(desk, &visit.active, &place).await?;
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
-    show(desk, &visit, &place, &id, None).await
+    show(desk, &visit, &place, &id, &Asked::parse(uri.query()), None).await
 }
 
 /// The resource as it is now.
@@ -150,32 +179,32 @@ async fn show(
     visit: &Visit,
     place: &Place,
     id: &ResourceId,
+    asked: &Asked,
     refused: Option<(Notice, Params)>,
 ) -> Result<Response, Refusal> {
     let found = desk.uma.resources.read(&registrant(&place.protection), id.as_str()).await?;
     let description = found.ok_or(Refusal::NotThere)?;
-    let cases = desk.uma.cases(&place.protection).await?;
-    let reach_it = cases.into_iter().filter(|case| {
-        let mut entries = case.entries().iter();
-        entries.any(|entry| entry.resource_id == *id && entry.standing == Standing::Approved)
-    });
-    let reach_it = reach_it.map(|case| (place.clone(), case)).collect();
+    let list = |what| Here { desk, place, id, what, now: visit.now };
+    let lists = [list(Listed::People), list(Listed::Shares)];
+    let Cut { shown, pager } = paging::cut(&lists, asked, Named::is_here).await?;
+    let (mut reach_it, mut shared) = (Vec::new(), Vec::new());
+    for (_, one) in shown {
+        match one {
+            Named::Person(case, _) => reach_it.push((place.clone(), *case)),
+            Named::Share(share) => shared.push(share),
+        }
+    }
     let is_allowed = |stands: &Stands| matches!(stands, Stands::Allowed);
     let mut people: Vec<Card> = Cards::new(desk, visit.now).of(reach_it, is_allowed).await?;
     let prefix = format!("{id} ");
     for card in &mut people {
         card.entries.retain(|entry| entry.value.starts_with(&prefix));
     }
-    let shared = match shares::of(desk, &place.protection).await? {
-        None => None,
-        Some(shared) => {
-            let is_here = |share: &&Share| match share.terms.what() {
-                What::Resource(other) => other == id,
-                What::Everything => true,
-            };
-            let shared: Vec<_> = shared.iter().filter(is_here).collect();
-            Some(shares::views(&mut Cards::new(desk, visit.now), place, &shared).await?)
-        }
+    let shared = if shares::are_offered(desk, place).await? {
+        let shared: Vec<&Share> = shared.iter().map(|share| &**share).collect();
+        Some(shares::views(&mut Cards::new(desk, visit.now), place, &shared).await?)
+    } else {
+        None
     };
     let form = Form::Resource {
         sid: visit.active.sid.clone(),
@@ -201,8 +230,84 @@ async fn show(
         form_token: desk.seal(&form, visit)?,
         filled,
         shares: shared,
+        pager,
     };
     Ok(desk.show(status, page, visit))
+}
+
+/// Who reaches a resource by the owner's word, and what is shared of it.
+struct Here<'a> {
+    desk: &'a Desk,
+    place: &'a Place,
+    id: &'a ResourceId,
+    what: Listed,
+    now: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+enum Listed {
+    People,
+    Shares,
+}
+
+/// What is on the page of a resource.
+enum Named {
+    /// A person, and whether they reach it.
+    Person(Box<Case>, bool),
+    Share(Arc<Share>),
+}
+
+impl Named {
+    const fn is_here(&self) -> bool {
+        matches!(self, Self::Person(_, true) | Self::Share(_))
+    }
+}
+
+impl List for Here<'_> {
+    type Item = Named;
+
+    const IS_NAMED: bool = true;
+
+    fn id(&self) -> String {
+        match self.what {
+            Listed::People => "c".to_owned(),
+            Listed::Shares => "s".to_owned(),
+        }
+    }
+
+    async fn part(
+        &self,
+        beside: Beside<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Named)>, Refusal> {
+        let Self { desk, place, id, what, now } = *self;
+        match what {
+            Listed::People => {
+                let reaches_it = |case: &Case| {
+                    let mut entries = case.entries().iter();
+                    entries.any(|e| e.resource_id == *id && e.standing == Standing::Approved)
+                };
+                let found = desk.cases(place, beside, limit, now).await?.into_iter();
+                let person = |(key, case): (String, Box<Case>)| {
+                    let reaches_it = reaches_it(&case);
+                    (key, Named::Person(case, reaches_it))
+                };
+                Ok(found.map(person).collect())
+            }
+            Listed::Shares => {
+                let found = shares::here(desk, place, id, beside, limit, now).await?.into_iter();
+                Ok(found.map(|share| (share.id.to_string(), Named::Share(share))).collect())
+            }
+        }
+    }
+
+    /// People by their addresses, shares in the order in which they were made.
+    fn name(item: &Named) -> (i64, String) {
+        match item {
+            Named::Person(case, _) => (0, case.person().email.to_string()),
+            Named::Share(share) => (share.since.as_unix(), share.id.to_string()),
+        }
+    }
 }
 
 /// Shares the resource, or takes that back.
@@ -235,7 +340,7 @@ async fn try_change(
         Ok(done) => Ok(desk.lead(&link(desk, &place, id.as_str()), done)),
         Err(notice) => {
             let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &place, &id, Some((notice, params))).await
+            show(desk, &visit, &place, &id, &Asked::parse(None), Some((notice, params))).await
         }
     }
 }

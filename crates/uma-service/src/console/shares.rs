@@ -1,12 +1,16 @@
 //! What owners share beforehand: how it is shown, made, and taken back.
 
+use std::ops::Bound;
+use std::sync::Arc;
+
 use countersign_pages::page::{end_of_day, moment};
 use countersign_store::StoreError;
+use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Params, ScopeSet, Timestamp};
-use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::{
     Effect, MAX_CLAIM, MailDomain, ShareId, Terms, What, Who, values,
 };
+use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Person, Protection};
 
@@ -20,13 +24,79 @@ use super::refusal::Refusal;
 use super::shell::ShareView;
 use crate::shares::ShareError;
 
-/// Everything that is shared at a place; `None` where owners share nothing.
-pub(super) async fn of(
+/// Everything at a place that is shared with a person or keeps them out; `None` where owners share nothing.
+pub(super) async fn about(
     desk: &Desk,
     protection: &Protection,
+    person: &Person,
 ) -> Result<Option<Vec<Share>>, Refusal> {
-    match desk.uma.shares(protection).await {
-        Ok(shares) => Ok(Some(shares)),
+    offered(desk.uma.shares_that(protection, |share| is_about(share, person)).await)
+}
+
+/// Some of what is shared with one person each at a place, or keeps one out.
+pub(super) async fn of_people(
+    desk: &Desk,
+    place: &Place,
+    beside: Beside<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Arc<Share>>, Refusal> {
+    let protection = &place.protection;
+    let key = match beside {
+        Beside::After(key) | Beside::Before(key) => ShareId::parse(key),
+        Beside::Start | Beside::End => None,
+    };
+    let is_back = matches!(beside, Beside::Before(_) | Beside::End);
+    let bound = key.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let look = |shares: &Shares| {
+        if is_back {
+            let before = shares.of_people(protection, (Bound::Unbounded, bound), now).rev();
+            let mut part: Vec<_> = before.take(limit).cloned().collect();
+            part.reverse();
+            part
+        } else {
+            let after = shares.of_people(protection, (bound, Bound::Unbounded), now);
+            after.take(limit).cloned().collect()
+        }
+    };
+    Ok(offered(desk.uma.in_shares(protection, look).await)?.unwrap_or_default())
+}
+
+/// Some of what is shared of a resource.
+pub(super) async fn here(
+    desk: &Desk,
+    place: &Place,
+    resource: &ResourceId,
+    beside: Beside<&str>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Arc<Share>>, Refusal> {
+    let protection = &place.protection;
+    let look = |shares: &Shares| {
+        let is_there = |share: &&Arc<Share>| match beside {
+            Beside::After(key) => share.id.as_str() > key,
+            Beside::Before(key) => share.id.as_str() < key,
+            Beside::Start | Beside::End => true,
+        };
+        let mut part: Vec<_> = shares.here(protection, resource, now).filter(is_there).collect();
+        part.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let first = match beside {
+            Beside::Start | Beside::After(_) => 0,
+            Beside::Before(_) | Beside::End => part.len().saturating_sub(limit),
+        };
+        part.into_iter().skip(first).take(limit).cloned().collect::<Vec<_>>()
+    };
+    Ok(offered(desk.uma.in_shares(protection, look).await)?.unwrap_or_default())
+}
+
+/// Whether owners share anything at all.
+pub(super) async fn are_offered(desk: &Desk, place: &Place) -> Result<bool, Refusal> {
+    Ok(offered(desk.uma.in_shares(&place.protection, |_| ()).await)?.is_some())
+}
+
+fn offered<T>(found: Result<T, ShareError>) -> Result<Option<T>, Refusal> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(ShareError::NotOffered) => Ok(None),
         Err(error) => Err(failed(error)),
     }
@@ -41,7 +111,7 @@ fn failed(error: ShareError) -> Refusal {
 }
 
 /// Whether a share is about a person.
-pub(super) fn is_about(share: &Share, person: &Person) -> bool {
+fn is_about(share: &Share, person: &Person) -> bool {
     match share.terms.who() {
         Who::Person(email) => *email == person.email || share.terms.keeps_out(person),
         Who::Domain(domain) => domain.as_str() == person.email.domain(),
@@ -197,14 +267,9 @@ pub(super) async fn change(
     }
 }
 
-/// Whether a share would let a person in, now or with other claims: what a group needs to see of them is
-/// what they come with the next time.
-fn lets_in(share: &Share, person: &Person) -> bool {
-    share.terms.effect() != Effect::Forbid
-        && match share.terms.who() {
-            Who::Group { domain, .. } => domain.as_str() == person.email.domain(),
-            _ => is_about(share, person),
-        }
+/// Whether a share lets one person in, or has the owner asked about them.
+fn is_personal(share: &Share) -> bool {
+    share.terms.effect() != Effect::Forbid && matches!(share.terms.who(), Who::Person(_))
 }
 
 /// Whether a share keeps a person out of everything, whatever else says that they may, by their address
@@ -234,7 +299,7 @@ pub(super) async fn keep_out(
     person: &Person,
     by: &str,
 ) -> Result<Result<bool, Notice>, Refusal> {
-    let Some(shares) = of(desk, protection).await? else { return Ok(Ok(false)) };
+    let Some(shares) = about(desk, protection, person).await? else { return Ok(Ok(false)) };
     // First, so that nothing else lets them in meanwhile.
     let mut kept_out = if may_be_in(&shares, person) {
         Some(forbid(desk, protection, person, by).await?)
@@ -242,10 +307,8 @@ pub(super) async fn keep_out(
         None
     };
     let mut done = matches!(kept_out, Some(true));
-    for share in shares.iter().filter(|share| lets_in(share, person)) {
-        if matches!(share.terms.who(), Who::Person(_)) {
-            done |= desk.uma.unshare(protection, &share.id, by).await.map_err(failed)?.is_some();
-        }
+    for share in shares.iter().filter(|share| is_personal(share)) {
+        done |= desk.uma.unshare(protection, &share.id, by).await.map_err(failed)?.is_some();
     }
     // What was taken back may have made room for it.
     if kept_out == Some(false) {

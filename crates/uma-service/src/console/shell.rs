@@ -165,8 +165,34 @@ pub(super) enum ResourceName {
 /// Who has what.
 pub(super) struct PeoplePage {
     pub(super) shell: Shell,
+    pub(super) notice: Option<Say>,
     pub(super) people: Vec<Card>,
+    /// What is shared with one person each, or keeps one out.
+    pub(super) shares: Vec<PersonalShare>,
+    /// Where these are, if they are on another page.
+    pub(super) shares_link: Option<String>,
+    pub(super) action: String,
     pub(super) pager: Pager,
+}
+
+impl PeoplePage {
+    fn notice(&self, t: &Texts) -> Option<Text> {
+        self.notice.map(|say| say(t))
+    }
+}
+
+/// What is shared with one person, or keeps one out, and where.
+pub(super) struct PersonalShare {
+    pub(super) share: ShareView,
+    pub(super) owner: String,
+    pub(super) server: String,
+    pub(super) form_token: String,
+}
+
+impl PersonalShare {
+    const fn share(&self) -> &ShareView {
+        &self.share
+    }
 }
 
 #[derive(Template)]
@@ -359,6 +385,7 @@ pub(super) struct ResourcePage {
     pub(super) filled: Filled,
     /// What is shared there; nothing can be where that is not offered.
     pub(super) shares: Option<Vec<ShareView>>,
+    pub(super) pager: Pager,
 }
 
 impl ResourcePage {
@@ -398,49 +425,20 @@ struct ResourceView<'a> {
 }
 in_a_language!(Texts, ResourcePage, ResourceView);
 
-/// The pages before and after one of a long list.
+/// The pages before and after one of a long list, as queries.
 #[derive(Default)]
 pub(super) struct Pager {
-    pub(super) newer: Option<usize>,
-    pub(super) older: Option<usize>,
+    pub(super) previous: Option<String>,
+    pub(super) next: Option<String>,
+    /// What is looked for.
+    pub(super) find: String,
+    /// Whether there is more that was not looked through.
+    pub(super) is_partial: bool,
 }
-
-/// So much of a list is on a page.
-const ON_A_PAGE: usize = 50;
 
 impl Pager {
-    /// The part of a list that a query asks for, and the pages around it.
-    pub(super) fn cut<T>(all: Vec<T>, query: Option<&str>) -> (Vec<T>, Self) {
-        let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        let asked = pairs.find(|(name, _)| name == "page").and_then(|(_, page)| page.parse().ok());
-        let pages = all.len().div_ceil(ON_A_PAGE).max(1);
-        let page = asked.unwrap_or(1_usize).clamp(1, pages);
-        let pager =
-            Self { newer: (page > 1).then(|| page - 1), older: (page < pages).then(|| page + 1) };
-        let skipped = (page - 1) * ON_A_PAGE;
-        (all.into_iter().skip(skipped).take(ON_A_PAGE).collect(), pager)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_list_is_shown_page_by_page() {
-        let cut = |count: usize, query| {
-            let (shown, pager) = Pager::cut((0..count).collect(), query);
-            (shown.first().copied(), shown.len(), pager.newer, pager.older)
-        };
-        assert_eq!(cut(0, None), (None, 0, None, None));
-        assert_eq!(cut(50, Some("page=2")), (Some(0), 50, None, None));
-        assert_eq!(cut(120, None), (Some(0), 50, None, Some(2)));
-        assert_eq!(cut(120, Some("a=b&page=2")), (Some(50), 50, Some(1), Some(3)));
-        for last in ["page=3", "page=4", "page=18446744073709551615"] {
-            assert_eq!(cut(120, Some(last)), (Some(100), 20, Some(2), None), "{last}");
-        }
-        for first in ["page=0", "page=-1", "page=x", "page="] {
-            assert_eq!(cut(120, Some(first)).0, Some(0), "{first}");
-        }
+    /// Whether there is enough to look for something in.
+    const fn is_long(&self) -> bool {
+        self.previous.is_some() || self.next.is_some() || !self.find.is_empty()
     }
 }

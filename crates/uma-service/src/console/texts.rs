@@ -37,8 +37,14 @@ countersign_pages::texts! {
     people,
     resources,
     history,
-    newer,
-    older,
+    previous,
+    next,
+    find,
+    find_person,
+    find_resource,
+    looked_through,
+    nobody_here,
+    nothing_here,
     // Signing in.
     sign_in,
     sign_in_first,
@@ -106,6 +112,7 @@ countersign_pages::texts! {
     known_then,
     // Who has what.
     nobody_yet,
+    shared_by_address,
     has_nothing,
     allowed_since,
     // What is protected.

@@ -1,10 +1,20 @@
-//! How many people an owner has before them at a time, and how many of them one mail domain has.
+//! How many people an owner has before them at a time, how many of them one mail domain has, who of them
+//! waits, and when something happened: what has to be known of all of an owner's cases at once.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::{Case, PersonId, Protection};
+
+/// So far back the lists of what happened go: the latest of one owner at one resource server. What was
+/// before that stands in the cases.
+const MAX_MOMENTS: usize = 10_000;
+
+/// A person, and where they stand in a list: by the seconds of a moment, or of one before the epoch, so that
+/// the latest is the first.
+pub(crate) type Moment = (i64, PersonId);
 
 /// The open cases of each owner at each resource server. They are read once, when the first new person
 /// comes after a start; from then on each change of a case is noted in the step that makes it.
@@ -21,14 +31,59 @@ pub(crate) struct CaseRoom {
 /// One owner's.
 #[derive(Debug, Default)]
 struct Open {
-    people: HashMap<PersonId, (Domain, Timestamp)>,
+    people: HashMap<PersonId, Known>,
     domains: HashMap<Domain, usize>,
     /// When whose question is over.
     ends: BTreeSet<(Timestamp, PersonId)>,
+    /// Who waits for the owner, the first who asked first.
+    waiting: BTreeSet<Moment>,
+    /// When something happened to whose case, the latest first.
+    happened: BTreeSet<Moment>,
     reading: Reading,
 }
 
 type Domain = Arc<str>;
+
+/// An open case.
+#[derive(Debug)]
+struct Known {
+    domain: Domain,
+    until: Timestamp,
+    since: Option<Timestamp>,
+}
+
+/// What is noted of a case.
+#[derive(Debug)]
+pub(super) struct Note {
+    person: PersonId,
+    open: Option<Stands>,
+    happened: Vec<Timestamp>,
+}
+
+/// How an open case stands: whose share it counts toward, until when, and since when it waits for the owner,
+/// if it does.
+#[derive(Debug)]
+struct Stands {
+    domain: String,
+    until: Timestamp,
+    since: Option<Timestamp>,
+}
+
+impl Stands {
+    fn of(case: &Case, now: Timestamp) -> Option<Self> {
+        let (domain, since) = (domain_of(&case.person().email), case.waits_since(now));
+        let stands = |until| Self { domain: domain.to_owned(), until, since };
+        case.open_until(now).map(stands)
+    }
+}
+
+impl Note {
+    /// What has to be known of a case that was read.
+    pub(super) fn of(case: &Case, now: Timestamp) -> Self {
+        let happened = case.history().iter().map(|event| event.at).collect();
+        Self { person: PersonId::of(case.person()), open: Stands::of(case, now), happened }
+    }
+}
 
 /// How much is known of the cases there were.
 #[derive(Debug)]
@@ -45,28 +100,40 @@ impl Default for Reading {
 }
 
 impl Open {
-    /// Counts this person until then, and no more if there is no such time.
-    fn note(&mut self, person: PersonId, open: Option<(&str, Timestamp)>) {
+    /// Counts this person as their case stands, and no more if it is not open.
+    fn note(&mut self, person: PersonId, open: Option<Stands>) {
         if let Reading::Begun(newer) = &mut self.reading {
             newer.insert(person);
         }
         self.forget(&person);
-        let Some((domain, until)) = open else { return };
-        let domain: Domain =
-            self.domains.get_key_value(domain).map_or(domain.into(), |(d, _)| Arc::clone(d));
+        let Some(Stands { domain, until, since }) = open else { return };
+        let known = self.domains.get_key_value(domain.as_str()).map(|(known, _)| Arc::clone(known));
+        let domain: Domain = known.unwrap_or_else(|| domain.into());
         *self.domains.entry(Arc::clone(&domain)).or_default() += 1;
         self.ends.insert((until, person));
-        self.people.insert(person, (domain, until));
+        self.waiting.extend(since.map(|since| (since.as_unix(), person)));
+        self.people.insert(person, Known { domain, until, since });
     }
 
     fn forget(&mut self, person: &PersonId) {
-        let Some((domain, until)) = self.people.remove(person) else { return };
+        let Some(Known { domain, until, since }) = self.people.remove(person) else { return };
         self.ends.remove(&(until, *person));
+        if let Some(since) = since {
+            self.waiting.remove(&(since.as_unix(), *person));
+        }
         if let Some(count) = self.domains.get_mut(&domain) {
             *count -= 1;
             if *count == 0 {
                 self.domains.remove(&domain);
             }
+        }
+    }
+
+    /// Something happened to this person's case.
+    fn happened(&mut self, person: PersonId, at: Timestamp) {
+        self.happened.insert((at.as_unix().saturating_neg(), person));
+        while self.happened.len() > MAX_MOMENTS {
+            self.happened.pop_last();
         }
     }
 
@@ -97,18 +164,54 @@ impl CaseRoom {
     }
 
     /// The cases as they were read.
-    pub(super) fn read(&self, protection: &Protection, cases: &[Case], now: Timestamp) {
+    pub(super) fn read(&self, protection: &Protection, cases: Vec<Note>) {
         let mut open = self.lock();
         let open = open.entry(protection.clone()).or_default();
         // Another request may have read them at the same time.
         let Reading::Begun(newer) = std::mem::replace(&mut open.reading, Reading::Done) else {
             return;
         };
-        for case in cases {
-            let person = PersonId::of(case.person());
-            if let Some(until) = case.open_until(now).filter(|_| !newer.contains(&person)) {
-                open.note(person, Some((domain_of(&case.person().email), until)));
+        for Note { person, open: stands, happened } in cases {
+            if stands.is_some() && !newer.contains(&person) {
+                open.note(person, stands);
             }
+            for at in happened {
+                open.happened(person, at);
+            }
+        }
+    }
+
+    /// Who waits for the owner, the first who asked first: those next to somebody and they themselves,
+    /// `limit` at most beside them.
+    pub(crate) fn waiting(
+        &self,
+        protection: &Protection,
+        beside: Beside<Moment>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Moment> {
+        let mut open = self.lock();
+        let Some(open) = open.get_mut(protection) else { return Vec::new() };
+        open.end(now);
+        part(&open.waiting, beside, limit)
+    }
+
+    /// When something happened, the latest first: likewise.
+    pub(crate) fn happened(
+        &self,
+        protection: &Protection,
+        beside: Beside<Moment>,
+        limit: usize,
+    ) -> Vec<Moment> {
+        self.lock()
+            .get(protection)
+            .map_or_else(Vec::new, |open| part(&open.happened, beside, limit))
+    }
+
+    /// What happened then to this person's case is not known any more.
+    pub(crate) fn is_over(&self, protection: &Protection, moment: &Moment) {
+        if let Some(open) = self.lock().get_mut(protection) {
+            open.happened.remove(moment);
         }
     }
 
@@ -145,12 +248,26 @@ impl Place {
         open.people.len() < self.room.limit && theirs < self.room.of_a_domain
     }
 
-    /// The person, who has this address, has a case that is open until then, or none.
-    pub(super) fn note(&self, email: &EmailAddress, until: Option<Timestamp>) {
+    /// The person has this case now, to which something has just happened.
+    pub(super) fn note(&self, case: &Case, now: Timestamp) {
+        let stands = Stands::of(case, now);
         let mut open = self.room.lock();
         let open = open.entry(self.protection.clone()).or_default();
-        open.note(self.person, until.map(|until| (domain_of(email), until)));
+        open.note(self.person, stands);
+        open.happened(self.person, now);
     }
+}
+
+/// The part of a list that is next to a moment, with the moment itself.
+fn part(list: &BTreeSet<Moment>, beside: Beside<Moment>, limit: usize) -> Vec<Moment> {
+    let mut part: Vec<Moment> = match beside {
+        Beside::Start => return list.iter().take(limit).copied().collect(),
+        Beside::After(moment) => return list.range(moment..).take(limit + 1).copied().collect(),
+        Beside::Before(moment) => list.range(..=moment).rev().take(limit + 1).copied().collect(),
+        Beside::End => list.iter().rev().take(limit).copied().collect(),
+    };
+    part.reverse();
+    part
 }
 
 /// Whose share an address counts toward: the last two labels of its domain. Names below them cost

@@ -25,11 +25,12 @@ pub(crate) const BACK: &str = "https://rs3.bob.example/back";
 
 /// A server whose owners have a console: Bob, and Carol with a resource server of her own.
 pub(crate) struct Bed {
+    pub(crate) engine: Arc<dyn Engine>,
     pub(crate) world: World,
     pub(crate) provider: Arc<Provider>,
 }
 
-fn person(owner: &str, who: Who) -> OwnerIdentity {
+pub(crate) fn person(owner: &str, who: Who) -> OwnerIdentity {
     let (owner, issuer) = (OwnerId::parse(owner).unwrap(), Issuer::parse(IDP).unwrap());
     OwnerIdentity { owner, issuer, who }
 }
@@ -67,11 +68,11 @@ impl Bed {
         setup.people.insert(ClientId::parse("rs3").unwrap(), vec![back]);
         let fetch = Arc::clone(&provider);
         let finish = |uma: countersign_uma_service::Uma| uma.with_console(setup, fetch).unwrap();
-        let world = World::built(&[], engine, |_| {}, finish);
+        let world = World::built(&[], Arc::clone(&engine), |_| {}, finish);
         let rule =
             json!({"resource": "*", "scopes": ["get", "put"], "domains": ["*"], "ask": true});
         world.change_policy(rules_of(json!([rule])));
-        Self { world, provider }
+        Self { engine, world, provider }
     }
 
     pub(crate) fn browser(&self) -> Browser<'_> {

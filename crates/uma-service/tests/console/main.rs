@@ -8,6 +8,9 @@
 
 mod bed;
 mod deciding;
+#[path = "../support/engine.rs"]
+mod engine;
+mod lists;
 mod mandates;
 mod pages;
 mod provider;

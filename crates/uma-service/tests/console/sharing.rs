@@ -155,7 +155,7 @@ async fn what_cannot_be_shared_is_refused_and_nobody_else_shares() {
         assert_eq!(browser.post(&path, &form(token)).await.status, 403);
     }
     let elsewhere = path.replace(path.rsplit('/').next().unwrap(), "another");
-    assert_eq!(bob.post(&elsewhere, &form(&token)).await.status, 403);
+    assert_eq!(bob.post(&elsewhere, &form(token.as_str())).await.status, 403);
     assert_eq!(bob.get(&format!("{path}?who=anyone&effect=permit")).await.status, 200);
     assert_eq!(shared(&bed).await, []);
 }
@@ -259,6 +259,49 @@ async fn taking_everything_back_ends_what_is_shared_too() {
     leads_to(&bob.post(&person, &form).await, &person);
     let page = bob.get(&person).await.text;
     assert!(page.contains("id=\"revoke\"") && !page.contains("id=\"kept-out\""), "{page}");
+}
+
+/// Whoever is kept out by an address, and nothing was ever asked about, is on the list of people, and so is
+/// whoever something is shared with: Bob sees it there and ends it, and nobody else does.
+#[tokio::test]
+async fn who_is_kept_out_by_an_address_is_seen_and_let_in_again_among_the_people() {
+    let (bed, path) = sharing().await;
+    let bob = bed.bob().await;
+    assert!(bob.get("/console/people").await.text.contains("Nobody has asked"));
+    for fill in [
+        [("with", "mallory@evil.example"), ("effect", "forbid"), ("what", "everything")],
+        [("with", "alice@alice.example"), ("effect", "permit"), ("x", "")],
+        [("who", "domain"), ("with", "alice.example"), ("x", "")],
+    ] {
+        leads_to(&share(&bob, &path, &fill).await, &path);
+    }
+    let page = bob.get("/console/people").await.text;
+    assert!(page.contains("<h2 id=\"by-address\">"), "{page}");
+    let by_address = page.split("id=\"by-address\"").nth(1).unwrap();
+    let places = ["alice@alice.example", "mallory@evil.example"].map(|one| by_address.find(one));
+    assert!(places[0].is_some() && places[0] < places[1], "by address: {page}");
+    assert_eq!(by_address.matches("class=\"unshare\"").count(), 2, "of one person each: {page}");
+    assert!(by_address.contains("may not") && by_address.contains("RS API"), "{page}");
+    let all = shared(&bed).await;
+    let mallory = |share: &&Share| share.terms.effect() == Effect::Forbid;
+    let out = all.iter().find(mallory).unwrap().id.to_string();
+    let token = fields(&page, &format!("unshare-{out}"))[0].1.clone();
+    let (none, form) =
+        ("x.y".to_owned(), |token| [("form_token", token), ("unshare", out.as_str())]);
+    let carol = bed.carol().await;
+    assert!(!carol.get("/console/people").await.text.contains("mallory"), "it is Bob's");
+    let elsewhere = fields(&bob.get(&path).await.text, "share")[0].1.clone();
+    for (browser, token) in [(&carol, &token), (&bob, &elsewhere), (&bob, &none)] {
+        assert_eq!(browser.post("/console/people", &form(token.as_str())).await.status, 403);
+    }
+    assert_eq!(shared(&bed).await.len(), 3);
+    leads_to(&bob.post("/console/people", &form(token.as_str())).await, "/console/people");
+    assert_eq!(shared(&bed).await.len(), 2);
+    let again = bob.post("/console/people", &form(token.as_str())).await;
+    assert_eq!(again.status, 409, "once");
+    assert!(again.text.contains("id=\"notice\"") && !again.text.contains("mallory"));
+    let german = bob.in_german("/console/people").await.text;
+    assert!(german.contains("nach Adresse"), "{german}");
 }
 
 /// Takes everything back on the page of a person.

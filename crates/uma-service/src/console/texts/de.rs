@@ -12,8 +12,16 @@ pub(super) const TEXTS: Texts = Texts {
     people: Text("Personen"),
     resources: Text("Ressourcen"),
     history: Text("Verlauf"),
-    newer: Text("Neuere"),
-    older: Text("Ältere"),
+    previous: Text("Vorige Seite"),
+    next: Text("Nächste Seite"),
+    find: Text("Suchen"),
+    find_person: Text("Adresse oder Teil davon suchen"),
+    find_resource: Text("Name oder Teil davon suchen"),
+    looked_through: Text(
+        "Es gibt noch mehr, das noch nicht durchsucht ist: Weiter geht es auf der nächsten Seite.",
+    ),
+    nobody_here: Text("Niemand auf dieser Seite."),
+    nothing_here: Text("Nichts auf dieser Seite."),
     // Signing in.
     sign_in: Text("Anmelden"),
     sign_in_first: Text(
@@ -95,6 +103,7 @@ pub(super) const TEXTS: Texts = Texts {
     known_then: Text("Was damals bekannt war"),
     // Who has what.
     nobody_yet: Text("Noch hat niemand um etwas gebeten."),
+    shared_by_address: Text("Im Voraus geteilt oder ausgesperrt, nach Adresse"),
     has_nothing: Text("darf nichts"),
     allowed_since: Text("erlaubt von {by} am {moment}"),
     // What is protected.

@@ -12,8 +12,16 @@ pub(super) const TEXTS: Texts = Texts {
     people: Text("People"),
     resources: Text("Resources"),
     history: Text("History"),
-    newer: Text("Newer"),
-    older: Text("Older"),
+    previous: Text("Previous page"),
+    next: Text("Next page"),
+    find: Text("Find"),
+    find_person: Text("Find an address, or a part of it"),
+    find_resource: Text("Find a name, or a part of it"),
+    looked_through: Text(
+        "There are more that were not looked through yet: go on with the next page.",
+    ),
+    nobody_here: Text("Nobody on this page."),
+    nothing_here: Text("Nothing on this page."),
     // Signing in.
     sign_in: Text("Sign in"),
     sign_in_first: Text("Sign in to see who asks for what is yours, and who has it."),
@@ -93,6 +101,7 @@ pub(super) const TEXTS: Texts = Texts {
     known_then: Text("What was known then"),
     // Who has what.
     nobody_yet: Text("Nobody has asked for anything yet."),
+    shared_by_address: Text("Shared with or kept out, by address"),
     has_nothing: Text("may do nothing"),
     allowed_since: Text("allowed by {by} at {moment}"),
     // What is protected.

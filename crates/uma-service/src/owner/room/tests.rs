@@ -61,7 +61,10 @@ fn is_left(room: &Arc<CaseRoom>, owner: &str, address: &str, seconds: i64) -> bo
 fn a_domain_has_its_share_and_all_have_theirs() {
     let room = Arc::new(CaseRoom::new(3, 2));
     let open = |address: &str, until: Option<i64>| {
-        place(&room, "bob", address).note(&email(address), until.map(at));
+        let domain = domain_of(&email(address)).to_owned();
+        let stands = until.map(|until| Stands { domain, until: at(until), since: None });
+        let mut room = room.lock();
+        room.entry(protection("bob")).or_default().note(PersonId::of(&person(address)), stands);
     };
     open("a@a.example", Some(100));
     open("b@x.a.example", Some(200));
@@ -89,11 +92,13 @@ fn what_changes_meanwhile_counts() {
     let room = Arc::new(CaseRoom::new(2, 2));
     assert!(!room.is_known(&protection("bob")));
     room.begin(&protection("bob"));
-    place(&room, "bob", "a@a.example").note(&email("a@a.example"), None);
-    place(&room, "bob", "b@b.example").note(&email("b@b.example"), Some(at(WEEK)));
+    let answered = Case::revoke(Some(case("a@a.example", 0)), "bob", at(1)).unwrap();
+    place(&room, "bob", "a@a.example").note(&answered, at(1));
+    place(&room, "bob", "b@b.example").note(&case("b@b.example", 0), at(0));
     assert!(!room.is_known(&protection("bob")));
     let cases = [case("a@a.example", 0), case("c@c.example", 0), case("d@d.example", -WEEK)];
-    room.read(&protection("bob"), &cases, at(1));
+    let notes = || cases.iter().map(|case| Note::of(case, at(1))).collect();
+    room.read(&protection("bob"), notes());
     assert!(room.is_known(&protection("bob")));
     assert_eq!(
         room.lock()[&protection("bob")].people.len(),
@@ -101,9 +106,40 @@ fn what_changes_meanwhile_counts() {
         "b and c, and not the one in the past"
     );
     // Another request that began before read the same.
-    room.read(&protection("bob"), &cases, at(1));
+    room.read(&protection("bob"), notes());
     assert_eq!(room.lock()[&protection("bob")].people.len(), 2);
     assert!(!is_left(&room, "bob", "e@e.example", 1));
+    // What had happened before is known of both, too.
+    let id = |address: &str| PersonId::of(&person(address));
+    let waiting = room.waiting(&protection("bob"), Beside::Start, 9, at(1));
+    assert_eq!(waiting.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0]);
+    assert!(!waiting.contains(&(0, id("a@a.example"))));
+    let over = room.waiting(&protection("bob"), Beside::Start, 9, at(WEEK));
+    assert!(over.is_empty(), "whose question is over does not wait");
+    let happened = room.happened(&protection("bob"), Beside::Start, 9);
+    assert_eq!(happened[0], (-1, id("a@a.example")), "the latest first");
+    assert_eq!(happened.iter().map(|(at, _)| -at).collect::<Vec<_>>(), [1, 0, 0, 0, -WEEK]);
+}
+
+#[test]
+fn what_happened_is_listed_from_either_end_and_only_so_far_back() {
+    let room = Arc::new(CaseRoom::new(2, 2));
+    let (bob, id) = (protection("bob"), PersonId::of(&person("a@a.example")));
+    let count = i64::try_from(MAX_MOMENTS).unwrap() + 10;
+    for at in 0..count {
+        room.lock().entry(bob.clone()).or_default().happened(id, Timestamp::from_unix(at));
+    }
+    let part = |beside, limit| {
+        let part = room.happened(&bob, beside, limit);
+        part.into_iter().map(|(at, _)| -at).collect::<Vec<_>>()
+    };
+    assert_eq!(part(Beside::Start, 2), [count - 1, count - 2]);
+    assert_eq!(part(Beside::End, 2), [11, 10], "what was before that is in the cases");
+    assert_eq!(part(Beside::After((-50, id)), 2), [50, 49, 48], "with the moment itself");
+    assert_eq!(part(Beside::Before((-50, id)), 2), [52, 51, 50]);
+    room.is_over(&bob, &(-50, id));
+    assert_eq!(part(Beside::After((-50, id)), 1), [49, 48]);
+    assert!(room.happened(&protection("carol"), Beside::Start, 9).is_empty());
 }
 
 #[test]

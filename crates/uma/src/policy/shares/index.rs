@@ -1,6 +1,7 @@
 //! Every share, by what a question asks for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use countersign_types::digest::Digest;
@@ -47,7 +48,7 @@ pub fn in_order(shares: &[Arc<Share>]) -> Vec<Share> {
 /// One owner's shares at one resource server.
 #[derive(Debug, Default)]
 struct Owned {
-    all: HashMap<ShareId, Arc<Share>>,
+    all: BTreeMap<ShareId, Arc<Share>>,
     everything: ByWho,
     resources: HashMap<ResourceId, ByWho>,
     /// When what ends.
@@ -317,6 +318,31 @@ impl Shares {
         let owned = self.0.get(protection).into_iter();
         let live = owned.flat_map(|owned| owned.all.values()).filter(|s| s.terms.is_live(now));
         live.cloned().collect()
+    }
+
+    /// An owner's shares with one person each that are not over, in the order of their identifiers.
+    pub fn of_people<'a>(
+        &'a self,
+        protection: &Protection,
+        range: (Bound<&'a ShareId>, Bound<&'a ShareId>),
+        now: Timestamp,
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Share>> {
+        let owned = self.0.get(protection).into_iter();
+        let all = owned.flat_map(move |owned| owned.all.range::<ShareId, _>(range));
+        let is_of_person = |share: &&Arc<Share>| matches!(share.terms.who(), Who::Person(_));
+        all.map(|(_, share)| share).filter(is_of_person).filter(move |s| s.terms.is_live(now))
+    }
+
+    /// An owner's shares that say something of a resource and are not over, in no order.
+    pub fn here<'a>(
+        &'a self,
+        protection: &Protection,
+        resource: &ResourceId,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Arc<Share>> {
+        let owned = self.0.get(protection).into_iter();
+        let of = owned.flat_map(|owned| owned.of_resource(resource)).flat_map(ByWho::all);
+        of.filter(move |share| share.terms.is_live(now))
     }
 
     /// The shares of one resource, those that are over among them.
