@@ -60,6 +60,7 @@ id = "console"
 name = "Bob's console"
 secret = {{ file = "console.secret" }}
 redirect_uris = ["https://uma.bob.example/console/callback"]
+post_logout_redirect_uris = ["https://uma.bob.example/console/signed-out"]
 grants = ["authorization_code"]
 scopes = ["openid", "email"]
 """
@@ -285,7 +286,7 @@ def on_a_desk(page, alice, receiver, password):
     return person
 
 
-def on_a_phone(page, alice, person):
+def on_a_phone(page, alice, person, password):
     page.visit(person)
     page.fits("a person's page", "console-person-phone.png")
     # Where he shares, whoever everything was taken back from is kept out until he takes that back, too.
@@ -313,11 +314,14 @@ def on_a_phone(page, alice, person):
     asked_by_a_resource_server(page)
     page.visit(CONSOLE)
     page.click("#sign-out button")
+    check("he signs out here and at his provider, and comes back",
+          eventually(lambda: "sent you back" in page.text("main")), page.text())
+    page.fits("signed out", "console-signed-out-phone.png")
+    page.visit(person)
     page.find("#sign-in")
     page.fits("signing in", "console-sign-in-phone.png")
-    page.visit(person)
-    # He is signed in at his provider still.
-    page.click("#sign-in")
+    # His provider asks him again, since he is signed in nowhere.
+    sign_in(page, password)
     check("signing in leads back to where one was",
           eventually(lambda: page.url() == person and page.find("#approve-1")), page.url())
 
@@ -368,7 +372,7 @@ def main():
         page.size(1280, 900)
         person = on_a_desk(page, alice, receiver, password)
         with page.phone():
-            on_a_phone(page, alice, person)
+            on_a_phone(page, alice, person, password)
     check("each request was told once it arrived, and no more often",
           eventually(lambda: len(receiver.told) == 2) and [status for status, _ in receiver.came] == [400, 202, 202], receiver.came)
 

@@ -60,6 +60,12 @@ enum Credential {
 }
 
 impl Registration {
+    /// Under which name the provider knows us.
+    #[must_use]
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
     /// A client that proves itself in one way, whatever else the provider offers.
     #[must_use]
     pub const fn new(client_id: ClientId, proof: Proof) -> Self {
@@ -148,6 +154,13 @@ pub struct Redeemed {
 }
 
 impl Redeemed {
+    /// The ID token as it came, for a provider that is asked to sign the person out. It says nothing of who
+    /// they are before [`RelyingParty::verify`] has.
+    #[must_use]
+    pub fn id_token(&self) -> Option<String> {
+        self.response.id_token().map(ToString::to_string)
+    }
+
     /// The name of the key that signed the ID token, as the token says. It is untrusted.
     #[must_use]
     pub fn key_id(&self) -> Option<String> {

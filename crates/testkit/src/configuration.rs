@@ -272,6 +272,7 @@ fn bobs_provider() -> String {
         name = "Bob's console"
         secret = {{ file = "console.secret" }}
         redirect_uris = ["{uma}/console/callback"]
+        post_logout_redirect_uris = ["{uma}/console/signed-out"]
         grants = ["authorization_code"]
         scopes = ["openid", "email"]
         "#,

@@ -14,7 +14,8 @@
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
 //! | `/console/history` | every decision |
 //! | `/authorize` | where resource servers ask whether they may protect something in a person's name |
-//! | `/console/sign-in`, `/console/callback`, `/console/sign-out` | who is signed in |
+//! | `/console/sign-in`, `/console/callback` | who signs in |
+//! | `/console/sign-out`, `/console/signed-out` | who signs out, at the provider too if it offers that |
 //!
 //! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
 //! one that decides to the state of things that the owner saw.
@@ -42,6 +43,7 @@ mod sessions;
 mod shares;
 mod shell;
 mod sign_in;
+mod sign_out;
 mod texts;
 mod vouched;
 
@@ -115,7 +117,8 @@ pub struct ProviderSetup {
     pub issuer: Issuer,
     /// What the pages call it.
     pub name: String,
-    /// Who this server is there. Its redirection URI is [`redirect_uri`].
+    /// Who this server is there. Its redirection URI is [`redirect_uri`], and whoever signed out comes back
+    /// by [`post_logout_redirect_uri`].
     pub registration: Registration,
     /// What is asked for there, beside `openid`.
     pub scope: ScopeSet,
@@ -128,6 +131,15 @@ pub struct ProviderSetup {
 pub fn redirect_uri(issuer: &Issuer) -> Result<RedirectUri, IdentifierError> {
     let base = issuer.as_str().trim_end_matches('/');
     RedirectUri::parse(&format!("{base}/console/callback"))
+}
+
+/// Where the provider sends whoever signed out there, as the console is registered with it.
+///
+/// # Errors
+/// [`IdentifierError`] if the issuer leaves no room for it.
+pub fn post_logout_redirect_uri(issuer: &Issuer) -> Result<RedirectUri, IdentifierError> {
+    let base = issuer.as_str().trim_end_matches('/');
+    RedirectUri::parse(&format!("{base}/console/signed-out"))
 }
 
 /// The console of a server.
@@ -143,6 +155,8 @@ pub(crate) struct Console {
     sessions: Sessions<Session>,
     form_tokens: FormTokens<Form>,
     logins: Logins<Begun>,
+    /// Who is at the provider to sign out.
+    leaving: Logins<()>,
     /// Where the console begins.
     url: EndpointUrl,
     authorization: EndpointUrl,
@@ -158,11 +172,11 @@ impl Console {
     ) -> Result<Self, IdentifierError> {
         let ConsoleSetup { name, provider, owners, resource_servers, people, idle, session } =
             setup;
-        let redirect_uri = redirect_uri(issuer)?;
+        let back = (redirect_uri(issuer)?, post_logout_redirect_uri(issuer)?);
         let base = issuer.as_str().trim_end_matches('/');
         Ok(Self {
             name,
-            provider: Provider::new(provider, redirect_uri, fetch, Arc::clone(&seams.clock)),
+            provider: Provider::new(provider, back, fetch, Arc::clone(&seams.clock)),
             owners: Owners::new(owners),
             resource_servers,
             people,
@@ -172,6 +186,7 @@ impl Console {
             sessions: Sessions::new(Arc::clone(&seams.engine)),
             form_tokens: FormTokens::new(idle, &*seams.random),
             logins: Logins::default(),
+            leaving: Logins::default(),
             url: EndpointUrl::parse(&format!("{base}/console"))?,
             authorization: EndpointUrl::parse(&format!("{base}/authorize"))?,
             style: format!("{}{STYLE}", page::STYLE),
@@ -239,7 +254,8 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         .route(&below("/history"), only("GET, HEAD", get(history::get)))
         .route(&below("/sign-in"), without_head("GET", get(sign_in::begin)))
         .route(&below("/callback"), without_head("GET", get(sign_in::callback)))
-        .route(&below("/sign-out"), only("POST", post(sign_in::sign_out)))
+        .route(&below("/sign-out"), only("POST", post(sign_out::begin)))
+        .route(&below("/signed-out"), without_head("GET", get(sign_out::done)))
         .layer(from_fn(page::speak::<Texts>));
     Router::new()
         .without_v07_checks()

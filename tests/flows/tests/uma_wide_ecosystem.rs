@@ -6,6 +6,7 @@ pub(crate) mod bob;
 mod client;
 mod races;
 pub(crate) mod scene;
+mod signing_out;
 mod unseen;
 mod waiting;
 

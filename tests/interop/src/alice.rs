@@ -31,6 +31,7 @@ fn bob(sts: &mut Table) {
         name = "Bob's authorization server"
         secret = { file = "changed.secret" }
         redirect_uris = ["https://uma.bob.example/console/callback"]
+        post_logout_redirect_uris = ["https://uma.bob.example/console/signed-out"]
         grants = ["authorization_code"]
         scopes = ["openid", "email"]
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desk::Desk;
 use super::owners::Identity;
+use super::provider::SignedIn;
 
 const COOKIE: &str = "__Host-console";
 
@@ -17,10 +18,13 @@ const COOKIE: &str = "__Host-console";
 const NOTED: Lifetime = Lifetime::from_secs(60);
 
 /// A session as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Session {
     sid: String,
     identity: Identity,
+    /// By which the provider is told whom to sign out. It is good for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
     /// When something was done in it, to the minute.
     seen: Timestamp,
 }
@@ -29,6 +33,7 @@ pub(super) struct Session {
 pub(super) struct Active {
     pub(super) sid: String,
     pub(super) identity: Identity,
+    pub(super) id_token: Option<String>,
     pub(super) owners: Vec<OwnerId>,
 }
 
@@ -55,21 +60,21 @@ pub(super) async fn of(
             return Ok(None);
         }
     }
-    let Session { sid, identity, .. } = session;
-    Ok(Some(Active { sid, identity, owners }))
+    let Session { sid, identity, id_token, .. } = session;
+    Ok(Some(Active { sid, identity, id_token, owners }))
 }
 
 /// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
 /// whatever the browser sent; the session that it was of ends.
 pub(super) async fn begin(
     desk: &Desk,
-    identity: Identity,
+    SignedIn { identity, id_token }: SignedIn,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Option<HeaderValue>, StoreError> {
     end(desk, headers, now).await?;
     let (random, lifetime) = (&*desk.uma.seams.random, desk.console.session);
-    let session = Session { sid: random::identifier(random), identity, seen: now };
+    let session = Session { sid: random::identifier(random), identity, id_token, seen: now };
     let (handle, key) = (SessionHandle::generate(random), session.identity.key());
     let name = (key.as_str(), session.sid.as_str());
     desk.console.sessions.put(&handle, name, &session, now.after(lifetime)).await?;

@@ -87,6 +87,38 @@ struct ProblemView<'a> {
 }
 in_a_language!(Texts, ProblemPage, ProblemView);
 
+/// The page that leads to where one signs out at the provider.
+pub(super) struct LeavingPage {
+    pub(super) shell: Shell,
+    pub(super) provider: String,
+    pub(super) url: String,
+}
+
+#[derive(Template)]
+#[template(path = "leaving.html")]
+struct LeavingView<'a> {
+    t: &'a Texts,
+    p: &'a LeavingPage,
+}
+in_a_language!(Texts, LeavingPage, LeavingView);
+
+/// The page of who has signed out.
+pub(super) struct SignedOutPage {
+    pub(super) shell: Shell,
+    pub(super) provider: String,
+    pub(super) sign_in: String,
+    /// Whether the provider sent them back, where they went to sign out.
+    pub(super) came_back: bool,
+}
+
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct SignedOutView<'a> {
+    t: &'a Texts,
+    p: &'a SignedOutPage,
+}
+in_a_language!(Texts, SignedOutPage, SignedOutView);
+
 /// What waits.
 pub(super) struct OverviewPage {
     pub(super) shell: Shell,

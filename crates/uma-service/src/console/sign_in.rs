@@ -1,4 +1,4 @@
-//! Signing in at the provider, and out of the console. [OpenID Core §3.1]
+//! Signing in at the provider. [OpenID Core §3.1]
 //!
 //! An answer of the provider counts in the browser in which the login began, once, and for minutes.
 //! Where it leads afterwards is a path of this server: whatever a link asked for, it is put behind our own
@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Extension, RawQuery, Request, State};
+use axum::extract::{ConnectInfo, Extension, RawQuery, State};
 use axum::response::Response;
 use countersign_login::{Pending, Wishes, under_way};
 use countersign_pages::{Browser, page};
@@ -19,12 +19,11 @@ use http::header::SET_COOKIE;
 use url::form_urlencoded;
 
 use super::desk::Desk;
-use super::forms::{self, Form};
 use super::refusal::Refusal;
 use super::sessions;
 
 /// How long a person may take at the provider.
-const LIFETIME: Lifetime = Lifetime::from_secs(600);
+pub(super) const LIFETIME: Lifetime = Lifetime::from_secs(600);
 
 /// The longest path that one comes back to.
 const MAX_PATH: usize = 4096;
@@ -104,8 +103,9 @@ async fn try_callback(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<R
         .zip(state)
         .and_then(|(browser, state)| desk.console.logins.take(&browser.key(state), now));
     let Begun { pending, to } = begun.ok_or(Refusal::NobodyBegan)?;
-    let identity = desk.console.provider.finish(pending, query, now, random).await?;
-    let owners = desk.console.owners.of(&identity);
+    let signed_in = desk.console.provider.finish(pending, query, now, random).await?;
+    let identity = &signed_in.identity;
+    let owners = desk.console.owners.of(identity);
     if owners.is_empty() {
         tracing::warn!(
             target: "countersign::audit",
@@ -122,23 +122,8 @@ async fn try_callback(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<R
         ?owners,
         "an owner signed in",
     );
-    let cookie = sessions::begin(desk, identity, headers, now).await?;
+    let cookie = sessions::begin(desk, signed_in, headers, now).await?;
     let mut response = page::see_other(&desk.console.absolute(&to));
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
-    Ok(response)
-}
-
-/// Signs out of the console. The provider is not told: one signed in there for other things, too.
-pub(super) async fn sign_out(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_sign_out(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_sign_out(desk: &Desk, request: Request) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let submitted = forms::read(desk, request, &[], now).await?;
-    let Form::SignOut { .. } = submitted.form else { return Err(Refusal::NotOurs) };
-    sessions::end(desk, &submitted.headers, now).await?;
-    let mut response = page::see_other(&desk.console.absolute(desk.console.path()));
-    response.headers_mut().extend(sessions::forgotten(desk).map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }

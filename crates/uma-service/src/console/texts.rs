@@ -49,6 +49,12 @@ countersign_pages::texts! {
     sign_in,
     sign_in_first,
     sign_in_with,
+    // Signing out.
+    signed_out,
+    leaving,
+    sign_out_at,
+    came_back,
+    signed_out_here,
     // What waits.
     nothing_waits,
     asks_since,

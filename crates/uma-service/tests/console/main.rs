@@ -16,5 +16,6 @@ mod pages;
 mod provider;
 mod sharing;
 mod signing_in;
+mod signing_out;
 #[path = "../support/mod.rs"]
 mod support;

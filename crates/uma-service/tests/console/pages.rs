@@ -23,6 +23,7 @@ async fn every_page_is_protected_and_says_its_language() {
         (&bob, "/console/people/x/y", 404),
         (&bob, "/console/callback", 403),
         (&nobody, CONSOLE, 200),
+        (&nobody, "/console/signed-out", 200),
         (&nobody, &*person, 200),
     ] {
         let answer = browser.get(path).await;

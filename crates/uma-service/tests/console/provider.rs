@@ -22,12 +22,19 @@ pub(crate) struct Provider {
     /// The claims of the ID token that a code stands for.
     codes: Mutex<HashMap<String, Value>>,
     pub(crate) is_down: Mutex<bool>,
+    /// Whether one can sign out there.
+    pub(crate) signs_out: Mutex<bool>,
 }
 
 impl Provider {
     pub(crate) fn new() -> Self {
         let key = SigningKey::generate(Algorithm::Es256, Some("idp")).unwrap();
-        Self { key, codes: Mutex::default(), is_down: Mutex::default() }
+        Self {
+            key,
+            codes: Mutex::default(),
+            is_down: Mutex::default(),
+            signs_out: Mutex::default(),
+        }
     }
 
     /// Lets somebody in who was sent here by this URL: the query that the browser is sent back with.
@@ -53,13 +60,16 @@ impl Provider {
     fn reply(&self, request: &Request) -> (u16, Value) {
         match request.url.as_url().path() {
             "/.well-known/openid-configuration" => {
-                let document = json!({
+                let mut document = json!({
                     "issuer": IDP,
                     "authorization_endpoint": format!("{IDP}/authorize"),
                     "token_endpoint": format!("{IDP}/token"),
                     "jwks_uri": format!("{IDP}/jwks"),
                     "authorization_response_iss_parameter_supported": true,
                 });
+                if *self.signs_out.lock().unwrap() {
+                    document["end_session_endpoint"] = json!(format!("{IDP}/logout?tenant=bob"));
+                }
                 (200, document)
             }
             "/jwks" => (200, json!({ "keys": [self.key.public().to_jwk()] })),

@@ -181,7 +181,7 @@ async fn a_session_ends_by_doing_nothing_by_its_age_and_by_signing_out() {
     let stolen = bob.cookies.lock().unwrap().clone();
     let form = fields(&page.text, "sign-out");
     let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
-    leads_to(&bob.post("/console/sign-out", &form).await, CONSOLE);
+    leads_to(&bob.post("/console/sign-out", &form).await, "/console/signed-out");
     assert!(!bob.cookies.lock().unwrap().contains_key("__Host-console"));
     *bob.cookies.lock().unwrap() = stolen;
     asks_to_sign_in(&bob.get(CONSOLE).await);

@@ -229,6 +229,7 @@ id = "uma-console"
 name = "Bob's console"
 secret = { file = "console.secret" }
 redirect_uris = ["@UMA_URL@/console/callback"]
+post_logout_redirect_uris = ["@UMA_URL@/console/signed-out"]
 grants = ["authorization_code"]
 scopes = ["openid", "email"]
 

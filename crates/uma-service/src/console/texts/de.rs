@@ -28,6 +28,16 @@ pub(super) const TEXTS: Texts = Texts {
         "Melden Sie sich an, um zu sehen, wer um Ihre Daten bittet und wer Zugang hat.",
     ),
     sign_in_with: Text("Mit {provider} anmelden"),
+    // Signing out.
+    signed_out: Text("Sie sind abgemeldet"),
+    leaving: Text("Auf diesen Seiten sind Sie abgemeldet. {provider} meldet Sie auch dort ab."),
+    sign_out_at: Text("Bei {provider} abmelden"),
+    came_back: Text(
+        "Auf diesen Seiten sind Sie abgemeldet, und {provider}, wo Sie sich abmelden wollten, hat Sie zurückgeschickt.",
+    ),
+    signed_out_here: Text(
+        "Auf diesen Seiten sind Sie abgemeldet. Bei {provider} sind Sie vielleicht noch angemeldet: Wer diesen Browser benutzt, käme ohne weitere Frage wieder herein.",
+    ),
     // What waits.
     nothing_waits: Text("Niemand wartet auf Ihre Antwort."),
     asks_since: Text("Gefragt am {moment}"),

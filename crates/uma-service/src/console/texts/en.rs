@@ -26,6 +26,16 @@ pub(super) const TEXTS: Texts = Texts {
     sign_in: Text("Sign in"),
     sign_in_first: Text("Sign in to see who asks for what is yours, and who has it."),
     sign_in_with: Text("Sign in with {provider}"),
+    // Signing out.
+    signed_out: Text("You are signed out"),
+    leaving: Text("You are signed out of these pages. {provider} signs you out there, too."),
+    sign_out_at: Text("Sign out at {provider}"),
+    came_back: Text(
+        "You are signed out of these pages, and {provider}, where you went to sign out, sent you back.",
+    ),
+    signed_out_here: Text(
+        "You are signed out of these pages. At {provider} you may be signed in still: whoever uses this browser could come back in without being asked for anything.",
+    ),
     // What waits.
     nothing_waits: Text("Nobody waits for your answer."),
     asks_since: Text("Asked at {moment}"),

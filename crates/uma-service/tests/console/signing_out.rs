@@ -1,0 +1,99 @@
+//! OpenID Connect RP-Initiated Logout: who signs out here does so at the provider, too.
+
+use std::collections::BTreeMap;
+
+use countersign_jwt::Unverified;
+use url::Url;
+
+use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
+use crate::provider::IDP;
+use crate::support::{AS, Answer};
+
+async fn signs_out(browser: &Browser<'_>) -> Answer {
+    let page = browser.get(CONSOLE).await;
+    let form = fields(&page.text, "sign-out");
+    let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+    browser.post("/console/sign-out", &form).await
+}
+
+#[track_caller]
+fn is_signed_in(answer: &Answer) -> bool {
+    answer.text.contains("<form id=\"sign-out\"")
+}
+
+/// Where a page leads by itself, which is where its link leads.
+#[track_caller]
+fn leads_on(page: &Answer) -> Url {
+    let after = |mark: &str| {
+        let (_, rest) = page.text.split_once(mark).unwrap_or_else(|| panic!("{page:?}"));
+        rest.split('"').next().unwrap().replace("&#38;", "&")
+    };
+    let url = after("http-equiv=\"refresh\" content=\"0; url=");
+    assert_eq!(url, after("id=\"continue\" class=\"button\" href=\""));
+    Url::parse(&url).unwrap()
+}
+
+#[tokio::test]
+async fn who_signs_out_is_sent_to_the_provider_and_comes_back() {
+    let bed = Bed::new();
+    *bed.provider.signs_out.lock().unwrap() = true;
+    let bob = bed.bob().await;
+    let answer = signs_out(&bob).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.header("content-security-policy").contains("form-action 'none'"));
+    let url = leads_on(&answer);
+    assert!(url.as_str().starts_with(&format!("{IDP}/logout?tenant=bob&")), "{url}");
+    let asked: BTreeMap<_, _> = url.query_pairs().into_owned().collect();
+    assert_eq!(asked["client_id"], "console");
+    assert_eq!(asked["post_logout_redirect_uri"], format!("{AS}/console/signed-out"));
+    let token = Unverified::parse(&asked["id_token_hint"]).unwrap();
+    assert_eq!(token.claims().as_map()["sub"], "b1");
+    // The session here is over before anybody has answered there.
+    assert!(!bob.cookies.lock().unwrap().contains_key("__Host-console"));
+    assert!(!is_signed_in(&bob.get(CONSOLE).await));
+    let back = format!("/console/signed-out?state={}", asked["state"]);
+    let mallory = bed.browser();
+    mallory.leaves("/console/sign-in").await;
+    for (browser, came_back) in [(&mallory, false), (&bob, true), (&bob, false)] {
+        let page = browser.get(&back).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        assert_eq!(page.text.contains("sent you back"), came_back, "{page:?}");
+        assert!(page.text.contains("id=\"sign-in\""), "{page:?}");
+    }
+    assert!(bob.in_german("/console/signed-out").await.text.contains("Sie sind abgemeldet"));
+}
+
+/// A provider where one cannot sign out, and one that cannot be asked, keep nobody from signing out here.
+#[tokio::test]
+async fn without_a_place_to_sign_out_there_the_page_says_so() {
+    for is_down in [false, true] {
+        let bed = Bed::new();
+        *bed.provider.signs_out.lock().unwrap() = is_down;
+        let bob = bed.bob().await;
+        *bed.provider.is_down.lock().unwrap() = is_down;
+        if is_down {
+            // What the provider published before is forgotten by then; the session is not.
+            for _ in 0..3 {
+                bed.world.advance(1700);
+                assert!(is_signed_in(&bob.get(CONSOLE).await));
+            }
+        }
+        let answer = signs_out(&bob).await;
+        leads_to(&answer, "/console/signed-out");
+        let page = bob.get("/console/signed-out").await;
+        assert!(page.text.contains("you may be signed in still"), "{page:?}");
+        assert!(!is_signed_in(&bob.get(CONSOLE).await));
+    }
+}
+
+/// No link signs anybody out, nor says that they are.
+#[tokio::test]
+async fn the_page_of_who_signed_out_signs_nobody_out() {
+    let bed = Bed::new();
+    let bob = bed.bob().await;
+    leads_to(&bob.get("/console/signed-out?state=x").await, CONSOLE);
+    assert!(is_signed_in(&bob.get(CONSOLE).await));
+    assert_eq!(bob.get("/console/signed-out?state=a&state=b").await.status, 400);
+    assert_eq!(bob.get("/console/sign-out").await.status, 405);
+    assert_eq!(bob.method(http::Method::HEAD, "/console/signed-out").await.status, 405);
+}
