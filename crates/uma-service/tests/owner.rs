@@ -169,6 +169,33 @@ async fn another_decision_bites_at_the_next_use() {
     assert_eq!(scopes(&world, &pat, &token).await, Value::Null);
 }
 
+/// Who waits when the administrator changes the rules is let in or refused by those of now, as whoever comes
+/// anew is: over a restart, and though the owner said nothing.
+#[tokio::test]
+async fn who_waits_goes_by_the_rules_of_now() {
+    let rule = json!({"resource": "*", "scopes": ["get", "put"], "domains": ["alice.example"]});
+    for rules in [json!([rule]), json!([])] {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let ticket = {
+            let world = asking(Arc::clone(&engine), 100);
+            let pat = world.pat("rs").await;
+            let id = world.register(&pat).await;
+            ask(&world, &pat, &id).await.0
+        };
+        let world = World::configured(&[], engine, |_| {});
+        world.change_policy(rules_of(rules.clone()));
+        world.advance(5);
+        let answer = world.present("app", &ticket, &[]).await;
+        let ticket = need_info(&answer, &ticket);
+        let answer = world.redeem(&ticket, &world.claims(&ticket), &[]).await;
+        if rules == json!([]) {
+            refused(&answer, 403, "request_denied");
+        } else {
+            rpt(&answer);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_waiting_ticket_is_its_clients_and_good_once() {
     let world = world();

@@ -20,7 +20,8 @@
 //!     | answered          what they said, in the person's case
 //!     +------------------> Ended: granted, need_info, refused, request_submitted
 //!
-//!  Polling                the service finds what the owner has said so far
+//!  Polling                the service finds what the owner has said so far, and policy whether they
+//!     |                   are asked still
 //!     | looked_up
 //!     +------------------> Ended: need_info, refused, request_submitted; granted never
 //! ```

@@ -14,7 +14,7 @@ use std::sync::RwLock;
 
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Issuer, Timestamp, TokenType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::person::Person;
 use crate::protection::Protection;
@@ -108,7 +108,8 @@ impl std::fmt::Display for Reason {
 }
 
 /// Which policy is in force. Two are compared and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Revision(Digest);
 
 impl Revision {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::PersonId;
 use crate::permission::Permission;
 use crate::person::Person;
+use crate::policy::Revision;
 use crate::protection::Protection;
 
 /// After so many `need_info` answers a process ends.
@@ -69,6 +70,9 @@ pub struct Waiting {
     pub told: Timestamp,
     /// For how long at least.
     pub interval: Lifetime,
+    /// The rules by which the owner is asked. None of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Revision>,
 }
 
 impl Waiting {

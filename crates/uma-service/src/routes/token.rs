@@ -207,7 +207,10 @@ async fn conclude(
         Assessment::Poll(polling) => {
             let look = uma.case_at(polling.protection(), polling.person(), now);
             let case = Box::pin(look).await?;
-            return Ok(polling.looked_up(case.as_ref()));
+            if case.is_some() {
+                uma.load_shares(polling.protection(), now).await?;
+            }
+            return Ok(polling.looked_up(case.as_ref(), &*uma.seams.policy));
         }
         Assessment::Discover(awaiting) => verified(uma, awaiting).await,
     };

@@ -6,9 +6,17 @@ use serde_json::json;
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
 use crate::support::{refused, rpt};
 
+/// With what the program has unless it is told otherwise, which is that owners share, and without.
 #[tokio::test]
 async fn bob_lets_alice_in_and_takes_it_back() {
     let bed = Bed::new();
+    lets_in_and_takes_back(&bed).await;
+    let bed = Bed::new();
+    bed.world.offer_shares();
+    lets_in_and_takes_back(&bed).await;
+}
+
+async fn lets_in_and_takes_back(bed: &Bed) {
     let (ticket, _) = bed.alice_asks().await;
     let bob = bed.bob().await;
     let person = bob.only_person().await;

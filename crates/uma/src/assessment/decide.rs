@@ -83,9 +83,7 @@ impl<'a> AwaitingPolicy<'a> {
     /// to be asked.
     pub fn decide(self, policy: &dyn Policy) -> Decided<'a> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
-        let facts = self.core.facts;
-        let revision = policy.revision(self.core.process.protection(), facts.now);
-        let revision = facts.settings.revision(revision);
+        let revision = self.core.rules(policy);
         let tally = self.ask(policy);
         let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);

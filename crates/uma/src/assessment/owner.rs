@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 use countersign_types::Issuer;
 
 use super::decide::{Tally, Verdict};
-use super::{Core, Ended, Outcome, Submitted};
+use super::{Core, Ended, Facts, Outcome, Submitted};
 use crate::case::{Case, PersonId, Question, Said, add};
 use crate::check::Step;
 use crate::grant::Denial;
-use crate::permission::Registered;
+use crate::permission::{Permission, Registered};
 use crate::person::Person;
-use crate::policy::{Policy, Reason, RequiredClaim, Revision};
+use crate::policy::{Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision};
 use crate::process::Waiting;
 use crate::protection::Protection;
 
@@ -101,6 +101,7 @@ impl AwaitingOwner<'_> {
                     until: now.after(settings.waiting_lifetime),
                     told: now,
                     interval,
+                    rules: Some(revision),
                 };
                 core.submit(waiting, Some(person))
             }
@@ -139,16 +140,17 @@ impl<'a> Polling<'a> {
     }
 
     /// Ends the assessment by what the owner has said so far; `case` is the person's, if there is one
-    /// still.
+    /// still. Where the owner is not asked any more, by the rules of now, nothing is waited for: what these
+    /// say is found out with fresh claims.
     #[must_use]
-    pub fn looked_up(self, case: Option<&Case>) -> Box<Ended> {
+    pub fn looked_up(self, case: Option<&Case>, policy: &dyn Policy) -> Box<Ended> {
         let Self { mut core, waiting } = self;
         let Waiting { present, permissions, .. } = &waiting;
         let nothing = || Said { unasked: true, ..Said::default() };
         let said = case.map_or_else(nothing, |case| {
             case.said(core.facts.client.id(), *present, permissions, core.facts.now)
         });
-        core.checks.push(Step::Owner.failed(note(&said)));
+        let note = note(&said);
         let issuer = case.map(|case| &case.person().iss);
         let needed = issuer.map(|issuer| wanted(said.more, issuer)).unwrap_or_default();
         let tally = Tally {
@@ -158,7 +160,14 @@ impl<'a> Polling<'a> {
             needed,
             ..Tally::default()
         };
-        match tally.verdict(core.facts.settings.partial_grants) {
+        let verdict = tally.verdict(core.facts.settings.partial_grants);
+        let is_asked = |case: &Case| core.is_still_asked(case, &waiting, policy);
+        if verdict == Verdict::Wait && !case.is_none_or(is_asked) {
+            core.checks.push(Step::Owner.failed("by the rules of now, they are not asked"));
+            return core.need_claims(OTHER_RULES, issuer.cloned());
+        }
+        core.checks.push(Step::Owner.failed(note));
+        match verdict {
             // What was not asked after all, or is over, is asked again with fresh claims.
             Verdict::Deny if !said.unasked || tally.denied => core.deny(Denial::Owner, None),
             Verdict::Grant | Verdict::Deny => core.need_claims(ANEW, issuer.cloned()),
@@ -168,6 +177,8 @@ impl<'a> Polling<'a> {
     }
 }
 
+const OTHER_RULES: &str =
+    "other rules hold now: claims about the requesting party are needed again";
 const ANEW: &str = "the owner has been asked: claims about the requesting party are needed again";
 const MORE: &str = "the owner wants more claims about the requesting party";
 
@@ -191,6 +202,43 @@ fn note(said: &Said) -> String {
 }
 
 impl Core<'_> {
+    /// The policy in force, and what else its answers rest on.
+    pub(super) fn rules(&self, policy: &dyn Policy) -> Revision {
+        let revision = policy.revision(self.process.protection(), self.facts.now);
+        self.facts.settings.revision(revision)
+    }
+
+    /// Whether the rules of now leave to the owner all that is waited for, as far as the person is known. As
+    /// long as the rules are those that sent the request to the owner, they do, whatever was said of the
+    /// person before.
+    fn is_still_asked(&self, case: &Case, waiting: &Waiting, policy: &dyn Policy) -> bool {
+        let Facts { client, registered, settings, now, .. } = self.facts;
+        if waiting.rules == Some(self.rules(policy)) {
+            return true;
+        }
+        let known = case.person();
+        if !settings.hears(&known.iss, &known.email) {
+            return false;
+        }
+        let person = Person { present: waiting.present, ..settings.issuers.heard(known.clone()) };
+        waiting.permissions.iter().all(|Permission { resource_id, resource_scopes }| {
+            let Some(resource) = registered.get(resource_id) else { return false };
+            resource_scopes.iter().all(|scope| {
+                let asked = PolicyRequest {
+                    protection: self.process.protection(),
+                    resource_id,
+                    resource,
+                    scope,
+                    person: Some(&person),
+                    client: client.id(),
+                    now,
+                };
+                let is_there = resource.resource_scopes().contains(scope);
+                is_there && matches!(policy.assess(&asked).decision, Decision::AskOwner)
+            })
+        })
+    }
+
     /// Waits on, from the moment of the client's coming.
     fn submit_again(self, waiting: Waiting) -> Box<Ended> {
         let (now, usual) = (self.facts.now, self.facts.settings.poll_interval);

@@ -77,6 +77,68 @@ fn grant_10_the_client_waits_for_the_owner() {
     assert_eq!(scopes(&rpt.permissions), "get");
 }
 
+/// Who waits when other rules come is told what these say, by fresh claims; and waits on where these leave
+/// it to the owner all the same.
+#[test]
+fn who_waits_goes_by_the_rules_of_now() {
+    let asks = json!({"resource": "RS API", "scopes": ["get"], "domains": ["*"], "ask": true});
+    let permits = json!({"resource": "RS API", "scopes": ["get"], "domains": ["alice.example"]});
+    let others = json!({"resource": "RS API", "scopes": ["get"], "domains": ["dave.example"]});
+    for (name, rules, goes_on) in [
+        ("the same", json!([asks]), true),
+        ("more about others", json!([asks, others]), true),
+        ("she may", json!([permits]), false),
+        ("she may not", json!([others]), false),
+        ("nothing", json!([]), false),
+    ] {
+        let mut world = world();
+        let waiting = ask(&world);
+        let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
+        world.rules = Rules::new().with(world.server.protection.clone(), rules);
+        world.now += 5;
+        let ended = poll(&world, waiting.process);
+        if goes_on {
+            submitted(ended);
+            continue;
+        }
+        let needed = need_info(ended);
+        assert_eq!(needed.required_claims[0].name, "email", "{name}");
+        let token = world.token(&world.claims("t3"));
+        let ended = world.present(needed.process, "t3", &pushed(&token));
+        if name == "she may" {
+            assert!(!granted(ended).asked, "{name}");
+        } else {
+            refused(ended, "request_denied");
+        }
+    }
+}
+
+/// What was said of somebody when the owner was asked does not have a request go round and round that is
+/// asked about by what is said of them now.
+#[test]
+fn other_rules_are_looked_at_once() {
+    let mut world = world();
+    let mut claims = world.claims("t1");
+    claims["department"] = json!("research");
+    let waiting = submitted(world.push(&claims));
+    let rules = json!([
+        {"resource": "RS API", "scopes": ["get"], "domains": ["*"], "ask": true},
+        {"resource": "RS API", "scopes": ["get"], "domains": ["*"],
+            "claims": {"department": "research"}},
+    ]);
+    let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
+    world.rules = Rules::new().with(world.server.protection.clone(), rules);
+    world.now += 5;
+    let needed = need_info(poll(&world, waiting.process));
+    // She is in another department by now.
+    let token = world.token(&world.claims("t3"));
+    let mut waiting = submitted(world.present(needed.process, "t3", &pushed(&token)));
+    for _ in 0..20 {
+        world.now += 5;
+        waiting = submitted(poll(&world, waiting.process));
+    }
+}
+
 #[test]
 fn who_brings_fresh_claims_along_need_not_ask_twice() {
     let mut world = world();

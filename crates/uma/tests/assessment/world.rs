@@ -155,7 +155,7 @@ impl World {
             Assessment::Decide(awaiting) => return self.decide(*awaiting),
             Assessment::Poll(polling) => {
                 let case = self.case.borrow();
-                return polling.looked_up(case.as_ref());
+                return polling.looked_up(case.as_ref(), &self.rules);
             }
             Assessment::Discover(awaiting) => awaiting,
         };
