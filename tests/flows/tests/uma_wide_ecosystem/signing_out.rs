@@ -15,7 +15,7 @@ async fn bob_signs_out_at_his_provider_too() {
     let leaves = browser.get(&begin).await.location();
     assert!(browser.get(&leaves).await.location().starts_with(CONSOLE));
 
-    let page = bob.page("console").await;
+    let page = bob.page(CONSOLE).await;
     let fields = page.fields("sign-out");
     let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     let reply = browser.post(&format!("{CONSOLE}/sign-out"), &fields).await;
