@@ -101,7 +101,8 @@
 //!   allocator's and that of copies, and half as much what a ticket costs that is found in a table which no cache holds; nothing else has a fifteenth of it.
 //!   85 % by rate needs some 7 us less: all of the writer's, or a third of the 93,000 instructions beside the signature and the SHA-256.
 //!
-//! Tried without an effect beyond the noise: a page cache of 8 MiB, and twice the time to gather. SQLite as it is built here syncs by `fsync`; by
+//! Tried without an effect beyond the noise: a page cache of 8 MiB, and twice the time to gather. In a model alone: to wait for all but as many as a commit keeps the processors busy; the queue
+//! does not see how many callers there are, and what it guesses gets smaller with its commits. SQLite as it is built here syncs by `fsync`; by
 //! `fdatasync` the same octets took as much processor time, and on a busy disk as long. On ext4 with fast commits, where these figures were taken, every sync is one write of data,
 //! one of metadata and a flush, whether a file is made longer or written in place, by either call.
 //!
