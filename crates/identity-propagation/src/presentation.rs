@@ -126,6 +126,10 @@ impl CheckedPresentation {
     ///
     /// # Errors
     /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`], [`ProofError::Signature`].
+    ///
+    /// [`IdentityTokenError::Issuer`]: crate::identity_token::IdentityTokenError::Issuer
+    /// [`IdentityTokenError::Signature`]: crate::identity_token::IdentityTokenError::Signature
+    /// [`ProofError::Signature`]: crate::client_proof::ProofError::Signature
     pub fn verify(
         self,
         entitled: &Issuer,
@@ -141,6 +145,9 @@ impl CheckedPresentation {
     ///
     /// # Errors
     /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`].
+    ///
+    /// [`IdentityTokenError::Issuer`]: crate::identity_token::IdentityTokenError::Issuer
+    /// [`IdentityTokenError::Signature`]: crate::identity_token::IdentityTokenError::Signature
     pub fn verify_issuer(
         self,
         entitled: &Issuer,
@@ -176,6 +183,8 @@ impl VouchedPresentation {
     ///
     /// # Errors
     /// [`ProofError::Signature`].
+    ///
+    /// [`ProofError::Signature`]: crate::client_proof::ProofError::Signature
     pub fn verify_client(self, client_keys: &KeySet) -> Result<Presented, PresentationError> {
         let proof = self.proof.verify(client_keys)?;
         Ok(Presented { identity: self.identity, key: self.key, proof })
@@ -215,6 +224,8 @@ impl Presented {
     /// # Errors
     /// [`PresentationError::Bound`], [`PresentationError::Unbound`], [`PresentationError::Key`],
     /// [`ProofError::Replayed`].
+    ///
+    /// [`ProofError::Replayed`]: crate::client_proof::ProofError::Replayed
     pub fn if_new(
         self,
         new: bool,
