@@ -9,6 +9,10 @@ use countersign_sts_service::passwords::MAX_PASSWORD;
 use countersign_types::secret::Password;
 use zeroize::Zeroizing;
 
+/// How many characters a password has at least that is all somebody signs in by.
+/// [NIST SP 800-63B-4 §3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html)
+const MIN_PASSWORD: usize = 15;
+
 /// The hash of the password that is asked for at a terminal, and not shown; otherwise of the first line
 /// of standard input.
 pub(crate) fn hash() -> Result<PasswordHash, Box<dyn Error>> {
@@ -28,8 +32,12 @@ fn password() -> Result<Zeroizing<String>, Box<dyn Error>> {
 }
 
 fn hashed(password: &str) -> Result<PasswordHash, Box<dyn Error>> {
-    if password.is_empty() || password.len() > MAX_PASSWORD {
-        return Err(format!("a password has 1 to {MAX_PASSWORD} octets").into());
+    // A code point is a character, however many octets it takes.
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(format!("a password has at least {MIN_PASSWORD} characters").into());
+    }
+    if password.len() > MAX_PASSWORD {
+        return Err(format!("a password has at most {MAX_PASSWORD} octets").into());
     }
     let random = Seams::system().random;
     Ok(PasswordHash::of(&Password::new(password), random.as_ref())?)
@@ -41,9 +49,29 @@ mod tests {
 
     #[test]
     fn a_hash_is_one_that_the_configuration_takes() {
-        let hash = hashed("correct horse").unwrap().to_string();
+        let hash = hashed("correct horse battery staple").unwrap().to_string();
         assert!(PasswordHash::parse(&hash).is_ok(), "{hash}");
-        assert!(hashed("").is_err());
-        assert!(hashed(&"x".repeat(MAX_PASSWORD + 1)).is_err());
+    }
+
+    #[test]
+    fn a_password_has_characters_enough_and_octets_not_too_many() {
+        for (password, reason) in [
+            (String::new(), Some("at least 15 characters")),
+            ("x".repeat(14), Some("at least 15 characters")),
+            // 28 octets and no more than 14 characters.
+            ("é".repeat(14), Some("at least 15 characters")),
+            ("x".repeat(15), None),
+            ("é".repeat(15), None),
+            ("x".repeat(MAX_PASSWORD), None),
+            ("x".repeat(MAX_PASSWORD + 1), Some("at most 1024 octets")),
+        ] {
+            let refused = hashed(&password).err().map(|error| error.to_string());
+            let is_right = match (&refused, reason) {
+                (None, None) => true,
+                (Some(refused), Some(reason)) => refused.contains(reason),
+                _ => false,
+            };
+            assert!(is_right, "{} octets: {refused:?}", password.len());
+        }
     }
 }
