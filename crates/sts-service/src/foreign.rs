@@ -170,6 +170,7 @@ impl TrustedIssuers {
                 }
                 let (fetch, random) = (known.fetch.as_ref(), sts.random.as_ref());
                 let answer = introspect(fetch, random, peer, introspection, token, now).await?;
+                let answer = answer.ok_or_else(|| rejected(ForeignError::Inactive))?;
                 opaque.introspected(answer, sts.issuer(), now).map_err(rejected)?
             }
         };
@@ -185,7 +186,7 @@ impl TrustedIssuers {
     }
 
     /// Whether an issuer says at this moment that a token of its own is good; nothing if it is trusted no
-    /// more, or cannot be asked.
+    /// more, or cannot be asked about such a token.
     pub(crate) async fn stand_by(
         &self,
         sts: &Sts,
@@ -199,7 +200,7 @@ impl TrustedIssuers {
         let Some((peer, introspection)) = asked else { return Ok(None) };
         let (fetch, random) = (known.fetch.as_ref(), sts.random.as_ref());
         let answer = introspect(fetch, random, peer, introspection, token, now).await?;
-        Ok(Some(answer.bool("active").is_ok_and(|active| active == Some(true))))
+        Ok(answer.map(|answer| answer.bool("active").is_ok_and(|active| active == Some(true))))
     }
 }
 

@@ -47,7 +47,8 @@ async fn ask(
     response.map_err(|source| IssuerError::Fetch { endpoint, source })
 }
 
-/// What the issuer says about a token now, unless it failed a moment ago. [RFC 7662 §2.1, §2.2]
+/// What the issuer says about a token now, unless it failed a moment ago; `None` if it says nothing of
+/// tokens of this kind. [RFC 7662 §2.1, §2.2]
 ///
 /// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
 pub(crate) async fn introspect(
@@ -57,7 +58,7 @@ pub(crate) async fn introspect(
     introspection: &Introspection,
     token: &AccessToken,
     now: Timestamp,
-) -> Result<Claims, IssuerError> {
+) -> Result<Option<Claims>, IssuerError> {
     let question = asked(fetch, random, peer, introspection, token, now);
     peer.outages.ask(token, question).await
 }
@@ -69,7 +70,7 @@ async fn asked(
     introspection: &Introspection,
     token: &AccessToken,
     now: Timestamp,
-) -> Result<Claims, IssuerError> {
+) -> Result<Option<Claims>, IssuerError> {
     let metadata = peer.published.metadata().await?;
     let endpoint = metadata.introspection_endpoint.clone();
     let endpoint = endpoint.ok_or(IssuerError::NotPublished(INTROSPECTION))?;
@@ -81,15 +82,28 @@ async fn asked(
     let mut request = Request::post_form(endpoint, &params, Limits::token_endpoint());
     request.headers.extend(proof.authorization.map(|value| (AUTHORIZATION, value)));
     let response = ask(fetch, INTROSPECTION, request).await?;
+    if is_of_no_kind(&response) {
+        return Ok(None);
+    }
     if response.status() != StatusCode::OK {
         return Err(IssuerError::Refused { endpoint: INTROSPECTION, status: response.status() });
     }
     let answer = read(INTROSPECTION, &response)?;
     // `active` is required, and a boolean: what lacks it is no answer.
     match answer.bool("active") {
-        Ok(Some(_)) => Ok(answer),
+        Ok(Some(_)) => Ok(Some(answer)),
         _ => Err(IssuerError::Malformed(INTROSPECTION)),
     }
+}
+
+/// Whether the issuer answers no questions about tokens of this kind, as some do not about a JWT where
+/// [RFC 7662 §2.2] has `active`. The code is that of [RFC 7009 §2.2.1].
+///
+/// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+/// [RFC 7009 §2.2.1]: https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1
+fn is_of_no_kind(response: &Response<Bytes>) -> bool {
+    let is = |refused: Claims| refused.str("error") == Ok(Some("unsupported_token_type"));
+    response.status() == StatusCode::BAD_REQUEST && read(INTROSPECTION, response).is_ok_and(is)
 }
 
 impl Known {

@@ -434,6 +434,8 @@ async fn an_opaque_token_is_what_its_issuer_says() {
         case.network.set(INTROSPECTION, Says::Says(word(change)));
         case.refuses(name, "opaque", &alias, "invalid_request").await;
     }
+    case.network.set(INTROSPECTION, Says::Refuses("unsupported_token_type"));
+    case.refuses("of a kind it knows nothing of", "opaque", &alias, "invalid_request").await;
     // A JWT is not asked about: what its signature does not prove, nobody's word does.
     case.network.set(INTROSPECTION, Says::Says(word(&[]))).asked();
     let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
@@ -509,6 +511,7 @@ async fn f000_9_an_issuer_that_does_not_answer() {
         Says::Silent,
         Says::Status(500),
         Says::Status(302),
+        Says::Refuses("invalid_client"),
         Says::Text("<html>"),
         Says::Text("{}"),
     ];

@@ -56,7 +56,7 @@ impl AuthnServer {
                 let asked = self.peer.setup.introspection.as_ref().ok_or(ForeignError::Opaque)?;
                 let (fetch, random) = (self.fetch.as_ref(), self.random.as_ref());
                 let answer = introspect(fetch, random, &self.peer, asked, token, now).await?;
-                opaque.introspected(answer, provider, now)?
+                opaque.introspected(answer.ok_or(ForeignError::Inactive)?, provider, now)?
             }
         };
         let subject = verified.at_home()?;

@@ -11,7 +11,7 @@ use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Request};
 use http::{Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 pub(crate) const IDP: &str = "https://idp.university.example";
@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     Says(Value),
     Text(&'static str),
     Status(u16),
+    /// 400 with this error.
+    Refuses(&'static str),
     Silent,
 }
 
@@ -97,6 +99,11 @@ impl Fetch for Network {
                 None => self.real(&request).await,
                 Some(Answer::Says(body)) => Ok(Response::new(body.to_string().into())),
                 Some(Answer::Text(body)) => Ok(Response::new(body.into())),
+                Some(Answer::Refuses(error)) => {
+                    let mut answer = Response::new(json!({ "error": error }).to_string().into());
+                    *answer.status_mut() = StatusCode::BAD_REQUEST;
+                    Ok(answer)
+                }
                 Some(Answer::Silent) => Err(FetchError::Timeout),
                 Some(Answer::Status(status)) => {
                     let status = StatusCode::from_u16(status).unwrap();

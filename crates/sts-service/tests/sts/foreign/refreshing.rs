@@ -229,6 +229,30 @@ async fn a30_a_jwt_that_its_issuer_revoked_ends_what_came_of_it() {
     assert_eq!(case.network.count(INTROSPECTION), 0);
 }
 
+/// A30: some issuers answer no questions about a JWT at all. It counts by its signature, as it does where nobody can
+/// be asked; once an issuer did answer, its word is needed.
+#[tokio::test]
+async fn a30_a_jwt_of_an_issuer_that_says_nothing_of_jwts() {
+    let case = Case::with(lasting_and_asked());
+    case.network.set(INTROSPECTION, Says::Refuses("unsupported_token_type"));
+    let first = begin(&case).await;
+    assert_eq!(case.network.count(INTROSPECTION), 1);
+    issued("by its signature", &refresh(&case, text(&first, REFRESH), &[]).await);
+    assert_eq!(case.network.count(INTROSPECTION), 0);
+    // Any other refusal says nothing about the token.
+    let other = Case::with(lasting_and_asked());
+    other.network.set(INTROSPECTION, Says::Refuses("invalid_request"));
+    let answer = other.exchange(JWT, &foreign_token(&[]), ASKED).await;
+    check("asked wrongly", &answer, (503, "temporarily_unavailable"));
+
+    let case = Case::with(lasting_and_asked());
+    case.network.set(INTROSPECTION, Says::Says(json!({ "active": true })));
+    let first = begin(&case).await;
+    case.network.set(INTROSPECTION, Says::Refuses("unsupported_token_type"));
+    let answer = refresh(&case, text(&first, REFRESH), &[]).await;
+    check("it said something once", &answer, (400, "invalid_grant"));
+}
+
 /// A30: nothing is kept for a client that did not ask, and what it is given does not say that it did.
 #[tokio::test]
 async fn a30_one_has_to_be_asked_for() {
