@@ -144,6 +144,41 @@ mod tests {
         assert_eq!(format!("{ticket:?}"), "TicketHandle(…)");
     }
 
+    /// `==` stops at the first octet that differs. That a type has none is asked of the compiler: what a
+    /// bound allows comes before what a trait offers to all.
+    #[test]
+    fn h14_no_secret_has_equality() {
+        use std::marker::PhantomData;
+
+        struct Probe<T, Other>(PhantomData<(T, Other)>);
+        trait Otherwise {
+            const HAS_EQUALITY: bool = false;
+        }
+        impl<T, Other> Otherwise for Probe<T, Other> {}
+        impl<T: PartialEq<Other>, Other> Probe<T, Other> {
+            const HAS_EQUALITY: bool = true;
+        }
+        macro_rules! probed {
+            ($($name:ident)*) => {
+                [$((
+                    stringify!($name),
+                    Probe::<$name, $name>::HAS_EQUALITY
+                        || Probe::<$name, &str>::HAS_EQUALITY
+                        || Probe::<$name, String>::HAS_EQUALITY,
+                )),*]
+            };
+        }
+        let probed = probed!(
+            ClientSecret AccessToken RefreshToken TicketHandle AuthorizationCode CodeVerifier
+            SessionHandle Password
+        );
+        let declared = include_str!("secret.rs").matches("\nsecret_string! {").count();
+        assert_eq!(probed.len(), declared, "all of them");
+        assert_eq!(probed.map(|(name, _)| (name, false)), probed);
+        // The probe tells the two apart.
+        const { assert!(Probe::<String, &str>::HAS_EQUALITY) };
+    }
+
     #[test]
     fn comparison_is_by_value() {
         let secret = ClientSecret::new("correct horse");

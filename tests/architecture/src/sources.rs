@@ -79,3 +79,43 @@ fn weakened_checks_live_in_danger() {
         }
     }
 }
+
+/// The pieces of code that compare what a secret's type gives out, in whatever time that takes.
+fn comparisons_of_secrets(code: &str) -> Vec<String> {
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ").replace(" .", ".");
+    // What a call without arguments gives belongs to the piece it stands in.
+    let code = code.replace("()", "").replace("&&", ";").replace("||", ";");
+    let pieces =
+        code.split([';', ',', '{', '}', '(', ')']).filter(|piece| piece.contains(".expose"));
+    let ways = ["==", "!=", ".eq", ".ne", ".cmp", ".starts_with", ".ends_with"];
+    pieces.filter(|piece| ways.iter().any(|way| piece.contains(way))).map(str::to_owned).collect()
+}
+
+#[test]
+fn h14_secrets_are_compared_in_constant_time_alone() {
+    for bad in [
+        "if given == kept.expose() {",
+        "let same = kept.expose().as_bytes() != given;",
+        "all.any(|it| it.is_old && it\n    .expose()\n    == given)",
+        "kept.expose().eq(given)",
+    ] {
+        assert_eq!(comparisons_of_secrets(bad).len(), 1, "{bad}");
+    }
+    let good = "one == two && kept.ct_eq(given.expose()) && given.expose().is_empty()";
+    assert_eq!(comparisons_of_secrets(good), [""; 0]);
+
+    let mut exposed = 0;
+    for folder in ["crates", "bins", "examples"] {
+        for (path, text) in sources(folder) {
+            // Tests look into secrets, and nobody measures them.
+            if path.contains("/tests/") || path.ends_with("/tests.rs") {
+                continue;
+            }
+            let code: Vec<_> = code(&text).map(|(_, line)| line).collect();
+            let code = code.join("\n");
+            exposed += code.matches(".expose()").count();
+            assert_eq!(comparisons_of_secrets(&code), [""; 0], "{path}");
+        }
+    }
+    assert!(exposed > 0, "no secret is ever looked into: is the door called otherwise now?");
+}
