@@ -4,6 +4,7 @@
 mod beforehand;
 pub(crate) mod bob;
 mod client;
+mod front;
 mod races;
 pub(crate) mod scene;
 mod signing_out;
