@@ -69,6 +69,88 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! For a domain whose OpenID provider gives no claims tokens, a claims provider ([`claims::provider`]) is a
+//! router of its own:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use countersign_types::{Clock, Timestamp, random::Random};
+//! use countersign_client_auth::Proof;
+//! use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
+//! use countersign_jwt::{Algorithm, SigningKey, SigningRing};
+//! use countersign_sts_service::claims::QUERY_USERS;
+//! use countersign_sts_service::claims::provider::{
+//!     ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
+//! };
+//! use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit};
+//! use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
+//! use countersign_types::secret::ClientSecret;
+//! use countersign_types::{ClientId, EndpointUrl, Issuer, ScopeSet, UrlPattern};
+//! # struct Fixed;
+//! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(1_800_000_000) } }
+//! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
+//! # let (clock, random) = (Arc::new(Fixed), Arc::new(Fixed));
+//!
+//! let authn_server = Issuer::parse("https://id.alice.example")?;
+//! let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+//! let its_own = (
+//!     ClientId::parse("claims-provider")?,
+//!     Proof::SecretBasic(ClientSecret::new("what the server gave out")),
+//! );
+//! let scope = ScopeSet::parse(QUERY_USERS)?;
+//! let users = UserQuery {
+//!     endpoint: EndpointUrl::parse("https://id.alice.example/scim/v2/Users")?,
+//!     subject: SubjectAttribute::Id,
+//!     claims: Vec::new(),
+//!     token: OwnToken::new(
+//!         authn_server.clone(), its_own, scope, fetch.clone(), clock.clone(), random.clone(),
+//!     ),
+//!     fetch: fetch.clone(),
+//! };
+//! let application = ProviderClient {
+//!     policy: ClientPolicy {
+//!         may_exchange: true,
+//!         claims_endpoint: true,
+//!         claims_token_audiences: vec![UrlPattern::parse("https://uma.bob.example")?],
+//!         ..ClientPolicy::default()
+//!     },
+//!     is_confidential: true,
+//! };
+//! let provider = ClaimsProvider::new(Parts {
+//!     policy: ServerPolicy::new(Issuer::parse("https://alice.example")?),
+//!     authn_server: IssuerSetup {
+//!         trusted: TrustedIssuer {
+//!             alias: "authn-server".to_owned(),
+//!             issuer: authn_server,
+//!             // Of what follows, the form of the access tokens is all that counts here.
+//!             access_tokens: Default::default(),
+//!             subjects: Default::default(),
+//!             exchanges: Default::default(),
+//!             required: Default::default(),
+//!             email_domains: Default::default(),
+//!             claims: Default::default(),
+//!             roles: Vec::new(),
+//!             scopes: ScopeSet::empty(),
+//!         },
+//!         keys: IssuerKeys::Published,
+//!         introspection: None,
+//!         user_info: false,
+//!     },
+//!     audiences: Vec::new(),
+//!     clients: [(ClientId::parse("application")?, application)].into(),
+//!     delegation: Arc::new(ByRegistration),
+//!     directory: Arc::new(users),
+//!     keys: SigningRing::from_keys(vec![SigningKey::generate(Algorithm::Es256, None)?])?,
+//!     fetch,
+//!     clock,
+//!     random,
+//!     audit: Arc::new(LogAudit),
+//! })?;
+//! let router = app(Arc::new(provider)); // to be served at https://alice.example
+//! # drop(router);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is left out
 //!
 //! Logout at other clients, dynamic registration: the metadata lists what is there.

@@ -64,6 +64,86 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Where a rule asks, requests wait, and the owner decides on the pages of the console:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use countersign_store::MemoryEngine;
+//! # use countersign_store::engine::BoxFuture;
+//! # use countersign_types::random::Random;
+//! # use countersign_types::{Clock, Timestamp};
+//! # use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+//! # use countersign_uma_service::{LogAudit, Seams, StaticClients, Uma, UmaConfig, app};
+//! use countersign_fetch::{FetchConfig, HttpFetch};
+//! use countersign_login::Registration;
+//! use countersign_types::secret::ClientSecret;
+//! use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
+//! use countersign_uma::Protection;
+//! use countersign_uma::policy::rules::{ANY, RuleConfig, Rules};
+//! use countersign_uma::protection::OwnerId;
+//! use countersign_uma_service::console::{ConsoleSetup, OwnerIdentity, ProviderSetup, Who};
+//! # struct Fixed;
+//! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(0) } }
+//! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
+//! # impl Discovery for Fixed {
+//! #     fn issuer<'a>(&'a self, _: &'a EmailAddress)
+//! #     -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
+//! #         Box::pin(async { Err(NotDiscovered("nobody".to_owned())) })
+//! #     }
+//! #     fn keys<'a>(&'a self, _: &'a DiscoveredIssuer, _: Option<&'a str>)
+//! #     -> BoxFuture<'a, Result<Arc<countersign_jwt::KeySet>, NotDiscovered>> {
+//! #         Box::pin(async { Err(NotDiscovered("no keys".to_owned())) })
+//! #     }
+//! # }
+//! # let config = UmaConfig::new(Issuer::parse("https://uma.bob.example")?);
+//! # let seams = Seams {
+//! #     engine: Arc::new(MemoryEngine::new()),
+//! #     clients: Arc::new(StaticClients::default()),
+//! #     policy: Arc::new(Rules::new()),
+//! #     discovery: Arc::new(Fixed),
+//! #     audit: Arc::new(LogAudit),
+//! #     clock: Arc::new(Fixed),
+//! #     random: Arc::new(Fixed),
+//! # };
+//!
+//! let (bob, inbox) = (OwnerId::parse("bob")?, ClientId::parse("inbox")?);
+//! let asking = RuleConfig {
+//!     resource: ANY.to_owned(),
+//!     scopes: ScopeSet::parse("message:create")?,
+//!     domains: ["alice.example".to_owned()].into(),
+//!     ask: true,
+//!     ..RuleConfig::default()
+//! };
+//! let at_the_inbox = Protection::new(bob.clone(), inbox.clone());
+//! let policy = Rules::new().with(at_the_inbox, [asking.try_into()?]);
+//! let his_provider = Issuer::parse("https://id.bob.example")?;
+//! let console = ConsoleSetup::new(
+//!     "Bob's UMA server".to_owned(),
+//!     ProviderSetup {
+//!         issuer: his_provider.clone(),
+//!         name: "Bob's provider".to_owned(),
+//!         // Registered there with `console::redirect_uri`.
+//!         registration: Registration::confidential(
+//!             ClientId::parse("uma-server")?,
+//!             ClientSecret::new("what the provider gave out"),
+//!         ),
+//!         scope: ScopeSet::parse("email")?,
+//!     },
+//!     vec![OwnerIdentity {
+//!         owner: bob,
+//!         issuer: his_provider,
+//!         who: Who::Email(EmailAddress::parse("bob@bob.example")?),
+//!     }],
+//!     vec![inbox],
+//! );
+//! // `config` and the other seams are as above.
+//! let uma = Uma::new(config, Seams { policy: Arc::new(policy), ..seams })?
+//!     .with_console(console, Arc::new(HttpFetch::new(&FetchConfig::default())?))?;
+//! let router: axum::Router = app(Arc::new(uma));
+//! # drop(router);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # What is left out
 //!
 //! Serving: listening, TLS, time limits and the shutdown are `countersign-host`'s. Claims

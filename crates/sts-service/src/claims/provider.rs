@@ -1,4 +1,4 @@
-//! A claims provider of its own, in front of an AuthN server that knows nothing of it. (PROFILE §5.7)
+//! A claims provider of its own, in front of an AuthN server that knows nothing of it. (PROFILE §5.8)
 //!
 //! It takes access tokens of that server, asks it who has the address, and signs claims tokens in its
 //! own name: as the issuer `https://DOMAIN`, which speaks for the addresses of that domain by its
