@@ -2,6 +2,7 @@
 
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Timestamp};
+use countersign_uma::check::Step;
 use countersign_uma::permission::Permission;
 use countersign_uma::{Check, Ended, Outcome, Person, Process, Protection};
 
@@ -108,7 +109,10 @@ pub struct LogAudit;
 
 impl Audit for LogAudit {
     fn record(&self, record: &AssessmentRecord) {
-        let failed = record.checks.iter().find(|check| !check.passed);
+        let mut checks = record.checks.iter();
+        let failed = checks.clone().find(|check| !check.passed);
+        // Whatever came of it: by which rules somebody got in, or the owner was asked.
+        let policy = checks.find(|check| check.name == Step::Policy.name());
         tracing::info!(
             target: "countersign::audit",
             answer = %record.answer,
@@ -119,6 +123,7 @@ impl Audit for LogAudit {
             issuer = record.person.as_ref().map(|person| person.iss.as_str()),
             subject = record.person.as_ref().map(|person| person.sub.as_str()),
             granted = ?Granted(&record.permissions),
+            policy = policy.map(|check| check.note.as_str()),
             passed = record.checks.iter().filter(|check| check.passed).count(),
             failed = failed.map(|check| check.name),
             section = failed.map(|check| check.section),
@@ -183,8 +188,10 @@ mod tests {
             resource_id: ResourceId::parse("r-1").unwrap(),
             resource_scopes: ScopeSet::parse("read write").unwrap(),
         }];
+        let by = "read at RS API: permitted (by \"rule 1\")";
+        record.checks = vec![Step::Policy.passed(by)];
         let line = logged(&record);
-        let said = r#"answer=granted client_id="rqp-client" granted=["r-1: read write"] passed=0"#;
+        let said = r#"answer=granted client_id="rqp-client" granted=["r-1: read write"] policy="read at RS API: permitted (by \"rule 1\")" passed=1"#;
         assert!(line.contains(said), "{line}");
     }
 
