@@ -176,7 +176,9 @@ fn nobody_here_is_called_as_other_issuers_people_are() {
 #[tokio::test]
 async fn a_token_of_the_issuer_is_exchanged_as_the_file_says() {
     let key = key();
-    let config = load_text("served", GOOD, &key).unwrap();
+    // The issuer would be asked before a refresh token is issued (A30), and there is none here.
+    let asked = GOOD.lines().find(|line| line.starts_with("introspection")).unwrap();
+    let config = load_text("served", &GOOD.replace(asked, ""), &key).unwrap();
     let seams = Seams::system();
     let now = seams.clock.now().as_unix();
     let router = compose(config, &seams, Arc::new(LogAudit)).unwrap().router();

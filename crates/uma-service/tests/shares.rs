@@ -164,7 +164,7 @@ async fn who_is_forbidden_is_out_whatever_else_was_said() {
     submitted(&answer, &ticket);
     let case = world.uma.cases(&bob()).await.unwrap().pop().unwrap();
     let event = &case.history()[0];
-    assert!(event.why[0].starts_with("by \"share "), "the owner sees why they are asked");
+    assert!(event.why[0].starts_with("share "), "the owner sees why they are asked");
     let person = PersonId::of(case.person());
     let (client, present) = event.through.clone().unwrap();
     let decision = OwnerDecision {
