@@ -12,7 +12,7 @@ use http::StatusCode;
 use crate::secret::{wipe, wipe_octets};
 use crate::wire::{ErrorCode, Wire, WireError};
 
-/// More parameters than this in one message are refused.
+/// More parameters than this in one message are refused, unless its reader says otherwise.
 pub const MAX_PARAMS: usize = 64;
 
 /// The parameters of one message. `Debug` shows their names only.
@@ -58,7 +58,7 @@ pub enum ParamsError {
     /// A parameter's value is outside its grammar.
     #[error("parameter {0} is malformed")]
     Malformed(&'static str),
-    /// More than [`MAX_PARAMS`] parameters, or text that is not UTF-8.
+    /// More parameters than its reader takes, or text that is not UTF-8.
     #[error("not a form")]
     NotAForm,
 }
@@ -80,14 +80,27 @@ impl Params {
     ///
     /// # Errors
     /// [`ParamsError::Repeated`] for a second value of a name not in `repeatable`;
-    /// [`ParamsError::NotAForm`] for bytes that are not UTF-8 after decoding, or too many of them.
+    /// [`ParamsError::NotAForm`] for bytes that are not UTF-8 after decoding, or more than
+    /// [`MAX_PARAMS`] parameters.
     pub fn parse(form: &[u8], repeatable: &[&str]) -> Result<Self, ParamsError> {
+        Self::parse_at_most(MAX_PARAMS, form, repeatable)
+    }
+
+    /// The same, for a form that has up to `most` parameters. Each is compared with all before it.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse), with `most` in the place of [`MAX_PARAMS`].
+    pub fn parse_at_most(
+        most: usize,
+        form: &[u8],
+        repeatable: &[&str],
+    ) -> Result<Self, ParamsError> {
         let form = std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
         // Nothing gets longer by being decoded.
         let text = String::with_capacity(form.len());
         let mut params = Self { text, pairs: Vec::with_capacity(16) };
         for (count, pair) in form.split('&').filter(|pair| !pair.is_empty()).enumerate() {
-            if count == MAX_PARAMS {
+            if count == most {
                 return Err(ParamsError::NotAForm);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -222,6 +235,18 @@ mod tests {
         );
         let params = Params::parse(b"resource=x&b=1&resource=y", &["resource"]).unwrap();
         assert_eq!(params.all("resource").collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    #[test]
+    fn there_are_so_many_and_no_more() {
+        let form = |count| vec!["a=1"; count].join("&");
+        for most in [1, MAX_PARAMS, 300] {
+            let read = |count| Params::parse_at_most(most, form(count).as_bytes(), &["a"]);
+            assert_eq!(read(most).unwrap().all("a").count(), most);
+            assert_eq!(read(most + 1).unwrap_err(), ParamsError::NotAForm, "{most}");
+        }
+        assert!(Params::parse(form(MAX_PARAMS).as_bytes(), &["a"]).is_ok());
+        assert!(Params::parse(form(MAX_PARAMS + 1).as_bytes(), &["a"]).is_err());
     }
 
     #[test]

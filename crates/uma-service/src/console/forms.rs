@@ -1,7 +1,9 @@
 //! What the forms of the console are about, and how they are read.
 
 use axum::extract::Request;
+use countersign_types::params::MAX_PARAMS;
 use countersign_types::{Params, Timestamp};
+use countersign_uma::case::MAX_ENTRIES;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,9 @@ use super::desk::Desk;
 use super::refusal::Refusal;
 use super::sessions::{self, Active};
 use crate::body;
+
+/// So many fields a form may have: a tick for everything that somebody may have asked, and what else belongs to it.
+const MAX_FIELDS: usize = MAX_ENTRIES + MAX_PARAMS;
 
 /// What a form was rendered for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +94,8 @@ pub(super) async fn read(
     now: Timestamp,
 ) -> Result<Submitted, Refusal> {
     let (headers, body) = body::form(request).await.map_err(|_| Refusal::Malformed)?;
-    let params = Params::parse(&body, repeatable).map_err(|_| Refusal::Malformed)?;
+    let params = Params::parse_at_most(MAX_FIELDS, &body, repeatable);
+    let params = params.map_err(|_| Refusal::Malformed)?;
     let token = params.get("form_token").ok_or(Refusal::NotOurs)?;
     let form = desk.console.form_tokens.open(token, &headers, now);
     let form = form.map_err(|_| Refusal::NotOurs)?;

@@ -1,10 +1,12 @@
 //! What an owner decides, and what is refused.
 
+use countersign_types::scope::MAX_SCOPES;
+use countersign_uma::case::MAX_ENTRIES;
 use http::Method;
 use serde_json::json;
 
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
-use crate::support::{refused, rpt};
+use crate::support::{refused, rpt, rules_of, submitted};
 
 /// With what the program has unless it is told otherwise, which is that owners share, and without.
 #[tokio::test]
@@ -99,6 +101,33 @@ async fn bob_wants_to_know_more_first() {
     let page = bob.get(&person).await;
     assert!(page.text.contains("<dd><bdi>research</bdi></dd>"), "{}", page.text);
     assert!(page.text.contains(&format!("value=\"{id} get\" checked")), "{}", page.text);
+}
+
+/// As much as one person may have, and one ticket may ask for, is decided at once.
+#[tokio::test]
+async fn bob_allows_all_that_his_page_can_show() {
+    let bed = Bed::new();
+    let world = &bed.world;
+    let scopes: Vec<_> = (0..MAX_SCOPES).map(|number| format!("s{number}")).collect();
+    let rule = json!({"resource": "*", "scopes": scopes, "domains": ["*"], "ask": true});
+    world.change_policy(rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let mut wanted = Vec::new();
+    for _ in 0..MAX_ENTRIES / MAX_SCOPES {
+        let body = json!({"resource_scopes": scopes}).to_string();
+        let answer = world.protect(Method::POST, "/resources", &pat, &body).await;
+        wanted.push(json!({"resource_id": answer.json()["_id"], "resource_scopes": scopes}));
+    }
+    let answer = world.protect(Method::POST, "/permission", &pat, &json!(wanted).to_string()).await;
+    let ticket = answer.json()["ticket"].as_str().unwrap().to_owned();
+    let (ticket, _) = submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    let page = bob.get(&person).await.text;
+    assert_eq!(page.matches("name=\"scope\"").count(), MAX_ENTRIES);
+    leads_to(&bob.decide(&person, &page, "approve").await, &person);
+    rpt(&bed.alice_comes_again(&ticket).await);
 }
 
 /// What was done is said on the next page, once, and by no link of somebody else's.
