@@ -219,6 +219,10 @@ async fn end(
             if says == Says::End {
                 return Ok(End::TakesTheAccount(name));
             }
+            // Nothing is closed from a session whose own link was ended while this one waited for its turn.
+            if active.sign_in.through.as_ref().is_none_or(|it| it.link != link.id) {
+                return Ok(End::Ended);
+            }
             closing::close(sts, known, &user, &links, now).await?;
             return Ok(End::Closed(name));
         }

@@ -4,8 +4,8 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 use serde_json::{Value, json};
 
-use super::further::links;
-use super::{Case, UNIVERSITY, is_nobody};
+use super::further::{links, links_further};
+use super::{Case, LIBRARY, UNIVERSITY, is_nobody};
 use crate::browser::{Browser, is_sign_in};
 use crate::support::*;
 
@@ -88,4 +88,23 @@ async fn f001_9_whoever_signed_in_a_while_ago_does_so_again_before_closing() {
     assert_eq!(late.status, StatusCode::FORBIDDEN, "{}", late.text);
     assert!(late.text.contains("sign in once more first"), "{}", late.text);
     assert_eq!(case.people.imported().len(), 1);
+}
+
+/// A session whose own link has just been ended closes nothing.
+#[tokio::test]
+async fn f001_9_a_session_whose_link_has_just_ended_closes_nothing() {
+    let case = Case::new();
+    let first = Browser::new(&case.world);
+    case.arrives(&first, ("university", "7"), &[], ada).await;
+    links_further(&case, &first, "library", "9").await;
+    let second = Browser::new(&case.world);
+    case.arrives(&second, ("library", "9"), &[], |_| {}).await;
+    let (own, theirs) = (first.get("/account").await, second.get("/account").await);
+    let university = case.linked(UNIVERSITY, "7").await;
+    let library = case.linked(LIBRARY, "9").await;
+    let (ends, closes) = ([("link", library.as_str())], [("link", university.as_str()), CLOSE]);
+    let (one, other) = tokio::join!(says(&first, &own, &ends), says(&second, &theirs, &closes));
+    assert_eq!((one.status, other.status), (StatusCode::SEE_OTHER, StatusCode::SEE_OTHER));
+    assert_eq!(case.people.imported().len(), 1, "the account is there");
+    assert!(is_sign_in(&second.get("/account").await), "over");
 }
