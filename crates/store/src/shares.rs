@@ -42,6 +42,20 @@ impl<R: Serialize + DeserializeOwned> Shares<R> {
         self.engine.put(RecordTable::Shares, &registrant.key(id), value, expires).await
     }
 
+    /// Reads a share by its identifier.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(
+        &self,
+        registrant: &Registrant,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<R>, StoreError> {
+        let value = self.engine.get(RecordTable::Shares, &registrant.key(id), now).await?;
+        value.map(|value| record::decode(&value)).transpose()
+    }
+
     /// Every share of the registrant.
     ///
     /// # Errors

@@ -12,7 +12,7 @@
 //! | `/console/people` | who has what, and who is kept out |
 //! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
-//! | `/console/history` | every decision |
+//! | `/console/history` | every decision, and what was shared and taken back |
 //! | `/authorize` | where resource servers ask whether they may protect something in a person's name |
 //! | `/console/sign-in`, `/console/callback` | who signs in |
 //! | `/console/sign-out`, `/console/signed-out` | who signs out, at the provider too if it offers that |

@@ -178,6 +178,7 @@ pub mod console;
 pub mod discovery;
 mod failure;
 pub mod limits;
+mod moments;
 pub mod owner;
 mod pat;
 mod routes;

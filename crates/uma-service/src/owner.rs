@@ -22,7 +22,7 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection};
 
 use crate::app::{Uma, registrant};
-pub(crate) use room::{CaseRoom, Moment};
+pub(crate) use room::CaseRoom;
 use room::{Note, Place};
 
 /// So many cases are in memory at a time where all of them are looked at.

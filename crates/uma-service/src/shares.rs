@@ -5,24 +5,27 @@
 //! of any token on. Changes of one owner come one after the other, and each runs to its end whether its caller waits
 //! for it or not: memory never shows another state than a restart would.
 //!
+//! A share that is over stays as what it was, and says who ended it and when: the owner's history.
+//!
 //! [`Policy::shares`]: countersign_uma::Policy::shares
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+mod kept;
+mod past;
 
-use countersign_store::{Shares as KeptShares, StoreError};
+use std::sync::Arc;
+
+use countersign_store::StoreError;
+use countersign_store::resources::Beside;
 use countersign_types::Timestamp;
-use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Terms, What, Who, in_order};
+use countersign_uma::policy::shares::{ShareId, Terms, What, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Case, Person, Policy, Protection};
+use countersign_uma::{Case, Person, Protection};
 
 use crate::app::{Uma, registrant};
-
-/// So many claims the groups of one owner may go by: each is a name that every token for their resources
-/// has to know.
-const MAX_CLAIMS: usize = 64;
+use crate::moments::{Moment, Subject};
+pub(crate) use kept::OwnerShares;
+pub(crate) use past::ShareEvent;
 
 /// Why nothing is shared, or taken back.
 #[derive(Debug, thiserror::Error)]
@@ -194,6 +197,29 @@ impl Uma {
         }
     }
 
+    /// When this owner shared something or it ended, the latest first: those next to a moment and the moment
+    /// itself, `limit` at most beside it. None where owners share nothing.
+    pub(crate) fn shares_happened(
+        &self,
+        protection: &Protection,
+        beside: Beside<&Moment>,
+        limit: usize,
+    ) -> Vec<Moment> {
+        self.owner_shares.happened(protection, beside, limit)
+    }
+
+    /// What happened to a share at such a moment; `None` if it is not known any more.
+    pub(crate) async fn share_event(
+        &self,
+        protection: &Protection,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Option<ShareEvent>, StoreError> {
+        let (Subject::Shared(id) | Subject::Unshared(id)) = subject else { return Ok(None) };
+        let found = self.owner_shares.find(protection, id, now).await?;
+        Ok(found.and_then(|record| ShareEvent::of(record, subject)))
+    }
+
     /// Sees to it that policy has before it what the owner shares.
     pub(crate) async fn load_shares(
         &self,
@@ -214,189 +240,4 @@ async fn finish<T: Send + 'static>(
 ) -> Result<T, ShareError> {
     // A change that panicked is one of which nothing is known.
     tokio::spawn(change).await.unwrap_or(Err(ShareError::Store(StoreError::Stopped)))
-}
-
-/// The shares of all owners.
-pub(crate) struct OwnerShares {
-    kept: KeptShares<Share>,
-    policy: Arc<dyn Policy>,
-    limit: usize,
-    /// Held while what is kept of an owner and what is in memory may differ: an owner has always the
-    /// same of these, and shares it with few others.
-    changing: [tokio::sync::Mutex<()>; LOCKS],
-    chooser: RandomState,
-}
-
-/// So many owners are waited for apart.
-const LOCKS: usize = 64;
-
-impl OwnerShares {
-    pub(crate) fn new(kept: KeptShares<Share>, policy: Arc<dyn Policy>, limit: usize) -> Self {
-        let changing = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { kept, policy, limit, changing, chooser: RandomState::new() }
-    }
-
-    async fn changing(&self, protection: &Protection) -> tokio::sync::MutexGuard<'_, ()> {
-        let [first, ..] = &self.changing;
-        let number = self.chooser.hash_one(protection) % LOCKS as u64;
-        let chosen = usize::try_from(number).ok().and_then(|n| self.changing.get(n));
-        chosen.unwrap_or(first).lock().await
-    }
-
-    fn in_memory(&self) -> Result<&RwLock<Shares>, ShareError> {
-        self.policy.shares().ok_or(ShareError::NotOffered)
-    }
-
-    fn read(&self) -> Result<RwLockReadGuard<'_, Shares>, ShareError> {
-        Ok(self.in_memory()?.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write(&self) -> Result<RwLockWriteGuard<'_, Shares>, ShareError> {
-        Ok(self.in_memory()?.write().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Reads an owner's shares from the store, once.
-    async fn load(&self, protection: &Protection, now: Timestamp) -> Result<(), ShareError> {
-        if self.read()?.is_loaded(protection) {
-            return Ok(());
-        }
-        // Boxed: once an owner's shares are read, no request carries the state of that along.
-        Box::pin(async {
-            let _changing = self.changing(protection).await;
-            self.load_alone(protection, now).await
-        })
-        .await
-    }
-
-    /// The same, where nothing is changed meanwhile.
-    async fn load_alone(&self, protection: &Protection, now: Timestamp) -> Result<(), ShareError> {
-        if self.read()?.is_loaded(protection) {
-            return Ok(());
-        }
-        let shares = self.kept.list(&registrant(protection), now).await?;
-        // Before the lock, for which every request waits; and dropped after it.
-        let shares: Indexed = shares.into_iter().collect();
-        let before = self.write()?.load(protection.clone(), shares);
-        drop(before);
-        Ok(())
-    }
-
-    fn forget(&self, protection: &Protection) -> Result<(), ShareError> {
-        let shares = self.write()?.unload(protection);
-        // Without the lock: it may take a while.
-        drop(shares);
-        Ok(())
-    }
-
-    async fn insert(
-        &self,
-        protection: &Protection,
-        share: Share,
-        now: Timestamp,
-    ) -> Result<Share, ShareError> {
-        let _changing = self.changing(protection).await;
-        self.load_alone(protection, now).await?;
-        {
-            let mut shares = self.write()?;
-            shares.end(protection, now);
-            let (what, who) = (share.terms.what(), share.terms.who());
-            let alike = shares.alike(protection, what, who);
-            let is_new = |claim: &str| !shares.claims(protection).any(|known| known == claim);
-            let too_many_claims = matches!(who, Who::Group { claim, .. } if is_new(claim))
-                && shares.claims(protection).count() >= MAX_CLAIMS;
-            let is_full = shares.count(protection) >= self.limit;
-            if is_full || alike >= MAX_ALIKE || too_many_claims {
-                return Err(ShareError::Limit);
-            }
-        }
-        let (registrant, until) = (registrant(protection), share.terms.until());
-        let kept = self.kept.put(&registrant, share.id.as_str(), &share, until).await;
-        if let Err(error) = kept {
-            // Perhaps it is there: whoever needs to know reads again.
-            self.forget(protection)?;
-            return Err(error.into());
-        }
-        self.write()?.put(protection, share.clone());
-        note(protection, &share, &share.by, "an owner shared something");
-        Ok(share)
-    }
-
-    /// These shares keep out this person, too.
-    async fn learn(
-        &self,
-        protection: &Protection,
-        ids: &[ShareId],
-        person: &Person,
-        now: Timestamp,
-    ) -> Result<(), ShareError> {
-        let _changing = self.changing(protection).await;
-        self.load_alone(protection, now).await?;
-        for id in ids {
-            let Some(found) = self.read()?.find(protection, id, now).cloned() else { continue };
-            let share = Share { terms: found.terms.clone().with_account(person), ..found.clone() };
-            if share == found {
-                continue;
-            }
-            let (registrant, until) = (registrant(protection), share.terms.until());
-            let kept = self.kept.put(&registrant, id.as_str(), &share, until).await;
-            if let Err(error) = kept {
-                self.forget(protection)?;
-                return Err(error.into());
-            }
-            note(protection, &share, &share.by, "who is kept out by an address was recognised");
-            self.write()?.put(protection, share);
-        }
-        Ok(())
-    }
-
-    async fn remove_of(
-        &self,
-        protection: &Protection,
-        resource: &ResourceId,
-        now: Timestamp,
-    ) -> Result<(), ShareError> {
-        let _changing = self.changing(protection).await;
-        self.load_alone(protection, now).await?;
-        let ids = self.read()?.of_resource(protection, resource);
-        for id in ids {
-            if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
-                self.forget(protection)?;
-                return Err(error.into());
-            }
-            self.write()?.remove(protection, &id);
-        }
-        Ok(())
-    }
-
-    async fn remove(
-        &self,
-        protection: &Protection,
-        id: &ShareId,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Option<Share>, ShareError> {
-        let _changing = self.changing(protection).await;
-        self.load_alone(protection, now).await?;
-        let found = self.read()?.find(protection, id, now).cloned();
-        let Some(share) = found else { return Ok(None) };
-        if let Err(error) = self.kept.remove(&registrant(protection), id.as_str()).await {
-            self.forget(protection)?;
-            return Err(error.into());
-        }
-        self.write()?.remove(protection, id);
-        note(protection, &share, by, "an owner took a share back");
-        Ok(Some(share))
-    }
-}
-
-fn note(protection: &Protection, share: &Share, by: &str, what: &str) {
-    tracing::info!(
-        target: "countersign::audit",
-        owner = %protection.owner,
-        resource_server = %protection.resource_server,
-        by = %by.escape_debug(),
-        share = %share.id,
-        terms = ?share.terms,
-        "{what}",
-    );
 }

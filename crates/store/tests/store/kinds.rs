@@ -162,6 +162,9 @@ async fn a_share_is_its_owners_at_one_resource_server() {
         assert_eq!(shares.list(&bob, at(99)).await.unwrap(), ["with alice", "with anyone"]);
         assert_eq!(shares.list(&bob, at(100)).await.unwrap(), ["with alice"]);
         assert!(shares.list(&registrant("bob", "rs2"), at(1)).await.unwrap().is_empty());
+        let found = shares.find(&carol, "s1", at(1)).await.unwrap();
+        assert_eq!(found.as_deref(), Some("with bob"));
+        assert_eq!(shares.find(&carol, "s2", at(1)).await.unwrap(), None);
         assert!(shares.remove(&bob, "s1").await.unwrap());
         assert!(!shares.remove(&bob, "s1").await.unwrap());
         assert_eq!(shares.list(&carol, at(1)).await.unwrap(), ["with bob"]);

@@ -6,19 +6,23 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_pages::page::moment;
 use countersign_store::StoreError;
+use countersign_types::Timestamp;
 use countersign_uma::case::{Event, Happened};
+use countersign_uma::policy::shares::Effect;
 use countersign_uma::{Case, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Map, Value};
 
 use super::because::Because;
 use super::desk::Desk;
-use super::moments::{Happening, Moments, Of};
+use super::moments::{Happening, Moments, Of, Thing};
 use super::paging::{self, Asked, Cut};
 use super::people::{self, Cards};
 use super::places::{self, Place};
 use super::refusal::Refusal;
+use super::shares;
 use super::shell::{EventView, HistoryPage, Tab, What};
+use crate::shares::ShareEvent;
 
 /// The longest value of a claim that is shown whole.
 const MAX_VALUE: usize = 512;
@@ -42,10 +46,17 @@ async fn try_get(
     let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
     let places = places::of(desk, &visit.active).await?;
     let lists = [Moments::new(desk, &places, Of::Happened, now).await?];
-    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.case.is_some()).await?;
+    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.what.is_some()).await?;
     let (mut cards, mut views) = (Cards::new(desk, now), Vec::new());
-    for (_, Happening { place, at, case }) in shown {
-        let Some((place, case)) = places.get(place).zip(case) else { continue };
+    for (_, Happening { place, at, what }) in shown {
+        let Some((place, what)) = places.get(place).zip(what) else { continue };
+        let case = match what {
+            Thing::Case(case) => case,
+            Thing::Share(event) => {
+                views.push(of_share(&mut cards, place, event, at).await?);
+                continue;
+            }
+        };
         let person = case.person();
         // Of one moment, the last first, as of them all.
         for event in case.history().iter().rev().filter(|event| event.at == at) {
@@ -91,6 +102,38 @@ async fn view(
         why: Because::of(&event.why),
         claims: event.claims.as_ref().map(claims).unwrap_or_default(),
         person: None,
+        share: None,
+    })
+}
+
+/// That a share was made, or ended.
+async fn of_share(
+    cards: &mut Cards<'_>,
+    place: &Place,
+    event: ShareEvent,
+    at: Timestamp,
+) -> Result<EventView, StoreError> {
+    let ShareEvent { share, end } = event;
+    let is_kept_out = share.terms.effect() == Effect::Forbid;
+    let (what, by) = match (end, is_kept_out) {
+        (None, false) => (What::Shared, None),
+        (None, true) => (What::KeptOut, None),
+        (Some(Some(by)), false) => (What::Unshared, Some(by)),
+        (Some(Some(by)), true) => (What::LetIn, Some(by)),
+        (Some(None), _) => (What::EndedWithResource, None),
+    };
+    let view = shares::views(cards, place, &[&share]).await?.pop();
+    let there = (place.protection.owner.to_string(), place.name());
+    Ok(EventView {
+        at: moment(at),
+        what,
+        by: by.unwrap_or_default(),
+        through: None,
+        permissions: Vec::new(),
+        why: Vec::new(),
+        claims: Vec::new(),
+        person: None,
+        share: view.map(|view| (view, there)),
     })
 }
 

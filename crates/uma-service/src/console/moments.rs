@@ -2,13 +2,14 @@
 
 use countersign_store::resources::Beside;
 use countersign_types::Timestamp;
-use countersign_uma::{Case, PersonId};
+use countersign_uma::Case;
 
 use super::desk::Desk;
 use super::paging::List;
 use super::places::Place;
 use super::refusal::Refusal;
-use crate::owner::Moment;
+use crate::moments::{Moment, Subject};
+use crate::shares::ShareEvent;
 
 /// What is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,17 +28,25 @@ pub(super) struct Moments<'a> {
     now: Timestamp,
 }
 
-/// A moment, and the case that it is one of.
+/// A moment, and what it is one of.
 pub(super) struct Happening {
     /// The number of the place.
     pub(super) place: usize,
     /// When.
     pub(super) at: Timestamp,
-    /// The case, as far as it is one that still has this moment.
-    pub(super) case: Option<Case>,
+    /// What it happened to, as far as that still has this moment.
+    pub(super) what: Option<Thing>,
 }
 
-/// What stands in a list: in the order of the list, then by the person, then by the place.
+/// What something happened to.
+pub(super) enum Thing {
+    /// A person's case.
+    Case(Case),
+    /// A share, which was made or ended then.
+    Share(ShareEvent),
+}
+
+/// What stands in a list: in the order of the list, then by what it is about, then by the place.
 type Key = (Moment, String);
 
 impl<'a> Moments<'a> {
@@ -50,6 +59,9 @@ impl<'a> Moments<'a> {
     ) -> Result<Self, Refusal> {
         for place in places {
             desk.uma.know_cases(&place.protection, now).await?;
+            if of == Of::Happened {
+                desk.uma.load_shares(&place.protection, now).await?;
+            }
         }
         Ok(Self { desk, places, of, now })
     }
@@ -59,13 +71,17 @@ impl<'a> Moments<'a> {
         let (room, protection) = (&self.desk.uma.case_room, &place.protection);
         let near = match beside {
             Beside::Start => Beside::Start,
-            Beside::After((moment, _)) => Beside::After(*moment),
-            Beside::Before((moment, _)) => Beside::Before(*moment),
+            Beside::After((moment, _)) => Beside::After(moment),
+            Beside::Before((moment, _)) => Beside::Before(moment),
             Beside::End => Beside::End,
         };
         let moments = match self.of {
             Of::Waiting => room.waiting(protection, near, limit, self.now),
-            Of::Happened => room.happened(protection, near, limit),
+            Of::Happened => {
+                let mut moments = room.happened(protection, near, limit);
+                moments.extend(self.desk.uma.shares_happened(protection, near, limit));
+                moments
+            }
         };
         let id = place.id();
         let keys = moments.into_iter().map(|moment| (moment, id.clone()));
@@ -77,26 +93,28 @@ impl<'a> Moments<'a> {
         keys.filter(is_there).collect()
     }
 
-    /// The case of a moment; forgets one that is none any more.
+    /// What a moment is one of; forgets one that is none any more.
     async fn happening(&self, place: usize, moment: &Moment) -> Result<Happening, Refusal> {
-        let (seconds, person) = moment;
+        let (seconds, subject) = moment;
         let Some(it) = self.places.get(place) else { return Err(Refusal::NotThere) };
-        let case = self.desk.uma.case_at(&it.protection, person, self.now).await?;
-        let (at, case) = match self.of {
-            Of::Waiting => {
-                (Timestamp::from_unix(*seconds), case.filter(|case| case.is_waiting(self.now)))
-            }
-            Of::Happened => {
-                let at = Timestamp::from_unix(seconds.saturating_neg());
-                let is_known = |case: &Case| case.history().iter().any(|event| event.at == at);
-                let case = case.filter(is_known);
-                if case.is_none() {
-                    self.desk.uma.case_room.is_over(&it.protection, moment);
-                }
-                (at, case)
-            }
+        let at = match self.of {
+            Of::Waiting => Timestamp::from_unix(*seconds),
+            Of::Happened => Timestamp::from_unix(seconds.saturating_neg()),
         };
-        Ok(Happening { place, at, case })
+        let Subject::Person(person) = subject else {
+            let event = self.desk.uma.share_event(&it.protection, subject, self.now).await?;
+            return Ok(Happening { place, at, what: event.map(Thing::Share) });
+        };
+        let case = self.desk.uma.case_at(&it.protection, person, self.now).await?;
+        let is_meant = |case: &Case| match self.of {
+            Of::Waiting => case.is_waiting(self.now),
+            Of::Happened => case.history().iter().any(|event| event.at == at),
+        };
+        let case = case.filter(is_meant);
+        if case.is_none() && self.of == Of::Happened {
+            self.desk.uma.case_room.is_over(&it.protection, moment);
+        }
+        Ok(Happening { place, at, what: case.map(Thing::Case) })
     }
 }
 
@@ -130,8 +148,8 @@ impl List for Moments<'_> {
         let skipped = if is_back { keys.len().saturating_sub(limit) } else { 0 };
         let mut part = Vec::new();
         for ((moment, id), number) in keys.into_iter().skip(skipped).take(limit) {
-            let (seconds, person) = &moment;
-            let key = format!("{seconds}.{person}.{id}");
+            let (seconds, subject) = &moment;
+            let key = format!("{seconds}.{subject}.{id}");
             part.push((key, self.happening(number, &moment).await?));
         }
         Ok(part)
@@ -145,5 +163,5 @@ impl List for Moments<'_> {
 fn parse(key: &str) -> Option<Key> {
     let mut parts = key.splitn(3, '.');
     let seconds = parts.next()?.parse().ok()?;
-    Some(((seconds, PersonId::parse(parts.next()?)?), parts.next()?.to_owned()))
+    Some(((seconds, Subject::parse(parts.next()?)?), parts.next()?.to_owned()))
 }

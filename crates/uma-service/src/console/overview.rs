@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::Desk;
-use super::moments::{Happening, Moments, Of};
+use super::moments::{Happening, Moments, Of, Thing};
 use super::paging::{self, Asked, Cut};
 use super::people::Cards;
 use super::places;
@@ -33,8 +33,11 @@ async fn try_get(
     let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
     let places = places::of(desk, &visit.active).await?;
     let lists = [Moments::new(desk, &places, Of::Waiting, now).await?];
-    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.case.is_some()).await?;
-    let case = |one: Happening| Some((places.get(one.place)?.clone(), one.case?));
+    let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.what.is_some()).await?;
+    let case = |one: Happening| match one.what? {
+        Thing::Case(case) => Some((places.get(one.place)?.clone(), case)),
+        Thing::Share(_) => None,
+    };
     let waiting = shown.into_iter().filter_map(|(_, one)| case(one)).collect();
     let waiting = Cards::new(desk, now).of(waiting, |stands| stands.is_open()).await?;
     let page = OverviewPage { shell: desk.shell(&visit, Tab::Requests)?, waiting, pager };

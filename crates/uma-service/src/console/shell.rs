@@ -320,6 +320,8 @@ pub(super) struct EventView {
     pub(super) claims: Vec<(String, String)>,
     /// Whom it is about, where that is not said otherwise.
     pub(super) person: Option<(String, String)>,
+    /// The share that it is about, with its owner and where it is.
+    pub(super) share: Option<(ShareView, (String, String))>,
 }
 
 /// What it was.
@@ -330,6 +332,11 @@ pub(super) enum What {
     AskedMore(String),
     Reopened,
     Revoked,
+    Shared,
+    KeptOut,
+    Unshared,
+    LetIn,
+    EndedWithResource,
 }
 
 /// Every decision.

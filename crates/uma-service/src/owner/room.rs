@@ -6,15 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Timestamp};
+use countersign_uma::case::Happened;
 use countersign_uma::{Case, PersonId, Protection};
 
-/// So far back the lists of what happened go: the latest of one owner at one resource server. What was
-/// before that stands in the cases.
-const MAX_MOMENTS: usize = 10_000;
-
-/// A person, and where they stand in a list: by the seconds of a moment, or of one before the epoch, so that
-/// the latest is the first.
-pub(crate) type Moment = (i64, PersonId);
+use crate::moments::{Latest, Moment, Subject, part};
 
 /// The open cases of each owner at each resource server. They are read once, when the first new person
 /// comes after a start; from then on each change of a case is noted in the step that makes it.
@@ -37,8 +32,11 @@ struct Open {
     ends: BTreeSet<(Timestamp, PersonId)>,
     /// Who waits for the owner, the first who asked first.
     waiting: BTreeSet<Moment>,
-    /// When something happened to whose case, the latest first.
-    happened: BTreeSet<Moment>,
+    /// When the owner said something in whose case.
+    said: Latest,
+    /// When they were asked. Anybody can ask, so that these have a bound of their own: they take no room
+    /// from what the owner said.
+    asked: Latest,
     reading: Reading,
 }
 
@@ -57,7 +55,20 @@ struct Known {
 pub(super) struct Note {
     person: PersonId,
     open: Option<Stands>,
-    happened: Vec<Timestamp>,
+    happened: Vec<(Happening, Timestamp)>,
+}
+
+/// Whose word an event of a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Happening {
+    Asked,
+    Said,
+}
+
+impl Happening {
+    fn of(what: &Happened) -> Self {
+        if *what == Happened::Asked { Self::Asked } else { Self::Said }
+    }
 }
 
 /// How an open case stands: whose share it counts toward, until when, and since when it waits for the owner,
@@ -80,7 +91,8 @@ impl Stands {
 impl Note {
     /// What has to be known of a case that was read.
     pub(super) fn of(case: &Case, now: Timestamp) -> Self {
-        let happened = case.history().iter().map(|event| event.at).collect();
+        let events = case.history().iter();
+        let happened = events.map(|event| (Happening::of(&event.what), event.at)).collect();
         Self { person: PersonId::of(case.person()), open: Stands::of(case, now), happened }
     }
 }
@@ -111,7 +123,7 @@ impl Open {
         let domain: Domain = known.unwrap_or_else(|| domain.into());
         *self.domains.entry(Arc::clone(&domain)).or_default() += 1;
         self.ends.insert((until, person));
-        self.waiting.extend(since.map(|since| (since.as_unix(), person)));
+        self.waiting.extend(since.map(|since| waits(since, person)));
         self.people.insert(person, Known { domain, until, since });
     }
 
@@ -119,7 +131,7 @@ impl Open {
         let Some(Known { domain, until, since }) = self.people.remove(person) else { return };
         self.ends.remove(&(until, *person));
         if let Some(since) = since {
-            self.waiting.remove(&(since.as_unix(), *person));
+            self.waiting.remove(&waits(since, *person));
         }
         if let Some(count) = self.domains.get_mut(&domain) {
             *count -= 1;
@@ -130,11 +142,12 @@ impl Open {
     }
 
     /// Something happened to this person's case.
-    fn happened(&mut self, person: PersonId, at: Timestamp) {
-        self.happened.insert((at.as_unix().saturating_neg(), person));
-        while self.happened.len() > MAX_MOMENTS {
-            self.happened.pop_last();
-        }
+    fn happened(&mut self, person: PersonId, what: Happening, at: Timestamp) {
+        let list = match what {
+            Happening::Asked => &mut self.asked,
+            Happening::Said => &mut self.said,
+        };
+        list.note(at, Subject::Person(person));
     }
 
     /// Forgets whose questions are over.
@@ -175,8 +188,8 @@ impl CaseRoom {
             if stands.is_some() && !newer.contains(&person) {
                 open.note(person, stands);
             }
-            for at in happened {
-                open.happened(person, at);
+            for (what, at) in happened {
+                open.happened(person, what, at);
             }
         }
     }
@@ -186,7 +199,7 @@ impl CaseRoom {
     pub(crate) fn waiting(
         &self,
         protection: &Protection,
-        beside: Beside<Moment>,
+        beside: Beside<&Moment>,
         limit: usize,
         now: Timestamp,
     ) -> Vec<Moment> {
@@ -196,22 +209,28 @@ impl CaseRoom {
         part(&open.waiting, beside, limit)
     }
 
-    /// When something happened, the latest first: likewise.
+    /// When something happened, the latest first: likewise, and perhaps a few more.
     pub(crate) fn happened(
         &self,
         protection: &Protection,
-        beside: Beside<Moment>,
+        beside: Beside<&Moment>,
         limit: usize,
     ) -> Vec<Moment> {
-        self.lock()
-            .get(protection)
-            .map_or_else(Vec::new, |open| part(&open.happened, beside, limit))
+        let open = self.lock();
+        let Some(open) = open.get(protection) else { return Vec::new() };
+        let mut happened = open.said.part(beside, limit);
+        happened.extend(open.asked.part(beside, limit));
+        // They may have been asked and have answered at the same moment.
+        happened.sort_unstable();
+        happened.dedup();
+        happened
     }
 
     /// What happened then to this person's case is not known any more.
     pub(crate) fn is_over(&self, protection: &Protection, moment: &Moment) {
         if let Some(open) = self.lock().get_mut(protection) {
-            open.happened.remove(moment);
+            open.said.remove(moment);
+            open.asked.remove(moment);
         }
     }
 
@@ -254,20 +273,15 @@ impl Place {
         let mut open = self.room.lock();
         let open = open.entry(self.protection.clone()).or_default();
         open.note(self.person, stands);
-        open.happened(self.person, now);
+        if let Some(event) = case.history().last() {
+            open.happened(self.person, Happening::of(&event.what), now);
+        }
     }
 }
 
-/// The part of a list that is next to a moment, with the moment itself.
-fn part(list: &BTreeSet<Moment>, beside: Beside<Moment>, limit: usize) -> Vec<Moment> {
-    let mut part: Vec<Moment> = match beside {
-        Beside::Start => return list.iter().take(limit).copied().collect(),
-        Beside::After(moment) => return list.range(moment..).take(limit + 1).copied().collect(),
-        Beside::Before(moment) => list.range(..=moment).rev().take(limit + 1).copied().collect(),
-        Beside::End => list.iter().rev().take(limit).copied().collect(),
-    };
-    part.reverse();
-    part
+/// Where somebody stands among those who wait.
+const fn waits(since: Timestamp, person: PersonId) -> Moment {
+    (since.as_unix(), Subject::Person(person))
 }
 
 /// Whose share an address counts toward: the last two labels of its domain. Names below them cost

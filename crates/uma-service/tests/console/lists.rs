@@ -25,7 +25,7 @@ fn registrant(owner: &str, server: &str) -> Registrant {
 }
 
 /// So many people ask for something of Bob's, one a second.
-async fn people(engine: Arc<dyn Engine>, server: &str, count: i64) {
+pub(crate) async fn people(engine: Arc<dyn Engine>, server: &str, count: i64) {
     let cases: Cases<Case> = Cases::new(engine);
     for number in 0..count {
         let person = Person {
@@ -66,14 +66,14 @@ async fn resources(engine: Arc<dyn Engine>, (owner, server): (&str, &str), count
 }
 
 /// Where a link of a page leads.
-fn link(page: &str, id: &str) -> Option<String> {
+pub(crate) fn link(page: &str, id: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!("<a id=\"{id}\""))?;
     let (_, rest) = rest.split_once("href=\"")?;
     Some(rest.split('"').next().unwrap().replace("&#38;", "&"))
 }
 
 /// What stands in a page between these, again and again.
-fn all<'a>(page: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+pub(crate) fn all<'a>(page: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     page.split(before).skip(1).map(|rest| rest.split(after).next().unwrap()).collect()
 }
 

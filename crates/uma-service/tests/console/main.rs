@@ -10,6 +10,7 @@ mod bed;
 mod deciding;
 #[path = "../support/engine.rs"]
 mod engine;
+mod history;
 mod lists;
 mod mandates;
 mod pages;

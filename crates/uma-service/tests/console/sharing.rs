@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, Browser, fields, leads_to};
 use crate::support::Answer;
 
-async fn shared(bed: &Bed) -> Vec<Share> {
+pub(crate) async fn shared(bed: &Bed) -> Vec<Share> {
     let resource_server = ClientId::parse("rs").unwrap();
     let bob = Protection::new(OwnerId::parse("bob").unwrap(), resource_server);
     bed.world.uma.shares(&bob).await.unwrap()
@@ -19,16 +19,22 @@ async fn shared(bed: &Bed) -> Vec<Share> {
 /// A server at which owners share, and the page of a resource of Bob's.
 async fn sharing() -> (Bed, String) {
     let bed = Bed::new();
+    let path = offer(&bed).await;
+    (bed, path)
+}
+
+/// Lets owners share, and gives the page of a resource of Bob's.
+pub(crate) async fn offer(bed: &Bed) -> String {
     bed.world.offer_shares();
     let pat = bed.world.pat("rs").await;
     let body = r#"{"resource_scopes":["get","put"],"name":"RS API"}"#;
     let answer = bed.world.protect(http::Method::POST, "/resources", &pat, body).await;
     let page = answer.json()["user_access_policy_uri"].as_str().unwrap().to_owned();
-    (bed, page.strip_prefix("https://uma.bob.example").unwrap().to_owned())
+    page.strip_prefix("https://uma.bob.example").unwrap().to_owned()
 }
 
 /// Fills the form of a resource's page.
-async fn share(browser: &Browser<'_>, path: &str, fill: &[(&str, &str)]) -> Answer {
+pub(crate) async fn share(browser: &Browser<'_>, path: &str, fill: &[(&str, &str)]) -> Answer {
     let page = browser.get(path).await;
     let token = fields(&page.text, "share")[0].1.clone();
     let mut form = vec![("form_token", token.as_str())];

@@ -6,6 +6,7 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::ResourceId;
 
 use super::*;
+use crate::moments::MAX_MOMENTS;
 
 const WEEK: i64 = 7 * 86_400;
 
@@ -113,11 +114,11 @@ fn what_changes_meanwhile_counts() {
     let id = |address: &str| PersonId::of(&person(address));
     let waiting = room.waiting(&protection("bob"), Beside::Start, 9, at(1));
     assert_eq!(waiting.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 0]);
-    assert!(!waiting.contains(&(0, id("a@a.example"))));
+    assert!(!waiting.contains(&(0, Subject::Person(id("a@a.example")))));
     let over = room.waiting(&protection("bob"), Beside::Start, 9, at(WEEK));
     assert!(over.is_empty(), "whose question is over does not wait");
     let happened = room.happened(&protection("bob"), Beside::Start, 9);
-    assert_eq!(happened[0], (-1, id("a@a.example")), "the latest first");
+    assert_eq!(happened[0], (-1, Subject::Person(id("a@a.example"))), "the latest first");
     assert_eq!(happened.iter().map(|(at, _)| -at).collect::<Vec<_>>(), [1, 0, 0, 0, -WEEK]);
 }
 
@@ -126,19 +127,29 @@ fn what_happened_is_listed_from_either_end_and_only_so_far_back() {
     let room = Arc::new(CaseRoom::new(2, 2));
     let (bob, id) = (protection("bob"), PersonId::of(&person("a@a.example")));
     let count = i64::try_from(MAX_MOMENTS).unwrap() + 10;
-    for at in 0..count {
-        room.lock().entry(bob.clone()).or_default().happened(id, Timestamp::from_unix(at));
+    let happened = |what, seconds| {
+        room.lock().entry(bob.clone()).or_default().happened(id, what, at(seconds));
+    };
+    for seconds in 0..count {
+        happened(Happening::Said, seconds);
     }
     let part = |beside, limit| {
         let part = room.happened(&bob, beside, limit);
         part.into_iter().map(|(at, _)| -at).collect::<Vec<_>>()
     };
+    let moment = (-50, Subject::Person(id));
     assert_eq!(part(Beside::Start, 2), [count - 1, count - 2]);
     assert_eq!(part(Beside::End, 2), [11, 10], "what was before that is in the cases");
-    assert_eq!(part(Beside::After((-50, id)), 2), [50, 49, 48], "with the moment itself");
-    assert_eq!(part(Beside::Before((-50, id)), 2), [52, 51, 50]);
-    room.is_over(&bob, &(-50, id));
-    assert_eq!(part(Beside::After((-50, id)), 1), [49, 48]);
+    assert_eq!(part(Beside::After(&moment), 2), [50, 49, 48], "with the moment itself");
+    assert_eq!(part(Beside::Before(&moment), 2), [52, 51, 50]);
+    room.is_over(&bob, &moment);
+    assert_eq!(part(Beside::After(&moment), 1), [49, 48]);
+    // However often strangers ask, what the owner said stays.
+    for seconds in count..2 * count {
+        happened(Happening::Asked, seconds);
+    }
+    assert_eq!(part(Beside::End, 1)[1..], [10], "beside the first question that is remembered");
+    assert_eq!(part(Beside::Start, 1)[0], 2 * count - 1);
     assert!(room.happened(&protection("carol"), Beside::Start, 9).is_empty());
 }
 

@@ -1,0 +1,213 @@
+//! What an owner shared, and took back, among everything that happened.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use countersign_store::resources::Registrant;
+use countersign_store::{Shares, SqliteEngine};
+use countersign_types::{ClientId, Clock, ScopeSet, Timestamp};
+use countersign_uma::Protection;
+use countersign_uma::policy::shares::{Effect, Terms, What, Who};
+use countersign_uma::protection::OwnerId;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, Browser, fields, leads_to};
+use crate::lists::{all, link, people};
+use crate::sharing::{offer, share, shared};
+
+const HISTORY: &str = "/console/history";
+
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(0)
+    }
+}
+
+fn bob() -> Protection {
+    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
+}
+
+/// The events of a page, the first first.
+fn events(page: &str) -> Vec<&str> {
+    all(page, "<p><time>", "<ul>")
+}
+
+/// Takes back the only thing that is shared, on the page of its resource.
+async fn unshare(bed: &Bed, bob: &Browser<'_>, path: &str) {
+    let one = shared(bed).await[0].id.to_string();
+    let token = fields(&bob.get(path).await.text, &format!("unshare-{one}"))[0].1.clone();
+    leads_to(&bob.post(path, &[("form_token", &token), ("unshare", &one)]).await, path);
+}
+
+/// Sharing, its end, keeping somebody out and the end of that: each is a line, among the others by its time,
+/// and still one after a restart.
+#[tokio::test]
+async fn what_was_shared_and_taken_back_stands_in_the_history() {
+    let name = format!("countersign-history-{}", std::process::id());
+    let directory = Directory(std::env::temp_dir().join(name));
+    std::fs::create_dir(&directory.0).unwrap();
+    let start = || {
+        let engine = SqliteEngine::open(&directory.0.join("uma.db"), Arc::new(Still)).unwrap();
+        Bed::on(Arc::new(engine))
+    };
+    let bed = start();
+    let path = offer(&bed).await;
+    {
+        let bob = bed.bob().await;
+        let shares = [
+            [("with", "alice@alice.example"), ("effect", "permit"), ("until", "2023-12-24")],
+            [("with", "mallory@evil.example"), ("effect", "forbid"), ("what", "everything")],
+        ];
+        for fill in shares {
+            leads_to(&share(&bob, &path, &fill).await, &path);
+            bed.world.advance(1);
+            bed.alice_asks().await;
+            bed.world.advance(1);
+            unshare(&bed, &bob, &path).await;
+            bed.world.advance(1);
+        }
+    }
+    let expected = [
+        ("No longer kept out: taken back by b1", "<strong>mallory@evil.example</strong>"),
+        ("Asked", "<bdi>alice@alice.example</bdi>"),
+        ("Kept out", "<strong>mallory@evil.example</strong>"),
+        ("Share taken back by b1", "<strong>alice@alice.example</strong>"),
+        ("Asked", "<bdi>alice@alice.example</bdi>"),
+        ("Shared beforehand", "<strong>alice@alice.example</strong>"),
+    ];
+    let check = |page: &str| {
+        let events = events(page);
+        assert_eq!(events.len(), expected.len(), "{page}");
+        for (event, (what, who)) in events.iter().zip(expected) {
+            assert!(event.contains(what) && event.contains(who), "{what}, {who}: {event}");
+        }
+        for event in [events[3], events[5]] {
+            assert!(event.contains("<code class=\"scope\">get</code>"), "{event}");
+            assert!(event.contains("<bdi>RS API</bdi>"), "{event}");
+            assert!(event.contains("until 2023-12-25 00:00 UTC"), "{event}");
+            assert!(event.contains("by b1 at 2023-11-14 22:13 UTC"), "{event}");
+        }
+    };
+    let page = bed.bob().await.get(HISTORY).await.text;
+    check(&page);
+    let before: Vec<_> = events(&page).into_iter().map(str::to_owned).collect();
+    drop(bed);
+
+    let bed = start();
+    bed.world.offer_shares();
+    bed.world.advance(10);
+    let bob = bed.bob().await;
+    let page = bob.get(HISTORY).await.text;
+    assert_eq!(events(&page), before, "after a restart");
+    assert_eq!(shared(&bed).await, []);
+    let german = bob.in_german(HISTORY).await.text;
+    for text in ["Im Voraus geteilt", "Geteiltes zurückgenommen von b1", "Ausgesperrt"] {
+        assert!(german.contains(text), "{text}: {german}");
+    }
+    assert!(events(&bed.carol().await.get(HISTORY).await.text).is_empty(), "it is Bob's");
+
+    // What ends by itself leaves its line, and so does what ends with its resource.
+    let fill = [("with", "alice@alice.example"), ("until", "2023-11-20"), ("x", "")];
+    leads_to(&share(&bob, &path, &fill).await, &path);
+    bed.world.advance(7 * 86_400);
+    let fill = [("who", "domain"), ("with", "alice.example"), ("x", "")];
+    let bob = bed.bob().await;
+    leads_to(&share(&bob, &path, &fill).await, &path);
+    bed.world.advance(1);
+    let pat = bed.world.pat("rs").await;
+    let own = format!("/resources/{}", path.rsplit('/').next().unwrap());
+    assert_eq!(bed.world.protect(Method::DELETE, &own, &pat, "").await.status, 204);
+    drop(bob);
+    drop(bed);
+    let bed = start();
+    bed.world.offer_shares();
+    bed.world.advance(8 * 86_400);
+    let page = bed.bob().await.get(HISTORY).await.text;
+    let events = events(&page);
+    assert!(events[0].contains("Ended with its resource"), "{page}");
+    assert!(events[1].contains("<strong>alice.example</strong>"), "{page}");
+    assert!(events[2].contains("until 2023-11-21 00:00 UTC"), "{page}");
+}
+
+/// So many shares that are over are kept: of one more, what was over first goes.
+#[tokio::test]
+async fn what_was_over_first_is_forgotten() {
+    const REMEMBERED: i64 = 10_000;
+    let bed = Bed::new();
+    offer(&bed).await;
+    let share = || {
+        let get = ScopeSet::parse("get").unwrap();
+        Terms::new(What::Everything, get, Who::Anyone, Effect::Permit).unwrap()
+    };
+    let first = bed.world.uma.share(&bob(), share(), "b1").await.unwrap();
+    bed.world.uma.unshare(&bob(), &first.id, "b1").await.unwrap();
+    let kept: Shares<Value> = Shares::new(Arc::clone(&bed.engine));
+    let registrant =
+        Registrant { owner: "bob".to_owned(), resource_server: ClientId::parse("rs").unwrap() };
+    let now = Timestamp::from_unix(bed.world.now());
+    let over = kept.find(&registrant, first.id.as_str(), now).await.unwrap().unwrap();
+    for number in 1..REMEMBERED {
+        let (mut other, id) = (over.clone(), format!("s{number}"));
+        other["share"]["id"] = json!(id);
+        other["at"] = json!(now.as_unix() - number);
+        kept.put(&registrant, &id, &other, None).await.unwrap();
+    }
+    let bed = Bed::on(bed.engine);
+    bed.world.offer_shares();
+    let one = bed.world.uma.share(&bob(), share(), "b1").await.unwrap();
+    let oldest = format!("s{}", REMEMBERED - 1);
+    assert!(kept.find(&registrant, &oldest, now).await.unwrap().is_some());
+    bed.world.uma.unshare(&bob(), &one.id, "b1").await.unwrap();
+    assert!(kept.find(&registrant, &oldest, now).await.unwrap().is_none());
+    let count = kept.list(&registrant, now).await.unwrap().len();
+    assert_eq!(i64::try_from(count).unwrap(), REMEMBERED);
+}
+
+/// Questions of many and what the owner shared stand in one list, and each of them once, from either end.
+#[tokio::test]
+async fn shares_and_cases_are_paged_together() {
+    let bed = Bed::new();
+    bed.world.offer_shares();
+    people(Arc::clone(&bed.engine), "rs", 60).await;
+    bed.world.advance(-60);
+    for _ in 0..60 {
+        let get = ScopeSet::parse("get").unwrap();
+        let terms = Terms::new(What::Everything, get, Who::Anyone, Effect::Permit).unwrap();
+        let share = bed.world.uma.share(&bob(), terms, "b1").await.unwrap();
+        bed.world.uma.unshare(&bob(), &share.id, "b1").await.unwrap();
+        bed.world.advance(1);
+    }
+    let bob = bed.bob().await;
+    let (mut forth, mut query) = (Vec::new(), Some(String::new()));
+    let mut last = String::new();
+    while let Some(asked) = query {
+        last = bob.get(&format!("{HISTORY}{asked}")).await.text;
+        forth.extend(events(&last).into_iter().map(str::to_owned));
+        query = link(&last, "next");
+        assert!(forth.len() <= 180);
+    }
+    assert_eq!(forth.len(), 180);
+    let kinds = ["Asked", "Share taken back by b1", "Shared beforehand"];
+    for (number, event) in forth.iter().enumerate() {
+        assert!(event.contains(kinds[number % 3]), "{number}: {event}");
+    }
+    let mut back: Vec<String> = events(&last).into_iter().map(str::to_owned).collect();
+    while let Some(asked) = link(&last, "previous") {
+        last = bob.get(&format!("{HISTORY}{asked}")).await.text;
+        back.splice(..0, events(&last).into_iter().map(str::to_owned));
+        assert!(back.len() <= 230);
+    }
+    back.truncate(180);
+    assert_eq!(back, forth);
+}
