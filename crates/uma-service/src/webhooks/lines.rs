@@ -45,8 +45,8 @@ struct Waiting {
 struct Window {
     start: Timestamp,
     all: u32,
-    /// How many notices about each person, and the last of them, which may be tried again.
-    people: HashMap<PersonId, (u32, String)>,
+    /// The notices about each person, by `jti`: they may be tried again.
+    people: HashMap<PersonId, HashSet<String>>,
 }
 
 /// Why nothing more is sent for so long.
@@ -184,13 +184,12 @@ impl Lines {
         if window.all >= self.0.an_hour {
             return Err(Full::Owner(end.since(now)));
         }
-        let (theirs, last) = window.people.entry(*person).or_default();
-        if last != jti {
-            if *theirs >= self.0.of_a_person {
+        let theirs = window.people.entry(*person).or_default();
+        if !theirs.contains(jti) {
+            if theirs.len() >= self.0.of_a_person as usize {
                 return Err(Full::Person(end.since(now)));
             }
-            *theirs += 1;
-            jti.clone_into(last);
+            theirs.insert(jti.to_owned());
         }
         window.all += 1;
         Ok(())
@@ -273,6 +272,21 @@ mod tests {
         assert_eq!(lines.count(&bob, &eve, "3", at(200)), full);
         assert!(lines.count(&bob, &alice, "4", at(200)).is_ok(), "what was refused is not counted");
         assert!(lines.count(&bob, &eve, "3", at(3700)).is_ok());
+    }
+
+    #[test]
+    fn notices_about_one_person_are_tried_again_by_turns_and_count_once_each() {
+        let (lines, at) = (Lines::new(10, 2), Timestamp::from_unix);
+        let (bob, (_, alice)) = (owner("bob"), place("bob", "alice"));
+        // At two resource servers, with an endpoint that cannot be reached.
+        for turn in 100..104 {
+            for jti in ["1", "2"] {
+                assert_eq!(lines.count(&bob, &alice, jti, at(turn)), Ok(()), "{jti} at {turn}");
+            }
+        }
+        let full = Err(Full::Person(Lifetime::from_secs(3500)));
+        assert_eq!(lines.count(&bob, &alice, "3", at(200)), full);
+        assert!(lines.count(&bob, &alice, "1", at(200)).is_ok(), "what was refused takes no place");
     }
 
     #[test]
