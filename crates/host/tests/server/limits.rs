@@ -29,6 +29,8 @@ async fn a_head_that_is_too_large_gets_431() {
     let last = fields(64).replace("X-Many: a\r\n\r\n", "Connection: close\r\n\r\n");
     let answer = server.exchange(&last).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let later = server.exchange(&format!("{}{}", fields(64), fields(65))).await;
+    assert!(later.starts_with("HTTP/1.1 200 ") && later.contains("HTTP/1.1 431 "), "{later}");
 
     let mut limits = Limits::default();
     limits.head_fields = 128;

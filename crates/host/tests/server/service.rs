@@ -12,9 +12,10 @@ use bytes::Bytes;
 use countersign_host::server::{self, Limits, RequestId, ServeError, Served, Service, danger};
 use http::{Request, Response};
 use http_body_util::Full;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
 
-use crate::peer::{Server, read_to_end, router};
+use crate::peer::{PATIENCE, Server, read_to_end, router};
 
 const CLOSE: &str = "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -116,6 +117,26 @@ async fn a_stopping_server_finishes_what_it_began_and_takes_nothing_new() {
     assert!(answer.ends_with("slow but sure"), "{answer}");
     server.ended().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_when_the_server_stops_however_much_it_was_used() {
+    let mut limits = Limits::default();
+    limits.head = PATIENCE;
+    let mut server = Server::start(limits);
+    let mut used = server.connect().await;
+    for _ in 0..300 {
+        used.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            assert!(used.read_buf(&mut answer).await.unwrap() > 0, "the connection stays open");
+        }
+    }
+    server.begin_stop();
+    let begun = Instant::now();
+    assert_eq!(read_to_end(&mut used).await, "");
+    server.ended().await;
+    assert!(begun.elapsed() < PATIENCE / 4, "nobody waits for its next request");
 }
 
 #[tokio::test]
