@@ -293,3 +293,23 @@ async fn a_body_goes_on_with_whatever_method_it_came() {
     let response = proxy.call(request).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "GET ");
 }
+
+/// RFC 9112 §3.2.2: an absolute target names a host that nobody has judged.
+#[test]
+fn a_target_that_is_not_in_its_one_spelling_is_written_anew() {
+    for (sent, anew) in [
+        ("/v1/a", None),
+        ("/v1/a?", None),
+        ("/v1/a?q=%2e/..&//", None),
+        ("/v1/%C3%A4", None),
+        ("/v1/%c3%a4?q", Some("/v1/%C3%A4?q")),
+        ("/v1/a%3a", Some("/v1/a:")),
+        ("http://evil.example/v1/a", Some("/v1/a")),
+        ("https://evil.example:8443/v1/a?q=%2e", Some("/v1/a?q=%2e")),
+    ] {
+        let uri: Uri = sent.parse().unwrap();
+        let path = StrictPath::parse(uri.path()).unwrap();
+        let target = target(&path, &uri).unwrap().map(|uri| uri.to_string());
+        assert_eq!(target.as_deref(), anew, "{sent}");
+    }
+}
