@@ -25,8 +25,8 @@
 //!
 //! # Where it stands
 //!
-//! The layer meets its goals. The proxy does not: 79 % of the bare one's rate on two idle cores (50,054 a second beside
-//! 64,253; 78 % by processor time), before the last two rows of the table below. Both make the same system calls, 8.5 a request with those of
+//! The layer meets its goals. The proxy does not: 82 % of the bare one's rate on two idle cores (53,516 a second beside
+//! 64,793; 82 % by processor time), and 79 % (78 %) before the last two rows of the table below. Both make the same system calls, 8.5 a request with those of
 //! generator and service; the rest is what is computed, and a quarter of the surplus is the system's, at the same calls.
 //!
 //! Callgrind counts, generator and service included and without link-time optimisation, 53,800 instructions a request for the bare
