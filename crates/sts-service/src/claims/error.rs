@@ -57,7 +57,9 @@ impl From<DirectoryError> for ClaimsError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Store(error) => Self::Store(error),
-            DirectoryError::Unavailable(error) => Self::Directory(error),
+            DirectoryError::Unavailable(error) | DirectoryError::Unclear(error) => {
+                Self::Directory(error)
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ use http::HeaderMap;
 use self::access::AuthnServer;
 pub use self::own_token::OwnToken;
 pub use self::user_query::UserQuery;
-use super::directory::Directory;
+use super::directory::{Directory, DirectoryError};
 use super::error::ClaimsError;
 use super::{answer, bearer, name_whom_it_is_about, parameters};
 use crate::app::{MAX_BODY, SetupError};
@@ -302,9 +302,16 @@ impl ClaimsProvider {
             email.map(|email| email.address().clone())
         };
         let domain = self.policy.issuer.host();
-        match address.filter(|address| address.domain() == domain) {
-            Some(address) => Ok(self.directory.by_address(&address).await?),
-            None => Ok(None),
+        let address = address.filter(|address| address.domain() == domain);
+        let Some(address) = address else { return Ok(None) };
+        match self.directory.by_address(&address).await {
+            // A client that names somebody would learn from a failure what the directory has of them.
+            Err(DirectoryError::Unclear(error)) if subject.is_client() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "what the directory says of somebody is taken for nobody");
+                Ok(None)
+            }
+            found => Ok(found?),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! A claims provider of its own, before an AuthN server that folds the case of addresses (PROFILE §5.8).
 
+mod answers;
+mod server;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
-use bytes::Bytes;
 use countersign_client_auth::Proof;
-use countersign_fetch::request::BoxFuture;
-use countersign_fetch::{Fetch, FetchError, Request as Outbound};
+use countersign_fetch::Fetch;
 use countersign_jwt::{Algorithm, SigningKey, SigningRing};
 use countersign_sts_service::claims::provider::{
     ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
 };
 use countersign_sts_service::foreign::Introspection;
-use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit, SetupError};
+use countersign_sts_service::{Audit, IssuerKeys, IssuerSetup, SetupError};
 use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{
     ByRegistration, ClientPolicy, NamedPeople, ServerPolicy, TrustedIssuer,
@@ -24,12 +25,13 @@ use countersign_types::secret::ClientSecret;
 use countersign_types::{
     ClientId, Clock, EmailAddress, EndpointUrl, Issuer, ScopeSet, Timestamp, UrlPattern,
 };
+use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use self::server::{Fails, Server};
 use crate::support::*;
 
 const PROVIDER: &str = "https://alice.example";
@@ -52,125 +54,12 @@ impl Random for Sevens {
     }
 }
 
-/// The AuthN server: Alice and Carol have accounts there, and Bob has one without an identifier.
-#[derive(Default)]
-struct Server {
-    asked: Mutex<Vec<String>>,
-    fails: Mutex<Fails>,
-}
-
-/// What of it does not work.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Fails {
-    #[default]
-    Nothing,
-    Token,
-    Query,
-    /// It refuses to say anything of Alice.
-    Alice,
-    /// It takes no token that it gave out.
-    Taking,
-    /// It says more of Alice than anybody reads.
-    Brevity,
-    /// It answers what it is asked about tokens so.
-    Introspection(u16),
-    /// It answers nothing about tokens.
-    Silent,
-    /// It trips over one token.
-    Tripped,
-    /// It took back what it gave out.
-    Revoked,
-}
-
-impl Server {
-    fn answer(&self, request: &Outbound) -> (u16, Value) {
-        let (url, fails) = (request.url.as_url(), *self.fails.lock().unwrap());
-        self.asked.lock().unwrap().push(url.path().to_owned());
-        match url.path() {
-            "/.well-known/oauth-authorization-server" => {
-                let mut metadata = json!({ "issuer": STS });
-                for name in ["token", "introspection"] {
-                    metadata[format!("{name}_endpoint")] = json!(format!("{STS}/{name}"));
-                }
-                (200, metadata)
-            }
-            "/introspection" => match (fails, &request.body[..]) {
-                (Fails::Introspection(status), _) => (status, json!({})),
-                (Fails::Tripped, b"token=odd&token_type_hint=access_token") => (500, json!({})),
-                (Fails::Revoked, _) => (200, json!({ "active": false })),
-                _ => (200, said()),
-            },
-            "/token" if fails == Fails::Token => (503, json!({})),
-            "/token" => {
-                (200, json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 300 }))
-            }
-            "/scim/v2/Users" if fails == Fails::Query => (500, json!({})),
-            "/scim/v2/Users" if fails == Fails::Taking => (401, json!({})),
-            "/scim/v2/Users" => {
-                let query: Vec<_> = url.query_pairs().skip(1).collect();
-                let asked = [
-                    ("attributes".into(), "id,emails,active".into()),
-                    ("count".into(), "2".into()),
-                ];
-                assert_eq!(query, asked);
-                assert_eq!(request.headers[AUTHORIZATION], "Bearer own");
-                let (_, filter) = url.query_pairs().next().unwrap();
-                let users = ["alice", "carol", "bob"].into_iter().filter(|name| {
-                    filter.to_lowercase().contains(&format!("\"{name}@alice.example\""))
-                });
-                let users: Vec<_> = users
-                    .map(|name| {
-                        let id = if name == "bob" { "" } else { name };
-                        json!({ "id": id, "emails": [{ "value": format!("{name}@alice.example") }] })
-                    })
-                    .collect();
-                let schema = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-                let total = users.len();
-                (200, json!({ "schemas": [schema], "totalResults": total, "Resources": users }))
-            }
-            path => unreachable!("{path}"),
-        }
-    }
-
-    fn count(&self, path: &str) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| *asked == path).count()
-    }
-}
-
-impl Fetch for Server {
-    fn fetch(&self, request: Outbound) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
-        let is_about_alice = request.url.as_str().contains("alice%40");
-        let is_about_a_token = request.url.as_str().ends_with("/introspection");
-        let (status, body) = self.answer(&request);
-        let (status, body) = match *self.fails.lock().unwrap() {
-            Fails::Brevity if is_about_alice => {
-                return Box::pin(std::future::ready(Err(FetchError::TooLarge)));
-            }
-            Fails::Silent if is_about_a_token => {
-                return Box::pin(std::future::ready(Err(FetchError::Timeout)));
-            }
-            Fails::Alice if is_about_alice => (400, json!({})),
-            _ => (status, body),
-        };
-        let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
-        let response = response.body(Bytes::from(body.to_string())).unwrap();
-        Box::pin(std::future::ready(Ok(response)))
-    }
-}
-
-/// What the server says of a good token of the agent's.
-fn said() -> Value {
-    json!({
-        "active": true, "sub": "agent", "aud": PROVIDER, "client_id": "agent",
-        "scope": "claims-provider", "iat": NOW, "exp": NOW + 300,
-    })
-}
-
 struct Bed {
     router: axum::Router,
     provider: Arc<ClaimsProvider>,
     server: Arc<Server>,
     clock: Arc<Later>,
+    records: Arc<Records>,
 }
 
 fn ring(algorithms: &[Algorithm]) -> SigningRing {
@@ -179,8 +68,9 @@ fn ring(algorithms: &[Algorithm]) -> SigningRing {
 }
 
 fn bed(people: NamedPeople, fails: Fails) -> Bed {
-    let server = Arc::new(Server { fails: fails.into(), ..Server::default() });
+    let server = Arc::new(Server::that(fails));
     let later = Arc::new(Later::default());
+    let records = Arc::new(Records::default());
     let fetch = Arc::clone(&server) as Arc<dyn Fetch>;
     let clock = Arc::clone(&later) as Arc<dyn Clock>;
     let random = Arc::new(Sevens) as Arc<dyn Random>;
@@ -233,11 +123,11 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
         fetch,
         clock,
         random,
-        audit: Arc::new(LogAudit),
+        audit: Arc::clone(&records) as Arc<dyn Audit>,
     })
     .unwrap();
     let provider = Arc::new(provider);
-    Bed { router: app(Arc::clone(&provider)), provider, server, clock: later }
+    Bed { router: app(Arc::clone(&provider)), provider, server, clock: later, records }
 }
 
 fn only_alice() -> NamedPeople {
@@ -413,25 +303,6 @@ async fn a_token_that_the_server_trips_over_keeps_nobody_else_out() {
     assert_eq!(bed.shown("a").await, (200, 2));
     bed.clock.0.fetch_add(5, Ordering::Relaxed);
     assert_eq!(bed.shown("odd").await, (503, 3));
-}
-
-/// What it does not answer about somebody keeps nobody else out.
-#[tokio::test]
-async fn a_server_that_refuses_one_address_is_asked_about_others() {
-    let bed = bed(everybody(), Fails::Alice);
-    assert_eq!(bed.ask(&token(&[]), ALICE).await.0, 503);
-    assert_eq!(bed.ask(&token(&[]), "nobody@alice.example").await.0, 403);
-    assert_eq!(bed.server.count("/scim/v2/Users"), 2);
-}
-
-/// STS-8: a record that is too large to be read is nobody's.
-#[tokio::test]
-async fn sts_8_how_much_the_directory_says_tells_nobody_who_exists() {
-    let bed = bed(everybody(), Fails::Brevity);
-    let (known, unknown) =
-        (bed.ask(&token(&[]), ALICE).await, bed.ask(&token(&[]), "nobody@alice.example").await);
-    assert_eq!(known.0, 403);
-    assert_eq!(known, unknown);
 }
 
 /// Of what it signs with nothing, nobody is told that it would.

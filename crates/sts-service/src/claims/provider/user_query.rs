@@ -37,16 +37,25 @@ pub struct UserQuery {
     pub fetch: Arc<dyn Fetch>,
 }
 
-/// Whether the server would fail for anybody, and not for this address alone.
-fn is_down(failed: &IssuerError) -> bool {
-    match failed {
-        IssuerError::Fetch { source, .. } => source.is_temporary(),
-        // Once more with a fresh token, too.
-        IssuerError::Refused { status, .. } => {
-            *status == StatusCode::UNAUTHORIZED || status.is_server_error()
-        }
-        _ => false,
-    }
+/// Whether an answer of this status is about the server, and not about this address alone. Of the others
+/// each may be about who there is: a directory may answer 404 about people whom it does not have, 403 about
+/// some, and 400 about names that it cannot look for.
+///
+/// So 5xx is all of it the server's own ([RFC 9110 §15.6]), 501 and its like too: what it cannot do, it can
+/// do for nobody. 401 came about a fresh token as well.
+///
+/// [RFC 9110 §15.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
+fn is_of_the_server(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+        )
+}
+
+/// An answer about this address that says of nobody who they are.
+fn unclear(failed: IssuerError) -> DirectoryError {
+    DirectoryError::Unclear(failed)
 }
 
 impl Directory for UserQuery {
@@ -54,12 +63,15 @@ impl Directory for UserQuery {
         &'a self,
         address: &'a EmailAddress,
     ) -> BoxFuture<'a, Result<Option<DirectoryPerson>, DirectoryError>> {
-        Box::pin(async move { Ok(self.asked(address).await?) })
+        Box::pin(self.asked(address))
     }
 }
 
 impl UserQuery {
-    async fn asked(&self, address: &EmailAddress) -> Result<Option<DirectoryPerson>, IssuerError> {
+    async fn asked(
+        &self,
+        address: &EmailAddress,
+    ) -> Result<Option<DirectoryPerson>, DirectoryError> {
         let token = self.token.get(None).await?;
         let mut response = self.ask(address, &token).await;
         if response.as_ref().is_ok_and(|it| it.status() == StatusCode::UNAUTHORIZED) {
@@ -68,30 +80,44 @@ impl UserQuery {
             response = self.ask(address, &fresh).await;
         }
         let failed = match response {
-            Ok(response) if response.status() == StatusCode::OK => {
-                return self.read(address, &response);
+            Ok(response) => {
+                let status = response.status();
+                if !is_of_the_server(status) {
+                    return self.read(address, &response);
+                }
+                IssuerError::Refused { endpoint: ENDPOINT, status }
             }
-            Ok(response) => IssuerError::Refused { endpoint: ENDPOINT, status: response.status() },
-            // How much a directory has to say depends on who there is.
-            Err(FetchError::TooLarge) => {
-                tracing::warn!("the user query's answer is too large, and nobody's");
-                return Ok(None);
+            // How much a directory has to say depends on who there is, and so does where it sends one on.
+            Err(source) => {
+                let is_of_the_server =
+                    source.is_temporary() || matches!(source, FetchError::Refused { .. });
+                let failed = IssuerError::Fetch { endpoint: ENDPOINT, source };
+                if !is_of_the_server {
+                    return Err(unclear(failed));
+                }
+                failed
             }
-            Err(source) => IssuerError::Fetch { endpoint: ENDPOINT, source },
         };
-        if is_down(&failed) {
-            // Whoever asks next does not wait for as long.
-            self.token.leave_alone().await;
-        }
-        Err(failed)
+        // Whoever asks next does not wait for as long.
+        self.token.leave_alone().await;
+        Err(failed.into())
     }
 
     fn read(
         &self,
         address: &EmailAddress,
         response: &Response<Bytes>,
-    ) -> Result<Option<DirectoryPerson>, IssuerError> {
-        let malformed = || IssuerError::Malformed(ENDPOINT);
+    ) -> Result<Option<DirectoryPerson>, DirectoryError> {
+        match response.status() {
+            StatusCode::OK => {}
+            // RFC 7644 §3.4.2 has an empty list for nobody; some directories have this.
+            StatusCode::NOT_FOUND => {
+                tracing::warn!("the user query was answered by 404, which is taken for nobody");
+                return Ok(None);
+            }
+            status => return Err(unclear(IssuerError::Refused { endpoint: ENDPOINT, status })),
+        }
+        let malformed = || unclear(IssuerError::Malformed(ENDPOINT));
         let answer = json::parse_object(response.body()).map_err(|_| malformed())?;
         user::read(&answer, address, self.subject, &self.claims).map_err(|_| malformed())
     }
