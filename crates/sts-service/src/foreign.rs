@@ -82,7 +82,9 @@ struct Known {
 pub(crate) struct Peer {
     pub(crate) setup: IssuerSetup,
     published: IssuerCache,
-    outages: Outages,
+    /// Each of its endpoints may be away while the other is there.
+    introspection: Outages,
+    user_info: Outages,
 }
 
 /// Why an issuer did not say what it has to. It is no statement about the token.
@@ -249,7 +251,9 @@ impl Peer {
     pub(crate) fn new(setup: IssuerSetup, fetch: &Arc<dyn Fetch>, clock: &Arc<dyn Clock>) -> Self {
         let issuer = setup.trusted.issuer.clone();
         let published = IssuerCache::new(issuer, Arc::clone(fetch), Arc::clone(clock));
-        Self { setup, published, outages: Outages::new(Arc::clone(clock)) }
+        let (introspection, user_info) =
+            (Outages::new(Arc::clone(clock)), Outages::new(Arc::clone(clock)));
+        Self { setup, published, introspection, user_info }
     }
 
     /// The keys that may have signed the token.

@@ -7,7 +7,7 @@ use countersign_store::StoreError;
 use http::StatusCode;
 
 use super::mapping::MappingError;
-use crate::foreign::IssuerError;
+use crate::foreign::{IssuerError, outages};
 use crate::texts::Say;
 
 /// Why nobody is signed in through a provider.
@@ -43,7 +43,8 @@ impl BrokerError {
             Self::Metadata(error) if error.is_temporary() => UNREACHABLE,
             Self::Keys(error) if error.is_temporary() => UNREACHABLE,
             Self::Login(LoginError::Exchange(cause)) if is_outage(cause.as_ref()) => UNREACHABLE,
-            Self::UserInfo(IssuerError::Fetch { .. }) => UNREACHABLE,
+            Self::UserInfo(IssuerError::Fetch { .. } | IssuerError::LeftAlone) => UNREACHABLE,
+            Self::UserInfo(error) if outages::is_down(error) => UNREACHABLE,
             Self::Login(LoginError::Refused { error }) if error == "access_denied" => {
                 (Status::FORBIDDEN, |t| t.upstream_declined)
             }

@@ -13,12 +13,14 @@ use super::mapping::{Profile, with_user_info};
 use super::{UpstreamSetup, redirect_uri};
 use crate::app::Sts;
 use crate::foreign::conversation;
+use crate::foreign::outages::Outages;
 use crate::form_token::Arrival;
 
 /// A provider, and what it publishes.
 pub(crate) struct Upstream {
     pub(crate) setup: UpstreamSetup,
     published: IssuerCache,
+    user_info: Outages,
     fetch: Arc<dyn Fetch>,
 }
 
@@ -43,8 +45,9 @@ impl Arrived {
 
 impl Upstream {
     pub(super) fn new(setup: UpstreamSetup, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
+        let user_info = Outages::new(Arc::clone(&clock));
         let published = IssuerCache::new(setup.issuer.clone(), Arc::clone(&fetch), clock);
-        Self { setup, published, fetch }
+        Self { setup, published, user_info, fetch }
     }
 
     /// Begins a login: where the browser goes, and what to remember.
@@ -77,8 +80,8 @@ impl Upstream {
         let Identity { subject, auth_time, claims, .. } = tokens.identity;
         let claims = if self.setup.user_info {
             let endpoint = metadata.userinfo_endpoint.as_ref();
-            let fetch = self.fetch.as_ref();
-            let told = conversation::user_info(fetch, endpoint, &tokens.access_token).await?;
+            let (fetch, token) = (self.fetch.as_ref(), &tokens.access_token);
+            let told = conversation::user_info(fetch, &self.user_info, endpoint, token).await?;
             let told: Claims = told.ok_or(BrokerError::AccessToken)?;
             with_user_info(claims, told)?
         } else {

@@ -9,16 +9,26 @@ use countersign_types::{EndpointUrl, Timestamp};
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 
+use super::outages::Outages;
 use super::{Introspection, IssuerError, Known, Peer};
 
 const INTROSPECTION: &str = "introspection_endpoint";
 const USER_INFO: &str = "userinfo_endpoint";
 
-/// What an issuer tells whoever has an access token about the person; `None` if it does not take the
-/// token. [OpenID Connect Core §5.3.1 to §5.3.3]
+/// What an issuer tells whoever has an access token about the person, unless it failed a moment ago; `None`
+/// if it does not take the token. [OpenID Connect Core §5.3.1 to §5.3.3]
 ///
 /// [OpenID Connect Core §5.3.1 to §5.3.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
 pub(crate) async fn user_info(
+    fetch: &dyn Fetch,
+    outages: &Outages,
+    endpoint: Option<&EndpointUrl>,
+    token: &AccessToken,
+) -> Result<Option<Claims>, IssuerError> {
+    outages.ask(token, told(fetch, endpoint, token)).await
+}
+
+async fn told(
     fetch: &dyn Fetch,
     endpoint: Option<&EndpointUrl>,
     token: &AccessToken,
@@ -60,7 +70,7 @@ pub(crate) async fn introspect(
     now: Timestamp,
 ) -> Result<Option<Claims>, IssuerError> {
     let question = asked(fetch, random, peer, introspection, token, now);
-    peer.outages.ask(token, question).await
+    peer.introspection.ask(token, question).await
 }
 
 async fn asked(
@@ -114,7 +124,8 @@ impl Known {
         token: &AccessToken,
     ) -> Result<Option<Claims>, IssuerError> {
         let metadata = peer.published.metadata().await?;
-        user_info(self.fetch.as_ref(), metadata.userinfo_endpoint.as_ref(), token).await
+        let endpoint = metadata.userinfo_endpoint.as_ref();
+        user_info(self.fetch.as_ref(), &peer.user_info, endpoint, token).await
     }
 }
 

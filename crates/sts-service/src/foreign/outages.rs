@@ -1,4 +1,4 @@
-//! An issuer that fails is left alone for a moment.
+//! An endpoint of an issuer that fails is left alone for a moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ pub(crate) const LEFT_ALONE: Lifetime = Lifetime::from_secs(5);
 /// So many tokens are remembered at a time. Anybody can make some up.
 const MOST_TOKENS: usize = 1_000;
 
-/// When questions about tokens are not worth asking just now. Answers are not kept here: every question that
+/// When questions with tokens, or about them, are not worth asking at one endpoint just now. Answers are not kept here: every question that
 /// gets one is asked.
 pub(crate) struct Outages {
     clock: Arc<dyn Clock>,
@@ -26,7 +26,7 @@ pub(crate) struct Outages {
 
 #[derive(Default)]
 struct Known {
-    /// The server as a whole is left alone until then.
+    /// The endpoint as a whole is left alone until then.
     server: Option<Timestamp>,
     /// About these tokens nothing is asked until then: it failed over them, and whoever made one up for that
     /// keeps nobody else out.
@@ -34,12 +34,13 @@ struct Known {
 }
 
 /// Whether the server would fail for anybody, and not for this question alone.
-fn is_down(failed: &IssuerError) -> bool {
+pub(crate) fn is_down(failed: &IssuerError) -> bool {
     match failed {
         IssuerError::Fetch { source, .. } => source.is_temporary(),
         IssuerError::Refused { status, .. } => matches!(
             *status,
             StatusCode::UNAUTHORIZED
+                | StatusCode::REQUEST_TIMEOUT
                 | StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::BAD_GATEWAY
                 | StatusCode::SERVICE_UNAVAILABLE
@@ -60,7 +61,7 @@ impl Outages {
         Self { clock, known: Mutex::default() }
     }
 
-    /// Asks about a token, unless that failed a moment ago. When the moment is over, the first who comes
+    /// Asks with a token, or about one, unless that failed a moment ago. When the moment is over, the first who comes
     /// asks, and the others wait for no server that is still away.
     pub(crate) async fn ask<T>(
         &self,
@@ -166,6 +167,7 @@ mod tests {
         for failed in [
             away,
             || status(StatusCode::UNAUTHORIZED),
+            || status(StatusCode::REQUEST_TIMEOUT),
             || status(StatusCode::TOO_MANY_REQUESTS),
             || status(StatusCode::SERVICE_UNAVAILABLE),
         ] {

@@ -1,5 +1,6 @@
 //! Flow 000: tokens of another issuer, which is a second service, exchanged by an API's own client.
 
+mod away;
 mod network;
 mod own;
 mod refreshing;
@@ -20,10 +21,10 @@ use countersign_token_exchange::trusted_issuer::{
 };
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, Issuer, ScopeSet};
-use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
-use self::network::{Answer as Says, IDP, INTROSPECTION, JWKS, METADATA, Network, USER_INFO};
+use self::network::{Answer as Says, IDP, INTROSPECTION, JWKS, Network, USER_INFO};
 use crate::support::*;
 
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
@@ -502,38 +503,6 @@ async fn what_was_issued_is_stood_by_until_it_is_revoked() {
     assert_eq!(case.world.post("/revoke", &as_client("rqp-client")).await.status.as_u16(), 200);
     let known = case.world.post("/introspect", &as_client("rs")).await.json();
     assert_eq!(known, json!({ "active": false }));
-}
-
-/// F000-9: what an issuer fails to say is no word about the token.
-#[tokio::test]
-async fn f000_9_an_issuer_that_does_not_answer() {
-    let failures = [
-        Says::Silent,
-        Says::Status(500),
-        Says::Status(302),
-        Says::Refuses("invalid_client"),
-        Says::Text("<html>"),
-        Says::Text("{}"),
-    ];
-    for url in [METADATA, JWKS, INTROSPECTION, USER_INFO] {
-        for answer in &failures {
-            if let (USER_INFO, Says::Text("{}")) = (url, answer) {
-                continue; // a well-formed answer, about nobody
-            }
-            let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
-            case.network.set(url, answer.clone());
-            let name = format!("{url}: {answer:?}");
-            let alias = [("subject_issuer", ALIAS)];
-            let (token, kind, change) = match url {
-                INTROSPECTION => ("opaque".to_owned(), ACCESS_TOKEN, &alias[..]),
-                _ => (foreign_token(&[]), JWT, &[][..]),
-            };
-            let answer = case.exchange(kind, &token, change).await;
-            check(&name, &answer, (503, "temporarily_unavailable"));
-            assert_eq!(answer.header(RETRY_AFTER), "1", "{name}");
-            assert!(case.world.audit.0.lock().unwrap().is_empty(), "nothing was decided");
-        }
-    }
 }
 
 /// F000-13, J28: who somebody is goes by issuer and subject, and by nothing that can be chosen.

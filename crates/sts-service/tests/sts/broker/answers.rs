@@ -326,6 +326,32 @@ async fn user_info_adds_what_the_id_token_lacks() {
     }
 }
 
+/// A UserInfo endpoint that is away is asked once a moment: the others are told at once.
+#[tokio::test]
+async fn a_user_info_endpoint_that_is_away_is_left_alone_for_a_moment() {
+    for trouble in [Trouble::Silent, Trouble::Status(503)] {
+        let mut setups = both();
+        setups[0].user_info = true;
+        let case = Case::with(setups, |upstreams| upstreams);
+        *case.provider.user_info.lock().unwrap() = json!({ "sub": "7" });
+        case.provider.fails("/userinfo", trouble);
+        let arrives = async || {
+            let browser = Browser::new(&case.world);
+            let late = |token: &mut Value| token["exp"] = json!(NOW + 600);
+            case.arrives(&browser, ("university", "7"), &[], late).await
+        };
+        for round in 0..3 {
+            for _ in 0..3 {
+                check_refusal(&format!("{trouble:?}, {round}"), &arrives().await, 503);
+            }
+            assert_eq!(case.provider.count("/userinfo"), 1, "{trouble:?}");
+            case.world.clock.advance(5);
+        }
+        case.provider.recovers();
+        assert!(arrives().await.location("code").is_some(), "{trouble:?}");
+    }
+}
+
 /// H16: what is logged of a login has no secret in it, and nothing that forges a line.
 #[tokio::test]
 async fn what_is_logged_holds_no_secret() {
