@@ -9,21 +9,22 @@ mod bearer;
 pub(crate) mod directory;
 mod endpoint;
 mod error;
+mod issue;
 pub mod provider;
 pub(crate) mod scim;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use countersign_claims_token::{ClaimsToken, MintError};
-use countersign_jwt::{Sign, json};
-use countersign_token_exchange::request::REPEATABLE;
-use countersign_token_exchange::{Grant, GrantedClaims};
+use countersign_claims_token::ClaimsToken;
+use countersign_jwt::json;
+use countersign_token_exchange::request::{self, REPEATABLE};
+use countersign_token_exchange::{ExchangeRequest, Grant, GrantedClaims};
 use countersign_types::params::ParamsError;
-use countersign_types::wire::json_response;
+use countersign_types::secret::AccessToken;
 use countersign_types::{Issuer, Params};
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
@@ -66,18 +67,17 @@ pub(crate) fn name_whom_it_is_about(record: &mut ExchangeRecord, grant: &Grant) 
     }
 }
 
-/// The answer of the claims endpoint. (PROFILE §5.6)
-fn answer(
-    issuer: &Issuer,
-    key: &dyn Sign,
-    grant: &Grant,
-    granted: &GrantedClaims,
-    jti: &str,
-) -> Result<http::Response<Vec<u8>>, MintError> {
-    let claims_token = token(issuer, grant, granted, jti).mint(key)?;
-    let lasts = grant.expires.since(grant.issued_at).as_secs();
-    let body = json!({ "claims_token": claims_token, "expires_in": lasts });
-    Ok(json_response(StatusCode::OK, &body))
+/// The request in a body, by the holder of `token`; what it asks for goes into the record.
+fn asked(
+    (query, headers): (Option<&str>, &HeaderMap),
+    body: Result<Bytes, BytesRejection>,
+    token: AccessToken,
+    record: &mut ExchangeRecord,
+) -> Result<ExchangeRequest, ClaimsError> {
+    let request = request::of_holder(&parameters(query, headers, body)?, token)?;
+    record.audiences.clone_from(&request.audiences);
+    record.resources.clone_from(&request.resources);
+    Ok(request)
 }
 
 /// The parameters of a request, from a form or from a JSON object of texts.

@@ -8,24 +8,20 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use countersign_client_auth::{Credentials, Method};
 use countersign_jwt::ClaimError;
-use countersign_token_exchange::policy::{CLAIMS_PROVIDER, ExchangePolicy};
-use countersign_token_exchange::request::{self, Wanted};
+use countersign_token_exchange::policy::CLAIMS_PROVIDER;
 use countersign_token_exchange::subject::Subject;
-use countersign_token_exchange::{
-    Account, ExchangeError, ExchangeRequest, Facts, Product, Requester, decide, people,
-};
-use countersign_types::{ClientId, Timestamp, random};
+use countersign_token_exchange::{Account, ExchangeError, ExchangeRequest, people};
+use countersign_types::{ClientId, Timestamp};
 use http::HeaderMap;
 
 use super::directory::own_account;
 use super::error::ClaimsError;
-use super::{answer, bearer, name_whom_it_is_about, parameters};
+use super::issue::{Answered, Asking, Holder, Issuing, recorded};
+use super::{asked, bearer};
 use crate::app::Sts;
-use crate::audit::{self, ExchangeRecord};
+use crate::audit::ExchangeRecord;
 use crate::clients::Client;
 use crate::exchange;
-
-type Answered = Result<http::Response<Vec<u8>>, ClaimsError>;
 
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
@@ -59,22 +55,11 @@ async fn respond(
     let client = client(sts, &subject).await?;
     let mut record = ExchangeRecord::of(client.registered.id.clone(), Method::None);
     record.subject = Some(subject.subject().to_owned());
-    let asked =
-        parameters(query, headers, body).and_then(|params| Ok(request::of_holder(&params, token)?));
-    let answered = match asked {
-        Ok(request) => {
-            record.audiences.clone_from(&request.audiences);
-            record.resources.clone_from(&request.resources);
-            decided(sts, &request, &subject, &client, &mut record, now).await
-        }
+    let answered = match asked((query, headers), body, token, &mut record) {
+        Ok(request) => decided(sts, &request, &subject, &client, &mut record, now).await,
         Err(error) => Err(error),
     };
-    let failed = answered.as_ref().err().map(ClaimsError::step);
-    if failed != Some(None) {
-        record.checks = audit::checks(Some(Wanted::ClaimsToken), failed.flatten(), false);
-        sts.audit.record(&record);
-    }
-    answered
+    recorded(sts.audit.as_ref(), record, answered)
 }
 
 /// The client that the token was issued to.
@@ -101,33 +86,17 @@ async fn decided(
     } else {
         Account::NotAsked
     };
-    let is_confidential = !matches!(client.registered.credentials, Credentials::Public);
-    let facts = Facts {
-        client: Requester::Holder { id: &client.registered.id, is_confidential },
-        subject,
-        actor: None,
-        account,
-        proved: None,
-        policy: ExchangePolicy {
-            server: &sts.policy,
-            client: &client.exchange,
-            delegation: sts.delegation.as_ref(),
-        },
-        now,
+    let keys = sts.keys();
+    let issuing = Issuing {
+        policy: &sts.policy,
+        delegation: sts.delegation.as_ref(),
+        key: keys.es256(),
+        random: sts.random.as_ref(),
     };
-    let grant = decide(request, &facts).inspect_err(|error| {
-        if let ExchangeError::Delegation { rules, .. } = error {
-            record.rules.clone_from(rules);
-        }
-    })?;
-    record.rules.clone_from(&grant.rules);
-    name_whom_it_is_about(record, &grant);
-    // INVARIANT: a request of a holder is one for a claims token.
-    let Product::ClaimsToken(granted) = &grant.product else {
-        return Err(ExchangeError::NoProfile.into());
+    let holder = Holder {
+        id: &client.registered.id,
+        is_confidential: !matches!(client.registered.credentials, Credentials::Public),
+        policy: &client.exchange,
     };
-    let jti = random::identifier(sts.random.as_ref());
-    let response = answer(sts.issuer(), sts.keys().es256(), &grant, granted, &jti)?;
-    record.issued = Some(jti);
-    Ok(response)
+    issuing.answer(&Asking { request, subject, holder, account, now }, record)
 }

@@ -30,15 +30,14 @@ use countersign_fetch::Fetch;
 use countersign_jwt::SigningRing;
 use countersign_metadata::{DocumentKind, ServerMetadata, publish, well_known};
 use countersign_permission_ticket::METHOD as TICKET_CHALLENGE_METHOD;
-use countersign_token_exchange::policy::{CLAIMS_PROVIDER, ExchangePolicy};
-use countersign_token_exchange::request::{self, Wanted};
+use countersign_token_exchange::policy::CLAIMS_PROVIDER;
 use countersign_token_exchange::subject::Subject;
 use countersign_token_exchange::{
     Account, ClientPolicy, DelegationPolicy, DirectoryPerson, ExchangeError, ExchangeRequest,
-    Facts, Product, Requester, ServerPolicy, decide, people,
+    ServerPolicy, people,
 };
 use countersign_types::identifier::IdentifierError;
-use countersign_types::random::{self, Random};
+use countersign_types::random::Random;
 use countersign_types::{ClientId, Clock, EndpointUrl, Issuer, Timestamp};
 use http::HeaderMap;
 
@@ -47,9 +46,10 @@ pub use self::own_token::OwnToken;
 pub use self::user_query::UserQuery;
 use super::directory::{Directory, DirectoryError};
 use super::error::ClaimsError;
-use super::{answer, bearer, name_whom_it_is_about, parameters};
+use super::issue::{Answered, Asking, Holder, Issuing, recorded};
+use super::{asked, bearer};
 use crate::app::{MAX_BODY, SetupError};
-use crate::audit::{self, Audit, ExchangeRecord};
+use crate::audit::{Audit, ExchangeRecord};
 pub use crate::claims::scim::user::{SubjectAttribute, has_place};
 use crate::foreign::IssuerSetup;
 use crate::keys::{ClaimsKeys, Current};
@@ -210,8 +210,6 @@ async fn claims(
     }
 }
 
-type Answered = Result<http::Response<Vec<u8>>, ClaimsError>;
-
 impl ClaimsProvider {
     async fn respond(
         &self,
@@ -229,22 +227,11 @@ impl ClaimsProvider {
         let id = ClientId::parse(subject.client_id()).map_err(|_| ExchangeError::NotAPerson)?;
         let mut record = ExchangeRecord::of(id.clone(), Method::None);
         record.subject = Some(subject.subject().to_owned());
-        let asked = parameters(query, headers, body)
-            .and_then(|params| Ok(request::of_holder(&params, token)?));
-        let answered = match asked {
-            Ok(request) => {
-                record.audiences.clone_from(&request.audiences);
-                record.resources.clone_from(&request.resources);
-                self.decided(&request, &subject, &id, &mut record, now).await
-            }
+        let answered = match asked((query, headers), body, token, &mut record) {
+            Ok(request) => self.decided(&request, &subject, &id, &mut record, now).await,
             Err(error) => Err(error),
         };
-        let failed = answered.as_ref().err().map(ClaimsError::step);
-        if failed != Some(None) {
-            record.checks = audit::checks(Some(Wanted::ClaimsToken), failed.flatten(), false);
-            self.audit.record(&record);
-        }
-        answered
+        recorded(self.audit.as_ref(), record, answered)
     }
 
     async fn decided(
@@ -257,34 +244,17 @@ impl ClaimsProvider {
     ) -> Answered {
         let client = self.clients.get(id).ok_or_else(|| ExchangeError::Client(id.clone()))?;
         let person = self.person(request, subject, &client.policy).await?;
-        let facts = Facts {
-            client: Requester::Holder { id, is_confidential: client.is_confidential },
-            subject,
-            actor: None,
-            account: person.as_ref().map_or(Account::Unknown, Account::Known),
-            proved: None,
-            policy: ExchangePolicy {
-                server: &self.policy,
-                client: &client.policy,
-                delegation: self.delegation.as_ref(),
-            },
-            now,
+        let keys = self.keys();
+        let issuing = Issuing {
+            policy: &self.policy,
+            delegation: self.delegation.as_ref(),
+            key: keys.es256(),
+            random: self.random.as_ref(),
         };
-        let grant = decide(request, &facts).inspect_err(|error| {
-            if let ExchangeError::Delegation { rules, .. } = error {
-                record.rules.clone_from(rules);
-            }
-        })?;
-        record.rules.clone_from(&grant.rules);
-        name_whom_it_is_about(record, &grant);
-        // INVARIANT: a request of a holder is one for a claims token.
-        let Product::ClaimsToken(granted) = &grant.product else {
-            return Err(ExchangeError::NoProfile.into());
-        };
-        let jti = random::identifier(self.random.as_ref());
-        let response = answer(&self.policy.issuer, self.keys().es256(), &grant, granted, &jti)?;
-        record.issued = Some(jti);
-        Ok(response)
+        let (is_confidential, policy) = (client.is_confidential, &client.policy);
+        let holder = Holder { id, is_confidential, policy };
+        let account = person.as_ref().map_or(Account::Unknown, Account::Known);
+        issuing.answer(&Asking { request, subject, holder, account, now }, record)
     }
 
     /// Whom the directory has: under the address of the token, or under the one that its client names.
