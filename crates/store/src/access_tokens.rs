@@ -16,7 +16,7 @@ use countersign_types::secret::AccessToken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, RecordTable};
+use crate::engine::{Engine, KeyedValue, Part, RecordTable};
 use crate::error::StoreError;
 use crate::horizon::steady_now;
 use crate::record;
@@ -24,6 +24,12 @@ use crate::record;
 /// Octets of the moment of issue: four of the wall clock's seconds, two of the steady clock's
 /// milliseconds.
 const MOMENT: usize = 6;
+
+/// Octets of the seconds among them.
+const SECONDS: usize = 4;
+
+/// Octets of a key at most.
+const KEY: usize = MOMENT + 32;
 
 /// Characters of base64url that say it.
 const MOMENT_TEXT: usize = 8;
@@ -73,7 +79,8 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
         expires: Timestamp,
     ) -> Result<(), StoreError> {
         let value = record::encode(record)?;
-        self.engine.put(RecordTable::AccessTokens, &key(token), value, Some(expires)).await
+        let key = TokenKey::of(token);
+        self.engine.put(RecordTable::AccessTokens, key.octets(), value, Some(expires)).await
     }
 
     /// What an untrusted token stands for, if it is live.
@@ -81,8 +88,37 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn find(&self, token: &AccessToken, now: Timestamp) -> Result<Option<R>, StoreError> {
-        let value = self.engine.get(RecordTable::AccessTokens, &key(token), now).await?;
+        self.find_by(&TokenKey::of(token), now).await
+    }
+
+    /// What the token of this key stands for, if it is live.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_by(&self, key: &TokenKey, now: Timestamp) -> Result<Option<R>, StoreError> {
+        let value = self.engine.get(RecordTable::AccessTokens, key.octets(), now).await?;
         value.map(|value| record::decode(&value)).transpose()
+    }
+
+    /// What live tokens stand for that come after this key, in the order in which they were issued, `limit`
+    /// of them at most and fewer only where there are no more. It reads no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page(
+        &self,
+        after: &TokenKey,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(TokenKey, R)>, StoreError> {
+        let part = Part::After(after.octets());
+        let found = self.engine.page(RecordTable::AccessTokens, &[], part, limit, now).await?;
+        let one = |(key, value): KeyedValue| {
+            // INVARIANT: there is no record under a longer key.
+            let key = TokenKey::from_octets(&key).unwrap_or_default();
+            Ok((key, record::decode(&value)?))
+        };
+        found.into_iter().map(one).collect()
     }
 
     /// Revokes a token; `false` if there is none. Durable before it answers.
@@ -90,20 +126,99 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
     /// # Errors
     /// [`StoreError`].
     pub async fn revoke(&self, token: &AccessToken) -> Result<bool, StoreError> {
-        self.engine.remove(RecordTable::AccessTokens, &key(token)).await
+        self.revoke_by(&TokenKey::of(token)).await
+    }
+
+    /// Revokes the token of this key; `false` if there is none. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn revoke_by(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        self.engine.remove(RecordTable::AccessTokens, key.octets()).await
     }
 }
 
-/// The digest of the whole token, behind the moment that a token of ours begins with.
+/// Where the record of a token is kept, which is no secret: the digest of the whole token, behind the moment
+/// that a token of ours begins with.
 ///
 /// Whoever makes up a moment, or takes it away, has another token with another digest. Tokens of
-/// any other form, such as those that older versions issued, stand under their digest alone.
-fn key(token: &AccessToken) -> Vec<u8> {
-    let digest = token.digest();
-    let mut key = Vec::with_capacity(MOMENT + digest.as_bytes().len());
-    key.extend(moment(token.expose()).unwrap_or_default());
-    key.extend(digest.as_bytes());
-    key
+/// any other form, such as those that older versions issued, stand under their digest alone. The default is
+/// before all of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenKey {
+    octets: [u8; KEY],
+    length: u8,
+}
+
+impl Default for TokenKey {
+    fn default() -> Self {
+        Self { octets: [0; KEY], length: 0 }
+    }
+}
+
+impl TokenKey {
+    /// The key of this token.
+    #[must_use]
+    pub fn of(token: &AccessToken) -> Self {
+        let moment = moment(token.expose());
+        let mut key = Self::default();
+        key.extend(moment.as_deref().unwrap_or_default());
+        key.extend(token.digest().as_bytes());
+        key
+    }
+
+    /// Before every token of ours that was issued at this moment or after, and behind all others.
+    #[must_use]
+    pub fn at(moment: Timestamp) -> Self {
+        let [.., a, b, c, d] = moment.as_unix().max(0).to_be_bytes();
+        let mut key = Self::default();
+        key.extend(&[a, b, c, d]);
+        key
+    }
+
+    /// When a token of ours was issued, by its key. No check trusts it.
+    #[must_use]
+    pub fn issued(&self) -> Timestamp {
+        let seconds = self.octets.iter().take(SECONDS);
+        Timestamp::from_unix(seconds.fold(0, |sum, octet| (sum << 8) | i64::from(*octet)))
+    }
+
+    /// The key that [`Display`](std::fmt::Display) wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_octets(&URL_SAFE_NO_PAD.decode(text).ok()?)
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        let mut key = Self::default();
+        (octets.len() <= KEY).then(|| key.extend(octets))?;
+        Some(key)
+    }
+
+    /// INVARIANT: there are never more than there is room for.
+    fn extend(&mut self, octets: &[u8]) {
+        let free = self.octets.iter_mut().skip(usize::from(self.length));
+        for (place, octet) in free.zip(octets) {
+            *place = *octet;
+            self.length += 1;
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.octets()))
+    }
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TokenKey({self})")
+    }
 }
 
 fn moment(token: &str) -> Option<Vec<u8>> {
@@ -137,11 +252,18 @@ mod tests {
         for second in [1, 255, 256, 1_800_000_000, i64::from(u32::MAX)] {
             for seconds in [0, 10, 60] {
                 tokens.begun = steady_now() - Duration::from_secs(seconds);
-                keys.push(key(&generated(&tokens, second)));
+                keys.push(TokenKey::of(&generated(&tokens, second)));
             }
         }
         assert!(keys.is_sorted());
-        assert!(keys.iter().all(|key| key.len() == MOMENT + 32));
+        assert!(keys.iter().all(|key| key.octets().len() == KEY));
+        for key in keys {
+            let (issued, next) = (key.issued(), Timestamp::from_unix(key.issued().as_unix() + 1));
+            assert!(TokenKey::at(issued) < key && key.octets() > TokenKey::at(issued).octets());
+            assert!(issued.as_unix() == i64::from(u32::MAX) || key < TokenKey::at(next));
+            assert_eq!(TokenKey::parse(&key.to_string()), Some(key));
+        }
+        assert_eq!(TokenKey::parse(&"A".repeat(52)), None, "longer than any");
     }
 
     #[test]
@@ -161,7 +283,7 @@ mod tests {
         let unwritable = "!".repeat(TOKEN_TEXT);
         for text in ["", "t", random.expose(), &long, &foreign, &unwritable] {
             let token = AccessToken::new(text);
-            assert_eq!(key(&token), token.digest().as_bytes(), "{text}");
+            assert_eq!(TokenKey::of(&token).octets(), token.digest().as_bytes(), "{text}");
         }
     }
 }

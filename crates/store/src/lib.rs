@@ -16,7 +16,7 @@
 //! | [`linked_identities`] | whose identity at another provider is whose here | OpenID Connect Core §5.7 |
 //! | [`replay`] | `jti` values that were seen | [RFC 7523 §3] |
 //! | [`access_tokens`] | what an opaque access token stands for | [RFC 7662 §2] |
-//! | [`revoked`] | self-contained tokens revoked before their time | [RFC 6749 §4.1.2] |
+//! | [`revoked`] | self-contained tokens revoked before their time; people whose tokens were | [RFC 6749 §4.1.2], UMA 2.0 Grant §3.7 |
 //! | [`resources`] | registered resources, per resource owner and resource server | UMA 2.0 Federated Authorization §3.2 |
 //! | [`registrations`] | a resource server's memory of what it registered | UMA 2.0 Federated Authorization §3.2 |
 //! | [`engine`] | the operations an engine offers, object safe | |
@@ -113,7 +113,7 @@ pub use refresh_tokens::RefreshTokens;
 pub use registrations::Registrations;
 pub use replay::Replay;
 pub use resources::Resources;
-pub use revoked::RevokedTokens;
+pub use revoked::{RevokedPeople, RevokedTokens};
 pub use sessions::Sessions;
 pub use shares::Shares;
 pub use sqlite::SqliteEngine;

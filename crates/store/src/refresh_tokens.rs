@@ -9,7 +9,7 @@ use countersign_types::secret::RefreshToken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, RecordTable};
+use crate::engine::{Engine, KeyedValue, Part, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 
@@ -72,6 +72,35 @@ impl<R: Serialize + DeserializeOwned> RefreshTokens<R> {
     /// # Errors
     /// [`StoreError`]; the end must then not be acknowledged.
     pub async fn remove(&self, token: &RefreshToken) -> Result<bool, StoreError> {
-        self.engine.remove(RecordTable::RefreshTokens, token.digest().as_bytes()).await
+        self.remove_by(&token.digest()).await
+    }
+
+    /// Forgets the token of this digest; `false` if there is none. Durable before it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the end must then not be acknowledged.
+    pub async fn remove_by(&self, token: &Digest) -> Result<bool, StoreError> {
+        self.engine.remove(RecordTable::RefreshTokens, token.as_bytes()).await
+    }
+
+    /// What live tokens stand for whose digests come after this one, `limit` of them at most and fewer only
+    /// where there are no more. It reads no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page(
+        &self,
+        after: Option<&Digest>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(Digest, R)>, StoreError> {
+        let part = Part::After(after.map_or(&[], |digest| digest.as_bytes()));
+        let found = self.engine.page(RecordTable::RefreshTokens, &[], part, limit, now).await?;
+        let one = |(key, value): KeyedValue| {
+            // INVARIANT: every record here stands under a digest.
+            let digest = Digest::from_octets(key.try_into().unwrap_or_default());
+            Ok((digest, record::decode(&value)?))
+        };
+        found.into_iter().map(one).collect()
     }
 }

@@ -23,7 +23,7 @@ use countersign_types::Timestamp;
 use self::entries::{Change, Entry};
 pub(super) use self::entries::{put, settled};
 use super::known::Row;
-use crate::engine::RecordTable;
+use crate::engine::{Part, RecordTable};
 
 /// The table that has a journal.
 pub(super) const JOURNALLED: RecordTable = RecordTable::AccessTokens;
@@ -193,6 +193,20 @@ impl Journal {
             contents.places.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
         let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
         matching.filter_map(|(key, place)| Some((key.to_vec(), place.row()?))).collect()
+    }
+
+    /// The records that stand here next to a key, live or not, the nearest first and `limit` of them at most.
+    pub(super) fn page(&self, prefix: &[u8], part: Part<'_>, limit: usize) -> Vec<(Vec<u8>, Row)> {
+        let contents = self.lock();
+        let (after, before) = match part {
+            Part::After(key) => (Bound::Excluded(key), Bound::Unbounded),
+            Part::Before(key) => (Bound::Unbounded, Bound::Excluded(key)),
+        };
+        let mut places = contents.places.range::<[u8], _>((after, before));
+        let next =
+            || if matches!(part, Part::After(_)) { places.next() } else { places.next_back() };
+        let of_list = std::iter::from_fn(next).take_while(|(key, _)| key.starts_with(prefix));
+        of_list.filter_map(|(key, place)| Some((key.to_vec(), place.row()?))).take(limit).collect()
     }
 
     /// Whether something expired at this moment or before.

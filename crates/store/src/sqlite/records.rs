@@ -36,6 +36,64 @@ impl SqliteEngine {
         }
         Ok(found.into_iter().collect())
     }
+
+    /// A part of what stands in the journal and in its table, from the key on as far as it takes.
+    fn journalled_page(
+        &self,
+        prefix: &[u8],
+        part: Part<'_>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<KeyedValue>, StoreError> {
+        let (mut from, is_back) = match part {
+            Part::After(key) => (key.to_vec(), false),
+            Part::Before(key) => (key.to_vec(), true),
+        };
+        let mut page = Vec::new();
+        while page.len() < limit {
+            let part = if is_back { Part::Before(&from) } else { Part::After(&from) };
+            let wanted = limit - page.len();
+            // Before the table is read, so that what moves there meanwhile is in one of them at least.
+            let journalled = self.memory.journal.page(prefix, part, wanted);
+            let tabled =
+                self.read(|c| statements::page(c, JOURNALLED, prefix, part, wanted, now))?;
+            // Behind a part that is full there may be more: both are known up to there.
+            let ends = [
+                (journalled.len() == wanted).then(|| journalled.last().map(|(key, _)| key.clone())),
+                (tabled.len() == wanted)
+                    .then(|| if is_back { tabled.first() } else { tabled.last() })
+                    .map(|last| last.map(|(key, _)| key.clone())),
+            ];
+            let ends = ends.into_iter().flatten().flatten();
+            let known_to = if is_back { ends.max() } else { ends.min() };
+            let is_known = |key: &[u8]| match &known_to {
+                Some(end) if is_back => key >= end.as_slice(),
+                Some(end) => key <= end.as_slice(),
+                None => true,
+            };
+            // Some may stand in the table and, with another value, in the journal.
+            let mut found: BTreeMap<_, _> =
+                tabled.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            for (key, row) in journalled {
+                let live = row.is_live(now);
+                found.insert(key, live.then_some(row.value));
+            }
+            let live = found.into_iter().filter_map(|(key, value)| Some((key, value?)));
+            let mut live: Vec<KeyedValue> = live.filter(|(key, _)| is_known(key)).collect();
+            if is_back {
+                live.reverse();
+            }
+            page.extend(live.into_iter().take(wanted));
+            match known_to {
+                Some(end) => from = end,
+                None => break,
+            }
+        }
+        if is_back {
+            page.reverse();
+        }
+        Ok(page)
+    }
 }
 
 impl Records for SqliteEngine {
@@ -129,8 +187,7 @@ impl Records for SqliteEngine {
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         Box::pin(async move {
             if table == JOURNALLED {
-                // Some may stand in the table and, with another value, in the journal.
-                return Ok(part.of(self.list_now(table, prefix, now)?, limit));
+                return self.journalled_page(prefix, part, limit, now);
             }
             self.read(|c| statements::page(c, table, prefix, part, limit, now))
         })

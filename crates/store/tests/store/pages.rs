@@ -1,16 +1,32 @@
 //! A long list is read in parts, from either end, and no part reaches beyond one registrant.
 
+use std::sync::Arc;
+
+use countersign_store::access_tokens::TokenKey;
 use countersign_store::cases::Kept;
 use countersign_store::resources::{Beside, Registrant};
-use countersign_store::{Cases, Resources};
+use countersign_store::{
+    AccessTokens, Cases, RefreshTokens, Resources, RevokedPeople, SqliteEngine,
+};
 use countersign_types::ClientId;
 use countersign_types::digest::Digest;
+use countersign_types::random::Random;
+use countersign_types::secret::RefreshToken;
 
-use crate::common::{at, on_both};
+use crate::common::{Directory, SetClock, at, on_both};
 use Beside::{After, Before, End, Start};
 
 fn registrant(owner: &str) -> Registrant {
     Registrant { owner: owner.into(), resource_server: ClientId::parse("rs").unwrap() }
+}
+
+/// Always the same octet.
+struct Octets(u8);
+
+impl Random for Octets {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(self.0);
+    }
 }
 
 #[tokio::test]
@@ -69,6 +85,79 @@ async fn cases_are_read_in_parts_but_for_those_that_are_over() {
         assert_eq!(cases.page(&bob, End, 4, at(100)).await.unwrap(), left[2..]);
         let third = people.iter().find(|(_, n)| *n == left[2]).unwrap();
         assert_eq!(cases.page(&bob, Before(&third.0), 4, at(100)).await.unwrap(), left[..2]);
+    })
+    .await;
+}
+
+/// In the order of their issue, wherever they stand: in the journal, in its table, or in neither any more.
+#[tokio::test]
+async fn access_tokens_are_read_in_parts_in_the_order_of_their_issue() {
+    let directory = Directory::new();
+    let clock = Arc::new(SetClock::default());
+    let engine = || SqliteEngine::open(&directory.file(), Arc::<SetClock>::clone(&clock)).unwrap();
+    let mut keys = Vec::new();
+    {
+        let tokens = AccessTokens::new(Arc::new(engine()));
+        for n in 0..9_u8 {
+            let token = tokens.generate(&Octets(n), at(100 + i64::from(n)));
+            tokens.insert(&token, &n, at(if n == 4 { 200 } else { 1000 })).await.unwrap();
+            keys.push(TokenKey::of(&token));
+        }
+        assert!(tokens.revoke_by(&keys[1]).await.unwrap());
+        assert_eq!(tokens.find_by(&keys[2], at(150)).await.unwrap(), Some(2));
+    }
+    let tokens: AccessTokens<u8> = AccessTokens::new(Arc::new(engine()));
+    let page = async |after: TokenKey, limit| {
+        let found = tokens.page(&after, limit, at(300)).await.unwrap();
+        found.into_iter().map(|(_, n)| n).collect::<Vec<_>>()
+    };
+    assert_eq!(page(TokenKey::default(), 3).await, [0, 2, 3]);
+    assert_eq!(page(keys[3], 3).await, [5, 6, 7], "what is over is passed");
+    assert_eq!(page(keys[7], 3).await, [8]);
+    assert_eq!(page(TokenKey::at(at(106)), 9).await, [6, 7, 8]);
+    assert_eq!(page(TokenKey::at(at(109)), 9).await, [0_u8; 0]);
+}
+
+#[tokio::test]
+async fn refresh_tokens_are_read_in_parts() {
+    on_both(async |engine| {
+        let tokens: RefreshTokens<u8> = RefreshTokens::new(engine);
+        for n in 0..9_u8 {
+            let token = RefreshToken::new(format!("t{n}"));
+            tokens.insert(&token, &n, at(if n == 4 { 200 } else { 1000 })).await.unwrap();
+        }
+        let gone = RefreshToken::new("t5").digest();
+        assert!(tokens.remove_by(&gone).await.unwrap() && !tokens.remove_by(&gone).await.unwrap());
+        let (mut all, mut last) = (Vec::new(), None);
+        loop {
+            let part = tokens.page(last.as_ref(), 3, at(300)).await.unwrap();
+            let Some((digest, _)) = part.last() else { break };
+            last = Some(*digest);
+            all.extend(part.into_iter().map(|(_, n)| n));
+        }
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 6, 7, 8]);
+    })
+    .await;
+}
+
+/// Of one person at one registrant's, and of nobody else.
+#[tokio::test]
+async fn people_are_revoked_at_one_registrant() {
+    on_both(async |engine| {
+        let people: RevokedPeople<u8> = RevokedPeople::new(engine);
+        let (bob, alice) = (registrant("bob"), Digest::of(b"alice"));
+        let sum = |more: u8| move |found: Option<u8>| found.unwrap_or_default() + more;
+        people.revoke(&bob, &alice, at(1), at(100), sum(1)).await.unwrap();
+        people.revoke(&bob, &alice, at(2), at(100), sum(2)).await.unwrap();
+        assert_eq!(people.find(&bob, &alice, at(3)).await.unwrap(), Some(3));
+        assert_eq!(people.find(&bob, &alice, at(100)).await.unwrap(), None, "its time is over");
+        let other = Registrant { resource_server: ClientId::parse("rs2").unwrap(), ..bob.clone() };
+        for (registrant, person) in
+            [(&registrant("eve"), &alice), (&other, &alice), (&bob, &Digest::of(b"dave"))]
+        {
+            assert_eq!(people.find(registrant, person, at(3)).await.unwrap(), None);
+        }
     })
     .await;
 }
