@@ -2,6 +2,8 @@
 //!
 //! [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
 
+mod held;
+
 use std::collections::BTreeSet;
 
 use countersign_types::digest::Digest;
@@ -13,10 +15,12 @@ use crate::assessment::Settings;
 use crate::case::Case;
 use crate::permission::{Permission, Registered};
 use crate::person::Person;
-use crate::policy::{Decision, Policy, PolicyRequest, Revision};
+use crate::policy::{Policy, Revision};
 use crate::protection::Protection;
 use crate::refresh::GrantId;
 use crate::resource::ResourceDescription;
+
+pub use self::held::Held;
 
 /// How long an RPT lives unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(300);
@@ -128,18 +132,7 @@ impl Rpt {
 
     /// What of the permissions still holds.
     fn permissions_now(&self, current: Current<'_>) -> Vec<Permission> {
-        let settings = current.settings;
-        if self.person.as_ref().is_some_and(|person| !settings.hears(&person.iss, &person.email)) {
-            return Vec::new();
-        }
-        let revision = current.policy.revision(&self.protection, current.now);
-        let revision = settings.revision(revision);
-        let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
-        // A claim that was not kept is no claim that the person does not have: whoever has it may be
-        // forbidden by it. The client comes back, with all that policy goes by now.
-        if !stands && !current.policy.claims(&self.protection).is_subset(&self.known_claims) {
-            return Vec::new();
-        }
+        let Some(stands) = self.stands(current) else { return Vec::new() };
         let still = |permission: &Permission| {
             let resource = current.registered.get(&permission.resource_id)?;
             let mut scopes = permission.resource_scopes.intersection(resource.resource_scopes());
@@ -151,6 +144,22 @@ impl Rpt {
             (!resource_scopes.is_empty()).then_some(Permission { resource_id, resource_scopes })
         };
         self.permissions.iter().filter_map(still).collect()
+    }
+
+    /// Whether what the assessment rested on is what there is now; `None` if nothing of it counts any more.
+    fn stands(&self, current: Current<'_>) -> Option<bool> {
+        let settings = current.settings;
+        if self.person.as_ref().is_some_and(|person| !settings.hears(&person.iss, &person.email)) {
+            return None;
+        }
+        let revision = current.policy.revision(&self.protection, current.now);
+        let revision = settings.revision(revision);
+        let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
+        // A claim that was not kept is no claim that the person does not have: whoever has it may be
+        // forbidden by it. The client comes back, with all that policy goes by now.
+        let counts =
+            stands || current.policy.claims(&self.protection).is_subset(&self.known_claims);
+        counts.then_some(stands)
     }
 
     /// Whether the owner, whom policy would have asked, permits it.
@@ -173,23 +182,9 @@ impl Rpt {
         scopes: &ScopeSet,
         current: Current<'_>,
     ) -> ScopeSet {
-        let heard = |person| current.settings.issuers.heard(person);
-        let person = self.person.clone().map(heard);
+        let person = self.heard(current);
         let permitted = scopes.iter().filter(|scope| {
-            let ruling = current.policy.assess(&PolicyRequest {
-                protection: &self.protection,
-                resource_id: &permission.resource_id,
-                resource,
-                scope,
-                person: person.as_ref(),
-                client: &self.client,
-                now: current.now,
-            });
-            match ruling.decision {
-                Decision::Permit => true,
-                Decision::AskOwner => self.is_approved(permission, scope, current),
-                Decision::NeedClaims(_) | Decision::Deny => false,
-            }
+            self.grounds(permission, resource, scope, person.as_ref(), current).is_some()
         });
         // Tokens of a set are a set again.
         ScopeSet::from_tokens(permitted).unwrap_or_default()
@@ -203,7 +198,7 @@ mod tests {
     use countersign_types::{EmailAddress, Issuer};
 
     use super::*;
-    use crate::policy::Ruling;
+    use crate::policy::{Decision, PolicyRequest, Reason, Ruling};
     use crate::protection::OwnerId;
     use crate::resource::ResourceId;
 
@@ -411,5 +406,48 @@ mod tests {
         settings.refused_issuers.insert(Issuer::parse("https://sts.a.example").unwrap());
         let (own, all) = (protection("bob", "rs"), registered(r#"["get","put"]"#));
         assert_eq!(check_under(&department("get put"), &settings, &own, &all, 1000), inactive());
+    }
+
+    /// Permits `get` by a rule, and leaves the rest to the owner.
+    struct ByRule;
+
+    impl Policy for ByRule {
+        fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
+            let permits = request.scope == "get";
+            let decision = if permits { Decision::Permit } else { Decision::AskOwner };
+            Ruling { decision, why: vec![Reason::Policy("rule 1".to_owned())] }
+        }
+
+        fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
+            Revision::of("by rule")
+        }
+    }
+
+    #[test]
+    fn its_owner_is_shown_what_introspection_says_and_why() {
+        let (own, all) = (protection("bob", "rs"), registered(r#"["get","put"]"#));
+        let (settings, now) = (settings(), Timestamp::from_unix(1000));
+        let shown = |policy: &dyn Policy, registered: &Registered, settings: &Settings| {
+            let current = Current { registered, case: None, policy, settings, now };
+            let held = rpt().held(current);
+            let scopes: Vec<_> = held.iter().map(|held| held.scope.clone()).collect();
+            let said = rpt().introspect(&own, current);
+            let said = said["permissions"][0]["resource_scopes"].clone();
+            assert_eq!(said, if scopes.is_empty() { Value::Null } else { json!(scopes) });
+            held
+        };
+        for scopes in ["get put", "get", "other"] {
+            shown(&department(scopes), &all, &settings);
+        }
+        shown(&department("get put"), &registered(r#"["put"]"#), &settings);
+        shown(&department("get put"), &Registered::new(), &settings);
+        let mut refusing = settings.clone();
+        refusing.refused_issuers.insert(Issuer::parse("https://sts.a.example").unwrap());
+        assert!(shown(&department("get put"), &all, &refusing).is_empty());
+        // The owner is asked about `put`, and has not said anything.
+        let why = vec![Reason::Policy("rule 1".to_owned())];
+        let resource_id = ResourceId::parse("r1").unwrap();
+        let get = Held { resource_id, scope: "get".to_owned(), why, approved: false };
+        assert_eq!(shown(&ByRule, &all, &settings), [get]);
     }
 }
