@@ -44,18 +44,18 @@ mod rules;
 mod says;
 mod shares;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use cedar_policy::{Authorizer, Entities, PolicySet, Request};
 use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::rules::Rules as ConfiguredRules;
 use countersign_uma::policy::{
-    Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling, Shares,
+    Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling, Share, Shares,
 };
 use countersign_uma::{Person, Protection};
 
-use self::facts::{Facts, Names};
+use self::facts::{Facts, Names, together};
 pub use self::rules::Rules;
 use self::says::Said;
 use self::shares::Templates;
@@ -96,26 +96,89 @@ impl CedarUma {
         self.shares.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What shares and the rules of files say of a person.
-    fn say(&self, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) -> Said {
-        let PolicyRequest { protection, resource_id, scope, now, .. } = *asked;
-        let shares = self.known().about(protection, resource_id, scope, person, now);
-        if shares.is_empty() && rules.is_empty() {
-            return Said::default();
-        }
-        let (facts, has) =
-            (self.facts(asked, person), |claim: &str| person.claims.contains_key(claim));
-        // The index found them for this person; whether they count is decided by Cedar.
-        let among = shares.iter().map(|share| share.terms.who());
-        let (request, entities) = match facts.question(among, rules.claims()) {
-            Ok(question) => question,
-            Err(error) => return Said::failed(error),
+    /// For each question the shares that can say anything of it; `None` as long as they are not loaded.
+    fn shares_about(
+        &self,
+        asked: &[PolicyRequest<'_>],
+        person: &Person,
+    ) -> Option<Vec<Vec<Arc<Share>>>> {
+        let known = self.known();
+        let about = |one: &PolicyRequest<'_>| {
+            known.about(one.protection, one.resource_id, one.scope, person, one.now)
         };
-        let mut said = by_rules(rules, &facts, &request, &entities, has);
-        self.narrow(&mut said, rules, asked, person);
-        if !shares.is_empty() {
-            match self.templates.link(&self.names, protection, &shares, scope) {
-                Ok(links) => hold(&links, &request, &entities, &mut said, |said, id| {
+        let is_loaded = asked.iter().all(|one| known.is_loaded(one.protection));
+        is_loaded.then(|| asked.iter().map(about).collect())
+    }
+
+    /// What shares and the rules of files say of a person, for each question that is [asked together](together).
+    fn say(
+        &self,
+        rules: &Rules,
+        asked: &[PolicyRequest<'_>],
+        person: &Person,
+        shares: &[Vec<Arc<Share>>],
+    ) -> Vec<Said> {
+        let among: HashSet<_> = shares.iter().flatten().map(|share| share.terms.who()).collect();
+        if among.is_empty() && rules.is_empty() {
+            return vec![Said::default(); asked.len()];
+        }
+        // The index found the shares for this person; whether they count is decided by Cedar.
+        let facts = Facts::new(&self.names, asked, person, among.into_iter(), rules.claims());
+        let otherwise = otherwise(rules, person);
+        let otherwise = otherwise.iter().map(|(other, narrow)| {
+            let nobody = std::iter::empty();
+            let facts = Facts::new(&self.names, asked, other, nobody, rules.claims())?;
+            Ok((facts, *narrow))
+        });
+        let (facts, otherwise) = match (facts, otherwise.collect::<Result<Vec<_>, String>>()) {
+            (Ok(facts), Ok(otherwise)) => (facts, otherwise),
+            (Err(error), _) | (_, Err(error)) => return vec![Said::failed(error); asked.len()],
+        };
+        let say = |(one, shares): (&PolicyRequest<'_>, &Vec<Arc<Share>>)| {
+            self.say_one(rules, &facts, one, shares, |said| {
+                for (other, narrow) in &otherwise {
+                    narrow(said, self.say_one(rules, other, one, &[], |_| ()));
+                }
+            })
+        };
+        asked.iter().zip(shares).map(say).collect()
+    }
+
+    /// What is said to one question: by those rules of files that can fit, as far as they are not narrowed,
+    /// and by these shares.
+    fn say_one(
+        &self,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        asked: &PolicyRequest<'_>,
+        shares: &[Arc<Share>],
+        narrow: impl FnOnce(&mut Said),
+    ) -> Said {
+        let mut said = Said::default();
+        let resources = self.names.resources(asked);
+        let mut slices = rules.slices(&facts.people, &resources).peekable();
+        let request = if slices.peek().is_none() && shares.is_empty() {
+            None
+        } else {
+            match facts.request(asked) {
+                Ok(request) => Some(request),
+                Err(error) => return Said::failed(error),
+            }
+        };
+        let has = |claim: &str| facts.has(claim);
+        if let Some(request) = &request {
+            for slice in slices {
+                hold(slice, request, facts.entities(), &mut said, |said, id| {
+                    if let Some(says) = rules.says(id) {
+                        said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
+                    }
+                });
+            }
+        }
+        narrow(&mut said);
+        if let Some(request) = request.filter(|_| !shares.is_empty()) {
+            match self.templates.link(&self.names, asked.protection, shares, asked.scope) {
+                Ok(links) => hold(&links, &request, facts.entities(), &mut said, |said, id| {
                     if let Some(says) = self.templates.says(&links, id) {
                         said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
                     }
@@ -126,37 +189,34 @@ impl CedarUma {
         said
     }
 
-    fn facts<'a>(&'a self, asked: &'a PolicyRequest<'a>, person: &'a Person) -> Facts<'a> {
-        Facts::new(&self.names, asked, person)
-    }
-
-    /// What the rules of files say of the person is narrowed by what they would say of them otherwise. What
-    /// their provider says and is not heard about may be true or not: it lets nobody in, and nobody off. And
-    /// whoever is kept out by an address is so by small and by large letters.
-    fn narrow(&self, said: &mut Said, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) {
-        let mut others = Vec::new();
-        if rules.claims().iter().any(|claim| person.unheard.contains_key(claim)) {
-            let all = with_unheard(person);
-            said.narrow(self.say_by_rules(rules, asked, &all));
-            others.push(all);
-        }
-        if let Some(email) = in_small_letters(&person.email) {
-            others.push(person.clone());
-            for other in others {
-                let other = Person { email: email.clone(), ..other };
-                said.forbid(self.say_by_rules(rules, asked, &other));
+    /// The answers to what is [asked together](together).
+    fn rule(&self, rules: &Rules, asked: &[PolicyRequest<'_>]) -> Vec<Ruling> {
+        let Some(PolicyRequest { protection, person, .. }) = asked.first().copied() else {
+            return Vec::new();
+        };
+        // What is not loaded may be what forbids.
+        let not_loaded = || {
+            let why = vec![Reason::Failed("what the owner shares is not loaded".to_owned())];
+            vec![Ruling { decision: Decision::Deny, why }; asked.len()]
+        };
+        let Some(person) = person else {
+            if !self.known().is_loaded(protection) {
+                return not_loaded();
             }
-        }
-    }
-
-    /// What the rules of files say of a person.
-    fn say_by_rules(&self, rules: &Rules, asked: &PolicyRequest<'_>, person: &Person) -> Said {
-        let facts = self.facts(asked, person);
-        let has = |claim: &str| person.claims.contains_key(claim);
-        match facts.question(std::iter::empty(), rules.claims()) {
-            Ok((request, entities)) => by_rules(rules, &facts, &request, &entities, has),
-            Err(error) => Said::failed(error),
-        }
+            return asked.iter().map(|one| self.say_of_nobody(rules, one)).collect();
+        };
+        let Some(shares) = self.shares_about(asked, person) else { return not_loaded() };
+        let said = self.say(rules, asked, person, &shares).into_iter();
+        let ruling = |(said, one): (Said, &PolicyRequest<'_>)| {
+            for error in &said.errors {
+                tracing::error!(owner = %protection.owner, error, "no policy decision");
+            }
+            let is_forbidden = !said.forbids.is_empty() || !said.errors.is_empty();
+            let (decision, why) = said.ruling();
+            let own = Ruling { decision, why };
+            if is_forbidden { own } else { either(self.configured.assess(one), own) }
+        };
+        said.zip(asked).map(ruling).collect()
     }
 
     /// What is said of nobody in particular: more is needed where anybody might be let in.
@@ -178,6 +238,29 @@ impl CedarUma {
     }
 }
 
+/// What the rules of files say of the person is narrowed by what they would say of them otherwise. What
+/// their provider says and is not heard about may be true or not: it lets nobody in, and nobody off. And
+/// whoever is kept out by an address is so by small and by large letters.
+fn otherwise(rules: &Rules, person: &Person) -> Vec<(Person, Narrow)> {
+    let mut others: Vec<(Person, Narrow)> = Vec::new();
+    if rules.is_empty() {
+        return others;
+    }
+    if rules.claims().iter().any(|claim| person.unheard.contains_key(claim)) {
+        others.push((with_unheard(person), Said::narrow));
+    }
+    if let Some(email) = in_small_letters(&person.email) {
+        let all = others.iter().map(|(other, _)| other.clone()).chain([person.clone()]);
+        let spelled = all.map(|other| Person { email: email.clone(), ..other });
+        let spelled: Vec<_> = spelled.map(|other| (other, Said::forbid as Narrow)).collect();
+        others.extend(spelled);
+    }
+    others
+}
+
+/// How what is said of a person becomes less.
+type Narrow = fn(&mut Said, Said);
+
 /// The person with all that their provider says, heard or not.
 fn with_unheard(person: &Person) -> Person {
     let mut all = person.clone();
@@ -190,25 +273,6 @@ fn in_small_letters(address: &EmailAddress) -> Option<EmailAddress> {
     let text = address.as_str();
     let is_other = text.bytes().any(|b| b.is_ascii_uppercase());
     is_other.then(|| EmailAddress::parse(&text.to_ascii_lowercase()).ok()).flatten()
-}
-
-/// What those rules say that can fit.
-fn by_rules(
-    rules: &Rules,
-    facts: &Facts<'_>,
-    request: &Request,
-    entities: &Entities,
-    has: impl Fn(&str) -> bool + Copy,
-) -> Said {
-    let mut said = Said::default();
-    for slice in rules.slices(&facts.people, &facts.resources) {
-        hold(slice, request, entities, &mut said, |said, id| {
-            if let Some(says) = rules.says(id) {
-                said.add(AsRef::<str>::as_ref(id).to_owned(), says, has);
-            }
-        });
-    }
-    said
 }
 
 /// Has a set of rules evaluated, and tells which of them hold.
@@ -230,21 +294,14 @@ fn hold(
 
 impl Policy for CedarUma {
     fn assess(&self, asked: &PolicyRequest<'_>) -> Ruling {
+        let ruling = self.assess_all(std::slice::from_ref(asked)).pop();
+        ruling.unwrap_or_else(|| Decision::Deny.into())
+    }
+
+    /// By the rules of one moment, with what they are told of the person and the resources made once.
+    fn assess_all(&self, asked: &[PolicyRequest<'_>]) -> Vec<Ruling> {
         let rules = self.files.current();
-        // What is not loaded may be what forbids.
-        if !self.known().is_loaded(asked.protection) {
-            let why = vec![Reason::Failed("what the owner shares is not loaded".to_owned())];
-            return Ruling { decision: Decision::Deny, why };
-        }
-        let Some(person) = asked.person else { return self.say_of_nobody(&rules, asked) };
-        let said = self.say(&rules, asked, person);
-        for error in &said.errors {
-            tracing::error!(owner = %asked.protection.owner, error, "no policy decision");
-        }
-        let is_forbidden = !said.forbids.is_empty() || !said.errors.is_empty();
-        let (decision, why) = said.ruling();
-        let own = Ruling { decision, why };
-        if is_forbidden { own } else { either(self.configured.assess(asked), own) }
+        together(asked).flat_map(|part| self.rule(&rules, part)).collect()
     }
 
     fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {

@@ -31,6 +31,15 @@ pub trait Policy: Send + Sync {
     /// identified if it is public; the resource's texts come from the resource server.
     fn assess(&self, request: &PolicyRequest<'_>) -> Ruling;
 
+    /// Decides about all that an assessment asks: for each request, in their order, what
+    /// [`assess`](Policy::assess) answers to it. What is left without an answer is denied.
+    ///
+    /// The person, the client and the moment are mostly the same in all of them, so that a policy which has to
+    /// prepare something for a question can do it once.
+    fn assess_all(&self, requests: &[PolicyRequest<'_>]) -> Vec<Ruling> {
+        requests.iter().map(|request| self.assess(request)).collect()
+    }
+
     /// What the answers about this owner's resources at this resource server rest on at this moment:
     /// another value as soon as one of them may be another, by a change or because time has passed.
     ///
@@ -154,6 +163,15 @@ pub struct PolicyRequest<'a> {
     pub now: Timestamp,
 }
 
+/// Each of these requests with its answer.
+pub(crate) fn answered<'r, 'a>(
+    policy: &dyn Policy,
+    requests: &'r [PolicyRequest<'a>],
+) -> impl Iterator<Item = (&'r PolicyRequest<'a>, Ruling)> {
+    let silence = std::iter::repeat_with(|| Decision::Deny.into());
+    requests.iter().zip(policy.assess_all(requests).into_iter().chain(silence))
+}
+
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -220,5 +238,47 @@ impl RequiredClaim {
                 known.issuer.push(issuer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protection::OwnerId;
+
+    /// Answers the first of all questions, and no other.
+    struct Short;
+
+    impl Policy for Short {
+        fn assess(&self, _: &PolicyRequest<'_>) -> Ruling {
+            Decision::Permit.into()
+        }
+
+        fn assess_all(&self, requests: &[PolicyRequest<'_>]) -> Vec<Ruling> {
+            requests.first().map(|request| self.assess(request)).into_iter().collect()
+        }
+
+        fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
+            Revision::of("")
+        }
+    }
+
+    #[test]
+    fn what_is_left_without_an_answer_is_denied() {
+        let resource = ResourceDescription::parse(br#"{"resource_scopes":["get","put"]}"#).unwrap();
+        let client = ClientId::parse("app").unwrap();
+        let first = PolicyRequest {
+            protection: &Protection::new(OwnerId::parse("bob").unwrap(), client.clone()),
+            resource_id: &ResourceId::parse("r1").unwrap(),
+            resource: &resource,
+            scope: "get",
+            person: None,
+            client: &client,
+            now: Timestamp::from_unix(0),
+        };
+        let requests = [first, PolicyRequest { scope: "put", ..first }];
+        let answers = answered(&Short, &requests);
+        let answers: Vec<_> = answers.map(|(asked, it)| (asked.scope, it.decision)).collect();
+        assert_eq!(answers, [("get", Decision::Permit), ("put", Decision::Deny)]);
     }
 }

@@ -1,6 +1,6 @@
 //! What a question is made of, as Cedar's entities.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
@@ -89,35 +89,55 @@ fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
 
-/// A question about a person who is known.
+/// What is known for questions about one person: made once, however much is asked.
 pub(super) struct Facts<'a> {
     names: &'a Names,
-    asked: &'a PolicyRequest<'a>,
     person: &'a Person,
     pub(super) people: [EntityUid; 4],
-    pub(super) resources: [EntityUid; 3],
+    entities: Entities,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(names: &'a Names, asked: &'a PolicyRequest<'a>, person: &'a Person) -> Self {
-        let (people, resources) = (names.people(person), names.resources(asked));
-        Self { names, asked, person, people, resources }
-    }
-
-    /// What is asked, and what is known for it.
-    pub(super) fn question<'w>(
-        &self,
+    /// What is known as far as it is asked for: that the person is among these, their claims of these names,
+    /// and the resources. Of what else their provider says nothing is made, however much it is.
+    ///
+    /// What is [asked together](together) is so about one person.
+    pub(super) fn new<'w>(
+        names: &'a Names,
+        asked: &[PolicyRequest<'_>],
+        person: &'a Person,
         among: impl Iterator<Item = &'w Who>,
         claims: &BTreeSet<String>,
-    ) -> Result<(Request, Entities), String> {
-        Ok((self.request()?, self.entities(among, claims)?))
+    ) -> Result<Self, String> {
+        let people = names.people(person);
+        let mut entities = vec![names.of_person(&people, person, among, claims)?];
+        let mut by_resource: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for one in asked {
+            by_resource.entry(one.resource_id).or_default().push(one);
+        }
+        for of_one in by_resource.values() {
+            entities.push(names.of_resource(of_one)?);
+        }
+        let entities =
+            Entities::from_entities(entities, None).map_err(|error| error.to_string())?;
+        Ok(Self { names, person, people, entities })
     }
 
-    /// What is asked.
-    fn request(&self) -> Result<Request, String> {
-        let Self { names, asked, .. } = self;
+    /// Whether the person has this claim.
+    pub(super) fn has(&self, claim: &str) -> bool {
+        self.person.claims.contains_key(claim)
+    }
+
+    /// What is known.
+    pub(super) const fn entities(&self) -> &Entities {
+        &self.entities
+    }
+
+    /// One of the questions.
+    pub(super) fn request(&self, asked: &PolicyRequest<'_>) -> Result<Request, String> {
+        let Self { names, .. } = self;
         let [principal, ..] = self.people.clone();
-        let [resource, ..] = self.resources.clone();
+        let resource = uid(&names.resource, asked.resource_id.as_str());
         let context = Context::from_pairs([
             ("scope".to_owned(), Expression::new_entity_uid(uid(&names.scope, asked.scope))),
             (
@@ -130,25 +150,17 @@ impl<'a> Facts<'a> {
         let action = uid(&names.action, "access");
         Request::new(principal, action, resource, context, None).map_err(|error| error.to_string())
     }
+}
 
-    /// What is known, as far as it is asked for: that the person is among these, and their claims of
-    /// these names. Of what else their provider says nothing is made, however much it is.
-    fn entities<'w>(
+impl Names {
+    fn of_person<'w>(
         &self,
-        among: impl Iterator<Item = &'w Who>,
-        claims: &BTreeSet<String>,
-    ) -> Result<Entities, String> {
-        let entities = [self.person(among, claims)?, self.resource()?];
-        Entities::from_entities(entities, None).map_err(|error| error.to_string())
-    }
-
-    fn person<'w>(
-        &self,
+        people: &[EntityUid; 4],
+        person: &Person,
         among: impl Iterator<Item = &'w Who>,
         claims: &BTreeSet<String>,
     ) -> Result<Entity, String> {
-        let Self { names, person, .. } = self;
-        let [own, address, domain, issuer] = self.people.clone();
+        let [own, address, domain, issuer] = people.clone();
         let attributes = [
             ("issuer".to_owned(), Expression::new_entity_uid(issuer.clone())),
             ("subject".to_owned(), Expression::new_string(person.sub.clone())),
@@ -157,29 +169,61 @@ impl<'a> Facts<'a> {
             ("present".to_owned(), Expression::new_bool(person.present)),
         ];
         let audiences =
-            among.flat_map(|who| [None, Some(&person.iss)].map(|iss| names.audience(who, iss)));
+            among.flat_map(|who| [None, Some(&person.iss)].map(|iss| self.audience(who, iss)));
         let parents = [address, domain, issuer].into_iter().chain(audiences);
         let named = claims.iter().filter_map(|name| person.claims.get_key_value(name));
         let tags = named.map(|(name, value)| (name.clone(), texts(value)));
         Entity::new_with_tags(own, attributes, parents, tags).map_err(|error| error.to_string())
     }
 
-    fn resource(&self) -> Result<Entity, String> {
-        let Self { names, asked, .. } = self;
-        let [own, owner, server] = self.resources.clone();
+    /// A resource, with every scope that is asked for at it.
+    fn of_resource(&self, asked: &[&PolicyRequest<'_>]) -> Result<Entity, String> {
+        let first = asked.first().ok_or("nothing is asked")?;
+        let [own, owner, server] = self.resources(first);
         let text = |text: &str| Expression::new_string(text.to_owned());
-        let name = asked.resource.name().map(|name| ("name".to_owned(), text(name)));
-        let kind = asked.resource.kind().map(|kind| ("type".to_owned(), text(kind)));
+        let name = first.resource.name().map(|name| ("name".to_owned(), text(name)));
+        let kind = first.resource.kind().map(|kind| ("type".to_owned(), text(kind)));
         let attributes = [
             ("owner".to_owned(), Expression::new_entity_uid(owner.clone())),
             ("server".to_owned(), Expression::new_entity_uid(server.clone())),
         ];
         let attributes = attributes.into_iter().chain(name).chain(kind);
-        let whats = [What::Resource(asked.resource_id.clone()), What::Everything];
-        let offers = whats.map(|what| names.offer(asked.protection, &what, asked.scope));
+        let whats = [What::Resource(first.resource_id.clone()), What::Everything];
+        let offers = asked.iter().flat_map(|one| {
+            whats.each_ref().map(|what| self.offer(one.protection, what, one.scope))
+        });
         let parents = [owner, server].into_iter().chain(offers);
         Entity::new_with_tags(own, attributes, parents, []).map_err(|error| error.to_string())
     }
+}
+
+/// The questions in their order, in parts of which each is about one person through one client at one moment,
+/// and describes a resource in one way.
+pub(super) fn together<'q, 'a>(
+    mut asked: &'q [PolicyRequest<'a>],
+) -> impl Iterator<Item = &'q [PolicyRequest<'a>]> {
+    std::iter::from_fn(move || {
+        let first = asked.first()?;
+        let mut described = BTreeMap::new();
+        let is_of_it = |one: &&PolicyRequest<'a>| {
+            let is_same = match (first.person, one.person) {
+                (Some(first), Some(one)) => std::ptr::eq(first, one),
+                (None, None) => true,
+                _ => false,
+            };
+            is_same
+                && std::ptr::eq(first.protection, one.protection)
+                && std::ptr::eq(first.client, one.client)
+                && first.now == one.now
+                && std::ptr::eq(
+                    *described.entry(one.resource_id).or_insert(one.resource),
+                    one.resource,
+                )
+        };
+        let (part, rest) = asked.split_at(asked.iter().take_while(is_of_it).count());
+        asked = rest;
+        Some(part)
+    })
 }
 
 /// A claim as a set of texts.

@@ -109,14 +109,17 @@ fn ruling(policy: &CedarUma, asked: Asked<'_>) -> Ruling {
 #[track_caller]
 fn check(policy: &CedarUma, asked: Asked<'_>) -> (&'static str, String) {
     let Ruling { decision, why } = ruling(policy, asked);
-    let word = match decision {
+    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    (word(&decision), why.join(", "))
+}
+
+const fn word(decision: &Decision) -> &'static str {
+    match decision {
         Decision::Permit => "permit",
         Decision::AskOwner => "ask",
         Decision::NeedClaims(_) => "need",
         _ => "deny",
-    };
-    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
-    (word, why.join(", "))
+    }
 }
 
 #[track_caller]
@@ -388,6 +391,57 @@ fn rules_speak_of_what_they_are_about() {
     assert_ne!(one, later, "a rule goes by the time of day");
 }
 
+/// Whatever is asked in one go, each question is answered as if it came alone: about other people, at other
+/// moments, before other owners, and where a resource is described in two ways.
+#[test]
+fn questions_that_come_together_are_answered_as_one_by_one() {
+    let policy = policy(
+        r#"@id("manuals") permit (principal in Domain::"a.example", action, resource)
+           when { resource has type && resource.type == "manual" && context.client == Client::"app" };
+           @id("early") permit (principal, action, resource in Owner::"carol")
+           when { context.time < datetime("2027-01-15T08:00:00Z") };"#,
+    );
+    share(&policy, [terms(What::Everything, "put", Who::Anyone, Effect::Ask)]);
+    let described = |kind: &str| {
+        let text = json!({"resource_scopes": ["get", "put"], "type": kind}).to_string();
+        ResourceDescription::parse(text.as_bytes()).unwrap()
+    };
+    let (manual, map) = (described("manual"), described("map"));
+    let ids = ["r1", "r2"].map(|id| ResourceId::parse(id).unwrap());
+    let (app, mail) = (ClientId::parse("app").unwrap(), ClientId::parse("mail").unwrap());
+    let (alice, eve) = (alice(), person("eve@e.example", json!({})));
+    let (bob, carol) = (bob(), protection("carol", "rs"));
+    let first = PolicyRequest {
+        protection: &bob,
+        resource_id: &ids[0],
+        resource: &manual,
+        scope: "get",
+        person: Some(&alice),
+        client: &app,
+        now: at(NOW),
+    };
+    let asked = [
+        first,
+        PolicyRequest { scope: "put", ..first },
+        PolicyRequest { resource_id: &ids[1], ..first },
+        PolicyRequest { resource_id: &ids[1], resource: &map, ..first },
+        PolicyRequest { resource: &map, ..first },
+        PolicyRequest { person: Some(&eve), ..first },
+        PolicyRequest { person: None, ..first },
+        PolicyRequest { protection: &carol, client: &mail, ..first },
+        PolicyRequest { protection: &carol, client: &mail, now: at(NOW - 1), ..first },
+        PolicyRequest { client: &mail, scope: "put", ..first },
+        first,
+    ];
+    let together = policy.assess_all(&asked);
+    let alone: Vec<_> = asked.iter().map(|one| policy.assess(one)).collect();
+    assert_eq!(together, alone);
+    let words: Vec<_> = together.iter().map(|ruling| word(&ruling.decision)).collect();
+    let expected = "permit permit permit deny deny deny need deny permit ask permit";
+    assert_eq!(words.join(" "), expected);
+    assert_eq!(policy.assess_all(&[]), []);
+}
+
 #[test]
 fn claims_are_sets_of_texts() {
     let policy = policy(
@@ -532,10 +586,12 @@ fn a_question_fits_the_schema() {
         client: &ClientId::parse("app").unwrap(),
         now: at(NOW),
     };
-    let facts = Facts::new(&policy.names, &asked, &person);
     let claims = ["team", "o", "n", "e", "x"].map(str::to_owned).into();
-    let (request, entities) = facts.question([Who::Anyone].iter(), &claims).unwrap();
-    Entities::from_entities(entities, Some(&schema)).unwrap();
+    let asked = [asked, PolicyRequest { scope: "put", ..asked }];
+    let among = [Who::Anyone];
+    let facts = Facts::new(&policy.names, &asked, &person, among.iter(), &claims).unwrap();
+    let request = facts.request(&asked[0]).unwrap();
+    Entities::from_entities(facts.entities().clone(), Some(&schema)).unwrap();
     Request::new(
         request.principal().unwrap().clone(),
         request.action().unwrap().clone(),

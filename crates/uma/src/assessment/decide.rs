@@ -22,8 +22,11 @@ use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError};
 use crate::permission::Permission;
 use crate::person::Person;
-use crate::policy::{Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling};
+use crate::policy::{
+    self, Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling,
+};
 use crate::protection::Protection;
+use crate::resource::ResourceId;
 use crate::rpt::{Basis, Rpt};
 
 /// How far policy decided.
@@ -125,7 +128,7 @@ impl<'a> AwaitingPolicy<'a> {
 
     fn ask(&self, policy: &dyn Policy) -> Tally {
         let facts = &self.core.facts;
-        let mut tally = Tally::default();
+        let (mut tally, mut requests) = (Tally::default(), Vec::new());
         for asked in self.core.process.permissions() {
             let Some(resource) = facts.registered.get(&asked.resource_id) else {
                 tally.notes.push(format!("{}: no longer registered", asked.resource_id));
@@ -136,36 +139,36 @@ impl<'a> AwaitingPolicy<'a> {
             let is_requested = |scope: &&String| {
                 asked.resource_scopes.contains(scope) || self.core.scope.contains(scope)
             };
-            let mut granted = Vec::new();
-            for scope in resource.resource_scopes().iter().filter(is_requested) {
-                let Ruling { decision, why } = policy.assess(&PolicyRequest {
-                    protection: self.core.process.protection(),
-                    resource_id: &asked.resource_id,
-                    resource,
-                    scope,
-                    person: self.person.as_ref(),
-                    client: facts.client.id(),
-                    now: facts.now,
-                });
-                let name = resource.name().unwrap_or(asked.resource_id.as_str());
-                let word = tally.count(decision);
-                tally.notes.push([scope, " at ", name, ": ", word, &because(&why)].concat());
-                match word {
-                    PERMITTED => granted.push(scope),
-                    ASKED => {
-                        case::add(&mut tally.to_ask, &asked.resource_id, scope);
-                        tally.asked_by.extend(why);
-                    }
-                    _ => {}
+            let scopes = resource.resource_scopes().iter().filter(is_requested);
+            requests.extend(scopes.map(|scope| PolicyRequest {
+                protection: self.core.process.protection(),
+                resource_id: &asked.resource_id,
+                resource,
+                scope,
+                person: self.person.as_ref(),
+                client: facts.client.id(),
+                now: facts.now,
+            }));
+        }
+        let mut granted: Vec<(_, Vec<_>)> = Vec::new();
+        for (request, Ruling { decision, why }) in policy::answered(policy, &requests) {
+            let PolicyRequest { resource_id, resource, scope, .. } = *request;
+            let name = resource.name().unwrap_or(resource_id.as_str());
+            let word = tally.count(decision);
+            tally.notes.push([scope, " at ", name, ": ", word, &because(&why)].concat());
+            match word {
+                PERMITTED => match granted.last_mut() {
+                    Some((last, scopes)) if *last == resource_id => scopes.push(scope),
+                    _ => granted.push((resource_id, vec![scope])),
+                },
+                ASKED => {
+                    case::add(&mut tally.to_ask, resource_id, scope);
+                    tally.asked_by.extend(why);
                 }
-            }
-            // Tokens of a set are a set again.
-            let resource_scopes = ScopeSet::from_tokens(granted).unwrap_or_default();
-            if !resource_scopes.is_empty() {
-                let resource_id = asked.resource_id.clone();
-                tally.granted.push(Permission { resource_id, resource_scopes });
+                _ => {}
             }
         }
+        tally.granted = granted.into_iter().map(permission).collect();
         tally
     }
 }
@@ -204,6 +207,12 @@ impl Core<'_> {
         let outcome = Outcome::Refused(GrantError::Denied(denial));
         Box::new(Ended { outcome, checks: self.checks, person })
     }
+}
+
+/// These scopes at a resource. Tokens of a set are a set again.
+fn permission((resource_id, scopes): (&ResourceId, Vec<&str>)) -> Permission {
+    let resource_scopes = ScopeSet::from_tokens(scopes).unwrap_or_default();
+    Permission { resource_id: resource_id.clone(), resource_scopes }
 }
 
 /// What an answer rests on, for the log. The client is told in `required_claims` what is missing, and

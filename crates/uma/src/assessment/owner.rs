@@ -17,7 +17,7 @@ use crate::check::Step;
 use crate::grant::Denial;
 use crate::permission::{Permission, Registered};
 use crate::person::Person;
-use crate::policy::{Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision};
+use crate::policy::{self, Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision};
 use crate::process::Waiting;
 use crate::protection::Protection;
 
@@ -221,22 +221,24 @@ impl Core<'_> {
             return false;
         }
         let person = Person { present: waiting.present, ..settings.issuers.heard(known.clone()) };
-        waiting.permissions.iter().all(|Permission { resource_id, resource_scopes }| {
+        let mut requests = Vec::new();
+        for Permission { resource_id, resource_scopes } in &waiting.permissions {
             let Some(resource) = registered.get(resource_id) else { return false };
-            resource_scopes.iter().all(|scope| {
-                let asked = PolicyRequest {
-                    protection: self.process.protection(),
-                    resource_id,
-                    resource,
-                    scope,
-                    person: Some(&person),
-                    client: client.id(),
-                    now,
-                };
-                let is_there = resource.resource_scopes().contains(scope);
-                is_there && matches!(policy.assess(&asked).decision, Decision::AskOwner)
-            })
-        })
+            if !resource_scopes.is_subset(resource.resource_scopes()) {
+                return false;
+            }
+            requests.extend(resource_scopes.iter().map(|scope| PolicyRequest {
+                protection: self.process.protection(),
+                resource_id,
+                resource,
+                scope,
+                person: Some(&person),
+                client: client.id(),
+                now,
+            }));
+        }
+        let mut rulings = policy::answered(policy, &requests);
+        rulings.all(|(_, ruling)| matches!(ruling.decision, Decision::AskOwner))
     }
 
     /// Waits on, from the moment of the client's coming.
