@@ -9,8 +9,8 @@ use countersign_metadata::server::{DocumentKind, well_known};
 use countersign_oidc::CodeGrant;
 use countersign_store::resources::Registrant;
 use countersign_store::{
-    AccessTokens, Cases, Codes, Engine, RefreshTokens, Replay, Resources, Shares, StoreError,
-    Tickets,
+    AccessTokens, Cases, Codes, Engine, RefreshTokens, Replay, Resources, RevokedPeople, Shares,
+    StoreError, Tickets,
 };
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::Random;
@@ -25,6 +25,7 @@ use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::console::{self, Console, ConsoleSetup};
 use crate::discovery::Discovery;
+use crate::holds::{Holds, Revocation};
 use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
 use crate::pat::{Refreshable, StoredToken};
@@ -90,6 +91,8 @@ pub struct Uma {
     pub(crate) tickets: Tickets<Process>,
     pub(crate) tokens: AccessTokens<StoredToken>,
     pub(crate) refresh_tokens: RefreshTokens<Refreshable>,
+    pub(crate) revoked: RevokedPeople<Revocation>,
+    pub(crate) holds: Holds,
     pub(crate) codes: Codes<CodeGrant>,
     pub(crate) cases: Cases<Case>,
     pub(crate) case_room: Arc<CaseRoom>,
@@ -128,6 +131,8 @@ impl Uma {
             tickets: Tickets::new(engine()),
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
+            revoked: RevokedPeople::new(engine()),
+            holds: Holds::new(AccessTokens::new(engine()), RefreshTokens::new(engine())),
             codes: Codes::new(engine()),
             cases: Cases::new(engine()),
             owner_shares: Arc::new(OwnerShares::new(

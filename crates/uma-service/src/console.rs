@@ -11,6 +11,7 @@
 //! | `/console` | what waits for an answer |
 //! | `/console/people` | who has what, and who is kept out |
 //! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
+//! | `/console/access`, `/console/access/{place}/{_id}` | who is in at the moment, and why: at all, and at a resource |
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
 //! | `/console/history` | every decision, and what was shared and taken back |
 //! | `/authorize` | where resource servers ask whether they may protect something in a person's name |
@@ -20,12 +21,14 @@
 //! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
 //! one that decides to the state of things that the owner saw.
 
+mod access;
 mod allow;
 mod because;
 mod desk;
 mod done;
 mod filled;
 mod forms;
+mod held;
 mod history;
 mod mandates;
 mod moments;
@@ -242,6 +245,11 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         .route(
             &below("/people/{place}/{person}"),
             only("GET, HEAD, POST", get(person::get).post(person::post)),
+        )
+        .route(&below("/access"), only("GET, HEAD, POST", get(access::get).post(access::post)))
+        .route(
+            &below("/access/{place}/{id}"),
+            only("GET, HEAD, POST", get(access::get_one).post(access::post_one)),
         )
         .route(
             &below("/resources"),

@@ -177,6 +177,7 @@ pub mod clients;
 pub mod console;
 pub mod discovery;
 mod failure;
+mod holds;
 pub mod limits;
 mod moments;
 pub mod owner;

@@ -24,10 +24,11 @@ pub(super) enum Done {
     Shared,
     Unshared,
     Ended,
+    LetGo,
 }
 
 impl Done {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Allowed,
         Self::Refused,
         Self::AskedMore,
@@ -36,6 +37,7 @@ impl Done {
         Self::Shared,
         Self::Unshared,
         Self::Ended,
+        Self::LetGo,
     ];
 
     const fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Done {
             Self::Shared => "shared",
             Self::Unshared => "unshared",
             Self::Ended => "ended",
+            Self::LetGo => "let-go",
         }
     }
 
@@ -62,6 +65,7 @@ impl Done {
             Self::Shared => |t| t.done_shared,
             Self::Unshared => |t| t.done_unshared,
             Self::Ended => |t| t.done_ended,
+            Self::LetGo => |t| t.done_let_go,
         }
     }
 

@@ -46,6 +46,13 @@ pub(super) enum Form {
         /// The place.
         place: String,
     },
+    /// To end what somebody holds, from the list of those who are in.
+    Access {
+        /// The session.
+        sid: String,
+        /// The place.
+        place: String,
+    },
     /// To let a resource server protect something.
     Mandate {
         /// The session.
@@ -71,6 +78,7 @@ impl Form {
             Self::Person { sid, .. }
             | Self::Resource { sid, .. }
             | Self::People { sid, .. }
+            | Self::Access { sid, .. }
             | Self::Mandate { sid, .. }
             | Self::Mandates { sid }
             | Self::SignOut { sid } => sid,

@@ -6,25 +6,29 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use countersign_claims_token::claims::RESERVED;
-use countersign_types::{ClientId, Params, ScopeSet};
+use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Case, PersonId};
+use countersign_uma::{Case, Person, PersonId};
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::access::{self, Holders};
 use super::desk::{Desk, Visit};
 use super::done::Done;
 use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
+use super::held;
 use super::history;
 use super::notice::Notice;
+use super::paging::{self, Asked, Cut};
 use super::people::{self, Cards};
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
 use super::shell::{EntryView, Group, PersonPage, Tab};
 use super::vouched::{SignedIn, Vouched};
+use crate::holds::Of;
 use crate::owner::OwnerError;
 
 /// So many claims can be asked for at a time, and so long is the name of one.
@@ -52,7 +56,23 @@ async fn try_get(
     let visit = desk.enter(headers, uri).await?;
     let place = places::named(desk, &visit.active, &place).await?;
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
-    show(desk, &visit, &place, &person, None).await
+    show(desk, &visit, &place, &person, &Asked::parse(uri.query()), None).await
+}
+
+/// Who somebody is, by their case or by what they hold.
+async fn known(
+    desk: &Desk,
+    place: &Place,
+    id: &PersonId,
+    case: Option<&Case>,
+    now: Timestamp,
+) -> Result<Option<Person>, Refusal> {
+    if let Some(case) = case {
+        return Ok(Some(case.person().clone()));
+    }
+    held::know(desk, now).await?;
+    let hold = access::holds_anything(desk, place, id, now).await?;
+    Ok(hold.and_then(|hold| hold.rpt.person))
 }
 
 /// The person as they are now.
@@ -61,18 +81,25 @@ async fn show(
     visit: &Visit,
     place: &Place,
     id: &PersonId,
+    asked: &Asked,
     refused: Option<(Notice, Params)>,
 ) -> Result<Response, Refusal> {
     let case = desk.uma.case_at(&place.protection, id, visit.now).await?;
-    let case = case.ok_or(Refusal::NotThere)?;
+    let person = known(desk, place, id, case.as_ref(), visit.now).await?;
+    let person = &person.ok_or(Refusal::NotThere)?;
     let mut cards = Cards::new(desk, visit.now);
-    let entries = cards.entries(place, &case).await?;
-    let events = history::views(&mut cards, place, &case).await?;
-    let person = case.person();
+    let (mut entries, mut events) = (Vec::new(), Vec::new());
+    if let Some(case) = &case {
+        entries = cards.entries(place, case).await?;
+        events = history::views(&mut cards, place, case).await?;
+    }
+    let is_whole = held::know(desk, visit.now).await?;
+    let list = [Holders { desk, place, of: Of::Person(id), now: visit.now }];
+    let Cut { shown, pager } = paging::cut(&list, asked, Option::is_some).await?;
     let all = shares::about(desk, &place.protection, person).await?;
     let revocable = match &all {
         Some(all) => shares::may_be_in(all, person),
-        None => entries.iter().any(EntryView::is_revocable),
+        None => entries.iter().any(EntryView::is_revocable) || !shown.is_empty(),
     };
     let is_offered = all.is_some();
     let is_kept_out = is_offered && !revocable;
@@ -83,8 +110,14 @@ async fn show(
         sid: visit.active.sid.clone(),
         place: place.id(),
         person: id.to_string(),
-        revision: case.revision(),
+        revision: case.as_ref().map_or(0, Case::revision),
     };
+    let (action, form_token) = (people::link(desk, place, id), desk.seal(&form, visit)?);
+    let mut holds = Vec::new();
+    for hold in shown.into_iter().filter_map(|(_, hold)| hold) {
+        let form = (&*action, &*form_token);
+        holds.push(held::view(&mut cards, desk, place, &hold, form).await?);
+    }
     let status = refused.as_ref().map_or(StatusCode::OK, |(notice, _)| notice.status);
     let mut groups = groups(entries);
     let say = refused.as_ref().map(|(notice, _)| notice.say);
@@ -96,8 +129,8 @@ async fn show(
     let page = PersonPage {
         shell: desk.shell(visit, Tab::People)?,
         notice: say,
-        action: people::link(desk, place, id),
-        form_token: desk.seal(&form, visit)?,
+        action,
+        form_token,
         email: person.email.to_string(),
         vouched: Vouched::of(person),
         signed_in: SignedIn::of(person),
@@ -109,6 +142,10 @@ async fn show(
         is_offered,
         is_kept_out,
         shares: shared,
+        has_case: case.is_some(),
+        holds,
+        is_whole,
+        pager,
         groups,
         events,
     };
@@ -168,10 +205,18 @@ async fn try_post(
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
     let done = act(desk, &place, &person, &params, revision, active.identity.label()).await?;
     match done {
-        Ok(done) => Ok(desk.lead(&people::link(desk, &place, &person), done)),
+        Ok(done) => {
+            // Whoever never asked, and holds nothing any more, has no page.
+            let case = desk.uma.case_at(&place.protection, &person, now).await?;
+            let has_page = known(desk, &place, &person, case.as_ref(), now).await?.is_some();
+            let page = || people::link(desk, &place, &person);
+            let access = || format!("{}/access", desk.console.path());
+            Ok(desk.lead(&if has_page { page() } else { access() }, done))
+        }
         Err(notice) => {
             let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &place, &person, Some((notice, params))).await
+            let asked = Asked::parse(None);
+            show(desk, &visit, &place, &person, &asked, Some((notice, params))).await
         }
     }
 }
@@ -188,6 +233,9 @@ async fn act(
     if let Some(id) = params.get("unshare") {
         let ended = shares::unshare(desk, &place.protection, id, by).await?;
         return Ok(ended.map(|()| Done::Unshared));
+    }
+    if let Some(ended) = held::end(desk, place, params, by).await? {
+        return Ok(ended);
     }
     let (verdict, done) = match params.get("verdict") {
         Some("approve") => (Verdict::Approve, Done::Allowed),
@@ -225,13 +273,17 @@ async fn revoke(
     person: &PersonId,
     by: &str,
 ) -> Result<Result<(), Notice>, Refusal> {
-    let protection = &place.protection;
-    let case = desk.uma.case(protection, person).await?.ok_or(Refusal::NotThere)?;
+    let (protection, now) = (&place.protection, desk.uma.seams.clock.now());
+    let case = desk.uma.case_at(protection, person, now).await?;
+    let known = known(desk, place, person, case.as_ref(), now).await?.ok_or(Refusal::NotThere)?;
+    let held = access::holds_anything(desk, place, person, now).await?;
     // What cannot be refused comes first; what is issued meanwhile by another way ends with the rest.
     let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
-    let kept_out = shares::keep_out(desk, protection, case.person(), by).await?;
+    let kept_out = shares::keep_out(desk, protection, &known, by).await?;
+    // Last, so that whatever was issued before they were kept out does not come back if they are let in.
+    desk.uma.revoke_tokens(protection, &known, by).await?;
     Ok(kept_out.and_then(|done| {
-        let done = (done || revoked.is_some()).then_some(());
+        let done = (done || revoked.is_some() || held.is_some()).then_some(());
         done.ok_or(Notice::NOTHING_LEFT)
     }))
 }

@@ -14,10 +14,12 @@ use countersign_uma::policy::Share;
 use countersign_uma::resource::ResourceId;
 use http::{HeaderMap, StatusCode, Uri};
 
+use super::access;
 use super::desk::{Desk, Visit};
 use super::done::Done;
 use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
+use super::held;
 use super::history;
 use super::notice::Notice;
 use super::paging::{self, Asked, Cut, List};
@@ -27,6 +29,10 @@ use super::refusal::Refusal;
 use super::shares;
 use super::shell::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands, Tab};
 use crate::app::registrant;
+use crate::holds::Of;
+
+/// So many of those who are in are on the page of a resource.
+const ARE_IN: usize = 5;
 
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
@@ -211,6 +217,16 @@ async fn show(
         place: place.id(),
         resource: id.to_string(),
     };
+    let (action, form_token) = (link(desk, place, id.as_str()), desk.seal(&form, visit)?);
+    let (is_whole, mut holds) = (held::know(desk, visit.now).await?, Vec::new());
+    let holders = access::Holders { desk, place, of: Of::Resource(id), now: visit.now };
+    let found = holders.part(Beside::Start, ARE_IN + 1).await?;
+    let all_who_are_in = (found.len() > ARE_IN).then(|| access::link(desk, place, id));
+    let mut cards = Cards::new(desk, visit.now);
+    for hold in found.into_iter().take(ARE_IN).filter_map(|(_, hold)| hold) {
+        let form = (&*action, &*form_token);
+        holds.push(held::view(&mut cards, desk, place, &hold, form).await?);
+    }
     let status = refused.as_ref().map_or(StatusCode::OK, |(notice, _)| notice.status);
     let say = refused.as_ref().map(|(notice, _)| notice.say);
     // What cannot be shared at the moment need not be typed again either.
@@ -225,9 +241,12 @@ async fn show(
         server: place.name(),
         scopes: description.resource_scopes().iter().cloned().collect(),
         people,
+        holds,
+        is_whole,
+        all_who_are_in,
         notice: say,
-        action: link(desk, place, id.as_str()),
-        form_token: desk.seal(&form, visit)?,
+        action,
+        form_token,
         filled,
         shares: shared,
         pager,
@@ -336,7 +355,11 @@ async fn try_change(
     let place = places::named(desk, &active, &place).await?;
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
     let by = active.identity.label();
-    match shares::change(desk, &place, &id, &params, by, now).await? {
+    let done = match held::end(desk, &place, &params, by).await? {
+        Some(ended) => ended,
+        None => shares::change(desk, &place, &id, &params, by, now).await?,
+    };
+    match done {
         Ok(done) => Ok(desk.lead(&link(desk, &place, id.as_str()), done)),
         Err(notice) => {
             let visit = desk.visit(active, &headers, now);

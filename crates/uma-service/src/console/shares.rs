@@ -33,6 +33,15 @@ pub(super) async fn about(
     offered(desk.uma.shares_that(protection, |share| is_about(share, person)).await)
 }
 
+/// Those shares of a place that are meant; none where owners share nothing.
+pub(super) async fn that(
+    desk: &Desk,
+    protection: &Protection,
+    are_meant: impl Fn(&Share) -> bool,
+) -> Result<Vec<Share>, Refusal> {
+    Ok(offered(desk.uma.shares_that(protection, are_meant).await)?.unwrap_or_default())
+}
+
 /// Some of what is shared with one person each at a place, or keeps one out.
 pub(super) async fn of_people(
     desk: &Desk,

@@ -7,6 +7,7 @@ use countersign_uma::policy::shares::{Effect, Who};
 
 use super::because::Because;
 use super::filled::Filled;
+use super::held::{Grounds, HoldView, WithWhom};
 use super::texts::{Say, Text, Texts};
 use super::vouched::{SignedIn, Vouched};
 
@@ -27,34 +28,36 @@ pub(super) struct Shell {
 pub(super) enum Tab {
     Requests,
     People,
+    Access,
     Resources,
     History,
 }
 
 /// A link to a part, and whether it is the one that is shown.
-struct TabLink {
-    path: &'static str,
-    id: &'static str,
+pub(super) struct TabLink {
+    pub(super) path: &'static str,
+    pub(super) id: &'static str,
     say: Say,
-    is_this: bool,
+    pub(super) is_this: bool,
 }
 
 impl TabLink {
-    fn text(&self, t: &Texts) -> Text {
+    pub(super) fn text(&self, t: &Texts) -> Text {
         (self.say)(t)
     }
 }
 
 impl Shell {
-    fn done(&self, t: &Texts) -> Option<Text> {
+    pub(super) fn done(&self, t: &Texts) -> Option<Text> {
         self.done.map(|say| say(t))
     }
 
-    fn tabs(&self) -> Vec<TabLink> {
+    pub(super) fn tabs(&self) -> Vec<TabLink> {
         let Some((.., current)) = &self.person else { return Vec::new() };
-        let all: [(Tab, &str, &str, Say); 4] = [
+        let all: [(Tab, &str, &str, Say); 5] = [
             (Tab::Requests, "", "requests", |t| t.requests),
             (Tab::People, "/people", "people", |t| t.people),
+            (Tab::Access, "/access", "access", |t| t.access),
             (Tab::Resources, "/resources", "resources", |t| t.resources),
             (Tab::History, "/history", "history", |t| t.history),
         ];
@@ -257,6 +260,12 @@ pub(super) struct PersonPage {
     pub(super) is_kept_out: bool,
     /// What is shared with them, beforehand.
     pub(super) shares: Vec<ShareView>,
+    /// Whether they ever asked their owner for something.
+    pub(super) has_case: bool,
+    /// What they hold at the moment, and whether all that is held was read.
+    pub(super) holds: Vec<HoldView>,
+    pub(super) is_whole: bool,
+    pub(super) pager: Pager,
     pub(super) events: Vec<EventView>,
 }
 
@@ -417,6 +426,11 @@ pub(super) struct ResourcePage {
     pub(super) server: String,
     pub(super) scopes: Vec<String>,
     pub(super) people: Vec<Card>,
+    /// Some of those who are in at the moment, and whether all that is held was read.
+    pub(super) holds: Vec<HoldView>,
+    pub(super) is_whole: bool,
+    /// Where all of them are, if there are more.
+    pub(super) all_who_are_in: Option<String>,
     pub(super) notice: Option<Say>,
     pub(super) action: String,
     pub(super) form_token: String,
@@ -477,7 +491,7 @@ pub(super) struct Pager {
 
 impl Pager {
     /// Whether there is enough to look for something in.
-    const fn is_long(&self) -> bool {
+    pub(super) const fn is_long(&self) -> bool {
         self.previous.is_some() || self.next.is_some() || !self.find.is_empty()
     }
 }

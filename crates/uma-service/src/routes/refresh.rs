@@ -37,7 +37,9 @@ pub(crate) async fn refresh(
             let (scope, token) = (request.scope.as_ref(), &token);
             return Box::pin(super::mandate::refresh(uma, &client, scope, token, now)).await;
         }
-        Some(Refreshable::Rpt(grant)) => Some(*grant),
+        Some(Refreshable::Rpt(grant)) => {
+            (!uma.is_revoked(&grant.rpt, now).await?).then_some(*grant)
+        }
         None => None,
     };
     if registration.uma_grant.is_none() {
@@ -84,12 +86,17 @@ pub(crate) async fn grant_with(
     let expires = now.after(lifetime);
     let grant = Grant { rpt: rpt.clone(), expires };
     uma.refresh_tokens.insert(&token, &grant.into(), expires).await?;
+    uma.holds.granted(token.digest());
     Ok(Some(token))
 }
 
-/// Whether the grant that an RPT came of is still there, if it came of one.
+/// Whether an RPT still counts for its person, and the grant that it came of is still there, if it came of one.
 pub(crate) async fn grant_stands(uma: &Uma, rpt: &Rpt, now: Timestamp) -> Result<bool, Failure> {
-    let Some(grant) = &rpt.grant else { return Ok(true) };
+    let Some(grant) = &rpt.grant else { return Ok(!uma.is_revoked(rpt, now).await?) };
     let Some(digest) = grant.digest() else { return Ok(false) };
-    Ok(uma.refresh_tokens.find_by(&digest, now).await?.is_some())
+    match uma.refresh_tokens.find_by(&digest, now).await? {
+        // What was refreshed is no younger than what it came of.
+        Some(Refreshable::Rpt(grant)) => Ok(!uma.is_revoked(&grant.rpt, now).await?),
+        Some(Refreshable::Pat(_)) | None => Ok(false),
+    }
 }

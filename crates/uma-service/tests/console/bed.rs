@@ -7,8 +7,9 @@ use axum::body::Body;
 use countersign_login::Registration;
 use countersign_store::{Engine, MemoryEngine};
 use countersign_types::secret::ClientSecret;
-use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
+use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ScopeSet};
 use countersign_uma::protection::OwnerId;
+use countersign_uma_service::UmaConfig;
 use countersign_uma_service::console::{ConsoleSetup, OwnerIdentity, ProviderSetup, Who};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Method, Request};
@@ -35,19 +36,36 @@ pub(crate) fn person(owner: &str, who: Who) -> OwnerIdentity {
     OwnerIdentity { owner, issuer, who }
 }
 
+fn owners() -> Vec<OwnerIdentity> {
+    let carol = EmailAddress::parse("carol@bob.example").unwrap();
+    vec![person("bob", Who::Subject("b1".into())), person("carol", Who::Email(carol))]
+}
+
 impl Bed {
     pub(crate) fn new() -> Self {
         Self::on(Arc::new(MemoryEngine::new()))
     }
 
     pub(crate) fn on(engine: Arc<dyn Engine>) -> Self {
-        let carol = EmailAddress::parse("carol@bob.example").unwrap();
-        let owners =
-            vec![person("bob", Who::Subject("b1".into())), person("carol", Who::Email(carol))];
-        Self::with_owners(engine, owners)
+        Self::with_owners(engine, owners())
     }
 
     pub(crate) fn with_owners(engine: Arc<dyn Engine>, owners: Vec<OwnerIdentity>) -> Self {
+        Self::configured(engine, owners, |_| {})
+    }
+
+    /// A server that gives out refresh tokens.
+    pub(crate) fn renewing(engine: Arc<dyn Engine>) -> Self {
+        Self::configured(engine, owners(), |config| {
+            config.refresh_lifetime = Some(Lifetime::from_secs(86_400));
+        })
+    }
+
+    fn configured(
+        engine: Arc<dyn Engine>,
+        owners: Vec<OwnerIdentity>,
+        configure: impl FnOnce(&mut UmaConfig),
+    ) -> Self {
         let provider = Arc::new(Provider::new());
         let secret = ClientSecret::new("the secret of the console at its provider");
         let mut setup = ConsoleSetup::new(
@@ -68,7 +86,7 @@ impl Bed {
         setup.people.insert(ClientId::parse("rs3").unwrap(), vec![back]);
         let fetch = Arc::clone(&provider);
         let finish = |uma: countersign_uma_service::Uma| uma.with_console(setup, fetch).unwrap();
-        let world = World::built(&[], Arc::clone(&engine), |_| {}, finish);
+        let world = World::built(&[], Arc::clone(&engine), configure, finish);
         let rule =
             json!({"resource": "*", "scopes": ["get", "put"], "domains": ["*"], "ask": true});
         world.change_policy(rules_of(json!([rule])));

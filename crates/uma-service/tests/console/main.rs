@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod bed;
 mod deciding;
 #[path = "../support/engine.rs"]

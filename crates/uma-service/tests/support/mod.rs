@@ -256,8 +256,13 @@ impl World {
         configure: impl FnOnce(&mut UmaConfig),
     ) -> Self {
         let world = Self::configured(&[], engine, configure);
-        drop(world.policy.3.set(policy));
+        world.decide_by(policy);
         world
+    }
+
+    /// This policy decides from now on.
+    pub(crate) fn decide_by(&self, policy: Arc<dyn Policy>) {
+        drop(self.policy.3.set(policy));
     }
 
     /// The same, with what belongs to a server beside its configuration.

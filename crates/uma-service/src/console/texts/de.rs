@@ -10,6 +10,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out: Text("Abmelden"),
     requests: Text("Anfragen"),
     people: Text("Personen"),
+    access: Text("Wer Zugang hat"),
     resources: Text("Ressourcen"),
     history: Text("Verlauf"),
     previous: Text("Vorige Seite"),
@@ -121,6 +122,27 @@ pub(super) const TEXTS: Texts = Texts {
     shared_by_address: Text("Im Voraus geteilt oder ausgesperrt, nach Adresse"),
     has_nothing: Text("darf nichts"),
     allowed_since: Text("erlaubt von {by} am {moment}"),
+    // Who is in at the moment.
+    who_is_in: Text("Wer im Moment Zugang hat"),
+    who_is_in_means: Text(
+        "Alle, die jetzt etwas von Ihnen benutzen können, ob Sie ihretwegen gefragt wurden oder nicht. Was Sie beenden, ist sofort vorbei. Wen eine Regel oder eine Freigabe einlässt, kann wiederkommen: Um jemanden fernzuhalten, öffnen Sie dessen Seite und nehmen alles zurück.",
+    ),
+    nobody_is_in: Text("Im Moment hat niemand Zugang."),
+    all_who_are_in: Text("Alle, die hier Zugang haben"),
+    still_reading: Text(
+        "Es ist so viel, dass noch nicht alles hier steht. Sehen Sie gleich noch einmal nach.",
+    ),
+    somebody: Text("Jemand, nach dessen Adresse nicht gefragt wurde"),
+    by_whomever: Text("Über {client}"),
+    renewed: Text("Bis dahin kann die Anwendung es erneuern, ohne dass Sie gefragt werden."),
+    grounds_approved: Text("Weil Sie es erlaubt haben, als Sie gefragt wurden."),
+    grounds_shared: Text("Weil Sie es vorab teilen."),
+    grounds_shared_with: Text("Weil Sie es vorab teilen:"),
+    grounds_rule: Text("Wegen einer Regel dieses Servers: {rule}"),
+    grounds_nameless: Text("Weil die Regeln dieses Servers es erlauben."),
+    holds_now: Text("Was diese Person im Moment benutzen kann"),
+    holds_nothing: Text("Im Moment nichts."),
+    end_it: Text("Beenden"),
     // What is protected.
     nothing_protected: Text("Noch schützt kein Server etwas für Sie."),
     resource_gone: Text("{id}, nicht mehr vorhanden"),
@@ -191,6 +213,7 @@ pub(super) const TEXTS: Texts = Texts {
     done_shared: Text("Was Sie gesagt haben, gilt von jetzt an."),
     done_unshared: Text("Das ist zurückgenommen."),
     done_ended: Text("Dieser Server darf nichts mehr in Ihrem Namen."),
+    done_let_go: Text("Das ist vorbei."),
     // What was not done, and why.
     changed: Text(
         "Inzwischen hat sich etwas geändert. Es wurde nichts entschieden; so steht es jetzt.",

@@ -10,6 +10,7 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out: Text("Sign out"),
     requests: Text("Requests"),
     people: Text("People"),
+    access: Text("Who is in"),
     resources: Text("Resources"),
     history: Text("History"),
     previous: Text("Previous page"),
@@ -119,6 +120,25 @@ pub(super) const TEXTS: Texts = Texts {
     shared_by_address: Text("Shared with or kept out, by address"),
     has_nothing: Text("may do nothing"),
     allowed_since: Text("allowed by {by} at {moment}"),
+    // Who is in at the moment.
+    who_is_in: Text("Who is in at the moment"),
+    who_is_in_means: Text(
+        "Everyone who can use something of yours now, whether you were asked about them or not. When you end it, it is over at once. Whoever a rule or a share lets in can come again: to keep them out, open their page and take everything back.",
+    ),
+    nobody_is_in: Text("Nobody is in at the moment."),
+    all_who_are_in: Text("Everyone who is in here"),
+    still_reading: Text("There is so much that not all of it is here yet. Look again in a moment."),
+    somebody: Text("Somebody whose address was not asked for"),
+    by_whomever: Text("Through {client}"),
+    renewed: Text("Until then their client can renew it without you being asked."),
+    grounds_approved: Text("Because you allowed it when you were asked."),
+    grounds_shared: Text("Because you share it beforehand."),
+    grounds_shared_with: Text("Because you share it beforehand:"),
+    grounds_rule: Text("Because of a rule of this server: {rule}"),
+    grounds_nameless: Text("Because the rules of this server permit it."),
+    holds_now: Text("What they can use at the moment"),
+    holds_nothing: Text("Nothing at the moment."),
+    end_it: Text("End this"),
     // What is protected.
     nothing_protected: Text("No server protects anything for you yet."),
     resource_gone: Text("{id}, which is no more"),
@@ -191,6 +211,7 @@ pub(super) const TEXTS: Texts = Texts {
     done_shared: Text("What you said counts from now on."),
     done_unshared: Text("That is taken back."),
     done_ended: Text("That server may do nothing in your name any more."),
+    done_let_go: Text("That is over."),
     // What was not done, and why.
     changed: Text(
         "Something has changed meanwhile, so nothing was decided. This is how things stand now.",

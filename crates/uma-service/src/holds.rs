@@ -1,0 +1,265 @@
+//! Who has what at the moment, whoever let them in: the owner, what they share, or a rule that asked nobody.
+//!
+//! What somebody holds is an RPT, or what a refresh token stands for with the RPTs that come of it. The records of
+//! these are all there is: they are written anyway, stand in the order of their issue, and say whose it is.
+//! Nothing is written or noted for an owner's sake while a ticket becomes an RPT. Whoever looks reads on where
+//! the look before ended, and an [index](index) in memory has of each no more than where it is, so that what a page
+//! shows is the record itself, and what policy says of it now.
+//!
+//! INVARIANT: the owner is part of every key. What is found is shown and ended only for the [`Protection`] that
+//! its own record names.
+
+mod index;
+mod reading;
+
+use countersign_store::StoreError;
+use countersign_store::access_tokens::TokenKey;
+use countersign_store::resources::Beside;
+use countersign_types::digest::Digest;
+use countersign_types::{Lifetime, Timestamp};
+use countersign_uma::rpt::{Current, Held};
+use countersign_uma::{Person, PersonId, Protection, Rpt};
+use serde::{Deserialize, Serialize};
+
+use crate::app::{Uma, registrant};
+use crate::pat::{Refreshable, StoredToken};
+pub(crate) use index::{Found, Mark, Of};
+pub(crate) use reading::Holds;
+
+/// That everything a person had was revoked is known for so long, or for as long as a token lives, if that is
+/// more.
+const REMEMBERED: Lifetime = Lifetime::from_secs(400 * 86_400);
+
+/// So many of what one person holds are looked at to find one that counts.
+const LOOKED_AT: usize = 64;
+
+/// What somebody holds, by where its record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum HoldId {
+    /// An RPT without a refresh token.
+    Rpt(TokenKey),
+    /// What a refresh token stands for, by the digest of the token.
+    Grant(Digest),
+}
+
+/// Neither begins with the other.
+const RPT: char = 't';
+const GRANT: char = 'g';
+
+impl HoldId {
+    /// What [`Display`](std::fmt::Display) wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(RPT) {
+            Some(key) => TokenKey::parse(key).map(Self::Rpt),
+            None => Digest::from_base64url(text.strip_prefix(GRANT)?).map(Self::Grant),
+        }
+    }
+}
+
+impl std::fmt::Display for HoldId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rpt(key) => write!(f, "{RPT}{key}"),
+            Self::Grant(digest) => write!(f, "{GRANT}{}", digest.to_base64url()),
+        }
+    }
+}
+
+/// What somebody holds, as it counts now.
+pub(crate) struct Hold {
+    pub(crate) id: HoldId,
+    /// The RPT, or the first that came with the refresh token.
+    pub(crate) rpt: Rpt,
+    /// When the last of it ends.
+    pub(crate) until: Timestamp,
+    /// What it permits; never nothing.
+    pub(crate) held: Vec<Held>,
+}
+
+/// That everything a person had was revoked.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Revocation {
+    /// What was issued then or before counts no more.
+    at: Timestamp,
+    /// Who revoked it.
+    by: String,
+}
+
+impl Uma {
+    /// Everything ends that was issued to a person until now for this owner's resources at this resource
+    /// server: RPTs and refresh tokens, by whatever they were let in, and under whichever address. Introspection knows of
+    /// it at once. It keeps nobody out: what lets them in does so again, and what is issued after that counts.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the end must then not be acknowledged.
+    pub async fn revoke_tokens(
+        &self,
+        protection: &Protection,
+        person: &Person,
+        by: &str,
+    ) -> Result<(), StoreError> {
+        let at = self.seams.clock.now();
+        let lives = [Some(REMEMBERED), Some(self.settings.rpt_lifetime), self.refresh_lifetime];
+        let longest = lives.into_iter().flatten().max().unwrap_or(REMEMBERED);
+        let who = by.to_owned();
+        let latest = move |found: Option<Revocation>| {
+            // A clock that was set back brings nothing back.
+            let before = found.map_or(at, |found| found.at);
+            Revocation { at: at.max(before), by: who }
+        };
+        let (registrant, account) = (registrant(protection), account(person));
+        self.revoked.revoke(&registrant, &account, at, at.after(longest), latest).await?;
+        tracing::info!(
+            target: "countersign::audit",
+            owner = %protection.owner,
+            resource_server = %protection.resource_server,
+            by = %by.escape_debug(),
+            issuer = %person.iss,
+            subject = %person.sub.escape_debug(),
+            "an owner ended all that was issued to a person",
+        );
+        Ok(())
+    }
+
+    /// Whether what was issued to its person until now was revoked after it was issued.
+    pub(crate) async fn is_revoked(&self, rpt: &Rpt, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(person) = &rpt.person else { return Ok(false) };
+        let registrant = registrant(&rpt.protection);
+        let found = self.revoked.find(&registrant, &account(person), now).await?;
+        Ok(found.is_some_and(|revocation| rpt.issued <= revocation.at))
+    }
+
+    /// Reads on what is held; `false` if there is so much of it that it is still being read.
+    pub(crate) async fn know_holds(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.holds.look(now).await
+    }
+
+    /// What somebody holds of this owner's, if it counts; what is gone is forgotten.
+    pub(crate) async fn hold(
+        &self,
+        protection: &Protection,
+        mark: &Mark,
+        now: Timestamp,
+    ) -> Result<Option<Hold>, StoreError> {
+        let (_, id) = mark;
+        let Some((rpt, until)) = self.record_of(protection, id, now).await? else {
+            self.holds.forget(protection, mark);
+            return Ok(None);
+        };
+        if !self.may_hold_rpts(&rpt.client).await? || self.is_revoked(&rpt, now).await? {
+            return Ok(None);
+        }
+        self.load_shares(protection, now).await?;
+        let registered = self.registered(protection, &rpt.permissions).await?;
+        let case = match rpt.person.as_ref().filter(|_| rpt.asked) {
+            Some(person) => self.case_at(protection, &PersonId::of(person), now).await?,
+            None => None,
+        };
+        let (policy, settings) = (&*self.seams.policy, &self.settings);
+        let current =
+            Current { registered: &registered, case: case.as_ref(), policy, settings, now };
+        let held = rpt.held(current);
+        Ok((!held.is_empty()).then_some(Hold { id: *id, rpt, until, held }))
+    }
+
+    /// The record of what somebody holds of this owner's at this resource server, and when it ends.
+    async fn record_of(
+        &self,
+        protection: &Protection,
+        id: &HoldId,
+        now: Timestamp,
+    ) -> Result<Option<(Rpt, Timestamp)>, StoreError> {
+        let found = match id {
+            HoldId::Rpt(key) => match self.tokens.find_by(key, now).await? {
+                Some(StoredToken::Rpt(rpt)) => Some((rpt.expires, *rpt)),
+                _ => None,
+            },
+            HoldId::Grant(digest) => match self.refresh_tokens.find_by(digest, now).await? {
+                Some(Refreshable::Rpt(grant)) => Some((grant.expires, grant.rpt)),
+                _ => None,
+            },
+        };
+        let found = found.filter(|(until, rpt)| now < *until && rpt.protection == *protection);
+        Ok(found.map(|(until, rpt)| (rpt, until)))
+    }
+
+    /// Some of what is held of this owner's, the latest first.
+    pub(crate) fn found_holds(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        beside: Beside<&Mark>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Found> {
+        self.holds.part(protection, of, beside, limit, now)
+    }
+
+    /// The latest that counts of what its holder holds, and is meant.
+    pub(crate) async fn latest_hold(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        found: &Found,
+        now: Timestamp,
+    ) -> Result<Option<Hold>, StoreError> {
+        for mark in self.holds.like(protection, of, found, LOOKED_AT, now) {
+            if let Some(hold) = self.hold(protection, &mark, now).await? {
+                return Ok(Some(hold));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends one of what somebody holds of this owner's, with everything that came of it, at the next use of any
+    /// token; `None` if there is no such thing, or it is another owner's.
+    pub(crate) async fn end_hold(
+        &self,
+        protection: &Protection,
+        id: &HoldId,
+        by: &str,
+    ) -> Result<Option<Rpt>, StoreError> {
+        let now = self.seams.clock.now();
+        let Some((rpt, _)) = self.record_of(protection, id, now).await? else { return Ok(None) };
+        let ended = match id {
+            HoldId::Rpt(key) => self.tokens.revoke_by(key).await?,
+            HoldId::Grant(digest) => self.refresh_tokens.remove_by(digest).await?,
+        };
+        if !ended {
+            return Ok(None);
+        }
+        tracing::info!(
+            target: "countersign::audit",
+            owner = %protection.owner,
+            resource_server = %protection.resource_server,
+            by = %by.escape_debug(),
+            client_id = %rpt.client,
+            issuer = rpt.person.as_ref().map(|person| person.iss.as_str()),
+            subject = rpt.person.as_ref().map(|person| person.sub.as_str()),
+            "an owner ended what somebody was let in with",
+        );
+        Ok(Some(rpt))
+    }
+}
+
+/// Whom an issuer knows, whatever their address.
+fn account(person: &Person) -> Digest {
+    Digest::of_parts(&[person.iss.as_str().as_bytes(), person.sub.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_found_by_what_it_is_called() {
+        let key = TokenKey::at(Timestamp::from_unix(1_800_000_000));
+        let digest = Digest::of(b"refresh token");
+        for id in [HoldId::Rpt(key), HoldId::Grant(digest)] {
+            assert_eq!(HoldId::parse(&id.to_string()), Some(id));
+        }
+        for other in ["", "t!", "g", "x", "gAAAA", &digest.to_base64url()] {
+            assert_eq!(HoldId::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Where what is held is found: by owner, and of that by person and by resource.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::BuildHasher as _;
+
+use countersign_store::resources::Beside;
+use countersign_types::Timestamp;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{PersonId, Protection, Rpt};
+
+use super::HoldId;
+
+/// So much is known of one owner at one resource server, the latest of it. What a resource server may obtain
+/// ([`Limits`](crate::Limits)) is about as much.
+const MAX_OF_A_PLACE: usize = 1 << 20;
+
+/// Where something stands among what is held: by the seconds of its issue before the epoch, so that the
+/// latest is the first.
+pub(crate) type Mark = (i64, HoldId);
+
+/// What is listed.
+#[derive(Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// Everybody who holds something, once each.
+    Everybody,
+    /// Everybody who holds something of a resource, once each.
+    Resource(&'a ResourceId),
+    /// All that a person holds.
+    Person(&'a PersonId),
+}
+
+/// One that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) mark: Mark,
+    holder: u64,
+}
+
+/// One permission of what is held. Who and what are hashes: what is shown and ended is the record, which says
+/// both.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    mark: Mark,
+    resource: u64,
+    holder: u64,
+    until: Timestamp,
+}
+
+/// All that is held, by owner and resource server.
+#[derive(Default)]
+pub(super) struct Index {
+    hasher: RandomState,
+    places: HashMap<Protection, BTreeSet<Entry>>,
+}
+
+impl Index {
+    pub(super) fn note(&mut self, id: HoldId, rpt: &Rpt, until: Timestamp) {
+        let mark = (rpt.issued.as_unix().saturating_neg(), id);
+        let holder = match &rpt.person {
+            Some(person) => self.holder(&PersonId::of(person)),
+            // Whoever they are: as many as there are clients.
+            None => self.hasher.hash_one(&rpt.client),
+        };
+        let resources: Vec<u64> = rpt
+            .permissions
+            .iter()
+            .map(|permission| self.hasher.hash_one(&permission.resource_id))
+            .collect();
+        let place = self.places.entry(rpt.protection.clone()).or_default();
+        for resource in resources {
+            place.insert(Entry { mark, resource, holder, until });
+        }
+        while place.len() > MAX_OF_A_PLACE {
+            place.pop_last();
+        }
+    }
+
+    /// What stands there is not held any more.
+    pub(super) fn forget(&mut self, protection: &Protection, mark: &Mark) {
+        let Some(place) = self.places.get_mut(protection) else { return };
+        let first =
+            |mark| Entry { mark, resource: 0, holder: 0, until: Timestamp::from_unix(i64::MIN) };
+        let theirs = place.range(first(*mark)..).take_while(|entry| entry.mark == *mark);
+        for entry in theirs.copied().collect::<Vec<_>>() {
+            place.remove(&entry);
+        }
+    }
+
+    /// Forgets what is over.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        self.places.retain(|_, place| {
+            place.retain(|entry| now < entry.until);
+            !place.is_empty()
+        });
+    }
+
+    /// Some of a list: those beside a mark, `limit` at most.
+    pub(super) fn part(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        beside: Beside<&Mark>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Found> {
+        let (mut seen, mut part) = (HashSet::new(), VecDeque::new());
+        for entry in self.meant(protection, of, now) {
+            let is_new = match of {
+                // What is of several resources stands there several times, one beside the other.
+                Of::Person(_) => part.back().is_none_or(|last: &Found| last.mark != entry.mark),
+                Of::Everybody | Of::Resource(_) => seen.insert(entry.holder),
+            };
+            if !is_new {
+                continue;
+            }
+            match beside {
+                Beside::After(mark) if entry.mark <= *mark => continue,
+                Beside::Before(mark) if entry.mark >= *mark => break,
+                Beside::Start | Beside::After(_) if part.len() == limit => break,
+                _ => part.push_back(Found { mark: entry.mark, holder: entry.holder }),
+            }
+            if part.len() > limit {
+                part.pop_front();
+            }
+        }
+        part.into()
+    }
+
+    /// One that was found, and what else its holder holds of what is meant, the latest first.
+    pub(super) fn like(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        found: &Found,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Mark> {
+        let entries = self.meant(protection, of, now);
+        let theirs = entries.filter(|entry| entry.holder == found.holder);
+        let mut marks: Vec<_> = theirs.map(|entry| entry.mark).take(limit).collect();
+        marks.dedup();
+        marks
+    }
+
+    fn meant(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &Entry> {
+        let (holder, resource) = match of {
+            Of::Everybody => (None, None),
+            Of::Resource(id) => (None, Some(self.hasher.hash_one(id))),
+            Of::Person(id) => (Some(self.holder(id)), None),
+        };
+        let is_meant = move |entry: &&Entry| {
+            now < entry.until
+                && holder.is_none_or(|holder| entry.holder == holder)
+                && resource.is_none_or(|resource| entry.resource == resource)
+        };
+        self.places.get(protection).into_iter().flatten().filter(is_meant)
+    }
+
+    fn holder(&self, person: &PersonId) -> u64 {
+        self.hasher.hash_one(person)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! What is held is read when somebody looks, from where the look before ended.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_store::access_tokens::TokenKey;
+use countersign_store::resources::Beside;
+use countersign_store::{AccessTokens, RefreshTokens, StoreError};
+use countersign_types::digest::Digest;
+use countersign_types::{Lifetime, Timestamp};
+use countersign_uma::Protection;
+
+use super::HoldId;
+use super::index::{Found, Index, Mark, Of};
+use crate::pat::{Refreshable, StoredToken};
+
+/// So many records are read at a time.
+const AT_A_TIME: usize = 500;
+
+/// A look begins so long before the end of the one before it: a token has the moment at which it was made, and
+/// its record comes when the disk has it.
+const OVERLAP: Lifetime = Lifetime::from_secs(30);
+
+/// What is over is forgotten so often at most.
+const SWEPT: Lifetime = Lifetime::from_secs(60);
+
+/// So long somebody who looks waits for what is read; after that, they see what there is so far.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many refresh tokens are noted between two looks. If there are more, all of them are read again.
+const MAX_NOTED: usize = 16_384;
+
+/// What is held, as far as somebody looked.
+pub(crate) struct Holds(Arc<Inner>);
+
+struct Inner {
+    tokens: AccessTokens<StoredToken>,
+    refresh_tokens: RefreshTokens<Refreshable>,
+    index: Mutex<Index>,
+    /// How far was read.
+    reading: tokio::sync::Mutex<Reading>,
+    /// Whether somebody ever looked: before that, nothing is noted.
+    is_looked_at: AtomicBool,
+    noted: Mutex<Noted>,
+}
+
+/// How far was read.
+#[derive(Default)]
+struct Reading {
+    /// The last access token.
+    last: Option<TokenKey>,
+    has_grants: bool,
+    swept: Option<Timestamp>,
+}
+
+/// Refresh tokens that were given out since the last look: their records are in no order of time.
+#[derive(Default)]
+struct Noted {
+    given: Vec<Digest>,
+    /// There were more.
+    are_more: bool,
+}
+
+impl Holds {
+    pub(crate) fn new(
+        tokens: AccessTokens<StoredToken>,
+        refresh_tokens: RefreshTokens<Refreshable>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            tokens,
+            refresh_tokens,
+            index: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
+            is_looked_at: AtomicBool::new(false),
+            noted: Mutex::default(),
+        }))
+    }
+
+    /// A refresh token was given out, and its record is on the disk.
+    pub(crate) fn granted(&self, digest: Digest) {
+        // Whoever begins to look after this reads the record.
+        if !self.0.is_looked_at.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut noted = lock(&self.0.noted);
+        if noted.given.len() < MAX_NOTED {
+            noted.given.push(digest);
+        } else {
+            noted.are_more = true;
+        }
+    }
+
+    /// Reads on; `false` if that takes longer than one waits for it. It is read to its end then, too.
+    pub(super) async fn look(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let inner = Arc::clone(&self.0);
+        let reading = tokio::spawn(async move { inner.read_on(now).await });
+        match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(read) => read.unwrap_or(Err(StoreError::Stopped)).map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub(super) fn part(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        beside: Beside<&Mark>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Found> {
+        lock(&self.0.index).part(protection, of, beside, limit, now)
+    }
+
+    pub(super) fn like(
+        &self,
+        protection: &Protection,
+        of: Of<'_>,
+        found: &Found,
+        limit: usize,
+        now: Timestamp,
+    ) -> Vec<Mark> {
+        lock(&self.0.index).like(protection, of, found, limit, now)
+    }
+
+    pub(super) fn forget(&self, protection: &Protection, mark: &Mark) {
+        lock(&self.0.index).forget(protection, mark);
+    }
+}
+
+impl Inner {
+    async fn read_on(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut reading = self.reading.lock().await;
+        self.is_looked_at.store(true, Ordering::SeqCst);
+        if reading.swept.is_none_or(|swept| now < swept || now >= swept.after(SWEPT)) {
+            lock(&self.index).sweep(now);
+            reading.swept = Some(now);
+        }
+        self.read_grants(&mut reading, now).await?;
+        self.read_tokens(&mut reading, now).await
+    }
+
+    async fn read_tokens(&self, reading: &mut Reading, now: Timestamp) -> Result<(), StoreError> {
+        let mut last = match reading.last {
+            None => TokenKey::default(),
+            // A clock that was set back issues before what was read.
+            Some(last) => TokenKey::at(last.issued().min(now).before(OVERLAP)),
+        };
+        loop {
+            let part = self.tokens.page(&last, AT_A_TIME, now).await?;
+            let is_last = part.len() < AT_A_TIME;
+            {
+                let mut index = lock(&self.index);
+                for (key, token) in &part {
+                    // One that came with a refresh token, or by it, is that one's.
+                    if let StoredToken::Rpt(rpt) = token
+                        && rpt.grant.is_none()
+                    {
+                        index.note(HoldId::Rpt(*key), rpt, rpt.expires);
+                    }
+                    last = *key;
+                }
+            }
+            reading.last = Some(last);
+            if is_last {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn read_grants(&self, reading: &mut Reading, now: Timestamp) -> Result<(), StoreError> {
+        let noted = std::mem::take(&mut *lock(&self.noted));
+        if reading.has_grants && !noted.are_more {
+            // Unless each of them is noted, all are read again the next time.
+            reading.has_grants = false;
+            for digest in noted.given {
+                if let Some(token) = self.refresh_tokens.find_by(&digest, now).await? {
+                    self.note_grant(digest, &token);
+                }
+            }
+            reading.has_grants = true;
+            return Ok(());
+        }
+        reading.has_grants = false;
+        let mut last = None;
+        loop {
+            let part = self.refresh_tokens.page(last.as_ref(), AT_A_TIME, now).await?;
+            for (digest, token) in &part {
+                self.note_grant(*digest, token);
+                last = Some(*digest);
+            }
+            if part.len() < AT_A_TIME {
+                reading.has_grants = true;
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn note_grant(&self, digest: Digest, token: &Refreshable) {
+        if let Refreshable::Rpt(grant) = token {
+            lock(&self.index).note(HoldId::Grant(digest), &grant.rpt, grant.expires);
+        }
+    }
+}
+
+/// INVARIANT: every change under a lock leaves something whole, however far it got.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
