@@ -23,11 +23,38 @@ fn packages_describe_themselves() {
             assert!(is_inherited(package, key), "{name}: {key} comes from the workspace");
         }
         if package.is_published() {
-            assert!(package.field("categories").is_some(), "{name}: categories");
+            check_categories(package);
             check_keywords(package);
         }
         let lints = package.manifest.get("lints").and_then(|lints| lints.get("workspace"));
         assert_eq!(lints.and_then(Value::as_bool), Some(true), "{name}: lints of the workspace");
+    }
+}
+
+/// One to five of the registry's own: it drops any other without a word.
+fn check_categories(package: &Package) {
+    const KNOWN: &[&str] = &[
+        "authentication",
+        "caching",
+        "command-line-utilities",
+        "config",
+        "cryptography",
+        "data-structures",
+        "database",
+        "encoding",
+        "internationalization",
+        "network-programming",
+        "web-programming",
+        "web-programming::http-client",
+        "web-programming::http-server",
+    ];
+    let name = &package.name;
+    let categories = package.field("categories").and_then(Value::as_array);
+    let categories = categories.unwrap_or_else(|| panic!("{name}: categories of its own"));
+    assert!((1..=5).contains(&categories.len()), "{name}: one to five categories");
+    for category in categories {
+        let is_known = category.as_str().is_some_and(|slug| KNOWN.contains(&slug));
+        assert!(is_known, "{name}: category {category}");
     }
 }
 
