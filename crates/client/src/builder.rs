@@ -12,7 +12,6 @@ use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
 
 use crate::kept::Kept;
 use crate::observe::{Observer, Silent};
-use crate::retry::DEFAULT_ROUNDS;
 use crate::subject::{ApproveAudience, Person, RegisteredOnly, Registration, SubjectToken};
 
 /// Sends requests to UMA-protected resources and does what their servers ask for.
@@ -34,7 +33,6 @@ pub(crate) struct Inner {
     pub(crate) approve: Arc<dyn ApproveAudience>,
     pub(crate) approved: Mutex<BTreeSet<(Person, Issuer)>>,
     pub(crate) observer: Arc<dyn Observer>,
-    pub(crate) rounds: u8,
     pub(crate) metadata: ServerMetadataCache,
     pub(crate) resources: ResourceMetadataCache,
     pub(crate) kept: Kept,
@@ -78,7 +76,6 @@ impl Client {
             approve: Arc::new(RegisteredOnly),
             approved: Mutex::default(),
             observer: Arc::new(Silent),
-            rounds: DEFAULT_ROUNDS,
             kept: Kept::default(),
         })
     }
@@ -131,12 +128,6 @@ impl ClientBuilder {
     /// Who is told what happens; by default nobody.
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.0.observer = observer;
-        self
-    }
-
-    /// How many tickets one request may use up; by default [`DEFAULT_ROUNDS`].
-    pub const fn with_rounds(mut self, rounds: u8) -> Self {
-        self.0.rounds = rounds;
         self
     }
 

@@ -6,11 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use countersign_claims_token::check_received;
 use countersign_client_auth::Presentation;
 use countersign_fetch::{Limits, Request, http_client};
-use countersign_metadata::DocumentKind;
-use countersign_permission_ticket::{TicketChallenge, challenge};
 use countersign_types::secret::{AccessToken, TicketHandle};
 use countersign_types::{ClientId, EndpointUrl, Issuer, Lifetime, Timestamp, TokenType};
 use http::header::AUTHORIZATION;
@@ -22,7 +19,6 @@ use crate::builder::Client;
 use crate::challenge::UmaChallenge;
 use crate::discover::{self, Target};
 use crate::error::{ClientError, Pending, Said};
-use crate::exchange::ExchangeToken as _;
 use crate::grant::{ExchangeTicket as _, NeedInfo, Refusal, RptResponse};
 use crate::kept::Tokens;
 use crate::observe::Event;
@@ -70,7 +66,7 @@ impl Client {
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, ClientError> {
         let call = Call::new(request)?;
-        let rounds = Rounds::new(self.0.rounds);
+        let rounds = Rounds::new();
         let rpt = self.kept_rpt(&call.url).await?;
         let response = self.send(&call, rpt.as_ref()).await?;
         self.converse(&call, response, rounds).await
@@ -231,83 +227,6 @@ impl Client {
         }
     }
 
-    /// A claims token for one ticket.
-    async fn claims_token(
-        &self,
-        target: &Target,
-        ticket: &TicketHandle,
-        subject: &Subject,
-    ) -> Result<AccessToken, ClientError> {
-        let ticket_challenge = TicketChallenge::of(ticket);
-        self.observe(&Event::ChallengeMade { ticket_challenge: &ticket_challenge });
-        let claims_token = if self.0.claims_provider.is_some() {
-            self.shown(target, &ticket_challenge, subject).await?
-        } else {
-            self.exchanged(target, &ticket_challenge, subject).await?
-        };
-        self.observe(&Event::ClaimsTokenReceived { claims_token: &claims_token });
-        self.believe(&claims_token, target, &ticket_challenge, subject)?;
-        Ok(claims_token)
-    }
-
-    /// Has the security token service make a claims token. [RFC 8693 §2]
-    ///
-    /// [RFC 8693 §2]: https://www.rfc-editor.org/rfc/rfc8693#section-2
-    async fn exchanged(
-        &self,
-        target: &Target,
-        ticket_challenge: &TicketChallenge,
-        subject: &Subject,
-    ) -> Result<AccessToken, ClientError> {
-        let provider = &self.0.provider;
-        let endpoint = self.provider_token_endpoint().await?;
-        let client = oauth_client(&provider.client_id, &endpoint);
-        let mut request = client
-            .exchange_token(&subject.access_token, &TokenType::ACCESS_TOKEN)
-            .set_requested_token_type(&TokenType::JWT)
-            .add_audience(target.issuer.as_str())
-            .add_resource(&target.resource)
-            .set_extra_param(challenge::NAME, ticket_challenge.to_string())
-            .authenticated_by(self.present(provider)?);
-        if let Some(address) = &self.0.named {
-            request = request.set_extra_param("email_address", address.as_str());
-        }
-        self.observe(&Event::ExchangeRequested { endpoint: &endpoint, params: &request.params() });
-        let response = request
-            .request_async(&http_client(Arc::clone(&self.0.fetch), Limits::token_endpoint()))
-            .await
-            .map_err(|source| ClientError::Exchange {
-                issuer: provider.issuer.clone(),
-                source: Box::new(source),
-            })?;
-        let is_jwt = response.extra_fields().issued_token_type == TokenType::JWT.as_str();
-        if !is_jwt || *response.token_type() != IssuedTokenType::NotApplicable {
-            return Err(ClientError::IssuedType(provider.issuer.clone()));
-        }
-        Ok(AccessToken::new(response.access_token().secret()))
-    }
-
-    /// Checks the claims token before it goes anywhere: a dishonest service could hand out that of
-    /// another person, or one for another server.
-    fn believe(
-        &self,
-        claims_token: &AccessToken,
-        target: &Target,
-        ticket_challenge: &TicketChallenge,
-        subject: &Subject,
-    ) -> Result<(), ClientError> {
-        let expected = self.expected(target, ticket_challenge, subject);
-        check_received(claims_token.expose(), &expected).map_err(|source| {
-            ClientError::ClaimsToken { issuer: self.claims_issuer().clone(), source }
-        })?;
-        self.checked(
-            "the claims token is the one asked for",
-            "PROFILE §5.5",
-            target.issuer.as_str(),
-        );
-        Ok(())
-    }
-
     /// Redeems a ticket. The inner error is the server's own. [UMA Grant §3.3.1]
     ///
     /// [UMA Grant §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#uma-grant-type
@@ -369,18 +288,6 @@ impl Client {
         };
         self.0.kept.keep(person, servers, &call.url, tokens);
         Ok(rpt)
-    }
-
-    /// Where the provider exchanges tokens, by its OpenID configuration.
-    async fn provider_token_endpoint(&self) -> Result<EndpointUrl, ClientError> {
-        let issuer = &self.0.provider.issuer;
-        let metadata = self
-            .0
-            .metadata
-            .get(DocumentKind::OpenId, issuer)
-            .await
-            .map_err(|source| ClientError::Metadata { issuer: issuer.clone(), source })?;
-        metadata.token_endpoint.clone().ok_or_else(|| ClientError::NoTokenEndpoint(issuer.clone()))
     }
 
     fn registration(&self, issuer: &Issuer) -> Result<Registration, ClientError> {

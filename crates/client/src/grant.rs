@@ -90,12 +90,6 @@ impl<'a> ExchangeTicketRequest<'a> {
         self.form.set("pct", pct.expose());
         self
     }
-
-    /// A requesting party token to be upgraded.
-    pub fn set_rpt(mut self, rpt: &'a AccessToken) -> Self {
-        self.form.set("rpt", rpt.expose());
-        self
-    }
 }
 
 /// What an authorization server says instead of a requesting party token. [UMA Grant §3.3.6]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
 
-/// So many tickets are used for one request unless configured otherwise.
-pub const DEFAULT_ROUNDS: u8 = 3;
+/// So many tickets are used for one request, and no more.
+pub const MAX_TICKETS: usize = 3;
 
 /// Why a request does not go round once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,22 +18,21 @@ pub enum RetryError {
     Unchanged,
     /// The request went round as often as it may.
     #[error("no access after {0} permission tickets")]
-    Exhausted(u8),
+    Exhausted(usize),
 }
 
 /// The tickets of one request. A ticket is admitted before anything is done with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Rounds {
-    limit: u8,
-    // INVARIANT: digests of all tickets admitted so far, at most `limit` of them.
+    // INVARIANT: digests of all tickets admitted so far, at most `MAX_TICKETS` of them.
     seen: BTreeSet<Digest>,
 }
 
 impl Rounds {
-    /// At most `limit` tickets.
+    /// Without a ticket so far.
     #[must_use]
-    pub const fn new(limit: u8) -> Self {
-        Self { limit, seen: BTreeSet::new() }
+    pub const fn new() -> Self {
+        Self { seen: BTreeSet::new() }
     }
 
     /// Admits a ticket for one more round.
@@ -44,8 +43,8 @@ impl Rounds {
         if self.seen.contains(&ticket.digest()) {
             return Err(RetryError::Unchanged);
         }
-        if self.seen.len() >= usize::from(self.limit) {
-            return Err(RetryError::Exhausted(self.limit));
+        if self.seen.len() >= MAX_TICKETS {
+            return Err(RetryError::Exhausted(MAX_TICKETS));
         }
         self.seen.insert(ticket.digest());
         Ok(())
@@ -58,7 +57,7 @@ mod tests {
 
     #[track_caller]
     fn check(tickets: &[&str], last: Result<(), RetryError>) {
-        let mut rounds = Rounds::new(3);
+        let mut rounds = Rounds::new();
         let mut result = Ok(());
         for ticket in tickets {
             assert_eq!(result, Ok(()), "{tickets:?}");

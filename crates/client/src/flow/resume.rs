@@ -30,7 +30,7 @@ impl Client {
         request: http::Request<Bytes>,
     ) -> Result<Response<Bytes>, ClientError> {
         let mut call = Call::new(request)?;
-        let mut rounds = Rounds::new(self.0.rounds);
+        let mut rounds = Rounds::new();
         let Pending { as_uri, resource, person, ticket, .. } = pending;
         if !resource.covers(&call.url) {
             return Err(ClientError::Request("it is not for the resource server that waits"));

@@ -8,6 +8,7 @@ use countersign_client_auth::Proof;
 use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError};
 use countersign_jwt::{Algorithm, SigningKey};
+use countersign_permission_ticket::TicketChallenge;
 use countersign_types::random::Random;
 use countersign_types::secret::ClientSecret;
 use countersign_types::{Clock, EmailAddress, Params, ResourceIdentifier};
