@@ -48,6 +48,14 @@ pub struct IssuerSetup {
     pub user_info: bool,
 }
 
+impl IssuerSetup {
+    /// One that is asked for nothing but its metadata and the keys to which this leads.
+    #[must_use]
+    pub const fn new(trusted: TrustedIssuer) -> Self {
+        Self { trusted, keys: IssuerKeys::Published, introspection: None, user_info: false }
+    }
+}
+
 /// Where the keys of an issuer are.
 #[derive(Clone, Debug)]
 pub enum IssuerKeys {

@@ -82,7 +82,7 @@
 //! use countersign_sts_service::claims::provider::{
 //!     ClaimsProvider, OwnToken, Parts, ProviderClient, SubjectAttribute, UserQuery, app,
 //! };
-//! use countersign_sts_service::{IssuerKeys, IssuerSetup, LogAudit};
+//! use countersign_sts_service::{IssuerSetup, LogAudit};
 //! use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
 //! use countersign_types::secret::ClientSecret;
 //! use countersign_types::{ClientId, EndpointUrl, Issuer, ScopeSet, UrlPattern};
@@ -118,24 +118,7 @@
 //! };
 //! let provider = ClaimsProvider::new(Parts {
 //!     policy: ServerPolicy::new(Issuer::parse("https://alice.example")?),
-//!     authn_server: IssuerSetup {
-//!         trusted: TrustedIssuer {
-//!             alias: "authn-server".to_owned(),
-//!             issuer: authn_server,
-//!             // Of what follows, the form of the access tokens is all that counts here.
-//!             access_tokens: Default::default(),
-//!             subjects: Default::default(),
-//!             exchanges: Default::default(),
-//!             required: Default::default(),
-//!             email_domains: Default::default(),
-//!             claims: Default::default(),
-//!             roles: Vec::new(),
-//!             scopes: ScopeSet::empty(),
-//!         },
-//!         keys: IssuerKeys::Published,
-//!         introspection: None,
-//!         user_info: false,
-//!     },
+//!     authn_server: IssuerSetup::new(TrustedIssuer::new("authn-server", authn_server)),
 //!     audiences: Vec::new(),
 //!     clients: [(ClientId::parse("application")?, application)].into(),
 //!     delegation: Arc::new(ByRegistration),

@@ -37,6 +37,24 @@ const NOT_ABOUT_A_PERSON: &[&str] = &[
 
 /// Another issuer whose tokens may be exchanged here, and how far it is believed. Nothing is, but
 /// what stands here.
+///
+/// ```
+/// use countersign_token_exchange::TrustedIssuer;
+/// use countersign_token_exchange::trusted_issuer::Accepted;
+/// use countersign_types::{ClientId, Issuer};
+///
+/// let ours = Accepted {
+///     audiences: ["https://api.alice.example".to_owned()].into(),
+///     ..Accepted::default()
+/// };
+/// let university = TrustedIssuer {
+///     exchanges: [(ClientId::parse("api")?, ours)].into(),
+///     claims: ["name".to_owned()].into(),
+///     ..TrustedIssuer::new("university", Issuer::parse("https://idp.university.example")?)
+/// };
+/// # assert!(university.email_domains.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TrustedIssuer {
     /// What `subject_issuer` calls it.
@@ -60,6 +78,26 @@ pub struct TrustedIssuer {
     /// What a person of this issuer may be given scope of ours for. The issuer's own scopes mean
     /// nothing here.
     pub scopes: ScopeSet,
+}
+
+impl TrustedIssuer {
+    /// One of which nothing is taken yet: no client exchanges its tokens, and nothing that they say of
+    /// a person is believed but who they are at that issuer.
+    #[must_use]
+    pub fn new(alias: impl Into<String>, issuer: Issuer) -> Self {
+        Self {
+            alias: alias.into(),
+            issuer,
+            access_tokens: AccessTokenForm::default(),
+            subjects: Subjects::default(),
+            exchanges: BTreeMap::new(),
+            required: BTreeMap::new(),
+            email_domains: BTreeSet::new(),
+            claims: BTreeSet::new(),
+            roles: Vec::new(),
+            scopes: ScopeSet::empty(),
+        }
+    }
 }
 
 /// How the access tokens of an issuer say that they are no ID tokens.

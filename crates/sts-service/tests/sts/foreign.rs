@@ -17,7 +17,7 @@ use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{IssuerKeys, IssuerSetup, TrustedIssuers};
 use countersign_token_exchange::ServerPolicy;
 use countersign_token_exchange::trusted_issuer::{
-    Accepted, AccessTokenForm, RoleMapping, RoleSource, TrustedIssuer,
+    Accepted, RoleMapping, RoleSource, TrustedIssuer,
 };
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, Issuer, ScopeSet};
@@ -42,12 +42,7 @@ fn trusted() -> IssuerSetup {
     let accepted = Accepted { clients: ["rqp-client".to_owned()].into(), ..Accepted::default() };
     IssuerSetup {
         trusted: TrustedIssuer {
-            alias: ALIAS.to_owned(),
-            issuer: Issuer::parse(IDP).unwrap(),
-            access_tokens: AccessTokenForm::Rfc9068,
-            subjects: Default::default(),
             exchanges: [(ClientId::parse("rqp-client").unwrap(), accepted)].into(),
-            required: Default::default(),
             email_domains: ["alice.example".to_owned()].into(),
             claims: ["name".to_owned(), "department".to_owned()].into(),
             roles: vec![RoleMapping {
@@ -55,6 +50,7 @@ fn trusted() -> IssuerSetup {
                 roles: [("staff".to_owned(), "curator".to_owned())].into(),
             }],
             scopes: ScopeSet::parse("get").unwrap(),
+            ..TrustedIssuer::new(ALIAS, Issuer::parse(IDP).unwrap())
         },
         keys: IssuerKeys::Published,
         introspection: Some(Introspection {

@@ -34,12 +34,7 @@ fn idp() -> TrustedIssuer {
         refresh: None,
     };
     TrustedIssuer {
-        alias: "idp".to_owned(),
-        issuer: Issuer::parse(IDP).unwrap(),
-        access_tokens: AccessTokenForm::Rfc9068,
-        subjects: Default::default(),
         exchanges: [(ClientId::parse("app").unwrap(), accepted)].into(),
-        required: Default::default(),
         email_domains: ["idp.example".to_owned()].into(),
         claims: ["name".to_owned(), "department".to_owned()].into(),
         roles: vec![RoleMapping {
@@ -47,6 +42,7 @@ fn idp() -> TrustedIssuer {
             roles: [("staff".to_owned(), "reader".to_owned())].into(),
         }],
         scopes: ScopeSet::parse("get put").unwrap(),
+        ..TrustedIssuer::new("idp", Issuer::parse(IDP).unwrap())
     }
 }
 
@@ -190,6 +186,18 @@ fn a_token_is_exchanged_by_whom_it_was_made_for() {
     ] {
         check(name, read_opaque(&idp(), &with(answer(), &change)), expected);
     }
+}
+
+/// What stands in the table is believed, and nothing else.
+#[test]
+fn of_an_issuer_that_is_only_named_nothing_is_taken() {
+    let named = TrustedIssuer::new("idp", Issuer::parse(IDP).unwrap());
+    let told = read(&named, "jwt", &token("at+jwt", &KEY, &access_token()), &Map::new());
+    assert!(told.is_err(), "{told:?}");
+    let heard = TrustedIssuer { exchanges: idp().exchanges, ..named };
+    let person = read(&heard, "jwt", &token("at+jwt", &KEY, &access_token()), &Map::new()).unwrap();
+    assert_eq!(person.sub, heard.subject("0001"));
+    assert_eq!(person.foreign.unwrap().user_claims, Map::new());
 }
 
 /// T3.

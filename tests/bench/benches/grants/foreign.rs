@@ -1,6 +1,5 @@
 //! The exchange of another issuer's token (flow 000): people sign in there, and an API brings what they got.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,11 +7,10 @@ use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Request};
 use countersign_host::Seams;
 use countersign_jwt::{KeySet, SigningKey, sign};
-use countersign_sts_service::{IssuerKeys, IssuerSetup, TrustedIssuers};
-use countersign_token_exchange::trusted_issuer::{
-    Accepted, AccessTokenForm, RoleMapping, RoleSource, TrustedIssuer,
-};
-use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, random};
+use countersign_sts_service::{IssuerSetup, TrustedIssuers};
+use countersign_token_exchange::TrustedIssuer;
+use countersign_token_exchange::trusted_issuer::{Accepted, RoleMapping, RoleSource};
+use countersign_types::{ClientId, Issuer, Lifetime, random};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use serde_json::json;
@@ -31,26 +29,13 @@ pub(crate) fn trusted(key: &SigningKey, seams: &Seams) -> TrustedIssuers {
     let published = Published { metadata: metadata.to_string(), keys: keys.to_string() };
     let accepted = Accepted { audiences: [RS.to_owned()].into(), ..Accepted::default() };
     let staff = [("staff".to_owned(), "curator".to_owned())].into();
-    let issuer = IssuerSetup {
-        trusted: TrustedIssuer {
-            alias: "university".to_owned(),
-            issuer: Issuer::parse(IDP).unwrap(),
-            access_tokens: AccessTokenForm::Rfc9068,
-            subjects: Default::default(),
-            exchanges: [(ClientId::parse(CLIENT).unwrap(), accepted)].into(),
-            required: BTreeMap::new(),
-            email_domains: ["university.example".to_owned()].into(),
-            claims: ["name".to_owned()].into(),
-            roles: vec![RoleMapping {
-                source: RoleSource::Claim("groups".to_owned()),
-                roles: staff,
-            }],
-            scopes: ScopeSet::default(),
-        },
-        keys: IssuerKeys::Published,
-        introspection: None,
-        user_info: false,
-    };
+    let issuer = IssuerSetup::new(TrustedIssuer {
+        exchanges: [(ClientId::parse(CLIENT).unwrap(), accepted)].into(),
+        email_domains: ["university.example".to_owned()].into(),
+        claims: ["name".to_owned()].into(),
+        roles: vec![RoleMapping { source: RoleSource::Claim("groups".to_owned()), roles: staff }],
+        ..TrustedIssuer::new("university", Issuer::parse(IDP).unwrap())
+    });
     TrustedIssuers::new([issuer], Arc::new(published), Arc::clone(&seams.clock))
 }
 

@@ -1,15 +1,12 @@
 //! Whose account it is, of whom another issuer's token speaks, where that issuer's people are the accounts
 //! that are linked to them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_store::{Engine, MemoryEngine};
-use countersign_sts_service::{
-    ImportedAccounts, IssuerKeys, IssuerSetup, TrustedIssuers, Upstreams, Users,
-};
+use countersign_sts_service::{ImportedAccounts, IssuerSetup, TrustedIssuers, Upstreams, Users};
 use countersign_token_exchange::TrustedIssuer;
-use countersign_token_exchange::trusted_issuer::{Accepted, AccessTokenForm, Subjects};
+use countersign_token_exchange::trusted_issuer::{Accepted, Subjects};
 use countersign_types::{ClientId, Issuer, ScopeSet};
 use serde_json::{Value, json};
 
@@ -30,23 +27,12 @@ fn case(subjects: Subjects) -> Case {
     let (users, accounts) = (Arc::clone(&people), Arc::clone(&people));
     let (users, accounts): (Arc<dyn Users>, Arc<dyn ImportedAccounts>) = (users, accounts);
     let accepted = Accepted { clients: ["broker".to_owned()].into(), ..Accepted::default() };
-    let setup = IssuerSetup {
-        trusted: TrustedIssuer {
-            alias: "university".to_owned(),
-            issuer: Issuer::parse(UNIVERSITY).unwrap(),
-            access_tokens: AccessTokenForm::Rfc9068,
-            subjects,
-            exchanges: [(ClientId::parse("rqp-client").unwrap(), accepted)].into(),
-            required: BTreeMap::new(),
-            email_domains: Default::default(),
-            claims: Default::default(),
-            roles: Vec::new(),
-            scopes: ScopeSet::parse("get").unwrap(),
-        },
-        keys: IssuerKeys::Published,
-        introspection: None,
-        user_info: false,
-    };
+    let setup = IssuerSetup::new(TrustedIssuer {
+        subjects,
+        exchanges: [(ClientId::parse("rqp-client").unwrap(), accepted)].into(),
+        scopes: ScopeSet::parse("get").unwrap(),
+        ..TrustedIssuer::new("university", Issuer::parse(UNIVERSITY).unwrap())
+    });
     let fetch = provider.clone();
     let world = World::peopled(users, Arc::clone(&engine), |sts, clock| {
         let upstreams = Upstreams::new(both(), accounts, fetch.clone(), Arc::clone(&clock));
