@@ -1,9 +1,9 @@
-use countersign_types::{ClientId, Issuer, ScopeSet};
+use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::policy::shares::{MAX_ACCOUNTS, Terms, TermsError};
+use crate::policy::shares::{Effect, MAX_ACCOUNTS, MailDomain, TermsError, values};
 use crate::protection::OwnerId;
 
 fn at(seconds: i64) -> Timestamp {
