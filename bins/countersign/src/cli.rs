@@ -42,6 +42,7 @@ pub(crate) struct Cli {
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Print results, remarks and errors as JSON, for machines
     #[arg(long, global = true)]

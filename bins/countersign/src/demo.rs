@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use countersign_host::server::shutdown_signal;
 use tokio::time::Instant;
 
@@ -82,9 +83,8 @@ trait Flow: Sized {
 /// Arguments of `countersign demo`.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
-    /// Which flow to show: 000, a token from elsewhere, 001, a broker, 002, UMA and a ticket challenge, 003,
-    /// a letter that its owner is asked about, or 004, identity propagation [default: 002]
-    #[arg(value_parser = ["000", "001", "002", "003", "004"])]
+    /// Which flow to show [default: 002]
+    #[arg(value_parser = numbers())]
     pub(crate) flow: Option<String>,
 
     /// Be Bob in flow 003: decide in a browser, while Alice's client waits
@@ -104,6 +104,11 @@ pub(crate) struct DemoArgs {
     /// Flow 004 has none that could be started by hand: the documents of its clients are served by the demo.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "record"])]
     pub(crate) write: Option<PathBuf>,
+}
+
+/// The numbers that stand for flows, each with what it shows.
+fn numbers() -> PossibleValuesParser {
+    PossibleValuesParser::new(FLOWS.map(|(number, title)| PossibleValue::new(number).help(title)))
 }
 
 /// Runs the demo. The exit code is 1 if any step differs from the drawing.
@@ -156,7 +161,7 @@ enum Ended {
 async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
     let started = Instant::now();
     // From here on a signal ends the run in order: nothing stays behind.
-    let mut stop = pin!(shutdown_signal()?);
+    let mut stop = pin!(end()?);
     let record = match args.record.as_deref().map(record_file).transpose() {
         Ok(record) => record,
         Err(refused) => return Ok(Ended::Refused(refused)),
@@ -207,6 +212,30 @@ async fn show<F: Flow>(args: &DemoArgs, out: Output) -> Result<Ended, Failure> {
     }
     world.into_servers().stop().await;
     Ok(if story.as_drawn() { Ended::AsDrawn } else { Ended::Differs })
+}
+
+/// Done when the run is asked to end, or its terminal goes away.
+fn end() -> std::io::Result<impl Future<Output = ()>> {
+    let (stop, hangup) = (shutdown_signal()?, hangup()?);
+    Ok(async {
+        tokio::select! {
+            () = stop => {}
+            () = hangup => {}
+        }
+    })
+}
+
+#[cfg(unix)]
+fn hangup() -> std::io::Result<impl Future<Output = ()>> {
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    Ok(async move {
+        hangup.recv().await;
+    })
+}
+
+#[cfg(not(unix))]
+fn hangup() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(std::future::pending())
 }
 
 fn differences(count: usize) -> String {

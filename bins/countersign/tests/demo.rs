@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use self::home::{Home, interrupt};
+use self::home::{Home, signal};
 
 fn mode(path: &str) -> u32 {
     std::fs::metadata(path).expect("a file").permissions().mode() & 0o777
@@ -318,7 +318,17 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 fn a_signal_leaves_nothing_behind() {
-    let home = Home::new("interrupted");
+    ends_in_order("interrupted", "-INT");
+}
+
+#[test]
+fn a_terminal_that_goes_away_leaves_nothing_behind() {
+    ends_in_order("hung-up", "-HUP");
+}
+
+#[track_caller]
+fn ends_in_order(name: &str, which: &str) {
+    let home = Home::new(name);
     let mut child = home.command(&["demo"]).spawn().expect("the program starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     // Not before the first party is introduced: then keys and secrets are there.
@@ -328,7 +338,7 @@ fn a_signal_leaves_nothing_behind() {
         assert_ne!(stdout.read_line(&mut line).expect("a line"), 0);
     }
     assert_eq!(home.left_behind(), 1);
-    interrupt(child.id());
+    signal(which, child.id());
     let _ = stdout.read_to_string(&mut line);
     assert_eq!(child.wait().expect("an end").code(), Some(130));
     assert_eq!(home.left_behind(), 0);

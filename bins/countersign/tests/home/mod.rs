@@ -99,6 +99,11 @@ pub(crate) fn make_private(_: &Path) {}
 
 /// Ends a program as Ctrl-C does.
 pub(crate) fn interrupt(pid: u32) {
-    let status = Command::new("kill").args(["-INT", &pid.to_string()]).status();
+    signal("-INT", pid);
+}
+
+/// Sends a program a signal.
+pub(crate) fn signal(which: &str, pid: u32) {
+    let status = Command::new("kill").args([which, &pid.to_string()]).status();
     assert!(status.expect("kill").success());
 }
