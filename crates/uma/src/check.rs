@@ -94,7 +94,7 @@ impl Step {
             Self::Scope => ("the scopes are registered", "UMA Grant §3.3.4"),
             Self::Format => ("claim_token_format is understood", "UMA Grant §3.3.1"),
             Self::Allowed => ("the issuer is not refused here", "PROFILE §6.4"),
-            Self::Discovery => ("the e-mail domain names an issuer", "OpenID Discovery §2"),
+            Self::Discovery => ("the e-mail domain names an issuer", "OpenID Connect Discovery §2"),
             Self::Keys => ("the issuer's keys are at hand", "RFC 8414 §2"),
             Self::Confirmation => ("the claims token is bound to no key", "RFC 7800 §3"),
             Self::Person => ("the process has one person", "PROFILE §6.5"),

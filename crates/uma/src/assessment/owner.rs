@@ -166,6 +166,10 @@ impl<'a> Polling<'a> {
             core.checks.push(Step::Owner.failed("by the rules of now, they are not asked"));
             return core.need_claims(OTHER_RULES, issuer.cloned());
         }
+        let note = match verdict {
+            Verdict::Grant => format!("{note}; claims are needed again"),
+            _ => note,
+        };
         core.checks.push(Step::Owner.failed(note));
         match verdict {
             // What was not asked after all, or is over, is asked again with fresh claims.
