@@ -139,9 +139,52 @@
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!
-//! ## A resource server
+//! ## An API whose callers have access tokens
 //!
-//! A tower layer in front of the service you have; which path is which resource is yours to say.
+//! A tower layer in front of the service you have. Nothing is served that the table does not name, and a
+//! handler finds who is calling; everybody else was answered before.
+//!
+//! ```no_run
+//! use std::error::Error;
+//! use std::sync::Arc;
+//!
+//! use axum::routing::get;
+//! use axum::{Extension, Router};
+//! use countersign::adapters::fetch::{FetchConfig, HttpFetch};
+//! use countersign::adapters::host::Seams;
+//! use countersign::resource::{AccessTokens, ProtectLayer, Routes, VerifiedCaller};
+//! use countersign::types::{Issuer, ResourceIdentifier};
+//!
+//! async fn deliveries(Extension(caller): Extension<VerifiedCaller>) -> String {
+//!     format!("3 deliveries for {}", caller.subject().unwrap_or("a client of its own"))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn Error>> {
+//!     let api = Router::new()
+//!         .route("/health", get(async || "well"))
+//!         .route("/deliveries", get(deliveries).post(async || "delivered"));
+//!
+//!     let here = ResourceIdentifier::parse("https://api.bob.example")?; // `aud` of the tokens
+//!     let issuer = Issuer::parse("https://sts.bob.example")?;
+//!     let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+//!     let tokens = AccessTokens::new(here, issuer, fetch, Seams::system().clock);
+//!     let routes = Routes::new()
+//!         .open("GET /health")
+//!         .identified("GET /deliveries")
+//!         .require("POST /deliveries", "deliveries.write");
+//!     let api = api.layer(ProtectLayer::new(tokens, routes.build()?)?);
+//!
+//!     // Behind a proxy that speaks TLS; `adapters::host::serve` speaks it itself.
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     Ok(axum::serve(listener, api).await?)
+//! }
+//! ```
+//!
+//! ## An API that strangers may be let into
+//!
+//! The layer [`resource::UmaLayer`] answers them with a permission ticket of the authorization server that
+//! protects it ([`resource::ResourceServer`]); which path is which resource is yours to say.
 //!
 //! ```
 //! use countersign::resource::layer::{Access, Rules};

@@ -19,13 +19,12 @@ use std::sync::Arc;
 use axum::routing::get;
 use axum::{Extension, Router};
 use countersign::adapters::fetch::{Fetch, Limits, Request};
-use countersign::adapters::host::Seams;
 use countersign::adapters::host::server::{Transport, serve};
 use countersign::client_auth::Proof;
 use countersign::resource::{AccessTokens, ProtectLayer, Routes, VerifiedCaller};
 use countersign::types::auth_param;
 use countersign::types::secret::ClientSecret;
-use countersign::types::{ClientId, EndpointUrl, Issuer, ResourceIdentifier};
+use countersign::types::{ClientId, Clock, EndpointUrl, Issuer, ResourceIdentifier};
 use countersign_testkit::{Deployment, Party, names};
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
@@ -43,15 +42,20 @@ async fn deliveries(Extension(caller): Extension<VerifiedCaller>) -> String {
     format!("3 deliveries for {} through {}", who.unwrap_or("?"), through.unwrap_or("?"))
 }
 
-/// What is added to it.
-fn protected(api: Router, fetch: Arc<dyn Fetch>, seams: &Seams) -> Result<Router, Box<dyn Error>> {
+/// What is added to it. In your program, `fetch` is `HttpFetch::new(&FetchConfig::default())`, and
+/// the clock that of `Seams::system()`.
+fn protected(
+    api: Router,
+    fetch: Arc<dyn Fetch>,
+    clock: Arc<dyn Clock>,
+) -> Result<Router, Box<dyn Error>> {
     let here = ResourceIdentifier::parse("https://rs.bob.example")?;
     let issuer = Issuer::parse("https://sts.alice.example")?;
     let routes = Routes::new()
         .open("GET /health")
         .identified("GET /deliveries")
         .require("POST /deliveries", "deliveries.write");
-    let tokens = AccessTokens::new(here, issuer, fetch, Arc::clone(&seams.clock));
+    let tokens = AccessTokens::new(here, issuer, fetch, clock);
     Ok(api.layer(ProtectLayer::new(tokens, routes.build()?)?))
 }
 
@@ -65,7 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await;
     let (listener, tls) = world.take_place(Party::ResourceServer);
     let (fetch, seams) = (world.http(), world.seams());
-    let api = protected(api(), Arc::clone(&fetch), &seams)?;
+    let api = protected(api(), Arc::clone(&fetch), seams.clock)?;
     tokio::spawn(serve(listener, Transport::tls(&tls)?, api, std::future::pending()));
 
     let request = |method: Method, path: &str| {
