@@ -13,8 +13,8 @@
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
 //! | `get`, `list`, `count` | read from what is committed and synced |
 //!
-//! Records of access tokens are put into a journal, one row for all of a commit, and move to their
-//! table if they live long enough (module `journal`).
+//! Records of access tokens are put into a journal, one row for all of a commit, and most of them stay
+//! there until they expire (module `journal`).
 //!
 //! What is in memory alone belongs to its engine, and an orderly end writes it. A file has one engine
 //! at a time (module `lock`).
@@ -29,8 +29,10 @@
 mod committer;
 mod job;
 mod journal;
+mod journalled;
 mod known;
 mod lock;
+mod moves;
 mod probe;
 mod puts;
 mod queue;
@@ -48,7 +50,7 @@ use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
 use rusqlite::Connection;
 
-use self::journal::Journal;
+use self::journal::{Journal, Room};
 use self::known::Known;
 use self::lock::Lock;
 use self::readers::Readers;
@@ -146,8 +148,8 @@ impl SqliteEngine {
         Self::open_with(path, clock, journal::ROOM)
     }
 
-    /// The same with so many octets of room for the journal in memory.
-    fn open_with(path: &Path, clock: Arc<dyn Clock>, room: usize) -> Result<Self, OpenError> {
+    /// The same with so much room for the journal in memory.
+    fn open_with(path: &Path, clock: Arc<dyn Clock>, room: Room) -> Result<Self, OpenError> {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
@@ -157,8 +159,11 @@ impl SqliteEngine {
         let past = statements::horizon(&connection).map_err(failed)?;
         let horizon = Horizon::new(past, clock.now(), steady_now());
         let revoked = statements::revoked(&connection).map_err(failed)?;
-        let journal = statements::journal(&connection).map_err(failed)?;
-        let journal = Journal::read(journal, room).map_err(|error| unreadable(Arc::new(error)))?;
+        let shelf = statements::journal::shelf(&connection).map_err(failed)?;
+        let behind = shelf.last().map_or(0, |row| row.id);
+        let rows = statements::journal::rows(&connection, behind).map_err(failed)?;
+        let journal =
+            Journal::read(shelf, rows, room).map_err(|error| unreadable(Arc::new(error)))?;
         let known = Known::with_revoked(revoked);
         let memory = Arc::new(Memory { recent: Recent::default(), journal, known });
         let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory));

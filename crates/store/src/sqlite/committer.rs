@@ -9,8 +9,9 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::Memory;
 use super::job::{Job, Stands};
-use super::journal::{self, Commit, JOURNALLED, Leaving};
+use super::journal::{Commit, JOURNALLED, Leaving};
 use super::known::Row;
+use super::moves;
 use super::queue;
 use super::recent::{Key, YOUTH};
 use super::statements;
@@ -116,7 +117,7 @@ impl Committer {
         for (key, ..) in changes.left.records() {
             self.changed(JOURNALLED, key, None);
         }
-        self.memory.journal.committed(&changes.left, changes.added);
+        self.memory.journal.committed(changes.left, changes.added);
     }
 
     /// Has memory know a record as it is now, or forget it.
@@ -159,7 +160,7 @@ impl Committer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         // First what leaves the journal: a job may change it where it is then.
         let left = self.memory.journal.leaving(purges.then_some(expired));
-        self.move_to_table(&left, expired)?;
+        moves::make(&self.connection, &left, expired)?;
         // Then what was in memory alone: a job may have queued to spend it while an earlier commit
         // of it failed.
         for ((table, key), single) in due {
@@ -167,40 +168,17 @@ impl Committer {
         }
         for job in &mut batch.jobs {
             if let Some((JOURNALLED, key)) = job.record() {
-                self.settle(key, &mut batch.puts.octets)?;
+                let journal = &self.memory.journal;
+                moves::settle(&self.connection, journal, &left, key, &mut batch.puts.octets)?;
             }
             job.apply(&self.connection)?;
         }
         let added = self.add_to_journal(&batch.puts.octets)?;
         if purges {
-            self.purge(now, expired, left.last().is_some() || batch.len() > 0)?;
+            self.purge(now, expired, !left.is_empty() || batch.len() > 0)?;
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(Changes { left, added })
-    }
-
-    /// Gives the records a place in the table, but for those that nobody needs any more.
-    fn move_to_table(&self, left: &Leaving, expired: Timestamp) -> rusqlite::Result<()> {
-        let Some(last) = left.last() else { return Ok(()) };
-        for (key, value, expires) in left.records() {
-            if expires.is_none_or(|expires| expires > expired) {
-                statements::put(&self.connection, JOURNALLED, key, value, expires)?;
-            } else {
-                // What it replaced may be there still.
-                statements::remove(&self.connection, JOURNALLED, key)?;
-            }
-        }
-        statements::remove_from_journal(&self.connection, last)
-    }
-
-    /// Sees to it that the table says what stands under this key, and the journal does not.
-    fn settle(&self, key: &[u8], octets: &mut Vec<u8>) -> rusqlite::Result<()> {
-        let latest = journal::latest(octets, key);
-        if let Some(row) = latest.unwrap_or_else(|| self.memory.journal.find(key)) {
-            statements::put(&self.connection, JOURNALLED, key, &row.value, row.expires)?;
-            journal::settled(octets, key);
-        }
-        Ok(())
     }
 
     fn add_to_journal(&self, octets: &[u8]) -> rusqlite::Result<Option<Commit>> {
@@ -208,7 +186,7 @@ impl Committer {
             return Ok(None);
         }
         let id = self.memory.journal.next_id();
-        statements::add_to_journal(&self.connection, id, octets)?;
+        statements::journal::add(&self.connection, id, octets)?;
         Ok(Some(Commit::new(id, octets.into())))
     }
 

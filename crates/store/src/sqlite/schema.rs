@@ -23,8 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 9] =
-    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES, NOTICES];
+const STEPS: [&str; 10] =
+    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES, NOTICES, SHELF];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -134,6 +134,14 @@ CREATE TABLE notices (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
 ) STRICT;
 CREATE INDEX notices_expires ON notices (expires) WHERE expires IS NOT NULL;
+";
+
+/// Rows of the journal that are not in memory: between which keys their records stand, and when the first of
+/// these expires.
+const SHELF: &str = "
+CREATE TABLE shelf (
+    id INTEGER PRIMARY KEY, first BLOB NOT NULL, last BLOB NOT NULL, expires INTEGER
+) STRICT;
 ";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything

@@ -1,5 +1,7 @@
 //! The statements, one function each. Those that write run inside the writer's transaction.
 
+pub(super) mod journal;
+
 use std::ops::ControlFlow;
 
 use countersign_types::Timestamp;
@@ -63,6 +65,7 @@ struct RecordSql {
     list: &'static str,
     list_back: &'static str,
     count: &'static str,
+    keys: &'static str,
     remove: &'static str,
 }
 
@@ -96,6 +99,7 @@ macro_rules! record_sql {
                 $table,
                 " WHERE key >= ?1 ORDER BY key"
             ),
+            keys: concat!("SELECT key FROM ", $table, " WHERE key BETWEEN ?1 AND ?2"),
             remove: concat!("DELETE FROM ", $table, " WHERE key = ?1"),
         }
     };
@@ -373,6 +377,18 @@ pub(super) fn remove(
     Ok(statement.execute(params![key])? == 1)
 }
 
+/// The keys from one to another, both included.
+pub(super) fn keys_between(
+    connection: &Connection,
+    table: RecordTable,
+    first: &[u8],
+    last: &[u8],
+) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let mut statement = connection.prepare_cached(record_sql(table).keys)?;
+    let keys = statement.query_map(params![first, last], |row| row.get(0))?;
+    keys.collect()
+}
+
 /// Removes rows that expired at `now` or before, a bounded number from each table.
 pub(super) fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let mut removed = 0;
@@ -381,28 +397,6 @@ pub(super) fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result
         removed += statement.execute(params![now.as_unix(), PURGE_ROWS])? as u64;
     }
     Ok(removed)
-}
-
-/// A row of the journal.
-pub(super) fn add_to_journal(
-    connection: &Connection,
-    id: i64,
-    octets: &[u8],
-) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO journal (id, records) VALUES (?1, ?2)";
-    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
-}
-
-/// Every row of the journal, with its number and in the order of the numbers.
-pub(super) fn journal(connection: &Connection) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
-    let mut statement = connection.prepare("SELECT id, records FROM journal ORDER BY id")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
-}
-
-/// Removes the rows of the journal up to this one.
-pub(super) fn remove_from_journal(connection: &Connection, last: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM journal WHERE id <= ?1")?.execute([last]).map(drop)
 }
 
 /// The moment that lay in the past when it was kept; `None` in a new file.

@@ -229,6 +229,7 @@ async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
         "DROP TABLE messages;",
         "DROP TABLE shares;",
         "DROP TABLE notices;",
+        "DROP TABLE shelf;",
     ];
     for (version, later) in (1..).zip((0..steps.len()).map(|done| steps[done..].concat())) {
         let directory = Directory::new();
@@ -259,7 +260,8 @@ async fn access_tokens_from_before_the_journal_are_still_good() {
         .execute_batch(
             "DROP TABLE journal; DROP TABLE cases; DROP TABLE waiting_tickets; \
              DROP TABLE linked_identities; \
-             DROP TABLE messages; DROP TABLE shares; DROP TABLE notices; PRAGMA user_version = 3; \
+             DROP TABLE messages; DROP TABLE shares; DROP TABLE notices; DROP TABLE shelf; \
+             PRAGMA user_version = 3; \
              INSERT INTO access_tokens (key, value, expires) VALUES \
              (x'01', x'0a', 1000), (x'02', x'0b', NULL), (x'03', x'0c', 1000)",
         )
@@ -320,14 +322,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let directory = Directory::new();
     drop(open(&directory.file()));
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.pragma_update(None, "user_version", 10).unwrap();
+    connection.pragma_update(None, "user_version", 11).unwrap();
     drop(connection);
     let before = std::fs::read(directory.file()).unwrap();
 
     let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
         panic!("opened")
     };
-    assert!(matches!(error, OpenError::NewerSchema { found: 10, known: 9, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 11, known: 10, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     assert_eq!(std::fs::read(directory.file()).unwrap(), before);
 }

@@ -55,7 +55,7 @@ fn append(octets: &mut Vec<u8>, kind: u8, expires: Option<Timestamp>, key: &[u8]
 }
 
 /// Whether a row holds entries and nothing else.
-pub(super) fn is_whole(octets: &[u8]) -> bool {
+pub(in super::super) fn is_whole(octets: &[u8]) -> bool {
     let mut entries = Entries { octets, at: 0 };
     while entries.next().is_some() {}
     entries.at == octets.len()

@@ -1,4 +1,7 @@
-//! The journal behind its engine: with room for few records, so that they leave it all the time.
+//! The journal behind its engine: with room for few records, so that they leave memory all the time, and for
+//! few spans, so that they leave the shelf.
+
+mod shelf;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,8 +67,18 @@ impl Drop for Directory {
     }
 }
 
-fn open(path: &Path, room: usize) -> Result<SqliteEngine, OpenError> {
+fn open(path: &Path, room: Room) -> Result<SqliteEngine, OpenError> {
     SqliteEngine::open_with(path, Arc::<SetClock>::default(), room)
+}
+
+/// Room in memory, and for spans.
+const fn room(records: usize, spans: usize) -> Room {
+    Room { records, spans }
+}
+
+/// So much in memory, and all others on the shelf.
+const fn memory(records: usize) -> Room {
+    room(records, ROOM.spans)
 }
 
 fn rows(path: &Path, table: &str) -> i64 {
@@ -153,13 +166,19 @@ async fn answer(engine: &dyn Engine, operation: &Operation, now: i64) -> String 
         Operation::List => {
             let all = engine.list(TABLE, &[], now).await;
             let under_3 = engine.list(TABLE, &[3], now).await;
-            format!("{all:?} {under_3:?} {:?}", engine.count(TABLE, &[], now).await)
+            let mut pages = Vec::new();
+            for limit in [1, 2, 30] {
+                for part in [Part::After(&[1]), Part::Before(&[5])] {
+                    pages.push(engine.page(TABLE, &[], part, limit, now).await);
+                }
+            }
+            format!("{all:?} {under_3:?} {pages:?} {:?}", engine.count(TABLE, &[], now).await)
         }
         Operation::Advance(_) | Operation::Reopen | Operation::Kill => String::new(),
     }
 }
 
-async fn compare(operations: Vec<Operation>, room: usize) -> Result<(), TestCaseError> {
+async fn compare(operations: Vec<Operation>, room: Room) -> Result<(), TestCaseError> {
     let mut directory = Directory::new();
     let memory = MemoryEngine::new();
     let mut sqlite = open(&directory.file(), room).unwrap();
@@ -194,10 +213,11 @@ proptest! {
     #[test]
     fn the_journal_and_its_table_answer_as_one(
         operations in prop::collection::vec(operation(), 1..60),
-        room in prop::sample::select(vec![0, 300, 1500, ROOM]),
+        records in prop::sample::select(vec![0, 300, 1500, ROOM.records]),
+        spans in prop::sample::select(vec![0, 120, 500, ROOM.spans]),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(compare(operations, room))?;
+        runtime.block_on(compare(operations, room(records, spans)))?;
     }
 }
 
@@ -220,14 +240,16 @@ async fn a_replaced_record_lasts_as_long_as_it_was_put_for() {
         Replace { key: 5, value: 249 },
         Get { key: 5 },
     ];
-    compare(operations, 1500).await.unwrap();
+    for room in [memory(1500), room(1500, 0)] {
+        compare(operations.clone(), room).await.unwrap();
+    }
 }
 
 /// Whoever reads while records move to the table, and are changed there, misses none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_acknowledged_record_is_found_at_any_moment() {
     let directory = Directory::new();
-    let engine = Arc::new(open(&directory.file(), 2000).unwrap());
+    let engine = Arc::new(open(&directory.file(), room(2000, 1000)).unwrap());
     let is_over = Arc::new(AtomicBool::new(false));
     let latest = Arc::new(AtomicU32::new(0));
     engine.put(TABLE, b"changes", 0_u32.to_be_bytes().to_vec(), None).await.unwrap();
@@ -269,34 +291,39 @@ async fn an_acknowledged_record_is_found_at_any_moment() {
 }
 
 #[tokio::test]
-async fn what_is_kept_in_memory_is_bounded_and_the_rest_is_in_the_table() {
+async fn what_is_kept_in_memory_is_bounded_and_the_rest_is_on_disk() {
     let directory = Directory::new();
-    let (room, value) = (20_000, vec![0; 1000]);
-    let engine = open(&directory.file(), room).unwrap();
+    let (records, spans, value) = (20_000, 2_000, vec![0; 1000]);
+    let engine = open(&directory.file(), room(records, spans)).unwrap();
     for number in 0..100_u8 {
         engine.put(TABLE, &[number], value.clone(), None).await.unwrap();
         let size = engine.memory.journal.lock().size;
-        assert!(size <= room + 1000 + 17 + BESIDES + 2, "{size}");
+        assert!(size <= records + 1000 + 25 + BESIDES + 2, "{size}");
     }
     assert_eq!(engine.count(TABLE, &[], at(1)).await.unwrap(), 100);
     drop(engine);
-    let (journal, table) =
-        (rows(&directory.file(), "journal"), rows(&directory.file(), TABLE_NAME));
+    let [journal, shelf, table] =
+        ["journal", "shelf", TABLE_NAME].map(|table| rows(&directory.file(), table));
     assert_eq!(journal + table, 100);
-    assert!((10..20).contains(&journal), "{journal}");
+    assert!((10..20).contains(&(journal - shelf)), "{journal} {shelf}");
+    assert!((10..20).contains(&shelf), "{shelf}");
 }
 
-/// What was read from the table is known, and not what the journal puts there later.
+/// What was read from the table or the shelf is known, and not what the journal puts there later.
 #[tokio::test]
-async fn what_moves_to_the_table_is_read_there_anew() {
-    let directory = Directory::new();
-    let engine = open(&directory.file(), 0).unwrap();
-    for value in [b"old", b"new"] {
-        engine.put(TABLE, b"k", value.to_vec(), None).await.unwrap();
-        // The next commit makes it leave the journal.
-        engine.put(TABLE, b"other", Vec::new(), None).await.unwrap();
-        let found = engine.get(TABLE, b"k", at(1)).await.unwrap();
-        assert_eq!(found.as_deref(), Some(value.as_slice()));
+async fn what_leaves_memory_is_read_anew() {
+    for room in [memory(0), room(0, 0)] {
+        let directory = Directory::new();
+        let engine = open(&directory.file(), room).unwrap();
+        for value in [b"old", b"new"] {
+            engine.put(TABLE, b"k", value.to_vec(), None).await.unwrap();
+            // With the next commits it leaves memory, and then the shelf.
+            for _ in 0..2 {
+                engine.put(TABLE, b"other", Vec::new(), None).await.unwrap();
+                let found = engine.get(TABLE, b"k", at(1)).await.unwrap();
+                assert_eq!(found.as_deref(), Some(value.as_slice()));
+            }
+        }
     }
 }
 
@@ -311,7 +338,7 @@ async fn what_is_removed_does_not_come_back_from_its_row() {
     assert!(!engine.remove(TABLE, b"gone").await.unwrap());
     let killed = directory.as_killed();
     assert_eq!(rows(&killed.file(), "journal"), 3);
-    for room in [ROOM, 0, 0] {
+    for room in [ROOM, memory(0), memory(0), room(0, 0), room(0, 0)] {
         let engine = open(&killed.file(), room).unwrap();
         assert_eq!(engine.get(TABLE, b"gone", at(1)).await.unwrap(), None);
         assert!(!engine.remove(TABLE, b"gone").await.unwrap());
@@ -326,8 +353,11 @@ async fn what_expired_leaves_the_journal_and_does_not_reach_the_table() {
     let clock = Arc::<SetClock>::default();
     let engine = || SqliteEngine::open_with(&directory.file(), Arc::clone(&clock) as _, ROOM);
     let first = engine().unwrap();
-    first.put(TABLE, b"dies", b"v".to_vec(), Some(at(1000))).await.unwrap();
-    first.put(TABLE, b"lives", b"v".to_vec(), Some(at(9000))).await.unwrap();
+    let put = async |key: &'static [u8], expires| {
+        first.put(TABLE, key, b"v".to_vec(), Some(at(expires))).await.unwrap();
+    };
+    tokio::join!(put(b"dies", 1000), put(b"lives", 9000));
+    put(b"stays", 9000).await;
     drop(first);
     // No test waits: the file says that the time has passed, and the grace.
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
@@ -336,13 +366,18 @@ async fn what_expired_leaves_the_journal_and_does_not_reach_the_table() {
     clock.0.store(1300, Ordering::Relaxed);
 
     let second = engine().unwrap();
-    // Any commit is an occasion to look for what expired.
-    second.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+    // Any commit is an occasion to look for what expired: with one it leaves memory, with the next the shelf.
+    for _ in 0..2 {
+        second.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
+        for live in [&b"lives"[..], b"stays"] {
+            assert!(second.get(TABLE, live, at(1)).await.unwrap().is_some());
+        }
+    }
     assert_eq!(second.get(TABLE, b"dies", at(1)).await.unwrap(), None);
-    assert!(second.get(TABLE, b"lives", at(1)).await.unwrap().is_some());
     drop(second);
+    assert_eq!(rows(&directory.file(), "shelf"), 0);
     assert_eq!(rows(&directory.file(), TABLE_NAME), 1);
-    assert_eq!(rows(&directory.file(), "journal"), 0);
+    assert_eq!(rows(&directory.file(), "journal"), 1);
 }
 
 #[tokio::test]

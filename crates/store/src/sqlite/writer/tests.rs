@@ -30,6 +30,7 @@ fn prepared(connection: Connection) -> Connection {
     }
     connection.execute_batch("CREATE TABLE horizon (id PRIMARY KEY, past)").unwrap();
     connection.execute_batch("CREATE TABLE journal (id, records)").unwrap();
+    connection.execute_batch("CREATE TABLE shelf (id, first, last, expires)").unwrap();
     connection
 }
 

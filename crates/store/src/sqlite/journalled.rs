@@ -1,0 +1,134 @@
+//! Lists of the records that have a journal: in memory, on the shelf and in their table.
+//!
+//! The three are read in the order in which records move, so that what moves meanwhile is in one of them at least,
+//! and what the earlier says of a key counts.
+
+use std::collections::BTreeMap;
+
+use countersign_types::Timestamp;
+
+use super::journal::{JOURNALLED, NEAR, Near};
+use super::known::Row;
+use super::{SqliteEngine, moves, statements};
+use crate::engine::{KeyedValue, Part};
+use crate::error::StoreError;
+
+impl SqliteEngine {
+    /// All of them.
+    pub(super) fn journalled_list(
+        &self,
+        prefix: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<KeyedValue>, StoreError> {
+        let (rows, in_memory) = self.memory.journal.within(prefix);
+        let shelved = self.shelved(&rows)?;
+        let found = self.read(|c| statements::list(c, JOURNALLED, prefix, now))?;
+        let mut found: BTreeMap<_, _> = found.into_iter().collect();
+        let shelved = shelved.into_iter().filter(|(key, _)| key.starts_with(prefix));
+        for (key, row) in shelved.chain(in_memory) {
+            if row.is_live(now) {
+                found.insert(key, row.value);
+            } else {
+                found.remove(&key);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// A part of them, from the key on as far as it takes.
+    pub(super) fn journalled_page(
+        &self,
+        prefix: &[u8],
+        part: Part<'_>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<KeyedValue>, StoreError> {
+        let (mut from, is_back) = match part {
+            Part::After(key) => (key.to_vec(), false),
+            Part::Before(key) => (key.to_vec(), true),
+        };
+        let mut page = Vec::new();
+        while page.len() < limit {
+            let part = if is_back { Part::Before(&from) } else { Part::After(&from) };
+            let wanted = limit - page.len();
+            let (near, in_memory) = self.memory.journal.page(prefix, part, wanted);
+            let (shelved, more) = self.shelved_page(prefix, part, near)?;
+            let tabled =
+                self.read(|c| statements::page(c, JOURNALLED, prefix, part, wanted, now))?;
+            // Behind a part that is full there may be more: all are known up to there.
+            let ends = [
+                (in_memory.len() == wanted).then(|| in_memory.last().map(|(key, _)| key.clone())),
+                more.then(|| {
+                    let end =
+                        if is_back { shelved.first_key_value() } else { shelved.last_key_value() };
+                    end.map(|(key, _)| key.clone())
+                }),
+                (tabled.len() == wanted)
+                    .then(|| if is_back { tabled.first() } else { tabled.last() })
+                    .map(|last| last.map(|(key, _)| key.clone())),
+            ];
+            let ends = ends.into_iter().flatten().flatten();
+            let known_to = if is_back { ends.max() } else { ends.min() };
+            let is_known = |key: &[u8]| match &known_to {
+                Some(end) if is_back => key >= end.as_slice(),
+                Some(end) => key <= end.as_slice(),
+                None => true,
+            };
+            let mut found: BTreeMap<_, _> =
+                tabled.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            for (key, row) in shelved.into_iter().chain(in_memory) {
+                let live = row.is_live(now);
+                found.insert(key, live.then_some(row.value));
+            }
+            let live = found.into_iter().filter_map(|(key, value)| Some((key, value?)));
+            let mut live: Vec<KeyedValue> = live.filter(|(key, _)| is_known(key)).collect();
+            if is_back {
+                live.reverse();
+            }
+            page.extend(live.into_iter().take(wanted));
+            match known_to {
+                Some(end) => from = end,
+                None => break,
+            }
+        }
+        if is_back {
+            page.reverse();
+        }
+        Ok(page)
+    }
+
+    /// What stands on the shelf next to a key, live or not, and whether there is more behind that; if so, something
+    /// is there.
+    fn shelved_page(
+        &self,
+        prefix: &[u8],
+        part: Part<'_>,
+        mut near: Near,
+    ) -> Result<(BTreeMap<Vec<u8>, Row>, bool), StoreError> {
+        let mut most = NEAR;
+        loop {
+            let mut found: BTreeMap<_, _> = self.shelved(&near.rows)?.into_iter().collect();
+            found.retain(|key, _| key.starts_with(prefix) && near.is_known(part, key));
+            if near.others.is_none() || !found.is_empty() {
+                return Ok((found, near.others.is_some()));
+            }
+            // What stood between these keys was taken out: the next ones are further away.
+            most *= 2;
+            near = self.memory.journal.near(prefix, part, most);
+        }
+    }
+
+    /// The records of these rows.
+    fn shelved(&self, rows: &[i64]) -> Result<Vec<(Vec<u8>, Row)>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(|c| {
+            let mut records = Vec::new();
+            for id in rows {
+                records.extend(moves::records(c, *id)?);
+            }
+            Ok(records)
+        })
+    }
+}

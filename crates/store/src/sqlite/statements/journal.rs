@@ -1,0 +1,79 @@
+//! The statements about the journal and its shelf.
+
+use countersign_types::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::journal::Span;
+
+/// Adds a row.
+pub(in super::super) fn add(
+    connection: &Connection,
+    id: i64,
+    octets: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO journal (id, records) VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
+}
+
+/// Every row of the journal behind this one, with its number and in the order of the numbers.
+pub(in super::super) fn rows(
+    connection: &Connection,
+    behind: i64,
+) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    let mut statement =
+        connection.prepare("SELECT id, records FROM journal WHERE id > ?1 ORDER BY id")?;
+    let rows = statement.query_map([behind], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Shows what stands in a row of the journal; `None` if there is none.
+pub(in super::super) fn look<T>(
+    connection: &Connection,
+    id: i64,
+    show: impl FnOnce(&[u8]) -> T,
+) -> rusqlite::Result<Option<T>> {
+    let sql = "SELECT records FROM journal WHERE id = ?1";
+    let look = |row: &rusqlite::Row<'_>| Ok(show(row.get_ref(0)?.as_blob()?));
+    connection.prepare_cached(sql)?.query_row([id], look).optional()
+}
+
+/// Has a row of the journal say this from now on.
+pub(in super::super) fn rewrite(
+    connection: &Connection,
+    id: i64,
+    octets: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE journal SET records = ?2 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
+}
+
+/// Removes a row of the journal that is not on the shelf.
+pub(in super::super) fn remove_one(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([id]).map(drop)
+}
+
+/// Removes the rows of the journal up to this one, from the shelf too.
+pub(in super::super) fn remove(connection: &Connection, last: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM shelf WHERE id <= ?1")?.execute([last])?;
+    connection.prepare_cached("DELETE FROM journal WHERE id <= ?1")?.execute([last]).map(drop)
+}
+
+/// Puts a row of the journal on the shelf.
+pub(in super::super) fn shelve(connection: &Connection, row: &Span) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO shelf (id, first, last, expires) VALUES (?1, ?2, ?3, ?4)";
+    let (first, last) = (row.keys.start(), row.keys.end());
+    let expires = row.expires.map(Timestamp::as_unix);
+    connection.prepare_cached(sql)?.execute(params![row.id, first, last, expires]).map(drop)
+}
+
+/// The rows on the shelf, in the order of their numbers.
+pub(in super::super) fn shelf(connection: &Connection) -> rusqlite::Result<Vec<Span>> {
+    let mut statement =
+        connection.prepare("SELECT id, first, last, expires FROM shelf ORDER BY id")?;
+    let rows = statement.query_map([], |row| {
+        let key = |column| Ok::<_, rusqlite::Error>(row.get::<_, Vec<u8>>(column)?.into());
+        let expires = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_unix);
+        Ok(Span { id: row.get(0)?, keys: key(1)?..=key(2)?, expires })
+    })?;
+    rows.collect()
+}
