@@ -32,13 +32,19 @@ pub trait Page<T>: Send + Sync {
     fn speak(&self, texts: &T) -> Result<String, askama::Error>;
 }
 
-/// Makes a type a [`Page`] by the template that sees the texts as `t` and the page as `p`.
+/// Makes a type a [`Page`] by a template, which sees the texts as `t` and the page as `p`.
 #[macro_export]
 macro_rules! in_a_language {
-    ($texts:ty, $page:ident, $view:ident) => {
+    ($texts:ty, $page:ty, $template:literal) => {
         impl $crate::Page<$texts> for $page {
             fn speak(&self, texts: &$texts) -> ::std::result::Result<String, ::askama::Error> {
-                ::askama::Template::render(&$view { t: texts, p: self })
+                #[derive(::askama::Template)]
+                #[template(path = $template)]
+                struct View<'a> {
+                    t: &'a $texts,
+                    p: &'a $page,
+                }
+                ::askama::Template::render(&View { t: texts, p: self })
             }
         }
     };

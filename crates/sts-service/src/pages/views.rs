@@ -1,6 +1,5 @@
 //! What each page shows, whatever the language. The templates put it among the texts of one.
 
-use askama::Template;
 use countersign_pages::in_a_language;
 
 use crate::browser::BrowserKind;
@@ -22,13 +21,7 @@ pub(crate) struct SignInPage {
     pub(crate) username: String,
 }
 
-#[derive(Template)]
-#[template(path = "sign_in.html")]
-struct SignInView<'a> {
-    t: &'a Texts,
-    p: &'a SignInPage,
-}
-in_a_language!(Texts, SignInPage, SignInView);
+in_a_language!(Texts, SignInPage, "sign_in.html");
 
 /// Another provider that one may sign in through.
 pub(crate) struct OfferedUpstream {
@@ -77,13 +70,7 @@ pub(crate) struct OnwardPage {
     pub(crate) stylesheet: String,
 }
 
-#[derive(Template)]
-#[template(path = "onward.html")]
-struct OnwardView<'a> {
-    t: &'a Texts,
-    p: &'a OnwardPage,
-}
-in_a_language!(Texts, OnwardPage, OnwardView);
+in_a_language!(Texts, OnwardPage, "onward.html");
 
 /// The pages on which somebody who comes from another provider links the account that they have here.
 pub(crate) struct LinkPage {
@@ -102,13 +89,7 @@ pub(crate) struct LinkPage {
     pub(crate) destination: Option<String>,
 }
 
-#[derive(Template)]
-#[template(path = "link.html")]
-struct LinkView<'a> {
-    t: &'a Texts,
-    p: &'a LinkPage,
-}
-in_a_language!(Texts, LinkPage, LinkView);
+in_a_language!(Texts, LinkPage, "link.html");
 
 /// An identity at another provider, which the account is linked to.
 pub(crate) struct LinkedIdentity {
@@ -135,13 +116,7 @@ pub(crate) struct ConsentPage {
     pub(crate) destination: String,
 }
 
-#[derive(Template)]
-#[template(path = "consent.html")]
-struct ConsentView<'a> {
-    t: &'a Texts,
-    p: &'a ConsentPage,
-}
-in_a_language!(Texts, ConsentPage, ConsentView);
+in_a_language!(Texts, ConsentPage, "consent.html");
 
 /// The page on which a person signs out, or is told that they have.
 pub(crate) struct SignOutPage {
@@ -174,13 +149,7 @@ pub(crate) struct Closing {
     pub(crate) form_token: String,
 }
 
-#[derive(Template)]
-#[template(path = "close.html")]
-struct CloseView<'a> {
-    t: &'a Texts,
-    p: &'a ClosePage,
-}
-in_a_language!(Texts, ClosePage, CloseView);
+in_a_language!(Texts, ClosePage, "close.html");
 
 /// A URL, and the place that it leads to, for the person to see.
 pub(crate) struct Onward {
@@ -188,13 +157,7 @@ pub(crate) struct Onward {
     pub(crate) place: String,
 }
 
-#[derive(Template)]
-#[template(path = "sign_out.html")]
-struct SignOutView<'a> {
-    t: &'a Texts,
-    p: &'a SignOutPage,
-}
-in_a_language!(Texts, SignOutPage, SignOutView);
+in_a_language!(Texts, SignOutPage, "sign_out.html");
 
 /// The page on which a person sees where they are signed in, and what they allowed.
 pub(crate) struct AccountPage {
@@ -214,13 +177,7 @@ pub(crate) struct AccountPage {
     pub(crate) form_token: String,
 }
 
-#[derive(Template)]
-#[template(path = "account.html")]
-struct AccountView<'a> {
-    t: &'a Texts,
-    p: &'a AccountPage,
-}
-in_a_language!(Texts, AccountPage, AccountView);
+in_a_language!(Texts, AccountPage, "account.html");
 
 /// Where somebody is signed in.
 pub(crate) struct KnownSession {
@@ -266,10 +223,4 @@ impl ProblemPage {
     }
 }
 
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct ProblemView<'a> {
-    t: &'a Texts,
-    p: &'a ProblemPage,
-}
-in_a_language!(Texts, ProblemPage, ProblemView);
+in_a_language!(Texts, ProblemPage, "problem.html");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use askama::Template;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::Response;
 use countersign_pages::in_a_language;
@@ -42,13 +41,7 @@ impl AccessPage {
     }
 }
 
-#[derive(Template)]
-#[template(path = "access.html")]
-struct AccessView<'a> {
-    t: &'a Texts,
-    p: &'a AccessPage,
-}
-in_a_language!(Texts, AccessPage, AccessView);
+in_a_language!(Texts, AccessPage, "access.html");
 
 /// A place and a resource there.
 type Named = Path<(String, String)>;

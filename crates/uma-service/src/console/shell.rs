@@ -1,6 +1,5 @@
 //! What each page shows, whatever the language. The templates put it among the texts of one.
 
-use askama::Template;
 use countersign_pages::in_a_language;
 use countersign_types::Params;
 use countersign_uma::policy::shares::{Effect, Who};
@@ -82,13 +81,7 @@ impl ProblemPage {
     }
 }
 
-#[derive(Template)]
-#[template(path = "problem.html")]
-struct ProblemView<'a> {
-    t: &'a Texts,
-    p: &'a ProblemPage,
-}
-in_a_language!(Texts, ProblemPage, ProblemView);
+in_a_language!(Texts, ProblemPage, "problem.html");
 
 /// The page that leads to where one signs out at the provider.
 pub(super) struct LeavingPage {
@@ -97,13 +90,7 @@ pub(super) struct LeavingPage {
     pub(super) url: String,
 }
 
-#[derive(Template)]
-#[template(path = "leaving.html")]
-struct LeavingView<'a> {
-    t: &'a Texts,
-    p: &'a LeavingPage,
-}
-in_a_language!(Texts, LeavingPage, LeavingView);
+in_a_language!(Texts, LeavingPage, "leaving.html");
 
 /// The page of who has signed out.
 pub(super) struct SignedOutPage {
@@ -114,13 +101,7 @@ pub(super) struct SignedOutPage {
     pub(super) came_back: bool,
 }
 
-#[derive(Template)]
-#[template(path = "signed_out.html")]
-struct SignedOutView<'a> {
-    t: &'a Texts,
-    p: &'a SignedOutPage,
-}
-in_a_language!(Texts, SignedOutPage, SignedOutView);
+in_a_language!(Texts, SignedOutPage, "signed_out.html");
 
 /// What waits.
 pub(super) struct OverviewPage {
@@ -129,13 +110,7 @@ pub(super) struct OverviewPage {
     pub(super) pager: Pager,
 }
 
-#[derive(Template)]
-#[template(path = "overview.html")]
-struct OverviewView<'a> {
-    t: &'a Texts,
-    p: &'a OverviewPage,
-}
-in_a_language!(Texts, OverviewPage, OverviewView);
+in_a_language!(Texts, OverviewPage, "overview.html");
 
 /// A person in a list.
 pub(super) struct Card {
@@ -230,13 +205,7 @@ impl PersonalShare {
     }
 }
 
-#[derive(Template)]
-#[template(path = "people.html")]
-struct PeopleView<'a> {
-    t: &'a Texts,
-    p: &'a PeoplePage,
-}
-in_a_language!(Texts, PeoplePage, PeopleView);
+in_a_language!(Texts, PeoplePage, "people.html");
 
 /// Everything about one person.
 pub(super) struct PersonPage {
@@ -309,13 +278,7 @@ impl Group {
     }
 }
 
-#[derive(Template)]
-#[template(path = "person.html")]
-struct PersonView<'a> {
-    t: &'a Texts,
-    p: &'a PersonPage,
-}
-in_a_language!(Texts, PersonPage, PersonView);
+in_a_language!(Texts, PersonPage, "person.html");
 
 /// Something that happened.
 pub(super) struct EventView {
@@ -355,13 +318,7 @@ pub(super) struct HistoryPage {
     pub(super) pager: Pager,
 }
 
-#[derive(Template)]
-#[template(path = "history.html")]
-struct HistoryView<'a> {
-    t: &'a Texts,
-    p: &'a HistoryPage,
-}
-in_a_language!(Texts, HistoryPage, HistoryView);
+in_a_language!(Texts, HistoryPage, "history.html");
 
 /// What is protected.
 pub(super) struct ResourcesPage {
@@ -383,13 +340,7 @@ pub(super) struct MandatePage {
     pub(super) form_token: String,
 }
 
-#[derive(Template)]
-#[template(path = "mandate.html")]
-struct MandateView<'a> {
-    t: &'a Texts,
-    p: &'a MandatePage,
-}
-in_a_language!(Texts, MandatePage, MandateView);
+in_a_language!(Texts, MandatePage, "mandate.html");
 
 /// What a resource server may do in an owner's name.
 pub(super) struct KnownMandate {
@@ -408,13 +359,7 @@ pub(super) struct PlaceView {
     pub(super) resources: Vec<(String, String)>,
 }
 
-#[derive(Template)]
-#[template(path = "resources.html")]
-struct ResourcesView<'a> {
-    t: &'a Texts,
-    p: &'a ResourcesPage,
-}
-in_a_language!(Texts, ResourcesPage, ResourcesView);
+in_a_language!(Texts, ResourcesPage, "resources.html");
 
 /// One resource.
 pub(super) struct ResourcePage {
@@ -470,13 +415,7 @@ impl ShareView {
     }
 }
 
-#[derive(Template)]
-#[template(path = "resource.html")]
-struct ResourceView<'a> {
-    t: &'a Texts,
-    p: &'a ResourcePage,
-}
-in_a_language!(Texts, ResourcePage, ResourceView);
+in_a_language!(Texts, ResourcePage, "resource.html");
 
 /// The pages before and after one of a long list, as queries.
 #[derive(Default)]
