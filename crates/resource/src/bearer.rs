@@ -59,7 +59,7 @@ impl WireError for BearerError {
 /// Every [`BearerError`].
 pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessToken>, BearerError> {
     match credentials(headers, query)? {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => checked(token).map(Some),
+        Some((Some(Scheme::Bearer), token)) => checked(token).map(Some),
         _ => Ok(None),
     }
 }
@@ -94,32 +94,45 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
+/// What was sent as a token. Nobody has looked at it yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(crate) scheme: Scheme,
+    octets: &'a [u8],
+}
+
+impl<'a> Sent<'a> {
+    /// The octets, to be looked for among tokens that were taken before: if they are there, they are one.
+    pub(crate) const fn octets(self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// The token, if it is one.
+    pub(crate) fn token(self) -> Result<AccessToken, RefusedCredentials> {
+        // What is no text is of no scheme.
+        let scheme = self.octets.is_ascii().then_some(self.scheme);
+        checked(self.octets).map_err(|error| RefusedCredentials { error, scheme })
+    }
+}
+
 /// The token of a request and how it was sent, where both schemes are understood.
-pub(crate) fn parse_either(
-    headers: &HeaderMap,
+pub(crate) fn sent<'a>(
+    headers: &'a HeaderMap,
     query: Option<&str>,
-) -> Result<Option<(Scheme, AccessToken)>, RefusedCredentials> {
+) -> Result<Option<Sent<'a>>, RefusedCredentials> {
     let found = credentials(headers, query).map_err(|error| {
         // In the query alone it is a bearer token (RFC 6750 §2.3).
         let is_bearer = error == BearerError::Query && !headers.contains_key(AUTHORIZATION);
         RefusedCredentials { error, scheme: is_bearer.then_some(Scheme::Bearer) }
     })?;
-    let Some((scheme, token)) = found else { return Ok(None) };
-    let scheme = match scheme {
-        _ if scheme.eq_ignore_ascii_case("Bearer") => Scheme::Bearer,
-        _ if scheme.eq_ignore_ascii_case(SCHEME) => Scheme::Dpop,
-        _ => return Ok(None),
-    };
-    let token = checked(token);
-    let token = token.map_err(|error| RefusedCredentials { error, scheme: Some(scheme) })?;
-    Ok(Some((scheme, token)))
+    Ok(found.and_then(|(scheme, octets)| Some(Sent { scheme: scheme?, octets })))
 }
 
-/// The one `Authorization` of a request, in its two parts.
+/// The one `Authorization` of a request: its scheme, if it is understood, and what follows.
 fn credentials<'a>(
     headers: &'a HeaderMap,
     query: Option<&str>,
-) -> Result<Option<(&'a str, &'a str)>, BearerError> {
+) -> Result<Option<(Option<Scheme>, &'a [u8])>, BearerError> {
     if has_token(query.unwrap_or_default()) {
         return Err(BearerError::Query);
     }
@@ -128,15 +141,28 @@ fn credentials<'a>(
     if credentials.next().is_some() {
         return Err(BearerError::TwoCredentials);
     }
-    // As `to_str`, which looks at one octet after the other: a header has no control characters.
-    let text = std::str::from_utf8(first.as_bytes()).ok().filter(|text| text.is_ascii());
-    let text = text.ok_or(BearerError::Malformed)?.trim_end_matches([' ', '\t']);
-    Ok(Some(text.split_once(' ').unwrap_or((text, ""))))
+    let octets = first.as_bytes().trim_ascii_end();
+    let end = octets.iter().position(|octet| *octet == b' ').unwrap_or(octets.len());
+    let (scheme, mut token) = octets.split_at(end);
+    while let [b' ', rest @ ..] = token {
+        token = rest;
+    }
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case(b"Bearer") => Some(Scheme::Bearer),
+        _ if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => Some(Scheme::Dpop),
+        _ if octets.is_ascii() => None,
+        _ => return Err(BearerError::Malformed),
+    };
+    Ok(Some((scheme, token)))
 }
 
 /// Whether a parameter of the query is a token.
 fn has_token(query: &str) -> bool {
     const NAME: &str = "access_token";
+    // No escape makes a name shorter.
+    if query.len() < NAME.len() {
+        return false;
+    }
     if query.contains('%') {
         return form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == NAME);
     }
@@ -144,9 +170,9 @@ fn has_token(query: &str) -> bool {
     query.split('&').any(|pair| pair.split_once('=').map_or(pair, |(name, _)| name) == NAME)
 }
 
-fn checked(token: &str) -> Result<AccessToken, BearerError> {
-    let token = token.trim_start_matches(' ');
-    if is_b64token(token) { Ok(AccessToken::new(token)) } else { Err(BearerError::Malformed) }
+fn checked(octets: &[u8]) -> Result<AccessToken, BearerError> {
+    let token = std::str::from_utf8(octets).ok().filter(|token| is_b64token(token));
+    token.map(AccessToken::new).ok_or(BearerError::Malformed)
 }
 
 /// RFC 6750 §2.1.

@@ -9,7 +9,7 @@ use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde_json::Value;
 
 use crate::introspect::Permission;
-use crate::proxy::CallerValues;
+use crate::proxy::Told;
 
 /// A caller whose credentials were verified and suffice for the request at hand. Only this crate
 /// makes one. A clone is cheap.
@@ -28,8 +28,8 @@ pub struct VerifiedCaller(Arc<Known>);
 
 struct Known {
     content: Content,
-    /// What services behind a proxy are told: written once for all requests of a token.
-    for_services: OnceLock<CallerValues>,
+    /// What the service behind a proxy is told: written once for all requests of a token.
+    told: OnceLock<Told>,
 }
 
 pub(crate) struct Content {
@@ -51,11 +51,12 @@ pub(crate) struct Content {
 
 impl VerifiedCaller {
     pub(crate) fn new(content: Content) -> Self {
-        Self(Arc::new(Known { content, for_services: OnceLock::new() }))
+        Self(Arc::new(Known { content, told: OnceLock::new() }))
     }
 
-    pub(crate) fn for_services(&self) -> &CallerValues {
-        self.0.for_services.get_or_init(|| CallerValues::of(self))
+    /// What the service behind a proxy is told of this caller, written at the first time.
+    pub(crate) fn told(&self, write: impl FnOnce() -> Told) -> &Told {
+        self.0.told.get_or_init(write)
     }
 
     pub(crate) fn size(&self) -> usize {

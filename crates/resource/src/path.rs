@@ -58,16 +58,17 @@ impl StrictPath {
             return Err(PathError::Length);
         }
         let Some(relative) = raw.strip_prefix('/') else { return Err(PathError::NotAbsolute) };
-        let mut segments = relative.split('/').peekable();
+        let mut segments = relative.as_bytes().split(|octet| *octet == b'/').peekable();
+        let mut is_escaped = false;
         while let Some(segment) = segments.next() {
             // A path may end in a slash; inside it a segment has a name.
             let nameless = segment.is_empty() && segments.peek().is_some();
-            if nameless || segment == "." || segment == ".." {
+            if nameless || matches!(segment, b"." | b"..") {
                 return Err(PathError::Segment);
             }
-            check_segment(segment)?;
+            is_escaped |= check_segment(segment)?;
         }
-        if !raw.contains('%') {
+        if !is_escaped {
             return Ok(Self(raw.to_owned()));
         }
         let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| PathError::Encoding)?;
@@ -126,10 +127,13 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-fn check_segment(segment: &str) -> Result<(), PathError> {
-    let mut bytes = segment.bytes();
+/// Whether some of a segment that may be there is escaped.
+fn check_segment(segment: &[u8]) -> Result<bool, PathError> {
+    let mut is_escaped = false;
+    let mut bytes = segment.iter().copied();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
+            is_escaped = true;
             let octet = hex(bytes.next()).zip(hex(bytes.next()));
             let octet = octet.map(|(high, low)| high * 16 + low).ok_or(PathError::Encoding)?;
             if is_unreserved(octet)
@@ -138,16 +142,24 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
             {
                 return Err(PathError::Encoding);
             }
-        } else if !is_unreserved(byte) && !b"!$&'()*+,=:@".contains(&byte) {
+        } else if !is_unreserved(byte) && !is_delimiter(byte) {
             return Err(PathError::Character);
         }
     }
-    Ok(())
+    Ok(is_escaped)
 }
 
 /// RFC 3986 §2.3.
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What else a segment holds as it is, by RFC 3986 §3.3, without `;`.
+const fn is_delimiter(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@'
+    )
 }
 
 fn hex(digit: Option<u8>) -> Option<u8> {

@@ -44,8 +44,7 @@ pub use self::body::ProxyBody;
 use self::body::{Incoming, Outgoing};
 use self::connections::{Connections, TooSlow};
 pub use self::headers::CallerHeaders;
-pub(crate) use self::headers::CallerValues;
-use self::headers::OwnHeaders;
+pub(crate) use self::headers::{OwnHeaders, Told};
 use crate::caller::VerifiedCaller;
 use crate::path::StrictPath;
 
@@ -137,7 +136,7 @@ pub struct Proxy(Arc<Inner>);
 
 struct Inner {
     connections: Connections,
-    headers: OwnHeaders,
+    headers: Arc<OwnHeaders>,
     limits: ProxyLimits,
 }
 
@@ -154,7 +153,7 @@ impl Proxy {
         connector.set_connect_timeout(Some(limits.connect));
         connector.set_nodelay(true);
         let connections = Connections::new(connector, upstream.into(), limits.idle);
-        let headers = OwnHeaders::new(callers, identifier);
+        let headers = Arc::new(OwnHeaders::new(callers, identifier));
         Self(Arc::new(Inner { connections, headers, limits }))
     }
 }
@@ -224,7 +223,8 @@ impl Inner {
         if let Some(target) = target(path, request.uri())? {
             *request.uri_mut() = target;
         }
-        headers::prepare(request.headers_mut(), known.get::<VerifiedCaller>(), &self.headers);
+        let caller = known.get::<VerifiedCaller>();
+        *request.headers_mut() = headers::passed_on(request.headers(), caller, &self.headers);
         let body = request.body();
         if !body.is_end_stream() && body.size_hint().exact().is_none() {
             // Of a GET or HEAD with a body whose length nobody knows, the client would send none.

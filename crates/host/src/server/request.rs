@@ -1,7 +1,6 @@
 //! One request: identified, its body bounded, handled under a guard.
 
 use std::future::Future;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -38,11 +37,17 @@ impl RequestId {
 
     /// This start's prefix, of base64url, and the number of a request.
     pub(super) fn new(prefix: &str, number: u64) -> Self {
-        let mut octets = [0; Self::ROOM];
-        let mut room = octets.as_mut_slice();
+        let mut octets = [b'-'; Self::ROOM];
+        let digits = number.checked_ilog10().unwrap_or_default() as usize + 1;
+        let length = prefix.len() + 1 + digits;
+        octets.iter_mut().zip(prefix.bytes()).for_each(|(octet, of_prefix)| *octet = of_prefix);
         // INVARIANT: there is room for it.
-        let _ = write!(room, "{prefix}-{number}");
-        let length = Self::ROOM - room.len();
+        let places = octets.get_mut(..length).unwrap_or_default().iter_mut().rev();
+        let mut left = number;
+        for place in places.take(digits) {
+            *place = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
         Self { octets, length }
     }
 

@@ -64,8 +64,8 @@ impl RestsOn {
     }
 }
 
-/// What an entry takes beside its claims.
-const OVERHEAD: usize = 512;
+/// What an entry takes beside its claims, with the headers in which a service behind is told of them.
+const OVERHEAD: usize = 1024;
 /// What a token of ordinary length takes, to tell how many there may be.
 const ORDINARY: u64 = 1024;
 

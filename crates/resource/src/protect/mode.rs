@@ -11,12 +11,12 @@ use countersign_types::wire::ErrorCode;
 use countersign_types::{Issuer, ResourceIdentifier, Timestamp, Wire, WireError};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::answer::Answer;
 use super::log;
 use crate::access_token::{AccessTokenError, AccessTokens, IntrospectedTokens};
-use crate::bearer::{self, BearerError, RefusedCredentials, Scheme};
+use crate::bearer::{self, BearerError, RefusedCredentials, Scheme, Sent};
 use crate::caller::{Content, VerifiedCaller};
 use crate::dpop::{Dpop, TakeError};
 use crate::error::ConversationError;
@@ -26,6 +26,9 @@ use crate::identity_propagation::{
 use crate::limit::{GuessLimit, Source, TicketLimit};
 use crate::routes::{Need, Requirement, Routes};
 use crate::server::ResourceServer;
+
+/// The headers that a caller can prove themselves by.
+static CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER];
 
 /// How callers prove who they are. Made from what does the work:
 /// `ProtectLayer::new(AccessTokens::new(…), routes)`.
@@ -162,17 +165,11 @@ impl Mode {
             let (limit, token) = (limit.as_deref(), token.as_ref());
             return Box::pin(by_permission(server, limit, parts, token, requirement)).await;
         }
-        let sent = bearer::parse_either(&parts.headers, parts.uri.query());
-        let (scheme, token) = sent.map_err(Answer::Credentials)?.ok_or(Answer::NoCredentials)?;
-        let dpop = self.dpop.as_ref();
-        let caller = match (scheme, dpop) {
-            // What is not understood is no credential.
-            (Scheme::Dpop, None) => return Err(Answer::NoCredentials),
-            (Scheme::Dpop, Some(dpop)) => Box::pin(self.by_key(dpop, parts, &token)).await?,
-            (Scheme::Bearer, _) if dpop.is_some() && parts.headers.contains_key(dpop::HEADER) => {
-                return Err(Answer::Credentials(RefusedCredentials::AMBIGUOUS));
-            }
-            (Scheme::Bearer, _) => self.by_bearer(parts, &token).await?,
+        let sent = bearer::sent(&parts.headers, parts.uri.query());
+        let sent = sent.map_err(Answer::Credentials)?.ok_or(Answer::NoCredentials)?;
+        let caller = match self.known(parts, sent) {
+            Some(caller) => caller,
+            None => Box::pin(self.proved(parts, sent)).await?,
         };
         let has_role = |role: &String| caller.roles().any(|known| known == role);
         if !requirement.scopes.is_subset(caller.scopes()) {
@@ -182,7 +179,37 @@ impl Mode {
         } else {
             return Ok(caller);
         }
-        Err(Answer::InsufficientScope(requirement.scopes.clone(), scheme))
+        Err(Answer::InsufficientScope(requirement.scopes.clone(), sent.scheme))
+    }
+
+    /// The caller of a bearer token that was verified here before, by what was sent alone.
+    fn known(&self, parts: &Parts, sent: Sent<'_>) -> Option<VerifiedCaller> {
+        match &self.kind {
+            Kind::AccessTokens(tokens) if self.is_bearer(parts, sent) => {
+                tokens.known(sent.octets())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a token is all that a caller has shown.
+    fn is_bearer(&self, parts: &Parts, sent: Sent<'_>) -> bool {
+        let has_proof = || self.dpop.is_some() && parts.headers.contains_key(dpop::HEADER);
+        sent.scheme == Scheme::Bearer && !has_proof()
+    }
+
+    /// The caller, by everything that was sent.
+    async fn proved(&self, parts: &Parts, sent: Sent<'_>) -> Result<VerifiedCaller, Answer> {
+        let token = sent.token().map_err(Answer::Credentials)?;
+        match (sent.scheme, &self.dpop) {
+            // What is not understood is no credential.
+            (Scheme::Dpop, None) => Err(Answer::NoCredentials),
+            (Scheme::Dpop, Some(dpop)) => self.by_key(dpop, parts, &token).await,
+            (Scheme::Bearer, _) if self.is_bearer(parts, sent) => {
+                self.by_bearer(parts, &token).await
+            }
+            (Scheme::Bearer, _) => Err(Answer::Credentials(RefusedCredentials::AMBIGUOUS)),
+        }
     }
 
     /// The caller of a token that is good in whoever's hands it is, or of one whose client proves itself
@@ -324,9 +351,12 @@ impl Mode {
 
     /// Takes out what a caller proved themselves with: the service behind has no use for it.
     pub(super) fn strip_credentials(&self, headers: &mut HeaderMap) {
-        headers.remove(AUTHORIZATION);
-        headers.remove(CLIENT_PROOF);
-        headers.remove(dpop::HEADER);
+        for name in &CREDENTIALS {
+            // To compare the few names that there are costs less than to hash this one.
+            if headers.keys().any(|known| known == name) {
+                headers.remove(name);
+            }
+        }
     }
 }
 

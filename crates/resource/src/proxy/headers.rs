@@ -1,6 +1,7 @@
 //! Which headers go on, and which are the proxy's own to set.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use countersign_client_auth::dpop;
 use countersign_types::{EndpointUrl, ResourceIdentifier};
@@ -55,48 +56,76 @@ impl CallerHeaders {
             .map(|name| folded(name).into_owned())
     }
 
-    fn set(&self, headers: &mut HeaderMap, caller: &VerifiedCaller) {
-        let values = caller.for_services();
-        let names = [&self.subject, &self.issuer, &self.client_id, &self.actor, &self.scope];
-        for (name, value) in names.into_iter().zip(&values.0) {
-            if let Some(value) = value {
-                headers.insert(name, value.clone());
-            }
-        }
-    }
-}
-
-/// What a service behind is told of a caller, as headers have it: subject, issuer, client, actor, scope.
-pub(crate) struct CallerValues([Option<HeaderValue>; 5]);
-
-impl CallerValues {
-    pub(crate) fn of(caller: &VerifiedCaller) -> Self {
+    /// What a service behind is told of a caller.
+    fn of(&self, caller: &VerifiedCaller) -> [(&HeaderName, Option<HeaderValue>); 5] {
         let actor = caller.actors().map(|actors| actors.current().sub.as_str());
         let scope = caller.scopes().to_string();
-        let values = [
-            caller.subject(),
-            Some(caller.issuer().as_str()),
-            caller.client_id(),
-            actor,
-            Some(scope.as_str()).filter(|scope| !scope.is_empty()),
-        ];
         // INVARIANT: what is encoded is visible ASCII and blanks, which every header carries.
-        Self(values.map(|value| value.and_then(|value| HeaderValue::try_from(encoded(value)).ok())))
+        let told = |value: &str| HeaderValue::try_from(encoded(value)).ok();
+        [
+            (&self.subject, caller.subject().and_then(told)),
+            (&self.issuer, told(caller.issuer().as_str())),
+            (&self.client_id, caller.client_id().and_then(told)),
+            (&self.actor, actor.and_then(told)),
+            (&self.scope, Some(scope.as_str()).filter(|scope| !scope.is_empty()).and_then(told)),
+        ]
     }
 }
 
 /// What a proxy sets, and what it takes out for that.
-pub(super) struct OwnHeaders {
+pub(crate) struct OwnHeaders {
     callers: CallerHeaders,
     folded: [String; 5],
-    /// Who this is to the outside: the service's links have to work there.
-    public: HeaderValue,
+    /// What is set in every request.
+    always: HeaderMap,
 }
 
 impl OwnHeaders {
+    /// The headers of a proxy for what the outside knows as `identifier`: the service's links have to
+    /// work there.
     pub(super) fn new(callers: CallerHeaders, identifier: &ResourceIdentifier) -> Self {
-        Self { folded: callers.folded(), callers, public: authority_of(identifier) }
+        let mut always = HeaderMap::new();
+        always.insert(HOST, authority_of(identifier));
+        always.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+        always.insert(VIA, HOP);
+        Self { folded: callers.folded(), callers, always }
     }
+
+    /// What is set in a request of this caller.
+    fn for_request_of(self: &Arc<Self>, caller: Option<&VerifiedCaller>) -> HeaderMap {
+        let Some(caller) = caller else { return self.always.clone() };
+        let told = caller.told(|| Told { by: Arc::clone(self), headers: self.with(caller) });
+        // It may be of another proxy, which the caller came by before.
+        if Arc::ptr_eq(&told.by, self) { told.headers.clone() } else { self.with(caller) }
+    }
+
+    /// What is always set, and what the service behind is told of the caller.
+    fn with(&self, caller: &VerifiedCaller) -> HeaderMap {
+        let mut headers = self.always.clone();
+        for (name, value) in self.callers.of(caller) {
+            value.and_then(|value| headers.insert(name, value));
+        }
+        headers
+    }
+
+    /// Whether nobody but this proxy says this to the service behind.
+    fn keeps_out(&self, name: &HeaderName) -> bool {
+        if SPENT.contains(name) || OF_A_CONNECTION.contains(name) {
+            return true;
+        }
+        let folded = folded(name);
+        SPENT.iter().any(|known| *known == *folded)
+            || self.folded.iter().any(|own| *own == folded)
+            || OVERRIDES.contains(&folded.as_ref())
+            || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
+    }
+}
+
+/// The headers that a proxy sets in every request of a caller. They are written once, and copied for
+/// each request: to put one into a map after the other costs a hash for each.
+pub(crate) struct Told {
+    by: Arc<OwnHeaders>,
+    headers: HeaderMap,
 }
 
 /// Everything but visible ASCII and blanks, and the sign that encodes.
@@ -121,8 +150,10 @@ static OF_A_CONNECTION: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Headers that no service behind has a use for: where everybody may, nobody has looked at them.
-static SPENT: [HeaderName; 5] = [AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED];
+/// Headers that no service behind has a use for, or that only the proxy sets: where everybody may, nobody
+/// has looked at them.
+static SPENT: [HeaderName; 6] =
+    [HOST, AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED];
 
 /// Headers by which some services take another method, URL or caller than the one that was judged.
 const OVERRIDES: [&str; 10] = [
@@ -140,49 +171,60 @@ const OVERRIDES: [&str; 10] = [
 /// Families of them.
 const OVERRIDING_FAMILIES: [&str; 2] = ["x-forwarded-", "x-auth-request-"];
 
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// So many headers are put in, those of the caller among them.
-const ADDED: usize = 9;
 
-/// Makes the headers of a request those of the request to the service behind.
-pub(super) fn prepare(headers: &mut HeaderMap, caller: Option<&VerifiedCaller>, own: &OwnHeaders) {
-    let foreign = |name: &HeaderName| {
-        let folded = folded(name);
-        SPENT.iter().any(|known| *known == *folded)
-            || own.folded.iter().any(|own| *own == folded)
-            || OVERRIDES.contains(&folded.as_ref())
-            || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
-    };
-    strip(headers, foreign);
-    headers.reserve(ADDED);
-    headers.insert(HOST, own.public.clone());
-    headers.insert(X_FORWARDED_HOST, own.public.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
-    headers.append(VIA, HeaderValue::from_static("1.1 countersign"));
-    if let Some(caller) = caller {
-        own.callers.set(headers, caller);
+/// How this proxy names itself. [RFC 9110 §7.6.3]
+///
+/// [RFC 9110 §7.6.3]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3
+const HOP: HeaderValue = HeaderValue::from_static("1.1 countersign");
+
+/// The headers of the request to the service behind, by those of the request that was `sent`.
+pub(super) fn passed_on(
+    sent: &HeaderMap,
+    caller: Option<&VerifiedCaller>,
+    own: &Arc<OwnHeaders>,
+) -> HeaderMap {
+    let mut headers = own.for_request_of(caller);
+    let named = named_by_connection(sent);
+    let has_via = has(sent, &VIA);
+    if has_via {
+        headers.remove(VIA);
     }
+    for (name, value) in sent {
+        if !own.keeps_out(name) && !named.contains(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    if has_via {
+        // Behind those it came by before.
+        headers.append(VIA, HOP);
+    }
+    headers
 }
 
 /// Takes out what belongs to the connection a message came by, and what it names as such.
 pub(super) fn strip_connection(headers: &mut HeaderMap) {
-    strip(headers, |_| false);
-}
-
-/// The same, and what is `foreign`.
-fn strip(headers: &mut HeaderMap, foreign: impl Fn(&HeaderName) -> bool) {
-    let named = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok());
-    let present = headers.keys().filter(|name| OF_A_CONNECTION.contains(name) || foreign(name));
-    let dropped: Vec<HeaderName> = named.chain(present.cloned()).collect();
+    let present = headers.keys().filter(|name| OF_A_CONNECTION.contains(name)).cloned();
+    let dropped: Vec<HeaderName> = present.chain(named_by_connection(headers)).collect();
     for name in dropped {
         headers.remove(name);
     }
+}
+
+/// What a message names as of its connection.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    if !has(headers, &CONNECTION) {
+        return Vec::new();
+    }
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(','));
+    names.filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// Whether there is a header of this name. To compare the few that a message has costs less than to hash
+/// the name.
+fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers.keys().any(|known| known == name)
 }
 
 /// A name as services that turn headers into variables see it.
@@ -239,8 +281,12 @@ mod tests {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let identifier = ResourceIdentifier::parse("https://api.bob.example").unwrap();
-        prepare(&mut headers, caller, &OwnHeaders::new(CallerHeaders::default(), &identifier));
-        headers
+        let own = Arc::new(OwnHeaders::new(CallerHeaders::default(), &identifier));
+        passed_on(&headers, caller, &own)
+    }
+
+    fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+        headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     #[test]
@@ -265,7 +311,6 @@ mod tests {
             ("x-caller-issuer", "https://as.bob.example"),
             ("x-caller-scope", "read write"),
             ("x-caller-subject", "alice"),
-            ("x-forwarded-host", "api.bob.example"),
             ("x-forwarded-proto", "https"),
         ];
         let mut found: Vec<_> =
@@ -290,6 +335,7 @@ mod tests {
             ("x-rewrite-url", "/admin"),
             ("x-forwarded-for", "127.0.0.1"),
             ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
             ("x-forwarded-user", "mallory"),
             ("x-auth-request-email", "mallory@evil.example"),
             ("forwarded", "for=127.0.0.1"),
@@ -304,8 +350,8 @@ mod tests {
         let headers = prepared(&sent, None);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["host", "via", "x-forwarded-host", "x-forwarded-proto"]);
-        assert_eq!(headers["x-forwarded-host"], "api.bob.example");
+        assert_eq!(names, ["host", "via", "x-forwarded-proto"]);
+        assert_eq!(headers["x-forwarded-proto"], "https");
         assert_eq!(headers["host"], "api.bob.example");
     }
 
@@ -329,6 +375,43 @@ mod tests {
             assert_eq!(headers.contains_key(name), name == "x-caller-subject", "{name}");
         }
         assert_eq!(headers["x-caller-subject"], "alice", "naming it does not take it out");
+    }
+
+    /// RFC 9110 §7.6.3: in the order in which they passed it on.
+    #[test]
+    fn those_who_passed_a_request_on_before_stay_named() {
+        let headers = prepared(&[("via", "1.0 fred"), ("via", "1.1 p.example")], None);
+        assert_eq!(values(&headers, "via"), ["1.0 fred", "1.1 p.example", "1.1 countersign"]);
+    }
+
+    #[test]
+    fn a_header_of_several_values_goes_on_with_all_of_them() {
+        let sent = [("accept", "a/b"), ("x-tag", "1"), ("accept", "c/d"), ("x-tag", "2")];
+        let headers = prepared(&sent, Some(&caller("alice")));
+        assert_eq!(values(&headers, "accept"), ["a/b", "c/d"]);
+        assert_eq!(values(&headers, "x-tag"), ["1", "2"]);
+    }
+
+    /// What is written for the first proxy that a caller comes by is not what another one says.
+    #[test]
+    fn a_caller_may_come_by_several_proxies() {
+        let (caller, sent) = (caller("alice"), HeaderMap::new());
+        let names =
+            CallerHeaders { subject: "x-user".parse().unwrap(), ..CallerHeaders::default() };
+        let proxies =
+            [("https://a.example", CallerHeaders::default()), ("https://b.example", names)];
+        let proxies = proxies.map(|(identifier, names)| {
+            let identifier = ResourceIdentifier::parse(identifier).unwrap();
+            Arc::new(OwnHeaders::new(names, &identifier))
+        });
+        for _ in 0..2 {
+            let [first, other] = proxies.each_ref().map(|own| passed_on(&sent, Some(&caller), own));
+            assert_eq!(values(&first, "host"), ["a.example"]);
+            assert_eq!(values(&other, "host"), ["b.example"]);
+            assert_eq!(values(&first, "x-caller-subject"), ["alice"]);
+            assert_eq!(values(&other, "x-user"), ["alice"]);
+            assert!(!first.contains_key("x-user") && !other.contains_key("x-caller-subject"));
+        }
     }
 
     #[test]

@@ -127,9 +127,9 @@ impl RoutesBuilder {
                 _ => RoutesError::Path(path.clone()),
             };
             let twin = twins::of_rule(&path);
-            let rules = Rules { path: path.clone(), twin: twin.clone(), by_method };
+            let rules = Rules { path: path.clone(), twin, by_method };
             tree.insert(&path, rules).map_err(refused)?;
-            twins.insert(&twin).map_err(refused)?;
+            twins.insert(&path).map_err(refused)?;
         }
         Ok(Routes { tree, twins, needs, everywhere: None })
     }

@@ -7,24 +7,33 @@ use std::borrow::Cow;
 /// Where the twin of a path has a rule of its own, a wider rule does not speak of the path: whoever
 /// wrote both meant the one, and the service behind may see it so.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Twins(matchit::Router<String>);
+pub(super) struct Twins {
+    rules: matchit::Router<String>,
+    /// Some path of the table is not as it is without all that.
+    some_differ: bool,
+}
 
 impl Twins {
-    /// Takes a path of the table in, as [`of_rule`] gives it.
+    /// Takes a path of the table in.
     ///
     /// # Errors
     /// It and another one are the same but for what is overlooked, with placeholders in different
     /// places.
-    pub(super) fn insert(&mut self, rule: &str) -> Result<(), matchit::InsertError> {
-        match self.0.at(rule) {
+    pub(super) fn insert(&mut self, path: &str) -> Result<(), matchit::InsertError> {
+        let rule = of_rule(path);
+        self.some_differ |= rule != unnamed(path);
+        match self.rules.at(&rule) {
             Ok(known) if *known.value == rule => Ok(()),
-            _ => self.0.insert(rule, rule.to_owned()),
+            _ => self.rules.insert(rule.clone(), rule),
         }
     }
 
     /// Whether a path and its twins are of one rule, the path being of this one.
     pub(super) fn are_of(&self, rule: &str, path: &str) -> bool {
-        self.0.at(&fold(path)).is_ok_and(|twin| twin.value == rule)
+        let folded = fold(path);
+        // Where there is nothing to overlook, in the table and in the path, it is of the rule that was found.
+        (!self.some_differ && folded == path)
+            || self.rules.at(&folded).is_ok_and(|twin| twin.value == rule)
     }
 }
 
