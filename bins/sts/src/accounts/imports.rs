@@ -88,18 +88,22 @@ impl Accounts {
         Ok(())
     }
 
-    /// Takes the account of somebody who came through another provider away.
-    pub(super) fn forget(&self, subject: &str) -> Result<(), AccountError> {
+    /// Takes the account of somebody who came through another provider away; `false` if it stays, because
+    /// they are disabled.
+    pub(super) fn forget(&self, subject: &str) -> Result<bool, AccountError> {
         let _lock = self.lock()?;
         let Some(account) = self.find(subject)?.filter(|account| account.imported.is_some()) else {
-            return Ok(());
+            return Ok(true);
         };
+        if account.disabled {
+            return Ok(false);
+        }
         // The name last, so that what is cut off in between is a name that nobody has.
         let name = account.email.map(|email| self.name(email.as_str()));
         for path in std::iter::once(self.file(subject)).chain(name) {
             unless_gone(fs::remove_file(path)).map_err(|source| self.failed(source))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Gives an address to the account of a subject, under the lock; `false` if another has it.
@@ -196,10 +200,10 @@ mod tests {
         assert!(accounts.named("ada@new.example").unwrap().is_none());
         assert!(accounts.refresh(&moved, false, random.as_ref()).unwrap());
         assert!(accounts.name("ada@new.example").exists());
-        accounts.forget(SUBJECT).unwrap();
+        assert!(accounts.forget(SUBJECT).unwrap());
         assert!(accounts.find(SUBJECT).unwrap().is_none());
         assert!(!accounts.name("ada@new.example").exists(), "nothing of her is left");
-        accounts.forget(SUBJECT).unwrap();
+        assert!(accounts.forget(SUBJECT).unwrap());
     }
 
     #[test]
@@ -272,6 +276,12 @@ mod tests {
         assert!(accounts.refresh(&ada, false, random.as_ref()).unwrap());
         assert!(accounts.find(SUBJECT).unwrap().unwrap().disabled);
         assert!(accounts.named("ada@university.example").unwrap().is_some(), "and has the address");
+        assert!(!accounts.forget(SUBJECT).unwrap());
+        assert!(accounts.find(SUBJECT).unwrap().unwrap().disabled, "nor is the account closed");
+        assert!(accounts.name("ada@university.example").exists());
+        accounts.change(SUBJECT, |account| account.disabled = false, random.as_ref()).unwrap();
+        assert!(accounts.forget(SUBJECT).unwrap());
+        assert!(accounts.find(SUBJECT).unwrap().is_none());
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl ImportedAccounts for People {
         Box::pin(self.change(move |accounts, random| accounts.entrust(&account, random)))
     }
 
-    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
         let subject = subject.to_owned();
         Box::pin(self.change(move |accounts, _| accounts.forget(&subject)))
     }

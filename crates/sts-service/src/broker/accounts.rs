@@ -54,8 +54,10 @@ pub trait ImportedAccounts: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Takes an account away, with its address: one that was made and that nobody has seen, or that its person
-    /// closes. There is none of this subject from then on.
-    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// closes. There is none of this subject from then on, unless it is disabled, which is looked at in the
+    /// same atomic step: it stays, and the answer is `false`. Whoever is refused would come back as somebody
+    /// new.
+    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Whether the address belongs to an account, be it one that is disabled.
     fn has<'a>(&'a self, address: &'a EmailAddress) -> BoxFuture<'a, Result<bool, StoreError>>;

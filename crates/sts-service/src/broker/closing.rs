@@ -58,7 +58,7 @@ fn page(sts: &Sts, upstream: String, closing: Option<Closing>) -> ClosePage {
     }
 }
 
-/// Closes an account.
+/// Closes an account; `false` if it stays, because its person was shut out meanwhile.
 ///
 /// The account goes first: nobody is signed in to it then, and no client has anything of it. What is cut off
 /// in between leads nowhere, and whoever comes by a link that is left is somebody new.
@@ -68,9 +68,12 @@ pub(super) async fn close(
     user: &User,
     links: &[Link],
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let subject = user.subject.as_str();
-    known.accounts.forget(subject).await?;
+    if !known.accounts.forget(subject).await? {
+        tracing::warn!(target: "countersign::audit", subject, "who is disabled closes no account");
+        return Ok(false);
+    }
     for link in links {
         linked::remove(sts, link, subject).await?;
     }
@@ -84,5 +87,5 @@ pub(super) async fn close(
         sessions::end(sts, subject, &session.sign_in.sid).await?;
     }
     tracing::info!(target: "countersign::audit", subject, "a person closed their account");
-    Ok(())
+    Ok(true)
 }

@@ -223,8 +223,11 @@ async fn end(
             if active.sign_in.through.as_ref().is_none_or(|it| it.link != link.id) {
                 return Ok(End::Ended);
             }
-            closing::close(sts, known, &user, &links, now).await?;
-            return Ok(End::Closed(name));
+            return Ok(match closing::close(sts, known, &user, &links, now).await? {
+                true => End::Closed(name),
+                // Nobody is signed in to it.
+                false => End::Ended,
+            });
         }
         Without::NoWay => {
             let say: Say = |t| t.last_link;

@@ -1,5 +1,7 @@
 //! The last way in of somebody who came through another provider is ended with the account, by a word of theirs.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use serde_json::{Value, json};
@@ -107,4 +109,26 @@ async fn f001_9_a_session_whose_link_has_just_ended_closes_nothing() {
     assert_eq!((one.status, other.status), (StatusCode::SEE_OTHER, StatusCode::SEE_OTHER));
     assert_eq!(case.people.imported().len(), 1, "the account is there");
     assert!(is_sign_in(&second.get("/account").await), "over");
+}
+
+/// Whoever is disabled while their yes is on its way keeps the account, so that they do not come back as
+/// somebody new.
+#[tokio::test]
+async fn an_account_that_is_disabled_meanwhile_is_not_closed() {
+    let case = Case::new();
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("university", "7"), &[], ada).await;
+    let id = case.linked(UNIVERSITY, "7").await;
+    let account = browser.get("/account").await;
+    let asked = says(&browser, &account, &[("link", &id)]).await;
+    case.people.disables_late.store(true, Ordering::Relaxed);
+    let answer = says(&browser, &asked, &[("link", &id), CLOSE]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    assert!(is_sign_in(&browser.get("/account").await), "nobody is signed in to it");
+    assert_eq!(case.people.imported().len(), 1);
+    assert_eq!(case.linked(UNIVERSITY, "7").await, id, "the link still leads to it");
+    let again = Browser::new(&case.world);
+    let page = case.arrives(&again, ("university", "7"), &[], ada).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text);
+    assert_eq!(case.people.imported().len(), 1, "nobody new");
 }

@@ -1,6 +1,7 @@
 //! People in memory: some with passwords, and those who came through another provider.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use countersign_store::StoreError;
@@ -14,6 +15,8 @@ use countersign_types::EmailAddress;
 pub(crate) struct People {
     known: StaticUsers,
     imported: Mutex<BTreeMap<String, Imported>>,
+    /// Whoever closes their account is disabled in the moment before.
+    pub(crate) disables_late: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -24,7 +27,7 @@ pub(crate) struct Imported {
 
 impl People {
     pub(crate) fn new(known: impl IntoIterator<Item = User>) -> Arc<Self> {
-        Arc::new(Self { known: StaticUsers::new(known), imported: Mutex::default() })
+        Arc::new(Self { known: StaticUsers::new(known), ..Self::default() })
     }
 
     pub(crate) fn imported(&self) -> Vec<Imported> {
@@ -135,10 +138,17 @@ impl ImportedAccounts for People {
         })
     }
 
-    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn forget<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
-            self.imported.lock().unwrap().remove(subject);
-            Ok(())
+            let mut imported = self.imported.lock().unwrap();
+            if let Some(known) = imported.get_mut(subject) {
+                known.disabled |= self.disables_late.load(Ordering::Relaxed);
+                if known.disabled {
+                    return Ok(false);
+                }
+            }
+            imported.remove(subject);
+            Ok(true)
         })
     }
 
