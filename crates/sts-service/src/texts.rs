@@ -77,6 +77,7 @@ countersign_pages::texts! {
     comes_from_it,
     first_through,
     first_by_password,
+    first_another,
     end_and_close,
     end_link,
     link_with,

@@ -47,6 +47,7 @@ pub(crate) fn shown(
                 Some(say.into())
             }
             Without::Untried(other) => Some(first(*other)),
+            Without::Password => Some(first_another()),
             Without::Way(Some((_, next))) if has_the_word(user, link) => {
                 let say: Say = |t| t.comes_from_it;
                 Some(Told { say, upstream: Some(next.setup.name.clone()) })
@@ -79,6 +80,8 @@ enum Without<'a> {
     /// Perhaps by the password, which they have not typed in this session and may have forgotten, or through
     /// this provider, which has let them in once and may not any more.
     Untried(Option<&'a Upstream>),
+    /// By the password alone, which says nothing of who they are, as the provider of this link does.
+    Password,
     /// In no way, and the account would be of nobody: it goes with the link.
     Account,
     /// In no way, and the account is not theirs to close.
@@ -102,6 +105,7 @@ fn without<'a>(
         (true, _) if through.is_none() => Without::Way(None),
         (true, _) => Without::Untried(None),
         (false, Some((_, upstream))) => Without::Untried(Some(upstream)),
+        (false, None) if has_password(sts, user) => Without::Password,
         (false, None) if closing::is_theirs(user) => Without::Account,
         (false, None) => Without::NoWay,
     }
@@ -117,10 +121,21 @@ fn first(other: Option<&Upstream>) -> Told {
     }
 }
 
+/// What has to say who the person is first.
+fn first_another() -> Told {
+    let say: Say = |t| t.first_another;
+    say.into()
+}
+
+/// Whether a password is a way in.
+fn has_password(sts: &Sts, user: &User) -> bool {
+    user.password.is_some() && sts.upstreams.offer_passwords()
+}
+
 /// Whether a password does, without this link. It says nothing of who the person is, so that it takes no
 /// provider's place that does.
 fn by_password(sts: &Sts, user: &User, link: &Link) -> bool {
-    user.password.is_some() && sts.upstreams.offer_passwords() && !has_the_word(user, link)
+    has_password(sts, user) && !has_the_word(user, link)
 }
 
 /// Whether what is known of the person is what the provider of this link says.
@@ -212,6 +227,7 @@ async fn end(
     let next = match without(sts, &user, &links, link, active.sign_in.through.as_ref()) {
         Without::Way(next) => next,
         Without::Untried(other) => return Ok(End::Stays(first(other))),
+        Without::Password => return Ok(End::Stays(first_another())),
         Without::Account => {
             let (Some(known), name) = (sts.upstreams.known(), name(sts, link)) else {
                 return Ok(End::Ended);

@@ -63,6 +63,9 @@ pub(super) const TEXTS: Texts = Texts {
     first_by_password: Text(
         "Um diese Verknüpfung zu beenden, melden Sie sich hier ab und zuerst mit Ihrem Passwort an, damit sicher ist, dass Sie das noch können.",
     ),
+    first_another: Text(
+        "Ihr Name, Ihre Adresse und Ihre Rollen hier stammen von dort. Um diese Verknüpfung zu beenden, verknüpfen Sie zuerst einen weiteren Anbieter und melden Sie sich mit diesem an.",
+    ),
     end_link: Text("Diese Verknüpfung beenden"),
     end_and_close: Text("Diese Verknüpfung beenden und das Konto schließen"),
     link_with: Text("„{upstream}“ verknüpfen, um sich auch damit anzumelden"),

@@ -62,6 +62,9 @@ pub(super) const TEXTS: Texts = Texts {
     first_by_password: Text(
         "To end this link, sign out here and sign in with your password first, so that it is certain that you still can.",
     ),
+    first_another: Text(
+        "Your name, your address and your roles here come from it. To end this link, link another provider and sign in through that one first.",
+    ),
     end_link: Text("End this link"),
     end_and_close: Text("End this link and close the account"),
     link_with: Text("Link {upstream}, to sign in through it as well"),

@@ -70,6 +70,11 @@ pub(crate) static SERVICE: LazyLock<SigningKey> =
 static HASH: LazyLock<PasswordHash> =
     LazyLock::new(|| PasswordHash::of(&Password::new(PASSWORD), &Counting::default()).unwrap());
 
+/// The hash of [`PASSWORD`].
+pub(crate) fn password_hash() -> PasswordHash {
+    HASH.clone()
+}
+
 pub(crate) struct World {
     pub(crate) sts: Arc<Sts>,
     pub(crate) router: Router,
@@ -86,7 +91,7 @@ pub(crate) fn user(name: &str, verified: bool) -> User {
         username: name.to_owned(),
         name: Some("Alice Liddell".into()),
         email: verified.then(|| VerifiedEmail::of_own_account(email)),
-        password: Some(HASH.clone()),
+        password: Some(password_hash()),
         claims: Map::from_iter([
             ("groups".to_owned(), json!(["staff"])),
             ("salary".to_owned(), json!(1)),

@@ -4,6 +4,7 @@
 use std::future::Future as _;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
 use countersign_store::LinkedIdentities;
@@ -277,6 +278,41 @@ async fn what_is_cut_off_in_between_leaves_a_link_like_any_other() {
     assert_eq!(ends(&browser, &account, &first).await, StatusCode::SEE_OTHER);
     assert_eq!(access(&case, ("library", "9"), |_| {}).await["sub"], before["sub"]);
     assert_ne!(access(&case, ("university", "7"), ada).await["sub"], before["sub"]);
+}
+
+/// Of a person who has a password as well (of an embedder's server), no other provider says who they are: the
+/// link stays, and is not the last way in with which the account would be closed, until they come by another.
+#[tokio::test]
+async fn f001_9_a_password_takes_no_providers_place() {
+    let case = Case::new();
+    case.people.gives_passwords.store(true, Ordering::Relaxed);
+    let browser = Browser::new(&case.world);
+    case.arrives(&browser, ("university", "7"), &[], ada).await;
+    let by_password = Browser::new(&case.world);
+    by_password.sign_in("ada@university.example", &[]).await;
+    let first = case.linked(UNIVERSITY, "7").await;
+    for browser in [&browser, &by_password] {
+        let account = browser.get("/account").await;
+        assert!(account.text.contains("link another provider and sign in"), "{}", account.text);
+        assert!(!account.text.contains("close the account"), "{}", account.text);
+        assert_eq!(links(&account), Vec::<String>::new());
+        let token = hidden(&account.text);
+        for decision in ["", "close"] {
+            let fields = [("form_token", token.as_str()), ("link", &first), ("decision", decision)];
+            let answer = browser.post("/account/unlink", &fields).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+        }
+        assert_eq!(case.linked(UNIVERSITY, "7").await, first);
+    }
+    links_further(&case, &browser, "library", "9").await;
+    let through = Browser::new(&case.world);
+    case.arrives(&through, ("library", "9"), &[], |_| {}).await;
+    let account = through.get("/account").await;
+    assert_eq!(ends(&through, &account, &first).await, StatusCode::SEE_OTHER);
+    assert_eq!(case.people.imported().len(), 1);
+    // The password says nothing of who it is, and is a way in as before, if anybody finds the account.
+    let account = through.get("/account").await;
+    assert!(account.text.contains("link another provider and sign in"), "{}", account.text);
 }
 
 /// What a provider says of her: the university as it knows her.

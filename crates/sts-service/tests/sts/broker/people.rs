@@ -11,12 +11,16 @@ use countersign_sts_service::{
 };
 use countersign_types::EmailAddress;
 
+use crate::support::password_hash;
+
 #[derive(Default)]
 pub(crate) struct People {
     known: StaticUsers,
     imported: Mutex<BTreeMap<String, Imported>>,
     /// Whoever closes their account is disabled in the moment before.
     pub(crate) disables_late: AtomicBool,
+    /// Gives whoever comes through another provider a password, as an embedder may.
+    pub(crate) gives_passwords: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -51,7 +55,7 @@ impl People {
             username: account.username.clone(),
             name: account.name.clone(),
             email: account.email.clone(),
-            password: None,
+            password: self.gives_passwords.load(Ordering::Relaxed).then(password_hash),
             claims: account.claims.clone(),
             origin: Some(Origin {
                 issuer: account.issuer.clone(),
