@@ -114,20 +114,39 @@ impl Phrase {
 
 impl fmt::Display for Phrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, |f, tag, value| match tag {
+            "" => escape(f, value),
+            tag => {
+                write!(f, "<{tag}>")?;
+                escape(f, value)?;
+                write!(f, "</{tag}>")
+            }
+        })
+    }
+}
+
+impl Phrase {
+    /// The phrase as it reads, with nothing escaped or emphasised: to be put into another, which escapes it.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let mut text = String::new();
+        // INVARIANT: a String takes whatever is written to it.
+        let _ = self.write(&mut text, |text, _, value| text.write_str(value));
+        text
+    }
+
+    fn write<W: fmt::Write>(
+        &self,
+        f: &mut W,
+        put: impl Fn(&mut W, &str, &str) -> fmt::Result,
+    ) -> fmt::Result {
         let mut rest = self.text.0;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
             f.write_str(before)?;
             // INVARIANT: a page gives every name of its texts; a test renders them all.
             if let Some((_, tag, value)) = self.values.iter().find(|(known, ..)| *known == name) {
-                match *tag {
-                    "" => escape(f, value)?,
-                    tag => {
-                        write!(f, "<{tag}>")?;
-                        escape(f, value)?;
-                        write!(f, "</{tag}>")?;
-                    }
-                }
+                put(f, tag, value)?;
             }
             rest = after;
         }
@@ -216,6 +235,7 @@ mod tests {
         let text = Text("a {one} b {two} c");
         let phrase = text.strong("two", "<&\"'>").with("one", "{two}");
         assert_eq!(phrase.to_string(), "a {two} b <strong>&#60;&#38;&#34;&#39;&#62;</strong> c");
+        assert_eq!(phrase.plain(), "a {two} b <&\"'> c", "to be escaped by what it is put into");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use http::{HeaderMap, StatusCode};
 use crate::app::Sts;
 use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
-use crate::broker::linked;
+use crate::broker::{self, linked};
 use crate::form_token::{Form, Purpose};
 use crate::forms::{self, Fields};
 use crate::pages::{self, AccountPage, AllowedClient, KnownSession, Told, moment};
@@ -56,7 +56,7 @@ pub(crate) async fn show(
     Ok(forms::page_with(sts, &form, headers, now, |form_token| {
         let page = AccountPage {
             provider: sts.settings.name.clone(),
-            username: active.user.username.clone(),
+            person: broker::called(sts, &active.user),
             problem,
             sessions: all.iter().map(|session| known(session, active)).collect(),
             clients: clients.into_iter().map(allowed_client).collect(),

@@ -40,6 +40,7 @@ pub use self::mapping::Mapping;
 use self::pending::Begun;
 pub(crate) use self::upstream::Upstream;
 use crate::app::Sts;
+use crate::pages::Person;
 use crate::users::User;
 
 /// Another OpenID provider that people may sign in through, and how far it is believed.
@@ -167,6 +168,18 @@ pub(crate) const CALLBACK: &str = "/login/callback";
 pub fn redirect_uri(issuer: &Issuer, alias: &str) -> Result<RedirectUri, IdentifierError> {
     let base = issuer.as_str().trim_end_matches('/');
     RedirectUri::parse(&format!("{base}{CALLBACK}/{alias}"))
+}
+
+/// What pages call a person: whoever came through another provider by their name, their address or what they
+/// are called there, and beside it the provider, since it is its word. Nobody is found by it.
+pub(crate) fn called(sts: &Sts, user: &User) -> Person {
+    let upstream = user.origin.as_ref().and_then(|origin| sts.upstreams.of(&origin.issuer));
+    let Some(upstream) = upstream else {
+        return Person { name: user.username.clone(), upstream: None };
+    };
+    let name = user.name.as_deref().or_else(|| user.email.as_ref().map(|it| it.address().as_str()));
+    let name = name.unwrap_or_else(|| federation::label(&user.username)).to_owned();
+    Person { name, upstream: Some(upstream.setup.name.clone()) }
 }
 
 /// Whether a sign-in elsewhere still counts: at a provider that people may sign in through, by a link

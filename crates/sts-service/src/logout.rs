@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::Sts;
 use crate::authorize::{redirect, unavailable};
+use crate::broker;
 use crate::client_request::is_form;
 use crate::form_token::Form;
 use crate::forms;
@@ -167,7 +168,7 @@ fn ask(
     forms::page_with(sts, &form, headers, now, |form_token| {
         let page = SignOutPage {
             provider: sts.settings.name.clone(),
-            username: Some(active.user.username.clone()),
+            person: Some(broker::called(sts, &active.user)),
             onward: destination.map(Onward::to),
             action: sts.endpoints.sign_out.as_url().path().to_owned(),
             stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),
@@ -233,7 +234,7 @@ fn gone(sts: &Sts, destination: Option<Destination>, ui_locales: Option<String>)
 fn nobody(sts: &Sts, (destination, ui_locales): Onwards) -> Response {
     let page = SignOutPage {
         provider: sts.settings.name.clone(),
-        username: None,
+        person: None,
         onward: destination.map(Onward::to),
         action: String::new(),
         stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),

@@ -13,8 +13,8 @@ use http::StatusCode;
 use self::views::ProblemPage;
 pub(crate) use self::views::{
     AccountPage, AllowedClient, AskingClient, ClosePage, Closing, ConsentPage, KnownSession,
-    LinkPage, LinkedIdentity, OfferedUpstream, Onward, OnwardPage, Scope, SignInPage, SignOutPage,
-    Told,
+    LinkPage, LinkedIdentity, OfferedUpstream, Onward, OnwardPage, Person, Scope, SignInPage,
+    SignOutPage, Told,
 };
 use crate::form_token::Purpose;
 use crate::texts::{Say, Texts};

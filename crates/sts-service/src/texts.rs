@@ -58,6 +58,8 @@ countersign_pages::texts! {
     // The account.
     your_account,
     signed_in_as,
+    /// Somebody whom another provider knows, within another text.
+    person_of,
     where_signed_in,
     browser_on,
     some_browser_on,

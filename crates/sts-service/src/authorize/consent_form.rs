@@ -21,7 +21,7 @@ use crate::form_token::{Asked, Form, Purpose};
 use crate::forms::{self, Fields};
 use crate::pages::{self, ConsentPage};
 use crate::sessions::{self, Active};
-use crate::{consent, onward};
+use crate::{broker, consent, onward};
 
 /// Asks somebody who is signed in.
 pub(super) fn page(
@@ -37,7 +37,7 @@ pub(super) fn page(
         let page = ConsentPage {
             provider: sts.settings.name.clone(),
             client: client.name.clone(),
-            username: active.user.username.clone(),
+            person: broker::called(sts, &active.user),
             scopes: pages::scopes(&asked.request),
             action: sts.endpoints.consent.as_url().path().to_owned(),
             stylesheet: sts.endpoints.stylesheet.as_url().path().to_owned(),

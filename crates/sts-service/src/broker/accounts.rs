@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub struct ImportedAccount {
     /// Who it is here, for ever.
     pub subject: String,
-    /// What pages call the person. Nobody signs in by it.
+    /// What applications are told that the person is called (`preferred_username`). Nobody signs in by it.
     pub username: String,
     /// The person's name.
     pub name: Option<String>,

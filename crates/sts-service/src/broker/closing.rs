@@ -33,7 +33,7 @@ pub(super) fn ask(
     forms::page_with(sts, &form, headers, now, |form_token| {
         let action = sts.endpoints.unlink.as_url().path().to_owned();
         let closing = Closing {
-            username: active.user.username.clone(),
+            person: super::called(sts, &active.user),
             link: link.to_owned(),
             action,
             form_token,

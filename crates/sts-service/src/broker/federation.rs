@@ -223,6 +223,11 @@ fn username(upstream: &Upstream, label: &str) -> String {
     format!("{}:{label}", upstream.setup.alias)
 }
 
+/// What the provider calls somebody, out of such a user name.
+pub(super) fn label(username: &str) -> &str {
+    username.split_once(':').map_or(username, |(_, label)| label)
+}
+
 /// How they signed in: what the provider says, as far as it is believed.
 fn means(upstream: &Upstream, arrived: &Arrived, link: Link, now: Timestamp) -> Means {
     Means {

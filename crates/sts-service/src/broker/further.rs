@@ -19,6 +19,7 @@ use http::{HeaderMap, StatusCode};
 use tracing::Instrument;
 
 use super::callback;
+use super::called;
 use super::choose;
 use super::error::BrokerError;
 use super::federation;
@@ -125,7 +126,7 @@ fn ask(
             provider: sts.settings.name.clone(),
             upstream: upstream.setup.name.clone(),
             label,
-            account: active.user.username.clone(),
+            account: called(sts, &active.user),
             confirms: true,
             problem: None,
             action: sts.endpoints.confirm_further.as_url().path().to_owned(),

@@ -20,7 +20,7 @@ use crate::authorize::sign_in_form::{self, SignInError, client_gone, sign_in_pag
 use crate::authorize::unavailable;
 use crate::form_token::{Arrival, Form, Purpose};
 use crate::forms;
-use crate::pages::{self, LinkPage, Told};
+use crate::pages::{self, LinkPage, Person, Told};
 use crate::sessions::Means;
 
 /// Asks for the password of the account.
@@ -196,7 +196,7 @@ fn page(
             provider: sts.settings.name.clone(),
             upstream: upstream.setup.name.clone(),
             label: arrival.label.clone(),
-            account: address.to_string(),
+            account: Person { name: address.to_string(), upstream: None },
             confirms,
             problem,
             action: action.as_url().path().to_owned(),

@@ -60,6 +60,26 @@ impl Told {
     }
 }
 
+/// Whom a page is for.
+#[derive(Clone)]
+pub(crate) struct Person {
+    /// What they are called: here, or at the provider that says who they are.
+    pub(crate) name: String,
+    /// What pages call that provider.
+    pub(crate) upstream: Option<String>,
+}
+
+impl Person {
+    fn called(&self, t: &Texts) -> String {
+        match &self.upstream {
+            Some(upstream) => {
+                t.person_of.with("person", &self.name).with("upstream", upstream).plain()
+            }
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// The page that leads on to another provider, or from one back to whoever asked.
 pub(crate) struct OnwardPage {
     pub(crate) provider: String,
@@ -77,8 +97,8 @@ pub(crate) struct LinkPage {
     pub(crate) provider: String,
     pub(crate) upstream: String,
     pub(crate) label: String,
-    /// The account: its address, or its user name.
-    pub(crate) account: String,
+    /// The account: its address, or what its person is called.
+    pub(crate) account: Person,
     /// Whether the password was right, so that only the person's word is left to be asked for.
     pub(crate) confirms: bool,
     pub(crate) problem: Option<Told>,
@@ -108,7 +128,7 @@ pub(crate) struct LinkedIdentity {
 pub(crate) struct ConsentPage {
     pub(crate) provider: String,
     pub(crate) client: String,
-    pub(crate) username: String,
+    pub(crate) person: Person,
     pub(crate) scopes: Vec<Scope>,
     pub(crate) action: String,
     pub(crate) stylesheet: String,
@@ -122,7 +142,7 @@ in_a_language!(Texts, ConsentPage, "consent.html");
 pub(crate) struct SignOutPage {
     pub(crate) provider: String,
     /// Who is to be asked; nobody is signed in without.
-    pub(crate) username: Option<String>,
+    pub(crate) person: Option<Person>,
     /// Where they go then, or may go.
     pub(crate) onward: Option<Onward>,
     pub(crate) action: String,
@@ -142,7 +162,7 @@ pub(crate) struct ClosePage {
 
 /// What a person is asked who would end their last way in.
 pub(crate) struct Closing {
-    pub(crate) username: String,
+    pub(crate) person: Person,
     /// The link.
     pub(crate) link: String,
     pub(crate) action: String,
@@ -162,7 +182,7 @@ in_a_language!(Texts, SignOutPage, "sign_out.html");
 /// The page on which a person sees where they are signed in, and what they allowed.
 pub(crate) struct AccountPage {
     pub(crate) provider: String,
-    pub(crate) username: String,
+    pub(crate) person: Person,
     pub(crate) problem: Option<Told>,
     pub(crate) sessions: Vec<KnownSession>,
     pub(crate) clients: Vec<AllowedClient>,

@@ -37,6 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
     somebody_else: Text("Als jemand anderes anmelden"),
     // The account.
     your_account: Text("Ihr Konto bei {provider}"),
+    person_of: Text("{person} (von „{upstream}“)"),
     signed_in_as: Text("Sie sind als {username} angemeldet."),
     where_signed_in: Text("Wo Sie angemeldet sind"),
     browser_on: Text("{browser} auf {system}"),

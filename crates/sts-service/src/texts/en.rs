@@ -36,6 +36,7 @@ pub(super) const TEXTS: Texts = Texts {
     somebody_else: Text("Sign in as somebody else"),
     // The account.
     your_account: Text("Your account at {provider}"),
+    person_of: Text("{person} (by {upstream})"),
     signed_in_as: Text("You are signed in as {username}."),
     where_signed_in: Text("Where you are signed in"),
     browser_on: Text("{browser} on {system}"),

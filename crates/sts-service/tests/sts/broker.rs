@@ -1,6 +1,7 @@
 //! Flow 001: people sign in through other OpenID providers.
 
 mod answers;
+mod called;
 mod closing;
 mod confirming;
 mod disabled;

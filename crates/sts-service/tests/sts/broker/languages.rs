@@ -142,7 +142,6 @@ async fn a_page_of_the_broker_in_german_is_wholly_german() {
         "the &#60;University&#62;",
         "the Library",
         "alice@alice.example",
-        "university:20",
         "20",
         "31",
     ];

@@ -79,7 +79,7 @@ async fn f001_9_an_account_outlives_the_provider_it_came_from() {
     ];
     assert_eq!(case.world.token(&fields).await.status, StatusCode::BAD_REQUEST);
     let page = browser.get("/account").await;
-    assert!(page.text.contains("<strong>library:called-9</strong>"), "{}", page.text);
+    assert!(page.text.contains("<strong>called-9 (by the Library)</strong>"), "{}", page.text);
     assert!(page.text.contains("You could not sign in without it"), "{}", page.text);
     let page = browser.authorize(&[]).await;
     assert!(is_consent(&page), "what she allowed when she came through it: {}", page.text);
