@@ -22,6 +22,31 @@ fn is_in(name: &str, language: &str, page: &Answer) {
     assert!(page.text.contains(&format!("<html lang=\"{language}\">")), "{name}: {}", page.text);
 }
 
+/// Every page has one head, and one part for what it says.
+#[track_caller]
+fn is_a_page(name: &str, page: &Answer) {
+    let text = &page.text;
+    let (head, body) = text.split_once("</head>\n<body>\n<main>\n").unwrap();
+    let language = page.header(CONTENT_LANGUAGE);
+    let begins = format!(
+        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    );
+    assert!(head.starts_with(&begins), "{name}: {text}");
+    assert!(
+        head.ends_with("</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n"),
+        "{name}: {text}"
+    );
+    assert!(!head.contains("<title></title>"), "{name}: {text}");
+    assert!(
+        body.starts_with("<h1>") && body.ends_with("\n</main>\n</body>\n</html>"),
+        "{name}: {text}"
+    );
+    for (once, part) in [("<title>", head), ("<link", head), ("<h1>", body), ("</main>", body)] {
+        assert_eq!(part.matches(once).count(), 1, "{name}, {once}: {text}");
+    }
+}
+
 /// Each page that leads through the service, in the language that the client wishes.
 async fn pages(ui_locales: &str) -> Vec<(&'static str, Answer)> {
     let world = World::new();
@@ -97,6 +122,8 @@ pub(crate) fn wholly_translated(
     for ((name, english), (_, german)) in english.iter().zip(german) {
         is_in(name, "en", english);
         is_in(name, "de", german);
+        is_a_page(name, english);
+        is_a_page(name, german);
         assert_eq!(english.status, german.status, "{name}");
         let common: BTreeSet<_> = said(english).intersection(&said(german)).cloned().collect();
         assert!(common.is_subset(&names), "{name}: {common:?}");
