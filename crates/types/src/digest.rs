@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use crate::text;
+
 /// A SHA-256 value.
 ///
 /// Secrets are looked up by their digest, so that a stolen store holds nothing that can be
@@ -77,9 +79,9 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digest = Self::from_base64url(&text);
-        digest.ok_or_else(|| serde::de::Error::custom("not a digest: base64url of 32 octets"))
+        let read =
+            |text: &str| Self::from_base64url(text).ok_or("not a digest: base64url of 32 octets");
+        text::deserialize(deserializer, read)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::{host_name, text};
+
 /// An e-mail address in canonical form: a dot-atom of ASCII, `@`, a domain name of at least two
 /// labels in lower-case A-label form ([RFC 5321 §4.1.2], [RFC 5890 §2.3.2.1]).
 ///
@@ -91,22 +93,13 @@ impl EmailAddress {
 /// name one domain.
 #[must_use]
 pub fn canonical_domain(domain: &str) -> Option<String> {
-    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
-    let labels = ascii.split('.').collect::<Vec<_>>();
-    let well_formed = labels.len() >= 2
-        && ascii.len() <= 253
-        && labels.iter().all(|label| is_label(label))
-        // A URL reads a host whose last label is a number, decimal or `0x…`, as an IPv4 address.
-        // Top-level domains start with a letter (RFC 1123 §2.1).
-        && labels.last().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_lowercase()));
-    well_formed.then_some(ascii)
-}
-
-fn is_label(label: &str) -> bool {
-    matches!(label.len(), 1..=63)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    let ascii = if host_name::is_plain(domain.as_bytes()) {
+        domain.to_owned()
+    } else {
+        idna::domain_to_ascii_strict(domain).ok()?
+    };
+    // A domain has two labels at least.
+    (ascii.contains('.') && host_name::is_canonical(ascii.as_bytes())).then_some(ascii)
 }
 
 fn is_dot_atom(local: &str) -> bool {
@@ -134,8 +127,7 @@ impl Serialize for EmailAddress {
 
 impl<'de> Deserialize<'de> for EmailAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        text::deserialize(deserializer, Self::parse)
     }
 }
 

@@ -10,6 +10,8 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+use crate::host_name;
+
 /// A URL or identifier longer than this is refused.
 pub const MAX_LENGTH: usize = 2048;
 
@@ -64,8 +66,7 @@ macro_rules! text_identifier {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
+                crate::text::deserialize(deserializer, Self::parse)
             }
         }
     };
@@ -90,12 +91,14 @@ impl Issuer {
     /// # Errors
     /// Any [`IdentifierError`] but `Character`.
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-        let url = absolute_https(text)?;
-        if url.query().is_some() {
-            return Err(IdentifierError::Query);
-        }
-        if url.fragment().is_some() {
-            return Err(IdentifierError::Fragment);
+        if !is_plain(text) {
+            let url = absolute_https(text)?;
+            if url.query().is_some() {
+                return Err(IdentifierError::Query);
+            }
+            if url.fragment().is_some() {
+                return Err(IdentifierError::Fragment);
+            }
         }
         Ok(Self(text.to_owned()))
     }
@@ -151,8 +154,7 @@ impl Serialize for EndpointUrl {
 
 impl<'de> Deserialize<'de> for EndpointUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        crate::text::deserialize(deserializer, Self::parse)
     }
 }
 
@@ -182,8 +184,22 @@ impl ClientId {
     /// identifiers are local to one authorization server and never compared across two.
     #[must_use]
     pub fn is_url(&self) -> bool {
-        self.0.starts_with("https://") && absolute_https(&self.0).is_ok()
+        self.0.starts_with("https://") && (is_plain(&self.0) || absolute_https(&self.0).is_ok())
     }
+}
+
+/// Whether a text is an `https` URL of the kind that nearly all identifiers are, a host name and a path of
+/// unreserved characters ([RFC 3986 §2.3]): one that is not worth a URL parser's time.
+///
+/// [RFC 3986 §2.3]: https://www.rfc-editor.org/rfc/rfc3986#section-2.3
+fn is_plain(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else { return false };
+    let rest = rest.as_bytes();
+    let (host, path) = rest.split_at(rest.iter().position(|o| *o == b'/').unwrap_or(rest.len()));
+    let unreserved = |o: &u8| o.is_ascii_alphanumeric() || matches!(o, b'-' | b'.' | b'_' | b'~');
+    text.len() <= MAX_LENGTH
+        && host_name::is_plain(host)
+        && path.iter().all(|octet| *octet == b'/' || unreserved(octet))
 }
 
 fn absolute(text: &str) -> Result<Url, IdentifierError> {
@@ -274,7 +290,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_plain_and_what_is_not() {
+        for text in
+            ["https://as.example", "https://as.example/", "https://as.example/a/~1/../b_c.d-e"]
+        {
+            assert!(is_plain(text), "{text}");
+        }
+        for rest in [
+            "",
+            "/",
+            "as.example:443",
+            "me@as.example",
+            "as.example?",
+            "as.example#",
+            "as.example/%41",
+            "[::1]",
+        ] {
+            assert!(!is_plain(&format!("https://{rest}")), "{rest}");
+        }
+        assert!(!is_plain("http://as.example") && !is_plain("https:as.example"));
+        assert!(!is_plain(&format!("https://as.example/{}", "x".repeat(MAX_LENGTH))));
+    }
+
     proptest::proptest! {
+        /// Whoever reads every URL by the library alone reads the same.
+        #[test]
+        fn the_library_takes_what_is_plain(text in "https://[a-z0-9.-]{1,12}(/[a-zA-Z0-9._~/%?:-]{0,12})?") {
+            if is_plain(&text) {
+                let url = absolute_https(&text).unwrap();
+                proptest::prop_assert!(url.query().is_none() && url.fragment().is_none());
+            }
+        }
+
         #[test]
         fn no_text_panics(text in ".{0,80}") {
             let _ = (Issuer::parse(&text), RedirectUri::parse(&text), ClientId::parse(&text));

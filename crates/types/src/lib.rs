@@ -11,6 +11,7 @@
 //! | [`token_type`] | token type and claim token format URIs | [RFC 8693 §3] |
 //! | [`secret`] | strings that do not print, compare in constant time and are wiped | |
 //! | [`digest`] | SHA-256 values, their base64url form | |
+//! | [`text`] | texts that are parsed as they are deserialised | |
 //! | [`time`] | whole-second timestamps, lifetimes, the clock seam | |
 //! | [`random`] | the randomness seam | |
 //! | [`wire`] | one table from error to wire | [RFC 6749 §5.2] |
@@ -49,11 +50,13 @@
 pub mod auth_param;
 pub mod digest;
 pub mod email;
+mod host_name;
 pub mod identifier;
 pub mod params;
 pub mod random;
 pub mod scope;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod token_type;
 pub mod url_pattern;

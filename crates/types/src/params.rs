@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use http::StatusCode;
+use memchr::{memchr, memchr2};
 
 use crate::secret::{wipe, wipe_octets};
 use crate::wire::{ErrorCode, Wire, WireError};
@@ -95,42 +96,27 @@ impl Params {
         form: &[u8],
         repeatable: &[&str],
     ) -> Result<Self, ParamsError> {
-        let form = std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
-        // Nothing gets longer by being decoded.
-        let text = String::with_capacity(form.len());
-        let mut params = Self { text, pairs: Vec::with_capacity(16) };
-        for (count, pair) in form.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+        std::str::from_utf8(form).map_err(|_| ParamsError::NotAForm)?;
+        let mut decoded = Decoded::of_at_most(form.len());
+        let mut pairs: Vec<Pair> = Vec::with_capacity(16);
+        for (count, pair) in pieces(form).filter(|pair| !pair.is_empty()).enumerate() {
             if count == most {
                 return Err(ParamsError::NotAForm);
             }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let pair = Pair { name: params.append(name)?, value: params.append(value)? };
+            let (name, value) = cut(pair, b'=');
+            let name = decoded.append(name)?;
+            let value = decoded.append(value.unwrap_or_default())?;
             // A repeated parameter is refused even where one of the values is empty.
-            let name = params.piece(&pair.name);
-            let is_repeated = params.pairs.iter().any(|known| params.is_named(known, name));
-            if is_repeated && !repeatable.contains(&name) {
-                return Err(ParamsError::Repeated(name.to_owned()));
+            let same = |known: &Pair| decoded.piece(&known.name) == decoded.piece(&name);
+            if pairs.iter().any(same) {
+                let name = String::from_utf8_lossy(decoded.piece(&name));
+                if !repeatable.contains(&&*name) {
+                    return Err(ParamsError::Repeated(name.into_owned()));
+                }
             }
-            params.pairs.push(pair);
+            pairs.push(Pair { name, value });
         }
-        Ok(params)
-    }
-
-    /// Decodes a name or a value, and says where it stands then.
-    fn append(&mut self, encoded: &str) -> Result<Range<usize>, ParamsError> {
-        let start = self.text.len();
-        // Tokens and tickets, the longest of them, have nothing to decode.
-        if has_codes(encoded) {
-            let mut decoded = decode(encoded.as_bytes());
-            // Two parameters that differ on the wire must not become equal here, so what is not
-            // UTF-8 is refused and not replaced.
-            let text = std::str::from_utf8(&decoded).map(|text| self.text.push_str(text));
-            wipe_octets(&mut decoded);
-            text.map_err(|_| ParamsError::NotAForm)?;
-        } else {
-            self.text.push_str(encoded);
-        }
-        Ok(start..self.text.len())
+        Ok(Self { text: decoded.into_text()?, pairs })
     }
 
     fn piece(&self, place: &Range<usize>) -> &str {
@@ -175,39 +161,81 @@ impl std::fmt::Debug for Params {
     }
 }
 
-/// Whether something in a text stands for something else: looked for in sixteen octets at once.
-fn has_codes(encoded: &str) -> bool {
-    let (many, few) = encoded.as_bytes().as_chunks::<16>();
-    many.iter().any(|octets| octets.iter().fold(false, |found, octet| found | is_code(octet)))
-        || few.iter().any(is_code)
-}
+/// What is decoded of a form: room for all of it, which is wiped.
+struct Decoded(Vec<u8>);
 
-fn is_code(octet: &u8) -> bool {
-    (*octet == b'%') | (*octet == b'+')
-}
-
-/// Undoes form encoding. As the URL standard has it, a `%` that no two digits follow stands for
-/// itself. It never grows: no copy of a secret is left but the one that is given back.
-fn decode(encoded: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some(at) = rest.iter().position(is_code) {
-        let (plain, code) = rest.split_at(at);
-        decoded.extend_from_slice(plain);
-        let (octet, behind) = match code {
-            [b'+', behind @ ..] => (b' ', behind),
-            [_, high, low, behind @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
-                let digit = |octet: &u8| hex(*octet).unwrap_or_default();
-                (digit(high) * 16 + digit(low), behind)
-            }
-            [octet, behind @ ..] => (*octet, behind),
-            [] => break,
-        };
-        decoded.push(octet);
-        rest = behind;
+impl Drop for Decoded {
+    fn drop(&mut self) {
+        wipe_octets(&mut self.0);
     }
-    decoded.extend_from_slice(rest);
-    decoded
+}
+
+impl Decoded {
+    /// Nothing gets longer by being decoded, so that it never grows, and no copy of a secret is left.
+    fn of_at_most(octets: usize) -> Self {
+        Self(Vec::with_capacity(octets))
+    }
+
+    /// Undoes the form encoding of a name or a value, and says where it stands then. As the URL standard has it, a
+    /// `%` that no two digits follow stands for itself.
+    fn append(&mut self, encoded: &[u8]) -> Result<Range<usize>, ParamsError> {
+        let Self(octets) = self;
+        let (start, mut rest) = (octets.len(), encoded);
+        // Tokens and tickets, the longest of them, have nothing to decode.
+        while let Some(at) = memchr2(b'%', b'+', rest) {
+            let (plain, code) = rest.split_at(at);
+            octets.extend_from_slice(plain);
+            let (octet, behind) = match code {
+                [b'+', behind @ ..] => (b' ', behind),
+                [_, high, low, behind @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
+                    let digit = |octet: &u8| hex(*octet).unwrap_or_default();
+                    (digit(high) * 16 + digit(low), behind)
+                }
+                [octet, behind @ ..] => (*octet, behind),
+                [] => break,
+            };
+            octets.push(octet);
+            rest = behind;
+        }
+        octets.extend_from_slice(rest);
+        let place = start..octets.len();
+        // Two parameters that differ on the wire must not become equal here, so what is not
+        // UTF-8 is refused and not replaced.
+        if rest.len() < encoded.len() && std::str::from_utf8(self.piece(&place)).is_err() {
+            return Err(ParamsError::NotAForm);
+        }
+        Ok(place)
+    }
+
+    fn piece(&self, place: &Range<usize>) -> &[u8] {
+        self.0.get(place.clone()).unwrap_or_default()
+    }
+
+    /// All of it, each piece of which is text.
+    fn into_text(mut self) -> Result<String, ParamsError> {
+        String::from_utf8(std::mem::take(&mut self.0)).map_err(|error| {
+            self.0 = error.into_bytes();
+            ParamsError::NotAForm
+        })
+    }
+}
+
+/// What stands between the `&` of a form.
+fn pieces(form: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(form);
+    std::iter::from_fn(move || {
+        let (piece, behind) = cut(rest?, b'&');
+        rest = behind;
+        Some(piece)
+    })
+}
+
+/// What stands before the first such octet, and what behind it.
+fn cut(text: &[u8], octet: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr(octet, text).and_then(|at| text.split_at_checked(at)) {
+        Some((before, behind)) => (before, behind.get(1..)),
+        None => (text, None),
+    }
 }
 
 const fn hex(byte: u8) -> Option<u8> {
@@ -267,7 +295,9 @@ mod tests {
         {
             assert!(Params::parse(form.as_bytes(), &[]).is_ok(), "{form}");
         }
-        for form in ["a=%80", "a=%20%c3", "a=%C3&b=%a4", "a=%f8%88%80%80%80", "a=%ed%a0%80"] {
+        for form in
+            ["a=%80", "a=%20%c3", "a=%C3&b=%a4", "=%c3&=%a4", "a=%f8%88%80%80%80", "a=%ed%a0%80"]
+        {
             let refused = Params::parse(form.as_bytes(), &[]).unwrap_err();
             assert_eq!(refused, ParamsError::NotAForm, "{form}");
         }

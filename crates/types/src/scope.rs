@@ -66,18 +66,17 @@ impl ScopeSet {
     pub fn from_tokens<I>(tokens: I) -> Result<Self, ScopeError>
     where
         I: IntoIterator,
-        I::Item: AsRef<str>,
+        I::Item: AsRef<str> + Into<String>,
     {
         let mut set = BTreeSet::new();
         for token in tokens {
-            let token = token.as_ref();
-            if !is_token(token) {
+            if !is_token(token.as_ref()) {
                 return Err(ScopeError::Token);
             }
-            if set.len() == MAX_SCOPES && !set.contains(token) {
+            if set.len() == MAX_SCOPES && !set.contains(token.as_ref()) {
                 return Err(ScopeError::TooMany);
             }
-            set.insert(token.to_owned());
+            set.insert(token.into());
         }
         Ok(Self(set))
     }

@@ -57,8 +57,7 @@ impl std::fmt::Display for OwnerId {
 
 impl<'de> Deserialize<'de> for OwnerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        countersign_types::text::deserialize(deserializer, Self::parse)
     }
 }
 

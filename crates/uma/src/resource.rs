@@ -53,8 +53,7 @@ impl std::fmt::Display for ResourceId {
 
 impl<'de> Deserialize<'de> for ResourceId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        countersign_types::text::deserialize(deserializer, Self::parse)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
-use super::{EndpointUrl, IdentifierError, absolute_https};
+use super::{EndpointUrl, IdentifierError, absolute_https, is_plain};
 
 /// A protected resource's resource identifier: an `https` URL without fragment.
 /// [RFC 9728 §1.2](https://www.rfc-editor.org/rfc/rfc9728#section-1.2),
@@ -18,8 +18,7 @@ impl ResourceIdentifier {
     /// # Errors
     /// Any [`IdentifierError`] but `Query` and `Character`.
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
-        let url = absolute_https(text)?;
-        if url.fragment().is_some() {
+        if !is_plain(text) && absolute_https(text)?.fragment().is_some() {
             return Err(IdentifierError::Fragment);
         }
         Ok(Self(text.to_owned()))
