@@ -59,7 +59,7 @@ pub fn authenticate(
                 Some(Credentials::Keys(keys)) => keys,
                 _ => &none,
             };
-            verify_assertion(*token, client_id, keys).map(Authentication::OnceOnly)
+            verify_assertion(token, client_id, keys).map(Authentication::OnceOnly)
         }
     }
 }

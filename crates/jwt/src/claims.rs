@@ -123,8 +123,10 @@ impl Claims {
     pub fn object(&self, name: &'static str) -> Result<Option<&Map<String, Value>>, ClaimError> {
         match self.entry(name) {
             None => Ok(None),
-            Some(Entry::Nested(Value::Object(members))) => Ok(Some(members)),
-            Some(_) => Err(ClaimError::WrongType(name)),
+            Some(entry) => match entry.tree() {
+                Some(Value::Object(members)) => Ok(Some(members)),
+                _ => Err(ClaimError::WrongType(name)),
+            },
         }
     }
 
@@ -137,10 +139,7 @@ impl Claims {
         let values = match self.entry(name) {
             None => return Ok(Vec::new()),
             Some(Entry::Text(text)) => vec![text],
-            Some(Entry::Nested(Value::Array(values))) => values
-                .iter()
-                .map(|value| value.as_str().ok_or_else(wrong))
-                .collect::<Result<Vec<_>, _>>()?,
+            Some(Entry::Nested(nested)) => nested.strings().ok_or_else(wrong)?,
             Some(_) => return Err(wrong()),
         };
         if values.is_empty() || values.contains(&"") { Err(wrong()) } else { Ok(values) }
@@ -200,7 +199,7 @@ impl Claims {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self.entry(name)? {
-            Entry::Nested(value) => Some(value),
+            Entry::Nested(nested) => nested.tree(),
             _ => self.as_map().get(name),
         }
     }

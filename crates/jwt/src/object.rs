@@ -20,13 +20,15 @@ pub(crate) struct Object {
     text: String,
     /// As they stand in the text: each with what is within it behind it.
     members: Vec<Member>,
+    /// Those of the outermost.
+    names: Names,
     /// The trees of those that are arrays and objects, once somebody asked for one.
     trees: OnceLock<Map<String, Value>>,
 }
 
 /// A member of an object, or an element of an array, whose name is empty.
 #[derive(Clone)]
-struct Member {
+pub(crate) struct Member {
     /// [`fingerprint`] of the name.
     print: u32,
     /// How many of those behind it are within it.
@@ -45,9 +47,27 @@ enum Content {
     Object,
 }
 
+/// A bit for each fingerprint of some names: a name whose bit is not there is none of them.
+#[derive(Clone, Copy, Default)]
+struct Names(u64);
+
+impl Names {
+    const fn may_have(self, print: u32) -> bool {
+        self.0 & Self::bit(print) != 0
+    }
+
+    const fn add(&mut self, print: u32) {
+        self.0 |= Self::bit(print);
+    }
+
+    const fn bit(print: u32) -> u64 {
+        1 << (print % u64::BITS)
+    }
+}
+
 /// The members of one object or the elements of one array, each with those within it.
 #[derive(Clone, Copy)]
-struct Level<'a>(&'a [Member]);
+pub(crate) struct Level<'a>(&'a [Member]);
 
 impl<'a> Iterator for Level<'a> {
     type Item = (&'a Member, Self);
@@ -76,7 +96,36 @@ pub(crate) enum Entry<'a> {
     Number(&'a Number),
     Text(&'a str),
     /// An array or object.
-    Nested(&'a Value),
+    Nested(Nested<'a>),
+}
+
+/// An array or object, which becomes a tree when somebody asks for one.
+#[derive(Clone, Copy)]
+pub(crate) enum Nested<'a> {
+    Given(&'a Value),
+    Received { object: &'a Object, member: &'a Member, within: Level<'a> },
+}
+
+impl<'a> Nested<'a> {
+    pub(crate) fn tree(self) -> Option<&'a Value> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Received { object, member, .. } => {
+                object.trees().get(member.name.of(&object.text))
+            }
+        }
+    }
+
+    /// The elements of an array of strings.
+    pub(crate) fn strings(self) -> Option<Vec<&'a str>> {
+        match self {
+            Self::Given(value) => value.as_array()?.iter().map(Value::as_str).collect(),
+            Self::Received { object, member, within } => match member.content {
+                Content::Array => within.map(|(element, _)| element.as_str(&object.text)).collect(),
+                _ => None,
+            },
+        }
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -86,7 +135,15 @@ impl<'a> Entry<'a> {
             Value::Bool(value) => Self::Bool(*value),
             Value::Number(number) => Self::Number(number),
             Value::String(text) => Self::Text(text),
-            Value::Array(_) | Value::Object(_) => Self::Nested(value),
+            Value::Array(_) | Value::Object(_) => Self::Nested(Nested::Given(value)),
+        }
+    }
+
+    /// An array or object.
+    pub(crate) fn tree(self) -> Option<&'a Value> {
+        match self {
+            Self::Nested(nested) => nested.tree(),
+            _ => None,
         }
     }
 }
@@ -97,24 +154,27 @@ impl Object {
         if !text.trim_ascii_start().starts_with('{') {
             return Err(json::parse(text.as_bytes()).err().unwrap_or(JsonError::NotAnObject));
         }
-        let members = read::members(&text)?;
-        Ok(Self { text, members, trees: OnceLock::new() })
+        let (members, names) = read::members(&text)?;
+        Ok(Self { text, members, names, trees: OnceLock::new() })
     }
 
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Entry<'_>> {
-        self.find(fingerprint(name.as_bytes()), name)
+        let print = fingerprint(name.as_bytes());
+        if self.names.may_have(print) { self.find(print, name) } else { None }
     }
 
     fn find(&self, print: u32, name: &str) -> Option<Entry<'_>> {
         let named = |member: &Member| member.print == print && member.name.of(&self.text) == name;
-        let (member, _) = Level(&self.members).find(|(member, _)| named(member))?;
+        let (member, within) = Level(&self.members).find(|(member, _)| named(member))?;
         Some(match &member.content {
             Content::Null => Entry::Null,
             Content::Bool(value) => Entry::Bool(*value),
             Content::Number(number) => Entry::Number(number),
             Content::Text(text) => Entry::Text(text.of(&self.text)),
-            Content::Array | Content::Object => Entry::Nested(self.trees().get(name)?),
+            Content::Array | Content::Object => {
+                Entry::Nested(Nested::Received { object: self, member, within })
+            }
         })
     }
 
@@ -147,6 +207,13 @@ fn to_map<'a>(
 }
 
 impl Member {
+    fn as_str<'a>(&'a self, base: &'a str) -> Option<&'a str> {
+        match &self.content {
+            Content::Text(text) => Some(text.of(base)),
+            _ => None,
+        }
+    }
+
     fn to_tree(&self, within: Level<'_>, base: &str) -> Value {
         match &self.content {
             Content::Null => Value::Null,

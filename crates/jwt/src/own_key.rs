@@ -72,7 +72,7 @@ pub fn verify_by_own_key(
     if header.names_eddsa() || !algorithms.contains(&header.algorithm()) {
         return Err(OwnKeyError::Algorithm(header.algorithm()));
     }
-    let Some(Entry::Nested(jwk)) = members.get("jwk") else {
+    let Some(jwk) = members.get("jwk").and_then(Entry::tree) else {
         return Err(Malformed::Member("jwk").into());
     };
     let key = PublicKey::from_jwk_for(jwk, header.algorithm())?;

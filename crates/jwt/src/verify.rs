@@ -17,7 +17,7 @@ use crate::jws::{self, Header, Malformed, Parts, Signed};
 use crate::policy::Policy;
 
 /// A token that can be read. Nothing about it is known to be true.
-pub struct Unverified(Parts);
+pub struct Unverified(Box<Parts>);
 
 impl Unverified {
     /// Reads a token from untrusted text.
@@ -25,7 +25,7 @@ impl Unverified {
     /// # Errors
     /// The [`Malformed`] that says why it cannot be one.
     pub fn parse(token: &str) -> Result<Self, Malformed> {
-        jws::read(token).map(Self)
+        jws::read(token).map(Box::new).map(Self)
     }
 
     /// The header. Untrusted.
@@ -51,7 +51,7 @@ impl Unverified {
 }
 
 /// A token whose claims meet a policy. Its signature has not been looked at.
-pub struct Checked(Parts);
+pub struct Checked(Box<Parts>);
 
 impl Checked {
     /// The header. Untrusted, but within the policy.
@@ -130,7 +130,7 @@ pub(crate) fn verify_with_key(
 }
 
 /// A token that met a policy and was signed by a key the caller chose. Nothing else makes one.
-pub struct Verified(Parts);
+pub struct Verified(Box<Parts>);
 
 impl Verified {
     /// The header.

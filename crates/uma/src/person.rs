@@ -62,10 +62,12 @@ impl Vouching {
     /// What a verified claims token says of the person's signing in.
     fn from_verified(verified: &VerifiedClaims) -> Self {
         let claims = verified.claims();
-        let moment = claims.get("auth_time").and_then(Value::as_i64).map(Timestamp::from_unix);
-        let methods = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
-        let methods = methods.filter_map(Value::as_str).map(str::to_owned);
-        Self { auth_time: moment, amr: methods.collect(), ..Self::default() }
+        let methods = claims.strings("amr").unwrap_or_default();
+        Self {
+            auth_time: claims.timestamp("auth_time").unwrap_or_default(),
+            amr: methods.into_iter().map(str::to_owned).collect(),
+            ..Self::default()
+        }
     }
 }
 

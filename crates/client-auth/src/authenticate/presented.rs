@@ -32,7 +32,7 @@ pub struct Presented {
 pub(super) enum Credential {
     None,
     Secret(Method, ClientSecret),
-    Assertion(Box<Unverified>),
+    Assertion(Unverified),
 }
 
 impl Presented {
@@ -69,9 +69,9 @@ impl Presented {
             Credential::None => CheckedCredential::None,
             Credential::Secret(method, secret) => CheckedCredential::Secret(method, secret),
             Credential::Assertion(token) => {
-                let checked = assertion::check(*token, &client_id, issuer, now)
+                let checked = assertion::check(token, &client_id, issuer, now)
                     .map_err(ClientAuthError::Claims)?;
-                CheckedCredential::Assertion(Box::new(checked))
+                CheckedCredential::Assertion(checked)
             }
         };
         Ok(CheckedCredentials { client_id, credential })
@@ -89,7 +89,7 @@ pub struct CheckedCredentials {
 pub(super) enum CheckedCredential {
     None,
     Secret(Method, ClientSecret),
-    Assertion(Box<Checked>),
+    Assertion(Checked),
 }
 
 impl CheckedCredentials {
@@ -213,5 +213,5 @@ fn parse_assertion(token: &str) -> Result<(ClientId, Credential), ClientAuthErro
     let token = Unverified::parse(token).map_err(ClientAuthError::Malformed)?;
     let subject = token.claims().required_str("sub").map_err(ClientAuthError::Claims)?;
     let client_id = ClientId::parse(subject).map_err(|_| ClientAuthError::ClientId)?;
-    Ok((client_id, Credential::Assertion(Box::new(token))))
+    Ok((client_id, Credential::Assertion(token)))
 }

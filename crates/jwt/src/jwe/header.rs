@@ -108,7 +108,7 @@ impl Header {
 }
 
 fn agreement(members: &Object) -> Result<Agreement, Malformed> {
-    let Some(Entry::Nested(epk @ Value::Object(_))) = members.get("epk") else {
+    let Some(epk @ Value::Object(_)) = members.get("epk").and_then(Entry::tree) else {
         return Err(Malformed::Member("epk"));
     };
     let (curve, epk) = ephemeral_key(epk).map_err(|_| Malformed::EphemeralKey)?;

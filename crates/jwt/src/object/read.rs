@@ -7,14 +7,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::{Content, Level, Member, Text};
+use super::{Content, Level, Member, Names, Text};
 use crate::json::{self, JsonError, Node, fingerprint};
 
 /// From so many members on, comparing each with each costs more than hashing them.
 pub(super) const MANY: usize = 24;
 
-/// The members of the object that is the text.
-pub(super) fn members(text: &str) -> Result<Vec<Member>, JsonError> {
+/// The members of the object that is the text, and which names there may be among the outermost of them.
+pub(super) fn members(text: &str) -> Result<(Vec<Member>, Names), JsonError> {
     let fault = Cell::new(JsonError::Syntax);
     let place = Place { node: Node::outermost(&fault), base: text };
     json::read(text, Outermost(place), &fault)
@@ -37,15 +37,14 @@ impl Place<'_> {
         self,
         mut object: A,
         members: &mut Vec<Member>,
-    ) -> Result<(), A::Error> {
+    ) -> Result<Names, A::Error> {
         let inner = self.inner()?;
         let start = members.len();
         let mut count = 0;
-        // A bit for each fingerprint: a name whose bit is not there yet is compared with no other.
-        let mut seen = 0_u64;
+        let mut seen = Names::default();
         while let Some((print, name)) = object.next_key_seed(NameAt(inner))? {
-            let bit = 1 << (print % u64::BITS);
-            if seen & bit != 0 && count < MANY {
+            // Else it is compared with no other.
+            if seen.may_have(print) && count < MANY {
                 let twin = |other: &Member| {
                     other.print == print && other.name.of(self.base) == name.of(self.base)
                 };
@@ -53,7 +52,7 @@ impl Place<'_> {
                     return Err(self.node.refuse(JsonError::DuplicateMember));
                 }
             }
-            seen |= bit;
+            seen.add(print);
             count += 1;
             object.next_value_seed(MemberAt { place: inner, members, print, name })?;
         }
@@ -63,7 +62,7 @@ impl Place<'_> {
                 return Err(self.node.refuse(JsonError::DuplicateMember));
             }
         }
-        Ok(())
+        Ok(seen)
     }
 }
 
@@ -76,7 +75,7 @@ fn level(members: &[Member], start: usize) -> Level<'_> {
 struct Outermost<'b>(Place<'b>);
 
 impl<'de> DeserializeSeed<'de> for Outermost<'_> {
-    type Value = Vec<Member>;
+    type Value = (Vec<Member>, Names);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -84,7 +83,7 @@ impl<'de> DeserializeSeed<'de> for Outermost<'_> {
 }
 
 impl<'de> Visitor<'de> for Outermost<'_> {
-    type Value = Vec<Member>;
+    type Value = (Vec<Member>, Names);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -93,8 +92,8 @@ impl<'de> Visitor<'de> for Outermost<'_> {
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Self::Value, A::Error> {
         // A member takes some 25 octets of text; a header has three of them, claims a dozen.
         let mut members = Vec::with_capacity((self.0.base.len() / 25).clamp(4, 20));
-        self.0.read_members(object, &mut members)?;
-        Ok(members)
+        let names = self.0.read_members(object, &mut members)?;
+        Ok((members, names))
     }
 }
 
@@ -225,6 +224,6 @@ impl<'de> Visitor<'de> for MemberAt<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
-        self.nest(Content::Object, |place, members| place.read_members(object, members))
+        self.nest(Content::Object, |place, members| place.read_members(object, members).map(drop))
     }
 }
