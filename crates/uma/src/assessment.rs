@@ -191,7 +191,7 @@ pub struct Ended {
 #[non_exhaustive]
 pub enum Outcome {
     /// An RPT is to be issued for this.
-    Granted(Rpt),
+    Granted(Box<Rpt>),
     /// More is needed: the process goes on under a fresh ticket.
     NeedInfo(NeedInfo),
     /// The owner is asked: the process waits for them under a fresh ticket.
@@ -224,7 +224,7 @@ pub struct Submitted {
     pub interval: Lifetime,
 }
 
-/// What goes through all steps.
+/// What goes through all steps, in a box that they hand on.
 #[derive(Debug)]
 struct Core<'a> {
     facts: Facts<'a>,
@@ -237,14 +237,14 @@ struct Core<'a> {
 /// A pushed claims token passed every check that needs no key.
 #[derive(Debug)]
 pub struct AwaitingIssuer<'a> {
-    core: Core<'a>,
+    core: Box<Core<'a>>,
     claims: CheckedClaims,
 }
 
 /// The claims token says it is from the issuer that its e-mail address's domain names.
 #[derive(Debug)]
 pub struct AwaitingKeys<'a> {
-    core: Core<'a>,
+    core: Box<Core<'a>>,
     claims: CheckedClaims,
     issuer: Issuer,
     named_by: NamedBy,
@@ -253,7 +253,7 @@ pub struct AwaitingKeys<'a> {
 /// Everything is known that is going to be.
 #[derive(Debug)]
 pub struct AwaitingPolicy<'a> {
-    core: Core<'a>,
+    core: Box<Core<'a>>,
     person: Option<Person>,
     /// Whether the claims about the person were verified in this round.
     is_new: bool,
@@ -300,7 +300,7 @@ impl<'a> Assessment<'a> {
         checks.push(Step::Scope.passed(request.scope.to_string()));
 
         let TokenRequest { ticket, claim_token, resource, scope } = request;
-        let mut core = Core { facts, process, scope, audience, checks };
+        let mut core = Box::new(Core { facts, process, scope, audience, checks });
         let Some(pushed) = claim_token else {
             if core.process.waiting().is_some() {
                 return Polling::begin(core).map(|polling| Self::Poll(Box::new(polling)));

@@ -43,9 +43,9 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<ClientId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    kept: Option<KeptClaims>,
+    kept: Option<Box<KeptClaims>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
     #[serde(default)]
     rounds: u8,
 }
@@ -170,8 +170,8 @@ impl Process {
 
     /// What it waits for, if the owner is asked.
     #[must_use]
-    pub const fn waiting(&self) -> Option<&Waiting> {
-        self.waiting.as_ref()
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_deref()
     }
 
     /// When the outstanding ticket expires.
@@ -228,14 +228,14 @@ impl Presented {
 
     /// Claims verified earlier in the process, if it may keep any.
     #[must_use]
-    pub const fn kept(&self) -> Option<&KeptClaims> {
-        if self.confidential { self.process.kept.as_ref() } else { None }
+    pub fn kept(&self) -> Option<&KeptClaims> {
+        if self.confidential { self.process.kept.as_deref() } else { None }
     }
 
     /// What it waits for, if the owner is asked.
     #[must_use]
-    pub const fn waiting(&self) -> Option<&Waiting> {
-        self.process.waiting.as_ref()
+    pub fn waiting(&self) -> Option<&Waiting> {
+        self.process.waiting.as_deref()
     }
 
     /// Goes on under another ticket, which only the same client can present, until the owner has
@@ -243,13 +243,14 @@ impl Presented {
     #[must_use]
     pub(crate) fn wait(self, waiting: Waiting) -> Process {
         let (client, expires) = (Some(self.client), waiting.until);
-        Process { client, expires, kept: None, waiting: Some(waiting), ..self.process }
+        Process { client, expires, kept: None, waiting: Some(Box::new(waiting)), ..self.process }
     }
 
     /// Holds `person`'s claims for the rest of the process, if it may keep any.
     pub(crate) fn keep(&mut self, person: &Person, now: Timestamp) {
         if self.confidential {
-            self.process.kept = Some(KeptClaims { person: person.clone(), verified: now });
+            let kept = KeptClaims { person: person.clone(), verified: now };
+            self.process.kept = Some(Box::new(kept));
         }
     }
 
@@ -258,7 +259,7 @@ impl Presented {
     #[must_use]
     pub(crate) fn rotate(self, expires: Timestamp) -> Option<Process> {
         let rounds = self.process.rounds.checked_add(1).filter(|rounds| *rounds <= MAX_ROUNDS)?;
-        let kept = self.kept().cloned();
+        let kept = self.kept().cloned().map(Box::new);
         Some(Process { client: Some(self.client), expires, rounds, kept, ..self.process })
     }
 }

@@ -262,7 +262,7 @@ async fn decide(
 /// Issues the RPT: durable before it leaves.
 async fn issue(
     uma: &Uma,
-    mut rpt: Rpt,
+    mut rpt: Box<Rpt>,
     client: &AuthenticatedClient,
     now: Timestamp,
     record: &mut AssessmentRecord,
@@ -275,7 +275,7 @@ async fn issue(
     let response = grant::respond(&rpt, &token, now).with_refresh_token(refresh_token.as_ref());
     let response = json(StatusCode::OK, &response);
     let expires = rpt.expires;
-    let stored = StoredToken::Rpt(Box::new(rpt));
+    let stored = StoredToken::Rpt(rpt);
     uma.tokens.insert(&token, &stored, expires).await?;
     if let StoredToken::Rpt(rpt) = stored {
         record.granted(rpt.permissions);

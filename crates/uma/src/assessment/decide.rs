@@ -186,7 +186,7 @@ impl Core<'_> {
         let Self { facts, process, audience, checks, .. } = self;
         let protection = process.protection();
         let known_claims = policy.claims(protection);
-        let rpt = Rpt {
+        let rpt = Box::new(Rpt {
             protection: protection.clone(),
             audience,
             client: process.client().clone(),
@@ -198,7 +198,7 @@ impl Core<'_> {
             grant: None,
             issued: facts.now,
             expires: facts.now.after(facts.settings.rpt_lifetime),
-        };
+        });
         Box::new(Ended { outcome: Outcome::Granted(rpt), checks, person })
     }
 

@@ -24,7 +24,7 @@ use crate::protection::Protection;
 /// Policy leaves it to the owner.
 #[derive(Debug)]
 pub struct AwaitingOwner<'a> {
-    pub(super) core: Core<'a>,
+    pub(super) core: Box<Core<'a>>,
     pub(super) person: Person,
     pub(super) tally: Tally,
     pub(super) revision: Revision,
@@ -33,7 +33,7 @@ pub struct AwaitingOwner<'a> {
 /// The client asks how a question stands that the owner was asked before.
 #[derive(Debug)]
 pub struct Polling<'a> {
-    core: Core<'a>,
+    core: Box<Core<'a>>,
     waiting: Waiting,
 }
 
@@ -111,7 +111,7 @@ impl AwaitingOwner<'_> {
 
 impl<'a> Polling<'a> {
     /// A client that comes too early is told to wait longer, and nothing is looked up for it.
-    pub(super) fn begin(mut core: Core<'a>) -> Result<Self, Box<Ended>> {
+    pub(super) fn begin(mut core: Box<Core<'a>>) -> Result<Self, Box<Ended>> {
         let Some(waiting) = core.process.waiting().cloned() else {
             // INVARIANT: nobody polls with a process that does not wait.
             return Err(core.need_claims(ANEW, None));

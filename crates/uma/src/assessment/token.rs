@@ -15,7 +15,7 @@ use crate::person::{NamedBy, Person};
 impl<'a> Core<'a> {
     /// The checks of the claims token that need no key.
     pub(super) fn check_token(
-        mut self,
+        mut self: Box<Self>,
         token: &str,
         ticket: &TicketHandle,
         resource: Option<&ResourceIdentifier>,

@@ -213,7 +213,7 @@ pub(crate) fn well_formed(ended: &Ended) {
 pub(crate) fn granted(ended: Box<Ended>) -> Rpt {
     well_formed(&ended);
     match ended.outcome {
-        Outcome::Granted(rpt) => rpt,
+        Outcome::Granted(rpt) => *rpt,
         other => panic!("{other:?} after {:?}", ended.checks),
     }
 }
