@@ -180,28 +180,28 @@ impl Decoded {
     /// `%` that no two digits follow stands for itself.
     fn append(&mut self, encoded: &[u8]) -> Result<Range<usize>, ParamsError> {
         let Self(octets) = self;
-        let (start, mut rest) = (octets.len(), encoded);
+        let start = octets.len();
         // Tokens and tickets, the longest of them, have nothing to decode.
-        while let Some(at) = memchr2(b'%', b'+', rest) {
-            let (plain, code) = rest.split_at(at);
-            octets.extend_from_slice(plain);
-            let (octet, behind) = match code {
-                [b'+', behind @ ..] => (b' ', behind),
-                [_, high, low, behind @ ..] if hex(*high).is_some() && hex(*low).is_some() => {
-                    let digit = |octet: &u8| hex(*octet).unwrap_or_default();
-                    (digit(high) * 16 + digit(low), behind)
+        let plain = memchr2(b'%', b'+', encoded).unwrap_or(encoded.len());
+        let (plain, coded) = encoded.split_at(plain);
+        octets.extend_from_slice(plain);
+        let mut rest = coded;
+        while let [first, behind @ ..] = rest {
+            let code = match rest {
+                [b'%', high, low, behind @ ..] => {
+                    octet_of(*high, *low).map(|octet| (octet, behind))
                 }
-                [octet, behind @ ..] => (*octet, behind),
-                [] => break,
+                _ => None,
             };
+            let itself = if *first == b'+' { b' ' } else { *first };
+            let (octet, behind) = code.unwrap_or((itself, behind));
             octets.push(octet);
             rest = behind;
         }
-        octets.extend_from_slice(rest);
         let place = start..octets.len();
         // Two parameters that differ on the wire must not become equal here, so what is not
         // UTF-8 is refused and not replaced.
-        if rest.len() < encoded.len() && std::str::from_utf8(self.piece(&place)).is_err() {
+        if !coded.is_empty() && std::str::from_utf8(self.piece(&place)).is_err() {
             return Err(ParamsError::NotAForm);
         }
         Ok(place)
@@ -235,6 +235,14 @@ fn cut(text: &[u8], octet: u8) -> (&[u8], Option<&[u8]>) {
     match memchr(octet, text).and_then(|at| text.split_at_checked(at)) {
         Some((before, behind)) => (before, behind.get(1..)),
         None => (text, None),
+    }
+}
+
+/// The octet that two hexadecimal digits stand for.
+const fn octet_of(high: u8, low: u8) -> Option<u8> {
+    match (hex(high), hex(low)) {
+        (Some(high), Some(low)) => Some(high * 16 + low),
+        _ => None,
     }
 }
 
