@@ -48,6 +48,7 @@ mod shell;
 mod sign_in;
 mod sign_out;
 mod texts;
+mod views;
 mod vouched;
 
 use std::collections::BTreeMap;

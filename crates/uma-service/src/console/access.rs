@@ -19,8 +19,9 @@ use super::paging::{self, Asked, Cut, List};
 use super::people::Cards;
 use super::places::{self, Place};
 use super::refusal::Refusal;
-use super::shell::{Pager, ResourceName, Shell, Tab};
+use super::shell::{Pager, Shell, Tab};
 use super::texts::{Say, Text, Texts};
+use super::views::ResourceName;
 use crate::holds::{Hold, HoldId, Mark, Of};
 
 /// Everybody who is in.

@@ -26,7 +26,8 @@ use super::forms::{self, Form};
 use super::mandates::{LIFETIME, Mandate};
 use super::refusal::Refusal;
 use super::sessions::Active;
-use super::shell::{MandatePage, Tab};
+use super::shell::Tab;
+use super::views::MandatePage;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,

@@ -16,7 +16,7 @@ use super::notice::Notice;
 use super::people::{self, Cards};
 use super::places::Place;
 use super::refusal::Refusal;
-use super::shell::ResourceName;
+use super::views::ResourceName;
 use crate::holds::{Hold, HoldId};
 
 /// What somebody holds.

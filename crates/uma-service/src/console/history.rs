@@ -21,7 +21,8 @@ use super::people::{self, Cards};
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{EventView, HistoryPage, Tab, What};
+use super::shell::Tab;
+use super::views::{EventView, HistoryPage, What};
 use crate::shares::ShareEvent;
 
 /// The longest value of a claim that is shown whole.

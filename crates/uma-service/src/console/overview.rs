@@ -12,7 +12,8 @@ use super::paging::{self, Asked, Cut};
 use super::people::Cards;
 use super::places;
 use super::refusal::Refusal;
-use super::shell::{OverviewPage, Tab};
+use super::shell::Tab;
+use super::views::OverviewPage;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,

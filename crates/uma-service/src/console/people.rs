@@ -25,7 +25,8 @@ use super::paging::{self, Asked, Cut, List, Mark};
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{Card, EntryView, PeoplePage, PersonalShare, ResourceName, Stands, Tab};
+use super::shell::Tab;
+use super::views::{Card, EntryView, PeoplePage, PersonalShare, ResourceName, Stands};
 use super::vouched::Vouched;
 use crate::app::registrant;
 

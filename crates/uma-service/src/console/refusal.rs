@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use super::desk::Desk;
 use super::provider::ProviderError;
-use super::shell::ProblemPage;
 use super::texts::Say;
+use super::views::ProblemPage;
 
 /// Why somebody does not see what they asked for.
 #[derive(Debug, thiserror::Error)]

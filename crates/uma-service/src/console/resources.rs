@@ -27,7 +27,8 @@ use super::people::Cards;
 use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
-use super::shell::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands, Tab};
+use super::shell::Tab;
+use super::views::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands};
 use crate::app::registrant;
 use crate::holds::Of;
 

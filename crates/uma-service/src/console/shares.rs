@@ -21,7 +21,7 @@ use super::notice::Notice;
 use super::people::Cards;
 use super::places::Place;
 use super::refusal::Refusal;
-use super::shell::ShareView;
+use super::views::ShareView;
 use crate::shares::ShareError;
 
 /// Everything at a place that is shared with a person or keeps them out; `None` where owners share nothing.

@@ -21,8 +21,8 @@ use super::desk::Desk;
 use super::forms::{self, Form, Submitted};
 use super::refusal::Refusal;
 use super::sessions;
-use super::shell::{LeavingPage, SignedOutPage};
 use super::sign_in::LIFETIME;
+use super::views::{LeavingPage, SignedOutPage};
 
 pub(super) async fn begin(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     try_begin(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
