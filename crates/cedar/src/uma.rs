@@ -316,8 +316,12 @@ impl Policy for CedarUma {
             })
         };
         let files = (!rules.is_empty()).then(|| Revision::of(digest.as_bytes()));
-        let time = rules.is_timed().then(|| Revision::of(now.as_unix().to_be_bytes()));
-        Revision::joined([Some(configured), shares, files, time])
+        Revision::joined([Some(configured), shares, files])
+    }
+
+    fn is_timed(&self, protection: &Protection) -> bool {
+        let rules = self.files.current();
+        rules.is_timed() && rules.is_timed_at(&self.names.places(protection))
     }
 
     fn claims(&self, protection: &Protection) -> BTreeSet<String> {

@@ -40,14 +40,23 @@ pub trait Policy: Send + Sync {
         requests.iter().map(|request| self.assess(request)).collect()
     }
 
-    /// What the answers about this owner's resources at this resource server rest on at this moment:
-    /// another value as soon as one of them may be another, by a change or because time has passed.
+    /// The rules by which it answers about this owner's resources at this resource server at this moment:
+    /// another value as soon as others hold, by a change or because one of them has ended. Where answers
+    /// become others though the rules are the same, they are [timed](Policy::is_timed).
     ///
     /// An RPT is issued under a revision. While it stands, introspection only compares; once there
     /// is another, every permission of the RPT is assessed anew, so that a change of policy bites
     /// at the next use of the token. An RPT outlives a restart: a counter that begins again is no
     /// revision.
     fn revision(&self, protection: &Protection, now: Timestamp) -> Revision;
+
+    /// Whether an answer about this owner's resources at this resource server may be another at another moment
+    /// under the same [revision](Policy::revision), as where a rule goes by the time of day. Nothing rests on
+    /// the revision alone then.
+    fn is_timed(&self, protection: &Protection) -> bool {
+        let _ = protection;
+        false
+    }
 
     /// The claims beside issuer, subject, e-mail address and presence that those answers may depend
     /// on. Of what a claims token said, these alone are kept with an RPT, and count when it is

@@ -154,7 +154,8 @@ impl Rpt {
         }
         let revision = current.policy.revision(&self.protection, current.now);
         let revision = settings.revision(revision);
-        let stands = self.basis == Basis::of(revision, &self.permissions, current.registered);
+        let stands = self.basis == Basis::of(revision, &self.permissions, current.registered)
+            && !current.policy.is_timed(&self.protection);
         // A claim that was not kept is no claim that the person does not have: whoever has it may be
         // forbidden by it. The client comes back, with all that policy goes by now.
         let counts =

@@ -65,11 +65,14 @@ impl Names {
 
     /// What rules can say that a resource is or belongs to.
     pub(super) fn resources(&self, asked: &PolicyRequest<'_>) -> [EntityUid; 3] {
-        [
-            uid(&self.resource, asked.resource_id.as_str()),
-            uid(&self.owner, asked.protection.owner.as_str()),
-            uid(&self.server, asked.protection.resource_server.as_str()),
-        ]
+        let [owner, server] = self.places(asked.protection);
+        [uid(&self.resource, asked.resource_id.as_str()), owner, server]
+    }
+
+    /// What rules can say that all of an owner's resources at a resource server belong to.
+    pub(super) fn places(&self, protection: &Protection) -> [EntityUid; 2] {
+        let Protection { owner, resource_server } = protection;
+        [uid(&self.owner, owner.as_str()), uid(&self.server, resource_server.as_str())]
     }
 
     /// What rules can say that a person is or belongs to.

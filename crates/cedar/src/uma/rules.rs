@@ -4,7 +4,7 @@
 //! Owner::"bob"`), or leaves either open. A question looks at those alone that its person and its resource
 //! can fit, so that it costs the same with a hundred thousand rules about others.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
     Effect, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, ResourceConstraint,
@@ -30,7 +30,8 @@ pub struct Rules {
     /// What somebody is let in to, asked about, or asked more for, whoever they are.
     opened: HashMap<Option<EntityUid>, usize>,
     claims: BTreeSet<String>,
-    timed: bool,
+    /// What rules that go by the time are about. One about a single resource may be about anybody's.
+    timed: HashSet<Option<EntityUid>>,
 }
 
 impl RuleSet for Rules {
@@ -54,10 +55,14 @@ impl Rules {
         let id = policy.id().clone();
         let says = Says::of(&policy, id.as_ref())?;
         let json = policy.to_json().map_err(|error| error.to_string())?;
-        self.read(&json)?;
+        let is_timed = self.read(&json)?;
         let about = about(&policy);
         for entity in [&about.0, &about.1].into_iter().flatten() {
             check_head(entity, policy.effect())?;
+        }
+        if is_timed {
+            let of_all = |it: &EntityUid| it.type_name().to_string() != "Resource";
+            self.timed.insert(about.1.clone().filter(of_all));
         }
         if says != Says::Forbid {
             *self.opened.entry(about.1.clone()).or_default() += 1;
@@ -70,31 +75,34 @@ impl Rules {
         Ok(())
     }
 
-    /// Takes note of the claims and of the time that a rule depends on.
-    fn read(&mut self, expression: &Value) -> Result<(), String> {
+    /// Takes note of the claims that a rule depends on. Whether it goes by the time.
+    fn read(&mut self, expression: &Value) -> Result<bool, String> {
+        let mut is_timed = false;
         match expression {
-            Value::Array(members) => members.iter().try_for_each(|member| self.read(member)),
+            Value::Array(members) => {
+                for member in members {
+                    is_timed |= self.read(member)?;
+                }
+            }
             Value::Object(members) => {
                 for (name, value) in members {
                     let at = |path| value.pointer(path).and_then(Value::as_str);
-                    match name.as_str() {
+                    is_timed |= match name.as_str() {
                         "hasTag" | "getTag" => {
                             let claim = at("/right/Value").ok_or("a claim is named by a text")?;
                             self.claims.insert(claim.to_owned());
-                            self.read(value.get("left").unwrap_or(&Value::Null))?;
+                            self.read(value.get("left").unwrap_or(&Value::Null))?
                         }
-                        "." if at("/left/Var") == Some("context") => {
-                            self.timed |= at("/attr") == Some("time");
-                        }
+                        "." if at("/left/Var") == Some("context") => at("/attr") == Some("time"),
                         // Whoever has the whole of it has the time.
-                        "Var" => self.timed |= value == "context",
+                        "Var" => value == "context",
                         _ => self.read(value)?,
-                    }
+                    };
                 }
-                Ok(())
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(is_timed)
     }
 
     /// The slices that people with these parents and a resource with those can fit.
@@ -131,9 +139,15 @@ impl Rules {
         &self.claims
     }
 
-    /// Whether an answer can be another when time has passed.
-    pub(super) const fn is_timed(&self) -> bool {
-        self.timed
+    /// Whether any answer can be another when time has passed.
+    pub(super) fn is_timed(&self) -> bool {
+        !self.timed.is_empty()
+    }
+
+    /// Whether an answer about what belongs to these can.
+    pub(super) fn is_timed_at(&self, places: &[EntityUid]) -> bool {
+        let mut about = places.iter().cloned().map(Some).chain([None]);
+        about.any(|about| self.timed.contains(&about))
     }
 
     #[cfg(test)]

@@ -387,8 +387,38 @@ fn rules_speak_of_what_they_are_about() {
     );
     assert_eq!(decide(&policy, Asked::by(&of("c@c.example", json!({"absent": 1})))), "deny");
     assert!(policy.claims(&bob()).iter().eq(["team"]));
-    let (one, later) = (policy.revision(&bob(), at(NOW)), policy.revision(&bob(), at(NOW + 1)));
-    assert_ne!(one, later, "a rule goes by the time of day");
+}
+
+/// The revision names the rules and not the moment; where a rule goes by the time is said beside it.
+#[test]
+fn rules_that_go_by_the_time_are_the_same_at_each_moment() {
+    let by_day = "when { context.time.toTime() < duration(\"12h\") };";
+    for (resource, of_bob, of_carol) in [
+        ("resource", true, true),
+        ("resource == Resource::\"r1\"", true, true),
+        ("resource in Owner::\"bob\"", true, false),
+        ("resource in ResourceServer::\"rs\"", true, true),
+        ("resource in ResourceServer::\"rs2\"", false, false),
+    ] {
+        let policy =
+            policy(&format!("@id(\"day\") permit (principal, action, {resource}) {by_day}"));
+        let carol = protection("carol", "rs");
+        assert_eq!(
+            (policy.is_timed(&bob()), policy.is_timed(&carol)),
+            (of_bob, of_carol),
+            "{resource}"
+        );
+        assert_eq!(policy.revision(&bob(), at(NOW)), policy.revision(&bob(), at(NOW + 43_200)));
+    }
+    for (condition, timed) in [
+        ("context.scope == Scope::\"get\"", false),
+        ("context == context", true),
+        ("[context.time].isEmpty()", true),
+    ] {
+        let text =
+            format!("@id(\"x\") permit (principal, action, resource) when {{ {condition} }};");
+        assert_eq!(policy(&text).is_timed(&bob()), timed, "{condition}");
+    }
 }
 
 /// Whatever is asked in one go, each question is answered as if it came alone: about other people, at other

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_types::Issuer;
+use countersign_types::{Issuer, Timestamp};
 
 use super::decide::{Tally, Verdict};
 use super::{Core, Ended, Facts, Outcome, Submitted};
@@ -214,10 +214,11 @@ impl Core<'_> {
 
     /// Whether the rules of now leave to the owner all that is waited for, as far as the person is known. As
     /// long as the rules are those that sent the request to the owner, they do, whatever was said of the
-    /// person before.
+    /// person before; unless it is only since the client was last told to wait that they say something else.
     fn is_still_asked(&self, case: &Case, waiting: &Waiting, policy: &dyn Policy) -> bool {
-        let Facts { client, registered, settings, now, .. } = self.facts;
-        if waiting.rules == Some(self.rules(policy)) {
+        let Facts { settings, now, .. } = self.facts;
+        let is_same = waiting.rules == Some(self.rules(policy));
+        if is_same && !policy.is_timed(self.process.protection()) {
             return true;
         }
         let known = case.person();
@@ -225,24 +226,42 @@ impl Core<'_> {
             return false;
         }
         let person = Person { present: waiting.present, ..settings.issuers.heard(known.clone()) };
+        let decided = |at| self.decided(waiting, &person, policy, at);
+        let decided_now = decided(now);
+        let is_asked =
+            |all: &Vec<Decision>| all.iter().all(|decision| *decision == Decision::AskOwner);
+        decided_now.as_ref().is_some_and(is_asked)
+            || (is_same && decided(waiting.told) == decided_now)
+    }
+
+    /// What policy decides about all that is waited for, at that moment; `None` if something of it is not there
+    /// any more.
+    fn decided(
+        &self,
+        waiting: &Waiting,
+        person: &Person,
+        policy: &dyn Policy,
+        at: Timestamp,
+    ) -> Option<Vec<Decision>> {
+        let Facts { client, registered, .. } = self.facts;
         let mut requests = Vec::new();
         for Permission { resource_id, resource_scopes } in &waiting.permissions {
-            let Some(resource) = registered.get(resource_id) else { return false };
+            let resource = registered.get(resource_id)?;
             if !resource_scopes.is_subset(resource.resource_scopes()) {
-                return false;
+                return None;
             }
             requests.extend(resource_scopes.iter().map(|scope| PolicyRequest {
                 protection: self.process.protection(),
                 resource_id,
                 resource,
                 scope,
-                person: Some(&person),
+                person: Some(person),
                 client: client.id(),
-                now,
+                now: at,
             }));
         }
-        let mut rulings = policy::answered(policy, &requests);
-        rulings.all(|(_, ruling)| matches!(ruling.decision, Decision::AskOwner))
+        let rulings = policy::answered(policy, &requests);
+        Some(rulings.map(|(_, ruling)| ruling.decision).collect())
     }
 
     /// Waits on, from the moment of the client's coming.

@@ -8,6 +8,7 @@ use countersign_uma::case::{Case, OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
 use countersign_uma::policy::rules::{Rule, Rules};
 use countersign_uma::process::MAX_INTERVAL;
+use countersign_uma::rpt::Current;
 use countersign_uma::{PersonId, Process};
 use serde_json::{Value, json};
 
@@ -136,6 +137,66 @@ fn other_rules_are_looked_at_once() {
     for _ in 0..20 {
         world.now += 5;
         waiting = submitted(poll(&world, waiting.process));
+    }
+}
+
+/// Rules that go by the time are no others at each moment: who waits is sent back for claims when what they say
+/// of them changes, once, and not at each poll.
+#[test]
+fn who_waits_under_rules_that_go_by_the_time_goes_back_when_these_say_something_else() {
+    let rules = |rules: Value| {
+        let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
+        Rules::new().with(World::new().server.protection, rules)
+    };
+    let asks = || json!({"resource": "RS API", "scopes": ["get"], "domains": ["*"], "ask": true});
+    let permits = |more: Value| {
+        let mut rule = json!({"resource": "RS API", "scopes": ["get"], "domains": ["*"]});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    let mut world = world();
+    world.night = Some((world.now + 60, rules(json!([permits(json!({}))]))));
+    let mut waiting = ask(&world);
+    for _ in 0..5 {
+        world.now += 10;
+        waiting = submitted(poll(&world, waiting.process));
+    }
+    world.now += 10;
+    let needed = need_info(poll(&world, waiting.process));
+    let token = world.token(&world.claims("t3"));
+    assert!(!granted(world.present(needed.process, "t3", &pushed(&token))).asked);
+
+    // By what was said of her when the owner was asked she would be let in; she is in no department now.
+    let mut world = with_rules(json!([asks()]));
+    let mut claims = world.claims("t1");
+    claims["department"] = json!("research");
+    let waiting = submitted(world.push(&claims));
+    let research = permits(json!({"claims": {"department": "research"}}));
+    world.rules = rules(json!([asks(), research]));
+    world.night = Some((world.now + 10_000, rules(json!([asks(), research]))));
+    world.now += 5;
+    let needed = need_info(poll(&world, waiting.process));
+    let token = world.token(&world.claims("t3"));
+    let mut waiting = submitted(world.present(needed.process, "t3", &pushed(&token)));
+    for _ in 0..20 {
+        world.now += 5;
+        waiting = submitted(poll(&world, waiting.process));
+    }
+}
+
+/// What a token permits is asked anew at each use where answers go by the time.
+#[test]
+fn what_goes_by_the_time_is_asked_anew_at_each_use_of_a_token() {
+    let mut world = World::new();
+    world.night = Some((world.now + 60, Rules::new()));
+    let rpt = granted(world.push(&world.claims("t1")));
+    let (policy, settings) = (world.policy(), &world.settings);
+    for (later, active) in [(0, true), (59, true), (60, false)] {
+        let now = Timestamp::from_unix(world.now + later);
+        let registered = &world.registered;
+        let current = Current { registered, case: None, policy: &policy, settings, now };
+        let said = rpt.introspect(&world.server.protection, current);
+        assert_eq!(said["active"], active, "{later}: {said}");
     }
 }
 

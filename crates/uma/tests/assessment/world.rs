@@ -18,6 +18,7 @@ use countersign_uma::case::Case;
 use countersign_uma::grant::REPEATABLE;
 use countersign_uma::permission::Registered;
 use countersign_uma::policy::rules::{Rule, Rules};
+use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma::resource::{ResourceDescription, ResourceId};
 use countersign_uma::{NamedBy, Process, Rpt, grant, permission};
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) server: ResourceServer,
     pub(crate) registered: Registered,
     pub(crate) rules: Rules,
+    /// Other rules, from this moment on: as a rule has it that goes by the time.
+    pub(crate) night: Option<(i64, Rules)>,
     pub(crate) client: AuthenticatedClient,
     pub(crate) scopes: ScopeSet,
     pub(crate) discovered: Option<Issuer>,
@@ -91,6 +94,7 @@ impl World {
             },
             registered: Registered::from([(ResourceId::parse("r1").unwrap(), description)]),
             rules: Rules::new().with(protection, rules),
+            night: None,
             client: client("app", true),
             scopes: ScopeSet::parse("put").unwrap(),
             discovered: Some(Issuer::parse(STS).unwrap()),
@@ -155,7 +159,7 @@ impl World {
             Assessment::Decide(awaiting) => return self.decide(*awaiting),
             Assessment::Poll(polling) => {
                 let case = self.case.borrow();
-                return polling.looked_up(case.as_ref(), &self.rules);
+                return polling.looked_up(case.as_ref(), &self.policy());
             }
             Assessment::Discover(awaiting) => awaiting,
         };
@@ -174,21 +178,47 @@ impl World {
 
     /// Asks policy, and the owner where policy does.
     fn decide(&self, awaiting: AwaitingPolicy<'_>) -> Box<Ended> {
-        match awaiting.decide(&self.rules) {
+        match awaiting.decide(&self.policy()) {
             Decided::Ended(ended) => ended,
             Decided::Ask(awaiting) => {
                 let now = Timestamp::from_unix(self.now);
                 let mut case = self.case.borrow_mut();
                 let (changed, said) = Case::ask(case.clone(), &awaiting.question(), now);
                 *case = changed.or_else(|| case.clone());
-                awaiting.answered(said, &self.rules)
+                awaiting.answered(said, &self.policy())
             }
         }
+    }
+
+    pub(crate) const fn policy(&self) -> ByTime<'_> {
+        ByTime { day: &self.rules, night: self.night.as_ref() }
     }
 
     pub(crate) fn push(&self, claims: &Value) -> Box<Ended> {
         let token = self.token(claims);
         self.present(self.process(), "t1", &pushed(&token))
+    }
+}
+
+/// One policy, which goes by the time if there is a night.
+pub(crate) struct ByTime<'a> {
+    day: &'a Rules,
+    night: Option<&'a (i64, Rules)>,
+}
+
+impl Policy for ByTime<'_> {
+    fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
+        let night = self.night.filter(|(from, _)| request.now.as_unix() >= *from);
+        night.map_or(self.day, |(_, rules)| rules).assess(request)
+    }
+
+    fn revision(&self, protection: &Protection, now: Timestamp) -> Revision {
+        let night = self.night.map(|(_, rules)| rules.revision(protection, now));
+        Revision::joined([Some(self.day.revision(protection, now)), night])
+    }
+
+    fn is_timed(&self, _: &Protection) -> bool {
+        self.night.is_some()
     }
 }
 
