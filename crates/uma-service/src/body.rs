@@ -21,8 +21,8 @@ pub(crate) enum RequestError {
     NotJson,
     #[error("parameters in the query")]
     Query,
-    #[error("the body is longer than {MAX_BODY} octets")]
-    TooLarge,
+    #[error("the body is longer than {0} octets")]
+    TooLarge(usize),
     #[error("the body ended early")]
     Incomplete(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the method is not supported")]
@@ -44,7 +44,7 @@ impl WireError for RequestError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "the request must be application/json")
             }
             Self::Query => (StatusCode::BAD_REQUEST, "parameters belong in the body"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
             Self::Incomplete(_) => (StatusCode::BAD_REQUEST, "the request ended early"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "the method is not supported here"),
         };
@@ -56,6 +56,14 @@ impl WireError for RequestError {
 ///
 /// [RFC 6749 §3.2, Appendix B]: https://www.rfc-editor.org/rfc/rfc6749#section-3.2
 pub(crate) async fn form(request: Request) -> Result<(HeaderMap, Bytes), RequestError> {
+    form_at_most(MAX_BODY, request).await
+}
+
+/// Reads a form of so many octets at most.
+pub(crate) async fn form_at_most(
+    most: usize,
+    request: Request,
+) -> Result<(HeaderMap, Bytes), RequestError> {
     let (head, body) = request.into_parts();
     if head.uri.query().is_some() {
         return Err(RequestError::Query);
@@ -63,7 +71,7 @@ pub(crate) async fn form(request: Request) -> Result<(HeaderMap, Bytes), Request
     if !has_type(&head.headers, "application/x-www-form-urlencoded") {
         return Err(RequestError::NotAForm);
     }
-    Ok((head.headers, read(body).await?))
+    Ok((head.headers, read(body, most).await?))
 }
 
 /// Reads JSON.
@@ -71,13 +79,13 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Reque
     if !has_type(headers, "application/json") {
         return Err(RequestError::NotJson);
     }
-    read(body).await
+    read(body, MAX_BODY).await
 }
 
-async fn read(body: Body) -> Result<Bytes, RequestError> {
-    match Limited::new(body, MAX_BODY).collect().await {
+async fn read(body: Body, most: usize) -> Result<Bytes, RequestError> {
+    match Limited::new(body, most).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge),
+        Err(error) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge(most)),
         Err(error) => Err(RequestError::Incomplete(error)),
     }
 }

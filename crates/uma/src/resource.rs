@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest `name` and `type`, in octets.
 pub const MAX_NAME: usize = 256;
+/// The longest identifier of a resource, in octets.
+pub const MAX_IDENTIFIER: usize = 128;
 /// The longest `description`, in octets.
 pub const MAX_DESCRIPTION: usize = 4096;
 
@@ -31,7 +33,7 @@ impl ResourceId {
     /// [`ResourceError::NotFound`] for any other text: no resource is called that.
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if matches!(text.len(), 1..=128) && text.bytes().all(allowed) {
+        if matches!(text.len(), 1..=MAX_IDENTIFIER) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
             Err(ResourceError::NotFound)

@@ -2,8 +2,10 @@
 
 use axum::extract::Request;
 use countersign_types::params::MAX_PARAMS;
+use countersign_types::scope::MAX_SCOPE_LENGTH;
 use countersign_types::{Params, Timestamp};
 use countersign_uma::case::MAX_ENTRIES;
+use countersign_uma::resource::MAX_IDENTIFIER;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,14 @@ use crate::body;
 
 /// So many fields a form may have: a tick for everything that somebody may have asked, and what else belongs to it.
 const MAX_FIELDS: usize = MAX_ENTRIES + MAX_PARAMS;
+
+/// So many octets a tick takes at most: each octet of a resource and a scope takes three in a form if it takes
+/// one in their names, and their names come with a field's, with a blank between them and with what stands
+/// between two fields.
+const MAX_TICK: usize = "scope=+&".len() + 3 * (MAX_IDENTIFIER + MAX_SCOPE_LENGTH);
+
+/// So long a form may be: with everything ticked, and what else is typed into it.
+const MAX_FORM: usize = MAX_ENTRIES * MAX_TICK + body::MAX_BODY;
 
 /// What a form was rendered for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +111,8 @@ pub(super) async fn read(
     repeatable: &[&str],
     now: Timestamp,
 ) -> Result<Submitted, Refusal> {
-    let (headers, body) = body::form(request).await.map_err(|_| Refusal::Malformed)?;
+    let (headers, body) =
+        body::form_at_most(MAX_FORM, request).await.map_err(|_| Refusal::Malformed)?;
     let params = Params::parse_at_most(MAX_FIELDS, &body, repeatable);
     let params = params.map_err(|_| Refusal::Malformed)?;
     let token = params.get("form_token").ok_or(Refusal::NotOurs)?;

@@ -39,6 +39,12 @@ impl Notice {
         Self { wrong: Wrong::one("claims", |t| t.no_such_claims), ..Self::NOTHING }
     }
 
+    /// What is to be shared is so much that it has to be said once more.
+    pub(super) fn not_sure() -> Self {
+        let asked = Self::new(StatusCode::UNPROCESSABLE_ENTITY, |t| t.share_sure);
+        Self { wrong: Wrong::one("sure", |t| t.share_with_everyone), ..asked }
+    }
+
     /// These fields do not say what is to be shared.
     pub(super) fn not_shared(wrong: Wrong) -> Self {
         Self { wrong, ..Self::NOT_SHARED }

@@ -265,6 +265,9 @@ pub(super) async fn change(
         return Ok(ended.map(|()| Done::Unshared));
     }
     let terms = match terms(params, resource, now) {
+        Ok(terms) if lets_everyone_in(&terms) && params.get("sure") != Some("yes") => {
+            return Ok(Err(Notice::not_sure()));
+        }
         Ok(terms) => terms,
         Err(notice) => return Ok(Err(notice)),
     };
@@ -274,6 +277,13 @@ pub(super) async fn change(
         Err(ShareError::Scope) => Ok(Err(Notice::NOT_SHARED)),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Whether it opens everything that an owner has somewhere to everyone there is: asked once more.
+fn lets_everyone_in(terms: &Terms) -> bool {
+    terms.effect() == Effect::Permit
+        && *terms.who() == Who::Anyone
+        && *terms.what() == What::Everything
 }
 
 /// Whether a share lets one person in, or has the owner asked about them.

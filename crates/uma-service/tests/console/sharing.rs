@@ -23,12 +23,23 @@ async fn sharing() -> (Bed, String) {
     (bed, path)
 }
 
+/// The same, where these can be done.
+pub(crate) async fn sharing_of(scopes: &[String]) -> (Bed, String) {
+    let bed = Bed::new();
+    let path = offer_of(&bed, json!(scopes)).await;
+    (bed, path)
+}
+
 /// Lets owners share, and gives the page of a resource of Bob's.
 pub(crate) async fn offer(bed: &Bed) -> String {
+    offer_of(bed, json!(["get", "put"])).await
+}
+
+async fn offer_of(bed: &Bed, scopes: Value) -> String {
     bed.world.offer_shares();
     let pat = bed.world.pat("rs").await;
-    let body = r#"{"resource_scopes":["get","put"],"name":"RS API"}"#;
-    let answer = bed.world.protect(http::Method::POST, "/resources", &pat, body).await;
+    let body = json!({"resource_scopes": scopes, "name": "RS API"}).to_string();
+    let answer = bed.world.protect(http::Method::POST, "/resources", &pat, &body).await;
     let page = answer.json()["user_access_policy_uri"].as_str().unwrap().to_owned();
     page.strip_prefix("https://uma.bob.example").unwrap().to_owned()
 }
@@ -105,7 +116,7 @@ async fn bob_shares_and_takes_it_back() {
 
     for fill in [
         [("who", "domain"), ("with", "alice.example"), ("x", "")],
-        [("who", "anyone"), ("what", "everything"), ("x", "")],
+        [("who", "anyone"), ("what", "everything"), ("sure", "yes")],
         [("who", "person"), ("with", "carol@alice.example"), ("effect", "forbid")],
     ] {
         leads_to(&share(&bob, &path, &fill).await, &path);
@@ -115,6 +126,37 @@ async fn bob_shares_and_takes_it_back() {
     assert_eq!(shared(&bed).await.len(), 4);
     let page = bob.get(&path).await.text;
     assert!(page.contains("<strong>&#60;a&#62;</strong>") && page.contains("may not"), "{page}");
+}
+
+/// What opens everything to everyone is asked once more, as it was filled; nothing less is.
+#[tokio::test]
+async fn everything_is_shared_with_everyone_on_a_second_word_alone() {
+    let (bed, path) = sharing().await;
+    let bob = bed.bob().await;
+    let everything = [("who", "anyone"), ("what", "everything"), ("scope", "put")];
+    let answer = share(&bob, &path, &everything).await;
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert!(answer.text.contains("id=\"share-sure\" name=\"sure\" value=\"yes\""), "{answer:?}");
+    for chosen in ["value=\"anyone\" selected", "value=\"everything\" selected", "\"put\" checked"]
+    {
+        assert!(answer.text.contains(chosen), "{chosen}: {answer:?}");
+    }
+    assert_eq!(shared(&bed).await, []);
+    let sure = |word| everything.into_iter().chain([("sure", word)]).collect::<Vec<_>>();
+    assert_eq!(share(&bob, &path, &sure("no")).await.status, 422);
+    leads_to(&share(&bob, &path, &sure("yes")).await, &path);
+    assert_eq!(shared(&bed).await.len(), 1);
+    assert!(!bob.get(&path).await.text.contains("share-sure"), "the next time it is asked again");
+    for less in [
+        [("who", "anyone"), ("x", "")],
+        [("who", "anyone"), ("effect", "ask")],
+        [("who", "anyone"), ("effect", "forbid")],
+        [("who", "domain"), ("with", "alice.example")],
+    ] {
+        let what = if less[1].0 == "x" { "resource" } else { "everything" };
+        let fill: Vec<_> = less.into_iter().chain([("what", what)]).collect();
+        leads_to(&share(&bob, &path, &fill).await, &path);
+    }
 }
 
 #[tokio::test]

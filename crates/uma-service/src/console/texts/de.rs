@@ -196,6 +196,12 @@ pub(super) const TEXTS: Texts = Texts {
     only_present: Text("Nur, wer selbst da ist und für wen niemand handelt"),
     until_day: Text("Bis zum Ende dieses Tages (UTC); ohne Tag, bis Sie es zurücknehmen"),
     share_more: Text("Etwas teilen"),
+    share_sure: Text("Noch ist nichts geteilt. Bitte sagen Sie noch einmal, dass Sie das wollen."),
+    share_with_everyone: Text(
+        "Alle mit einer bestätigten Adresse kämen an alles, was Sie dort haben, auch an das, was später dazukommt, ohne dass Sie gefragt werden.",
+    ),
+    share_now: Text("Ja, alles mit allen teilen"),
+    share_changed: Text("Teilen, was ich oben geändert habe"),
     tick_something: Text("Kreuzen Sie mindestens eines an."),
     wrong_address: Text("Das ist keine Adresse wie alice@alice.example."),
     wrong_domain: Text("Das ist keine Domain wie alice.example."),

@@ -192,6 +192,12 @@ pub(super) const TEXTS: Texts = Texts {
     only_present: Text("Only when they are there themselves and nobody acts for them"),
     until_day: Text("Until the end of this day (UTC); without a day, until you take it back"),
     share_more: Text("Share something"),
+    share_sure: Text("Nothing is shared yet. Please say once more that you want this."),
+    share_with_everyone: Text(
+        "Everyone with a verified address could reach everything that you have there, and what is added later, without your being asked.",
+    ),
+    share_now: Text("Yes, share everything with everyone"),
+    share_changed: Text("Share what I have changed above"),
     tick_something: Text("Tick at least one thing."),
     wrong_address: Text("This is not an address such as alice@alice.example."),
     wrong_domain: Text("This is not a domain such as alice.example."),
