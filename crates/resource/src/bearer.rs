@@ -59,7 +59,7 @@ impl WireError for BearerError {
 /// Every [`BearerError`].
 pub fn parse(headers: &HeaderMap, query: Option<&str>) -> Result<Option<AccessToken>, BearerError> {
     match credentials(headers, query)? {
-        Some((Some(Scheme::Bearer), token)) => checked(token).map(Some),
+        Some(Sent { scheme: Scheme::Bearer, octets }) => checked(octets).map(Some),
         _ => Ok(None),
     }
 }
@@ -120,19 +120,18 @@ pub(crate) fn sent<'a>(
     headers: &'a HeaderMap,
     query: Option<&str>,
 ) -> Result<Option<Sent<'a>>, RefusedCredentials> {
-    let found = credentials(headers, query).map_err(|error| {
+    credentials(headers, query).map_err(|error| {
         // In the query alone it is a bearer token (RFC 6750 §2.3).
         let is_bearer = error == BearerError::Query && !headers.contains_key(AUTHORIZATION);
         RefusedCredentials { error, scheme: is_bearer.then_some(Scheme::Bearer) }
-    })?;
-    Ok(found.and_then(|(scheme, octets)| Some(Sent { scheme: scheme?, octets })))
+    })
 }
 
-/// The one `Authorization` of a request: its scheme, if it is understood, and what follows.
+/// The one `Authorization` of a request, if its scheme is understood.
 fn credentials<'a>(
     headers: &'a HeaderMap,
     query: Option<&str>,
-) -> Result<Option<(Option<Scheme>, &'a [u8])>, BearerError> {
+) -> Result<Option<Sent<'a>>, BearerError> {
     if has_token(query.unwrap_or_default()) {
         return Err(BearerError::Query);
     }
@@ -147,13 +146,13 @@ fn credentials<'a>(
     while let [b' ', rest @ ..] = token {
         token = rest;
     }
-    let scheme = match scheme {
-        _ if scheme.eq_ignore_ascii_case(b"Bearer") => Some(Scheme::Bearer),
-        _ if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => Some(Scheme::Dpop),
-        _ if octets.is_ascii() => None,
-        _ => return Err(BearerError::Malformed),
-    };
-    Ok(Some((scheme, token)))
+    let sent = |scheme| Ok(Some(Sent { scheme, octets: token }));
+    match scheme {
+        _ if scheme.eq_ignore_ascii_case(b"Bearer") => sent(Scheme::Bearer),
+        _ if scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) => sent(Scheme::Dpop),
+        _ if octets.is_ascii() => Ok(None),
+        _ => Err(BearerError::Malformed),
+    }
 }
 
 /// Whether a parameter of the query is a token.
