@@ -101,6 +101,11 @@ impl Failure {
         }
     }
 
+    /// Those behind the one that the line ends with.
+    pub(crate) fn further_causes(&self) -> Vec<String> {
+        self.causes().into_iter().skip(1).collect()
+    }
+
     /// The causes, the nearest first.
     pub(crate) fn causes(&self) -> Vec<String> {
         let error = self.error.as_ref().map(|error| error.as_ref() as &(dyn Error + 'static));
@@ -221,6 +226,7 @@ mod tests {
         let failure = Failure::caused(Code::No, "it failed", Outer(Inner));
         assert_eq!(failure.line(), "it failed: outer");
         assert_eq!(failure.causes(), ["outer", "inner??[31m"]);
+        assert_eq!(failure.further_causes(), ["inner??[31m"]);
     }
 
     #[test]

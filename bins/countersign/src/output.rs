@@ -84,7 +84,7 @@ impl Output {
     pub(crate) fn failed(self, failure: &Failure) -> ExitCode {
         let code = failure.code() as u8;
         let mut text = format!("error: {}", failure.line());
-        for cause in failure.causes().iter().filter(|_| self.verbose) {
+        for cause in failure.further_causes().iter().filter(|_| self.verbose) {
             text += &format!("\n  caused by: {cause}");
         }
         self.event(

@@ -210,7 +210,8 @@
 //!
 //! ## An authorization server
 //!
-//! Who gets in is decided behind one trait; what it is not told to permit is denied.
+//! Who gets in is decided behind one trait; what it is not told to permit is denied. The page of [`uma`] has
+//! the rest: the router, its clients, its store, and how it finds people's providers.
 //!
 //! ```
 //! use countersign::protocol::uma::Protection;

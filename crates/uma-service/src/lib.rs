@@ -25,41 +25,38 @@
 //! ```
 //! use std::sync::Arc;
 //!
+//! use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
+//! use countersign_resolver::{IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys};
 //! use countersign_store::MemoryEngine;
-//! use countersign_types::random::Random;
-//! use countersign_types::{Clock, EmailAddress, Issuer, Timestamp};
+//! use countersign_types::Issuer;
 //! use countersign_uma::policy::rules::Rules;
-//! use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+//! use countersign_uma_service::discovery::NetworkDiscovery;
 //! use countersign_uma_service::{LogAudit, Seams, StaticClients, Uma, UmaConfig, app};
-//! # use countersign_store::engine::BoxFuture;
+//! # use countersign_types::{Clock, Timestamp, random::Random};
 //! # struct Fixed;
 //! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(0) } }
 //! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
-//! # impl Discovery for Fixed {
-//! #     fn issuer<'a>(&'a self, _: &'a EmailAddress)
-//! #     -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-//! #         Box::pin(async { Err(NotDiscovered("nobody".to_owned())) })
-//! #     }
-//! #     fn keys<'a>(&'a self, _: &'a DiscoveredIssuer, _: Option<&'a str>)
-//! #     -> BoxFuture<'a, Result<Arc<countersign_jwt::KeySet>, NotDiscovered>> {
-//! #         Box::pin(async { Err(NotDiscovered("no keys".to_owned())) })
-//! #     }
-//! # }
+//! # let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(Fixed), Arc::new(Fixed));
 //!
-//! # let (clock, random, discovery) = (Fixed, Fixed, Fixed);
+//! // Clock and randomness are those of `countersign_host::Seams::system()`.
+//! let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(&FetchConfig::default())?);
+//! let discovery = NetworkDiscovery::new(
+//!     IssuerResolver::new(fetch.clone(), clock.clone(), &IssuerConfig::default()),
+//!     RemoteKeys::new(fetch, clock.clone(), &KeysConfig::default()),
+//! );
 //! let uma = Uma::new(
 //!     UmaConfig::new(Issuer::parse("https://uma.bob.example")?),
 //!     Seams {
-//!         engine: Arc::new(MemoryEngine::new()),
-//!         clients: Arc::new(StaticClients::default()),
-//!         policy: Arc::new(Rules::new()),
+//!         engine: Arc::new(MemoryEngine::new()), // in a program, the SQLite engine of the same crate
+//!         clients: Arc::new(StaticClients::default()), // who is registered
+//!         policy: Arc::new(Rules::new()),              // who gets in: so far, nobody
 //!         discovery: Arc::new(discovery),
 //!         audit: Arc::new(LogAudit),
-//!         clock: Arc::new(clock),
-//!         random: Arc::new(random),
+//!         clock,
+//!         random,
 //!     },
 //! )?;
-//! let router: axum::Router = app(Arc::new(uma));
+//! let router: axum::Router = app(Arc::new(uma)); // to be served at https://uma.bob.example
 //! # drop(router);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -68,11 +65,10 @@
 //!
 //! ```
 //! # use std::sync::Arc;
+//! # use countersign_resolver::{IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys};
 //! # use countersign_store::MemoryEngine;
-//! # use countersign_store::engine::BoxFuture;
-//! # use countersign_types::random::Random;
-//! # use countersign_types::{Clock, Timestamp};
-//! # use countersign_uma_service::discovery::{DiscoveredIssuer, Discovery, NotDiscovered};
+//! # use countersign_types::{Clock, Timestamp, random::Random};
+//! # use countersign_uma_service::discovery::NetworkDiscovery;
 //! # use countersign_uma_service::{LogAudit, Seams, StaticClients, Uma, UmaConfig, app};
 //! use countersign_fetch::{FetchConfig, HttpFetch};
 //! use countersign_login::Registration;
@@ -85,22 +81,16 @@
 //! # struct Fixed;
 //! # impl Clock for Fixed { fn now(&self) -> Timestamp { Timestamp::from_unix(0) } }
 //! # impl Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
-//! # impl Discovery for Fixed {
-//! #     fn issuer<'a>(&'a self, _: &'a EmailAddress)
-//! #     -> BoxFuture<'a, Result<DiscoveredIssuer, NotDiscovered>> {
-//! #         Box::pin(async { Err(NotDiscovered("nobody".to_owned())) })
-//! #     }
-//! #     fn keys<'a>(&'a self, _: &'a DiscoveredIssuer, _: Option<&'a str>)
-//! #     -> BoxFuture<'a, Result<Arc<countersign_jwt::KeySet>, NotDiscovered>> {
-//! #         Box::pin(async { Err(NotDiscovered("no keys".to_owned())) })
-//! #     }
-//! # }
+//! # let fetch = Arc::new(HttpFetch::new(&FetchConfig::default())?);
 //! # let config = UmaConfig::new(Issuer::parse("https://uma.bob.example")?);
 //! # let seams = Seams {
 //! #     engine: Arc::new(MemoryEngine::new()),
 //! #     clients: Arc::new(StaticClients::default()),
 //! #     policy: Arc::new(Rules::new()),
-//! #     discovery: Arc::new(Fixed),
+//! #     discovery: Arc::new(NetworkDiscovery::new(
+//! #         IssuerResolver::new(fetch.clone(), Arc::new(Fixed), &IssuerConfig::default()),
+//! #         RemoteKeys::new(fetch.clone(), Arc::new(Fixed), &KeysConfig::default()),
+//! #     )),
 //! #     audit: Arc::new(LogAudit),
 //! #     clock: Arc::new(Fixed),
 //! #     random: Arc::new(Fixed),
