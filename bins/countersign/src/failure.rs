@@ -244,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn a_party_that_cannot_be_found_is_named_with_the_reason() {
+        let issuer = countersign_types::Issuer::parse("https://sts.example").unwrap();
+        let error = || ClientError::NoTokenEndpoint(issuer.clone());
+        let failure = Failure::from(PropagationError::Discovery(Box::new(error())));
+        assert_eq!(failure.line(), Failure::from(error()).line());
+        assert!(failure.line().contains("https://sts.example"), "{}", failure.line());
+    }
+
+    #[test]
     fn the_table_has_every_code() {
         for code in [
             Code::No,

@@ -17,8 +17,8 @@ pub enum PropagationError {
     #[error("the request cannot be sent: {0}")]
     Request(&'static str),
     /// Whom the request is for, or where the provider is, cannot be told.
-    #[error("a party is not known")]
-    Discovery(#[source] Box<ClientError>),
+    #[error(transparent)]
+    Discovery(Box<ClientError>),
     /// The application has no access token of the person.
     #[error("there is no access token to exchange")]
     SubjectToken(#[source] Box<dyn std::error::Error + Send + Sync>),
