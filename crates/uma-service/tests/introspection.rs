@@ -147,7 +147,17 @@ async fn a_registration_that_is_taken_back_takes_its_tokens_along() {
     let answer = after.form("/introspect", &pat, &[("token", &token)]).await;
     assert_eq!(answer.json(), json!({"active": false}));
 
-    let after = World::without(&["rs"], engine, Limits::default());
+    let after = World::without(&["rs"], Arc::clone(&engine), Limits::default());
     let answer = after.protect(Method::GET, "/resources", &pat, "").await;
     refused(&answer, 401, "invalid_token");
+
+    // What it was told for one owner it is not told for another.
+    let after = World::given_to_carol(engine);
+    let answer = after.protect(Method::GET, "/resources", &pat, "").await;
+    refused(&answer, 401, "invalid_token");
+    let carols = after.pat("rs").await;
+    let answer = after.form("/introspect", &carols, &[("token", &token)]).await;
+    assert_eq!(answer.json(), json!({"active": false}));
+    let read = after.protect(Method::GET, &format!("/resources/{id}"), &carols, "").await;
+    refused(&read, 404, "not_found");
 }

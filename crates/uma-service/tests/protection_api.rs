@@ -63,6 +63,18 @@ const DOORS: [(Method, &str, &str); 11] = [
     (Method::POST, "/introspect", "token=x"),
 ];
 
+/// RFC 6749 §4.4: the grant is for clients that authenticate.
+#[tokio::test]
+async fn a_resource_server_that_only_names_itself_gets_no_pat() {
+    let world = World::new();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "public-rs"),
+        ("scope", "uma_protection"),
+    ];
+    refused(&world.form("/token", "", &form).await, 400, "unauthorized_client");
+}
+
 #[tokio::test]
 async fn no_door_opens_without_a_pat() {
     let world = World::new();

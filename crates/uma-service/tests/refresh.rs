@@ -5,11 +5,13 @@ mod support;
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use countersign_store::{Engine, MemoryEngine};
 use countersign_types::Lifetime;
-use http::Method;
+use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 use serde_json::{Value, json};
-use support::{Answer, RS, World, refused, rpt, rules_of};
+use support::{Answer, RS, World, encode, refused, rpt, rules_of};
 
 /// A server whose RPTs can be refreshed for an hour.
 fn world() -> World {
@@ -96,6 +98,24 @@ async fn a_refresh_can_give_less_and_never_more() {
     refused(&refresh(&world, "app", &token, &elsewhere).await, 400, "invalid_target");
 }
 
+/// What is refreshed is bound to no key, and whoever proves one is told so.
+#[tokio::test]
+async fn a_proof_of_a_key_is_refused_and_not_ignored() {
+    let world = world();
+    let (_, token, _) = granted(&world).await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &*token),
+        ("client_id", "app"),
+        ("client_secret", "app"),
+    ];
+    let request = Request::post("/token").header("dpop", "a.b.c");
+    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = world.send(request.body(Body::from(encode(&form))).unwrap()).await;
+    refused(&answer, 400, "invalid_request");
+    rpt(&refresh(&world, "app", &token, &[]).await);
+}
+
 #[tokio::test]
 async fn a_refresh_token_is_its_clients_and_has_an_end() {
     let world = world();
@@ -103,7 +123,9 @@ async fn a_refresh_token_is_its_clients_and_has_an_end() {
     for (client, token) in [("app2", &*token), ("app", "unknown"), ("public", &*token)] {
         refused(&refresh(&world, client, token, &[]).await, 400, "invalid_grant");
     }
-    refused(&refresh(&world, "no-grant", &token, &[]).await, 400, "unauthorized_client");
+    for client in ["no-grant", "rs"] {
+        refused(&refresh(&world, client, &token, &[]).await, 400, "unauthorized_client");
+    }
     let wrong = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "app")];
     refused(&world.form("/token", "", &wrong).await, 401, "invalid_client");
 

@@ -272,6 +272,25 @@ impl World {
         configure: impl FnOnce(&mut UmaConfig),
         finish: impl FnOnce(Uma) -> Uma,
     ) -> Self {
+        let stays = |client: &Client| !gone.contains(&client.registered.id.as_str());
+        Self::registering(|client| Some(client).filter(stays), engine, configure, finish)
+    }
+
+    /// The server after `rs` was registered for Carol instead of Bob.
+    pub(crate) fn given_to_carol(engine: Arc<dyn Engine>) -> Self {
+        let given = |client: Client| {
+            let is_it = client.registered.id.as_str() == "rs";
+            Some(if is_it { resource_server("rs", "carol", RS) } else { client })
+        };
+        Self::registering(given, engine, |_| {}, |uma| uma)
+    }
+
+    fn registering(
+        registered: impl FnMut(Client) -> Option<Client>,
+        engine: Arc<dyn Engine>,
+        configure: impl FnOnce(&mut UmaConfig),
+        finish: impl FnOnce(Uma) -> Uma,
+    ) -> Self {
         let clock = Arc::new(SetClock(AtomicI64::new(NOW)));
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
@@ -290,11 +309,14 @@ impl World {
             Client { uma_grant: scopes(), ..client("app", secret("app")) },
             Client { uma_grant: scopes(), ..client("app2", secret("app2")) },
             Client { uma_grant: scopes(), ..client("public", Credentials::Public) },
+            Client {
+                registered: client("public-rs", Credentials::Public).registered,
+                ..resource_server("public-rs", "bob", "https://public.bob.example")
+            },
             client("no-grant", secret("no-grant")),
             Client { uma_grant: scopes(), ..client("keys", Credentials::Keys(keys.clone())) },
         ];
-        let stays = |client: &Client| !gone.contains(&client.registered.id.as_str());
-        let clients = StaticClients::from_iter(clients.into_iter().filter(stays));
+        let clients = StaticClients::from_iter(clients.into_iter().filter_map(registered));
         let mut config = UmaConfig::new(Issuer::parse(AS).unwrap());
         configure(&mut config);
         let seams = Seams {

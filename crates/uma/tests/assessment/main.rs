@@ -8,10 +8,13 @@
     reason = "a test fails by panicking, and its tables are types of their own"
 )]
 
+mod introspection;
 mod owner;
+mod partly;
 mod process;
 mod target;
 mod token;
+mod waiting;
 mod world;
 
 use countersign_types::{Lifetime, ScopeSet, Timestamp};

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use crate::world::{RS, World, client, granted, need_info, pushed, refused, submitted};
 
 /// Bob wants to be asked about everybody who wants to `get`.
-fn world() -> World {
+pub(crate) fn world() -> World {
     with_rules(json!([{"resource": "RS API", "scopes": ["get"], "domains": ["*"], "ask": true}]))
 }
 
-fn with_rules(rules: Value) -> World {
+pub(crate) fn with_rules(rules: Value) -> World {
     let mut world = World::new();
     let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
     world.rules = Rules::new().with(world.server.protection.clone(), rules);
@@ -27,17 +27,17 @@ fn with_rules(rules: Value) -> World {
 }
 
 /// Alice asks for the first time.
-fn ask(world: &World) -> Submitted {
+pub(crate) fn ask(world: &World) -> Submitted {
     submitted(world.push(&world.claims("t1")))
 }
 
 /// The client comes back with nothing but its ticket.
-fn poll(world: &World, process: Process) -> Box<countersign_uma::Ended> {
+pub(crate) fn poll(world: &World, process: Process) -> Box<countersign_uma::Ended> {
     world.present(process, "t2", &[("resource", RS)])
 }
 
 /// Bob says this to everything Alice asked.
-fn say(world: &World, verdict: Verdict) {
+pub(crate) fn say(world: &World, verdict: Verdict) {
     let mut case = world.case.borrow_mut();
     let found = case.clone().unwrap();
     let permissions = found.history()[0].permissions.clone();

@@ -1,11 +1,11 @@
 //! What a process remembers, and for whom.
 
-use countersign_types::{Lifetime, Timestamp};
+use countersign_types::{Issuer, Lifetime, Timestamp};
 use countersign_uma::Process;
 use countersign_uma::process::MAX_ROUNDS;
 use serde_json::json;
 
-use crate::world::{NOW, RS, World, client, granted, need_info, pushed, refused};
+use crate::world::{NOW, RS, STS, World, client, granted, need_info, pushed, refused};
 
 /// Pushes claims that suffice for `get` while asking for `put` too.
 fn first_round(world: &World) -> Process {
@@ -53,6 +53,27 @@ fn kept_claims_age_out() {
     let process = first_round(&world);
     world.settings.kept_claims_lifetime = Lifetime::from_secs(60);
     world.now += 60;
+    need_info(world.present(process, "t2", &[("resource", RS)]));
+}
+
+/// To go on with them makes them no younger.
+#[test]
+fn kept_claims_age_from_when_they_were_verified() {
+    let mut world = World::new();
+    let process = first_round(&world);
+    world.now += 200;
+    let process =
+        need_info(world.present(process, "t2", &[("resource", RS), ("scope", "put")])).process;
+    world.now += 200;
+    need_info(world.present(process, "t3", &[("resource", RS)]));
+}
+
+/// GRANT-8: nor does what an issuer said count that is refused since.
+#[test]
+fn kept_claims_of_an_issuer_that_is_refused_now_are_none() {
+    let mut world = World::new();
+    let process = first_round(&world);
+    world.settings.refused_issuers.insert(Issuer::parse(STS).unwrap());
     need_info(world.present(process, "t2", &[("resource", RS)]));
 }
 

@@ -1,6 +1,7 @@
 //! An authorization server without its store, and the words of a test.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use countersign_client_auth::{
     AuthenticatedClient, Authentication, Credentials, RegisteredClient, SecretDigest, authenticate,
@@ -18,7 +19,7 @@ use countersign_uma::case::Case;
 use countersign_uma::grant::REPEATABLE;
 use countersign_uma::permission::Registered;
 use countersign_uma::policy::rules::{Rule, Rules};
-use countersign_uma::policy::{Policy, PolicyRequest, Revision, Ruling};
+use countersign_uma::policy::{Decision, Policy, PolicyRequest, Revision, Ruling};
 use countersign_uma::protection::{OwnerId, Protection, ResourceParameter, ResourceServer};
 use countersign_uma::resource::{ResourceDescription, ResourceId};
 use countersign_uma::{NamedBy, Process, Rpt, grant, permission};
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) rules: Rules,
     /// Other rules, from this moment on: as a rule has it that goes by the time.
     pub(crate) night: Option<(i64, Rules)>,
+    /// What is said instead of what the rules say.
+    pub(crate) says: Option<Says>,
     pub(crate) client: AuthenticatedClient,
     pub(crate) scopes: ScopeSet,
     pub(crate) discovered: Option<Issuer>,
@@ -50,6 +53,9 @@ pub(crate) struct World {
     /// What Bob was asked about Alice.
     pub(crate) case: RefCell<Option<Case>>,
 }
+
+/// What a policy says of a scope, whoever asks for it.
+pub(crate) struct Says(pub(crate) fn(&str) -> Decision);
 
 pub(crate) fn client(id: &str, confidential: bool) -> AuthenticatedClient {
     let id = ClientId::parse(id).unwrap();
@@ -95,6 +101,7 @@ impl World {
             registered: Registered::from([(ResourceId::parse("r1").unwrap(), description)]),
             rules: Rules::new().with(protection, rules),
             night: None,
+            says: None,
             client: client("app", true),
             scopes: ScopeSet::parse("put").unwrap(),
             discovered: Some(Issuer::parse(STS).unwrap()),
@@ -191,7 +198,7 @@ impl World {
     }
 
     pub(crate) const fn policy(&self) -> ByTime<'_> {
-        ByTime { day: &self.rules, night: self.night.as_ref() }
+        ByTime { day: &self.rules, night: self.night.as_ref(), says: self.says.as_ref() }
     }
 
     pub(crate) fn push(&self, claims: &Value) -> Box<Ended> {
@@ -204,10 +211,14 @@ impl World {
 pub(crate) struct ByTime<'a> {
     day: &'a Rules,
     night: Option<&'a (i64, Rules)>,
+    says: Option<&'a Says>,
 }
 
 impl Policy for ByTime<'_> {
     fn assess(&self, request: &PolicyRequest<'_>) -> Ruling {
+        if let Some(Says(says)) = self.says {
+            return says(request.scope).into();
+        }
         let night = self.night.filter(|(from, _)| request.now.as_unix() >= *from);
         night.map_or(self.day, |(_, rules)| rules).assess(request)
     }
@@ -219,6 +230,11 @@ impl Policy for ByTime<'_> {
 
     fn is_timed(&self, _: &Protection) -> bool {
         self.night.is_some()
+    }
+
+    fn claims(&self, protection: &Protection) -> BTreeSet<String> {
+        let night = self.night.map(|(_, rules)| rules.claims(protection));
+        self.day.claims(protection).into_iter().chain(night.into_iter().flatten()).collect()
     }
 }
 
