@@ -25,6 +25,9 @@ use crate::app::{Uma, registrant};
 pub(crate) use room::CaseRoom;
 use room::{Note, Place};
 
+/// So often all cases are read where changes fail meanwhile, so that nothing is known of what was read.
+const READINGS: usize = 3;
+
 /// So many cases are in memory at a time where all of them are looked at.
 const AT_A_TIME: usize = 250;
 
@@ -180,14 +183,19 @@ impl Uma {
         protection: &Protection,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if self.case_room.is_known(protection) {
-            return Ok(());
+        for _ in 0..READINGS {
+            if self.case_room.is_known(protection, now) {
+                return Ok(());
+            }
+            let begun = self.case_room.begin(protection);
+            let mut notes = Vec::new();
+            self.each_case(protection, now, |case| notes.push(Note::of(&case, now))).await?;
+            if self.case_room.read(protection, &begun, notes, now) {
+                return Ok(());
+            }
         }
-        self.case_room.begin(protection);
-        let mut notes = Vec::new();
-        self.each_case(protection, now, |case| notes.push(Note::of(&case, now))).await?;
-        self.case_room.read(protection, notes);
-        Ok(())
+        // It is the store that fails, again and again, whenever they are read.
+        Err(StoreError::Stopped)
     }
 
     /// Shows every case of an owner, with few of them in memory at a time.

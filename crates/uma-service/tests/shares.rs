@@ -154,6 +154,31 @@ async fn a_share_ends_by_itself_and_its_tokens_with_it() {
 }
 
 /// `Forbid` wins over what the owner approved, and over what they share with others.
+/// R6: what was over by a clock that is set back then counts again, whether it was over when something was
+/// shared or when the server came up.
+#[tokio::test]
+async fn r6_a_clock_that_is_set_back_lets_nobody_in() {
+    const AHEAD: i64 = 8 * 86_400;
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let world = world_on(Arc::clone(&engine), |_| {});
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    share(&world, terms(one(&id), "get", Who::Anyone, Effect::Permit)).await;
+    let until = Timestamp::from_unix(world.now() + AHEAD);
+    let forbidden = terms(one(&id), "get", alice(), Effect::Forbid).with_until(until);
+    share(&world, forbidden).await;
+    let restarted = world_on(engine, |_| {});
+    for world in [world, restarted] {
+        world.advance(AHEAD);
+        let ahead = world.pat("rs").await;
+        rpt(&alice_asks(&world, &ahead, &id).await.0);
+        share(&world, terms(one(&id), "put", Who::Anyone, Effect::Permit)).await;
+        world.advance(-AHEAD);
+        refused(&alice_asks(&world, &pat, &id).await.0, 403, "request_denied");
+        rpt(&ask(&world, &pat, &id, "dave@dave.example", &json!({})).await.0);
+    }
+}
+
 #[tokio::test]
 async fn who_is_forbidden_is_out_whatever_else_was_said() {
     let world = world();
@@ -369,6 +394,25 @@ async fn shares_outlive_a_restart() {
     assert!(list.iter().map(|share| &share.id).eq([&shared]));
     assert!(unshare(&world, &shared).await);
     assert!(!is_active(&world, &pat, &token).await);
+}
+
+/// Whoever waits because of a share waits on when the server comes up again: the share is read before it is
+/// looked whether the owner is asked still.
+#[tokio::test]
+async fn who_waits_by_a_share_waits_on_over_a_restart() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let world = world_on(Arc::clone(&engine), |_| {});
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let asks = share(&world, terms(one(&id), "get", alice(), Effect::Ask)).await;
+    let (answer, ticket) = alice_asks(&world, &pat, &id).await;
+    let (ticket, interval) = submitted(&answer, &ticket);
+    let world = world_on(Arc::clone(&engine), |_| {});
+    world.advance(interval);
+    let (ticket, interval) = submitted(&world.present("app", &ticket, &[]).await, &ticket);
+    assert!(unshare(&world, &asks).await);
+    world.advance(interval);
+    need_info(&world.present("app", &ticket, &[]).await, &ticket);
 }
 
 /// Fifty who come at once while it is taken back: whoever holds a token afterwards can use it for nothing.

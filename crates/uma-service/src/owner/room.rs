@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_store::resources::Beside;
-use countersign_types::{EmailAddress, Timestamp};
+use countersign_types::{EmailAddress, Lifetime, Timestamp};
 use countersign_uma::case::Happened;
 use countersign_uma::{Case, PersonId, Protection};
 
@@ -38,6 +38,8 @@ struct Open {
     /// from what the owner said.
     asked: Latest,
     reading: Reading,
+    /// The latest moment by which a case was not open.
+    latest: Option<Timestamp>,
 }
 
 type Domain = Arc<str>;
@@ -101,20 +103,36 @@ impl Note {
 #[derive(Debug)]
 enum Reading {
     /// They are being read; what was said of these meanwhile is newer.
-    Begun(HashSet<PersonId>),
+    Begun {
+        begun: Begun,
+        newer: HashSet<PersonId>,
+    },
     Done,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self::Begun(HashSet::new())
+        Self::Begun { begun: Begun::default(), newer: HashSet::new() }
     }
 }
+
+/// Since when every change of a case is noted: from one that was forgotten meanwhile on, nothing was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Begun(Arc<()>);
+
+impl Begun {
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Two requests may differ so much about the time without a clock having been set back.
+const TOLERANCE: Lifetime = Lifetime::from_secs(60);
 
 impl Open {
     /// Counts this person as their case stands, and no more if it is not open.
     fn note(&mut self, person: PersonId, open: Option<Stands>) {
-        if let Reading::Begun(newer) = &mut self.reading {
+        if let Reading::Begun { newer, .. } = &mut self.reading {
             newer.insert(person);
         }
         self.forget(&person);
@@ -155,6 +173,7 @@ impl Open {
         while let Some((until, person)) = self.ends.first().copied()
             && until <= now
         {
+            self.latest = self.latest.max(Some(now));
             self.forget(&person);
         }
     }
@@ -165,25 +184,47 @@ impl CaseRoom {
         Self { limit, of_a_domain, open: Mutex::default() }
     }
 
-    /// Whether the cases that there were are known.
-    pub(super) fn is_known(&self, protection: &Protection) -> bool {
-        let open = self.lock();
-        open.get(protection).is_some_and(|open| matches!(open.reading, Reading::Done))
+    /// Whether the cases that there were are known. What was over by a clock that has been set back since
+    /// may be open again, so that all is forgotten then.
+    pub(super) fn is_known(&self, protection: &Protection, now: Timestamp) -> bool {
+        let mut open = self.lock();
+        let Some(known) = open.get(protection) else { return false };
+        let is_known = matches!(known.reading, Reading::Done);
+        if is_known && known.latest.is_some_and(|latest| now.after(TOLERANCE) < latest) {
+            open.remove(protection);
+            return false;
+        }
+        is_known
     }
 
     /// Takes note of every change from now on: the cases there were are about to be read.
-    pub(super) fn begin(&self, protection: &Protection) {
-        self.lock().entry(protection.clone()).or_default();
+    pub(super) fn begin(&self, protection: &Protection) -> Begun {
+        match &self.lock().entry(protection.clone()).or_default().reading {
+            Reading::Begun { begun, .. } => begun.clone(),
+            // Another request has just read them.
+            Reading::Done => Begun::default(),
+        }
     }
 
-    /// The cases as they were read.
-    pub(super) fn read(&self, protection: &Protection, cases: Vec<Note>) {
+    /// The cases as they were read at this moment, after reading was begun: whether they are known now.
+    /// They are not if what was noted since was forgotten, and have to be read again.
+    pub(super) fn read(
+        &self,
+        protection: &Protection,
+        began: &Begun,
+        cases: Vec<Note>,
+        now: Timestamp,
+    ) -> bool {
         let mut open = self.lock();
-        let open = open.entry(protection.clone()).or_default();
-        // Another request may have read them at the same time.
-        let Reading::Begun(newer) = std::mem::replace(&mut open.reading, Reading::Done) else {
-            return;
+        let Some(open) = open.get_mut(protection) else { return false };
+        let newer = match &mut open.reading {
+            Reading::Begun { begun, newer } if begun.is(began) => std::mem::take(newer),
+            Reading::Begun { .. } => return false,
+            // Another request has read them at the same time.
+            Reading::Done => return true,
         };
+        open.reading = Reading::Done;
+        open.latest = open.latest.max(Some(now));
         for Note { person, open: stands, happened } in cases {
             if stands.is_some() && !newer.contains(&person) {
                 open.note(person, stands);
@@ -192,6 +233,7 @@ impl CaseRoom {
                 open.happened(person, what, at);
             }
         }
+        true
     }
 
     /// Who waits for the owner, the first who asked first: those next to somebody and they themselves,

@@ -22,6 +22,10 @@ use crate::moments::Moment;
 /// has to know.
 const MAX_CLAIMS: usize = 64;
 
+/// So many shares that are over are forgotten with each change: more than one adds to them, but for the end
+/// of a resource.
+const FORGOTTEN_AT_ONCE: usize = 16;
+
 /// The shares of all owners.
 pub(crate) struct OwnerShares {
     kept: KeptShares<Record>,
@@ -64,13 +68,14 @@ impl OwnerShares {
         Ok(self.in_memory()?.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads an owner's shares from the store, once.
+    /// Reads an owner's shares from the store, once, and again if the clock was set back behind the end of
+    /// one.
     pub(super) async fn load(
         &self,
         protection: &Protection,
         now: Timestamp,
     ) -> Result<(), ShareError> {
-        if self.read()?.is_loaded(protection) {
+        if self.read()?.is_whole(protection, now) {
             return Ok(());
         }
         // Boxed: once an owner's shares are read, no request carries the state of that along.
@@ -83,13 +88,14 @@ impl OwnerShares {
 
     /// The same, where nothing is changed meanwhile.
     async fn load_alone(&self, protection: &Protection, now: Timestamp) -> Result<(), ShareError> {
-        if self.read()?.is_loaded(protection) {
+        if self.read()?.is_whole(protection, now) {
             return Ok(());
         }
         let records = self.kept.list(&registrant(protection), now).await?;
         // Before the lock, for which every request waits; and dropped after it.
         let past: Past = records.iter().collect();
-        let shares: Indexed = records.into_iter().filter_map(|it| it.counts(now)).collect();
+        let shares: Indexed = records.into_iter().filter_map(Record::counts).collect();
+        let shares = shares.without_ended(now);
         self.past().insert(protection.clone(), past);
         let before = self.write()?.load(protection.clone(), shares);
         drop(before);
@@ -221,10 +227,10 @@ impl OwnerShares {
         Ok(())
     }
 
-    /// Forgets what was over first, beyond what is remembered. What stays because the store fails goes with
-    /// the next change.
+    /// Forgets what was over first, beyond what is remembered, a few at a time: whoever made a change waits
+    /// for it. What stays, because there is more or the store fails, goes with the changes that come.
     async fn make_room(&self, protection: &Protection, now: Timestamp) {
-        loop {
+        for _ in 0..FORGOTTEN_AT_ONCE {
             let oldest = self.past().get(protection).and_then(|past| past.beyond(now));
             let Some(id) = oldest else { return };
             let removed = self.kept.remove(&registrant(protection), id.as_str()).await;

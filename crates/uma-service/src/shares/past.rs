@@ -39,10 +39,10 @@ impl Record {
         }
     }
 
-    /// The share, if it counts.
-    pub(super) fn counts(self, now: Timestamp) -> Option<Share> {
+    /// The share, if nobody ended it. It may have ended by itself.
+    pub(super) fn counts(self) -> Option<Share> {
         match self {
-            Self::Counts(share) => Some(share).filter(|share| share.terms.is_live(now)),
+            Self::Counts(share) => Some(share),
             Self::Over(_) => None,
         }
     }
@@ -193,12 +193,10 @@ mod tests {
         assert!(serde_json::from_str::<Share>(&json).is_err());
         let again: Record = serde_json::from_str(&json).unwrap();
         assert!(
-            matches!(&again, Record::Over(over) if over.at == at(2))
-                && again.counts(at(2)).is_none()
+            matches!(&again, Record::Over(over) if over.at == at(2)) && again.counts().is_none()
         );
         let json = serde_json::to_string(&share(1, Some(2))).unwrap();
-        let read = || serde_json::from_str::<Record>(&json).unwrap();
-        assert_eq!(read().counts(at(1)), Some(share(1, Some(2))), "as it was kept before");
-        assert_eq!(read().counts(at(2)), None);
+        let read = serde_json::from_str::<Record>(&json).unwrap();
+        assert_eq!(read.counts(), Some(share(1, Some(2))), "as it was kept before");
     }
 }

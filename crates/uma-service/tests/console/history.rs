@@ -7,6 +7,7 @@ use countersign_store::resources::Registrant;
 use countersign_store::{Shares, SqliteEngine};
 use countersign_types::{ClientId, Clock, ScopeSet, Timestamp};
 use countersign_uma::Protection;
+use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::{Effect, Terms, What, Who};
 use countersign_uma::protection::OwnerId;
 use http::Method;
@@ -140,38 +141,69 @@ async fn what_was_shared_and_taken_back_stands_in_the_history() {
     assert!(events[2].contains("until 2023-11-21 00:00 UTC"), "{page}");
 }
 
-/// So many shares that are over are kept: of one more, what was over first goes.
-#[tokio::test]
-async fn what_was_over_first_is_forgotten() {
-    const REMEMBERED: i64 = 10_000;
+/// So many shares that are over are kept.
+const REMEMBERED: usize = 10_000;
+
+fn registrant() -> Registrant {
+    Registrant { owner: "bob".to_owned(), resource_server: ClientId::parse("rs").unwrap() }
+}
+
+async fn share_with_all(bed: &Bed) -> Share {
+    let get = ScopeSet::parse("get").unwrap();
+    let terms = Terms::new(What::Everything, get, Who::Anyone, Effect::Permit).unwrap();
+    bed.world.uma.share(&bob(), terms, "b1").await.unwrap()
+}
+
+async fn take_back(bed: &Bed, share: &Share) {
+    bed.world.uma.unshare(&bob(), &share.id, "b1").await.unwrap().unwrap();
+}
+
+/// Bob has shared something so often, and taken it back: one second after the other, `s1` last.
+async fn over(count: usize) -> (Bed, Shares<Value>, Timestamp) {
     let bed = Bed::new();
     offer(&bed).await;
-    let share = || {
-        let get = ScopeSet::parse("get").unwrap();
-        Terms::new(What::Everything, get, Who::Anyone, Effect::Permit).unwrap()
-    };
-    let first = bed.world.uma.share(&bob(), share(), "b1").await.unwrap();
-    bed.world.uma.unshare(&bob(), &first.id, "b1").await.unwrap();
+    let first = share_with_all(&bed).await;
+    take_back(&bed, &first).await;
     let kept: Shares<Value> = Shares::new(Arc::clone(&bed.engine));
-    let registrant =
-        Registrant { owner: "bob".to_owned(), resource_server: ClientId::parse("rs").unwrap() };
     let now = Timestamp::from_unix(bed.world.now());
-    let over = kept.find(&registrant, first.id.as_str(), now).await.unwrap().unwrap();
-    for number in 1..REMEMBERED {
+    let over = kept.find(&registrant(), first.id.as_str(), now).await.unwrap().unwrap();
+    for number in 1..count {
         let (mut other, id) = (over.clone(), format!("s{number}"));
         other["share"]["id"] = json!(id);
-        other["at"] = json!(now.as_unix() - number);
-        kept.put(&registrant, &id, &other, None).await.unwrap();
+        other["at"] = json!(now.as_unix() - i64::try_from(number).unwrap());
+        kept.put(&registrant(), &id, &other, None).await.unwrap();
     }
     let bed = Bed::on(bed.engine);
     bed.world.offer_shares();
-    let one = bed.world.uma.share(&bob(), share(), "b1").await.unwrap();
+    (bed, kept, now)
+}
+
+/// Of one more than are kept, what was over first goes.
+#[tokio::test]
+async fn what_was_over_first_is_forgotten() {
+    let (bed, kept, now) = over(REMEMBERED).await;
+    let one = share_with_all(&bed).await;
     let oldest = format!("s{}", REMEMBERED - 1);
-    assert!(kept.find(&registrant, &oldest, now).await.unwrap().is_some());
-    bed.world.uma.unshare(&bob(), &one.id, "b1").await.unwrap();
-    assert!(kept.find(&registrant, &oldest, now).await.unwrap().is_none());
-    let count = kept.list(&registrant, now).await.unwrap().len();
-    assert_eq!(i64::try_from(count).unwrap(), REMEMBERED);
+    assert!(kept.find(&registrant(), &oldest, now).await.unwrap().is_some());
+    take_back(&bed, &one).await;
+    assert!(kept.find(&registrant(), &oldest, now).await.unwrap().is_none());
+    assert_eq!(kept.list(&registrant(), now).await.unwrap().len(), REMEMBERED);
+}
+
+/// Many more than are kept may be over at the same moment. Whoever makes a change next does not wait until
+/// all of them are gone.
+#[tokio::test]
+async fn of_many_that_are_over_a_few_are_forgotten_at_a_time() {
+    let (bed, kept, now) = over(REMEMBERED + 50).await;
+    let mut left = vec![REMEMBERED + 50];
+    while *left.last().unwrap() > REMEMBERED {
+        let one = share_with_all(&bed).await;
+        take_back(&bed, &one).await;
+        left.push(kept.list(&registrant(), now).await.unwrap().len());
+        assert!(left.len() < 10, "{left:?}");
+    }
+    let forgotten = left.windows(2).map(|two| two[0] + 1 - two[1]);
+    assert_eq!(forgotten.collect::<Vec<_>>(), [32, 20], "two changes, and then what was left");
 }
 
 /// Questions of many and what the owner shared stand in one list, and each of them once, from either end.

@@ -58,6 +58,45 @@ fn is_left(room: &Arc<CaseRoom>, owner: &str, address: &str, seconds: i64) -> bo
     place(room, owner, address).is_left(&email(address), at(seconds))
 }
 
+/// What was read before the store failed says nothing of what changed since, though the change may be there.
+#[test]
+fn a_reading_of_before_a_failure_is_none() {
+    let room = Arc::new(CaseRoom::new(3, 2));
+    let (bob, before) = (protection("bob"), case("a@a.example", 0));
+    let begun = room.begin(&bob);
+    let mut denied = before.clone();
+    denied = Case::revoke(Some(denied), "bob", at(1)).unwrap();
+    place(&room, "bob", "a@a.example").note(&denied, at(1));
+    room.forget(&bob);
+    let other = room.begin(&bob);
+    assert!(!room.read(&bob, &begun, vec![Note::of(&before, at(0))], at(1)));
+    assert!(!room.is_known(&bob, at(1)));
+    assert!(room.read(&bob, &other, vec![Note::of(&denied, at(1))], at(1)));
+    assert!(room.read(&bob, &other, vec![Note::of(&before, at(0))], at(1)), "once is enough");
+    assert!(room.is_known(&bob, at(1)));
+    assert_eq!(room.waiting(&bob, Beside::Start, 9, at(1)), []);
+}
+
+/// R6: whose question is over by a clock that is set back then waits still.
+#[test]
+fn r6_a_clock_that_is_set_back_has_the_cases_read_again() {
+    let room = Arc::new(CaseRoom::new(3, 2));
+    let (bob, case) = (protection("bob"), case("a@a.example", 0));
+    let read = |now: i64| {
+        let begun = room.begin(&bob);
+        assert!(room.read(&bob, &begun, vec![Note::of(&case, at(now))], at(now)));
+        assert!(room.is_known(&bob, at(now)));
+        room.waiting(&bob, Beside::Start, 9, at(now)).len()
+    };
+    assert_eq!(read(0), 1);
+    assert_eq!(room.waiting(&bob, Beside::Start, 9, at(WEEK)), []);
+    assert!(room.is_known(&bob, at(WEEK - 60)), "clocks of two requests differ a little");
+    assert!(!room.is_known(&bob, at(0)));
+    assert_eq!(read(WEEK), 0, "read by a clock that is ahead");
+    assert!(!room.is_known(&bob, at(0)));
+    assert_eq!(read(0), 1);
+}
+
 #[test]
 fn a_domain_has_its_share_and_all_have_theirs() {
     let room = Arc::new(CaseRoom::new(3, 2));
@@ -91,23 +130,23 @@ fn a_domain_has_its_share_and_all_have_theirs() {
 #[test]
 fn what_changes_meanwhile_counts() {
     let room = Arc::new(CaseRoom::new(2, 2));
-    assert!(!room.is_known(&protection("bob")));
-    room.begin(&protection("bob"));
+    assert!(!room.is_known(&protection("bob"), at(1)));
+    let begun = room.begin(&protection("bob"));
     let answered = Case::revoke(Some(case("a@a.example", 0)), "bob", at(1)).unwrap();
     place(&room, "bob", "a@a.example").note(&answered, at(1));
     place(&room, "bob", "b@b.example").note(&case("b@b.example", 0), at(0));
-    assert!(!room.is_known(&protection("bob")));
+    assert!(!room.is_known(&protection("bob"), at(1)));
     let cases = [case("a@a.example", 0), case("c@c.example", 0), case("d@d.example", -WEEK)];
     let notes = || cases.iter().map(|case| Note::of(case, at(1))).collect();
-    room.read(&protection("bob"), notes());
-    assert!(room.is_known(&protection("bob")));
+    assert!(room.read(&protection("bob"), &begun, notes(), at(1)));
+    assert!(room.is_known(&protection("bob"), at(1)));
     assert_eq!(
         room.lock()[&protection("bob")].people.len(),
         2,
         "b and c, and not the one in the past"
     );
     // Another request that began before read the same.
-    room.read(&protection("bob"), notes());
+    assert!(room.read(&protection("bob"), &begun, notes(), at(1)));
     assert_eq!(room.lock()[&protection("bob")].people.len(), 2);
     assert!(!is_left(&room, "bob", "e@e.example", 1));
     // What had happened before is known of both, too.

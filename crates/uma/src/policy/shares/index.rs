@@ -40,6 +40,15 @@ impl FromIterator<Share> for Indexed {
     }
 }
 
+impl Indexed {
+    /// The same without those that are over.
+    #[must_use]
+    pub fn without_ended(mut self, now: Timestamp) -> Self {
+        self.0.end(now);
+        self
+    }
+}
+
 /// Shares in the order in which they were made.
 #[must_use]
 pub fn in_order(shares: &[Arc<Share>]) -> Vec<Share> {
@@ -56,6 +65,8 @@ struct Owned {
     resources: HashMap<ResourceId, ByWho>,
     /// When what ends.
     ends: BTreeSet<(Timestamp, ShareId)>,
+    /// The latest end of what was dropped because it was over.
+    dropped: Option<Timestamp>,
     /// The claims that groups go by, and how often.
     claims: BTreeMap<String, usize>,
     /// What [`Owned::mark`] gives for each, by exclusive or: the order in which they came makes no
@@ -117,6 +128,14 @@ impl Owned {
         ended.map(|(_, id)| id)
     }
 
+    /// Drops those that are over.
+    fn end(&mut self, now: Timestamp) {
+        let ended: Vec<_> = self.ended(now).cloned().collect();
+        for share in ended.iter().filter_map(|id| self.remove(id)).collect::<Vec<_>>() {
+            self.dropped = self.dropped.max(share.terms.until());
+        }
+    }
+
     fn find(&self, id: &ShareId) -> Option<&Share> {
         self.all.get(id).map(|share| &**share)
     }
@@ -138,6 +157,14 @@ impl Shares {
     #[must_use]
     pub fn is_loaded(&self, protection: &Protection) -> bool {
         self.0.contains_key(protection)
+    }
+
+    /// Whether all of an owner's shares are here that count at this moment: what was dropped because it was
+    /// over counts again if the clock was set back, and has to be loaded again.
+    #[must_use]
+    pub fn is_whole(&self, protection: &Protection, now: Timestamp) -> bool {
+        let owned = self.0.get(protection);
+        owned.is_some_and(|owned| owned.dropped.is_none_or(|until| until <= now))
     }
 
     /// Has these shares of an owner, and no others. Gives those that were here: to drop them takes
@@ -167,10 +194,8 @@ impl Shares {
 
     /// Drops an owner's shares that are over. They count for nothing before that.
     pub fn end(&mut self, protection: &Protection, now: Timestamp) {
-        let Some(owned) = self.0.get_mut(protection) else { return };
-        let ended: Vec<_> = owned.ended(now).cloned().collect();
-        for id in ended {
-            owned.remove(&id);
+        if let Some(owned) = self.0.get_mut(protection) {
+            owned.end(now);
         }
     }
 
