@@ -39,6 +39,7 @@ const PURE_DEPENDENCIES: &[&str] = &[
     "form_urlencoded",
     "http",
     "idna",
+    "memchr",
     "percent-encoding",
     "serde",
     "serde_json",
