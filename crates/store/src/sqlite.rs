@@ -32,6 +32,7 @@ mod journal;
 mod journalled;
 mod known;
 mod lock;
+mod log;
 mod moves;
 mod probe;
 mod puts;
@@ -53,6 +54,7 @@ use rusqlite::Connection;
 use self::journal::{Journal, Room};
 use self::known::Known;
 use self::lock::Lock;
+use self::log::Log;
 use self::readers::Readers;
 use self::recent::Recent;
 use self::writer::Writer;
@@ -116,7 +118,7 @@ pub enum OpenError {
 pub struct SqliteEngine {
     writer: Writer,
     memory: Arc<Memory>,
-    readers: Readers,
+    readers: Arc<Readers>,
     /// The last to go: until then nobody else may open the file.
     _lock: Lock,
 }
@@ -153,7 +155,7 @@ impl SqliteEngine {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
-        let readers = Readers::open(path)?;
+        let readers = Arc::new(Readers::open(path)?);
         let unreadable = |source: Cause| OpenError::Database { path: path.to_owned(), source };
         let failed = |error: rusqlite::Error| unreadable(Arc::new(error));
         let past = statements::horizon(&connection).map_err(failed)?;
@@ -166,7 +168,8 @@ impl SqliteEngine {
             Journal::read(shelf, rows, room).map_err(|error| unreadable(Arc::new(error)))?;
         let known = Known::with_revoked(revoked);
         let memory = Arc::new(Memory { recent: Recent::default(), journal, known });
-        let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory));
+        let log = Log::new(path, Arc::clone(&readers), log::PAGES);
+        let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory), Some(log));
         let writer = writer.map_err(OpenError::Thread)?;
         Ok(Self { writer, memory, readers, _lock: lock })
     }

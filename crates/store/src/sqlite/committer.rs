@@ -11,6 +11,7 @@ use super::Memory;
 use super::job::{Job, Stands};
 use super::journal::{Commit, JOURNALLED, Leaving};
 use super::known::Row;
+use super::log::Log;
 use super::moves;
 use super::queue;
 use super::recent::{Key, YOUTH};
@@ -41,6 +42,7 @@ pub(super) struct Committer {
     horizon: Horizon,
     memory: Arc<Memory>,
     line: Arc<Line>,
+    pub(super) log: Option<Log>,
     /// When expired rows were last removed, down to the last of them.
     purged: Timestamp,
 }
@@ -61,7 +63,7 @@ impl Committer {
         line: Arc<Line>,
     ) -> Self {
         let purged = Timestamp::from_unix(i64::MIN);
-        Self { connection, clock, horizon, memory, line, purged }
+        Self { connection, clock, horizon, memory, line, log: None, purged }
     }
 
     pub(super) fn run(mut self) {
@@ -90,6 +92,9 @@ impl Committer {
                 self.memory.recent.written(&due);
                 self.correct_memory(&mut batch, changes);
                 self.answer(batch, &Ok(()));
+                if let Some(log) = &mut self.log {
+                    log.keep_short(&self.connection);
+                }
             }
             Err(error) => {
                 let error = self.failed(error);

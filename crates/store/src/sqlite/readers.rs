@@ -38,11 +38,21 @@ impl Readers {
         if reader.is_none() {
             match schema::open_reader(&self.path) {
                 Ok(connection) => *reader = Some(connection),
-                // Of the first, which is open, there is one, and its turn comes soon.
-                Err(_) => reader = self.first().ok_or(StoreError::Stopped)?,
+                // Of the first, which is open, there is one, and its turn comes soon. Nobody holds two.
+                Err(_) => {
+                    drop(reader);
+                    reader = self.first().ok_or(StoreError::Stopped)?;
+                }
             }
         }
         reader.as_ref().map(query).ok_or(StoreError::Stopped)
+    }
+
+    /// Does something while nobody reads.
+    pub(super) fn hold<T>(&self, act: impl FnOnce() -> T) -> T {
+        let held = self.connections.each_ref();
+        let _held = held.map(|reader| reader.lock().unwrap_or_else(PoisonError::into_inner));
+        act()
     }
 
     fn first(&self) -> Option<MutexGuard<'_, Option<Connection>>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, log};
 
 /// Marks the file as ours in `PRAGMA application_id`: the letters `CsSt`.
 pub(super) const APPLICATION_ID: i64 = 0x4373_5374;
@@ -178,10 +178,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         // Where a plain sync stops at the drive's cache (macOS), ask for the real one.
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        // 64 MiB of log between checkpoints, and no more of it kept than that: keys are random, so
-        // a page that is written to the file once for many changes is worth waiting for.
-        connection.pragma_update(None, "wal_autocheckpoint", 16 * 1024)?;
-        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        // 64 MiB of log between checkpoints: keys are random, so a page that is written to the file once
+        // for many changes is worth waiting for. The last commit reaches beyond that; somewhat more is kept, or
+        // the file would be cut each time and made longer again.
+        connection.pragma_update(None, "wal_autocheckpoint", log::PAGES as i64)?;
+        connection.pragma_update(None, "journal_size_limit", 72 * 1024 * 1024)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)
     };
     settings(&connection).map_err(|error| database(path, error))?;

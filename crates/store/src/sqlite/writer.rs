@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::Memory;
 use super::committer::{Committer, DUE};
 use super::job::{Answer, Job, Write, Written};
+use super::log::Log;
 use super::queue::Queue;
 use super::recent::LIVE;
 use crate::engine::RecordTable;
@@ -52,16 +53,18 @@ impl Default for Line {
 
 impl Writer {
     /// Starts the thread. It writes from `memory` what has been there alone for long, and corrects
-    /// there what it changed on the disk.
+    /// there what it changed on the disk. It keeps the `log` short, if there is one.
     pub(super) fn start(
         connection: Connection,
         clock: Arc<dyn Clock>,
         horizon: Horizon,
         memory: Arc<Memory>,
+        log: Option<Log>,
     ) -> io::Result<Self> {
         let line = Arc::<Line>::default();
-        let committer =
+        let mut committer =
             Committer::new(connection, clock, horizon, Arc::clone(&memory), Arc::clone(&line));
+        committer.log = log;
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(|| committer.run())?;
         Ok(Self { line, memory, thread: Some(thread) })

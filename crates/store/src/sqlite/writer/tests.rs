@@ -35,7 +35,7 @@ fn prepared(connection: Connection) -> Connection {
 }
 
 fn start(connection: Connection) -> Writer {
-    Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default()).unwrap()
+    Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default(), None).unwrap()
 }
 
 fn horizon() -> Horizon {
