@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::error::StoreError;
 
@@ -18,5 +18,7 @@ pub(crate) fn encode<R: Serialize>(record: &R) -> Result<Vec<u8>, StoreError> {
 }
 
 pub(crate) fn decode<R: DeserializeOwned>(value: &[u8]) -> Result<R, StoreError> {
-    serde_json::from_slice(value).map_err(|error| StoreError::Corrupt(Arc::new(error)))
+    // Looked at as a whole, and not each string for itself.
+    let text = std::str::from_utf8(value).map_err(serde_json::Error::custom);
+    text.and_then(serde_json::from_str).map_err(|error| StoreError::Corrupt(Arc::new(error)))
 }

@@ -39,7 +39,7 @@ macro_rules! secret_string {
             /// A fresh value of 256 random bits, 43 characters of base64url.
             #[must_use]
             pub fn generate(random: &dyn Random) -> Self {
-                Self(random::handle(random).as_str().to_owned())
+                Self(std::mem::take(&mut *random::handle(random)))
             }
 
             /// The value itself. Every use of this is a place where a secret leaves its type.

@@ -238,6 +238,11 @@ impl Presented {
         self.process.waiting.as_deref()
     }
 
+    /// Whose resources an RPT is for, and whose it is: the end of the process.
+    pub(crate) fn into_parties(self) -> (Protection, ClientId) {
+        (self.process.protection, self.client)
+    }
+
     /// Goes on under another ticket, which only the same client can present, until the owner has
     /// answered. Claims that were kept are not: what is granted then rests on fresh ones.
     #[must_use]

@@ -184,12 +184,12 @@ impl Core<'_> {
         policy: &dyn Policy,
     ) -> Box<Ended> {
         let Self { facts, process, audience, checks, .. } = self;
-        let protection = process.protection();
-        let known_claims = policy.claims(protection);
+        let (protection, client) = process.into_parties();
+        let known_claims = policy.claims(&protection);
         let rpt = Box::new(Rpt {
-            protection: protection.clone(),
+            protection,
             audience,
-            client: process.client().clone(),
+            client,
             person: person.as_ref().map(|person| person.with_only(&known_claims)),
             known_claims,
             basis: Basis::of(revision, &granted, facts.registered),
