@@ -5,8 +5,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,17 +15,20 @@ use tokio::sync::Barrier;
 
 /// What came of a load.
 pub struct Answers {
-    /// From the first request to the last answer.
-    pub elapsed: Duration,
+    /// From the first request until the last was sent: so long, every connection had one.
+    elapsed: Duration,
+    /// How many were answered by then.
+    answered: usize,
     /// Status and body of each answer, in the order of the requests.
     pub answers: Vec<(u16, Vec<u8>)>,
 }
 
 impl Answers {
-    /// How many there were in a second.
+    /// How many there were in a second, while every connection waited for one. What is still to be answered
+    /// when no more requests are sent does not count: a server that is asked by fewer and fewer is another matter.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.answers.len() as f64 / self.elapsed.as_secs_f64()
+        self.answered as f64 / self.elapsed.as_secs_f64()
     }
 }
 
@@ -72,7 +75,7 @@ fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Sends every request once, over so many connections at a time.
+/// Sends every request once, over so many connections at a time, which are fewer than the requests or as many.
 ///
 /// # Errors
 /// [`io::Error`] if a connection fails or an answer cannot be read.
@@ -80,17 +83,19 @@ pub fn run(server: SocketAddr, connections: usize, requests: &[Vec<u8>]) -> io::
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let requests: Arc<[Vec<u8>]> = requests.into();
     let next = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::new(OnceLock::new());
     let connected = Arc::new(Barrier::new(connections + 1));
     runtime.block_on(async {
         let mut tasks = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+            let (requests, next, sent) =
+                (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&sent));
             let connected = Arc::clone(&connected);
             let stream = TcpStream::connect(server).await?;
             stream.set_nodelay(true)?;
             tasks.push(tokio::spawn(async move {
                 connected.wait().await;
-                send(stream, &requests, &next).await
+                send(stream, &requests, &next, &sent).await
             }));
         }
         connected.wait().await;
@@ -99,9 +104,12 @@ pub fn run(server: SocketAddr, connections: usize, requests: &[Vec<u8>]) -> io::
         for task in tasks {
             numbered.extend(task.await.map_err(io::Error::other)??);
         }
-        let elapsed = start.elapsed();
+        let elapsed = sent.get().map_or_else(|| start.elapsed(), |sent| *sent - start);
         numbered.sort_by_key(|(number, _)| *number);
-        Ok(Answers { elapsed, answers: numbered.into_iter().map(|(_, answer)| answer).collect() })
+        let answers: Vec<_> = numbered.into_iter().map(|(_, answer)| answer).collect();
+        // Whoever found that nothing is left had just been answered; the others waited still.
+        let answered = (answers.len() + 1).saturating_sub(connections);
+        Ok(Answers { elapsed, answered, answers })
     })
 }
 
@@ -111,12 +119,16 @@ async fn send(
     mut stream: TcpStream,
     requests: &[Vec<u8>],
     next: &AtomicUsize,
+    sent: &OnceLock<Instant>,
 ) -> io::Result<Vec<Numbered>> {
     let mut answers = Vec::new();
     let mut buffer = Vec::with_capacity(8 * 1024);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(request) = requests.get(number) else { return Ok(answers) };
+        let Some(request) = requests.get(number) else {
+            sent.get_or_init(Instant::now);
+            return Ok(answers);
+        };
         stream.write_all(request).await?;
         answers.push((number, answer(&mut stream, &mut buffer).await?));
     }
