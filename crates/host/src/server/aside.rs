@@ -41,7 +41,9 @@ impl<F: Future> Future for Aside<F> {
             self.task = Some(cx.waker().clone());
             self.bell.wakes(cx.waker().clone());
         }
-        if !self.bell.has_rung.swap(false, Ordering::AcqRel) {
+        // Looked at first: to write costs more, and mostly it has not.
+        let has_rung = &self.bell.has_rung;
+        if !has_rung.load(Ordering::Acquire) || !has_rung.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         let Self { future, ringer, .. } = &mut *self;

@@ -138,13 +138,10 @@ impl Incoming {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let there = Pin::new(&mut self.inner).poll_frame(cx);
+        let mut receive = |cx: &mut Context<'_>| Pin::new(&mut self.inner).poll_frame(cx);
         match &mut self.connection {
-            Some(connection) if there.is_pending() => {
-                connection.drive(cx);
-                Pin::new(&mut self.inner).poll_frame(cx)
-            }
-            _ => there,
+            Some(connection) => connection.poll(cx, receive),
+            None => receive(cx),
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -102,13 +102,33 @@ impl Connection {
     ) -> Result<Sent, TooSlow> {
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
-            self.drive(cx);
-            if let Poll::Ready(sent) = answer.as_mut().poll(cx) {
+            if let Poll::Ready(sent) = self.poll(cx, |cx| answer.as_mut().poll(cx)) {
                 return Poll::Ready(Ok(sent));
             }
             self.alarm.poll_at(patience.end(), cx).map(|()| Err(TooSlow))
         })
         .await
+    }
+
+    /// What there is of what comes by this connection, and by nothing else.
+    ///
+    /// The task is named only once nothing is there. What the connection and the receiver of its answer tell
+    /// one another would wake it for nothing, and the next request whoever sent the last.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut receive: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let nobody = &mut Context::from_waker(Waker::noop());
+        if let there @ Poll::Ready(_) = receive(nobody) {
+            return there;
+        }
+        self.drive(nobody);
+        if let there @ Poll::Ready(_) = receive(nobody) {
+            return there;
+        }
+        self.drive(cx);
+        receive(nobody)
     }
 
     /// Reads and writes what can be.
@@ -128,9 +148,13 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    /// Reads and writes what can be.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        self.connection.drive(cx);
+    /// What there is of the answer.
+    pub(super) fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.connection.poll(cx, receive)
     }
 
     /// The answer is over. Where its request is not, the rest still goes to the service, and nobody
