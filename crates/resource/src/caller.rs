@@ -38,7 +38,7 @@ pub(crate) struct Content {
     pub(crate) client_id: Option<String>,
     pub(crate) email: Option<EmailAddress>,
     pub(crate) actors: Option<ActorChain>,
-    pub(crate) scopes: ScopeSet,
+    pub(crate) scopes: Arc<ScopeSet>,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) token_id: Option<String>,
     pub(crate) expires: Option<Timestamp>,

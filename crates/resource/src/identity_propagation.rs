@@ -28,9 +28,7 @@ use countersign_resolver::{
 };
 use countersign_types::digest::Digest;
 use countersign_types::secret::AccessToken;
-use countersign_types::{
-    Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, ScopeSet, Timestamp,
-};
+use countersign_types::{Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, Timestamp};
 use http::{HeaderMap, HeaderName};
 
 pub use self::audit::{Audit, Check, Claimed, Outcome, PresentationRecord};
@@ -208,7 +206,7 @@ fn caller_of(identity: &PropagatedIdentity, size: usize) -> VerifiedCaller {
         email: Some(identity.email().clone()),
         client_id: Some(identity.client().to_string()),
         actors: Some(identity.act().clone()),
-        scopes: ScopeSet::empty(),
+        scopes: Arc::default(),
         permissions: Vec::new(),
         token_id: claims.str("jti").ok().flatten().map(str::to_owned),
         expires: Some(identity.expires()),

@@ -114,7 +114,7 @@ mod tests {
     use std::sync::Mutex;
 
     use countersign_jwt::Claims;
-    use countersign_types::{Issuer, ScopeSet};
+    use countersign_types::Issuer;
 
     use super::*;
     use crate::caller::Content;
@@ -147,7 +147,7 @@ mod tests {
             email: None,
             client_id: None,
             actors: None,
-            scopes: ScopeSet::empty(),
+            scopes: Arc::default(),
             permissions: Vec::new(),
             token_id: None,
             expires: None,

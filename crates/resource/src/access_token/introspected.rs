@@ -22,7 +22,7 @@ use http::{Response, StatusCode};
 
 use super::AccessTokenError;
 use super::local::caller_of;
-use super::seen::{RestsOn, Seen, Times, Verified};
+use super::seen::{RestsOn, Seen, Shared, Times, Verified};
 use crate::caller::VerifiedCaller;
 use crate::error::ConversationError;
 use crate::revocation::{NoRevocations, Revocations};
@@ -59,6 +59,7 @@ pub struct IntrospectedTokens {
     revocations: Arc<dyn Revocations>,
     max_age: Lifetime,
     seen: Seen,
+    scopes: Shared,
 }
 
 impl IntrospectedTokens {
@@ -83,6 +84,7 @@ impl IntrospectedTokens {
             revocations: Arc::new(NoRevocations),
             max_age: Lifetime::from_secs(0),
             seen: Seen::new(MEMORY),
+            scopes: Shared::default(),
         }
     }
 
@@ -242,7 +244,8 @@ impl IntrospectedTokens {
         if !times.hold(now) {
             return Err(AccessTokenError::Time);
         }
-        let caller = caller_of(claims, self.trusted.issuer().clone(), &times, size)?;
+        let issuer = self.trusted.issuer().clone();
+        let caller = caller_of(claims, issuer, &times, size, &self.scopes)?;
         Ok((caller, times))
     }
 }

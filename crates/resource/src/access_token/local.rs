@@ -15,7 +15,7 @@ use countersign_types::secret::AccessToken;
 use countersign_types::{Clock, Issuer, ResourceIdentifier, ScopeSet, Timestamp};
 
 use super::AccessTokenError;
-use super::seen::{RestsOn, Seen, Times, Verified};
+use super::seen::{RestsOn, Seen, Shared, Times, Verified};
 use crate::caller::{Content, VerifiedCaller};
 use crate::decide::LEEWAY;
 use crate::introspect::Permission;
@@ -63,6 +63,7 @@ pub struct AccessTokens {
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
+    scopes: Shared,
 }
 
 impl AccessTokens {
@@ -81,6 +82,7 @@ impl AccessTokens {
             clock,
             revocations: Arc::new(NoRevocations),
             seen: Seen::new(MEMORY),
+            scopes: Shared::default(),
         }
     }
 
@@ -162,9 +164,9 @@ impl AccessTokens {
     /// The caller of a token that was verified before, if all that rests on is known to hold still.
     fn seen_before(&self, digest: &Digest, now: Timestamp) -> Option<VerifiedCaller> {
         let verified = self.seen.get(digest)?;
-        let RestsOn::Keys { keys, kid } = &verified.rests_on else { return None };
-        let trusted = self.trusted(verified.caller.issuer().as_str()).ok()?;
-        let holds = trusted.is_current(keys, kid.as_deref(), now) && verified.times.hold(now);
+        let RestsOn::Keys { issuer, keys, lacking } = &verified.rests_on else { return None };
+        let trusted = self.issuers.get(*issuer)?;
+        let holds = trusted.is_current(keys, lacking.as_deref(), now) && verified.times.hold(now);
         holds.then(|| verified.caller.clone())
     }
 
@@ -176,10 +178,10 @@ impl AccessTokens {
         now: Timestamp,
     ) -> Result<VerifiedCaller, AccessTokenError> {
         if let Some(verified) = self.seen.get(&digest)
-            && let RestsOn::Keys { keys, kid } = &verified.rests_on
+            && let RestsOn::Keys { issuer, keys, lacking } = &verified.rests_on
+            && let Some(trusted) = self.issuers.get(*issuer)
         {
-            let trusted = self.trusted(verified.caller.issuer().as_str())?;
-            let current = self.keys_of(trusted, kid.as_deref()).await?;
+            let current = self.keys_of(trusted, lacking.as_deref()).await?;
             if Arc::ptr_eq(keys, &current) && verified.times.hold(now) {
                 return Ok(verified.caller.clone());
             }
@@ -195,7 +197,7 @@ impl AccessTokens {
         now: Timestamp,
     ) -> Result<VerifiedCaller, AccessTokenError> {
         let unverified = Unverified::parse(token.expose())?;
-        let trusted = self.trusted(unverified.claims().issuer()?)?;
+        let (issuer, trusted) = self.trusted(unverified.claims().issuer()?)?;
         let checked = unverified.check(&self.policy(trusted.issuer()), now)?;
         if Confirmation::of(checked.claims()).is_err() {
             return Err(AccessTokenError::Bound);
@@ -209,8 +211,9 @@ impl AccessTokens {
             expires: claims.timestamp("exp")?,
         };
         let size = token.expose().len();
-        let caller = caller_of(claims, trusted.issuer().clone(), &times, size)?;
-        let rests_on = RestsOn::Keys { keys, kid };
+        let caller = caller_of(claims, trusted.issuer().clone(), &times, size, &self.scopes)?;
+        let lacking = kid.filter(|kid| !keys.contains_kid(kid));
+        let rests_on = RestsOn::Keys { issuer, keys, lacking };
         self.seen.keep(digest, Arc::new(Verified { caller: caller.clone(), times, rests_on }));
         Ok(caller)
     }
@@ -223,8 +226,10 @@ impl AccessTokens {
         REQUIRED.into_iter().fold(policy, Policy::require)
     }
 
-    fn trusted(&self, issuer: &str) -> Result<&IssuerCache, AccessTokenError> {
-        let known = self.issuers.iter().find(|trusted| trusted.issuer().as_str() == issuer);
+    /// An issuer, and which one it is.
+    fn trusted(&self, issuer: &str) -> Result<(usize, &IssuerCache), AccessTokenError> {
+        let mut known = self.issuers.iter().enumerate();
+        let known = known.find(|(_, trusted)| trusted.issuer().as_str() == issuer);
         known.ok_or(AccessTokenError::Issuer)
     }
 
@@ -246,6 +251,7 @@ pub(super) fn caller_of(
     issuer: Issuer,
     times: &Times,
     size: usize,
+    scopes_of_others: &Shared,
 ) -> Result<VerifiedCaller, AccessTokenError> {
     let text = |name| Ok::<_, AccessTokenError>(claims.str(name)?.map(str::to_owned));
     let scopes = ScopeSet::parse(claims.str("scope")?.unwrap_or_default())?;
@@ -265,7 +271,7 @@ pub(super) fn caller_of(
         expires: times.expires,
         issuer,
         actors,
-        scopes,
+        scopes: scopes_of_others.or_this(scopes),
         claims,
         size,
     };

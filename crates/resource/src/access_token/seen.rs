@@ -1,10 +1,10 @@
 //! Tokens that were verified before.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_jwt::KeySet;
-use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
+use countersign_types::{ScopeSet, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -36,8 +36,9 @@ pub(super) struct Times {
 
 /// Why a verification holds.
 pub(super) enum RestsOn {
-    /// A signature by a key of this set. Once the issuer's set is another one, it is worth nothing.
-    Keys { keys: Arc<KeySet>, kid: Option<String> },
+    /// A signature by a key of this set, which is that of one of the issuers. Once the issuer's set is another
+    /// one, it is worth nothing. The token's `kid` is there if the set has no key of that name.
+    Keys { issuer: usize, keys: Arc<KeySet>, lacking: Option<String> },
     /// The issuer's word, good from the moment it was given until another.
     Word { given: Timestamp, until: Timestamp },
 }
@@ -61,6 +62,31 @@ impl RestsOn {
             Self::Keys { .. } => true,
             Self::Word { given, until } => *given <= now && now < *until,
         }
+    }
+}
+
+/// The scopes of tokens, each set of them once however many tokens have it. Every request compares them:
+/// those of a token of its own would be fetched from afar each time.
+#[derive(Default)]
+pub(super) struct Shared(Mutex<Vec<Arc<ScopeSet>>>);
+
+/// So many sets are known at a time.
+const SETS: usize = 64;
+
+impl Shared {
+    /// The set that is equal to this one, if it is known; otherwise this one, which is from now on.
+    pub(super) fn or_this(&self, scopes: ScopeSet) -> Arc<ScopeSet> {
+        // Whole after every statement, so a panic elsewhere does not spoil it.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|known| ***known == scopes) {
+            return Arc::clone(same);
+        }
+        if known.len() == SETS {
+            known.clear();
+        }
+        let new = Arc::new(scopes);
+        known.push(Arc::clone(&new));
+        new
     }
 }
 
@@ -101,5 +127,23 @@ impl Seen {
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_sets_of_scopes_are_kept_once_and_not_without_end() {
+        let set = |number: usize| ScopeSet::parse(&format!("read s{number}")).unwrap();
+        let shared = Shared::default();
+        let first = shared.or_this(set(0));
+        assert!(Arc::ptr_eq(&first, &shared.or_this(set(0))));
+        for number in 1..3 * SETS {
+            assert_eq!(*shared.or_this(set(number)), set(number));
+            assert!(shared.0.lock().unwrap().len() <= SETS);
+        }
+        assert_eq!(*first, set(0), "it is still the set of those who have it");
     }
 }

@@ -434,7 +434,7 @@ async fn by_permission(
             issuer: server.identity().authorization_server.clone(),
             subject: caller.subject().map(str::to_owned),
             client_id: caller.client_id().map(str::to_owned),
-            scopes: caller.scopes().clone(),
+            scopes: Arc::new(caller.scopes().clone()),
             email: None,
             actors: None,
             permissions: caller.permissions().to_vec(),

@@ -284,7 +284,8 @@ async fn an_unknown_kid_costs_no_verified_token_its_place() {
     assert!(verify(&tokens, &issuer.token_of("at+jwt", &stranger, json!({}))).await.is_err());
     assert_eq!(issuer.asked("/jwks"), 2);
     let seen = tokens.seen.get(&AccessToken::new(token).digest()).unwrap();
-    let RestsOn::Keys { keys, kid } = &seen.rests_on else { panic!("it rests on keys") };
-    let current = tokens.keys_of(&tokens.issuers[0], kid.as_deref()).await.unwrap();
+    let RestsOn::Keys { keys, lacking, .. } = &seen.rests_on else { panic!("it rests on keys") };
+    assert_eq!(*lacking, None, "its own key is in the set");
+    let current = tokens.keys_of(&tokens.issuers[0], lacking.as_deref()).await.unwrap();
     assert!(Arc::ptr_eq(keys, &current), "the set has not changed");
 }

@@ -121,7 +121,7 @@ fn assess(policy: &CedarAccess, case: &Case) -> Verdict {
         client_id: case.client.map(str::to_owned),
         email: case.email.map(|email| EmailAddress::parse(email).unwrap()),
         actors: act,
-        scopes: ScopeSet::parse(case.scope).unwrap(),
+        scopes: ScopeSet::parse(case.scope).unwrap().into(),
         permissions: Vec::new(),
         token_id: None,
         expires: None,
