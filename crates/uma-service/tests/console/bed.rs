@@ -51,12 +51,17 @@ impl Bed {
     }
 
     pub(crate) fn with_owners(engine: Arc<dyn Engine>, owners: Vec<OwnerIdentity>) -> Self {
-        Self::configured(engine, owners, |_| {})
+        Self::configured(engine, owners, &["rs3"], |_| {})
+    }
+
+    /// A server at which these resource servers may ask people.
+    pub(crate) fn asking(engine: Arc<dyn Engine>, servers: &[&str]) -> Self {
+        Self::configured(engine, owners(), servers, |_| {})
     }
 
     /// A server that gives out refresh tokens.
     pub(crate) fn renewing(engine: Arc<dyn Engine>) -> Self {
-        Self::configured(engine, owners(), |config| {
+        Self::configured(engine, owners(), &["rs3"], |config| {
             config.refresh_lifetime = Some(Lifetime::from_secs(86_400));
         })
     }
@@ -64,6 +69,7 @@ impl Bed {
     fn configured(
         engine: Arc<dyn Engine>,
         owners: Vec<OwnerIdentity>,
+        asking: &[&str],
         configure: impl FnOnce(&mut UmaConfig),
     ) -> Self {
         let provider = Arc::new(Provider::new());
@@ -83,7 +89,8 @@ impl Bed {
             ["rs", "rs2", "rs3"].map(|id| ClientId::parse(id).unwrap()).to_vec(),
         );
         let back = countersign_types::RedirectUri::parse(BACK).unwrap();
-        setup.people.insert(ClientId::parse("rs3").unwrap(), vec![back]);
+        let may_ask = asking.iter().map(|id| (ClientId::parse(id).unwrap(), vec![back.clone()]));
+        setup.people.extend(may_ask);
         let fetch = Arc::clone(&provider);
         let finish = |uma: countersign_uma_service::Uma| uma.with_console(setup, fetch).unwrap();
         let world = World::built(&[], Arc::clone(&engine), configure, finish);

@@ -1,11 +1,15 @@
 //! A person lets a resource server protect something in their name, and takes that back.
 
+use std::sync::Arc;
+
+use countersign_store::MemoryEngine;
 use countersign_types::digest::Digest;
+use countersign_uma_service::console::Who;
 use http::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::bed::{BACK, Bed, Browser, fields, leads_to};
+use crate::bed::{BACK, Bed, Browser, fields, leads_to, person};
 use crate::support::{Answer, encode, refused};
 
 const VERIFIER: &str = "a-code-verifier-has-forty-three-characters..";
@@ -221,10 +225,65 @@ async fn a_code_is_its_resource_servers_and_good_once() {
     let answer = redeems(&bed, "rs3", &code, VERIFIER).await;
     let (pat, refresh) = (member(&answer, "access_token"), member(&answer, "refresh_token"));
     refused(&refreshes(&bed, "rs", &refresh).await, 400, "invalid_grant");
+    let more = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "rs3"),
+        ("client_secret", "rs3"),
+        ("refresh_token", &*refresh),
+        ("scope", "uma_protection get"),
+    ];
+    refused(&bed.world.form("/token", "", &more).await, 400, "invalid_scope");
     assert!(reaches(&bed, &pat).await);
     refused(&redeems(&bed, "rs3", &code, VERIFIER).await, 400, "invalid_grant");
     assert!(!reaches(&bed, &pat).await, "shown again: what it gave is revoked");
     refused(&refreshes(&bed, "rs3", &refresh).await, 400, "invalid_grant");
+}
+
+/// What Carol allowed counts while she is who she was, and while the resource server may ask anybody.
+#[tokio::test]
+async fn what_was_allowed_stands_with_who_allowed_it() {
+    let bed = Bed::new();
+    let answer = redeems(&bed, "rs3", &code(&bed.carol().await).await, VERIFIER).await;
+    let (pat, refresh) = (member(&answer, "access_token"), member(&answer, "refresh_token"));
+    let id = bed.world.register(&pat).await;
+    let bob = || person("bob", Who::Subject("b1".into()));
+    let another = person("carol", Who::Subject("c2".into()));
+    for (name, changed) in [
+        ("she is nobody", Bed::with_owners(Arc::clone(&bed.engine), vec![bob()])),
+        ("she is another", Bed::with_owners(Arc::clone(&bed.engine), vec![bob(), another])),
+        ("nobody is asked", Bed::asking(Arc::clone(&bed.engine), &[])),
+        ("others ask", Bed::asking(Arc::clone(&bed.engine), &["rs"])),
+    ] {
+        let ticket = bed.world.ticket_for(&pat, &id).await;
+        assert!(!reaches(&changed, &pat).await, "{name}");
+        assert_eq!(refreshes(&changed, "rs3", &refresh).await.status, 400, "{name}");
+        let rs3 = [("resource", "https://rs3.bob.example")];
+        refused(&changed.world.present("app", &ticket, &rs3).await, 400, "invalid_grant");
+    }
+    let same = Bed::on(Arc::clone(&bed.engine));
+    assert!(reaches(&same, &pat).await);
+    member(&refreshes(&same, "rs3", &refresh).await, "access_token");
+}
+
+/// What another resource server may do for Carol is nothing that this one may.
+#[tokio::test]
+async fn what_was_allowed_is_one_resource_servers() {
+    let bed = Bed::asking(Arc::new(MemoryEngine::new()), &["rs", "rs3"]);
+    let carol = bed.carol().await;
+    let page = carol.get(&asks(&[("client_id", "rs")])).await;
+    let other = brought(&answers(&carol, &page.text, "allow", "carol").await)["code"].clone();
+    let other = member(&redeems(&bed, "rs", &other, VERIFIER).await, "access_token");
+    let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+    let (pat, refresh) = (member(&answer, "access_token"), member(&answer, "refresh_token"));
+    let id = bed.world.register(&pat).await;
+    let own = format!("/resources/{id}");
+    refused(&bed.world.protect(Method::GET, &own, &other, "").await, 404, "not_found");
+    let ticket = bed.world.ticket_for(&pat, &id).await;
+    let form = [("token", &*refresh), ("client_id", "rs3"), ("client_secret", "rs3")];
+    assert_eq!(bed.world.form("/revoke", "", &form).await.status, 200);
+    assert!(reaches(&bed, &other).await && !reaches(&bed, &pat).await);
+    let rs3 = [("resource", "https://rs3.bob.example")];
+    refused(&bed.world.present("app", &ticket, &rs3).await, 400, "invalid_grant");
 }
 
 /// What is allowed twice is one thing to whoever allowed it, and is taken back as one.
