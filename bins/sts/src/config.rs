@@ -73,6 +73,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// What pages call this server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
     /// The hosts that the certificate should cover: the issuer's and the e-mail domains.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {

@@ -106,7 +106,9 @@ impl Program for Sts {
                 })),
                 Err(code) => code,
             },
-            Command::HashPassword => program::answer(password::hash().map(|hash| hash.to_string())),
+            Command::HashPassword => {
+                program::answer(password::hash(&[]).map(|hash| hash.to_string()))
+            }
             Command::HashSecret => program::hash_secret(),
             Command::User { command } => user::run(command),
             Command::Client { command } => client::run(command),

@@ -1,5 +1,7 @@
 //! A password that somebody types in, and its hash.
 
+mod blocklist;
+
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
 
@@ -13,10 +15,14 @@ use zeroize::Zeroizing;
 /// [NIST SP 800-63B-4 §3.1.1.2](https://pages.nist.gov/800-63-4/sp800-63b.html)
 const MIN_PASSWORD: usize = 15;
 
+/// How somebody finds one that nobody guesses.
+const ADVICE: &str =
+    "take some words that have nothing to do with each other, or let a password manager make one";
+
 /// The hash of the password that is asked for at a terminal, and not shown; otherwise of the first line
-/// of standard input.
-pub(crate) fn hash() -> Result<PasswordHash, Box<dyn Error>> {
-    hashed(&password()?)
+/// of standard input. It is for somebody who is known by these names, at a service that is.
+pub(crate) fn hash(names: &[String]) -> Result<PasswordHash, Box<dyn Error>> {
+    hashed(&password()?, names)
 }
 
 fn password() -> Result<Zeroizing<String>, Box<dyn Error>> {
@@ -31,13 +37,16 @@ fn password() -> Result<Zeroizing<String>, Box<dyn Error>> {
     Ok(password)
 }
 
-fn hashed(password: &str) -> Result<PasswordHash, Box<dyn Error>> {
+fn hashed(password: &str, names: &[String]) -> Result<PasswordHash, Box<dyn Error>> {
     // A code point is a character, however many octets it takes.
     if password.chars().count() < MIN_PASSWORD {
-        return Err(format!("a password has at least {MIN_PASSWORD} characters").into());
+        return Err(format!("a password has at least {MIN_PASSWORD} characters: {ADVICE}").into());
     }
     if password.len() > MAX_PASSWORD {
         return Err(format!("a password has at most {MAX_PASSWORD} octets").into());
+    }
+    if let Some(reason) = blocklist::expected(password, names) {
+        return Err(format!("this password would be guessed early: {reason}; {ADVICE}").into());
     }
     let random = Seams::system().random;
     Ok(PasswordHash::of(&Password::new(password), random.as_ref())?)
@@ -49,8 +58,13 @@ mod tests {
 
     #[test]
     fn a_hash_is_one_that_the_configuration_takes() {
-        let hash = hashed("correct horse battery staple").unwrap().to_string();
+        let hash = hashed("another horse, another battery", &[]).unwrap().to_string();
         assert!(PasswordHash::parse(&hash).is_ok(), "{hash}");
+    }
+
+    /// So many octets that are in no list.
+    fn long(octets: usize) -> String {
+        "nine green umbrellas ".chars().cycle().take(octets).collect()
     }
 
     #[test]
@@ -60,12 +74,16 @@ mod tests {
             ("x".repeat(14), Some("at least 15 characters")),
             // 28 octets and no more than 14 characters.
             ("é".repeat(14), Some("at least 15 characters")),
-            ("x".repeat(15), None),
-            ("é".repeat(15), None),
-            ("x".repeat(MAX_PASSWORD), None),
-            ("x".repeat(MAX_PASSWORD + 1), Some("at most 1024 octets")),
+            ("fifteen letters".to_owned(), None),
+            ("fünfzehn Züge ä".to_owned(), None),
+            (long(MAX_PASSWORD), None),
+            (long(MAX_PASSWORD + 1), Some("at most 1024 octets")),
+            ("x".repeat(15), Some("the same few characters over and over; take some words")),
+            ("alice.example 1".to_owned(), Some("a few names that are known here")),
         ] {
-            let refused = hashed(&password).err().map(|error| error.to_string());
+            let refused = hashed(&password, &["alice", "alice.example"].map(str::to_owned))
+                .err()
+                .map(|error| error.to_string());
             let is_right = match (&refused, reason) {
                 (None, None) => true,
                 (Some(refused), Some(reason)) => refused.contains(reason),

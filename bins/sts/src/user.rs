@@ -114,7 +114,8 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
             {
                 return Err(AccountError::Taken(taken.to_owned()).into());
             }
-            let password = password::hash()?;
+            let of_person = [Some(username.as_str()), name.as_deref(), address];
+            let password = password::hash(&names(config, of_person))?;
             let new = NewAccount { username, name, email, email_verified, password };
             accounts.add(new, random.as_ref())?
         }
@@ -128,10 +129,16 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
                 None => accounts.find(&username)?,
                 named => named,
             };
-            if known.is_some_and(|account| account.imported.is_some()) {
+            if known.as_ref().is_some_and(|account| account.imported.is_some()) {
                 return Err(AccountError::Imported(username).into());
             }
-            let password = password::hash()?;
+            let known = known.as_ref();
+            let of_person = [
+                known.map(|account| account.username.as_str()),
+                known.and_then(|account| account.name.as_deref()),
+                known.and_then(|account| account.email.as_ref().map(EmailAddress::as_str)),
+            ];
+            let password = password::hash(&names(config, of_person))?;
             accounts.change(
                 &username,
                 |account| account.set_password(&password),
@@ -140,6 +147,12 @@ fn done(command: Command, config: &Config) -> Result<String, Box<dyn Error>> {
         }
     };
     Ok(line(&account))
+}
+
+/// The names by which a person and this service are known.
+fn names(config: &Config, of_person: [Option<&str>; 3]) -> Vec<String> {
+    let own = of_person.into_iter().flatten().chain([config.name()]).map(str::to_owned);
+    own.chain(config.hosts()).collect()
 }
 
 fn list(config: &Config, accounts: &Accounts) -> Result<String, Box<dyn Error>> {
