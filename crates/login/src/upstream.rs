@@ -4,7 +4,9 @@
 
 mod error;
 mod key;
+mod pending;
 mod provider;
+mod registration;
 mod tokens;
 mod wishes;
 
@@ -17,13 +19,10 @@ use countersign_client_auth::Proof;
 use countersign_fetch::{Fetch, FetchError, Limits, http_client};
 use countersign_jwt::{KeySet, Unverified};
 use countersign_metadata::ServerMetadata;
-use countersign_types::digest::Digest;
 use countersign_types::identifier::IdentifierError;
 use countersign_types::random::{self, Random};
-use countersign_types::secret::{ClientSecret, CodeVerifier};
-use countersign_types::{
-    ClientId, EndpointUrl, Issuer, Lifetime, Params, RedirectUri, ScopeSet, Timestamp,
-};
+use countersign_types::secret::CodeVerifier;
+use countersign_types::{EndpointUrl, Issuer, Lifetime, Params, RedirectUri, ScopeSet, Timestamp};
 use openidconnect::core::{
     CoreAuthPrompt, CoreErrorResponseType, CoreIdToken, CoreResponseType, CoreTokenResponse,
 };
@@ -36,108 +35,16 @@ use zeroize::Zeroizing;
 
 use key::Key;
 use provider::{CodeClient, check_pkce, code_client, fetch_keys, fetch_metadata};
+use registration::Credential;
 
 pub use error::LoginError;
+pub use pending::Pending;
+pub use registration::Registration;
 pub use tokens::{Identity, Tokens};
 pub use wishes::Wishes;
 
 /// Clocks may differ by so much.
 const SKEW: Lifetime = Lifetime::from_secs(60);
-
-/// Under which name the provider knows us, and how we prove to be it.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    client_id: ClientId,
-    credential: Credential,
-}
-
-#[derive(Clone, Debug)]
-enum Credential {
-    /// Shown by the method that the provider offers.
-    Secret(ClientSecret),
-    /// Shown in this way and no other.
-    Proof(Proof),
-}
-
-impl Registration {
-    /// Under which name the provider knows us.
-    #[must_use]
-    pub const fn client_id(&self) -> &ClientId {
-        &self.client_id
-    }
-
-    /// A client that proves itself in one way, whatever else the provider offers.
-    #[must_use]
-    pub const fn new(client_id: ClientId, proof: Proof) -> Self {
-        Self { client_id, credential: Credential::Proof(proof) }
-    }
-
-    /// A public client: an application on its user's own machine.
-    #[must_use]
-    pub const fn public(client_id: ClientId) -> Self {
-        Self::new(client_id, Proof::None)
-    }
-
-    /// A confidential client whose secret is sent by HTTP Basic, or in the form if the provider
-    /// offers that alone.
-    #[must_use]
-    pub const fn confidential(client_id: ClientId, secret: ClientSecret) -> Self {
-        Self { client_id, credential: Credential::Secret(secret) }
-    }
-}
-
-/// A login that has begun: what must be remembered, by the very browser or process that began it,
-/// until the answer comes.
-pub struct Pending {
-    state: Zeroizing<String>,
-    nonce: Zeroizing<String>,
-    verifier: CodeVerifier,
-    redirect_uri: RedirectUri,
-    scope: ScopeSet,
-    wishes: Wishes,
-}
-
-impl Pending {
-    /// The `state` that the answer has to bring.
-    #[must_use]
-    pub fn state(&self) -> &str {
-        &self.state
-    }
-
-    /// Tells whether a query is an answer to this login, for a task that outlives the reference.
-    pub(crate) fn recognizer(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
-        let state = Digest::of(self.state.as_bytes());
-        move |query| {
-            Params::parse(query.as_bytes(), &[]).is_ok_and(|params| has_state(&params, &state))
-        }
-    }
-
-    fn has_state_of(&self, params: &Params) -> bool {
-        has_state(params, &Digest::of(self.state.as_bytes()))
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_tests(state: &str) -> Self {
-        Self {
-            state: Zeroizing::new(state.to_owned()),
-            nonce: Zeroizing::new("nonce".to_owned()),
-            verifier: CodeVerifier::new("verifier"),
-            redirect_uri: RedirectUri::parse("http://127.0.0.1/callback").unwrap(),
-            scope: ScopeSet::empty(),
-            wishes: Wishes::default(),
-        }
-    }
-}
-
-fn has_state(params: &Params, expected: &Digest) -> bool {
-    params.get("state").is_some_and(|given| Digest::of(given.as_bytes()).ct_eq(expected))
-}
-
-impl std::fmt::Debug for Pending {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
-    }
-}
 
 /// A relying party at one provider.
 pub struct RelyingParty {

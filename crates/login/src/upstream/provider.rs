@@ -18,7 +18,7 @@ use openidconnect::{
 
 use super::error::LoginError;
 use super::key::Key;
-use super::{Credential, Registration};
+use super::registration::{Credential, Registration};
 
 /// The `openidconnect` crate's client over our keys, with its two endpoints set.
 pub(super) type CodeClient = openidconnect::Client<
