@@ -1,17 +1,16 @@
 //! Flow 000: tokens of another issuer, which is a second service, exchanged by an API's own client.
 
+mod asked;
 mod away;
 mod network;
 mod own;
+mod proofs;
 mod refreshing;
 
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use countersign_client_auth::Proof;
-use countersign_jwt::{Algorithm, KeySet, SigningKey, Unverified};
+use countersign_jwt::{Algorithm, SigningKey, Unverified};
 use countersign_store::MemoryEngine;
 use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{IssuerKeys, IssuerSetup, TrustedIssuers};
@@ -24,7 +23,7 @@ use countersign_types::{ClientId, Issuer, ScopeSet};
 use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
-use self::network::{Answer as Says, IDP, INTROSPECTION, JWKS, Network, USER_INFO};
+use self::network::{Answer as Says, IDP, INTROSPECTION, JWKS, Network};
 use crate::support::*;
 
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
@@ -224,92 +223,6 @@ async fn roles_are_ours_and_claims_those_that_the_issuer_is_believed() {
     assert_eq!(none.get("roles"), None);
 }
 
-/// F000-2 and F000-3, at the service.
-#[tokio::test]
-async fn f000_2_f000_3_tokens_that_prove_nothing() {
-    let case = Case::new();
-    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
-    let claims = foreign_claims(&[]);
-    let good = foreign_token(&[]);
-    let (head, signature) = good.rsplit_once('.').unwrap();
-    let (_, payload) = head.split_once('.').unwrap();
-    for (name, token) in [
-        ("expired", foreign_token(&[("exp", json!(NOW - 60))])),
-        ("over, within the skew", foreign_token(&[("exp", json!(NOW))])),
-        ("not yet valid", foreign_token(&[("nbf", json!(NOW + 61))])),
-        ("no end", foreign_token(&[("exp", Value::Null)])),
-        ("another key", countersign_jwt::sign("at+jwt", &other, &claims).unwrap()),
-        ("another's signature", format!("{head}.{}", signature.chars().rev().collect::<String>())),
-        ("alg none", format!("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.{payload}.")),
-        ("for another", foreign_token(&[("client_id", json!("other"))])),
-        ("for another, by azp", foreign_token(&[("azp", json!("other"))])),
-        ("of a client for itself", foreign_token(&[("sub", json!("rqp-client"))])),
-        ("an ID token", sign("JWT", &claims)),
-        ("a claims token", sign("uma-claims+jwt", &claims)),
-        ("a client assertion", sign("client-authentication+jwt", &claims)),
-        ("of ours", foreign_token(&[("iss", json!(STS)), ("aud", json!(STS))])),
-        ("bound to a key", foreign_token(&[("cnf", json!({ "jkt": "x" }))])),
-        ("opaque", "opaque".to_owned()),
-    ] {
-        case.refuses(name, &token, &[], "invalid_request").await;
-    }
-    for (name, secret) in published() {
-        let token = authenticated("at+jwt", &secret, &claims);
-        case.refuses(&format!("alg HS256, {name}"), &token, &[], "invalid_request").await;
-    }
-    case.issues("the good one", &good, &[]).await;
-}
-
-/// The issuer's public key in the forms in which somebody might take it for a secret.
-fn published() -> Vec<(&'static str, Vec<u8>)> {
-    let key = ES256.public();
-    let (der, jwk) = (key.to_spki_der().unwrap(), key.to_jwk());
-    let body = STANDARD.encode(&der);
-    let lines = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap());
-    let lines = lines.collect::<Vec<_>>().join("\n");
-    let pem = format!("-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n");
-    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
-    vec![
-        ("PEM", pem.as_bytes().to_vec()),
-        ("PEM without its last line break", pem.trim_end().as_bytes().to_vec()),
-        ("DER", der),
-        ("JWK", jwk.to_string().into_bytes()),
-        ("point", [vec![4], coordinate("x"), coordinate("y")].concat()),
-    ]
-}
-
-/// A token with a MAC under a secret, for the key that the issuer publishes (RFC 8725 §2.1).
-fn authenticated(typ: &str, secret: &[u8], claims: &Value) -> String {
-    let header = json!({ "alg": "HS256", "typ": typ, "kid": ES256.public().kid() });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let input = format!("{}.{}", part(&header), part(claims));
-    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
-    format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac))
-}
-
-/// F000-2: a key that is not known is looked for once, and a token that is refused by itself costs
-/// nobody a question.
-#[tokio::test]
-async fn f000_2_an_unknown_key_costs_one_question() {
-    let case = Case::new();
-    let other = SigningKey::generate(Algorithm::Es256, Some("unknown")).unwrap();
-    case.refuses("over", &foreign_token(&[("exp", json!(NOW - 60))]), &[], "invalid_request").await;
-    assert_eq!(case.network.asked().len(), 0);
-    case.issues("good", &foreign_token(&[]), &[]).await;
-    assert_eq!(case.network.count(JWKS), 1);
-    for _ in 0..3 {
-        let token = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
-        case.refuses("unknown kid", &token, &[], "invalid_request").await;
-    }
-    assert_eq!(case.network.count(JWKS), 1);
-    // And a new key of the issuer is found.
-    let set = KeySet::from_keys(vec![other.public().clone()]).unwrap().to_json();
-    case.network.set(JWKS, Says::Says(json!(set)));
-    case.world.clock.advance(31);
-    let token = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
-    case.issues("a new key", &token, &[]).await;
-}
-
 /// F000-4 and F000-7.
 #[tokio::test]
 async fn f000_4_f000_7_whose_token_it_is_has_to_be_said_and_known() {
@@ -396,89 +309,6 @@ async fn another_issuers_word_gives_access_tokens_alone() {
     let mut renewed = Value::Object(claims(ours).as_map().clone());
     renewed["aud"] = json!([STS, RS]);
     case.refuses("for this server", &sign("at+jwt", &renewed), &again, "invalid_request").await;
-}
-
-/// A23: the issuer is asked about what only it can read, by a client that it knows.
-#[tokio::test]
-async fn an_opaque_token_is_what_its_issuer_says() {
-    let case = Case::new();
-    let alias = [("subject_token_type", ACCESS_TOKEN), ("subject_issuer", ALIAS)];
-    let word = |change: &[(&str, Value)]| {
-        let mut word = foreign_claims(change);
-        if word.get("active").is_none() {
-            word["active"] = json!(true);
-        }
-        word
-    };
-    case.network.set(INTROSPECTION, Says::Says(word(&[])));
-    let claims = case.issues("good", "opaque+/=~", &alias).await;
-    assert_eq!((&claims["roles"], &claims["exp"]), (&json!(["curator"]), &json!(NOW + 200)));
-    let asked = case.network.asked();
-    let question = asked.iter().find(|asked| asked.url == INTROSPECTION).unwrap();
-    assert!(question.authorization.starts_with("Basic "), "{question:?}");
-    assert_eq!(question.body, "token=opaque%2B%2F%3D%7E&token_type_hint=access_token");
-    for (name, change) in [
-        ("inactive", &[("active", json!(false))][..]),
-        ("over", &[("exp", json!(NOW))]),
-        ("no end", &[("exp", Value::Null)]),
-        ("for another", &[("client_id", json!("other"))]),
-        ("for nobody", &[("client_id", Value::Null)]),
-        ("of another issuer", &[("iss", json!("https://x.example"))]),
-        ("of nobody", &[("sub", Value::Null)]),
-        ("a refresh token", &[("typ", json!("Refresh"))]),
-        ("bound", &[("cnf", json!({ "jkt": "x" }))]),
-    ] {
-        case.network.set(INTROSPECTION, Says::Says(word(change)));
-        case.refuses(name, "opaque", &alias, "invalid_request").await;
-    }
-    case.network.set(INTROSPECTION, Says::Refuses("unsupported_token_type"));
-    case.refuses("of a kind it knows nothing of", "opaque", &alias, "invalid_request").await;
-    // A JWT is not asked about: what its signature does not prove, nobody's word does.
-    case.network.set(INTROSPECTION, Says::Says(word(&[]))).asked();
-    let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
-    let forged = countersign_jwt::sign("at+jwt", &other, &foreign_claims(&[])).unwrap();
-    case.refuses("a forged JWT", &forged, &alias, "invalid_request").await;
-    assert_eq!(case.network.count(INTROSPECTION), 0);
-    // Whoever is no client there cannot ask.
-    let case = Case::with(IssuerSetup { introspection: None, ..trusted() });
-    case.refuses("nobody to ask", "opaque", &alias, "invalid_request").await;
-    assert_eq!(case.network.asked().len(), 0);
-}
-
-/// F000-8.
-#[tokio::test]
-async fn f000_8_user_info_is_about_the_same_person() {
-    let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
-    let token = foreign_token(&[]);
-    let info = |sub: &str| json!({ "sub": sub, "department": "research", "name": "Mallory" });
-    case.network.set(USER_INFO, Says::Says(info("sub-of-alice")));
-    let claims = case.issues("the same", &token, &[]).await;
-    assert_eq!(claims["department"], "research");
-    assert_eq!(claims["name"], "Alice Liddell", "what the token says stands");
-    let asked = case.network.asked();
-    let question = asked.iter().find(|asked| asked.url == USER_INFO).unwrap();
-    assert_eq!(question.authorization, format!("Bearer {token}"));
-    for (name, answer) in [
-        ("somebody else", Says::Says(info("sub-of-mallory"))),
-        ("nobody", Says::Says(json!({ "department": "research" }))),
-        ("it does not take the token", Says::Status(401)),
-        ("it lacks a scope", Says::Status(403)),
-    ] {
-        case.network.set(USER_INFO, answer);
-        case.refuses(name, &token, &[], "invalid_request").await;
-    }
-    // As the issuer has it: a token that is for the API alone opens nothing there, and one of a login
-    // does.
-    let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
-    case.refuses("unknown there", &token_for("https://api.example"), &[], "invalid_request").await;
-    let token = case.idp.access_token("alice", THEIR_SCOPE).await;
-    let claims = case.issues("of a login", &token, &[]).await;
-    assert_eq!(claims["name"], "Alice Liddell");
-    // An ID token opens nothing there.
-    case.network.asked();
-    let id_token = sign("JWT", &foreign_claims(&[("aud", json!("rqp-client"))]));
-    issued("an ID token", &case.exchange(ID_TOKEN, &id_token, &[]).await);
-    assert_eq!(case.network.count(USER_INFO), 0);
 }
 
 fn token_for(audience: &str) -> String {
