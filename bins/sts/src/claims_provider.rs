@@ -21,7 +21,6 @@ use countersign_sts_service::claims::provider::{
 use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{Audit, IssuerSetup};
 use countersign_token_exchange::people::GROUPS;
-use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{ByRegistration, ClientPolicy, ServerPolicy, TrustedIssuer};
 use countersign_types::{ClientId, EndpointUrl, ScopeSet, Timestamp};
 
@@ -130,16 +129,8 @@ fn authn_server(path: &Path, table: AuthnServerConfig) -> Result<IssuerSetup, Co
         introspection: known.transpose()?,
         user_info: false,
         trusted: TrustedIssuer {
-            alias: "authn-server".to_owned(),
-            issuer: table.issuer,
             access_tokens: table.access_tokens.into(),
-            subjects: Subjects::Namespaced,
-            exchanges: BTreeMap::new(),
-            required: BTreeMap::new(),
-            email_domains: BTreeSet::new(),
-            claims: BTreeSet::new(),
-            roles: Vec::new(),
-            scopes: ScopeSet::empty(),
+            ..TrustedIssuer::new("authn-server", table.issuer)
         },
     })
 }

@@ -3,7 +3,6 @@
 mod answers;
 mod server;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,7 +15,6 @@ use countersign_sts_service::claims::provider::{
 };
 use countersign_sts_service::foreign::Introspection;
 use countersign_sts_service::{Audit, IssuerKeys, IssuerSetup, SetupError};
-use countersign_token_exchange::trusted_issuer::Subjects;
 use countersign_token_exchange::{
     ByRegistration, ClientPolicy, NamedPeople, ServerPolicy, TrustedIssuer,
 };
@@ -99,21 +97,9 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
             ..ServerPolicy::new(Issuer::parse(PROVIDER).unwrap())
         },
         authn_server: IssuerSetup {
-            trusted: TrustedIssuer {
-                alias: "authn".to_owned(),
-                issuer,
-                access_tokens: Default::default(),
-                exchanges: BTreeMap::new(),
-                required: BTreeMap::new(),
-                email_domains: Default::default(),
-                claims: Default::default(),
-                roles: Vec::new(),
-                scopes: ScopeSet::empty(),
-                subjects: Subjects::Namespaced,
-            },
             keys: IssuerKeys::Given(Arc::new(keys())),
             introspection: Some(Introspection { client_id: id, proof }),
-            user_info: false,
+            ..IssuerSetup::new(TrustedIssuer::new("authn", issuer))
         },
         audiences: Vec::new(),
         clients: [(ClientId::parse("agent").unwrap(), client)].into(),
