@@ -46,6 +46,9 @@ pub mod page;
 pub mod sealed;
 pub mod texts;
 
+/// For [`in_a_language`].
+#[doc(hidden)]
+pub use askama;
 pub use form_token::{Browser, FormTokens};
 pub use page::Page;
 pub use sealed::Seal;

@@ -37,14 +37,14 @@ pub trait Page<T>: Send + Sync {
 macro_rules! in_a_language {
     ($texts:ty, $page:ty, $template:literal) => {
         impl $crate::Page<$texts> for $page {
-            fn speak(&self, texts: &$texts) -> ::std::result::Result<String, ::askama::Error> {
-                #[derive(::askama::Template)]
-                #[template(path = $template)]
+            fn speak(&self, texts: &$texts) -> ::std::result::Result<String, $crate::askama::Error> {
+                #[derive($crate::askama::Template)]
+                #[template(path = $template, askama = $crate::askama)]
                 struct View<'a> {
                     t: &'a $texts,
                     p: &'a $page,
                 }
-                ::askama::Template::render(&View { t: texts, p: self })
+                $crate::askama::Template::render(&View { t: texts, p: self })
             }
         }
     };
