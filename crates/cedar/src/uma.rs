@@ -35,6 +35,9 @@
 //! | a `permit` with `@need_info`, of whose claims one is missing | these claims are needed |
 //! | nothing | denied |
 //!
+//! What a rule says of itself (`@description("what research may read")`) stands beside its name wherever an
+//! owner or the log is told that it decided.
+//!
 //! The first row that fits decides. Rules of the configuration
 //! ([`Rules`](countersign_uma::policy::rules::Rules)) have their say beside those of files, and what is
 //! forbidden here they do not permit. Nobody is permitted anything before claims about them are verified.
@@ -329,6 +332,10 @@ impl Policy for CedarUma {
         claims.extend(self.files.current().claims().iter().cloned());
         claims.extend(self.known().claims(protection).map(str::to_owned));
         claims
+    }
+
+    fn describe(&self, policy: &str) -> Option<String> {
+        self.files.current().description(policy).map(str::to_owned)
     }
 
     fn shares(&self) -> Option<&RwLock<Shares>> {

@@ -182,6 +182,14 @@ pub fn end_of_day(date: &str) -> Option<Timestamp> {
     Some(Timestamp::from_unix(end.and_utc().timestamp()))
 }
 
+/// The day that ends at this moment, as [`end_of_day`] reads it; `None` if none does.
+#[must_use]
+pub fn day_ended(at: Timestamp) -> Option<String> {
+    let day = DateTime::from_timestamp(at.as_unix(), 0)?.date_naive().pred_opt()?;
+    let day = day.format("%Y-%m-%d").to_string();
+    (end_of_day(&day) == Some(at)).then_some(day)
+}
+
 /// A moment to the minute. Nobody says which time zone a browser is in.
 #[must_use]
 pub fn moment(at: Timestamp) -> String {
@@ -196,6 +204,8 @@ mod tests {
     #[test]
     fn a_day_ends_when_the_next_one_begins() {
         assert_eq!(end_of_day("1970-01-01"), Some(Timestamp::from_unix(86_400)));
+        assert_eq!(day_ended(Timestamp::from_unix(86_400)).as_deref(), Some("1970-01-01"));
+        assert_eq!(day_ended(Timestamp::from_unix(86_399)), None);
         for bad in ["", "1970-1-x", "1970-13-01", "tomorrow", "1970-02-30"] {
             assert_eq!(end_of_day(bad), None, "{bad}");
         }

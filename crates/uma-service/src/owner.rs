@@ -19,7 +19,8 @@ use countersign_uma::assessment::AwaitingOwner;
 use countersign_uma::case::{CaseError, OwnerDecision, Question, Said};
 use countersign_uma::permission::{Permission, Registered};
 use countersign_uma::resource::ResourceId;
-use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection};
+use countersign_uma::rpt::Current;
+use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
 
 use crate::app::{Uma, registrant};
 pub(crate) use room::CaseRoom;
@@ -286,6 +287,47 @@ pub(crate) async fn ask(
         Some(webhooks) => webhooks.follow(protection, person, changed).await,
         None => changed.await.map(|(said, _)| said),
     }
+}
+
+/// What waits for the owner of what an RPT permits by rules alone waits for nobody any more. To be called with
+/// what is granted to whoever may have asked before.
+pub(crate) async fn let_in(
+    uma: &Uma,
+    rpt: &Rpt,
+    person: &Person,
+    registered: &Registered,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (protection, id) = (&rpt.protection, PersonId::of(person));
+    let Some(found) = uma.case_at(protection, &id, now).await? else { return Ok(()) };
+    let (policy, settings) = (&*uma.seams.policy, &uma.settings);
+    // Without the case, since what rests on the owner's word is not meant.
+    let held = rpt.held(Current { registered, case: None, policy, settings, now });
+    let (client, present) = (rpt.client.clone(), person.present);
+    if Case::let_in(Some(found), (&client, present), &held, now).is_none() {
+        return Ok(());
+    }
+    let place = uma.place(protection, &id);
+    let change = move |found| {
+        let case = Case::let_in(found, (&client, present), &held, now);
+        if let Some(case) = &case {
+            place.note(case, now);
+        }
+        (case.as_ref().map(kept), case)
+    };
+    if let Some(case) = uma.change_case(protection, &id, now, change).await? {
+        tracing::info!(
+            target: "countersign::audit",
+            owner = %protection.owner,
+            resource_server = %protection.resource_server,
+            client_id = %rpt.client,
+            issuer = %person.iss,
+            subject = %person.sub.escape_debug(),
+            why = ?case.history().last().map(|event| &event.why),
+            "rules let somebody in who waited for an owner",
+        );
+    }
+    Ok(())
 }
 
 /// What an owner is told of a question, but for what the step that asks it decides.

@@ -12,11 +12,12 @@
 mod kept;
 mod past;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_store::StoreError;
 use countersign_store::resources::Beside;
-use countersign_types::Timestamp;
+use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::shares::{ShareId, Terms, What, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
@@ -25,6 +26,7 @@ use countersign_uma::{Case, Person, Protection};
 use crate::app::{Uma, registrant};
 use crate::moments::{Moment, Subject};
 pub(crate) use kept::OwnerShares;
+use past::Record;
 pub(crate) use past::ShareEvent;
 
 /// Why nothing is shared, or taken back.
@@ -218,6 +220,24 @@ impl Uma {
         let (Subject::Shared(id) | Subject::Unshared(id)) = subject else { return Ok(None) };
         let found = self.owner_shares.find(protection, id, now).await?;
         Ok(found.and_then(|record| ShareEvent::of(record, subject)))
+    }
+
+    /// What happened to the shares with who has this address and to these others, of the latest of them.
+    pub(crate) async fn share_events_of(
+        &self,
+        protection: &Protection,
+        address: &EmailAddress,
+        others: impl Iterator<Item = ShareId>,
+        now: Timestamp,
+    ) -> Result<Vec<(Timestamp, ShareEvent)>, StoreError> {
+        let mut ids: BTreeSet<_> = others.collect();
+        ids.extend(self.owner_shares.of_address(protection, address));
+        let mut events = Vec::new();
+        for id in ids {
+            let found = self.owner_shares.find(protection, &id, now).await?;
+            events.extend(found.into_iter().flat_map(Record::events));
+        }
+        Ok(events)
     }
 
     /// Sees to it that policy has before it what the owner shares.

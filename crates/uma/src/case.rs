@@ -11,7 +11,8 @@
 //!       |    ask more |   | ask, with those claims       | deny, revoke
 //!       |             v   |                              v
 //!       |            More -----------------------------> Denied
-//!       +---- reopen, or nobody answers in time              (approve brings it back)
+//!       +---- reopen, or nobody answers in time,             (approve brings it back)
+//!             or rules let them in meanwhile
 //! ```
 //!
 //! An entry is one scope at one resource, for the person through one client, present or not: an owner
@@ -22,6 +23,7 @@
 
 mod ask;
 mod decide;
+mod ruled;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +50,8 @@ pub const REMEMBERED: Lifetime = Lifetime::from_secs(90 * 86_400);
 /// So many entries one person may have at one owner's resource server.
 pub const MAX_ENTRIES: usize = 256;
 
-/// So many questions the history of a case goes back. Of what an owner said, nothing is left out.
+/// So many questions, and what rules decided of them, the history of a case goes back. Of what an owner said,
+/// nothing is left out.
 pub const MAX_QUESTIONS: usize = 64;
 
 /// Which person a case is about: issuer, subject and address together.
@@ -163,7 +166,7 @@ pub struct Event {
     pub through: Option<(ClientId, bool)>,
     /// The scopes it is about.
     pub permissions: Vec<Permission>,
-    /// The names of the policies by which the owner was asked.
+    /// The names of the policies by which the owner was asked, or the person let in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub why: Vec<String>,
     /// What the person's identity provider said of them when the owner decided.
@@ -187,6 +190,16 @@ pub enum Happened {
     Reopened,
     /// They took everything back.
     Revoked,
+    /// Rules let the person in before the owner answered.
+    Ruled,
+}
+
+impl Happened {
+    /// Whether it is something that an owner said.
+    #[must_use]
+    pub const fn is_owners(&self) -> bool {
+        !matches!(self, Self::Asked | Self::Ruled)
+    }
 }
 
 impl Case {
@@ -297,10 +310,9 @@ impl Case {
     fn note(&mut self, event: Event) {
         self.revision = self.revision.saturating_add(1);
         self.history.push(event);
-        let questions = |event: &&Event| event.what == Happened::Asked;
-        if self.history.iter().filter(questions).count() > MAX_QUESTIONS
-            && let Some(oldest) =
-                self.history.iter().position(|event| event.what == Happened::Asked)
+        let is_theirs = |event: &Event| event.what.is_owners();
+        if self.history.iter().filter(|event| !is_theirs(event)).count() > MAX_QUESTIONS
+            && let Some(oldest) = self.history.iter().position(|event| !is_theirs(event))
         {
             self.history.remove(oldest);
         }

@@ -67,6 +67,13 @@ pub trait Policy: Send + Sync {
         BTreeSet::new()
     }
 
+    /// What the policy of this name says of itself, in one line: for owners and for the log, wherever an answer
+    /// names it. `None` if it says nothing, or if there is none of that name any more.
+    fn describe(&self, policy: &str) -> Option<String> {
+        let _ = policy;
+        None
+    }
+
     /// Where the shares are that this policy goes by; `None` if owners share nothing under it. Whoever
     /// keeps them sees to it that an owner's are [loaded](Shares::load) before policy is asked.
     fn shares(&self) -> Option<&RwLock<Shares>> {

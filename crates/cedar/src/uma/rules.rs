@@ -15,7 +15,7 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::ResourceId;
 use serde_json::Value;
 
-use super::says::Says;
+use super::says::{Says, description};
 use crate::files::RuleSet;
 use crate::policies::{Policies, PolicyError, Source};
 
@@ -27,6 +27,7 @@ type About = (Option<EntityUid>, Option<EntityUid>);
 pub struct Rules {
     slices: HashMap<About, PolicySet>,
     says: HashMap<PolicyId, Says>,
+    descriptions: HashMap<PolicyId, String>,
     /// What somebody is let in to, asked about, or asked more for, whoever they are.
     opened: HashMap<Option<EntityUid>, usize>,
     claims: BTreeSet<String>,
@@ -54,6 +55,9 @@ impl Rules {
     fn add(&mut self, policy: Policy) -> Result<(), String> {
         let id = policy.id().clone();
         let says = Says::of(&policy, id.as_ref())?;
+        if let Some(text) = description(&policy)? {
+            self.descriptions.insert(id.clone(), text.to_owned());
+        }
         let json = policy.to_json().map_err(|error| error.to_string())?;
         let is_timed = self.read(&json)?;
         let about = about(&policy);
@@ -120,6 +124,11 @@ impl Rules {
 
     pub(super) fn says(&self, id: &PolicyId) -> Option<&Says> {
         self.says.get(id)
+    }
+
+    /// What a rule says of itself.
+    pub(super) fn description(&self, name: &str) -> Option<&str> {
+        self.descriptions.get(&PolicyId::new(name)).map(String::as_str)
     }
 
     /// Whether anybody at all might be let in to such a resource.

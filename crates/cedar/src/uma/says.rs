@@ -9,6 +9,22 @@ const RESERVED: [&str; 2] = ["share ", "rule "];
 /// The annotations there are. One that is misspelt must not come to mean a permission.
 const ANNOTATIONS: [&str; 4] = ["id", "ask", "need_info", "description"];
 
+/// So long the name of a rule and what it says of itself are at most, in octets: both are shown in one line.
+const MAX_TEXT: usize = 256;
+
+/// What a rule says of itself, if anything.
+pub(super) fn description(policy: &Policy) -> Result<Option<&str>, String> {
+    let Some(text) = policy.annotation("description") else { return Ok(None) };
+    check_line("@description", text)?;
+    Ok(Some(text))
+}
+
+fn check_line(what: &str, text: &str) -> Result<(), String> {
+    let is_line = matches!(text.len(), 1..=MAX_TEXT) && !text.chars().any(char::is_control);
+    let error = || format!("{what} is one line of 1 to {MAX_TEXT} octets");
+    is_line.then_some(()).ok_or_else(error)
+}
+
 /// What a rule says of those for whom it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Says {
@@ -26,6 +42,7 @@ impl Says {
         if RESERVED.iter().any(|reserved| id.starts_with(reserved)) {
             return Err("a name that begins so is no rule's".to_owned());
         }
+        check_line("a name", id)?;
         Self::read(policy.effect(), policy.annotations().collect())
     }
 

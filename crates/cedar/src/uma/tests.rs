@@ -387,6 +387,8 @@ fn rules_speak_of_what_they_are_about() {
     );
     assert_eq!(decide(&policy, Asked::by(&of("c@c.example", json!({"absent": 1})))), "deny");
     assert!(policy.claims(&bob()).iter().eq(["team"]));
+    assert_eq!(policy.describe("through the mail").as_deref(), Some("by day"));
+    assert_eq!((policy.describe("research"), policy.describe("rule 1")), (None, None));
 }
 
 /// The revision names the rules and not the moment; where a rule goes by the time is said beside it.
@@ -556,6 +558,15 @@ fn rules_that_mean_nothing_are_refused() {
         (format!("permit {all};"), "@id"),
         (format!("@id(\"share x\") permit {all};"), "no rule's"),
         (format!("@id(\"rule 1\") permit {all};"), "no rule's"),
+        (format!("@id(\"{}\") permit {all};", "x".repeat(257)), "a name is one line"),
+        (format!("@id(\"a\\nb\") permit {all};"), "a name is one line"),
+        (format!("@id(\"x\") @description permit {all};"), "@description is one line"),
+        (format!("@id(\"x\") @description(\"\") permit {all};"), "@description is one line"),
+        (format!("@id(\"x\") @description(\"a\\tb\") permit {all};"), "@description is one line"),
+        (
+            format!("@id(\"x\") @description(\"{}\") permit {all};", "ä".repeat(129)),
+            "@description is one line",
+        ),
         (format!("@id(\"x\") @aks permit {all};"), "@aks means nothing"),
         (format!("@id(\"x\") @ask(\"bob\") permit {all};"), "stands alone"),
         (format!("@id(\"x\") @ask @need_info(\"a\") permit {all};"), "exclude"),

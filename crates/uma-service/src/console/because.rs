@@ -1,4 +1,4 @@
-//! Why an owner was asked, in words.
+//! Why an owner was asked, or not asked any more, in words.
 
 use countersign_pages::Phrase;
 
@@ -9,21 +9,18 @@ use super::texts::Texts;
 pub(super) enum Because {
     /// What they share beforehand: "ask me first".
     Shared,
-    /// A rule of the server's administrator, by its name.
+    /// A rule of the server's administrator, as it is called.
     Rule(String),
 }
 
 impl Because {
-    /// Each of these policies once.
-    pub(super) fn of(policies: &[String]) -> Vec<Self> {
+    /// Each of these policies once; `rule` says what a rule is called.
+    pub(super) fn of(policies: &[String], rule: impl Fn(&str) -> String) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for name in policies {
             // INVARIANT: no rule of an administrator has such a name.
-            let because = if name.starts_with("share ") {
-                Self::Shared
-            } else {
-                Self::Rule(super::history::short(name.clone()))
-            };
+            let because =
+                if name.starts_with("share ") { Self::Shared } else { Self::Rule(rule(name)) };
             if !all.contains(&because) {
                 all.push(because);
             }
@@ -37,6 +34,14 @@ impl Because {
             Self::Rule(name) => t.because_rule.strong("rule", name),
         }
     }
+
+    /// The same where it decided, and nobody was asked.
+    pub(super) fn decided(&self, t: &Texts) -> Phrase {
+        match self {
+            Self::Shared => t.ruled_by_share.with("", ""),
+            Self::Rule(name) => t.ruled_by_rule.strong("rule", name),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +52,7 @@ mod tests {
     fn what_is_shared_is_said_once_and_a_rule_by_its_name() {
         let named = ["share a", "rule 1", "share b", "letters", "rule 1"].map(str::to_owned);
         let rule = |name: &str| Because::Rule(name.to_owned());
-        assert_eq!(Because::of(&named), [Because::Shared, rule("rule 1"), rule("letters")]);
+        let all = Because::of(&named, str::to_owned);
+        assert_eq!(all, [Because::Shared, rule("rule 1"), rule("letters")]);
     }
 }

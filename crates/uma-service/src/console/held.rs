@@ -11,7 +11,7 @@ use countersign_uma::{PersonId, Protection};
 
 use super::desk::Desk;
 use super::done::Done;
-use super::history::short;
+use super::history::{rule, short};
 use super::notice::Notice;
 use super::people::{self, Cards};
 use super::places::Place;
@@ -92,7 +92,7 @@ impl Grounds {
             all.insert(match reason {
                 Reason::Policy(name) => match share_of(name) {
                     Some(id) => Self::Shared(with_whom(desk, protection, &id).await?),
-                    None => Self::Rule(short(name.clone())),
+                    None => Self::Rule(rule(desk, name)),
                 },
                 other => Self::Rule(short(other.to_string())),
             });

@@ -1,5 +1,6 @@
 //! Every decision, and what was known when it was made.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -70,17 +71,29 @@ async fn try_get(
     Ok(desk.show(StatusCode::OK, page, &visit))
 }
 
-/// What happened to a case, the latest first.
+/// What happened to a person's case, and to what is shared with them or keeps them out, the latest first.
 pub(super) async fn views(
     cards: &mut Cards<'_>,
     place: &Place,
-    case: &Case,
+    case: Option<&Case>,
+    shares: Vec<(Timestamp, ShareEvent)>,
 ) -> Result<Vec<EventView>, StoreError> {
     let mut views = Vec::new();
-    for event in case.history().iter().rev() {
-        views.push(view(cards, place, event).await?);
+    for event in case.into_iter().flat_map(|case| case.history().iter().rev()) {
+        views.push((event.at, view(cards, place, event).await?));
     }
-    Ok(views)
+    for (at, event) in shares {
+        views.push((at, of_share(cards, place, event, at).await?));
+    }
+    views.sort_by_key(|(at, _)| Reverse(*at));
+    Ok(views.into_iter().map(|(_, view)| view).collect())
+}
+
+/// A rule as an owner is told of it: by its name, and by what it says of itself.
+pub(super) fn rule(desk: &Desk, name: &str) -> String {
+    let description = desk.uma.seams.policy.describe(name);
+    let description = description.map(|text| format!(": {text}")).unwrap_or_default();
+    short(format!("{name}{description}"))
 }
 
 async fn view(
@@ -100,7 +113,7 @@ async fn view(
         by: event.by.clone().unwrap_or_default(),
         through: through.map(|(client, present)| (client.to_string(), *present)),
         permissions,
-        why: Because::of(&event.why),
+        why: Because::of(&event.why, |name| rule(cards.desk, name)),
         claims: event.claims.as_ref().map(claims).unwrap_or_default(),
         person: None,
         share: None,
@@ -149,6 +162,7 @@ impl What {
             }
             Happened::Reopened => Self::Reopened,
             Happened::Revoked => Self::Revoked,
+            Happened::Ruled => Self::Ruled,
         }
     }
 }

@@ -247,7 +247,7 @@ pub(super) fn link(desk: &Desk, place: &Place, person: &PersonId) -> String {
 
 /// Makes people ready to be shown.
 pub(super) struct Cards<'a> {
-    desk: &'a Desk,
+    pub(super) desk: &'a Desk,
     now: Timestamp,
     names: BTreeMap<(Protection, ResourceId), ResourceName>,
 }

@@ -89,10 +89,9 @@ async fn show(
     let person = known(desk, place, id, case.as_ref(), visit.now).await?;
     let person = &person.ok_or(Refusal::NotThere)?;
     let mut cards = Cards::new(desk, visit.now);
-    let (mut entries, mut events) = (Vec::new(), Vec::new());
+    let mut entries = Vec::new();
     if let Some(case) = &case {
         entries = cards.entries(place, case).await?;
-        events = history::views(&mut cards, place, case).await?;
     }
     let is_whole = held::know(desk, visit.now).await?;
     let list = [Holders { desk, place, of: Of::Person(id), now: visit.now }];
@@ -105,6 +104,8 @@ async fn show(
     let is_offered = all.is_some();
     let is_kept_out = is_offered && !revocable;
     let all = all.unwrap_or_default();
+    let past = shares::past(desk, &place.protection, person, &all, visit.now).await?;
+    let events = history::views(&mut cards, place, case.as_ref(), past).await?;
     let shared: Vec<_> = all.iter().collect();
     let shared = shares::views(&mut cards, place, &shared).await?;
     let form = Form::Person {

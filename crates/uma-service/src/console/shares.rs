@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use countersign_pages::page::{end_of_day, moment};
+use countersign_pages::page::{day_ended, end_of_day, moment};
 use countersign_store::StoreError;
 use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Params, ScopeSet, Timestamp};
@@ -22,7 +22,7 @@ use super::people::Cards;
 use super::places::Place;
 use super::refusal::Refusal;
 use super::views::ShareView;
-use crate::shares::ShareError;
+use crate::shares::{ShareError, ShareEvent};
 
 /// Everything at a place that is shared with a person or keeps them out; `None` where owners share nothing.
 pub(super) async fn about(
@@ -153,6 +153,7 @@ pub(super) async fn views(
             issuer: terms.issuer().map(ToString::to_string),
             present: terms.present(),
             until: terms.until().map(moment),
+            until_day: terms.until().and_then(day_ended),
             since: moment(*since),
             by: by.clone(),
         });
@@ -284,6 +285,20 @@ fn lets_everyone_in(terms: &Terms) -> bool {
     terms.effect() == Effect::Permit
         && *terms.who() == Who::Anyone
         && *terms.what() == What::Everything
+}
+
+/// What was shared with one person at a place or kept them out, and how it ended; with what of `all` does so now
+/// though it was said of another address of theirs.
+pub(super) async fn past(
+    desk: &Desk,
+    protection: &Protection,
+    person: &Person,
+    all: &[Share],
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, ShareEvent)>, StoreError> {
+    let is_of_one = |share: &&Share| matches!(share.terms.who(), Who::Person(_));
+    let others = all.iter().filter(is_of_one).map(|share| share.id.clone());
+    desk.uma.share_events_of(protection, &person.email, others, now).await
 }
 
 /// Whether a share lets one person in, or has the owner asked about them.

@@ -120,6 +120,9 @@ countersign_pages::texts! {
     through,
     through_agent,
     because_rule,
+    ruled,
+    ruled_by_rule,
+    ruled_by_share,
     because_shared,
     known_then,
     // Who has what.
@@ -175,6 +178,7 @@ countersign_pages::texts! {
     vouched_by,
     present_alone,
     until,
+    until_end_of,
     shared_by,
     unshare,
     share,

@@ -242,6 +242,13 @@ pub(super) struct EventView {
     pub(super) share: Option<(ShareView, (String, String))>,
 }
 
+impl EventView {
+    /// Whether rules decided it.
+    const fn is_ruled(&self) -> bool {
+        matches!(self.what, What::Ruled)
+    }
+}
+
 /// What it was.
 pub(super) enum What {
     Asked,
@@ -250,6 +257,7 @@ pub(super) enum What {
     AskedMore(String),
     Reopened,
     Revoked,
+    Ruled,
     Shared,
     KeptOut,
     Unshared,
@@ -350,6 +358,8 @@ pub(super) struct ShareView {
     pub(super) issuer: Option<String>,
     pub(super) present: bool,
     pub(super) until: Option<String>,
+    /// The day at whose end that is, as it was said.
+    pub(super) until_day: Option<String>,
     pub(super) since: String,
     pub(super) by: String,
 }

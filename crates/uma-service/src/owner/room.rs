@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Lifetime, Timestamp};
 use countersign_uma::case::Happened;
-use countersign_uma::{Case, PersonId, Protection};
+use countersign_uma::{Case, Person, PersonId, Protection};
 
 use crate::moments::{Latest, Moment, Subject, part};
 
@@ -69,7 +69,7 @@ enum Happening {
 
 impl Happening {
     fn of(what: &Happened) -> Self {
-        if *what == Happened::Asked { Self::Asked } else { Self::Said }
+        if what.is_owners() { Self::Said } else { Self::Asked }
     }
 }
 
@@ -266,6 +266,13 @@ impl CaseRoom {
         happened.sort_unstable();
         happened.dedup();
         happened
+    }
+
+    /// Whether a question about this person is known to be open.
+    pub(crate) fn is_open(&self, protection: &Protection, person: &Person) -> bool {
+        let open = self.lock();
+        let Some(open) = open.get(protection) else { return false };
+        !open.people.is_empty() && open.people.contains_key(&PersonId::of(person))
     }
 
     /// What happened then to this person's case is not known any more.

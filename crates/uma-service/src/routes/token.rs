@@ -138,6 +138,7 @@ async fn assess(
             server = for_a_person.as_ref().ok_or(GrantError::Ticket(TicketError::NoResource))?;
         }
         let registered = uma.registered(process.protection(), process.permissions()).await?;
+        let has_waited = process.waiting().is_some();
         let presented = process.present(&client, now).map_err(GrantError::Ticket)?;
         let facts = Facts {
             client: &client,
@@ -150,6 +151,12 @@ async fn assess(
         let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
         if let Some(person) = &ended.person {
             uma.recognise(&server.protection, registered.keys(), person, now).await?;
+            if let Outcome::Granted(rpt) = &ended.outcome
+                && (has_waited || uma.case_room.is_open(&rpt.protection, person))
+            {
+                // Boxed, so that who never waited does not carry the state of it along.
+                Box::pin(owner::let_in(uma, rpt, person, &registered, now)).await?;
+            }
         }
         record.ended(*ended)
     };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use countersign_store::resources::Beside;
 use countersign_store::{Shares as KeptShares, StoreError};
-use countersign_types::Timestamp;
+use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Who};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
@@ -253,6 +253,15 @@ impl OwnerShares {
         limit: usize,
     ) -> Vec<Moment> {
         self.past().get(protection).map_or_else(Vec::new, |past| past.part(beside, limit))
+    }
+
+    /// The latest shares with who has this address, as far as they are known.
+    pub(super) fn of_address(
+        &self,
+        protection: &Protection,
+        address: &EmailAddress,
+    ) -> Vec<ShareId> {
+        self.past().get(protection).map_or_else(Vec::new, |past| past.of_address(address))
     }
 
     /// A share, or what it was.

@@ -1,11 +1,12 @@
 //! What was shared, and what became of it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use countersign_store::resources::Beside;
-use countersign_types::Timestamp;
+use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::Share;
-use countersign_uma::policy::shares::ShareId;
+use countersign_uma::policy::shares::{ShareId, Who};
 use serde::{Deserialize, Serialize};
 
 use crate::moments::{Latest, MAX_MOMENTS, Moment, Subject, moment};
@@ -44,6 +45,17 @@ impl Record {
         match self {
             Self::Counts(share) => Some(share),
             Self::Over(_) => None,
+        }
+    }
+
+    /// That it was made, and that it was ended.
+    pub(super) fn events(self) -> Vec<(Timestamp, ShareEvent)> {
+        let made = |share: Share| (share.since, ShareEvent { share, end: None });
+        match self {
+            Self::Counts(share) => vec![made(share)],
+            Self::Over(Over { share, at, by }) => {
+                vec![(at, ShareEvent { share: share.clone(), end: Some(by) }), made(share)]
+            }
         }
     }
 
@@ -87,7 +99,12 @@ pub(super) struct Past {
     ends: BTreeSet<(Timestamp, ShareId)>,
     /// The same by the share, and since when it was.
     known: HashMap<ShareId, (Timestamp, Timestamp)>,
+    /// Those with one person each, the latest first, by the address in small letters.
+    people: HashMap<String, BTreeSet<(Reverse<Timestamp>, ShareId)>>,
 }
+
+/// So many of the shares with one person are shown as what happened to them.
+const MAX_OF_ADDRESS: usize = 64;
 
 impl Past {
     /// Takes note of a share as it is from now on.
@@ -99,6 +116,10 @@ impl Past {
         if let Some(at) = ends {
             self.ends.insert((at, share.id.clone()));
             self.known.insert(share.id.clone(), (share.since, at));
+        }
+        if let Who::Person(email) = share.terms.who() {
+            let theirs = self.people.entry(email.as_str().to_ascii_lowercase()).or_default();
+            theirs.insert((Reverse(share.since), share.id.clone()));
         }
         self.happened.note(share.since, Subject::Shared(share.id.clone()));
         if let Record::Over(over) = record {
@@ -119,6 +140,15 @@ impl Past {
         self.ends.remove(&(at, id.clone()));
         self.happened.remove(&moment(since, Subject::Shared(id.clone())));
         self.happened.remove(&moment(at, Subject::Unshared(id.clone())));
+        let place = (Reverse(since), id.clone());
+        self.people.retain(|_, theirs| !theirs.remove(&place) || !theirs.is_empty());
+    }
+
+    /// The latest shares with who has this address, in small or large letters.
+    pub(super) fn of_address(&self, address: &EmailAddress) -> Vec<ShareId> {
+        let theirs = self.people.get(&address.as_str().to_ascii_lowercase());
+        let latest = theirs.into_iter().flatten().take(MAX_OF_ADDRESS);
+        latest.map(|(_, id)| id.clone()).collect()
     }
 
     pub(super) fn part(&self, beside: Beside<&Moment>, limit: usize) -> Vec<Moment> {
@@ -137,7 +167,7 @@ impl<'a> FromIterator<&'a Record> for Past {
 #[cfg(test)]
 mod tests {
     use countersign_types::ScopeSet;
-    use countersign_uma::policy::shares::{Effect, Terms, What, Who};
+    use countersign_uma::policy::shares::{Effect, Terms, What};
 
     use super::*;
 
@@ -184,6 +214,29 @@ mod tests {
             latest,
             expected.map(|(seconds, id)| moment(at(seconds), Subject::Unshared(id)))
         );
+    }
+
+    #[test]
+    fn the_latest_shares_with_an_address_are_found_by_it() {
+        let with = |number: i64, email: &str| {
+            let who = Who::Person(EmailAddress::parse(email).unwrap());
+            let scopes = ScopeSet::parse("get").unwrap();
+            let terms = Terms::new(What::Everything, scopes, who, Effect::Permit).unwrap();
+            Over { share: Share { terms, ..share(number, None) }, at: at(number + 1), by: None }
+        };
+        let alice = EmailAddress::parse("alice@a.example").unwrap();
+        let mut past = Past::default();
+        for number in 0..70 {
+            past.note(&Record::Over(with(number, "Alice@a.example")));
+        }
+        past.note(&Record::Over(with(70, "carol@a.example")));
+        let of = |past: &Past| past.of_address(&alice);
+        let expected: Vec<_> = (6..70).rev().map(|number| share(number, None).id).collect();
+        assert_eq!(of(&past), expected);
+        past.forget(&share(69, None).id);
+        assert_eq!((of(&past).first(), of(&past).len()), (Some(&share(68, None).id), 64));
+        (0..70).for_each(|number| past.forget(&share(number, None).id));
+        assert_eq!((of(&past), past.people.len()), (Vec::new(), 1));
     }
 
     /// A program that knows nothing of what is over does not let anybody in by it.

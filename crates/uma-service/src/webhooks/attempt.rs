@@ -6,6 +6,7 @@ use bytes::Bytes;
 use countersign_fetch::{FetchError, Limits, Request};
 use countersign_store::StoreError;
 use countersign_types::Timestamp;
+use countersign_uma::case::{Event, Happened};
 use countersign_uma::notice::{self, MEDIA_TYPE, Statement};
 use countersign_uma::{Case, Notice};
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
@@ -130,10 +131,12 @@ async fn try_tell(
     Ok(Attempt::Failed { retry_after })
 }
 
-/// What became of a question that waits no more: its owner answered without having been told, or nobody did.
+/// What became of a question that waits no more: its owner answered without having been told, or rules did,
+/// or nobody.
 fn unanswered(case: Option<&Case>, notice: &Notice) -> End {
     let mut events = case.into_iter().flat_map(Case::history);
-    match events.any(|event| event.by.is_some() && event.at >= notice.at()) {
+    let is_answer = |event: &Event| event.by.is_some() || event.what == Happened::Ruled;
+    match events.any(|event| is_answer(event) && event.at >= notice.at()) {
         true => End::Answered,
         false => End::Expired,
     }

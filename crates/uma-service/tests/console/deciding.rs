@@ -293,3 +293,43 @@ async fn a_form_that_says_nothing_or_something_else_changes_nothing() {
     refused(&bed.alice_comes_again(&ticket).await, 403, "request_submitted");
     leads_to(&bob.decide(&person, &page.text, "approve").await, &person);
 }
+
+/// Who is let in by rules before Bob answered waits for him no more, and he reads by which.
+#[tokio::test]
+async fn who_is_let_in_by_a_rule_meanwhile_waits_no_more() {
+    let bed = Bed::new();
+    let world = &bed.world;
+    world.describe_rules("what <i>Alice</i> reads");
+    let asks =
+        || rules_of(json!([{"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true}]));
+    let permits =
+        || rules_of(json!([{"resource": "*", "scopes": ["get"], "domains": ["alice.example"]}]));
+    let bob = bed.bob().await;
+    let nothing_waits = "id=\"nothing-waits\"";
+    world.change_policy(asks());
+    let (waiting, id) = bed.alice_asks().await;
+    let person = bob.only_person().await;
+    world.change_policy(permits());
+    rpt(&bed.alice_comes_again(&waiting).await);
+    assert!(bob.get(CONSOLE).await.text.contains(nothing_waits));
+    for path in [&*person, "/console/history"] {
+        let page = bob.get(path).await.text;
+        assert!(page.contains("Let in before you answered"), "{path}: {page}");
+        let rule = "a rule of this server: <strong>rule 1: what &#60;i&#62;Alice&#60;/i&#62; reads</strong>";
+        assert!(page.contains(rule), "{path}: {page}");
+    }
+    let log = format!("{:?}", world.recorded().checks);
+    assert!(log.contains("rule 1") && log.contains("what <i>Alice</i> reads"), "{log}");
+
+    // So it is with a ticket that never waited.
+    world.change_policy(asks());
+    let pat = world.pat("rs").await;
+    let ticket = world.ticket_for(&pat, &id).await;
+    submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+    bob.only_person().await;
+    world.change_policy(permits());
+    let ticket = world.ticket_for(&pat, &id).await;
+    rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
+    assert!(bob.get(CONSOLE).await.text.contains(nothing_waits));
+    assert_eq!(bob.get(&person).await.text.matches("Let in before you answered").count(), 2);
+}

@@ -96,7 +96,7 @@ async fn what_was_shared_and_taken_back_stands_in_the_history() {
         for event in [events[3], events[5]] {
             assert!(event.contains("<code class=\"scope\">get</code>"), "{event}");
             assert!(event.contains("<bdi>RS API</bdi>"), "{event}");
-            assert!(event.contains("until 2023-12-25 00:00 UTC"), "{event}");
+            assert!(event.contains("until the end of 2023-12-24 (UTC)"), "{event}");
             assert!(event.contains("by b1 at 2023-11-14 22:13 UTC"), "{event}");
         }
     };
@@ -138,7 +138,7 @@ async fn what_was_shared_and_taken_back_stands_in_the_history() {
     let events = events(&page);
     assert!(events[0].contains("Ended with its resource"), "{page}");
     assert!(events[1].contains("<strong>alice.example</strong>"), "{page}");
-    assert!(events[2].contains("until 2023-11-21 00:00 UTC"), "{page}");
+    assert!(events[2].contains("until the end of 2023-11-20 (UTC)"), "{page}");
 }
 
 /// So many shares that are over are kept.
@@ -242,4 +242,39 @@ async fn shares_and_cases_are_paged_together() {
     }
     back.truncate(180);
     assert_eq!(back, forth);
+}
+
+/// A person's page has what was shared with them, that they were kept out, and the end of either, among what they
+/// asked and what was said to it.
+#[tokio::test]
+async fn a_persons_page_has_what_was_shared_with_them() {
+    let bed = Bed::new();
+    let path = offer(&bed).await;
+    let bob = bed.bob().await;
+    bed.alice_asks().await;
+    let person = bob.only_person().await;
+    for fill in [
+        [("with", "alice@alice.example"), ("effect", "permit")],
+        [("with", "Alice@alice.example"), ("effect", "forbid")],
+    ] {
+        bed.world.advance(1);
+        leads_to(&share(&bob, &path, &fill).await, &path);
+        bed.world.advance(1);
+        unshare(&bed, &bob, &path).await;
+    }
+    leads_to(&share(&bob, &path, &[("with", "carol@alice.example")]).await, &path);
+    let page = bob.get(&person).await.text;
+    let expected = [
+        "No longer kept out: taken back by b1",
+        "Kept out",
+        "Share taken back by b1",
+        "Shared beforehand",
+        "Asked",
+    ];
+    let events = events(&page);
+    assert_eq!(events.len(), expected.len(), "{page}");
+    for (event, what) in events.iter().zip(expected) {
+        assert!(event.contains(what), "{what}: {event}");
+    }
+    assert!(!page.contains("carol"), "{page}");
 }

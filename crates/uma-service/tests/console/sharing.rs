@@ -106,7 +106,7 @@ async fn bob_shares_and_takes_it_back() {
     assert_eq!(one.terms.until().unwrap().as_unix(), 1_703_462_400);
     let page = bob.get(&path).await;
     assert!(page.text.contains("<strong>alice@alice.example</strong>"), "{}", page.text);
-    assert!(page.text.contains("until 2023-12-25 00:00 UTC"), "{}", page.text);
+    assert!(page.text.contains("until the end of 2023-12-24 (UTC)"), "{}", page.text);
     let form = format!("unshare-{}", one.id);
     let token = fields(&page.text, &form)[0].1.clone();
     let form = [("form_token", token.as_str()), ("unshare", one.id.as_str())];

@@ -129,6 +129,8 @@ pub(crate) struct Changing(
     OnceLock<RwLock<Shares>>,
     /// Another policy in the place of these rules.
     OnceLock<Arc<dyn Policy>>,
+    /// What each rule says of itself.
+    OnceLock<&'static str>,
 );
 
 impl Policy for Changing {
@@ -152,6 +154,10 @@ impl Policy for Changing {
             Some(other) => other.claims(protection),
             None => self.0.lock().unwrap().claims(protection),
         }
+    }
+
+    fn describe(&self, _: &str) -> Option<String> {
+        self.4.get().map(|text| (*text).to_owned())
     }
 
     fn shares(&self) -> Option<&RwLock<Shares>> {
@@ -300,6 +306,7 @@ impl World {
             AtomicU64::new(0),
             OnceLock::new(),
             OnceLock::new(),
+            OnceLock::new(),
         ));
         let scopes = || Some(ScopeSet::parse("put").unwrap());
         let clients = [
@@ -336,6 +343,11 @@ impl World {
     /// Other rules from now on.
     pub(crate) fn change_policy(&self, rules: Rules) {
         *self.policy.0.lock().unwrap() = rules;
+    }
+
+    /// Each rule says this of itself from now on.
+    pub(crate) fn describe_rules(&self, text: &'static str) {
+        self.policy.4.get_or_init(|| text);
     }
 
     /// Owners share from now on.

@@ -155,7 +155,7 @@ impl<'a> AwaitingPolicy<'a> {
             let PolicyRequest { resource_id, resource, scope, .. } = *request;
             let name = resource.name().unwrap_or(resource_id.as_str());
             let word = tally.count(decision);
-            tally.notes.push([scope, " at ", name, ": ", word, &because(&why)].concat());
+            tally.notes.push([scope, " at ", name, ": ", word, &because(&why, policy)].concat());
             match word {
                 PERMITTED => match granted.last_mut() {
                     Some((last, scopes)) if *last == resource_id => scopes.push(scope),
@@ -217,11 +217,21 @@ fn permission((resource_id, scopes): (&ResourceId, Vec<&str>)) -> Permission {
 
 /// What an answer rests on, for the log. The client is told in `required_claims` what is missing, and
 /// nothing else.
-fn because(why: &[Reason]) -> String {
+fn because(why: &[Reason], policy: &dyn Policy) -> String {
     if why.is_empty() {
         return String::new();
     }
-    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    let described = |reason: &Reason| {
+        let description = match reason {
+            Reason::Policy(name) => policy.describe(name),
+            _ => None,
+        };
+        match description {
+            Some(text) => format!("{reason} {text:?}"),
+            None => reason.to_string(),
+        }
+    };
+    let why: Vec<_> = why.iter().map(described).collect();
     [" (", &why.join(", "), ")"].concat()
 }
 

@@ -299,3 +299,45 @@ fn so_many_tickets_wait_and_no_more() {
     }
     assert_eq!(forgotten, 2 * MAX_WAITING);
 }
+
+/// What rules let somebody in to is asked no more, of whom they let in and as far as they do; what the owner said
+/// stays as it is.
+#[test]
+fn what_rules_decide_waits_for_the_owner_no_more() {
+    use crate::policy::Reason;
+    use crate::rpt::Held;
+    let held = |scopes: &str| -> Vec<Held> {
+        let held = scopes.split(' ').map(|scope| Held {
+            resource_id: ResourceId::parse("inbox").unwrap(),
+            scope: scope.to_owned(),
+            why: vec![Reason::Policy("letters".to_owned())],
+            approved: false,
+        });
+        held.collect()
+    };
+    let case = decided(asked("get put post"), Verdict::Deny, "post");
+    let (app, now) = (client("app"), at(ASKED + 2));
+    let let_in =
+        |by: (&ClientId, bool), held: &[Held], now| Case::let_in(Some(case.clone()), by, held, now);
+    assert_eq!(let_in((&client("mail"), true), &held("get"), now), None, "another client");
+    assert_eq!(let_in((&app, false), &held("get"), now), None, "an agent");
+    assert_eq!(let_in((&app, true), &held("post"), now), None, "the owner denied it");
+    let approved: Vec<_> =
+        held("get").into_iter().map(|it| Held { approved: true, ..it }).collect();
+    assert_eq!(let_in((&app, true), &approved, now), None, "the owner's own word");
+    assert_eq!(let_in((&app, true), &held("get"), at(ASKED).after(LIFETIME)), None, "over");
+
+    let case = let_in((&app, true), &held("get post"), now).unwrap();
+    assert_eq!(case.waiting(now), permissions("put"));
+    let event = case.history().last().unwrap();
+    assert_eq!((&event.what, &event.by), (&Happened::Ruled, &None));
+    assert_eq!(
+        (&event.permissions, &*event.why),
+        (&permissions("get"), &["letters".to_owned()][..])
+    );
+    assert!(said(&case, "get").unasked && said(&case, "post").denied);
+    let case = Case::let_in(Some(case), (&app, true), &held("put"), now).unwrap();
+    assert!(!case.is_open(now) && case.kept_until().is_some());
+    assert_eq!(Case::let_in(Some(case), (&app, true), &held("get put"), now), None, "once");
+    assert_eq!(Case::let_in(None, (&app, true), &held("get"), now), None);
+}
