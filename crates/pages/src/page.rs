@@ -37,7 +37,10 @@ pub trait Page<T>: Send + Sync {
 macro_rules! in_a_language {
     ($texts:ty, $page:ty, $template:literal) => {
         impl $crate::Page<$texts> for $page {
-            fn speak(&self, texts: &$texts) -> ::std::result::Result<String, $crate::askama::Error> {
+            fn speak(
+                &self,
+                texts: &$texts,
+            ) -> ::std::result::Result<String, $crate::askama::Error> {
                 #[derive($crate::askama::Template)]
                 #[template(path = $template, askama = $crate::askama)]
                 struct View<'a> {

@@ -31,7 +31,8 @@ pub struct Limits {
     pub cases_of_a_domain: usize,
     /// What its owner shares.
     pub shares: usize,
-    /// How often one owner is told within an hour that something waits for them.
+    /// How often one owner is told within an hour that something waits for them. Never more of these notices are
+    /// about people of one mail domain, of which the last two labels count, than are left to all others.
     pub notices: u32,
     /// How many of these notices are about one person.
     pub notices_of_a_person: u32,

@@ -23,7 +23,7 @@ use countersign_uma::rpt::Current;
 use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
 
 use crate::app::{Uma, registrant};
-pub(crate) use room::CaseRoom;
+pub(crate) use room::{CaseRoom, domain_of};
 use room::{Note, Place};
 
 /// So often all cases are read where changes fail meanwhile, so that nothing is known of what was read.

@@ -13,7 +13,9 @@
 //! - Each owner has a line of their own, one notice at a time, and pauses that grow while their endpoint does
 //!   not answer. So many go to one owner within an hour as [`Limits::notices`](crate::Limits::notices) says, and so
 //!   many of them are about one person as
-//!   [`Limits::notices_of_a_person`](crate::Limits::notices_of_a_person) does; the others wait.
+//!   [`Limits::notices_of_a_person`](crate::Limits::notices_of_a_person) does; and never more are about people of one
+//!   mail domain than are left to all others. The rest waits.
+//! - One that is not what this version writes is reported and removed: its owner finds the request in their list.
 //! - What an attempt comes to, a panic too, is no other notice's trouble.
 //!
 //! [`Uma::tell_owners`] does it, for as long as it runs. Without webhooks nothing of this costs anything.
@@ -325,7 +327,9 @@ async fn tell(uma: Arc<Uma>, webhooks: Arc<Webhooks>, line: Line) {
                 webhooks.lines.add(place);
                 sleep(duration(wait)).await;
             }
-            Attempt::Full(Full::Person(wait)) => webhooks.lines.set_aside(place, duration(wait)),
+            Attempt::Full(Full::Person(wait) | Full::Domain(wait)) => {
+                webhooks.lines.set_aside(place, duration(wait))
+            }
         }
     }
 }

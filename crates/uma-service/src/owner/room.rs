@@ -335,7 +335,7 @@ const fn waits(since: Timestamp, person: PersonId) -> Moment {
 
 /// Whose share an address counts toward: the last two labels of its domain. Names below them cost
 /// their owner nothing.
-fn domain_of(email: &EmailAddress) -> &str {
+pub(crate) fn domain_of(email: &EmailAddress) -> &str {
     let domain = email.domain();
     let below = domain.rmatch_indices('.').nth(1).and_then(|(at, _)| domain.get(at..));
     below.map_or(domain, |last| last.trim_start_matches('.'))

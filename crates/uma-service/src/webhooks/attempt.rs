@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::lines::{Full, Place};
 use super::{Webhook, Webhooks};
 use crate::app::{Uma, registrant};
+use crate::owner::domain_of;
 
 /// An answer has no content, or a short text of what is wrong.
 const MAX_ANSWER: usize = 4096;
@@ -83,10 +84,34 @@ impl NotTold {
 
 /// Tells the owner what is kept for this place now, if it still waits for them.
 pub(super) async fn tell(uma: &Uma, webhooks: &Webhooks, place: &Place) -> Attempt {
-    try_tell(uma, webhooks, place).await.unwrap_or_else(|error| {
+    let error = match try_tell(uma, webhooks, place).await {
+        Ok(attempt) => return attempt,
+        Err(error) => error,
+    };
+    super::unreadable(&error);
+    if matches!(error, StoreError::Corrupt(_)) {
+        // It would be so again, whenever it is tried.
+        return set_aside(uma, webhooks, place).await;
+    }
+    Attempt::Failed { retry_after: None }
+}
+
+/// A notice, or the case that it is about, cannot be read: nothing more comes of it.
+async fn set_aside(uma: &Uma, webhooks: &Webhooks, (protection, person): &Place) -> Attempt {
+    tracing::warn!(
+        target: "countersign::audit",
+        owner = %protection.owner,
+        resource_server = %protection.resource_server,
+        %person,
+        "the notice of a request that waits is set aside: it, or the request, cannot be read",
+    );
+    let (registrant, now) = (registrant(protection), uma.seams.clock.now());
+    // One that can be read has taken its place, or ends with the case that cannot.
+    let removed = webhooks.notices.remove_if(&registrant, person.digest(), now, |_| false).await;
+    if let Err(error) = removed {
         super::unreadable(&error);
-        Attempt::Failed { retry_after: None }
-    })
+    }
+    Attempt::Over
 }
 
 async fn try_tell(
@@ -108,7 +133,8 @@ async fn try_tell(
             return end(webhooks, notice, now, how).await;
         }
     };
-    if let Err(full) = webhooks.lines.count(&protection.owner, person, notice.jti(), now) {
+    let who = (person, domain_of(&case.person().email));
+    if let Err(full) = webhooks.lines.count(&protection.owner, who, notice.jti(), now) {
         return Ok(Attempt::Full(full));
     }
     let Err(error) = push(uma, webhooks, webhook, &notice, &case).await else {

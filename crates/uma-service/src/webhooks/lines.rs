@@ -47,6 +47,8 @@ struct Window {
     all: u32,
     /// The notices about each person, by `jti`: they may be tried again.
     people: HashMap<PersonId, HashSet<String>>,
+    /// How many there are of the people of each mail domain.
+    domains: HashMap<String, u32>,
 }
 
 /// Why nothing more is sent for so long.
@@ -56,6 +58,8 @@ pub(super) enum Full {
     Owner(Lifetime),
     /// So many notices about this person were sent to them.
     Person(Lifetime),
+    /// As many about people of this person's domain as are left to all others.
+    Domain(Lifetime),
 }
 
 /// One owner's line, for whoever serves it. It is nobody's again when this is dropped.
@@ -161,27 +165,32 @@ impl Lines {
         Some(place)
     }
 
-    /// Counts one more that is sent to an owner: the notice of this `jti`, about this person.
+    /// Counts one more that is sent to an owner: the notice of this `jti`, about this person of that domain.
+    /// Whoever has a domain can have as many people in it as they like, so that there are never more of one
+    /// domain than are left to the others.
     ///
     /// # Errors
     /// [`Full`], and nothing is counted.
     pub(super) fn count(
         &self,
         owner: &OwnerId,
-        person: &PersonId,
+        (person, domain): (&PersonId, &str),
         jti: &str,
         now: Timestamp,
     ) -> Result<(), Full> {
-        let begun = || Window { start: now, all: 0, people: HashMap::new() };
+        let (people, domains) = (HashMap::new(), HashMap::new());
+        let begun = || Window { start: now, all: 0, people, domains };
         let mut owners = self.0.lock();
         let sent = &mut owners.entry(owner.clone()).or_default().sent;
-        let window = sent.get_or_insert_with(begun);
-        let end = window.start.after(HOUR);
         // A clock that was set back starts a new window too.
-        if now < window.start || now >= end {
-            *window = begun();
-        }
-        if window.all >= self.0.an_hour {
+        let is_of_now = |window: &Window| window.start <= now && now < window.start.after(HOUR);
+        let window = match sent.take_if(|window| is_of_now(window)) {
+            Some(window) => sent.insert(window),
+            None => sent.insert(begun()),
+        };
+        let end = window.start.after(HOUR);
+        let left = self.0.an_hour.saturating_sub(window.all);
+        if left == 0 {
             return Err(Full::Owner(end.since(now)));
         }
         let theirs = window.people.entry(*person).or_default();
@@ -189,6 +198,11 @@ impl Lines {
             if theirs.len() >= self.0.of_a_person as usize {
                 return Err(Full::Person(end.since(now)));
             }
+            let of_domain = window.domains.entry(domain.to_owned()).or_default();
+            if *of_domain >= left {
+                return Err(Full::Domain(end.since(now)));
+            }
+            *of_domain += 1;
             theirs.insert(jti.to_owned());
         }
         window.all += 1;
@@ -252,26 +266,61 @@ mod tests {
         let (lines, at) = (Lines::new(2, 2), Timestamp::from_unix);
         let (bob, (_, alice)) = (owner("bob"), place("bob", "a"));
         // One that is tried again is another one.
-        assert!(lines.count(&bob, &alice, "1", at(100)).is_ok());
-        assert!(lines.count(&bob, &alice, "1", at(101)).is_ok());
+        assert!(lines.count(&bob, (&alice, "a.example"), "1", at(100)).is_ok());
+        assert!(lines.count(&bob, (&alice, "a.example"), "1", at(101)).is_ok());
         let full = Err(Full::Owner(Lifetime::from_secs(3000)));
-        assert_eq!(lines.count(&bob, &alice, "1", at(700)), full);
-        assert!(lines.count(&owner("carol"), &alice, "2", at(700)).is_ok());
-        assert!(lines.count(&bob, &alice, "1", at(3700)).is_ok());
-        assert!(lines.count(&bob, &alice, "1", at(50)).is_ok(), "the clock was set back");
+        assert_eq!(lines.count(&bob, (&alice, "a.example"), "1", at(700)), full);
+        assert!(lines.count(&owner("carol"), (&alice, "a.example"), "2", at(700)).is_ok());
+        assert!(lines.count(&bob, (&alice, "a.example"), "1", at(3700)).is_ok());
+        assert!(
+            lines.count(&bob, (&alice, "a.example"), "1", at(50)).is_ok(),
+            "the clock was set back"
+        );
     }
 
     #[test]
     fn so_many_of_them_are_about_one_person() {
         let (lines, at) = (Lines::new(4, 2), Timestamp::from_unix);
         let (bob, (_, alice), (_, eve)) = (owner("bob"), place("bob", "a"), place("bob", "e"));
-        assert!(lines.count(&bob, &eve, "1", at(100)).is_ok());
-        assert!(lines.count(&bob, &eve, "2", at(101)).is_ok());
-        assert!(lines.count(&bob, &eve, "2", at(102)).is_ok(), "the same one is tried again");
+        assert!(lines.count(&bob, (&eve, "e.example"), "1", at(100)).is_ok());
+        assert!(lines.count(&bob, (&eve, "e.example"), "2", at(101)).is_ok());
+        assert!(
+            lines.count(&bob, (&eve, "e.example"), "2", at(102)).is_ok(),
+            "the same one is tried again"
+        );
         let full = Err(Full::Person(Lifetime::from_secs(3500)));
-        assert_eq!(lines.count(&bob, &eve, "3", at(200)), full);
-        assert!(lines.count(&bob, &alice, "4", at(200)).is_ok(), "what was refused is not counted");
-        assert!(lines.count(&bob, &eve, "3", at(3700)).is_ok());
+        assert_eq!(lines.count(&bob, (&eve, "e.example"), "3", at(200)), full);
+        assert!(
+            lines.count(&bob, (&alice, "a.example"), "4", at(200)).is_ok(),
+            "what was refused is not counted"
+        );
+        assert!(lines.count(&bob, (&eve, "e.example"), "3", at(3700)).is_ok());
+    }
+
+    #[test]
+    fn there_are_never_more_of_one_domain_than_are_left_to_the_others() {
+        let (lines, at) = (Lines::new(8, 8), Timestamp::from_unix);
+        let bob = owner("bob");
+        let count = |domain: &str, number: usize| {
+            let (_, person) = place("bob", &format!("{domain} {number}"));
+            lines.count(&bob, (&person, domain), &format!("{domain} {number}"), at(100))
+        };
+        let sent =
+            |domain: &str| (0..8).take_while(|number| count(domain, *number).is_ok()).count();
+        let domains = ["evil.example", "worse.example", "third.example", "alice.example"];
+        assert_eq!(domains.map(sent), [4, 2, 1, 1]);
+        let full = Full::Owner(Lifetime::from_secs(3600));
+        assert_eq!(count("carol.example", 0), Err(full), "an hour has so many in all");
+        let (_, eve) = place("bob", "evil.example 9");
+        let lines = Lines::new(3, 3);
+        assert!(lines.count(&bob, (&eve, "evil.example"), "1", at(0)).is_ok());
+        assert!(
+            lines.count(&bob, (&eve, "evil.example"), "1", at(0)).is_ok(),
+            "the same one again"
+        );
+        let full = Err(Full::Domain(Lifetime::from_secs(3600)));
+        assert_eq!(lines.count(&bob, (&eve, "evil.example"), "2", at(0)), full);
+        assert!(lines.count(&bob, (&eve, "evil.example"), "2", at(3600)).is_ok(), "an hour later");
     }
 
     #[test]
@@ -281,12 +330,19 @@ mod tests {
         // At two resource servers, with an endpoint that cannot be reached.
         for turn in 100..104 {
             for jti in ["1", "2"] {
-                assert_eq!(lines.count(&bob, &alice, jti, at(turn)), Ok(()), "{jti} at {turn}");
+                assert_eq!(
+                    lines.count(&bob, (&alice, "a.example"), jti, at(turn)),
+                    Ok(()),
+                    "{jti} at {turn}"
+                );
             }
         }
         let full = Err(Full::Person(Lifetime::from_secs(3500)));
-        assert_eq!(lines.count(&bob, &alice, "3", at(200)), full);
-        assert!(lines.count(&bob, &alice, "1", at(200)).is_ok(), "what was refused takes no place");
+        assert_eq!(lines.count(&bob, (&alice, "a.example"), "3", at(200)), full);
+        assert!(
+            lines.count(&bob, (&alice, "a.example"), "1", at(200)).is_ok(),
+            "what was refused takes no place"
+        );
     }
 
     #[test]

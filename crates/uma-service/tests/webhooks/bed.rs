@@ -292,8 +292,12 @@ impl Log {
         self.ends("INFO")
     }
 
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
     fn ends(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = self.text();
         let lines = text.lines().filter(|line| line.contains("countersign::audit:"));
         let lines = lines.filter(|line| line.contains(level) && line.contains("jti="));
         lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()

@@ -189,12 +189,13 @@ async fn what_comes_while_another_is_on_its_way_is_told_too() {
 async fn a_flood_reaches_an_owner_so_often_in_an_hour() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let limits = |config: &mut countersign_uma_service::UmaConfig| {
-        (config.limits.cases, config.limits.notices) = (5, 3);
+        (config.limits.cases, config.limits.notices) = (5, 4);
     };
     let mut bed = Bed::configured(Arc::clone(&engine), limits, |_| {});
     let (pat, id) = bed.resource().await;
     for number in 0..5 {
-        bed.asks_at(&pat, &id, &format!("p{number}@alice.example")).await;
+        let domain = if number % 2 == 0 { "alice.example" } else { "dave.example" };
+        bed.asks_at(&pat, &id, &format!("p{number}@{domain}")).await;
     }
     // There is no room for one more, whose request is over at once.
     let ticket = bed.world.ticket_for(&pat, &id).await;
@@ -204,7 +205,7 @@ async fn a_flood_reaches_an_owner_so_often_in_an_hour() {
     assert_eq!(left(&*engine).await, 5);
     bed.start();
     bed.endpoints.wait_for(BOBS, 3).await;
-    // Two are left, since the hour has not passed.
+    // Two are left, since the hour has not passed: it has room for one of another domain alone.
     while left(&*engine).await > 2 {
         tokio::task::yield_now().await;
     }
@@ -218,6 +219,30 @@ async fn a_flood_reaches_an_owner_so_often_in_an_hour() {
     bed.start();
     bed.settled(&*engine).await;
     assert_eq!(bed.endpoints.at(BOBS).len(), 5);
+}
+
+/// Whoever has a domain fills no hour of an owner's with its people: another's request is told of.
+#[tokio::test]
+async fn one_domain_leaves_the_others_their_share_of_an_hour() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let limits = |config: &mut countersign_uma_service::UmaConfig| config.limits.notices = 4;
+    let mut bed = Bed::configured(Arc::clone(&engine), limits, |_| {});
+    let (pat, id) = bed.resource().await;
+    for number in 0..6 {
+        let below = if number % 2 == 0 { "" } else { "a." };
+        bed.asks_at(&pat, &id, &format!("p{number}@{below}alice.example")).await;
+    }
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 2).await;
+    bed.asks_at(&pat, &id, "dave@dave.example").await;
+    bed.endpoints.wait_for(BOBS, 3).await;
+    while left(&*engine).await > 4 {
+        tokio::task::yield_now().await;
+    }
+    bed.stop().await;
+    bed.world.advance(3600);
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 5).await;
 }
 
 /// One person who asks for ever more things is told of so often in an hour, and nobody else waits for them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_fetch::FetchError;
 use countersign_store::cases::Kept;
+use countersign_store::engine::{Change, Changer, Part, RecordTable};
 use countersign_store::resources::Registrant;
 use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine};
 use countersign_types::{ClientId, Clock, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
@@ -57,6 +58,31 @@ async fn whatever_fails_is_tried_again_under_the_same_jti() {
     assert!(told.iter().all(|notice| *notice == told[0]), "{told:?}");
     bed.settled(&*engine).await;
     assert_eq!(bed.endpoints.at(BOBS).len(), count);
+}
+
+/// It would be so whenever it is tried: it is said once, and nobody else waits for it.
+#[tokio::test]
+async fn a_notice_that_cannot_be_read_is_set_aside_once() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let mut bed = Bed::on(Arc::clone(&engine), |_| {});
+    let (pat, id) = bed.resource().await;
+    bed.asks_at(&pat, &id, "eve@alice.example").await;
+    let (table, now) = (RecordTable::Notices, Timestamp::from_unix(bed.world.now()));
+    let all = engine.page(table, b"", Part::After(b""), 9, now).await.unwrap();
+    let [(key, _)] = &*all else { panic!("{all:?}") };
+    let garbage: Changer = Box::new(|_| Change::Put(b"{".to_vec(), None));
+    engine.update(table, key, now, garbage).await.unwrap();
+    bed.asks_at(&pat, &id, ALICE).await;
+    let log = Log::default();
+    let heard = log.hear();
+    bed.start();
+    bed.endpoints.wait_for(BOBS, 1).await;
+    bed.settled(&*engine).await;
+    bed.stop().await;
+    drop(heard);
+    assert_eq!(bed.endpoints.at(BOBS).len(), 1, "Alice's");
+    let said = log.text();
+    assert_eq!(said.matches("is set aside").count(), 1, "{said}");
 }
 
 /// What is told after it is told by the same server, and so is what it was about.
