@@ -240,8 +240,8 @@ impl Journal {
     }
 
     /// The record under this key, live or not, if it is in memory.
-    pub(super) fn find(&self, key: &[u8]) -> Option<Row> {
-        self.lock().places.get(key)?.row()
+    pub(super) fn find(&self, table: RecordTable, key: &[u8]) -> Option<Row> {
+        if table == JOURNALLED { self.lock().places.get(key)?.row() } else { None }
     }
 
     /// The rows on the shelf that may hold a record under this key, the latest first.

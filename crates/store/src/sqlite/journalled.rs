@@ -107,7 +107,7 @@ impl SqliteEngine {
     ) -> Result<(BTreeMap<Vec<u8>, Row>, bool), StoreError> {
         let mut most = NEAR;
         loop {
-            let mut found: BTreeMap<_, _> = self.shelved(&near.rows)?.into_iter().collect();
+            let mut found = self.shelved(&near.rows)?;
             found.retain(|key, _| key.starts_with(prefix) && near.is_known(part, key));
             if near.others.is_none() || !found.is_empty() {
                 return Ok((found, near.others.is_some()));
@@ -118,17 +118,20 @@ impl SqliteEngine {
         }
     }
 
-    /// The records of these rows.
-    fn shelved(&self, rows: &[i64]) -> Result<Vec<(Vec<u8>, Row)>, StoreError> {
+    /// What these rows, the latest last, say of their keys.
+    fn shelved(&self, rows: &[i64]) -> Result<BTreeMap<Vec<u8>, Row>, StoreError> {
+        let mut found = BTreeMap::new();
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(found);
         }
         self.read(|c| {
-            let mut records = Vec::new();
-            for id in rows {
-                records.extend(moves::records(c, *id)?);
+            // What is taken out of a row meanwhile is taken out of those before it as well: they are read behind it.
+            for id in rows.iter().rev() {
+                for (key, row) in moves::records(c, *id)? {
+                    found.entry(key).or_insert(row);
+                }
             }
-            Ok(records)
+            Ok(found)
         })
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn settle(
     if matches!(latest, Some(None)) {
         return Ok(());
     }
-    let in_memory = latest.flatten().or_else(|| journal.find(key));
+    let in_memory = latest.flatten().or_else(|| journal.find(JOURNALLED, key));
     if in_memory.is_some() {
         journal::settled(octets, key);
     }

@@ -67,13 +67,17 @@ impl Records for SqliteEngine {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(async move {
-            let shelved = match self.memory.journal.search(table, key) {
-                Search::Found(row) => return Ok(row.is_live(now).then_some(row.value)),
-                Search::Rows(rows) => rows,
-            };
+            if let Some(row) = self.memory.journal.find(table, key) {
+                return Ok(row.is_live(now).then_some(row.value));
+            }
             let changes = match self.memory.known.look(table, key, now) {
                 Look::Known(value) => return Ok(value),
                 Look::Unknown(changes) => changes,
+            };
+            // After that number was given, so that what goes to the shelf meanwhile is found there, or not learned.
+            let shelved = match self.memory.journal.search(table, key) {
+                Search::Found(row) => return Ok(row.is_live(now).then_some(row.value)),
+                Search::Rows(rows) => rows,
             };
             let found = self.read(|c| match moves::find(c, &shelved, key)? {
                 Some(row) => Ok(Some(row)),

@@ -1,6 +1,8 @@
 //! The journal behind its engine: with room for few records, so that they leave memory all the time, and for
 //! few spans, so that they leave the shelf.
 
+mod meanwhile;
+mod model;
 mod shelf;
 
 use std::path::{Path, PathBuf};

@@ -139,7 +139,7 @@ async fn one_failed_write_takes_its_whole_commit_back() {
     let (_, (good, put, bad, ())) = tokio::join!(writer.commit(hold), gathered);
     assert!(matches!(good, Err(StoreError::Unavailable(_))), "{good:?}");
     assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
-    assert!(writer.memory.journal.find(b"k").is_none());
+    assert!(writer.memory.journal.find(RecordTable::AccessTokens, b"k").is_none());
     assert!(matches!(bad, Err(StoreError::Unavailable(_))), "{bad:?}");
     assert!(writer.has_stopped());
 }
