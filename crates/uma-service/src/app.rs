@@ -31,6 +31,7 @@ use crate::owner::CaseRoom;
 use crate::pat::{Refreshable, StoredToken};
 use crate::routes;
 use crate::shares::OwnerShares;
+use crate::turned_away::TurnedAway;
 use crate::webhooks::{WebhookError, WebhookSetup, Webhooks};
 
 /// What the operator decides.
@@ -93,6 +94,7 @@ pub struct Uma {
     pub(crate) refresh_tokens: RefreshTokens<Refreshable>,
     pub(crate) revoked: RevokedPeople<Revocation>,
     pub(crate) holds: Holds,
+    pub(crate) turned_away: TurnedAway,
     pub(crate) codes: Codes<CodeGrant>,
     pub(crate) cases: Cases<Case>,
     pub(crate) case_room: Arc<CaseRoom>,
@@ -132,6 +134,7 @@ impl Uma {
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
             revoked: RevokedPeople::new(engine()),
+            turned_away: TurnedAway::default(),
             holds: Holds::new(AccessTokens::new(engine()), RefreshTokens::new(engine())),
             codes: Codes::new(engine()),
             cases: Cases::new(engine()),

@@ -2,6 +2,7 @@
 
 use countersign_types::wire::ErrorCode;
 use countersign_types::{ClientId, Timestamp};
+use countersign_uma::assessment::NotPermitted;
 use countersign_uma::check::Step;
 use countersign_uma::permission::Permission;
 use countersign_uma::{Check, Ended, Outcome, Person, Process, Protection};
@@ -52,6 +53,8 @@ pub struct AssessmentRecord {
     pub person: Option<Person>,
     /// What was granted.
     pub permissions: Vec<Permission>,
+    /// What policy did not permit the requesting party, once claims about them were verified.
+    pub refused: Vec<NotPermitted>,
     /// Every check in order; the last one failed unless access was granted.
     pub checks: Vec<Check>,
     /// How it ended.
@@ -67,6 +70,7 @@ impl AssessmentRecord {
             protection: None,
             person: None,
             permissions: Vec::new(),
+            refused: Vec::new(),
             checks: Vec::new(),
             answer: Answer::Failed,
         }
@@ -83,6 +87,7 @@ impl AssessmentRecord {
     pub(crate) fn ended(&mut self, ended: Ended) -> Outcome {
         self.checks = ended.checks;
         self.person = ended.person;
+        self.refused = ended.refused;
         match ended.outcome {
             Outcome::NeedInfo(_) => self.answer = Answer::NeedInfo,
             Outcome::Submitted(_) => self.answer = Answer::Submitted,

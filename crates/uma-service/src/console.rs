@@ -12,6 +12,7 @@
 //! | `/console/people` | who has what, and who is kept out |
 //! | `/console/people/{place}/{person}` | everything about one person, and the decision on it |
 //! | `/console/access`, `/console/access/{place}/{_id}` | who is in at the moment, and why: at all, and at a resource |
+//! | `/console/turned-away` | who was turned away lately, and what spoke against them |
 //! | `/console/resources`, `/console/resources/{place}/{_id}` | what is protected, and who reaches it |
 //! | `/console/history` | every decision, and what was shared and taken back |
 //! | `/authorize` | where resource servers ask whether they may protect something in a person's name |
@@ -48,6 +49,7 @@ mod shell;
 mod sign_in;
 mod sign_out;
 mod texts;
+mod turned_away;
 mod views;
 mod vouched;
 
@@ -248,6 +250,7 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
             only("GET, HEAD, POST", get(person::get).post(person::post)),
         )
         .route(&below("/access"), only("GET, HEAD, POST", get(access::get).post(access::post)))
+        .route(&below("/turned-away"), only("GET, HEAD", get(turned_away::get)))
         .route(
             &below("/access/{place}/{id}"),
             only("GET, HEAD, POST", get(access::get_one).post(access::post_one)),

@@ -17,6 +17,7 @@ use countersign_store::access_tokens::TokenKey;
 use countersign_store::resources::Beside;
 use countersign_types::digest::Digest;
 use countersign_types::{Lifetime, Timestamp};
+use countersign_uma::resource::ResourceId;
 use countersign_uma::rpt::{Current, Held};
 use countersign_uma::{Person, PersonId, Protection, Rpt};
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,19 @@ impl Uma {
         now: Timestamp,
     ) -> Vec<Found> {
         self.holds.part(protection, of, beside, limit, now)
+    }
+
+    /// Whether a person got something at a resource at this moment or after, and has it still, as far as it
+    /// is known.
+    pub(crate) fn has_since(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        resource: &ResourceId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        self.holds.has_since(protection, person, resource, at, now)
     }
 
     /// The latest that counts of what its holder holds, and is meant.

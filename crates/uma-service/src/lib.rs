@@ -174,6 +174,7 @@ pub mod owner;
 mod pat;
 mod routes;
 pub mod shares;
+mod turned_away;
 pub mod url_clients;
 pub mod webhooks;
 

@@ -54,9 +54,10 @@ use crate::grant::{Denial, GrantError, RefusedScope, RefusedTarget, TokenRequest
 use crate::issuers::Issuers;
 use crate::permission::Registered;
 use crate::person::{NamedBy, Person};
-use crate::policy::{RequiredClaim, Revision};
+use crate::policy::{Reason, RequiredClaim, Revision};
 use crate::process::{Presented, Process, TicketError};
 use crate::protection::{ResourceParameter, ResourceServer};
+use crate::resource::ResourceId;
 use crate::rpt::{self, Rpt};
 
 pub use self::decide::Decided;
@@ -184,6 +185,19 @@ pub struct Ended {
     pub checks: Vec<Check>,
     /// The requesting party, if claims about them are verified.
     pub person: Option<Person>,
+    /// What policy did not permit them, for the owner to see.
+    pub refused: Vec<NotPermitted>,
+}
+
+/// A scope that policy did not permit a person whose claims are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotPermitted {
+    /// The resource.
+    pub resource_id: ResourceId,
+    /// The scope.
+    pub scope: String,
+    /// Why: the policies that forbid it, the claims that are missing or wrong. Nothing, if nothing permits it.
+    pub why: Vec<Reason>,
 }
 
 /// The answer to a token request.
@@ -353,7 +367,7 @@ fn check_scope(requested: &ScopeSet, facts: &Facts<'_>) -> Result<(), RefusedSco
 }
 
 fn refused(error: GrantError, checks: Vec<Check>) -> Box<Ended> {
-    Box::new(Ended { outcome: Outcome::Refused(error), checks, person: None })
+    Box::new(Ended { outcome: Outcome::Refused(error), checks, person: None, refused: Vec::new() })
 }
 
 impl Core<'_> {
@@ -386,7 +400,7 @@ impl Core<'_> {
             Some(process) => Outcome::NeedInfo(NeedInfo { process, required_claims, reason }),
             None => Outcome::Refused(GrantError::Denied(Denial::Rounds)),
         };
-        Box::new(Ended { outcome, checks, person })
+        Box::new(Ended { outcome, checks, person, refused: Vec::new() })
     }
 
     fn refuse(self, denial: Denial) -> Box<Ended> {

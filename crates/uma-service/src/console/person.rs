@@ -27,6 +27,7 @@ use super::places::{self, Place};
 use super::refusal::Refusal;
 use super::shares;
 use super::shell::Tab;
+use super::turned_away;
 use super::views::{EntryView, Group, PersonPage};
 use super::vouched::{SignedIn, Vouched};
 use crate::holds::Of;
@@ -60,7 +61,7 @@ async fn try_get(
     show(desk, &visit, &place, &person, &Asked::parse(uri.query()), None).await
 }
 
-/// Who somebody is, by their case or by what they hold.
+/// Who somebody is, by their case, by what they hold, or by what they were refused.
 async fn known(
     desk: &Desk,
     place: &Place,
@@ -72,8 +73,11 @@ async fn known(
         return Ok(Some(case.person().clone()));
     }
     held::know(desk, now).await?;
-    let hold = access::holds_anything(desk, place, id, now).await?;
-    Ok(hold.and_then(|hold| hold.rpt.person))
+    if let Some(hold) = access::holds_anything(desk, place, id, now).await? {
+        return Ok(hold.rpt.person);
+    }
+    let denied = turned_away::of_person(desk, place, id, now);
+    Ok(denied.first().map(|denial| denial.person.clone()))
 }
 
 /// The person as they are now.
@@ -96,6 +100,10 @@ async fn show(
     let is_whole = held::know(desk, visit.now).await?;
     let list = [Holders { desk, place, of: Of::Person(id), now: visit.now }];
     let Cut { shown, pager } = paging::cut(&list, asked, Option::is_some).await?;
+    let mut denials = Vec::new();
+    for denial in turned_away::of_person(desk, place, id, visit.now) {
+        denials.push(turned_away::view(&mut cards, desk, place, &denial).await?);
+    }
     let all = shares::about(desk, &place.protection, person).await?;
     let revocable = match &all {
         Some(all) => shares::may_be_in(all, person),
@@ -148,6 +156,7 @@ async fn show(
         holds,
         is_whole,
         pager,
+        denials,
         groups,
         events,
     };

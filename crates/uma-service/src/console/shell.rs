@@ -20,6 +20,7 @@ pub(super) enum Tab {
     Requests,
     People,
     Access,
+    TurnedAway,
     Resources,
     History,
 }
@@ -45,10 +46,11 @@ impl Shell {
 
     pub(super) fn tabs(&self) -> Vec<TabLink> {
         let Some((.., current)) = &self.person else { return Vec::new() };
-        let all: [(Tab, &str, &str, Say); 5] = [
+        let all: [(Tab, &str, &str, Say); 6] = [
             (Tab::Requests, "", "requests", |t| t.requests),
             (Tab::People, "/people", "people", |t| t.people),
             (Tab::Access, "/access", "access", |t| t.access),
+            (Tab::TurnedAway, "/turned-away", "turned-away", |t| t.turned_away),
             (Tab::Resources, "/resources", "resources", |t| t.resources),
             (Tab::History, "/history", "history", |t| t.history),
         ];

@@ -9,6 +9,7 @@ use super::filled::Filled;
 use super::held::{Grounds, HoldView, WithWhom};
 use super::shell::{Pager, Shell};
 use super::texts::{Say, Text, Texts};
+use super::turned_away::DenialView;
 use super::vouched::{SignedIn, Vouched};
 
 /// The page that says that something did not work, or that one has to sign in.
@@ -181,6 +182,8 @@ pub(super) struct PersonPage {
     pub(super) holds: Vec<HoldView>,
     pub(super) is_whole: bool,
     pub(super) pager: Pager,
+    /// Where they were turned away lately.
+    pub(super) denials: Vec<DenialView>,
     pub(super) events: Vec<EventView>,
 }
 

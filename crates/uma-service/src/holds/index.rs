@@ -143,6 +143,21 @@ impl Index {
         marks
     }
 
+    /// Whether a person got something at a resource at this moment or after, and has it still.
+    pub(super) fn has_since(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        resource: &ResourceId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let resource = self.hasher.hash_one(resource);
+        let since = at.as_unix().saturating_neg();
+        let mut entries = self.meant(protection, Of::Person(person), now);
+        entries.any(|entry| entry.resource == resource && entry.mark.0 <= since)
+    }
+
     fn meant(
         &self,
         protection: &Protection,

@@ -9,7 +9,8 @@ use countersign_store::resources::Beside;
 use countersign_store::{AccessTokens, RefreshTokens, StoreError};
 use countersign_types::digest::Digest;
 use countersign_types::{Lifetime, Timestamp};
-use countersign_uma::Protection;
+use countersign_uma::resource::ResourceId;
+use countersign_uma::{PersonId, Protection};
 
 use super::HoldId;
 use super::index::{Found, Index, Mark, Of};
@@ -121,6 +122,17 @@ impl Holds {
         now: Timestamp,
     ) -> Vec<Mark> {
         lock(&self.0.index).like(protection, of, found, limit, now)
+    }
+
+    pub(super) fn has_since(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        resource: &ResourceId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        lock(&self.0.index).has_since(protection, person, resource, at, now)
     }
 
     pub(super) fn forget(&self, protection: &Protection, mark: &Mark) {

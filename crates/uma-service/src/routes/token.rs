@@ -87,6 +87,9 @@ async fn uma_ticket(
         note_failure(&mut record, failure);
     }
     uma.seams.audit.record(&record);
+    if !record.refused.is_empty() {
+        uma.turned_away.note(record);
+    }
     answer
 }
 

@@ -21,3 +21,4 @@ mod signing_in;
 mod signing_out;
 #[path = "../support/mod.rs"]
 mod support;
+mod turned_away;

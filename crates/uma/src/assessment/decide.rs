@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use countersign_types::ScopeSet;
 
-use super::{AwaitingOwner, AwaitingPolicy, Core, Ended, Outcome, PartialGrants};
+use super::{AwaitingOwner, AwaitingPolicy, Core, Ended, NotPermitted, Outcome, PartialGrants};
 use crate::case;
 use crate::check::{Check, Step};
 use crate::grant::{Denial, GrantError};
@@ -51,6 +51,8 @@ pub(super) struct Tally {
     pub(super) asked_by: BTreeSet<Reason>,
     /// The owner has not answered.
     pub(super) waiting: bool,
+    /// What is not permitted to a person who is known.
+    pub(super) refused: Vec<NotPermitted>,
     pub(super) notes: Vec<String>,
 }
 
@@ -87,7 +89,7 @@ impl<'a> AwaitingPolicy<'a> {
     pub fn decide(self, policy: &dyn Policy) -> Decided<'a> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
         let revision = self.core.rules(policy);
-        let tally = self.ask(policy);
+        let mut tally = self.ask(policy);
         let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
         core.checks.push(match verdict {
@@ -95,7 +97,11 @@ impl<'a> AwaitingPolicy<'a> {
             Verdict::Wait if person.is_some() => Step::Policy.passed(tally.note()),
             Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Policy.failed(tally.note()),
         });
-        Decided::Ended(match (verdict, person) {
+        let refused = match verdict {
+            Verdict::Wait if person.is_some() => Vec::new(),
+            _ => std::mem::take(&mut tally.refused),
+        };
+        let mut ended = match (verdict, person) {
             (Verdict::Grant, person) => core.grant(tally.granted, person, false, revision, policy),
             (Verdict::Wait, Some(person)) => {
                 return Decided::Ask(Box::new(AwaitingOwner { core, person, tally, revision }));
@@ -111,7 +117,9 @@ impl<'a> AwaitingPolicy<'a> {
                 core.need_info(reason, tally.needed, person)
             }
             (Verdict::Deny, person) => core.deny(Denial::Policy, person),
-        })
+        };
+        ended.refused = refused;
+        Decided::Ended(ended)
     }
 
     /// Whose resources it is about, and where.
@@ -165,6 +173,11 @@ impl<'a> AwaitingPolicy<'a> {
                     case::add(&mut tally.to_ask, resource_id, scope);
                     tally.asked_by.extend(why);
                 }
+                // Of somebody who is not known there is nothing to tell their owner.
+                _ if self.person.is_some() => {
+                    let (resource_id, scope) = (resource_id.clone(), scope.to_owned());
+                    tally.refused.push(NotPermitted { resource_id, scope, why });
+                }
                 _ => {}
             }
         }
@@ -199,13 +212,13 @@ impl Core<'_> {
             issued: facts.now,
             expires: facts.now.after(facts.settings.rpt_lifetime),
         });
-        Box::new(Ended { outcome: Outcome::Granted(rpt), checks, person })
+        Box::new(Ended { outcome: Outcome::Granted(rpt), checks, person, refused: Vec::new() })
     }
 
     /// The end of an assessment that a person gets nothing by.
     pub(super) fn deny(self, denial: Denial, person: Option<Person>) -> Box<Ended> {
         let outcome = Outcome::Refused(GrantError::Denied(denial));
-        Box::new(Ended { outcome, checks: self.checks, person })
+        Box::new(Ended { outcome, checks: self.checks, person, refused: Vec::new() })
     }
 }
 

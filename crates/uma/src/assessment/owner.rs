@@ -79,12 +79,13 @@ impl AwaitingOwner<'_> {
             RequiredClaim::join(&mut tally.needed, claim);
         }
         let permissions = std::mem::take(&mut tally.to_ask);
+        let refused = std::mem::take(&mut tally.refused);
         let verdict = tally.verdict(core.facts.settings.partial_grants);
         core.checks.push(match verdict {
             Verdict::Grant => Step::Owner.passed(note),
             Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Owner.failed(note),
         });
-        match verdict {
+        let mut ended = match verdict {
             Verdict::Grant => core.grant(tally.granted, Some(person), asked, revision, policy),
             Verdict::NeedInfo => core.need_info(MORE, tally.needed, Some(person)),
             Verdict::Deny if too_much => core.deny(Denial::TooMuchAsked, Some(person)),
@@ -105,7 +106,9 @@ impl AwaitingOwner<'_> {
                 };
                 core.submit(waiting, Some(person))
             }
-        }
+        };
+        ended.refused = refused;
+        ended
     }
 }
 
@@ -280,6 +283,7 @@ impl Core<'_> {
             outcome: Outcome::Submitted(Submitted { process, interval }),
             checks,
             person,
+            refused: Vec::new(),
         })
     }
 }

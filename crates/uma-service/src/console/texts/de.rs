@@ -146,6 +146,21 @@ pub(super) const TEXTS: Texts = Texts {
     holds_now: Text("Was diese Person im Moment benutzen kann"),
     holds_nothing: Text("Im Moment nichts."),
     end_it: Text("Beenden"),
+    // Who was turned away.
+    turned_away: Text("Abgewiesen"),
+    turned_away_means: Text(
+        "Wer zuletzt um etwas von Ihnen gebeten und es nicht bekommen hat, und was dagegen sprach. Gesagt wurde nur, dass es abgelehnt ist oder welche Angaben fehlen. Das sind die Letzten, seit dieser Server läuft; in seinem Protokoll stehen alle.",
+    ),
+    nobody_turned_away: Text("Zuletzt wurde niemand abgewiesen."),
+    refused_lately: Text("Was dieser Person zuletzt verweigert wurde"),
+    turned_away_at: Text("am {moment}"),
+    turned_away_before: Text("{count}-mal seit {moment}"),
+    against_nothing: Text("Nichts erlaubt es."),
+    against_missing: Text("Die Angabe {claim} fehlt."),
+    against_wrong: Text("Die Angabe {claim} lautet anders, als sie müsste."),
+    against_shared: Text("Was Sie vorab gesagt haben, spricht dagegen."),
+    against_rule: Text("Eine Regel dieses Servers spricht dagegen: {rule}"),
+    against_failed: Text("Eine Regel ließ sich nicht anwenden: {error}"),
     // What is protected.
     nothing_protected: Text("Noch schützt kein Server etwas für Sie."),
     resource_gone: Text("{id}, nicht mehr vorhanden"),

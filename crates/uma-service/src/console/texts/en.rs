@@ -142,6 +142,21 @@ pub(super) const TEXTS: Texts = Texts {
     holds_now: Text("What they can use at the moment"),
     holds_nothing: Text("Nothing at the moment."),
     end_it: Text("End this"),
+    // Who was turned away.
+    turned_away: Text("Turned away"),
+    turned_away_means: Text(
+        "Who asked for something of yours lately and did not get it, and what spoke against them. They were only told that it is refused, or which claims are needed. These are the last of them since this server was started; its log has all.",
+    ),
+    nobody_turned_away: Text("Nobody was turned away lately."),
+    refused_lately: Text("What they were refused lately"),
+    turned_away_at: Text("at {moment}"),
+    turned_away_before: Text("{count} times since {moment}"),
+    against_nothing: Text("Nothing permits it."),
+    against_missing: Text("The claim {claim} is missing."),
+    against_wrong: Text("The claim {claim} says something else than it has to."),
+    against_shared: Text("What you said beforehand is against it."),
+    against_rule: Text("A rule of this server is against it: {rule}"),
+    against_failed: Text("A rule could not be applied: {error}"),
     // What is protected.
     nothing_protected: Text("No server protects anything for you yet."),
     resource_gone: Text("{id}, which is no more"),
