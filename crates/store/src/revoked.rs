@@ -49,9 +49,7 @@ impl RevokedTokens {
 }
 
 /// Whose tokens no longer count at whose resources: one record `R` per person, under the registrant. It says
-/// up to when what they had was issued.
-///
-/// An engine has all of these in memory, since the usual answer is that there is none.
+/// which of them do.
 #[derive(Clone)]
 pub struct RevokedPeople<R> {
     engine: Arc<dyn Engine>,
@@ -65,22 +63,19 @@ impl<R: Serialize + DeserializeOwned> RevokedPeople<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// What was revoked of the person whom `person` stands for.
+    /// All of them, each under where it is kept.
     ///
     /// # Errors
-    /// [`StoreError`]; no token of theirs may then be accepted.
-    pub async fn find(
-        &self,
-        registrant: &Registrant,
-        person: &Digest,
-        now: Timestamp,
-    ) -> Result<Option<R>, StoreError> {
-        let value = self.engine.get(RecordTable::Revoked, &key(registrant, person), now).await?;
-        value.map(|value| record::decode(&value)).transpose()
+    /// [`StoreError`]; no token of anybody's may then be accepted.
+    pub async fn list(&self, now: Timestamp) -> Result<Vec<(RevokedKey, R)>, StoreError> {
+        let found = self.engine.list(RecordTable::Revoked, &[], now).await?;
+        let ours = found.into_iter().filter(|(key, _)| key.len() == RevokedKey::LENGTH);
+        ours.map(|(key, value)| Ok((RevokedKey(key), record::decode(&value)?))).collect()
     }
 
     /// Revokes what the person had, in one atomic step that is durable before it answers. `joined` makes the
-    /// record of the one that stands there, if one does; it is remembered until `expires`.
+    /// record of the one that stands there, if one does; it is remembered until `expires`, and what the caller is
+    /// given.
     ///
     /// # Errors
     /// [`StoreError`]; the revocation must then not be acknowledged.
@@ -91,24 +86,43 @@ impl<R: Serialize + DeserializeOwned> RevokedPeople<R> {
         now: Timestamp,
         expires: Timestamp,
         joined: impl FnOnce(Option<R>) -> R + Send + 'static,
-    ) -> Result<(), StoreError> {
+    ) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+    {
         let (tell, told) = oneshot::channel();
         let changer: Changer = Box::new(move |found: Option<&[u8]>| {
             let found = found.map(record::decode).transpose();
-            let (change, outcome) = match found.and_then(|found| record::encode(&joined(found))) {
-                Ok(value) => (Change::Put(value, Some(expires)), Ok(())),
+            let made = found.and_then(|found| {
+                let record = joined(found);
+                Ok((record::encode(&record)?, record))
+            });
+            let (change, outcome) = match made {
+                Ok((value, record)) => (Change::Put(value, Some(expires)), Ok(record)),
                 Err(error) => (Change::Keep, Err(error)),
             };
             // A caller that went away is told nothing, and its change stands.
             drop(tell.send(outcome));
             change
         });
-        self.engine.update(RecordTable::Revoked, &key(registrant, person), now, changer).await?;
+        let RevokedKey(key) = RevokedKey::of(registrant, person);
+        self.engine.update(RecordTable::Revoked, &key, now, changer).await?;
         told.await.unwrap_or(Err(StoreError::Stopped))
     }
 }
 
+/// Where it is kept that what a person had at a registrant's was revoked.
+///
 /// INVARIANT: twice as long as the key of a self-contained token, so that neither is taken for the other.
-fn key(registrant: &Registrant, person: &Digest) -> Vec<u8> {
-    [registrant.prefix().as_bytes().as_slice(), person.as_bytes()].concat()
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RevokedKey(Vec<u8>);
+
+impl RevokedKey {
+    const LENGTH: usize = 64;
+
+    /// The key of the person whom `person` stands for.
+    #[must_use]
+    pub fn of(registrant: &Registrant, person: &Digest) -> Self {
+        Self([registrant.prefix().as_bytes().as_slice(), person.as_bytes()].concat())
+    }
 }

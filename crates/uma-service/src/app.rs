@@ -25,10 +25,11 @@ use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::console::{self, Console, ConsoleSetup};
 use crate::discovery::Discovery;
-use crate::holds::{Holds, Revocation};
+use crate::holds::Holds;
 use crate::limits::{Limits, Quota, ResourceCounts, SharedQuota};
 use crate::owner::CaseRoom;
 use crate::pat::{Refreshable, StoredToken};
+use crate::revocations::Revocations;
 use crate::routes;
 use crate::shares::OwnerShares;
 use crate::turned_away::TurnedAway;
@@ -92,7 +93,7 @@ pub struct Uma {
     pub(crate) tickets: Tickets<Process>,
     pub(crate) tokens: AccessTokens<StoredToken>,
     pub(crate) refresh_tokens: RefreshTokens<Refreshable>,
-    pub(crate) revoked: RevokedPeople<Revocation>,
+    pub(crate) revocations: Revocations,
     pub(crate) holds: Holds,
     pub(crate) turned_away: TurnedAway,
     pub(crate) codes: Codes<CodeGrant>,
@@ -133,7 +134,7 @@ impl Uma {
             tickets: Tickets::new(engine()),
             tokens: AccessTokens::new(engine()),
             refresh_tokens: RefreshTokens::new(engine()),
-            revoked: RevokedPeople::new(engine()),
+            revocations: Revocations::new(RevokedPeople::new(engine())),
             turned_away: TurnedAway::default(),
             holds: Holds::new(AccessTokens::new(engine()), RefreshTokens::new(engine())),
             codes: Codes::new(engine()),

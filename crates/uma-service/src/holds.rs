@@ -15,21 +15,16 @@ mod reading;
 use countersign_store::StoreError;
 use countersign_store::access_tokens::TokenKey;
 use countersign_store::resources::Beside;
+use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
-use countersign_types::{Lifetime, Timestamp};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::rpt::{Current, Held};
 use countersign_uma::{Person, PersonId, Protection, Rpt};
-use serde::{Deserialize, Serialize};
 
-use crate::app::{Uma, registrant};
+use crate::app::Uma;
 use crate::pat::{Refreshable, StoredToken};
 pub(crate) use index::{Found, Mark, Of};
 pub(crate) use reading::Holds;
-
-/// That everything a person had was revoked is known for so long, or for as long as a token lives, if that is
-/// more.
-const REMEMBERED: Lifetime = Lifetime::from_secs(400 * 86_400);
 
 /// So many of what one person holds are looked at to find one that counts.
 const LOOKED_AT: usize = 64;
@@ -77,15 +72,6 @@ pub(crate) struct Hold {
     pub(crate) held: Vec<Held>,
 }
 
-/// That everything a person had was revoked.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Revocation {
-    /// What was issued then or before counts no more.
-    at: Timestamp,
-    /// Who revoked it.
-    by: String,
-}
-
 impl Uma {
     /// Everything ends that was issued to a person until now for this owner's resources at this resource
     /// server: RPTs and refresh tokens, by whatever they were let in, and under whichever address. Introspection knows of
@@ -99,17 +85,9 @@ impl Uma {
         person: &Person,
         by: &str,
     ) -> Result<(), StoreError> {
-        let at = self.seams.clock.now();
-        let lives = [Some(REMEMBERED), Some(self.settings.rpt_lifetime), self.refresh_lifetime];
-        let longest = lives.into_iter().flatten().max().unwrap_or(REMEMBERED);
-        let who = by.to_owned();
-        let latest = move |found: Option<Revocation>| {
-            // A clock that was set back brings nothing back.
-            let before = found.map_or(at, |found| found.at);
-            Revocation { at: at.max(before), by: who }
-        };
-        let (registrant, account) = (registrant(protection), account(person));
-        self.revoked.revoke(&registrant, &account, at, at.after(longest), latest).await?;
+        let now = self.seams.clock.now();
+        let longest = self.refresh_lifetime.max(Some(self.settings.rpt_lifetime));
+        self.revocations.revoke(protection, person, by, now, longest).await?;
         tracing::info!(
             target: "countersign::audit",
             owner = %protection.owner,
@@ -122,12 +100,9 @@ impl Uma {
         Ok(())
     }
 
-    /// Whether what was issued to its person until now was revoked after it was issued.
+    /// Whether everything of its person was revoked after it was issued.
     pub(crate) async fn is_revoked(&self, rpt: &Rpt, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(person) = &rpt.person else { return Ok(false) };
-        let registrant = registrant(&rpt.protection);
-        let found = self.revoked.find(&registrant, &account(person), now).await?;
-        Ok(found.is_some_and(|revocation| rpt.issued <= revocation.at))
+        self.revocations.end(rpt, now).await
     }
 
     /// Reads on what is held; `false` if there is so much of it that it is still being read.
@@ -254,11 +229,6 @@ impl Uma {
         );
         Ok(Some(rpt))
     }
-}
-
-/// Whom an issuer knows, whatever their address.
-fn account(person: &Person) -> Digest {
-    Digest::of_parts(&[person.iss.as_str().as_bytes(), person.sub.as_bytes()])
 }
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ pub mod limits;
 mod moments;
 pub mod owner;
 mod pat;
+mod revocations;
 mod routes;
 pub mod shares;
 mod turned_away;

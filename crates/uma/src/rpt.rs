@@ -51,6 +51,10 @@ pub struct Rpt {
     /// What it came of together with a refresh token, or by one: it ends with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
+    /// The last time that everything of its person was revoked before it was issued, as its owner's revocations
+    /// are counted: one that it does not know of ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_revocation: Option<Timestamp>,
     /// When it was issued.
     pub issued: Timestamp,
     /// When it ends.
@@ -265,6 +269,7 @@ mod tests {
             permissions,
             asked: false,
             grant: None,
+            since_revocation: None,
             issued: Timestamp::from_unix(1000),
             expires: Timestamp::from_unix(1300),
         }

@@ -277,6 +277,8 @@ async fn issue(
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
+    // Before anything of it is on the disk: one that comes between ends it.
+    rpt.since_revocation = uma.revocations.last(&rpt, now).await?;
     let refresh_token = match uma.refresh_lifetime {
         Some(_) => Box::pin(super::refresh::grant_with(uma, &mut rpt, client, now)).await?,
         None => None,

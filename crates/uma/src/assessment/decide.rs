@@ -209,6 +209,7 @@ impl Core<'_> {
             permissions: granted,
             asked,
             grant: None,
+            since_revocation: None,
             issued: facts.now,
             expires: facts.now.after(facts.settings.rpt_lifetime),
         });
