@@ -6,7 +6,7 @@
 //! few, so that nothing is looked up as long as there is none.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_store::revoked::RevokedKey;
 use countersign_store::{RevokedPeople, StoreError};
@@ -33,19 +33,18 @@ pub(crate) struct Revocation {
 /// The revocations of all people, by the owner whose resources it is about.
 pub(crate) struct Revocations {
     kept: RevokedPeople<Revocation>,
-    known: OnceCell<RwLock<HashMap<RevokedKey, Timestamp>>>,
+    known: Arc<OnceCell<Known>>,
 }
+
+type Known = RwLock<HashMap<RevokedKey, Timestamp>>;
 
 impl Revocations {
     pub(crate) fn new(kept: RevokedPeople<Revocation>) -> Self {
-        Self { kept, known: OnceCell::new() }
+        Self { kept, known: Arc::default() }
     }
 
     /// Reads what there is, once.
-    async fn known(
-        &self,
-        now: Timestamp,
-    ) -> Result<&RwLock<HashMap<RevokedKey, Timestamp>>, StoreError> {
+    async fn known(&self, now: Timestamp) -> Result<&Known, StoreError> {
         if let Some(known) = self.known.get() {
             return Ok(known);
         }
@@ -58,25 +57,26 @@ impl Revocations {
         Box::pin(self.known.get_or_try_init(|| read)).await
     }
 
-    /// The last revocation of the person of an RPT that is about to be issued, or was.
+    /// The last revocation of a person, to be asked for before policy is: what is issued by an answer of before
+    /// a revocation does not know of it.
     pub(crate) async fn last(
         &self,
-        rpt: &Rpt,
+        protection: &Protection,
+        person: Option<&Person>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let known = self.known(now).await?.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(person) = rpt.person.as_ref().filter(|_| !known.is_empty()) else {
-            return Ok(None);
-        };
-        Ok(known.get(&key(&rpt.protection, person)).copied())
+        let Some(person) = person.filter(|_| !known.is_empty()) else { return Ok(None) };
+        Ok(known.get(&key(protection, person)).copied())
     }
 
     /// Whether everything of its person was revoked after it was issued.
     pub(crate) async fn end(&self, rpt: &Rpt, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(rpt.since_revocation < self.last(rpt, now).await?)
+        Ok(rpt.since_revocation < self.last(&rpt.protection, rpt.person.as_ref(), now).await?)
     }
 
-    /// Everything of a person is revoked that was issued until now, as long as anything lives so long.
+    /// Everything of a person is revoked that was issued until now, as long as anything lives so long. It runs to
+    /// its end whether its caller waits for it or not: memory never shows another state than a restart would.
     pub(crate) async fn revoke(
         &self,
         protection: &Protection,
@@ -85,7 +85,7 @@ impl Revocations {
         now: Timestamp,
         longest: Option<Lifetime>,
     ) -> Result<(), StoreError> {
-        let known = self.known(now).await?;
+        self.known(now).await?;
         let expires = now.after(longest.map_or(REMEMBERED, |longest| longest.max(REMEMBERED)));
         let by = by.to_owned();
         let next = move |found: Option<Revocation>| {
@@ -93,11 +93,16 @@ impl Revocations {
             Revocation { at: after.map_or(now, |after| after.max(now)), by }
         };
         let (registrant, account) = (registrant(protection), account(person));
-        let made = self.kept.revoke(&registrant, &account, now, expires, next).await?;
-        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-        let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
-        *last = made.at.max(*last);
-        Ok(())
+        let (kept, known) = (self.kept.clone(), Arc::clone(&self.known));
+        let revoked = tokio::spawn(async move {
+            let made = kept.revoke(&registrant, &account, now, expires, next).await?;
+            let Some(known) = known.get() else { return Err(StoreError::Stopped) };
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
+            *last = made.at.max(*last);
+            Ok(())
+        });
+        revoked.await.unwrap_or(Err(StoreError::Stopped))
     }
 }
 

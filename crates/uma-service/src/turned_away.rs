@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_types::{ClientId, Timestamp};
+use countersign_types::{ClientId, Lifetime, Timestamp};
 use countersign_uma::assessment::NotPermitted;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Person, PersonId, Protection};
@@ -21,6 +21,12 @@ pub(crate) const MAX: usize = 1000;
 
 /// So many of them have their addresses in one mail domain: its last two labels count.
 pub(crate) const MAX_OF_A_DOMAIN: usize = 100;
+
+/// So many are remembered of all owners; where there are more, who has most of them makes room.
+const MAX_OF_ALL: usize = 50_000;
+
+/// So long somebody is remembered.
+const REMEMBERED: Lifetime = Lifetime::from_secs(86_400);
 
 /// Somebody who was turned away at a resource.
 #[derive(Clone, Debug)]
@@ -83,12 +89,14 @@ impl TurnedAway {
             let (person, client) = (person.clone(), client.clone());
             place.note(Denial { person, client, resource_id, scopes, at, first: at, count: 1 });
         }
+        make_room(&mut places, at);
     }
 
     /// Who was turned away by this owner at this resource server, the latest first.
-    pub(crate) fn of(&self, protection: &Protection) -> Vec<Arc<Denial>> {
-        let places = self.lock();
-        let Some(place) = places.get(protection) else { return Vec::new() };
+    pub(crate) fn of(&self, protection: &Protection, now: Timestamp) -> Vec<Arc<Denial>> {
+        let mut places = self.lock();
+        let Some(place) = places.get_mut(protection) else { return Vec::new() };
+        place.end(now);
         let find = |(_, person, resource): &Mark| place.known.get(&(*person, resource.clone()));
         place.latest.iter().filter_map(find).cloned().collect()
     }
@@ -99,7 +107,41 @@ impl TurnedAway {
     }
 }
 
+/// Forgets what is over, and what is too much in all.
+fn make_room(places: &mut HashMap<Protection, Place>, now: Timestamp) {
+    // As long as there are few owners, each has its own bound.
+    if places.len() <= MAX_OF_ALL / MAX {
+        return;
+    }
+    let mut all: usize = places.values().map(|place| place.latest.len()).sum();
+    if all > MAX_OF_ALL {
+        places.values_mut().for_each(|place| place.end(now));
+        places.retain(|_, place| !place.latest.is_empty());
+        all = places.values().map(|place| place.latest.len()).sum();
+    }
+    while all > MAX_OF_ALL {
+        let most = places.values_mut().max_by_key(|place| place.latest.len());
+        let Some(last) = most.and_then(Place::remove_last) else { return };
+        drop(last);
+        all -= 1;
+    }
+}
+
 impl Place {
+    /// Forgets what is over.
+    fn end(&mut self, now: Timestamp) {
+        while self.latest.last().is_some_and(|(since, ..)| {
+            Timestamp::from_unix(since.saturating_neg()).after(REMEMBERED) <= now
+        }) {
+            self.remove_last();
+        }
+    }
+
+    fn remove_last(&mut self) -> Option<Arc<Denial>> {
+        let (_, person, resource) = self.latest.last().cloned()?;
+        self.remove(&(person, resource))
+    }
+
     fn note(&mut self, mut denial: Denial) {
         let (_, person, resource) = denial.mark();
         if let Some(before) = self.remove(&(person, resource)) {
@@ -176,7 +218,7 @@ mod tests {
     }
 
     fn people(turned_away: &TurnedAway, owner: &str) -> Vec<(String, String, u64)> {
-        let found = turned_away.of(&protection(owner)).into_iter();
+        let found = turned_away.of(&protection(owner), Timestamp::from_unix(0)).into_iter();
         let one =
             |it: Arc<Denial>| (it.person.email.to_string(), it.resource_id.to_string(), it.count);
         found.map(one).collect()
@@ -195,10 +237,14 @@ mod tests {
             entry("a@a.example", "s", 1),
         ];
         assert_eq!(people(&turned_away, "bob"), expected);
-        let latest = &turned_away.of(&protection("bob"))[0];
+        let latest = &turned_away.of(&protection("bob"), Timestamp::from_unix(30))[0];
         assert_eq!((latest.first.as_unix(), latest.at.as_unix()), (10, 30));
         assert_eq!(latest.scopes.len(), 2);
         assert!(latest.person.claims.is_empty(), "of their claims nothing is kept");
+        // A day later it is over, one after the other.
+        let day = i64::from(REMEMBERED.as_secs());
+        let left = |now| turned_away.of(&protection("bob"), Timestamp::from_unix(now)).len();
+        assert_eq!((left(day + 9), left(day + 10), left(day + 20), left(day + 30)), (3, 2, 1, 0));
         // U6, U7: each owner's are their own.
         assert!(people(&turned_away, "bobr").is_empty());
         // Nobody is told of whom nothing is known.
@@ -232,5 +278,24 @@ mod tests {
         let place = &turned_away.lock()[&protection("bob")];
         assert_eq!((place.latest.len(), place.known.len()), (MAX, MAX));
         assert_eq!(place.domains.values().map(BTreeSet::len).sum::<usize>(), MAX);
+    }
+
+    #[test]
+    fn all_owners_together_have_a_bound() {
+        let turned_away = TurnedAway::default();
+        let resources: Vec<_> = (0..MAX_OF_A_DOMAIN).map(|number| format!("r{number}")).collect();
+        let resources: Vec<_> = resources.iter().map(String::as_str).collect();
+        let owners = MAX_OF_ALL / MAX_OF_A_DOMAIN + 5;
+        for number in 0..owners {
+            turned_away.note(record(&format!("o{number}"), "x@eve.example", &resources, 10));
+        }
+        turned_away.note(record("bob", "alice@alice.example", &["r"], 1));
+        let all = turned_away.lock().values().map(|place| place.latest.len()).sum::<usize>();
+        assert_eq!(all, MAX_OF_ALL);
+        assert_eq!(people(&turned_away, "bob").len(), 1, "whoever has most made room");
+        // When all of it is over, nothing is left of it.
+        let day = i64::from(REMEMBERED.as_secs());
+        turned_away.note(record("carol", "alice@alice.example", &["r"], day + 10));
+        assert_eq!(turned_away.lock().len(), 1);
     }
 }

@@ -180,7 +180,7 @@ impl List for Denials<'_> {
 /// Who was turned away at a place, but for whoever got in there since.
 fn of(desk: &Desk, place: &Place, now: Timestamp) -> Vec<Arc<Denial>> {
     let protection = &place.protection;
-    let mut denials = desk.uma.turned_away.of(protection);
+    let mut denials = desk.uma.turned_away.of(protection, now);
     denials.retain(|denial| {
         let person = PersonId::of(&denial.person);
         !desk.uma.has_since(protection, &person, &denial.resource_id, denial.at, now)

@@ -259,14 +259,20 @@ async fn decide(
     now: Timestamp,
 ) -> Result<Box<Ended>, Failure> {
     uma.load_shares(awaiting.protection(), now).await?;
-    match awaiting.decide(&*uma.seams.policy) {
-        Decided::Ended(ended) => Ok(ended),
+    // Before policy is asked: a revocation that comes between ends what is issued by its answer.
+    let last = uma.revocations.last(awaiting.protection(), awaiting.person(), now).await?;
+    let mut ended = match awaiting.decide(&*uma.seams.policy) {
+        Decided::Ended(ended) => ended,
         Decided::Ask(awaiting) => {
             // Boxed, so that whoever is not asked about does not carry its state along.
             let said = Box::pin(owner::ask(uma, &awaiting, now)).await?;
-            Ok(awaiting.answered(said, &*uma.seams.policy))
+            awaiting.answered(said, &*uma.seams.policy)
         }
+    };
+    if let Outcome::Granted(rpt) = &mut ended.outcome {
+        rpt.since_revocation = last;
     }
+    Ok(ended)
 }
 
 /// Issues the RPT: durable before it leaves.
@@ -277,8 +283,6 @@ async fn issue(
     now: Timestamp,
     record: &mut AssessmentRecord,
 ) -> Result<Response, Failure> {
-    // Before anything of it is on the disk: one that comes between ends it.
-    rpt.since_revocation = uma.revocations.last(&rpt, now).await?;
     let refresh_token = match uma.refresh_lifetime {
         Some(_) => Box::pin(super::refresh::grant_with(uma, &mut rpt, client, now)).await?,
         None => None,

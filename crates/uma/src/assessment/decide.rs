@@ -128,6 +128,12 @@ impl<'a> AwaitingPolicy<'a> {
         self.core.process.protection()
     }
 
+    /// Whom it is about, once claims about them are verified.
+    #[must_use]
+    pub const fn person(&self) -> Option<&Person> {
+        self.person.as_ref()
+    }
+
     /// The checks so far.
     #[must_use]
     pub fn checks(&self) -> &[Check] {

@@ -149,7 +149,7 @@ pub(super) const TEXTS: Texts = Texts {
     // Who was turned away.
     turned_away: Text("Abgewiesen"),
     turned_away_means: Text(
-        "Wer zuletzt um etwas von Ihnen gebeten und es nicht bekommen hat, und was dagegen sprach. Gesagt wurde nur, dass es abgelehnt ist oder welche Angaben fehlen. Das sind die Letzten, seit dieser Server läuft; in seinem Protokoll stehen alle.",
+        "Wer innerhalb eines Tages um etwas von Ihnen gebeten und es nicht bekommen hat, und was dagegen sprach. Gesagt wurde nur, dass es abgelehnt ist oder welche Angaben fehlen. Das sind die Letzten, seit dieser Server läuft; in seinem Protokoll stehen alle.",
     ),
     nobody_turned_away: Text("Zuletzt wurde niemand abgewiesen."),
     refused_lately: Text("Was dieser Person zuletzt verweigert wurde"),

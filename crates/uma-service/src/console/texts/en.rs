@@ -145,7 +145,7 @@ pub(super) const TEXTS: Texts = Texts {
     // Who was turned away.
     turned_away: Text("Turned away"),
     turned_away_means: Text(
-        "Who asked for something of yours lately and did not get it, and what spoke against them. They were only told that it is refused, or which claims are needed. These are the last of them since this server was started; its log has all.",
+        "Who asked for something of yours within the last day and did not get it, and what spoke against them. They were only told that it is refused, or which claims are needed. These are the last of them since this server was started; its log has all.",
     ),
     nobody_turned_away: Text("Nobody was turned away lately."),
     refused_lately: Text("What they were refused lately"),
