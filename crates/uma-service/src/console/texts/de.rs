@@ -96,7 +96,7 @@ pub(super) const TEXTS: Texts = Texts {
         "Von da an bleibt sie draußen, was auch immer sonst jemanden einlässt, bis Sie das zurücknehmen.",
     ),
     take_back_note: Text(
-        "Was Sie {person} erlaubt haben, endet sofort, und was noch wartet, wird abgelehnt.",
+        "Was {person} benutzen kann, endet sofort, wer auch immer es erlaubt hat, und was noch wartet, wird abgelehnt.",
     ),
     // What happened.
     what_happened: Text("Was geschehen ist"),

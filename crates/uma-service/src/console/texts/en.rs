@@ -94,7 +94,7 @@ pub(super) const TEXTS: Texts = Texts {
         "From then on they are kept out, whatever else lets people in, until you take that back.",
     ),
     take_back_note: Text(
-        "Whatever you allowed {person} ends at once, and whatever waits is refused.",
+        "Whatever {person} can use ends at once, whoever let them in, and whatever waits is refused.",
     ),
     // What happened.
     what_happened: Text("What happened"),
