@@ -26,7 +26,7 @@ pub const ALICE: &str = "alice@alice.example";
 /// What Alice's provider calls her.
 pub const ALICE_SUB: &str = "248289761001";
 /// Alice's password.
-pub const ALICE_PASSWORD: &str = "correct horse battery staple";
+pub const ALICE_PASSWORD: &str = "nine green umbrellas";
 /// Another person of Alice's provider, whom nobody lets in.
 pub const CAROL: &str = "carol@alice.example";
 /// What Alice's provider calls Carol.
