@@ -26,8 +26,9 @@ use crate::pat::{Refreshable, StoredToken};
 pub(crate) use index::{Found, Mark, Of};
 pub(crate) use reading::Holds;
 
-/// So many of what one person holds are looked at to find one that counts.
-const LOOKED_AT: usize = 64;
+/// So many of what one person holds are looked at to find one that counts, and so many of them at a time.
+const LOOKED_AT: usize = 1024;
+const AT_A_TIME: usize = 64;
 
 /// What somebody holds, by where its record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +123,12 @@ impl Uma {
             self.holds.forget(protection, mark);
             return Ok(None);
         };
-        if !self.may_hold_rpts(&rpt.client).await? || self.is_revoked(&rpt, now).await? {
+        if self.is_revoked(&rpt, now).await? {
+            // It never counts again.
+            self.holds.forget(protection, mark);
+            return Ok(None);
+        }
+        if !self.may_hold_rpts(&rpt.client).await? {
             return Ok(None);
         }
         self.load_shares(protection, now).await?;
@@ -192,9 +198,34 @@ impl Uma {
         found: &Found,
         now: Timestamp,
     ) -> Result<Option<Hold>, StoreError> {
-        for mark in self.holds.like(protection, of, found, LOOKED_AT, now) {
-            if let Some(hold) = self.hold(protection, &mark, now).await? {
-                return Ok(Some(hold));
+        let mut last = None;
+        for _ in 0..LOOKED_AT / AT_A_TIME {
+            let marks = self.holds.like(protection, of, found, last.as_ref(), AT_A_TIME, now);
+            for mark in &marks {
+                if let Some(hold) = self.hold(protection, mark, now).await? {
+                    return Ok(Some(hold));
+                }
+            }
+            if marks.len() < AT_A_TIME {
+                break;
+            }
+            last = marks.last().copied();
+        }
+        Ok(None)
+    }
+
+    /// Who somebody is of whom there is a record, whether or not it counts at the moment.
+    pub(crate) async fn holder(
+        &self,
+        protection: &Protection,
+        person: &PersonId,
+        now: Timestamp,
+    ) -> Result<Option<Person>, StoreError> {
+        let of = Of::Person(person);
+        for found in self.holds.part(protection, of, Beside::Start, AT_A_TIME, now) {
+            let (_, id) = &found.mark;
+            if let Some((rpt, _)) = self.record_of(protection, id, now).await? {
+                return Ok(rpt.person);
             }
         }
         Ok(None)

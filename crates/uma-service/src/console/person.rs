@@ -76,6 +76,10 @@ async fn known(
     if let Some(hold) = access::holds_anything(desk, place, id, now).await? {
         return Ok(hold.rpt.person);
     }
+    // What counts no more may count again.
+    if let Some(holder) = desk.uma.holder(&place.protection, id, now).await? {
+        return Ok(Some(holder));
+    }
     let denied = turned_away::of_person(desk, place, id, now);
     Ok(denied.first().map(|denial| denial.person.clone()))
 }
@@ -107,7 +111,12 @@ async fn show(
     let all = shares::about(desk, &place.protection, person).await?;
     let revocable = match &all {
         Some(all) => shares::may_be_in(all, person),
-        None => entries.iter().any(EntryView::is_revocable) || !shown.is_empty(),
+        None => {
+            let has_more = || desk.uma.holder(&place.protection, id, visit.now);
+            entries.iter().any(EntryView::is_revocable)
+                || !shown.is_empty()
+                || has_more().await?.is_some()
+        }
     };
     let is_offered = all.is_some();
     let is_kept_out = is_offered && !revocable;
@@ -287,7 +296,7 @@ async fn revoke(
     let (protection, now) = (&place.protection, desk.uma.seams.clock.now());
     let case = desk.uma.case_at(protection, person, now).await?;
     let known = known(desk, place, person, case.as_ref(), now).await?.ok_or(Refusal::NotThere)?;
-    let held = access::holds_anything(desk, place, person, now).await?;
+    let held = desk.uma.holder(protection, person, now).await?;
     // What cannot be refused comes first; what is issued meanwhile by another way ends with the rest.
     let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
     let kept_out = shares::keep_out(desk, protection, &known, by).await?;

@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 
+use countersign_store::access_tokens::TokenKey;
 use countersign_store::resources::Beside;
 use countersign_types::Timestamp;
 use countersign_uma::resource::ResourceId;
@@ -47,11 +48,56 @@ struct Entry {
     until: Timestamp,
 }
 
+/// That there is something of a holder at a mark.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Theirs {
+    holder: u64,
+    mark: Mark,
+    until: Timestamp,
+}
+
+/// What is held of one owner at one resource server, in the order of its issue and by who holds it.
+#[derive(Default)]
+struct Place {
+    entries: BTreeSet<Entry>,
+    theirs: BTreeSet<Theirs>,
+}
+
+impl Place {
+    fn insert(&mut self, entry: Entry) {
+        let Entry { mark, holder, until, .. } = entry;
+        self.entries.insert(entry);
+        self.theirs.insert(Theirs { holder, mark, until });
+    }
+
+    fn remove(&mut self, mark: &Mark) {
+        for entry in self.at(*mark).copied().collect::<Vec<_>>() {
+            let Entry { mark, holder, until, .. } = entry;
+            self.entries.remove(&entry);
+            self.theirs.remove(&Theirs { holder, mark, until });
+        }
+    }
+
+    /// What stands at a mark: one entry for each resource.
+    fn at(&self, mark: Mark) -> impl Iterator<Item = &Entry> {
+        let first = Entry { mark, resource: 0, holder: 0, until: Timestamp::from_unix(i64::MIN) };
+        self.entries.range(first..).take_while(move |entry| entry.mark == mark)
+    }
+
+    /// What somebody holds, the latest first.
+    fn of(&self, holder: u64) -> impl Iterator<Item = &Entry> {
+        let mark = (i64::MIN, HoldId::Rpt(TokenKey::default()));
+        let first = Theirs { holder, mark, until: Timestamp::from_unix(i64::MIN) };
+        let theirs = self.theirs.range(first..).take_while(move |theirs| theirs.holder == holder);
+        theirs.flat_map(|theirs| self.at(theirs.mark))
+    }
+}
+
 /// All that is held, by owner and resource server.
 #[derive(Default)]
 pub(super) struct Index {
     hasher: RandomState,
-    places: HashMap<Protection, BTreeSet<Entry>>,
+    places: HashMap<Protection, Place>,
 }
 
 impl Index {
@@ -71,27 +117,25 @@ impl Index {
         for resource in resources {
             place.insert(Entry { mark, resource, holder, until });
         }
-        while place.len() > MAX_OF_A_PLACE {
-            place.pop_last();
+        while place.entries.len() > MAX_OF_A_PLACE {
+            let Some(last) = place.entries.last().map(|entry| entry.mark) else { break };
+            place.remove(&last);
         }
     }
 
     /// What stands there is not held any more.
     pub(super) fn forget(&mut self, protection: &Protection, mark: &Mark) {
-        let Some(place) = self.places.get_mut(protection) else { return };
-        let first =
-            |mark| Entry { mark, resource: 0, holder: 0, until: Timestamp::from_unix(i64::MIN) };
-        let theirs = place.range(first(*mark)..).take_while(|entry| entry.mark == *mark);
-        for entry in theirs.copied().collect::<Vec<_>>() {
-            place.remove(&entry);
+        if let Some(place) = self.places.get_mut(protection) {
+            place.remove(mark);
         }
     }
 
     /// Forgets what is over.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         self.places.retain(|_, place| {
-            place.retain(|entry| now < entry.until);
-            !place.is_empty()
+            place.entries.retain(|entry| now < entry.until);
+            place.theirs.retain(|theirs| now < theirs.until);
+            !place.entries.is_empty()
         });
     }
 
@@ -127,19 +171,29 @@ impl Index {
         part.into()
     }
 
-    /// One that was found, and what else its holder holds of what is meant, the latest first.
+    /// One that was found, and what else its holder holds of what is meant, the latest first; those after a
+    /// mark, `limit` at most.
     pub(super) fn like(
         &self,
         protection: &Protection,
         of: Of<'_>,
         found: &Found,
+        after: Option<&Mark>,
         limit: usize,
         now: Timestamp,
     ) -> Vec<Mark> {
-        let entries = self.meant(protection, of, now);
-        let theirs = entries.filter(|entry| entry.holder == found.holder);
-        let mut marks: Vec<_> = theirs.map(|entry| entry.mark).take(limit).collect();
-        marks.dedup();
+        let Some(place) = self.places.get(protection) else { return Vec::new() };
+        let is_meant = self.meaning(of, now);
+        let theirs = place.of(found.holder).filter(|entry| is_meant(entry));
+        let mut marks = Vec::new();
+        for entry in theirs.skip_while(|entry| after.is_some_and(|after| entry.mark <= *after)) {
+            if marks.last() != Some(&entry.mark) {
+                marks.push(entry.mark);
+            }
+            if marks.len() == limit {
+                break;
+            }
+        }
         marks
     }
 
@@ -164,17 +218,23 @@ impl Index {
         of: Of<'_>,
         now: Timestamp,
     ) -> impl Iterator<Item = &Entry> {
-        let (holder, resource) = match of {
-            Of::Everybody => (None, None),
-            Of::Resource(id) => (None, Some(self.hasher.hash_one(id))),
-            Of::Person(id) => (Some(self.holder(id)), None),
+        let place = self.places.get(protection);
+        let all: Option<Box<dyn Iterator<Item = &Entry>>> = match of {
+            Of::Person(id) => place.map(|place| Box::new(place.of(self.holder(id))) as _),
+            Of::Everybody | Of::Resource(_) => {
+                place.map(|place| Box::new(place.entries.iter()) as _)
+            }
         };
-        let is_meant = move |entry: &&Entry| {
-            now < entry.until
-                && holder.is_none_or(|holder| entry.holder == holder)
-                && resource.is_none_or(|resource| entry.resource == resource)
+        let is_meant = self.meaning(of, now);
+        all.into_iter().flatten().filter(move |entry| is_meant(entry))
+    }
+
+    fn meaning(&self, of: Of<'_>, now: Timestamp) -> impl Fn(&Entry) -> bool + use<> {
+        let resource = match of {
+            Of::Resource(id) => Some(self.hasher.hash_one(id)),
+            Of::Everybody | Of::Person(_) => None,
         };
-        self.places.get(protection).into_iter().flatten().filter(is_meant)
+        move |entry| now < entry.until && resource.is_none_or(|resource| entry.resource == resource)
     }
 
     fn holder(&self, person: &PersonId) -> u64 {

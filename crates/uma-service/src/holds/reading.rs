@@ -118,10 +118,11 @@ impl Holds {
         protection: &Protection,
         of: Of<'_>,
         found: &Found,
+        after: Option<&Mark>,
         limit: usize,
         now: Timestamp,
     ) -> Vec<Mark> {
-        lock(&self.0.index).like(protection, of, found, limit, now)
+        lock(&self.0.index).like(protection, of, found, after, limit, now)
     }
 
     pub(super) fn has_since(

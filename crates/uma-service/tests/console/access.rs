@@ -434,6 +434,42 @@ fn person_of(page: &str, address: &str) -> String {
     link.unwrap_or_else(|| panic!("{page}")).split('"').next().unwrap().to_owned()
 }
 
+/// What counts no more, however much of it, hides nothing that counts; whoever holds it has a page as long as it
+/// may count again.
+#[tokio::test]
+async fn nobody_hides_behind_what_counts_no_more() {
+    let may = |scopes: &[&str]| {
+        let rule = |scope: &&str| json!({"resource": "RS API", "scopes": [scope], "domains": ["alice.example"]});
+        rules_of(scopes.iter().map(rule).collect())
+    };
+    let bed = Bed::new();
+    bed.world.change_policy(may(&["get"]));
+    let (id, pat) = resource(&bed, "rs").await;
+    let token = rpt(&gets(&bed, &pat, &id, "alice").await);
+    bed.world.advance(1);
+    bed.world.change_policy(may(&["put"]));
+    for _ in 0..70 {
+        let body = json!({"resource_id": id, "resource_scopes": ["put"]}).to_string();
+        let answer = bed.world.protect(Method::POST, "/permission", &pat, &body).await.json();
+        let ticket = answer["ticket"].as_str().unwrap();
+        let mut claims = bed.world.claims(ticket);
+        claims["sub"] = json!("alice");
+        rpt(&bed.world.redeem(ticket, &claims, &[]).await);
+    }
+    let bob = bed.bob().await;
+    let alice = person_on(&bob.get(ACCESS).await.text);
+    bed.world.change_policy(may(&["get"]));
+    assert!(is_active(&bed, &pat, &token).await);
+    assert_eq!(person_on(&bob.get(ACCESS).await.text), alice, "what she got first counts");
+    bed.world.change_policy(may(&[]));
+    assert!(bob.get(ACCESS).await.text.contains("id=\"nobody-is-in\""));
+    assert_eq!(bob.get(&alice).await.status, 200);
+    leads_to(&takes_everything_back(&bob, &alice).await, ACCESS);
+    bed.world.change_policy(may(&["get", "put"]));
+    assert!(!is_active(&bed, &pat, &token).await, "nothing comes back");
+    assert_eq!(bob.get(&alice).await.status, 404);
+}
+
 /// A list is shown page by page, and nobody hides in it.
 #[tokio::test]
 async fn many_are_shown_page_by_page_and_one_is_found() {

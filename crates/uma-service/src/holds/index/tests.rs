@@ -87,8 +87,12 @@ fn everybody_stands_there_once_by_what_they_got_last() {
     let a = person("a");
     assert_eq!(found(&index, "bob", Of::Person(&a), Beside::Start, 9, 50), [3, 1]);
     let first = index.part(&protection("bob"), Of::Person(&a), Beside::Start, 1, at(50))[0];
-    let theirs = index.like(&protection("bob"), Of::Everybody, &first, 9, at(50));
-    assert_eq!(theirs, [mark(3, 30), mark(1, 10)]);
+    let theirs = |after: Option<Mark>, limit| {
+        index.like(&protection("bob"), Of::Everybody, &first, after.as_ref(), limit, at(50))
+    };
+    assert_eq!(theirs(None, 9), [mark(3, 30), mark(1, 10)]);
+    assert_eq!(theirs(None, 1), [mark(3, 30)]);
+    assert_eq!(theirs(Some(mark(3, 30)), 9), [mark(1, 10)]);
     index.forget(&protection("bob"), &mark(3, 30));
     assert_eq!(found(&index, "bob", Of::Everybody, Beside::Start, 9, 50), [4, 2, 1]);
 }
@@ -127,6 +131,7 @@ fn what_is_held_of_one_owner_is_no_other_owners() {
     index.forget(&protection("eve"), &(-10, id(1)));
     index.sweep(at(309));
     assert_eq!(found(&index, "bob", Of::Everybody, Beside::Start, 9, 50), [1]);
+    assert_eq!(index.places[&protection("bob")].theirs.len(), 1);
     index.sweep(at(310));
     assert!(index.places.is_empty());
 }
