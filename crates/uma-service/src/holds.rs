@@ -12,6 +12,8 @@
 mod index;
 mod reading;
 
+use std::collections::BTreeSet;
+
 use countersign_store::StoreError;
 use countersign_store::access_tokens::TokenKey;
 use countersign_store::resources::Beside;
@@ -177,17 +179,28 @@ impl Uma {
         self.holds.part(protection, of, beside, limit, now)
     }
 
-    /// Whether a person got something at a resource at this moment or after, and has it still, as far as it
-    /// is known.
-    pub(crate) fn has_since(
+    /// Whether a person got all of these scopes at a resource at this moment or after, and has them still, as far
+    /// as it is known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn has_since(
         &self,
         protection: &Protection,
         person: &PersonId,
-        resource: &ResourceId,
-        at: Timestamp,
+        (resource, at): (&ResourceId, Timestamp),
+        scopes: &BTreeSet<&str>,
         now: Timestamp,
-    ) -> bool {
-        self.holds.has_since(protection, person, resource, at, now)
+    ) -> Result<bool, StoreError> {
+        let mut left = scopes.clone();
+        for id in self.holds.since(protection, person, (resource, at), LOOKED_AT, now) {
+            let Some((rpt, _)) = self.record_of(protection, &id, now).await? else { continue };
+            let here = rpt.permissions.iter().filter(|held| held.resource_id == *resource);
+            for held in here {
+                left.retain(|scope| !held.resource_scopes.contains(scope));
+            }
+        }
+        Ok(left.is_empty())
     }
 
     /// The latest that counts of what its holder holds, and is meant.

@@ -80,7 +80,7 @@ async fn known(
     if let Some(holder) = desk.uma.holder(&place.protection, id, now).await? {
         return Ok(Some(holder));
     }
-    let denied = turned_away::of_person(desk, place, id, now);
+    let denied = turned_away::of_person(desk, place, id, now).await?;
     Ok(denied.first().map(|denial| denial.person.clone()))
 }
 
@@ -105,7 +105,7 @@ async fn show(
     let list = [Holders { desk, place, of: Of::Person(id), now: visit.now }];
     let Cut { shown, pager } = paging::cut(&list, asked, Option::is_some).await?;
     let mut denials = Vec::new();
-    for denial in turned_away::of_person(desk, place, id, visit.now) {
+    for denial in turned_away::of_person(desk, place, id, visit.now).await? {
         denials.push(turned_away::view(&mut cards, desk, place, &denial).await?);
     }
     let all = shares::about(desk, &place.protection, person).await?;

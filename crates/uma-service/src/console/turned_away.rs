@@ -152,7 +152,7 @@ impl List for Denials<'_> {
             let (since, person, resource) = denial.mark();
             format!("{since}.{person}.{resource}")
         };
-        let all = of(self.desk, self.place, self.now);
+        let all = of(self.desk, self.place, |_| true, self.now).await?;
         let mut part: Vec<_> = all.into_iter().map(|denial| (key(&denial), denial)).collect();
         let position = |mark: &str| part.iter().position(|(key, _)| key == mark);
         let (start, end) = match beside {
@@ -177,27 +177,37 @@ impl List for Denials<'_> {
     }
 }
 
-/// Who was turned away at a place, but for whoever got in there since.
-fn of(desk: &Desk, place: &Place, now: Timestamp) -> Vec<Arc<Denial>> {
+/// Who was turned away at a place, but for whoever got just that since.
+async fn of(
+    desk: &Desk,
+    place: &Place,
+    are_meant: impl Fn(&Denial) -> bool + Send,
+    now: Timestamp,
+) -> Result<Vec<Arc<Denial>>, Refusal> {
     let protection = &place.protection;
-    let mut denials = desk.uma.turned_away.of(protection, now);
-    denials.retain(|denial| {
+    let mut left = Vec::new();
+    for denial in desk.uma.turned_away.of(protection, now) {
+        if !are_meant(&denial) {
+            continue;
+        }
         let person = PersonId::of(&denial.person);
-        !desk.uma.has_since(protection, &person, &denial.resource_id, denial.at, now)
-    });
-    denials
+        let scopes = denial.scopes.iter().map(|refused| refused.scope.as_str()).collect();
+        let there = (&denial.resource_id, denial.at);
+        if !desk.uma.has_since(protection, &person, there, &scopes, now).await? {
+            left.push(denial);
+        }
+    }
+    Ok(left)
 }
 
 /// Where a person was turned away.
-pub(super) fn of_person(
+pub(super) async fn of_person(
     desk: &Desk,
     place: &Place,
     person: &PersonId,
     now: Timestamp,
-) -> Vec<Arc<Denial>> {
-    let mut denials = of(desk, place, now);
-    denials.retain(|denial| PersonId::of(&denial.person) == *person);
-    denials
+) -> Result<Vec<Arc<Denial>>, Refusal> {
+    of(desk, place, |denial| PersonId::of(&denial.person) == *person, now).await
 }
 
 /// As it is shown.

@@ -197,19 +197,20 @@ impl Index {
         marks
     }
 
-    /// Whether a person got something at a resource at this moment or after, and has it still.
-    pub(super) fn has_since(
+    /// What a person got at a resource at this moment or after, the latest first.
+    pub(super) fn since(
         &self,
         protection: &Protection,
         person: &PersonId,
-        resource: &ResourceId,
-        at: Timestamp,
+        (resource, at): (&ResourceId, Timestamp),
+        limit: usize,
         now: Timestamp,
-    ) -> bool {
+    ) -> Vec<HoldId> {
         let resource = self.hasher.hash_one(resource);
         let since = at.as_unix().saturating_neg();
-        let mut entries = self.meant(protection, Of::Person(person), now);
-        entries.any(|entry| entry.resource == resource && entry.mark.0 <= since)
+        let entries = self.meant(protection, Of::Person(person), now);
+        let meant = entries.filter(|entry| entry.resource == resource && entry.mark.0 <= since);
+        meant.map(|entry| entry.mark.1).take(limit).collect()
     }
 
     fn meant(

@@ -125,15 +125,15 @@ impl Holds {
         lock(&self.0.index).like(protection, of, found, after, limit, now)
     }
 
-    pub(super) fn has_since(
+    pub(super) fn since(
         &self,
         protection: &Protection,
         person: &PersonId,
-        resource: &ResourceId,
-        at: Timestamp,
+        there: (&ResourceId, Timestamp),
+        limit: usize,
         now: Timestamp,
-    ) -> bool {
-        lock(&self.0.index).has_since(protection, person, resource, at, now)
+    ) -> Vec<HoldId> {
+        lock(&self.0.index).since(protection, person, there, limit, now)
     }
 
     pub(super) fn forget(&self, protection: &Protection, mark: &Mark) {

@@ -75,6 +75,19 @@ async fn bob_sees_which_claims_were_missing_or_wrong_and_the_client_does_not() {
     rpt(&bed.world.redeem(&again, &claims, &[]).await);
     let page = bob.get(PAGE).await.text;
     assert!(!page.contains("alice@") && page.contains("bert@"), "{page}");
+    // What somebody may do there hides nothing of what they were refused.
+    bed.world.advance(1);
+    let more = json!([
+        {"resource": "RS API", "scopes": ["get"], "emails": ["alice@alice.example"]},
+    ]);
+    bed.world.change_policy(rules_of(more));
+    let ticket = bed.world.ticket_for(&pat, &id).await;
+    let answer = bed.world.redeem(&ticket, &bed.world.claims(&ticket), &[("scope", "put")]).await;
+    refused(&answer, 403, "request_denied");
+    bed.world.advance(1);
+    rpt(&asks(&bed, &pat, &id, json!({})).await.0);
+    let page = bob.get(PAGE).await.text;
+    assert!(page.contains("alice@") && page.contains("<code class=\"scope\">put</code>"), "{page}");
     // U6, U7: it is nobody else's.
     let carol = bed.carol().await.get(PAGE).await;
     assert!(carol.status == 200 && !carol.text.contains("bert@"), "{}", carol.text);
