@@ -97,11 +97,14 @@ pub(super) struct Past {
     happened: Latest,
     /// When what ended or will, by itself or by its owner.
     ends: BTreeSet<(Timestamp, ShareId)>,
-    /// The same by the share, and since when it was.
-    known: HashMap<ShareId, (Timestamp, Timestamp)>,
+    /// The same by the share, since when it was, and with which address.
+    known: HashMap<ShareId, Known>,
     /// Those with one person each, the latest first, by the address in small letters.
     people: HashMap<String, BTreeSet<(Reverse<Timestamp>, ShareId)>>,
 }
+
+/// Since when a share was, when it ended or will, and with which address, in small letters.
+type Known = (Timestamp, Timestamp, Option<String>);
 
 /// So many of the shares with one person are shown as what happened to them.
 const MAX_OF_ADDRESS: usize = 64;
@@ -110,15 +113,19 @@ impl Past {
     /// Takes note of a share as it is from now on.
     pub(super) fn note(&mut self, record: &Record) {
         let (share, ends) = (record.share(), record.ends());
-        if let Some((_, before)) = self.known.remove(&share.id) {
+        let address = match share.terms.who() {
+            Who::Person(email) => Some(email.as_str().to_ascii_lowercase()),
+            _ => None,
+        };
+        if let Some((_, before, _)) = self.known.remove(&share.id) {
             self.ends.remove(&(before, share.id.clone()));
         }
         if let Some(at) = ends {
             self.ends.insert((at, share.id.clone()));
-            self.known.insert(share.id.clone(), (share.since, at));
+            self.known.insert(share.id.clone(), (share.since, at, address.clone()));
         }
-        if let Who::Person(email) = share.terms.who() {
-            let theirs = self.people.entry(email.as_str().to_ascii_lowercase()).or_default();
+        if let Some(address) = address {
+            let theirs = self.people.entry(address).or_default();
             theirs.insert((Reverse(share.since), share.id.clone()));
         }
         self.happened.note(share.since, Subject::Shared(share.id.clone()));
@@ -136,12 +143,17 @@ impl Past {
 
     /// Nothing is known any more of a share that is over.
     pub(super) fn forget(&mut self, id: &ShareId) {
-        let Some((since, at)) = self.known.remove(id) else { return };
+        let Some((since, at, address)) = self.known.remove(id) else { return };
         self.ends.remove(&(at, id.clone()));
         self.happened.remove(&moment(since, Subject::Shared(id.clone())));
         self.happened.remove(&moment(at, Subject::Unshared(id.clone())));
-        let place = (Reverse(since), id.clone());
-        self.people.retain(|_, theirs| !theirs.remove(&place) || !theirs.is_empty());
+        let Some(address) = address else { return };
+        if let Some(theirs) = self.people.get_mut(&address) {
+            theirs.remove(&(Reverse(since), id.clone()));
+            if theirs.is_empty() {
+                self.people.remove(&address);
+            }
+        }
     }
 
     /// The latest shares with who has this address, in small or large letters.
