@@ -23,6 +23,7 @@ use crate::config::{Config, OwnContent, Serves};
 use crate::inbox::MOST_MAX_MESSAGE;
 use crate::kept::Kept;
 use crate::protect::{Audits, Protected, Protection, ProtectionError};
+use crate::registering::register;
 use crate::site::Site;
 use crate::source::NoteSource;
 
@@ -42,8 +43,8 @@ pub enum ComposeError {
 }
 
 /// Builds the server: nothing is bound, nothing is sent. When it is served it registers the
-/// resources, if UMA protects them; if the authorization server is not there yet, the first request
-/// that needs it tries again.
+/// resources, if UMA protects them; if the authorization server is not there yet, it tries again, and so does the
+/// first request that needs it.
 ///
 /// # Errors
 /// [`ComposeError`].
@@ -188,19 +189,5 @@ async fn content(
     match to_bytes(body, MOST_MAX_MESSAGE).await {
         Ok(body) => site.respond(&head, &path, body).await,
         Err(_) => empty(StatusCode::PAYLOAD_TOO_LARGE),
-    }
-}
-
-async fn register(server: Arc<ResourceServer>) {
-    match server.register().await {
-        Ok(()) => tracing::info!("all resources are registered"),
-        Err(error) => {
-            let error: &dyn std::error::Error = error.as_ref();
-            tracing::warn!(error, "the resources are not registered yet");
-        }
-    }
-    if let Err(error) = server.deregister_others().await {
-        let error: &dyn std::error::Error = error.as_ref();
-        tracing::warn!(error, "what is configured no more is still registered");
     }
 }

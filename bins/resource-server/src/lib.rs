@@ -34,6 +34,7 @@ pub mod site;
 
 mod compose;
 mod kept;
+mod registering;
 mod source;
 
 pub use compose::{ComposeError, app, check, compose, compose_with};
