@@ -1,6 +1,6 @@
 //! What is held is read when somebody looks, from where the look before ended.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ struct Inner {
     index: Mutex<Index>,
     /// How far was read.
     reading: tokio::sync::Mutex<Reading>,
+    /// How often it was begun to read.
+    begun: AtomicU64,
     /// Whether somebody ever looked: before that, nothing is noted.
     is_looked_at: AtomicBool,
     noted: Mutex<Noted>,
@@ -49,6 +51,8 @@ struct Inner {
 /// How far was read.
 #[derive(Default)]
 struct Reading {
+    /// The last time that was read to the end, by how often it was begun.
+    done: u64,
     /// The last access token.
     last: Option<TokenKey>,
     has_grants: bool,
@@ -73,6 +77,7 @@ impl Holds {
             refresh_tokens,
             index: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
+            begun: AtomicU64::default(),
             is_looked_at: AtomicBool::new(false),
             noted: Mutex::default(),
         }))
@@ -92,10 +97,12 @@ impl Holds {
         }
     }
 
-    /// Reads on; `false` if that takes longer than one waits for it. It is read to its end then, too.
+    /// Reads on; `false` if that takes longer than one waits for it. It is read to its end then, too. All who
+    /// come while somebody reads share what is read after that.
     pub(super) async fn look(&self, now: Timestamp) -> Result<bool, StoreError> {
         let inner = Arc::clone(&self.0);
-        let reading = tokio::spawn(async move { inner.read_on(now).await });
+        let before = inner.begun.load(Ordering::SeqCst);
+        let reading = tokio::spawn(async move { inner.read_on(before, now).await });
         match tokio::time::timeout(PATIENCE, reading).await {
             Ok(read) => read.unwrap_or(Err(StoreError::Stopped)).map(|()| true),
             Err(_) => Ok(false),
@@ -142,15 +149,22 @@ impl Holds {
 }
 
 impl Inner {
-    async fn read_on(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Reads on, unless another did who began later than this look: `before` it, it had been begun so often.
+    async fn read_on(&self, before: u64, now: Timestamp) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
+        if reading.done > before {
+            return Ok(());
+        }
+        let begun = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
         self.is_looked_at.store(true, Ordering::SeqCst);
         if reading.swept.is_none_or(|swept| now < swept || now >= swept.after(SWEPT)) {
             lock(&self.index).sweep(now);
             reading.swept = Some(now);
         }
         self.read_grants(&mut reading, now).await?;
-        self.read_tokens(&mut reading, now).await
+        self.read_tokens(&mut reading, now).await?;
+        reading.done = begun;
+        Ok(())
     }
 
     async fn read_tokens(&self, reading: &mut Reading, now: Timestamp) -> Result<(), StoreError> {
@@ -221,4 +235,35 @@ impl Inner {
 /// INVARIANT: every change under a lock leaves something whole, however far it got.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_store::{Engine, MemoryEngine};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_while_somebody_reads_shares_what_is_read_next() {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let tokens = AccessTokens::new(Arc::clone(&engine));
+        let holds = Arc::new(Holds::new(tokens, RefreshTokens::new(engine)));
+        let now = Timestamp::from_unix(1_800_000_000);
+        let begun = || holds.0.begun.load(Ordering::SeqCst);
+        let somebody = holds.0.reading.lock().await;
+        let looks: Vec<_> = (0..50)
+            .map(|_| {
+                let holds = Arc::clone(&holds);
+                tokio::spawn(async move { holds.look(now).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(somebody);
+        for look in looks {
+            assert!(look.await.unwrap().unwrap());
+        }
+        assert_eq!(begun(), 1, "one for all of them");
+        assert!(holds.look(now).await.unwrap());
+        assert_eq!(begun(), 2, "who comes after that does not know it yet");
+    }
 }
