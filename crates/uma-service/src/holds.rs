@@ -271,6 +271,11 @@ impl Uma {
             subject = rpt.person.as_ref().map(|person| person.sub.as_str()),
             "an owner ended what somebody was let in with",
         );
+        if let Some(person) = &rpt.person {
+            let through = Some((rpt.client.clone(), person.present));
+            let permissions = rpt.permissions.clone();
+            self.note_end(protection, person, through, permissions, by, now).await?;
+        }
         Ok(Some(rpt))
     }
 }

@@ -162,6 +162,27 @@ impl Uma {
         Ok(revoked)
     }
 
+    /// Writes into a person's history that their owner ended what they had: something, through this client, or
+    /// everything.
+    pub(crate) async fn note_end(
+        &self,
+        protection: &Protection,
+        person: &Person,
+        through: Option<(ClientId, bool)>,
+        permissions: Vec<Permission>,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (id, person, by) = (PersonId::of(person), person.clone(), by.to_owned());
+        let place = self.place(protection, &id);
+        let change = move |found| {
+            let case = Case::ended(found, &person, through, permissions, &by, now);
+            place.note(&case, now);
+            (Some(kept(&case)), ())
+        };
+        self.change_case(protection, &id, now, change).await
+    }
+
     /// Changes a case, and who has a place with it. After an error nothing is known of either.
     async fn change_case<T: Send + 'static>(
         &self,

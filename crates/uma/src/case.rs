@@ -23,6 +23,7 @@
 
 mod ask;
 mod decide;
+mod ended;
 mod ruled;
 mod waiting;
 
@@ -190,6 +191,8 @@ pub enum Happened {
     Reopened,
     /// They took everything back.
     Revoked,
+    /// They ended something that the person had been let in with.
+    Ended,
     /// Rules let the person in before the owner answered.
     Ruled,
 }

@@ -162,6 +162,7 @@ impl What {
             }
             Happened::Reopened => Self::Reopened,
             Happened::Revoked => Self::Revoked,
+            Happened::Ended => Self::Ended,
             Happened::Ruled => Self::Ruled,
         }
     }

@@ -161,7 +161,7 @@ async fn show(
         is_offered,
         is_kept_out,
         shares: shared,
-        has_case: case.is_some(),
+        has_case: !case.as_ref().is_none_or(|case| case.entries().is_empty()),
         holds,
         is_whole,
         pager,
@@ -302,6 +302,9 @@ async fn revoke(
     let kept_out = shares::keep_out(desk, protection, &known, by).await?;
     // Last, so that whatever was issued before they were kept out does not come back if they are let in.
     desk.uma.revoke_tokens(protection, &known, by).await?;
+    if revoked.is_none() && held.is_some() {
+        desk.uma.note_end(protection, &known, None, Vec::new(), by, now).await?;
+    }
     Ok(kept_out.and_then(|done| {
         let done = (done || revoked.is_some() || held.is_some()).then_some(());
         done.ok_or(Notice::NOTHING_LEFT)

@@ -111,6 +111,7 @@ countersign_pages::texts! {
     asked_more_by,
     reopened_by,
     revoked_by,
+    ended_by,
     shared_then,
     kept_out_then,
     unshared_by,

@@ -260,6 +260,7 @@ pub(super) enum What {
     AskedMore(String),
     Reopened,
     Revoked,
+    Ended,
     Ruled,
     Shared,
     KeptOut,

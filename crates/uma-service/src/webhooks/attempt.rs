@@ -161,7 +161,12 @@ async fn try_tell(
 /// or nobody.
 fn unanswered(case: Option<&Case>, notice: &Notice) -> End {
     let mut events = case.into_iter().flat_map(Case::history);
-    let is_answer = |event: &Event| event.by.is_some() || event.what == Happened::Ruled;
+    let is_answer = |event: &Event| match event.what {
+        // What somebody has already is no answer to what they ask for.
+        Happened::Ended => false,
+        Happened::Ruled => true,
+        _ => event.by.is_some(),
+    };
     match events.any(|event| is_answer(event) && event.at >= notice.at()) {
         true => End::Answered,
         false => End::Expired,

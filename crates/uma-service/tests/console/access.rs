@@ -135,9 +135,16 @@ async fn bob_sees_whom_a_rule_let_in_and_ends_it() {
         let bert = bob.get(ACCESS).await.text;
         let bert = bert.split("href=\"").find(|rest| rest.contains("bert@")).unwrap();
         let bert = bert.split('"').next().unwrap().to_owned();
-        leads_to(&end(&bob, &bert).await, ACCESS);
+        leads_to(&end(&bob, &bert).await, &bert);
         assert!(!is_active(&bed, &pat, &token).await, "{path}: the only thing that Bert had");
-        assert_eq!(bob.get(&bert).await.status, 404, "nothing is known of Bert");
+        // Who ended it and when stands on his page, and in the history.
+        for path in [&bert, "/console/history"] {
+            let page = bob.get(path).await.text;
+            assert!(
+                page.contains("<strong>Ended by b1</strong>, in person, through <code>app</code>"),
+                "{page}"
+            );
+        }
     }
     let page = bob.get(&here).await.text;
     leads_to(&end_on(&bob, &here, &page).await, &here);
@@ -234,7 +241,7 @@ async fn what_can_be_renewed_ends_with_all_that_came_of_it() {
     let alice = bob.get(ACCESS).await.text;
     let alice = alice.split("href=\"").find(|rest| rest.contains("alice@")).unwrap();
     let alice = alice.split('"').next().unwrap().to_owned();
-    leads_to(&end(&bob, &alice).await, ACCESS);
+    leads_to(&end(&bob, &alice).await, &alice);
     for token in [first, second, third] {
         assert!(!is_active(&bed, &pat, &token).await);
     }
@@ -262,8 +269,12 @@ async fn everything_is_taken_back_of_somebody_nobody_asked_about() {
         let alice = bob.get(ACCESS).await.text;
         let alice = alice.split("href=\"").find(|rest| rest.contains("alice@")).unwrap();
         let alice = alice.split('"').next().unwrap().to_owned();
-        leads_to(&takes_everything_back(&bob, &alice).await, ACCESS);
+        leads_to(&takes_everything_back(&bob, &alice).await, &alice);
         assert!(!bob.get(ACCESS).await.text.contains("alice@"));
+        for path in [&alice, "/console/history"] {
+            let page = bob.get(path).await.text;
+            assert!(page.contains("Everything taken back by b1"), "{page}");
+        }
         for answer in &answers {
             assert!(!is_active(&bed, &pat, &rpt(answer)).await);
             refused(&refreshed(&bed, &refresh_token(answer)).await, 400, "invalid_grant");
@@ -385,7 +396,7 @@ async fn nobody_sees_or_ends_what_is_held_of_another_owner() {
     assert!(is_active(&bed, &pat, &token).await);
     // Alice is one person, and what she has of Carol's is Carol's to end.
     let hers = person_on(&page);
-    leads_to(&takes_everything_back(&carol, &hers).await, ACCESS);
+    leads_to(&takes_everything_back(&carol, &hers).await, &hers);
     assert!(!is_active(&bed, &carols_pat, &carols_token).await);
     assert!(is_active(&bed, &pat, &token).await);
     // By Bob's form Carol is nobody, and a form of another page is none of this one.
@@ -413,7 +424,8 @@ async fn a_restart_shows_the_same() {
     let bob = bed.bob().await;
     let before = bob.get(ACCESS).await.text;
     assert_eq!(ends(&before).len(), 2, "Alice once, by what she got last: {before}");
-    leads_to(&takes_everything_back(&bob, &person_of(&before, "alice@")).await, ACCESS);
+    let alices = person_of(&before, "alice@");
+    leads_to(&takes_everything_back(&bob, &alices).await, &alices);
     let after = gets(&bed, &pat, &id, "alice").await;
 
     let bed = Bed::renewing(engine);
@@ -464,10 +476,10 @@ async fn nobody_hides_behind_what_counts_no_more() {
     bed.world.change_policy(may(&[]));
     assert!(bob.get(ACCESS).await.text.contains("id=\"nobody-is-in\""));
     assert_eq!(bob.get(&alice).await.status, 200);
-    leads_to(&takes_everything_back(&bob, &alice).await, ACCESS);
+    leads_to(&takes_everything_back(&bob, &alice).await, &alice);
     bed.world.change_policy(may(&["get", "put"]));
     assert!(!is_active(&bed, &pat, &token).await, "nothing comes back");
-    assert_eq!(bob.get(&alice).await.status, 404);
+    assert!(bob.get(&alice).await.text.contains("Everything taken back by b1"));
 }
 
 /// A list is shown page by page, and nobody hides in it.

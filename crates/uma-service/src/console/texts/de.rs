@@ -105,6 +105,7 @@ pub(super) const TEXTS: Texts = Texts {
     refused_by: Text("Abgelehnt von {by}"),
     asked_more_by: Text("{by} möchte zuerst wissen: {claims}"),
     reopened_by: Text("{by} möchte wieder gefragt werden"),
+    ended_by: Text("Beendet von {by}"),
     revoked_by: Text("Alles zurückgenommen von {by}"),
     shared_then: Text("Im Voraus geteilt"),
     kept_out_then: Text("Ausgesperrt"),

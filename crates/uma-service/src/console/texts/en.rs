@@ -103,6 +103,7 @@ pub(super) const TEXTS: Texts = Texts {
     refused_by: Text("Refused by {by}"),
     asked_more_by: Text("{by} wants to know first: {claims}"),
     reopened_by: Text("{by} wants to be asked again"),
+    ended_by: Text("Ended by {by}"),
     revoked_by: Text("Everything taken back by {by}"),
     shared_then: Text("Shared beforehand"),
     kept_out_then: Text("Kept out"),
