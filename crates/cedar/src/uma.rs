@@ -23,7 +23,7 @@
 //! forbid (principal in Issuer::"https://sts.mallory.example", action, resource);
 //! ```
 //!
-//! An owner's [`Share`](countersign_uma::policy::Share) is a link of a template: the audience says with
+//! An owner's [`Share`] is a link of a template: the audience says with
 //! whom, the offer says what. It is made when it is needed, out of those shares that can say anything of
 //! the question, and nothing is parsed for it.
 //!
