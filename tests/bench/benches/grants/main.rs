@@ -46,22 +46,21 @@
 //!
 //! | | bare, per s | grant, per s | share | by processor time |
 //! |---|---|---|---|---|
-//! | token exchange | 18,479 | 15,956 | 86 % | 88 % |
-//! | exchange of another's | 17,818 | 15,258 | 86 % | 85 % |
-//! | code redemption | 30,428 | 13,068 | 43 % | 57 % |
-//! | refresh | 31,379 | 20,963 | 67 % | 69 % |
-//! | refresh with rotation | 31,371 | 8,991 | 29 % | 47 % |
-//! | introspection | 22,778 | 19,910 | 87 % | 88 % |
-//! | permission | 109,918 | 62,260 | 57 % | 59 % |
-//! | ticket to RPT | 22,063 | 14,363 | 67 % | 79 % |
-//! | the same, run alone | 21,706 | 16,733 | 78 % | 85 % |
-//! | ticket on disk to RPT | 21,906 | 10,612 | 49 % | 66 % |
-//! | introspection of an RPT | 109,860 | 60,847 | 52 % | 56 % |
+//! | token exchange | 19,708 | 17,067 | 86 % | 87 % |
+//! | exchange of another's | 18,924 | 16,336 | 86 % | 87 % |
+//! | code redemption | 31,670 | 14,501 | 46 % | 59 % |
+//! | refresh | 31,354 | 20,973 | 66 % | 69 % |
+//! | refresh with rotation | 30,551 | 8,889 | 29 % | 47 % |
+//! | introspection | 21,916 | 19,883 | 89 % | 90 % |
+//! | permission | 111,687 | 63,239 | 57 % | 60 % |
+//! | ticket to RPT | 22,320 | 16,751 | 74 % | 84 % |
+//! | the same, run alone | 22,309 | 17,683 | 79 % | 86 % |
+//! | ticket on disk to RPT | 22,782 | 11,289 | 49 % | 70 % |
+//! | introspection of an RPT | 111,063 | 59,686 | 57 % | 60 % |
 //!
-//! The exchanges reach the goal, and the RPT does not; the other rows have none. Run alone, three times, its row had 77, 78 and 78 % of the rate
-//! and 83, 85 and 84 % by processor time; in two runs of the whole bench, after the row of permissions has redeemed its tickets, 66 and 67 %, and 79 %. A program of the day before,
-//! whose bench did not fill the log yet, had 76 and 79 % in runs of the whole on the same idle machine within the same minutes, and 55 % for a redeemed code. These figures are of
-//! a journal that moved records to their table when it was full, as it was in the second half of that row in the whole run: a commit of 40 RPTs then wrote 13 pages of the log in place of 7, and 9 since
+//! The exchanges reach the goal, and the RPT does not; the other rows have none. Run alone, three times, its row had 79 % of the rate each time,
+//! and 86, 88 and 88 % by processor time. A program of some hours before had 77 to 78 % (83 to 85 %) alone and 66 to 67 % (79 %) in runs of the whole, behind the row of permissions, whose tickets it redeems: its
+//! journal moved records to their table when it was full, as it was in the second half of that row; a commit of 40 RPTs then wrote 13 pages of the log in place of 7, and 9 since
 //! records stay in the journal. In turns with a program of the morning on a busy machine (three of each, link-time optimisation), an RPT had alone 73 to 76 % by processor time before and 77 to 80 % after, and behind the row of permissions 71 to 74 % before and 78 % after; by rate, on a
 //! busy disk, 30 to 42 % and 40 to 50 % alone, 37 to 43 % and 44 to 48 % behind it. The later rates are taken as they are now, while every connection waits for an answer: before, the end of a round counted, some 2.6 of its 92 ms in which the writer
 //! waits for company that does not come any more, and commits.
