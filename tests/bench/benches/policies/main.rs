@@ -12,11 +12,11 @@
 //!
 //! On two otherwise idle cores (2 x Intel Xeon), in the bench profile:
 //!
-//! | | p99 empty | p99 full | ratio |
-//! |---|---|---|---|
-//! | permission | 78 us | 89 us | 1.14 |
-//! | token | 1,149 us | 1,568 us | 1.36 |
-//! | introspection | 80 us | 84 us | 1.05 |
+//! | | p99 empty | p99 full | ratio | in three runs |
+//! |---|---|---|---|---|
+//! | permission | 73 us | 82 us | 1.12 | 1.12, 1.13, 1.38 |
+//! | token | 1,218 us | 1,295 us | 1.06 | 1.06, 1.24, 1.03 |
+//! | introspection | 74 us | 74 us | 1.00 | 1.00, 0.82, 0.91 |
 //!
 //! The goal is met. A token waits for the disk, alone: most of its time is the sync.
 //!
