@@ -5,9 +5,10 @@
 //! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
 //! millisecond there would be a sync for every few writes otherwise. It knows of those who came during
 //! the last commit, and of those whom that one answered, who have an answer to read and a request to send
-//! before their next write. When all of them are there, the one who completes them wakes it. They may well
-//! take longer than it has patience: then some are left who keep the processors busy during the commit,
-//! as nobody would if it always waited for everyone.
+//! before their next write. When seven eighths of them are there, the one who completes these wakes it: the
+//! last ones keep the processors busy during the commit, as nobody would if it waited for everyone. Those who
+//! came during one commit are known at the next, so seven times as many are waited for as come while it
+//! commits, or all but an eighth where there are fewer, or for as long as it has patience.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,9 @@ use super::puts::{Outcome, Puts};
 
 /// Who follows this many others into one commit is likely to be followed by more.
 const COMPANY: usize = 4;
+
+/// Of so many who are known, one is not waited for.
+const LEFT: usize = 8;
 
 /// The longest that the first one is kept waiting for company.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2);
@@ -137,15 +141,16 @@ impl<T> Queue<T> {
         }
     }
 
-    /// After a commit that answered so many: if they were many, or many came meanwhile, waits until as
-    /// many as both are there, for so long at most.
+    /// After a commit that answered so many: if they were many, or many came meanwhile, waits until seven
+    /// eighths of both are there, for so long at most.
     pub(super) fn gather(&self, answered: usize, most: usize, longest: Duration) {
         let mut line = self.lock();
         let waiting = line.waiting.len();
         if answered.max(waiting) < COMPANY {
             return;
         }
-        line.expected = (answered + waiting).min(most);
+        let known = answered + waiting;
+        line.expected = (known - known / LEFT).min(most);
         let are_missing =
             |line: &mut Line<T>| line.waiting.len() < line.expected && !line.is_closed;
         let gathered = self.arrival.wait_timeout_while(line, longest, are_missing);
@@ -276,6 +281,27 @@ mod tests {
         }
         queue.close();
         assert_eq!(writer.join().unwrap(), (few + COMPANY, None));
+    }
+
+    /// Whoever came during the commit counts as much as whom it answered, and an eighth of them may come later.
+    #[test]
+    fn the_last_eighth_is_not_waited_for() {
+        let queue = Arc::new(Queue::default());
+        (0..LEFT).for_each(|number| queue.push(number).unwrap());
+        let writer = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || {
+                queue.gather(3 * LEFT, 100, LONG);
+                jobs(queue.take(100, LONG)).unwrap().len()
+            })
+        };
+        while queue.lock().expected == 0 {
+            std::thread::yield_now();
+        }
+        let expected = 4 * LEFT - 4;
+        assert_eq!(queue.lock().expected, expected);
+        (LEFT..expected).for_each(|number| queue.push(number).unwrap());
+        assert_eq!(writer.join().unwrap(), expected);
     }
 
     #[test]
