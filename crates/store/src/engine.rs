@@ -130,11 +130,12 @@ pub enum Spend {
 /// tasks that share the engine, the result is that of some order of them.
 pub trait OneTime: Send + Sync {
     /// Keeps a fresh single-use value. Nothing is ever overwritten, so no tombstone is lost: under
-    /// a key that is taken, a durable insertion fails with [`StoreError::Exists`] and a lazy one
-    /// has no effect.
+    /// a key that is taken, a durable insertion fails with [`StoreError::Exists`].
     ///
     /// `entry` is authenticated: the key comes from our own randomness, so that no two insertions
-    /// under one key ever run at the same time.
+    /// under one key ever run at the same time. Of a lazy insertion its caller promises more: the
+    /// key was drawn for it alone, as [`Tickets::issue`](crate::Tickets::issue) does, so that nothing
+    /// ever stood under it. An engine need not look whether something does.
     fn insert(
         &self,
         table: OneTimeTable,

@@ -197,6 +197,8 @@ impl SqliteEngine {
         self.writer.write_recent().await
     }
 
+    /// By its caller's promise, nothing stands under the key on the disk: that is not asked. If something did,
+    /// it would stay.
     async fn insert_lazily(
         &self,
         table: OneTimeTable,
@@ -205,9 +207,6 @@ impl SqliteEngine {
     ) -> Result<(), StoreError> {
         if self.has_stopped() {
             return Err(StoreError::Stopped);
-        }
-        if self.read(|c| statements::exists(c, table, &key))? {
-            return Ok(());
         }
         match self.memory.recent.insert((table, key), single, steady_now()) {
             Ok(()) => Ok(()),

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use countersign_types::digest::Digest;
+use countersign_types::random::Random;
 use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Timestamp};
 use serde::de::DeserializeOwned;
@@ -38,8 +39,8 @@ impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// Keeps a fresh ticket. `bound_to` names the client of a running authorization process; a
-    /// ticket that a resource server just obtained is nobody's yet.
+    /// Draws a fresh ticket and keeps it. `bound_to` names the client of a running authorization
+    /// process; a ticket that a resource server just obtained is nobody's yet.
     ///
     /// Not durable at once: if a killed process or a power cut takes a ticket of the last moments,
     /// its client is told that it is unknown and begins anew.
@@ -48,18 +49,20 @@ impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
     /// [`StoreError`].
     pub async fn issue(
         &self,
-        ticket: &TicketHandle,
+        random: &dyn Random,
         record: &R,
         bound_to: Option<&ClientId>,
         expires: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<TicketHandle, StoreError> {
+        let ticket = TicketHandle::generate(random);
         let entry = OneTimeEntry {
             key: ticket.digest(),
             value: record::encode(record)?,
             bound_to: bound_to.map(|client| client.as_str().as_bytes().to_vec()),
             expires,
         };
-        self.engine.insert(OneTimeTable::Tickets, entry, Durability::Lazy).await
+        self.engine.insert(OneTimeTable::Tickets, entry, Durability::Lazy).await?;
+        Ok(ticket)
     }
 
     /// Keeps a fresh ticket that waits for a resource owner. Durable before it answers: its client

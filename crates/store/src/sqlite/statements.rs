@@ -21,7 +21,6 @@ struct OneTimeSql {
     insert: &'static str,
     spend: &'static str,
     look: &'static str,
-    exists: &'static str,
 }
 
 macro_rules! one_time_sql {
@@ -45,7 +44,6 @@ macro_rules! one_time_sql {
                 $table,
                 " WHERE key = ?1 AND expires > ?3"
             ),
-            exists: concat!("SELECT 1 FROM ", $table, " WHERE key = ?1"),
         }
     };
 }
@@ -165,15 +163,6 @@ pub(super) fn insert(
     let rows =
         statement.execute(params![key.as_bytes(), value, bound_to, spent, expires.as_unix()])?;
     Ok(rows == 1)
-}
-
-/// Whether a value or its tombstone stands under the key.
-pub(super) fn exists(
-    connection: &Connection,
-    table: OneTimeTable,
-    key: &Digest,
-) -> rusqlite::Result<bool> {
-    connection.prepare_cached(one_time_sql(table).exists)?.exists(params![key.as_bytes()])
 }
 
 pub(super) fn insert_new(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_types::random::Random;
 use countersign_types::{Clock, Timestamp};
 
 pub(crate) struct FixedClock(pub(crate) i64);
@@ -28,6 +29,15 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Randomness that is none.
+pub(crate) struct Sevens;
+
+impl Random for Sevens {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::common::{Directory, FixedClock, SetClock, at, open};
+use crate::common::{Directory, FixedClock, SetClock, Sevens, at, open};
 use countersign_store::engine::{
     Durability, OneTime as _, OneTimeEntry, OneTimeTable, RecordTable, Records as _, Spend,
 };
 use countersign_store::sqlite::OpenError;
-use countersign_store::{AccessTokens, Codes, SqliteEngine, Tickets};
+use countersign_store::{AccessTokens, Codes, SqliteEngine, StoreError, Tickets};
 use countersign_types::ClientId;
 use countersign_types::digest::Digest;
-use countersign_types::secret::{AccessToken, AuthorizationCode, TicketHandle};
+use countersign_types::secret::{AccessToken, AuthorizationCode};
 
 fn entry(handle: &[u8]) -> OneTimeEntry {
     let key = Digest::of(handle);
@@ -105,6 +105,81 @@ async fn a_live_value_that_was_written_is_spent_on_the_disk() {
     assert_eq!(again, Spend::Again(b"old".to_vec()));
 }
 
+/// What is inserted under a key that is taken, wherever what took it is and whatever became of it, is
+/// refused and changes nothing.
+#[tokio::test]
+async fn a_key_that_is_taken_stays_taken_in_every_state() {
+    for (is_lazy, is_written, is_spent, is_reopened) in
+        (0..16).map(|n| (n & 1 != 0, n & 2 != 0, n & 4 != 0, n & 8 != 0))
+    {
+        let (directory, key) = (Directory::new(), Digest::of(b"taken"));
+        let open = || SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+        let mut engine = open();
+        let durability = if is_lazy { Durability::Lazy } else { Durability::Durable };
+        for table in OneTimeTable::ALL {
+            engine.insert(table, entry(b"taken"), durability).await.unwrap();
+        }
+        if is_written {
+            engine.write_recent().await.unwrap();
+        }
+        if is_spent {
+            for table in OneTimeTable::ALL {
+                let first = engine.spend(table, key, b"c", at(1)).await.unwrap();
+                assert_eq!(first, Spend::First(b"taken".to_vec()));
+            }
+        }
+        if is_reopened {
+            drop(engine);
+            engine = open();
+        }
+        let state = format!(
+            "lazy {is_lazy}, written {is_written}, spent {is_spent}, reopened {is_reopened}"
+        );
+        for table in OneTimeTable::ALL {
+            let other = OneTimeEntry { value: b"other".to_vec(), ..entry(b"taken") };
+            let refused = engine.insert(table, other, Durability::Durable).await;
+            assert!(matches!(refused, Err(StoreError::Exists)), "{state}: {refused:?}");
+            assert_eq!(engine.spend(table, key, b"c", at(1000)).await.unwrap(), Spend::Absent);
+            let before = engine.spend(table, key, b"c", at(1)).await.unwrap();
+            let (first, again) = (Spend::First(b"taken".to_vec()), Spend::Again(b"taken".to_vec()));
+            assert_eq!(before, if is_spent { again } else { first }, "{state}");
+        }
+    }
+}
+
+/// Whatever randomness that repeats itself inserts, what is on the disk outlasts it.
+#[tokio::test]
+async fn a_second_lazy_insertion_overwrites_nothing() {
+    let directory = Directory::new();
+    let open = || SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
+    let mut engine = open();
+    let (table, key) = (OneTimeTable::Tickets, Digest::of(b"twice"));
+    engine.insert(table, entry(b"twice"), Durability::Durable).await.unwrap();
+    let first = engine.spend(table, key, b"c", at(1)).await.unwrap();
+    assert_eq!(first, Spend::First(b"twice".to_vec()));
+    for is_ended in [false, true] {
+        let other = OneTimeEntry { value: b"other".to_vec(), ..entry(b"twice") };
+        engine.insert(table, other, Durability::Lazy).await.unwrap();
+        if is_ended {
+            drop(engine);
+            engine = open();
+        }
+        engine.write_recent().await.unwrap();
+        let spend = engine.spend(table, key, b"c", at(1)).await.unwrap();
+        assert_eq!(spend, Spend::Again(b"twice".to_vec()), "ended {is_ended}");
+    }
+}
+
+/// Where there is nothing that could be asked, a ticket is kept all the same.
+#[tokio::test]
+async fn the_disk_is_not_asked_about_a_fresh_ticket() {
+    let directory = Directory::new();
+    let engine = open(&directory.file());
+    let tables = rusqlite::Connection::open(directory.file()).unwrap();
+    tables.execute_batch("DROP TABLE tickets").unwrap();
+    engine.insert(OneTimeTable::Tickets, entry(b"fresh"), Durability::Lazy).await.unwrap();
+}
+
 /// Whoever gets the files gets nothing that could be presented, wherever in them it stands.
 #[tokio::test]
 async fn the_files_hold_digests_and_no_handle() {
@@ -112,10 +187,10 @@ async fn the_files_hold_digests_and_no_handle() {
     let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
     let engine = Arc::new(engine);
     let client = ClientId::parse("a client").unwrap();
-    let (ticket, code, token) = ("a ticket of ours", "a code of ours", "a token of ours");
+    let (code, token) = ("a code of ours", "a token of ours");
     let record = "what they stand for".to_owned();
     let tickets: Tickets<String> = Tickets::new(Arc::clone(&engine) as _);
-    tickets.issue(&TicketHandle::new(ticket), &record, None, at(1000)).await.unwrap();
+    let ticket = tickets.issue(&Sevens, &record, None, at(1000)).await.unwrap();
     engine.write_recent().await.unwrap();
     let codes: Codes<String> = Codes::new(Arc::clone(&engine) as _);
     codes.issue(&AuthorizationCode::new(code), &record, &client, at(1000)).await.unwrap();
@@ -125,7 +200,7 @@ async fn the_files_hold_digests_and_no_handle() {
     let files = ["", "-wal"].map(|suffix| format!("{}{suffix}", directory.file().display()));
     let octets = files.map(|file| std::fs::read(file).unwrap()).concat();
     let count = |text: &str| octets.windows(text.len()).filter(|o| *o == text.as_bytes()).count();
-    assert_eq!([ticket, code, token].map(count), [0; 3]);
+    assert_eq!([ticket.expose(), code, token].map(count), [0; 3]);
     // The records are there, so they were looked for in the right place.
     assert!(count(&record) >= 3);
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use countersign_types::secret::TicketHandle;
 use countersign_types::{Timestamp, random};
 use countersign_uma::permission;
 use http::StatusCode;
@@ -32,7 +31,7 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     let lifetime = uma.settings.ticket_lifetime;
     let process = request.open(&registered, protection, id, now, lifetime)?;
     uma.ticket_quota.take(&quota_of, now)?;
-    let ticket = TicketHandle::generate(&*uma.seams.random);
-    uma.tickets.issue(&ticket, &process, None, process.expires()).await?;
+    let random = &*uma.seams.random;
+    let ticket = uma.tickets.issue(random, &process, None, process.expires()).await?;
     Ok(json(StatusCode::CREATED, &permission::respond(&ticket)))
 }

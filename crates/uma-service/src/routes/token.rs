@@ -302,8 +302,8 @@ async fn issue(
 /// Keeps the process under a fresh ticket, which only its client can present.
 async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
     let NeedInfo { process, required_claims, reason } = need_info;
-    let ticket = TicketHandle::generate(&*uma.seams.random);
-    uma.tickets.issue(&ticket, &process, process.client(), process.expires()).await?;
+    let random = &*uma.seams.random;
+    let ticket = uma.tickets.issue(random, &process, process.client(), process.expires()).await?;
     Ok(grant::respond_need_info(reason, &required_claims, &ticket).map(Body::from))
 }
 
