@@ -287,6 +287,14 @@ pub enum Part<'a> {
 }
 
 impl Part<'_> {
+    /// Whether a key of this part is `end`, or nearer than that.
+    pub(crate) fn is_up_to(self, end: &[u8], key: &[u8]) -> bool {
+        match self {
+            Self::After(_) => key <= end,
+            Self::Before(_) => key >= end,
+        }
+    }
+
     /// That part of a whole list.
     pub(crate) fn of(self, mut all: Vec<KeyedValue>, limit: usize) -> Vec<KeyedValue> {
         match self {

@@ -260,20 +260,17 @@ impl Journal {
         (contents.shelf.within(prefix), records.collect())
     }
 
-    /// The rows on the shelf that are next to a key, so many at most.
-    pub(super) fn near(&self, prefix: &[u8], part: Part<'_>, most: usize) -> Near {
-        self.lock().shelf.near(prefix, part, most)
-    }
-
-    /// Some rows on the shelf that are next to a key, and the records in memory, live or not, the nearest first
-    /// and `limit` of them at most.
+    /// The rows on the shelf that are next to a key, `most` of them at most; and the records in memory, live or
+    /// not, as far as these rows say all, the nearest first and `limit` of them at most.
     pub(super) fn page(
         &self,
         prefix: &[u8],
         part: Part<'_>,
+        most: usize,
         limit: usize,
     ) -> (Near, Vec<(Vec<u8>, Row)>) {
         let contents = self.lock();
+        let near = contents.shelf.near(prefix, part, most);
         let (after, before) = match part {
             Part::After(key) => (Bound::Excluded(key), Bound::Unbounded),
             Part::Before(key) => (Bound::Unbounded, Bound::Excluded(key)),
@@ -281,9 +278,11 @@ impl Journal {
         let mut places = contents.places.range::<[u8], _>((after, before));
         let next =
             || if matches!(part, Part::After(_)) { places.next() } else { places.next_back() };
-        let of_list = std::iter::from_fn(next).take_while(|(key, _)| key.starts_with(prefix));
-        let records = of_list.filter_map(|(key, place)| Some((key.to_vec(), place.row()?)));
-        (contents.shelf.near(prefix, part, NEAR), records.take(limit).collect())
+        let is_known = |key: &[u8]| key.starts_with(prefix) && near.is_known(part, key);
+        let known = std::iter::from_fn(next).take_while(|(key, _)| is_known(key));
+        let records = known.filter_map(|(key, place)| Some((key.to_vec(), place.row()?)));
+        let records = records.take(limit).collect();
+        (near, records)
     }
 
     /// Whether something expired at this moment or before.

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 
 use countersign_types::Timestamp;
 
-use super::journal::{JOURNALLED, NEAR, Near};
+use super::journal::{JOURNALLED, NEAR};
 use super::known::Row;
 use super::{SqliteEngine, moves, statements};
 use crate::engine::{KeyedValue, Part};
 use crate::error::StoreError;
+
+/// Records, live or not; and if there may be more behind them, up to which key these are all.
+type Next = (BTreeMap<Vec<u8>, Row>, Option<Vec<u8>>);
 
 impl SqliteEngine {
     /// All of them.
@@ -51,42 +54,28 @@ impl SqliteEngine {
         while page.len() < limit {
             let part = if is_back { Part::Before(&from) } else { Part::After(&from) };
             let wanted = limit - page.len();
-            let (near, in_memory) = self.memory.journal.page(prefix, part, wanted);
-            let (shelved, more) = self.shelved_page(prefix, part, near)?;
-            let tabled =
-                self.read(|c| statements::page(c, JOURNALLED, prefix, part, wanted, now))?;
-            // Behind a part that is full there may be more: all are known up to there.
-            let ends = [
-                (in_memory.len() == wanted).then(|| in_memory.last().map(|(key, _)| key.clone())),
-                more.then(|| {
-                    let end =
-                        if is_back { shelved.first_key_value() } else { shelved.last_key_value() };
-                    end.map(|(key, _)| key.clone())
-                }),
-                (tabled.len() == wanted)
-                    .then(|| if is_back { tabled.first() } else { tabled.last() })
-                    .map(|last| last.map(|(key, _)| key.clone())),
-            ];
-            let ends = ends.into_iter().flatten().flatten();
-            let known_to = if is_back { ends.max() } else { ends.min() };
-            let is_known = |key: &[u8]| match &known_to {
-                Some(end) if is_back => key >= end.as_slice(),
-                Some(end) => key <= end.as_slice(),
-                None => true,
-            };
+            let (journalled, mut end) = self.next_journalled(prefix, part, wanted)?;
+            let tabled = self.read(|c| {
+                statements::page(c, JOURNALLED, prefix, part, end.as_deref(), wanted, now)
+            })?;
+            if tabled.len() == wanted {
+                let last = if is_back { tabled.first() } else { tabled.last() };
+                end = last.map(|(key, _)| key.clone());
+            }
             let mut found: BTreeMap<_, _> =
                 tabled.into_iter().map(|(key, value)| (key, Some(value))).collect();
-            for (key, row) in shelved.into_iter().chain(in_memory) {
+            for (key, row) in journalled {
                 let live = row.is_live(now);
                 found.insert(key, live.then_some(row.value));
             }
+            let is_known = |key: &[u8]| end.as_ref().is_none_or(|end| part.is_up_to(end, key));
             let live = found.into_iter().filter_map(|(key, value)| Some((key, value?)));
             let mut live: Vec<KeyedValue> = live.filter(|(key, _)| is_known(key)).collect();
             if is_back {
                 live.reverse();
             }
             page.extend(live.into_iter().take(wanted));
-            match known_to {
+            match end {
                 Some(end) => from = end,
                 None => break,
             }
@@ -97,24 +86,34 @@ impl SqliteEngine {
         Ok(page)
     }
 
-    /// What stands on the shelf next to a key, live or not, and whether there is more behind that; if so, something
-    /// is there.
-    fn shelved_page(
+    /// What stands in the journal next to a key.
+    fn next_journalled(
         &self,
         prefix: &[u8],
         part: Part<'_>,
-        mut near: Near,
-    ) -> Result<(BTreeMap<Vec<u8>, Row>, bool), StoreError> {
+        limit: usize,
+    ) -> Result<Next, StoreError> {
         let mut most = NEAR;
         loop {
+            let (near, in_memory) = self.memory.journal.page(prefix, part, most, limit);
             let mut found = self.shelved(&near.rows)?;
             found.retain(|key, _| key.starts_with(prefix) && near.is_known(part, key));
-            if near.others.is_none() || !found.is_empty() {
-                return Ok((found, near.others.is_some()));
+            let last = in_memory.last().filter(|_| in_memory.len() == limit);
+            let last = last.map(|(key, _)| key.clone());
+            found.extend(in_memory);
+            if near.others.is_none() || last.is_some() {
+                return Ok((found, last));
+            }
+            let end = match part {
+                Part::After(_) => found.last_key_value(),
+                Part::Before(_) => found.first_key_value(),
+            };
+            if let Some((end, _)) = end {
+                let end = end.clone();
+                return Ok((found, Some(end)));
             }
             // What stood between these keys was taken out: the next ones are further away.
             most *= 2;
-            near = self.memory.journal.near(prefix, part, most);
         }
     }
 

@@ -115,7 +115,7 @@ impl Records for SqliteEngine {
             if table == JOURNALLED {
                 return self.journalled_page(prefix, part, limit, now);
             }
-            self.read(|c| statements::page(c, table, prefix, part, limit, now))
+            self.read(|c| statements::page(c, table, prefix, part, None, limit, now))
         })
     }
 

@@ -288,18 +288,23 @@ pub(super) fn list(
     Ok(found)
 }
 
-/// Reads what is next to a key, and no row behind that.
+/// Reads what is next to a key, up to `end` if there is one, and no row behind that.
 pub(super) fn page(
     connection: &Connection,
     table: RecordTable,
     prefix: &[u8],
     part: Part<'_>,
+    end: Option<&[u8]>,
     limit: usize,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<KeyedValue>> {
     let mut found: Vec<KeyedValue> = Vec::new();
     let take = |row: &rusqlite::Row<'_>| {
-        found.push((row.get(0)?, row.get(2)?));
+        let key = row.get_ref(0)?.as_blob()?;
+        if end.is_some_and(|end| !part.is_up_to(end, key)) {
+            return Ok(ControlFlow::Break(()));
+        }
+        found.push((key.to_vec(), row.get(2)?));
         let is_full = found.len() >= limit;
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };

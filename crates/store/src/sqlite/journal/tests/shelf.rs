@@ -1,6 +1,7 @@
 //! What stands on the shelf behind its engine.
 
 use super::*;
+use crate::sqlite::statements;
 
 /// A start reads what has room in memory, and of the others where they stand.
 #[tokio::test]
@@ -96,6 +97,37 @@ async fn a_list_is_read_in_parts_over_the_shelf() {
             );
         }
     }
+}
+
+/// Of memory and of the table no more is read at a time than of the shelf.
+#[tokio::test]
+async fn a_part_of_a_list_is_read_as_far_as_the_shelf_is() {
+    let directory = Directory::new();
+    let engine = open(&directory.file(), memory(5000)).unwrap();
+    let keys: Vec<[u8; 1]> = (0..4 * NEAR as u8).map(|key| [key]).collect();
+    for key in &keys {
+        engine.put(TABLE, key, vec![1; 100], None).await.unwrap();
+    }
+    let journal = &engine.memory.journal;
+    assert!((NEAR..2 * NEAR).contains(&journal.lock().places.len()), "the last of them");
+    let next = |part| journal.page(&[], part, NEAR, keys.len());
+    let (near, in_memory) = next(Part::After(&[]));
+    assert!(near.others.is_some() && in_memory.is_empty());
+    let (near, in_memory) = next(Part::After(&keys[2 * NEAR]));
+    assert!(near.others.is_none());
+    assert_eq!(in_memory.len(), journal.lock().places.len());
+    let (_, in_memory) = next(Part::Before(&[255]));
+    assert_eq!(in_memory.len(), journal.lock().places.len());
+
+    for key in &keys {
+        assert!(engine.replace(TABLE, key, vec![2], at(1)).await.unwrap());
+    }
+    let tabled = |part, end: &[u8]| {
+        let read = |c: &_| statements::page(c, TABLE, &[], part, Some(end), keys.len(), at(1));
+        engine.read(read).unwrap().into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(tabled(Part::After(&keys[3]), &keys[5]), [keys[4], keys[5]]);
+    assert_eq!(tabled(Part::Before(&keys[5]), &keys[3]), [keys[3], keys[4]]);
 }
 
 /// A record that expired on the shelf takes along what it replaced in the table.
