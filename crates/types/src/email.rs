@@ -1,5 +1,8 @@
 //! An e-mail address whose domain decides who may vouch for it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{host_name, text};
@@ -22,7 +25,7 @@ use crate::{host_name, text};
 /// [RFC 5890 §2.3.2.1]: https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailAddress {
-    text: String,
+    text: Arc<str>,
     at: usize,
 }
 
@@ -54,8 +57,11 @@ impl EmailAddress {
         if !is_dot_atom(local) {
             return Err(EmailError::LocalPart);
         }
-        let domain = canonical_domain(domain).ok_or(EmailError::Domain)?;
-        Ok(Self { text: [local, "@", &domain].concat(), at: local.len() })
+        let text = match canonical(domain).ok_or(EmailError::Domain)? {
+            Cow::Borrowed(_) => text.into(),
+            Cow::Owned(domain) => [local, "@", &domain].concat().into(),
+        };
+        Ok(Self { text, at: local.len() })
     }
 
     /// The address in canonical form.
@@ -93,10 +99,15 @@ impl EmailAddress {
 /// name one domain.
 #[must_use]
 pub fn canonical_domain(domain: &str) -> Option<String> {
+    canonical(domain).map(Cow::into_owned)
+}
+
+/// The same, borrowed where it is written so already.
+fn canonical(domain: &str) -> Option<Cow<'_, str>> {
     let ascii = if host_name::is_plain(domain.as_bytes()) {
-        domain.to_owned()
+        Cow::Borrowed(domain)
     } else {
-        idna::domain_to_ascii_strict(domain).ok()?
+        Cow::Owned(idna::domain_to_ascii_strict(domain).ok()?)
     };
     // A domain has two labels at least.
     (ascii.contains('.') && host_name::is_canonical(ascii.as_bytes())).then_some(ascii)

@@ -2,10 +2,13 @@
 //!
 //! An identifier keeps the text it was received as and is compared code point by code point, never
 //! as a normalised URL ([RFC 8414 §3.3], [RFC 9207 §2.4]): a trailing slash, a port or a letter's
-//! case makes another identifier.
+//! case makes another identifier. Copies share their text: one is copied more often than it is read from a
+//! message.
 //!
 //! [RFC 8414 §3.3]: https://www.rfc-editor.org/rfc/rfc8414#section-3.3
 //! [RFC 9207 §2.4]: https://www.rfc-editor.org/rfc/rfc9207#section-2.4
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
@@ -82,7 +85,7 @@ pub use self::resource::{ResourceIdentifier, is_at_or_below};
 /// An authorization server's or OpenID provider's issuer identifier: an `https` URL without query
 /// or fragment. [RFC 8414 §2](https://www.rfc-editor.org/rfc/rfc8414#section-2)
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Issuer(String);
+pub struct Issuer(Arc<str>);
 text_identifier!(Issuer);
 
 impl Issuer {
@@ -100,7 +103,7 @@ impl Issuer {
                 return Err(IdentifierError::Fragment);
             }
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The host name or address.
@@ -112,7 +115,7 @@ impl Issuer {
 
 /// A URL that something is sent to: `https`, no user information, no fragment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EndpointUrl(Url);
+pub struct EndpointUrl(Arc<Url>);
 
 impl EndpointUrl {
     /// Parses an endpoint's URL.
@@ -124,12 +127,12 @@ impl EndpointUrl {
         if url.fragment().is_some() {
             return Err(IdentifierError::Fragment);
         }
-        Ok(Self(url))
+        Ok(Self(url.into()))
     }
 
     /// The URL.
     #[must_use]
-    pub const fn as_url(&self) -> &Url {
+    pub fn as_url(&self) -> &Url {
         &self.0
     }
 
@@ -162,7 +165,7 @@ impl<'de> Deserialize<'de> for EndpointUrl {
 ///
 /// [RFC 6749 §2.2, Appendix A.1]: https://www.rfc-editor.org/rfc/rfc6749#section-2.2
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(String);
+pub struct ClientId(Arc<str>);
 text_identifier!(ClientId);
 
 impl ClientId {
@@ -177,7 +180,7 @@ impl ClientId {
         if !text.bytes().all(|b| matches!(b, 0x20..=0x7e)) {
             return Err(IdentifierError::Character);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// Whether it is an `https` URL, and so means the same client everywhere. Other client

@@ -2,13 +2,15 @@
 //!
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 
+use std::sync::Arc;
+
 use countersign_types::params::ParamsError;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{
     ClientId, Lifetime, Params, ResourceIdentifier, ScopeSet, Timestamp, Wire, WireError,
 };
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The scope that makes an access token a PAT. [UF §1.3]
 ///
@@ -19,9 +21,8 @@ pub const SCOPE: &str = "uma_protection";
 pub const PAT_LIFETIME: Lifetime = Lifetime::from_secs(600);
 
 /// A resource owner's name at this authorization server.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct OwnerId(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnerId(Arc<str>);
 
 /// The text is no owner's name: empty, too long, or with a character outside `%x21-7E`.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -36,7 +37,7 @@ impl OwnerId {
     pub fn parse(text: &str) -> Result<Self, OwnerIdError> {
         let visible = text.bytes().all(|b| b.is_ascii_graphic());
         if visible && matches!(text.len(), 1..=256) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(OwnerIdError)
         }
@@ -52,6 +53,12 @@ impl OwnerId {
 impl std::fmt::Display for OwnerId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for OwnerId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! [UF §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3
 
+use std::sync::Arc;
+
 use countersign_types::random::{self, Random};
 use countersign_types::wire::ErrorCode;
 use countersign_types::{EndpointUrl, ScopeSet, Wire, WireError};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest `name` and `type`, in octets.
 pub const MAX_NAME: usize = 256;
@@ -16,15 +18,14 @@ pub const MAX_IDENTIFIER: usize = 128;
 pub const MAX_DESCRIPTION: usize = 4096;
 
 /// The identifier that this server gave a resource: `_id`, `resource_id`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct ResourceId(String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// A fresh identifier of 128 random bits.
     #[must_use]
     pub fn generate(random: &dyn Random) -> Self {
-        Self(random::identifier(random))
+        Self(random::identifier(random).into())
     }
 
     /// Parses an identifier of 1 to 128 characters of base64url, the only kind there is.
@@ -34,7 +35,7 @@ impl ResourceId {
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if matches!(text.len(), 1..=MAX_IDENTIFIER) && text.bytes().all(allowed) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(ResourceError::NotFound)
         }
@@ -50,6 +51,12 @@ impl ResourceId {
 impl std::fmt::Display for ResourceId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

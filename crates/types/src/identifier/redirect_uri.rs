@@ -1,5 +1,7 @@
 //! Redirection URIs.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Host;
 
@@ -18,7 +20,7 @@ use super::{IdentifierError, absolute};
 /// # Ok::<(), countersign_types::identifier::IdentifierError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RedirectUri(String);
+pub struct RedirectUri(Arc<str>);
 text_identifier!(RedirectUri);
 
 impl RedirectUri {
@@ -37,7 +39,7 @@ impl RedirectUri {
         if url.scheme() != "https" && loopback_without_port(text).is_none() {
             return Err(IdentifierError::Scheme);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// Whether a presented URI is this one: octet by octet, save that the port of a loopback
@@ -46,7 +48,7 @@ impl RedirectUri {
     /// [RFC 8252 §7.3]: https://www.rfc-editor.org/rfc/rfc8252#section-7.3
     #[must_use]
     pub fn matches(&self, presented: &str) -> bool {
-        if self.0 == presented {
+        if *self.0 == *presented {
             return true;
         }
         match (loopback_without_port(&self.0), loopback_without_port(presented)) {

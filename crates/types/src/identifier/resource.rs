@@ -1,5 +1,7 @@
 //! Resource identifiers, and what lies at or below a URL.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
@@ -9,7 +11,7 @@ use super::{EndpointUrl, IdentifierError, absolute_https, is_plain};
 /// [RFC 9728 §1.2](https://www.rfc-editor.org/rfc/rfc9728#section-1.2),
 /// [RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ResourceIdentifier(String);
+pub struct ResourceIdentifier(Arc<str>);
 text_identifier!(ResourceIdentifier);
 
 impl ResourceIdentifier {
@@ -21,13 +23,13 @@ impl ResourceIdentifier {
         if !is_plain(text) && absolute_https(text)?.fragment().is_some() {
             return Err(IdentifierError::Fragment);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The origin of a URL, which identifies a resource server that publishes no metadata.
     #[must_use]
     pub fn origin_of(url: &EndpointUrl) -> Self {
-        Self(url.as_url().origin().ascii_serialization())
+        Self(url.as_url().origin().ascii_serialization().into())
     }
 
     /// Whether this identifier covers `url`: equal to it, or a prefix of it on the same origin that
