@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::collections::btree_set;
 
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// More scopes than this in one set are refused.
@@ -68,17 +69,24 @@ impl ScopeSet {
         I: IntoIterator,
         I::Item: AsRef<str> + Into<String>,
     {
-        let mut set = BTreeSet::new();
-        for token in tokens {
-            if !is_token(token.as_ref()) {
-                return Err(ScopeError::Token);
-            }
-            if set.len() == MAX_SCOPES && !set.contains(token.as_ref()) {
-                return Err(ScopeError::TooMany);
-            }
-            set.insert(token.into());
+        let mut set = Self::empty();
+        tokens.into_iter().try_for_each(|token| set.insert(token))?;
+        Ok(set)
+    }
+
+    /// Adds a token, if it is not in it.
+    ///
+    /// # Errors
+    /// As [`ScopeSet::parse`]; the set is then as it was.
+    pub fn insert(&mut self, token: impl AsRef<str> + Into<String>) -> Result<(), ScopeError> {
+        if !is_token(token.as_ref()) {
+            return Err(ScopeError::Token);
         }
-        Ok(Self(set))
+        if self.len() == MAX_SCOPES && !self.contains(token.as_ref()) {
+            return Err(ScopeError::TooMany);
+        }
+        self.0.insert(token.into());
+        Ok(())
     }
 
     /// Whether there is no scope in it.
@@ -155,8 +163,25 @@ impl Serialize for ScopeSet {
 
 impl<'de> Deserialize<'de> for ScopeSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tokens = Vec::<String>::deserialize(deserializer)?;
-        Self::from_tokens(tokens).map_err(serde::de::Error::custom)
+        deserializer.deserialize_seq(Tokens)
+    }
+}
+
+struct Tokens;
+
+impl<'de> Visitor<'de> for Tokens {
+    type Value = ScopeSet;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut tokens: A) -> Result<ScopeSet, A::Error> {
+        let mut set = ScopeSet::empty();
+        while let Some(token) = tokens.next_element::<String>()? {
+            set.insert(token).map_err(A::Error::custom)?;
+        }
+        Ok(set)
     }
 }
 
