@@ -331,12 +331,13 @@ fn one_by_one(permissions: &[Permission]) -> impl Iterator<Item = (&ResourceId, 
 
 /// Adds a scope at a resource to permissions.
 pub(crate) fn add(permissions: &mut Vec<Permission>, resource_id: &ResourceId, scope: &str) {
-    // A scope of a set is a set of its own.
-    let scope = ScopeSet::from_tokens([scope]).unwrap_or_default();
-    match permissions.iter_mut().find(|known| known.resource_id == *resource_id) {
-        Some(known) => known.resource_scopes = known.resource_scopes.union(&scope),
-        None => permissions
-            .push(Permission { resource_id: resource_id.clone(), resource_scopes: scope }),
+    match permissions.iter_mut().rfind(|known| known.resource_id == *resource_id) {
+        // A scope of a set is one for another, too.
+        Some(known) => known.resource_scopes.insert(scope).unwrap_or_default(),
+        None => permissions.push(Permission {
+            resource_id: resource_id.clone(),
+            resource_scopes: ScopeSet::from_tokens([scope]).unwrap_or_default(),
+        }),
     }
 }
 

@@ -13,8 +13,7 @@
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 
 use std::collections::BTreeSet;
-
-use countersign_types::ScopeSet;
+use std::fmt::{self, Write as _};
 
 use super::{AwaitingOwner, AwaitingPolicy, Core, Ended, NotPermitted, Outcome, PartialGrants};
 use crate::case;
@@ -26,7 +25,6 @@ use crate::policy::{
     self, Decision, Policy, PolicyRequest, Reason, RequiredClaim, Revision, Ruling,
 };
 use crate::protection::Protection;
-use crate::resource::ResourceId;
 use crate::rpt::{Basis, Rpt};
 
 /// How far policy decided.
@@ -53,7 +51,8 @@ pub(super) struct Tally {
     pub(super) waiting: bool,
     /// What is not permitted to a person who is known.
     pub(super) refused: Vec<NotPermitted>,
-    pub(super) notes: Vec<String>,
+    /// What was said of each, for the log.
+    pub(super) note: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,8 +77,12 @@ impl Tally {
         }
     }
 
-    fn note(&self) -> String {
-        self.notes.join(", ")
+    fn note(&mut self, said: fmt::Arguments<'_>) {
+        if !self.note.is_empty() {
+            self.note.push_str(", ");
+        }
+        // Writing to a text does not fail.
+        let _ = self.note.write_fmt(said);
     }
 }
 
@@ -92,10 +95,11 @@ impl<'a> AwaitingPolicy<'a> {
         let mut tally = self.ask(policy);
         let Self { mut core, person, is_new } = self;
         let verdict = tally.verdict(core.facts.settings.partial_grants);
+        let note = std::mem::take(&mut tally.note);
         core.checks.push(match verdict {
-            Verdict::Grant => Step::Policy.passed(tally.note()),
-            Verdict::Wait if person.is_some() => Step::Policy.passed(tally.note()),
-            Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Policy.failed(tally.note()),
+            Verdict::Grant => Step::Policy.passed(note),
+            Verdict::Wait if person.is_some() => Step::Policy.passed(note),
+            Verdict::NeedInfo | Verdict::Wait | Verdict::Deny => Step::Policy.failed(note),
         });
         let refused = match verdict {
             Verdict::Wait if person.is_some() => Vec::new(),
@@ -142,10 +146,11 @@ impl<'a> AwaitingPolicy<'a> {
 
     fn ask(&self, policy: &dyn Policy) -> Tally {
         let facts = &self.core.facts;
-        let (mut tally, mut requests) = (Tally::default(), Vec::new());
+        let note = String::with_capacity(USUAL_NOTE);
+        let (mut tally, mut requests) = (Tally { note, ..Tally::default() }, Vec::new());
         for asked in self.core.process.permissions() {
             let Some(resource) = facts.registered.get(&asked.resource_id) else {
-                tally.notes.push(format!("{}: no longer registered", asked.resource_id));
+                tally.note(format_args!("{}: no longer registered", asked.resource_id));
                 tally.denied = true;
                 continue;
             };
@@ -164,17 +169,13 @@ impl<'a> AwaitingPolicy<'a> {
                 now: facts.now,
             }));
         }
-        let mut granted: Vec<(_, Vec<_>)> = Vec::new();
         for (request, Ruling { decision, why }) in policy::answered(policy, &requests) {
             let PolicyRequest { resource_id, resource, scope, .. } = *request;
             let name = resource.name().unwrap_or(resource_id.as_str());
             let word = tally.count(decision);
-            tally.notes.push([scope, " at ", name, ": ", word, &because(&why, policy)].concat());
+            tally.note(format_args!("{scope} at {name}: {word}{}", Because(&why, policy)));
             match word {
-                PERMITTED => match granted.last_mut() {
-                    Some((last, scopes)) if *last == resource_id => scopes.push(scope),
-                    _ => granted.push((resource_id, vec![scope])),
-                },
+                PERMITTED => case::add(&mut tally.granted, resource_id, scope),
                 ASKED => {
                     case::add(&mut tally.to_ask, resource_id, scope);
                     tally.asked_by.extend(why);
@@ -187,7 +188,6 @@ impl<'a> AwaitingPolicy<'a> {
                 _ => {}
             }
         }
-        tally.granted = granted.into_iter().map(permission).collect();
         tally
     }
 }
@@ -229,31 +229,28 @@ impl Core<'_> {
     }
 }
 
-/// These scopes at a resource. Tokens of a set are a set again.
-fn permission((resource_id, scopes): (&ResourceId, Vec<&str>)) -> Permission {
-    let resource_scopes = ScopeSet::from_tokens(scopes).unwrap_or_default();
-    Permission { resource_id: resource_id.clone(), resource_scopes }
-}
-
 /// What an answer rests on, for the log. The client is told in `required_claims` what is missing, and
 /// nothing else.
-fn because(why: &[Reason], policy: &dyn Policy) -> String {
-    if why.is_empty() {
-        return String::new();
-    }
-    let described = |reason: &Reason| {
-        let description = match reason {
-            Reason::Policy(name) => policy.describe(name),
-            _ => None,
-        };
-        match description {
-            Some(text) => format!("{reason} {text:?}"),
-            None => reason.to_string(),
+struct Because<'a>(&'a [Reason], &'a dyn Policy);
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(why, policy) = self;
+        for (index, reason) in why.iter().enumerate() {
+            let before = if index == 0 { " (" } else { ", " };
+            write!(f, "{before}{reason}")?;
+            if let Reason::Policy(name) = reason
+                && let Some(text) = policy.describe(name)
+            {
+                write!(f, " {text:?}")?;
+            }
         }
-    };
-    let why: Vec<_> = why.iter().map(described).collect();
-    [" (", &why.join(", "), ")"].concat()
+        if why.is_empty() { Ok(()) } else { f.write_str(")") }
+    }
 }
+
+/// Octets that most notes fit into.
+const USUAL_NOTE: usize = 128;
 
 const PERMITTED: &str = "permitted";
 const ASKED: &str = "the owner is asked";
