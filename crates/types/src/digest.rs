@@ -26,8 +26,15 @@ impl Digest {
     /// share an input.
     #[must_use]
     pub fn of_parts(parts: &[&[u8]]) -> Self {
+        Self::of_each(parts)
+    }
+
+    /// The same digest of parts that come one by one.
+    #[must_use]
+    pub fn of_each(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
+            let part = part.as_ref();
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

@@ -4,6 +4,7 @@
 
 mod held;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use countersign_types::digest::Digest;
@@ -71,15 +72,14 @@ impl Basis {
     /// The basis of these permissions.
     #[must_use]
     pub fn of(revision: Revision, permissions: &[Permission], registered: &Registered) -> Self {
-        let mut descriptions = Vec::new();
-        for Permission { resource_id, .. } in permissions {
+        let described = |Permission { resource_id, .. }: &Permission| {
             let description = registered.get(resource_id);
             // INVARIANT: a description is made of text, so there is always JSON for it.
-            descriptions.push(serde_json::to_vec(&(resource_id, description)).unwrap_or_default());
-        }
-        let descriptions = descriptions.iter().map(Vec::as_slice);
-        let parts: Vec<&[u8]> = [revision.as_bytes()].into_iter().chain(descriptions).collect();
-        Self(Digest::of_parts(&parts).to_base64url())
+            Cow::Owned(serde_json::to_vec(&(resource_id, description)).unwrap_or_default())
+        };
+        let revision = [Cow::Borrowed(revision.as_bytes())];
+        let parts = revision.into_iter().chain(permissions.iter().map(described));
+        Self(Digest::of_each(parts).to_base64url())
     }
 }
 
