@@ -23,14 +23,25 @@ impl TokenType {
     /// A JWT.
     pub const JWT: Self = Self::registered("urn:ietf:params:oauth:token-type:jwt");
 
+    const REGISTERED: [Self; 6] = [
+        Self::ACCESS_TOKEN,
+        Self::REFRESH_TOKEN,
+        Self::ID_TOKEN,
+        Self::SAML1,
+        Self::SAML2,
+        Self::JWT,
+    ];
+
     const fn registered(uri: &'static str) -> Self {
         Self(Cow::Borrowed(uri))
     }
 
     /// The identifier as received.
     #[must_use]
-    pub fn new(uri: impl Into<String>) -> Self {
-        Self(Cow::Owned(uri.into()))
+    pub fn new<'a>(uri: impl Into<Cow<'a, str>>) -> Self {
+        let uri = uri.into();
+        let known = Self::REGISTERED.into_iter().find(|known| known.0 == uri);
+        known.unwrap_or_else(|| Self(Cow::Owned(uri.into_owned())))
     }
 
     /// The URI.
