@@ -145,7 +145,8 @@ impl VerifiedClaims {
     /// The person, in the issuer's name space. Accounts are keyed by issuer and subject.
     #[must_use]
     pub fn subject(&self) -> &str {
-        &self.common.sub
+        // INVARIANT: it is there, as `Common::read` found out.
+        self.claims.subject().unwrap_or_default()
     }
 
     /// The person's verified e-mail address.
@@ -157,7 +158,8 @@ impl VerifiedClaims {
     /// The token's identifier, unique for its issuer.
     #[must_use]
     pub fn jwt_id(&self) -> &str {
-        &self.common.jti
+        // INVARIANT: as with the subject.
+        self.claims.jwt_id().unwrap_or_default()
     }
 
     /// When the token ends.
@@ -235,7 +237,8 @@ pub fn check_received(
     let policy = policy(expected.audience, MAX_LIFETIME).issuer(expected.issuer.as_str());
     let token = ordered(token.check(&policy, expected.now), challenge)?;
     let common = Common::read(token.claims())?;
-    let same_subject = |sub: &str| common.sub == sub;
+    let subject = token.claims().subject()?;
+    let same_subject = |sub: &str| subject == sub;
     let same_email = |email: &EmailAddress| common.email.address() == email;
     let same_person = match expected.person {
         ExpectedPerson::Subject(sub) => same_subject(sub),
@@ -254,13 +257,11 @@ pub fn check_received(
     Ok(())
 }
 
-/// The claims that both readers need, in their types.
+/// The claims that both readers need, in their types; `sub` and `jti` are text, and stay where they are.
 #[derive(Debug)]
 struct Common {
     iss: Issuer,
-    sub: String,
     email: VerifiedEmail,
-    jti: String,
     exp: Timestamp,
     client_id: Option<ClientId>,
     act: Option<ActorChain>,
@@ -281,15 +282,10 @@ impl Common {
             }
             None => None,
         };
-        Ok(Self {
-            iss,
-            sub: claims.required_str("sub")?.to_owned(),
-            email,
-            jti: claims.required_str("jti")?.to_owned(),
-            exp: claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?,
-            client_id,
-            act,
-        })
+        claims.subject()?;
+        claims.jwt_id()?;
+        let exp = claims.timestamp("exp")?.ok_or(ClaimError::Missing("exp"))?;
+        Ok(Self { iss, email, exp, client_id, act })
     }
 }
 
