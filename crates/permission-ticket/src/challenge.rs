@@ -53,8 +53,13 @@ impl TicketChallenge {
         if text.len() != 43 {
             return Err(ChallengeError::Syntax);
         }
-        let octets = URL_SAFE_NO_PAD.decode(text).map_err(|_| ChallengeError::Syntax)?;
-        octets.try_into().map(Self).map_err(|_| ChallengeError::Syntax)
+        // The decoder wants room for one octet more.
+        let mut octets = [0; 33];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut octets) {
+            Ok(32) => {}
+            _ => return Err(ChallengeError::Syntax),
+        }
+        octets.first_chunk().copied().map(Self).ok_or(ChallengeError::Syntax)
     }
 
     /// The challenge of a request, under its name or its older one, if there is any.

@@ -162,7 +162,7 @@ impl TokenKey {
     pub fn of(token: &AccessToken) -> Self {
         let moment = moment(token.expose());
         let mut key = Self::default();
-        key.extend(moment.as_deref().unwrap_or_default());
+        key.extend(moment.as_ref().map_or(&[], <[u8; MOMENT]>::as_slice));
         key.extend(token.digest().as_bytes());
         key
     }
@@ -221,9 +221,11 @@ impl std::fmt::Debug for TokenKey {
     }
 }
 
-fn moment(token: &str) -> Option<Vec<u8>> {
+fn moment(token: &str) -> Option<[u8; MOMENT]> {
     let text = token.as_bytes().get(..MOMENT_TEXT).filter(|_| token.len() == TOKEN_TEXT)?;
-    URL_SAFE_NO_PAD.decode(text).ok()
+    let mut octets = [0; MOMENT];
+    URL_SAFE_NO_PAD.decode_slice(text, &mut octets).ok()?;
+    Some(octets)
 }
 
 #[cfg(test)]

@@ -31,9 +31,7 @@ impl Registrant {
     }
 
     pub(crate) fn key(&self, id: &str) -> Vec<u8> {
-        let mut key = self.prefix().as_bytes().to_vec();
-        key.extend_from_slice(id.as_bytes());
-        key
+        [self.prefix().as_bytes(), id.as_bytes()].concat()
     }
 }
 
