@@ -243,7 +243,7 @@ pub struct Submitted {
 struct Core<'a> {
     facts: Facts<'a>,
     process: Presented,
-    scope: ScopeSet,
+    scope: &'a ScopeSet,
     audience: ResourceIdentifier,
     checks: Vec<Check>,
 }
@@ -275,7 +275,7 @@ pub struct AwaitingPolicy<'a> {
 
 impl<'a> Assessment<'a> {
     /// Begins an assessment of a ticket that was just spent.
-    pub fn begin(process: Presented, request: TokenRequest, facts: Facts<'a>) -> Self {
+    pub fn begin(process: Presented, request: &'a TokenRequest, facts: Facts<'a>) -> Self {
         match Self::try_begin(process, request, facts) {
             Ok(assessment) => assessment,
             Err(ended) => Self::Ended(ended),
@@ -284,7 +284,7 @@ impl<'a> Assessment<'a> {
 
     fn try_begin(
         process: Presented,
-        request: TokenRequest,
+        request: &'a TokenRequest,
         facts: Facts<'a>,
     ) -> Result<Self, Box<Ended>> {
         let method = facts.client.method().as_str();
@@ -298,8 +298,9 @@ impl<'a> Assessment<'a> {
         }
         checks.push(Step::Ticket.passed(["process ", process.id()].concat()));
 
-        let claimed = request.claim_token.as_ref();
-        let audience = match check_resource(&request, claimed.is_some(), facts.resource_server) {
+        let TokenRequest { ticket, claim_token, resource, scope } = request;
+        let claims_pushed = claim_token.is_some();
+        let audience = match check_resource(request, claims_pushed, facts.resource_server) {
             Ok(audience) => audience,
             Err(target) => {
                 checks.push(Step::Resource.failed(target.to_string()));
@@ -307,13 +308,12 @@ impl<'a> Assessment<'a> {
             }
         };
         checks.push(Step::Resource.passed(audience.as_str()));
-        if let Err(scope) = check_scope(&request.scope, &facts) {
+        if let Err(scope) = check_scope(scope, &facts) {
             checks.push(Step::Scope.failed(scope.to_string()));
             return Err(refused(GrantError::Scope(scope), checks));
         }
-        checks.push(Step::Scope.passed(request.scope.to_string()));
+        checks.push(Step::Scope.passed(scope.to_string()));
 
-        let TokenRequest { ticket, claim_token, resource, scope } = request;
         let mut core = Box::new(Core { facts, process, scope, audience, checks });
         let Some(pushed) = claim_token else {
             if core.process.waiting().is_some() {
@@ -327,7 +327,7 @@ impl<'a> Assessment<'a> {
             return Err(core.need_claims("the claim token format is not supported", None));
         }
         core.checks.push(Step::Format.passed(pushed.format.as_str()));
-        core.check_token(pushed.token.expose(), &ticket, resource.as_ref())
+        core.check_token(pushed.token.expose(), ticket, resource.as_ref())
             .map(|awaiting| Self::Discover(Box::new(awaiting)))
     }
 }

@@ -127,8 +127,6 @@ async fn assess(
     };
     record.client = Some(client.id().clone());
     let scopes = registration.uma_grant.as_ref().ok_or(GrantError::Client)?;
-    // Its digest is what a request that waits is known by; others need none.
-    let shown = request.ticket.clone();
 
     let outcome = {
         let process = take(uma, &request, &client, now, record).await?;
@@ -151,7 +149,7 @@ async fn assess(
             settings: &uma.settings,
             now,
         };
-        let ended = conclude(uma, Assessment::begin(presented, request, facts), now).await?;
+        let ended = conclude(uma, Assessment::begin(presented, &request, facts), now).await?;
         if let Some(person) = &ended.person {
             uma.recognise(&server.protection, registered.keys(), person, now).await?;
             if let Outcome::Granted(rpt) = &ended.outcome
@@ -164,11 +162,16 @@ async fn assess(
         record.ended(*ended)
     };
     match outcome {
-        Outcome::Granted(rpt) => issue(uma, rpt, &client, now, record).await,
+        Outcome::Granted(rpt) => {
+            drop(request);
+            issue(uma, rpt, &client, now, record).await
+        }
         // Boxed, so that what is granted does not carry their states along.
         Outcome::NeedInfo(need_info) => Box::pin(go_on(uma, need_info)).await,
         Outcome::Submitted(submitted) => {
-            Box::pin(wait(uma, submitted, client.id(), &shown.digest(), now)).await
+            // What a request that waits is known by.
+            let shown = request.ticket.digest();
+            Box::pin(wait(uma, submitted, client.id(), &shown, now)).await
         }
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),

@@ -153,7 +153,7 @@ fn keys_that_cannot_be_had_give_need_info() {
         now,
     };
     let presented = world.process().present(&world.client, now).unwrap();
-    let Assessment::Discover(awaiting) = Assessment::begin(presented, request, facts) else {
+    let Assessment::Discover(awaiting) = Assessment::begin(presented, &request, facts) else {
         panic!("a token is pushed");
     };
     assert_eq!(awaiting.email().as_str(), "alice@alice.example");

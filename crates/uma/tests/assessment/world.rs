@@ -161,7 +161,7 @@ impl World {
             settings: &self.settings,
             now,
         };
-        let awaiting = match Assessment::begin(presented, request, facts) {
+        let awaiting = match Assessment::begin(presented, &request, facts) {
             Assessment::Ended(ended) => return ended,
             Assessment::Decide(awaiting) => return self.decide(*awaiting),
             Assessment::Poll(polling) => {
