@@ -205,6 +205,23 @@ mod tests {
         assert_eq!(ScopeSet::parse(&"x".repeat(MAX_SCOPE_LENGTH + 1)), Err(ScopeError::Token));
     }
 
+    #[test]
+    fn what_cannot_be_added_leaves_a_set_as_it_was() {
+        let mut set = ScopeSet::from_tokens((1..MAX_SCOPES).map(|n| format!("s{n}"))).unwrap();
+        for bad in ["", "a b", "g\"et", &"x".repeat(MAX_SCOPE_LENGTH + 1)] {
+            let before = set.clone();
+            assert_eq!(set.insert(bad), Err(ScopeError::Token), "{bad:?}");
+            assert_eq!(set, before, "{bad:?}");
+        }
+        assert_eq!(set.insert("last"), Ok(()));
+        assert!(set.len() == MAX_SCOPES && set.contains("last"));
+        let full = set.clone();
+        assert_eq!(set.insert("more"), Err(ScopeError::TooMany));
+        assert_eq!(set, full);
+        assert_eq!(set.insert("s1"), Ok(()), "it is in it");
+        assert_eq!(set, full);
+    }
+
     proptest::proptest! {
         #[test]
         fn parse_after_render_is_identity(tokens in proptest::collection::vec("[!#-\\[\\]-~]{1,12}", 0..12)) {
