@@ -50,16 +50,11 @@ impl TicketChallenge {
     /// [`ChallengeError::Syntax`] unless `text` is the one canonical spelling of 32 octets: padding,
     /// the characters `+` and `/`, blanks and unused bits that are set are refused.
     pub fn parse(text: &str) -> Result<Self, ChallengeError> {
-        if text.len() != 43 {
-            return Err(ChallengeError::Syntax);
-        }
-        // The decoder wants room for one octet more.
-        let mut octets = [0; 33];
+        let mut octets = [0; 32];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut octets) {
-            Ok(32) => {}
-            _ => return Err(ChallengeError::Syntax),
+            Ok(32) => Ok(Self(octets)),
+            _ => Err(ChallengeError::Syntax),
         }
-        octets.first_chunk().copied().map(Self).ok_or(ChallengeError::Syntax)
     }
 
     /// The challenge of a request, under its name or its older one, if there is any.
