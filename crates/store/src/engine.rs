@@ -82,7 +82,8 @@ impl RecordTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Once every later operation of this engine will see it. A power cut or a killed process may
-    /// lose it: fit for a value whose loss only makes its holder ask again.
+    /// lose it: fit for a value whose loss only makes its holder ask again, under a key that was
+    /// drawn for this insertion alone.
     Lazy,
     /// Once it would survive a power cut.
     Durable,
@@ -135,7 +136,8 @@ pub trait OneTime: Send + Sync {
     /// `entry` is authenticated: the key comes from our own randomness, so that no two insertions
     /// under one key ever run at the same time. Of a lazy insertion its caller promises more: the
     /// key was drawn for it alone, as [`Tickets::issue`](crate::Tickets::issue) does, so that nothing
-    /// ever stood under it. An engine need not look whether something does.
+    /// ever stood under it. An engine need not look whether something does: what stands there stays,
+    /// but may be hidden until the second is written.
     fn insert(
         &self,
         table: OneTimeTable,
@@ -288,7 +290,7 @@ pub enum Part<'a> {
 
 impl Part<'_> {
     /// Whether a key of this part is `end`, or nearer than that.
-    pub(crate) fn is_up_to(self, end: &[u8], key: &[u8]) -> bool {
+    pub(crate) fn is_within(self, key: &[u8], end: &[u8]) -> bool {
         match self {
             Self::After(_) => key <= end,
             Self::Before(_) => key >= end,

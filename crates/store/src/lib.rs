@@ -40,22 +40,15 @@
 //! ```
 //! use std::sync::Arc;
 //! use countersign_store::{MemoryEngine, Taken, Tickets};
-//! use countersign_types::random::Random;
 //! use countersign_types::{ClientId, Timestamp};
+//! # struct Fixed;
+//! # impl countersign_types::random::Random for Fixed { fn fill(&self, out: &mut [u8]) { out.fill(7) } }
 //!
-//! /// Any secure source; this one is an example.
-//! struct Example;
-//!
-//! impl Random for Example {
-//!     fn fill(&self, out: &mut [u8]) {
-//!         out.fill(7);
-//!     }
-//! }
-//!
+//! # let random = Fixed;
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let tickets: Tickets<String> = Tickets::new(Arc::new(MemoryEngine::new()));
 //! let (now, expires) = (Timestamp::from_unix(1000), Timestamp::from_unix(1300));
-//! let ticket = tickets.issue(&Example, &"RS API: get".to_owned(), None, expires).await?;
+//! let ticket = tickets.issue(&random, &"RS API: get".to_owned(), None, expires).await?;
 //!
 //! let client = ClientId::parse("rqp-client")?;
 //! let first = tickets.take(&ticket, &client, now).await?;

@@ -68,7 +68,7 @@ impl SqliteEngine {
                 let live = row.is_live(now);
                 found.insert(key, live.then_some(row.value));
             }
-            let is_known = |key: &[u8]| end.as_ref().is_none_or(|end| part.is_up_to(end, key));
+            let is_known = |key: &[u8]| end.as_ref().is_none_or(|end| part.is_within(key, end));
             let live = found.into_iter().filter_map(|(key, value)| Some((key, value?)));
             let mut live: Vec<KeyedValue> = live.filter(|(key, _)| is_known(key)).collect();
             if is_back {

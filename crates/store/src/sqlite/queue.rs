@@ -7,8 +7,7 @@
 //! the last commit, and of those whom that one answered, who have an answer to read and a request to send
 //! before their next write. When seven eighths of them are there, the one who completes these wakes it: the
 //! last ones keep the processors busy during the commit, as nobody would if it waited for everyone. Those who
-//! came during one commit are known at the next, so seven times as many are waited for as come while it
-//! commits, or all but an eighth where there are fewer, or for as long as it has patience.
+//! came during one commit are known at the next.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

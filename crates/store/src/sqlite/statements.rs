@@ -281,14 +281,15 @@ pub(super) fn list(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<KeyedValue>> {
     let mut found = Vec::new();
-    walk(connection, record_sql(table).list, (prefix, prefix), now, |row| {
+    let is_within = |key: &[u8]| key.starts_with(prefix);
+    walk(connection, record_sql(table).list, prefix, is_within, now, |row| {
         found.push((row.get(0)?, row.get(2)?));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
 }
 
-/// Reads what is next to a key, up to `end` if there is one, and no row behind that.
+/// Reads what is next to a key, up to `end` if there is one.
 pub(super) fn page(
     connection: &Connection,
     table: RecordTable,
@@ -299,12 +300,10 @@ pub(super) fn page(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<KeyedValue>> {
     let mut found: Vec<KeyedValue> = Vec::new();
+    let is_within =
+        |key: &[u8]| key.starts_with(prefix) && end.is_none_or(|end| part.is_within(key, end));
     let take = |row: &rusqlite::Row<'_>| {
-        let key = row.get_ref(0)?.as_blob()?;
-        if end.is_some_and(|end| !part.is_up_to(end, key)) {
-            return Ok(ControlFlow::Break(()));
-        }
-        found.push((key.to_vec(), row.get(2)?));
+        found.push((row.get(0)?, row.get(2)?));
         let is_full = found.len() >= limit;
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
@@ -315,10 +314,10 @@ pub(super) fn page(
         Part::After(key) => {
             // The very next key there can be.
             let start = [key, &[0]].concat();
-            walk(connection, record_sql(table).list, (&start, prefix), now, take)?;
+            walk(connection, record_sql(table).list, &start, is_within, now, take)?;
         }
         Part::Before(key) => {
-            walk(connection, record_sql(table).list_back, (key, prefix), now, take)?;
+            walk(connection, record_sql(table).list_back, key, is_within, now, take)?;
             found.reverse();
         }
     }
@@ -333,26 +332,28 @@ pub(super) fn count(
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
     let mut count = 0;
-    walk(connection, record_sql(table).count, (prefix, prefix), now, |_| {
+    let is_within = |key: &[u8]| key.starts_with(prefix);
+    walk(connection, record_sql(table).count, prefix, is_within, now, |_| {
         count += 1;
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(count)
 }
 
-/// Shows the live rows from a key on whose keys start with the prefix, in the order of the statement, until
-/// it is enough. The first column is the key, the second whether the row is live.
+/// Shows the live rows from a key on, in the order of the statement, until it is enough or a row, live or
+/// not, is not within what is read. The first column is the key, the second whether the row is live.
 fn walk(
     connection: &Connection,
     sql: &str,
-    (start, prefix): (&[u8], &[u8]),
+    start: &[u8],
+    is_within: impl Fn(&[u8]) -> bool,
     now: Timestamp,
     mut show: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![start, now.as_unix()])?;
     while let Some(row) = rows.next()? {
-        if !row.get_ref(0)?.as_blob()?.starts_with(prefix) {
+        if !is_within(row.get_ref(0)?.as_blob()?) {
             break;
         }
         if row.get(1)? && show(row)?.is_break() {
@@ -410,6 +411,8 @@ pub(super) fn keep_horizon(connection: &Connection, past: Timestamp) -> rusqlite
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::super::schema;
     use super::*;
 
@@ -434,6 +437,32 @@ mod tests {
         drop(connection);
         std::fs::remove_dir_all(&directory).unwrap();
         octets
+    }
+
+    /// What is behind the end is not walked, be it live or not.
+    #[test]
+    fn a_part_of_a_list_is_read_up_to_its_end() {
+        let table = RecordTable::Cases;
+        for (part, end, sql) in [
+            (Part::After(&[]), [100_u8], record_sql(table).list),
+            (Part::Before(&[255]), [155], record_sql(table).list_back),
+        ] {
+            let steps = |expired: std::ops::Range<u8>| {
+                let connection = Connection::open_in_memory().unwrap();
+                let cases =
+                    "CREATE TABLE cases (key BLOB NOT NULL UNIQUE, value BLOB, expires INTEGER)";
+                connection.execute_batch(cases).unwrap();
+                let at = Timestamp::from_unix;
+                for key in expired {
+                    put(&connection, table, &[key], &[], Some(at(1))).unwrap();
+                }
+                put(&connection, table, &end, &[1], None).unwrap();
+                let found = page(&connection, table, &[], part, Some(&end), 9, at(2)).unwrap();
+                assert_eq!(found, [(end.to_vec(), vec![1])]);
+                connection.prepare_cached(sql).unwrap().get_status(StatementStatus::VmStep)
+            };
+            assert_eq!(steps(120..122), steps(110..150), "{part:?}");
+        }
     }
 
     /// What a commit costs is its pages; hence the moment in an access token's key.

@@ -149,7 +149,7 @@ async fn a_key_that_is_taken_stays_taken_in_every_state() {
 
 /// Whatever randomness that repeats itself inserts, what is on the disk outlasts it.
 #[tokio::test]
-async fn a_second_lazy_insertion_overwrites_nothing() {
+async fn a_lazy_insertion_under_a_taken_key_overwrites_nothing() {
     let directory = Directory::new();
     let open = || SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))).unwrap();
     let mut engine = open();

@@ -75,13 +75,13 @@ fn operation() -> impl Strategy<Value = Operation> {
     let record = || proptest::sample::select(RecordTable::ALL[..2].to_vec());
     let key = || proptest::collection::vec(prop_oneof![Just(0_u8), Just(7), Just(255)], 0..3);
     prop_oneof![
-        4 => (single(), 0..3_u8, proptest::option::of(0..2_u8), 0..40_i64, any::<bool>()).prop_map(
+        6 => (single(), 0..8_u8, proptest::option::of(0..2_u8), 0..40_i64, any::<bool>()).prop_map(
             |(table, key, bound_to, expires, durable)| Insert {
                 table, key, bound_to, expires, durable
             }
         ),
         2 => (0..3_u8, 0..40_i64).prop_map(|(key, expires)| InsertNew { key, expires }),
-        6 => (single(), 0..3_u8, 0..2_u8)
+        8 => (single(), 0..8_u8, 0..2_u8)
             .prop_map(|(table, key, presenter)| Spend { table, key, presenter }),
         4 => (record(), key(), any::<u8>(), proptest::option::of(0..40_i64))
             .prop_map(|(table, key, value, expires)| Put { table, key, value, expires }),
