@@ -27,7 +27,7 @@ mod ended;
 mod ruled;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
@@ -237,21 +237,17 @@ impl Case {
         self.waits_since(now).is_some()
     }
 
-    /// What waits for the owner, whichever client asked.
+    /// What waits for the owner, whichever client asked: of each resource, the first 64 scopes.
     #[must_use]
     pub fn waiting(&self, now: Timestamp) -> Vec<Permission> {
-        let mut scopes: BTreeMap<&ResourceId, BTreeSet<&str>> = BTreeMap::new();
-        for entry in &self.entries {
-            if entry.standing == Standing::Waiting && entry.is_live(now) {
-                scopes.entry(&entry.resource_id).or_default().insert(&entry.scope);
-            }
+        let waits = |entry: &&Entry| entry.standing == Standing::Waiting && entry.is_live(now);
+        let scopes: BTreeSet<(&ResourceId, &str)> =
+            self.entries.iter().filter(waits).map(|e| (&e.resource_id, &*e.scope)).collect();
+        let mut waiting = Vec::new();
+        for (resource_id, scope) in scopes {
+            add(&mut waiting, resource_id, scope);
         }
-        // INVARIANT: the scopes of an entry were those of a permission.
-        let permission = |(id, scopes): (&ResourceId, BTreeSet<&str>)| {
-            let resource_scopes = ScopeSet::from_tokens(scopes).ok()?;
-            Some(Permission { resource_id: id.clone(), resource_scopes })
-        };
-        scopes.into_iter().filter_map(permission).collect()
+        waiting
     }
 
     /// Whether the owner approved this.
@@ -323,17 +319,21 @@ impl Case {
 }
 
 /// The scopes one by one.
-fn one_by_one(permissions: &[Permission]) -> impl Iterator<Item = (&ResourceId, &String)> {
+pub(crate) fn one_by_one(
+    permissions: &[Permission],
+) -> impl Iterator<Item = (&ResourceId, &String)> {
     permissions.iter().flat_map(|permission| {
         permission.resource_scopes.iter().map(|scope| (&permission.resource_id, scope))
     })
 }
 
-/// Adds a scope at a resource to permissions.
+/// Adds a scope at a resource to permissions, unless they name 64 there already.
 pub(crate) fn add(permissions: &mut Vec<Permission>, resource_id: &ResourceId, scope: &str) {
     match permissions.iter_mut().rfind(|known| known.resource_id == *resource_id) {
-        // A scope of a set is one for another, too.
-        Some(known) => known.resource_scopes.insert(scope).unwrap_or_default(),
+        Some(known) => {
+            // A full set takes no more: the history of a case names 64 scopes at a resource at most.
+            let _ = known.resource_scopes.insert(scope);
+        }
         None => permissions.push(Permission {
             resource_id: resource_id.clone(),
             resource_scopes: ScopeSet::from_tokens([scope]).unwrap_or_default(),

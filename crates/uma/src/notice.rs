@@ -22,7 +22,7 @@ use countersign_types::{ClientId, EmailAddress, Issuer, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::read::{NoticeError, Received, verify};
-use crate::case::{Case, Happened, PersonId};
+use crate::case::{Case, Happened, PersonId, add, one_by_one};
 use crate::permission::Permission;
 use crate::person::Person;
 use crate::protection::{OwnerId, Protection};
@@ -77,13 +77,8 @@ impl Notice {
     ) -> Option<Self> {
         let event = case.history().last().filter(|event| event.what == Happened::Asked)?;
         let mut asked = event.permissions.clone();
-        for waits in case.waiting(event.at) {
-            match asked.iter_mut().find(|known| known.resource_id == waits.resource_id) {
-                Some(known) => {
-                    known.resource_scopes = known.resource_scopes.union(&waits.resource_scopes);
-                }
-                None => asked.push(waits),
-            }
+        for (resource_id, scope) in one_by_one(&case.waiting(event.at)) {
+            add(&mut asked, resource_id, scope);
         }
         let mut room = MAX_TEXT;
         let shown = asked.into_iter().map_while(|permission| {

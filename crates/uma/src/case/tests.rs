@@ -1,5 +1,6 @@
 //! A case from the first question to the end of everything.
 
+use countersign_types::scope::MAX_SCOPES;
 use countersign_types::{EmailAddress, Issuer};
 use serde_json::json;
 
@@ -238,6 +239,36 @@ fn a_case_is_bounded() {
     }
     let case = case.unwrap();
     assert_eq!((case.entries().len(), case.history().len()), (MAX_ENTRIES, MAX_QUESTIONS));
+}
+
+/// Clients ask one by one for more scopes of a resource than a permission names.
+fn asked_for_65_scopes() -> Case {
+    let ask = |case, number: usize| {
+        Case::ask(case, &question(&format!("scope-{number:02}")), at(ASKED)).0
+    };
+    (0..=MAX_SCOPES).fold(None, ask).unwrap()
+}
+
+fn first_64_scopes() -> Vec<Permission> {
+    let scopes: Vec<_> = (0..MAX_SCOPES).map(|number| format!("scope-{number:02}")).collect();
+    permissions(&scopes.join(" "))
+}
+
+#[test]
+fn of_what_waits_at_a_resource_64_scopes_are_named() {
+    let case = asked_for_65_scopes();
+    assert_eq!(case.entries().len(), MAX_SCOPES + 1);
+    assert_eq!(case.waiting(at(ASKED)), first_64_scopes());
+}
+
+#[test]
+fn what_is_revoked_is_denied_whether_the_history_names_it_or_not() {
+    let revoked = Case::revoke(Some(asked_for_65_scopes()), "bob", at(ASKED + 1)).unwrap();
+    assert_eq!(revoked.entries().len(), MAX_SCOPES + 1);
+    assert!(revoked.entries().iter().all(|entry| entry.standing == Standing::Denied));
+    assert_eq!(revoked.history().last().unwrap().permissions, first_64_scopes());
+    let stored = serde_json::to_vec(&revoked).unwrap();
+    assert_eq!(serde_json::from_slice::<Case>(&stored).unwrap(), revoked);
 }
 
 #[test]

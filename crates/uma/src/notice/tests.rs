@@ -1,5 +1,6 @@
 use countersign_jwt::{Algorithm, ClaimError, KeySet, SigningKey, VerifyError, jws};
 use countersign_types::Lifetime;
+use countersign_types::scope::MAX_SCOPES;
 use serde_json::{Value, json};
 
 use super::*;
@@ -163,6 +164,26 @@ fn a_notice_is_of_a_question_and_has_all_that_waits() {
         said(ask(&decide(two, Verdict::Deny), &["put"])),
         [pair("r0", "put"), pair("r1", "delete")]
     );
+}
+
+/// However many clients ask one by one, a notice that was kept is read.
+#[test]
+fn of_a_resource_a_notice_names_64_scopes_the_last_question_among_them() {
+    let ask = |case, number: usize| {
+        let question = Question {
+            person: alice(),
+            client: ClientId::parse("app").unwrap(),
+            permissions: permissions(&[&format!("scope-{number:02}")]),
+            why: Vec::new(),
+            lifetime: Lifetime::from_secs(100),
+        };
+        Case::ask(case, &question, at(10)).0
+    };
+    let notice = notice_of(&(0..=MAX_SCOPES).fold(None, ask).unwrap());
+    let kept = serde_json::to_value(&notice).unwrap();
+    assert_eq!(serde_json::from_value::<Notice>(kept).unwrap(), notice);
+    let scopes = &notice.shown[0].resource_scopes;
+    assert!(scopes.len() == MAX_SCOPES && scopes.contains("scope-64"));
 }
 
 #[test]
