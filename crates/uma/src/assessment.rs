@@ -274,7 +274,8 @@ pub struct AwaitingPolicy<'a> {
 }
 
 impl<'a> Assessment<'a> {
-    /// Begins an assessment of a ticket that was just spent.
+    /// Begins an assessment of a ticket that was just spent. Once it has [ended](Self::Ended), the
+    /// request may be dropped.
     pub fn begin(process: Presented, request: &'a TokenRequest, facts: Facts<'a>) -> Self {
         match Self::try_begin(process, request, facts) {
             Ok(assessment) => assessment,

@@ -313,6 +313,19 @@ mod tests {
         answer["permissions"][0]["resource_scopes"].clone()
     }
 
+    /// RPTs are kept with it. Digested are, each after its length in 8 octets, the digest of `rules`,
+    /// `["r1",{"resource_scopes":["get","put"],"name":"inbox"}]` and, not being registered, `["r2",null]`.
+    #[test]
+    fn a_basis_is_what_it_was_in_every_version() {
+        let permissions = ["r1", "r2"].map(|id| Permission {
+            resource_id: ResourceId::parse(id).unwrap(),
+            resource_scopes: ScopeSet::parse("get").unwrap(),
+        });
+        let registered = described(r#"{"name":"inbox","resource_scopes":["put","get"]}"#);
+        let basis = Basis::of(Revision::of("rules"), &permissions, &registered);
+        assert_eq!(basis, Basis("s9NEfQElRVCnBP6O8v4pIfJFLuurM9v4TV-FOOOYyZ8".to_owned()));
+    }
+
     #[test]
     fn a_live_rpt_has_permissions_and_no_scope() {
         let own = protection("bob", "rs");
