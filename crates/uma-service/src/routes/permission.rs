@@ -26,12 +26,12 @@ async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response
     let protection = pat::authorize(uma, &head.headers, now).await?;
     let request = permission::parse(&body::json(&head.headers, body).await?)?;
     let registered = uma.registered(&protection, request.permissions()).await?;
-    let id = random::identifier(&*uma.seams.random);
+    let random = &*uma.seams.random;
+    let id = random::identifier(random);
     let quota_of = protection.resource_server.clone();
     let lifetime = uma.settings.ticket_lifetime;
     let process = request.open(&registered, protection, id, now, lifetime)?;
     uma.ticket_quota.take(&quota_of, now)?;
-    let random = &*uma.seams.random;
     let ticket = uma.tickets.issue(random, &process, None, process.expires()).await?;
     Ok(json(StatusCode::CREATED, &permission::respond(&ticket)))
 }
