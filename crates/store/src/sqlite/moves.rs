@@ -3,9 +3,8 @@
 
 use countersign_types::Timestamp;
 use rusqlite::Connection;
-use rusqlite::types::Type;
 
-use super::journal::{self, JOURNALLED, Journal, Leaving, Malformed, Span};
+use super::journal::{self, JOURNALLED, Journal, Leaving, Span};
 use super::known::Row;
 use super::statements;
 
@@ -110,7 +109,7 @@ pub(super) fn find(
             if journal::is_whole(octets) {
                 Ok(journal::latest(octets, key).flatten())
             } else {
-                Err(malformed(*id))
+                Err(statements::journal::malformed(*id))
             }
         })?;
         if let Some(row) = found.transpose()?.flatten() {
@@ -123,11 +122,7 @@ pub(super) fn find(
 /// The records of a row that is on the shelf; none if it left.
 pub(super) fn records(connection: &Connection, id: i64) -> rusqlite::Result<Vec<(Vec<u8>, Row)>> {
     let records = statements::journal::look(connection, id, |octets| {
-        journal::records(octets).ok_or_else(|| malformed(id))
+        journal::records(octets).ok_or_else(|| statements::journal::malformed(id))
     })?;
     Ok(records.transpose()?.unwrap_or_default())
-}
-
-fn malformed(id: i64) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(Malformed(id)))
 }

@@ -23,8 +23,19 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 64;
 
 /// From each version of the schema to the next; a file of an older version goes on from there.
-const STEPS: [&str; 10] =
-    [TABLES, HORIZON, GRANTS, JOURNAL, CASES, LINKED_IDENTITIES, MESSAGES, SHARES, NOTICES, SHELF];
+const STEPS: [&str; 11] = [
+    TABLES,
+    HORIZON,
+    GRANTS,
+    JOURNAL,
+    CASES,
+    LINKED_IDENTITIES,
+    MESSAGES,
+    SHARES,
+    NOTICES,
+    SHELF,
+    PACKED,
+];
 
 /// Rows stand in the order of their insertion, so that what is written together lies together;
 /// only the index of the random keys is written all over.
@@ -143,6 +154,9 @@ CREATE TABLE shelf (
     id INTEGER PRIMARY KEY, first BLOB NOT NULL, last BLOB NOT NULL, expires INTEGER
 ) STRICT;
 ";
+
+/// Rows of the journal may be packed from here on: earlier versions cannot read them.
+const PACKED: &str = "";
 
 /// Creates the file, readable by its owner alone, so that it survives a power cut before anything
 /// is written to it. An existing file is left as it is.

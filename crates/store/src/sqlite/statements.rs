@@ -1,6 +1,7 @@
 //! The statements, one function each. Those that write run inside the writer's transaction.
 
 pub(super) mod journal;
+mod packed;
 
 use std::ops::ControlFlow;
 

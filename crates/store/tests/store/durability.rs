@@ -213,6 +213,38 @@ pub(crate) fn copy(from: &Directory, to: &Directory) {
     }
 }
 
+/// Records that are alike take a part of their room in the file, and every one is what it was.
+#[tokio::test]
+async fn records_of_one_commit_are_packed_and_read_back() {
+    const TABLE: RecordTable = RecordTable::AccessTokens;
+    let record = |number: u16| format!(r#"{{"client":"https://client.example/","n":{number}}}"#);
+    let directory = Directory::new();
+    let engine = Arc::new(open(&directory.file()));
+    let mut puts = tokio::task::JoinSet::new();
+    for number in 0..500 {
+        let (engine, value) = (Arc::clone(&engine), record(number).into_bytes());
+        puts.spawn(
+            async move { engine.put(TABLE, &number.to_be_bytes(), value, Some(at(1000))).await },
+        );
+    }
+    while let Some(put) = puts.join_next().await {
+        put.unwrap().unwrap();
+    }
+    drop(engine);
+
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    let sum = "SELECT sum(length(records)) FROM journal";
+    let size: isize = connection.query_row(sum, [], |row| row.get(0)).unwrap();
+    let plain: usize = (0..500).map(|number| record(number).len()).sum();
+    assert!(size.unsigned_abs() < plain, "{size} of {plain}");
+    drop(connection);
+    let engine = open(&directory.file());
+    for number in 0..500_u16 {
+        let found = engine.get(TABLE, &number.to_be_bytes(), at(1)).await.unwrap();
+        assert_eq!(found, Some(record(number).into_bytes()));
+    }
+}
+
 /// A record that expired is the last word on its key: what it replaced does not come back with it.
 #[tokio::test]
 async fn what_an_expired_record_replaced_stays_away() {
@@ -305,6 +337,7 @@ async fn what_is_in_a_file_of_an_older_schema_is_still_there() {
         "DROP TABLE shares;",
         "DROP TABLE notices;",
         "DROP TABLE shelf;",
+        "",
     ];
     for (version, later) in (1..).zip((0..steps.len()).map(|done| steps[done..].concat())) {
         let directory = Directory::new();
@@ -397,14 +430,14 @@ fn a_newer_schema_is_refused_and_left_alone() {
     let directory = Directory::new();
     drop(open(&directory.file()));
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.pragma_update(None, "user_version", 11).unwrap();
+    connection.pragma_update(None, "user_version", 12).unwrap();
     drop(connection);
     let before = std::fs::read(directory.file()).unwrap();
 
     let Err(error) = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0))) else {
         panic!("opened")
     };
-    assert!(matches!(error, OpenError::NewerSchema { found: 11, known: 10, .. }), "{error}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 12, known: 11, .. }), "{error}");
     assert!(error.to_string().contains("newer version"), "{error}");
     assert_eq!(std::fs::read(directory.file()).unwrap(), before);
 }

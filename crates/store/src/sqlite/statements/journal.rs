@@ -1,9 +1,13 @@
 //! The statements about the journal and its shelf.
 
+use std::borrow::Cow;
+
 use countersign_types::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::journal::Span;
+use super::super::journal::{Malformed, Span};
+use super::packed::{pack, unpack};
 
 /// Adds a row.
 pub(in super::super) fn add(
@@ -12,7 +16,7 @@ pub(in super::super) fn add(
     octets: &[u8],
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO journal (id, records) VALUES (?1, ?2)";
-    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![id, pack(octets)]).map(drop)
 }
 
 /// Every row of the journal behind this one, with its number and in the order of the numbers.
@@ -22,7 +26,10 @@ pub(in super::super) fn rows(
 ) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
     let mut statement =
         connection.prepare("SELECT id, records FROM journal WHERE id > ?1 ORDER BY id")?;
-    let rows = statement.query_map([behind], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map([behind], |row| {
+        let id = row.get(0)?;
+        Ok((id, octets(id, row, 1)?.into_owned()))
+    })?;
     rows.collect()
 }
 
@@ -33,8 +40,22 @@ pub(in super::super) fn look<T>(
     show: impl FnOnce(&[u8]) -> T,
 ) -> rusqlite::Result<Option<T>> {
     let sql = "SELECT records FROM journal WHERE id = ?1";
-    let look = |row: &rusqlite::Row<'_>| Ok(show(row.get_ref(0)?.as_blob()?));
+    let look = |row: &rusqlite::Row<'_>| Ok(show(&octets(id, row, 0)?));
     connection.prepare_cached(sql)?.query_row([id], look).optional()
+}
+
+/// The records of a row, in this column.
+fn octets<'a>(
+    id: i64,
+    row: &'a rusqlite::Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Cow<'a, [u8]>> {
+    unpack(row.get_ref(column)?.as_blob()?).ok_or_else(|| malformed(id))
+}
+
+/// This row is not what this version writes.
+pub(in super::super) fn malformed(id: i64) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(Malformed(id)))
 }
 
 /// Has a row of the journal say this from now on.
@@ -44,7 +65,7 @@ pub(in super::super) fn rewrite(
     octets: &[u8],
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE journal SET records = ?2 WHERE id = ?1";
-    connection.prepare_cached(sql)?.execute(params![id, octets]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![id, pack(octets)]).map(drop)
 }
 
 /// Removes a row of the journal that is not on the shelf.

@@ -1,5 +1,7 @@
 //! What stands on the shelf behind its engine.
 
+use countersign_types::digest::Digest;
+
 use super::*;
 use crate::sqlite::statements;
 
@@ -27,10 +29,15 @@ async fn a_record_is_written_once() {
     let directory = Directory::new();
     let engine = open(&directory.file(), memory(100_000)).unwrap();
     let log = || std::fs::metadata(directory.0.join("store.db-wal")).unwrap().len();
+    // Nothing in it is there twice, so that no packing makes it less.
+    let value = |number: u32| {
+        let part = |part| *Digest::of(&u64::from(number * 250 + part).to_be_bytes()).as_bytes();
+        (0..250).flat_map(part).collect::<Vec<u8>>()
+    };
     let mut written = Vec::new();
     for number in 0..300_u32 {
         let before = log();
-        engine.put(TABLE, &number.to_be_bytes(), vec![7; 8000], None).await.unwrap();
+        engine.put(TABLE, &number.to_be_bytes(), value(number), None).await.unwrap();
         written.push(log() - before);
     }
     let pages = |octets: &[u64]| octets.iter().sum::<u64>() / 4096;
