@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use countersign_store::{Engine, MemoryEngine};
 use countersign_types::Lifetime;
+use countersign_uma_service::{Limits, UmaConfig};
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -19,9 +20,11 @@ fn world() -> World {
 }
 
 fn on(engine: Arc<dyn Engine>) -> World {
-    World::configured(&[], engine, |config| {
-        config.refresh_lifetime = Some(Lifetime::from_secs(3600));
-    })
+    World::configured(&[], engine, renewing)
+}
+
+fn renewing(config: &mut UmaConfig) {
+    config.refresh_lifetime = Some(Lifetime::from_secs(3600));
 }
 
 /// Both tokens of a grant for `get` and `put`, and the PAT of the resource server.
@@ -135,6 +138,28 @@ async fn a_refresh_token_is_its_clients_and_has_an_end() {
     assert_eq!(answer.json()["expires_in"], 100);
     world.advance(100);
     refused(&refresh(&world, "app", &token, &[]).await, 400, "invalid_grant");
+}
+
+/// RFC 9700 §2.2.2: whoever steals it would need nothing else.
+#[tokio::test]
+async fn a_refresh_token_is_worth_nothing_to_its_client_that_has_become_public() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let (_, token, _) = granted(&on(Arc::clone(&engine))).await;
+    let public = World::with_public("app", Arc::clone(&engine), renewing);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", &*token), ("client_id", "app")];
+    refused(&public.form("/token", "", &form).await, 400, "invalid_grant");
+    rpt(&refresh(&on(engine), "app", &token, &[]).await);
+}
+
+#[tokio::test]
+async fn what_was_given_out_before_is_not_refreshed_where_there_are_no_refresh_tokens() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let (_, token, _) = granted(&on(Arc::clone(&engine))).await;
+    let without = World::on(Arc::clone(&engine), Limits::default());
+    refused(&refresh(&without, "app", &token, &[]).await, 400, "unsupported_grant_type");
+    // Nobody is asked who they are for what there is not.
+    refused(&refresh(&without, "nobody", &token, &[]).await, 400, "unsupported_grant_type");
+    rpt(&refresh(&on(engine), "app", &token, &[]).await);
 }
 
 #[tokio::test]

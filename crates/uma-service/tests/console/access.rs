@@ -248,6 +248,19 @@ async fn what_can_be_renewed_ends_with_all_that_came_of_it() {
     refused(&refreshed(&bed, &renewing).await, 400, "invalid_grant");
 }
 
+/// Where people are asked, PATs are renewed; RPTs are so only where there are refresh tokens for them.
+#[tokio::test]
+async fn what_could_be_renewed_is_not_where_there_are_pats_of_people_alone() {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let before = Bed::renewing(Arc::clone(&engine));
+    before.world.change_policy(rule());
+    let (id, pat) = resource(&before, "rs").await;
+    let renewing = refresh_token(&gets(&before, &pat, &id, "alice").await);
+    let without = Bed::on(engine);
+    refused(&refreshed(&without, &renewing).await, 400, "unsupported_grant_type");
+    rpt(&refreshed(&before, &renewing).await);
+}
+
 /// Who was never asked about has the same button as everybody: what they have ends, they stay out where
 /// owners share, and nothing of before comes back when they are let in again.
 #[tokio::test]

@@ -291,6 +291,21 @@ impl World {
         Self::registering(given, engine, |_| {}, |uma| uma)
     }
 
+    /// The server after a client was registered without what it authenticates with.
+    pub(crate) fn with_public(
+        id: &str,
+        engine: Arc<dyn Engine>,
+        configure: impl FnOnce(&mut UmaConfig),
+    ) -> Self {
+        let made_public = |mut client: Client| {
+            if client.registered.id.as_str() == id {
+                client.registered.credentials = Credentials::Public;
+            }
+            Some(client)
+        };
+        Self::registering(made_public, engine, configure, |uma| uma)
+    }
+
     fn registering(
         registered: impl FnMut(Client) -> Option<Client>,
         engine: Arc<dyn Engine>,
