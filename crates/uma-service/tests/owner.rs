@@ -271,6 +271,32 @@ async fn u22_of_one_persons_waiting_tickets_the_last_few_are_kept() {
     assert_eq!(case(&world).await.revision(), 2, "what the owner sees is not changed by a poll");
 }
 
+/// Whoever comes too early is told to wait without a look at their case. If it is gone, what they wait with is
+/// kept no longer than a ticket that does not wait, and they are told with it that there is nothing to wait for.
+#[tokio::test]
+async fn u22_a_ticket_whose_case_is_gone_is_not_kept_for_days() {
+    let engine = Arc::new(MemoryEngine::new());
+    let world = asking(Arc::clone(&engine) as Arc<dyn Engine>, 100);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let mut tickets = Vec::new();
+    for _ in 0..3 {
+        tickets.push(ask(&world, &pat, &id).await.0);
+    }
+    for (key, _) in engine.list(RecordTable::Cases, &[], at(NOW)).await.unwrap() {
+        assert!(engine.remove(RecordTable::Cases, &key).await.unwrap());
+    }
+    for ticket in &mut tickets[1..] {
+        *ticket = submitted(&world.present("app", ticket, &[]).await, ticket).0;
+    }
+    let [waiting, first, second] = &*tickets else { panic!("{tickets:?}") };
+    world.advance(299);
+    need_info(&world.present("app", first, &[]).await, first);
+    world.advance(1);
+    refused(&world.present("app", second, &[]).await, 400, "invalid_grant");
+    need_info(&world.present("app", waiting, &[]).await, waiting);
+}
+
 #[tokio::test]
 async fn an_owner_is_asked_about_so_many_and_no_more() {
     let world = asking(Arc::new(MemoryEngine::new()), 3);
