@@ -132,6 +132,10 @@ fn who_does_not_exist_and_who_is_not_listed_are_refused_alike() {
         ("the directory was not asked", |c| (c.known, c.asked) = (None, false)),
         ("somebody else was found", |c| c.known = Some(person_at("eve@alice.example"))),
         ("no address at all", |c| c.form[3].1 = "alice"),
+        ("a token that another client got for itself", |c| {
+            c.token.extend(["sub", "client_id"].map(|name| (name.to_owned(), json!("other"))));
+            c.policy.subjects_of = [ClientId::parse("other").unwrap()].into();
+        }),
     ];
     let mut answers = Vec::new();
     for (name, change) in rows {
@@ -144,6 +148,10 @@ fn who_does_not_exist_and_who_is_not_listed_are_refused_alike() {
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
+    let mut nobody = Case::good();
+    nobody.form.truncate(3);
+    let nobody = nobody.decide().unwrap_err();
+    assert!(matches!(nobody, ExchangeError::NotAPerson), "nobody was named: {nobody}");
 }
 
 /// STS-8: neither what else is asked for nor the delegation policy tells whether somebody exists.
@@ -262,6 +270,12 @@ fn the_directory_is_asked_about_those_alone_whom_a_list_could_have() {
     assert!(!asked(Some(domains), "carol@bob.example"));
     let groups = NamedPeople { groups: of("staff"), ..NamedPeople::default() };
     assert!(asked(Some(groups), "carol@bob.example"));
+    // A person who is there is not looked for by an address.
+    let params = format!("ticket_digest={CHALLENGE}&email_address={ALICE}");
+    let params = Params::parse(params.as_bytes(), REPEATABLE).unwrap();
+    let request = request::of_holder(&params, AccessToken::new("a token")).unwrap();
+    let policy = ClientPolicy { people: Some(alice()), ..client_policy() };
+    assert_eq!(named(&request, &subject_of(&claims()), &policy), None);
 }
 
 /// STS-7, and the same person in the directory as in the token.
@@ -284,8 +298,25 @@ fn with_a_persons_token_the_person_is_the_tokens() {
         with(|c| (c.known, c.asked) = (None, false)).is_ok(),
         "an issuer with its own accounts"
     );
-    let other = with(|c| c.form[3].1 = "bob@alice.example").unwrap_err();
-    assert!(matches!(other, ExchangeError::OtherEmail), "{other}");
-    let another = with(|c| c.known.as_mut().unwrap().subject = "bob".to_owned()).unwrap_err();
-    assert!(matches!(another, ExchangeError::NotAPerson), "{another}");
+    for asked in
+        [|c: &mut Case| c.form[3].1 = "bob@alice.example", |c: &mut Case| c.form[3].1 = "alice"]
+    {
+        let other = with(asked).unwrap_err();
+        assert!(matches!(other, ExchangeError::OtherEmail), "{other}");
+    }
+    for known in [
+        |c: &mut Case| c.known.as_mut().unwrap().subject = "bob".to_owned(),
+        |c: &mut Case| c.known = Some(person_at("alice@new.example")),
+    ] {
+        let another = with(known).unwrap_err();
+        assert!(matches!(another, ExchangeError::NotAPerson), "{another}");
+    }
+    // What the directory says of them is said, and not what it said when the token was issued.
+    let grant = with(|c| {
+        c.known.as_mut().unwrap().claims.insert("groups".to_owned(), json!(["guests"]));
+    });
+    let Product::ClaimsToken(GrantedClaims { user_claims, .. }) = grant.unwrap().product else {
+        panic!("not a claims token")
+    };
+    assert_eq!(Value::Object(user_claims), json!({ "groups": ["guests"] }));
 }
