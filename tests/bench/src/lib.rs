@@ -24,6 +24,8 @@ pub mod parties;
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
@@ -125,16 +127,11 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// How long all threads of this process have been on a processor, as far as the system says so
-/// (Linux does). A thread that ended takes its time with it.
+/// How long all threads of this process have been on a processor, those that ended too.
 #[must_use]
 pub fn processor_time() -> Duration {
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
-    let nanoseconds = |thread: std::io::Result<std::fs::DirEntry>| -> Option<u64> {
-        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok()
-    };
-    Duration::from_nanos(threads.filter_map(nanoseconds).sum())
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// What the figures were taken on.

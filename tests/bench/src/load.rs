@@ -75,58 +75,89 @@ fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Threads of the generator. Where many are answered at once, as by a commit, one alone would have everyone wait for it.
+const THREADS: usize = 2;
+
 /// Sends every request once, over so many connections at a time, which are fewer than the requests or as many.
 ///
 /// # Errors
 /// [`io::Error`] if a connection fails or an answer cannot be read.
 pub fn run(server: SocketAddr, connections: usize, requests: &[Vec<u8>]) -> io::Result<Answers> {
+    let open = || {
+        let stream = std::net::TcpStream::connect(server)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    };
+    let streams = (0..connections).map(|_| open()).collect::<io::Result<Vec<_>>>()?;
+    let load = Arc::new(Load {
+        requests: requests.into(),
+        next: AtomicUsize::new(0),
+        connected: Barrier::new(connections),
+        started: OnceLock::new(),
+        sent: OnceLock::new(),
+    });
+    let mut streams = streams.into_iter();
+    let generator = |thread| {
+        let share = connections / THREADS + usize::from(thread < connections % THREADS);
+        let (streams, load) = (streams.by_ref().take(share).collect(), Arc::clone(&load));
+        std::thread::spawn(move || generate(streams, &load))
+    };
+    let threads: Vec<_> = (0..THREADS).map(generator).collect();
+    let mut numbered = Vec::with_capacity(requests.len());
+    for thread in threads {
+        numbered.extend(thread.join().map_err(|_| io::Error::other("a generator panicked"))??);
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    let answers: Vec<_> = numbered.into_iter().map(|(_, answer)| answer).collect();
+    let elapsed = match (load.started.get(), load.sent.get()) {
+        (Some(started), Some(sent)) => *sent - *started,
+        _ => Duration::ZERO,
+    };
+    // Whoever found that nothing is left had just been answered; the others waited still.
+    let answered = (answers.len() + 1).saturating_sub(connections);
+    Ok(Answers { elapsed, answered, answers })
+}
+
+/// What all connections share.
+struct Load {
+    requests: Vec<Vec<u8>>,
+    /// The number of the next request.
+    next: AtomicUsize,
+    connected: Barrier,
+    started: OnceLock<Instant>,
+    /// When it was found that nothing is left.
+    sent: OnceLock<Instant>,
+}
+
+/// One thread's part.
+fn generate(streams: Vec<std::net::TcpStream>, load: &Arc<Load>) -> io::Result<Vec<Numbered>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let requests: Arc<[Vec<u8>]> = requests.into();
-    let next = Arc::new(AtomicUsize::new(0));
-    let sent = Arc::new(OnceLock::new());
-    let connected = Arc::new(Barrier::new(connections + 1));
     runtime.block_on(async {
-        let mut tasks = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            let (requests, next, sent) =
-                (Arc::clone(&requests), Arc::clone(&next), Arc::clone(&sent));
-            let connected = Arc::clone(&connected);
-            let stream = TcpStream::connect(server).await?;
-            stream.set_nodelay(true)?;
-            tasks.push(tokio::spawn(async move {
-                connected.wait().await;
-                send(stream, &requests, &next, &sent).await
-            }));
+        let mut tasks = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let (stream, load) = (TcpStream::from_std(stream)?, Arc::clone(load));
+            tasks.push(tokio::spawn(async move { send(stream, &load).await }));
         }
-        connected.wait().await;
-        let start = Instant::now();
-        let mut numbered = Vec::with_capacity(requests.len());
+        let mut numbered = Vec::new();
         for task in tasks {
             numbered.extend(task.await.map_err(io::Error::other)??);
         }
-        let elapsed = sent.get().map_or_else(|| start.elapsed(), |sent| *sent - start);
-        numbered.sort_by_key(|(number, _)| *number);
-        let answers: Vec<_> = numbered.into_iter().map(|(_, answer)| answer).collect();
-        // Whoever found that nothing is left had just been answered; the others waited still.
-        let answered = (answers.len() + 1).saturating_sub(connections);
-        Ok(Answers { elapsed, answered, answers })
+        Ok(numbered)
     })
 }
 
 type Numbered = (usize, (u16, Vec<u8>));
 
-async fn send(
-    mut stream: TcpStream,
-    requests: &[Vec<u8>],
-    next: &AtomicUsize,
-    sent: &OnceLock<Instant>,
-) -> io::Result<Vec<Numbered>> {
+async fn send(mut stream: TcpStream, load: &Load) -> io::Result<Vec<Numbered>> {
     let mut answers = Vec::new();
     let mut buffer = Vec::with_capacity(8 * 1024);
+    load.connected.wait().await;
+    load.started.get_or_init(Instant::now);
     loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        let Some(request) = requests.get(number) else {
-            sent.get_or_init(Instant::now);
+        let number = load.next.fetch_add(1, Ordering::Relaxed);
+        let Some(request) = load.requests.get(number) else {
+            load.sent.get_or_init(Instant::now);
             return Ok(answers);
         };
         stream.write_all(request).await?;
