@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::log::Log;
 use super::support::{AS, World, issuer_of, rules_of, submitted};
 
 pub(crate) const BOBS: &str = "https://hooks.bob.example/uma";
@@ -261,29 +262,8 @@ pub(crate) async fn left(engine: &dyn Engine) -> usize {
     engine.count(table, b"", Timestamp::from_unix(0)).await.unwrap()
 }
 
-/// How notices ended, by the audit log of this thread.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
+/// How notices ended, by the audit log.
 impl Log {
-    /// Hears everything as long as what it gives lives.
-    pub(crate) fn hear(&self) -> tracing::subscriber::DefaultGuard {
-        let writer = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.ends("WARN")
     }
@@ -292,13 +272,8 @@ impl Log {
         self.ends("INFO")
     }
 
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
     fn ends(&self, level: &str) -> Vec<String> {
-        let text = self.text();
-        let lines = text.lines().filter(|line| line.contains("countersign::audit:"));
+        let lines = self.audited().into_iter();
         let lines = lines.filter(|line| line.contains(level) && line.contains("jti="));
         lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
     }

@@ -7,6 +7,8 @@
 )]
 
 mod bed;
+#[path = "../support/log.rs"]
+mod log;
 #[path = "../support/mod.rs"]
 mod support;
 mod telling;

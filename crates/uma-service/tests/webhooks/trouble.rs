@@ -16,7 +16,8 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
-use super::bed::{BOBS, Bed, Does, Log, OTHERS, left};
+use super::bed::{BOBS, Bed, Does, OTHERS, left};
+use super::log::Log;
 use super::support::{rules_of, submitted};
 
 const ALICE: &str = "alice@alice.example";
