@@ -153,7 +153,7 @@ async fn allow(
         request,
     };
     let owner = mandate.protection.owner.as_str();
-    desk.console.make_room(&mandate.protection, now).await?;
+    desk.console.make_room(&mandate, now).await?;
     // It is over with its code, unless that is redeemed.
     desk.console.mandates.insert(owner, &mandate.id, &mandate, kept.expires).await?;
     // As long as the mandate can be, so that a code that is shown again ends it.

@@ -68,18 +68,24 @@ impl Console {
         self.mandates.prolong(owner, &mandate.id, now.after(LIFETIME), now).await
     }
 
-    /// Ends the oldest mandates of an owner for a resource server, so that there is room for one more.
-    pub(super) async fn make_room(
-        &self,
-        protection: &Protection,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Ends the oldest mandates of an owner for a resource server, so that there is room for this one.
+    pub(super) async fn make_room(&self, new: &Mandate, now: Timestamp) -> Result<(), StoreError> {
+        let Mandate { protection, by, .. } = new;
         let owner = protection.owner.as_str();
         let mut all = self.mandates.list(owner, now).await?;
         all.retain(|mandate| mandate.protection == *protection);
         all.sort_by_key(|mandate| std::cmp::Reverse(mandate.since));
         for mandate in all.iter().skip(MAX_MANDATES - 1) {
-            self.mandates.remove(owner, &mandate.id).await?;
+            if self.mandates.remove(owner, &mandate.id).await? {
+                tracing::info!(
+                    target: "countersign::audit",
+                    %owner,
+                    resource_server = %protection.resource_server,
+                    mandate = %mandate.id,
+                    by = %by.label().escape_debug(),
+                    "an owner's oldest mandate for a resource server gave way to a new one",
+                );
+            }
         }
         Ok(())
     }

@@ -33,6 +33,13 @@ async fn try_begin(desk: &Desk, request: Request) -> Result<Response, Refusal> {
     let Submitted { form, active, headers, .. } = forms::read(desk, request, &[], now).await?;
     let Form::SignOut { .. } = form else { return Err(Refusal::NotOurs) };
     sessions::end(desk, &headers, now).await?;
+    tracing::info!(
+        target: "countersign::audit",
+        issuer = %active.identity.issuer,
+        subject = %active.identity.subject.escape_debug(),
+        owners = ?active.owners,
+        "an owner signed out",
+    );
     let state = random::handle(random);
     let away = desk.console.provider.sign_out(active.id_token.as_deref(), &state).await;
     let mut response = match away {

@@ -13,6 +13,8 @@ mod deciding;
 mod engine;
 mod history;
 mod lists;
+#[path = "../support/log.rs"]
+mod log;
 mod mandates;
 mod pages;
 mod provider;

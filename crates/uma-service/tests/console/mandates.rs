@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::bed::{BACK, Bed, Browser, fields, leads_to, person};
+use crate::log::Log;
 use crate::support::{Answer, encode, refused};
 
 const VERIFIER: &str = "a-code-verifier-has-forty-three-characters..";
@@ -315,6 +316,31 @@ async fn what_was_allowed_twice_is_taken_back_at_once() {
         assert!(!reaches(&bed, pat).await);
         refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
     }
+}
+
+/// What gives way to what is allowed after it does so in the log, by name and with who allowed that.
+#[tokio::test]
+async fn the_audit_log_says_what_gave_way() {
+    let bed = Bed::new();
+    let carol = bed.carol().await;
+    let log = Log::default();
+    let _heard = log.hear();
+    for _ in 0..10 {
+        member(&redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await, "access_token");
+        bed.world.advance(1);
+    }
+    let mandates = |said: &str| {
+        let lines = log.audited().into_iter().filter(|line| line.contains(said));
+        let name = |line: String| {
+            assert!(line.contains(" owner=carol ") && line.contains("=rs3 "), "{line}");
+            line.split(" mandate=").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+        };
+        lines.map(name).collect::<Vec<_>>()
+    };
+    let got = mandates("got a token to protect something");
+    assert_eq!(mandates("gave way"), got[..2]);
+    let lines = log.audited().into_iter().filter(|line| line.contains("gave way"));
+    assert!(lines.into_iter().all(|line| line.ends_with(" by=carol@bob.example")));
 }
 
 /// A code that nobody redeems leaves nothing behind.

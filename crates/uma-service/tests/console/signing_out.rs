@@ -6,6 +6,7 @@ use countersign_jwt::Unverified;
 use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
+use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};
 
@@ -84,6 +85,24 @@ async fn without_a_place_to_sign_out_there_the_page_says_so() {
         assert!(page.text.contains("you may be signed in still"), "{page:?}");
         assert!(!is_signed_in(&bob.get(CONSOLE).await));
     }
+}
+
+/// The log says who left, as it says who came.
+#[tokio::test]
+async fn the_audit_log_says_who_signed_out() {
+    let bed = Bed::new();
+    let log = Log::default();
+    let _heard = log.hear();
+    let bob = bed.bob().await;
+    // A form that is nobody's signs nobody out.
+    assert_eq!(bob.post("/console/sign-out", &[("form_token", "x")]).await.status, 403);
+    signs_out(&bob).await;
+    assert_eq!(bob.post("/console/sign-out", &[("form_token", "x")]).await.status, 403);
+    let mut who = log.audited();
+    who.retain(|line| line.contains("an owner signed"));
+    let [signed_in, signed_out] = &*who else { panic!("{who:?}") };
+    let (_, who) = signed_in.split_once("an owner signed in ").unwrap();
+    assert!(signed_out.ends_with(&format!(": an owner signed out {who}")), "{signed_out}");
 }
 
 /// No link signs anybody out, nor says that they are.
