@@ -21,6 +21,9 @@
 //!
 //! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
 //! one that decides to the state of things that the owner saw.
+//!
+//! A handler that takes a `Visit` is for whoever is signed in, and one that reads a form has the visit of
+//! whoever sent it. A `Refusal` becomes a page in one layer around them all.
 
 mod access;
 mod allow;
@@ -57,7 +60,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response_with_state};
 use axum::routing::{MethodRouter, get, post};
 use countersign_fetch::Fetch;
 use countersign_login::{Logins, Registration};
@@ -235,15 +238,16 @@ const STYLE: &str = include_str!("../assets/console.css");
 
 /// The console's pages.
 pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
-    let base = console.path().to_owned();
+    let desk = Arc::new(Desk { uma, console });
+    let base = desk.console.path();
     let below = |path: &str| format!("{base}{path}");
     let mut pages = Router::new().without_v07_checks();
-    if let Some(url) = console.authorization_endpoint() {
+    if let Some(url) = desk.console.authorization_endpoint() {
         let routes = get(allow::get).post(allow::post);
         pages = pages.route(url.as_url().path(), without_head("GET, POST", routes));
     }
     let pages = pages
-        .route(&base, only("GET, HEAD", get(overview::get)))
+        .route(base, only("GET, HEAD", get(overview::get)))
         .route(&below("/people"), only("GET, HEAD, POST", get(people::get).post(people::unshare)))
         .route(
             &below("/people/{place}/{person}"),
@@ -253,7 +257,7 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         .route(&below("/turned-away"), only("GET, HEAD", get(turned_away::get)))
         .route(
             &below("/access/{place}/{id}"),
-            only("GET, HEAD, POST", get(access::get_one).post(access::post_one)),
+            only("GET, HEAD, POST", get(access::get).post(access::post)),
         )
         .route(
             &below("/resources"),
@@ -268,12 +272,13 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         .route(&below("/callback"), without_head("GET", get(sign_in::callback)))
         .route(&below("/sign-out"), only("POST", post(sign_out::begin)))
         .route(&below("/signed-out"), without_head("GET", get(sign_out::done)))
+        .layer(map_response_with_state(Arc::clone(&desk), refusal::explain))
         .layer(from_fn(page::speak::<Texts>));
     Router::new()
         .without_v07_checks()
         .route(&below("/style.css"), only("GET, HEAD", get(desk::stylesheet)))
         .merge(pages)
-        .with_state(Arc::new(Desk { uma, console }))
+        .with_state(desk)
 }
 
 /// Any other method is answered with a page. [RFC 9110 §15.5.6]
@@ -281,7 +286,7 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
 /// [RFC 9110 §15.5.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
 fn only(allow: &'static str, methods: MethodRouter<Arc<Desk>>) -> MethodRouter<Arc<Desk>> {
     methods.fallback(move |desk: axum::extract::State<Arc<Desk>>| async move {
-        let mut response = desk.refuse(refusal::Refusal::Method);
+        let mut response = desk.refuse(&refusal::Refusal::Method);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         response
     })
@@ -290,7 +295,7 @@ fn only(allow: &'static str, methods: MethodRouter<Arc<Desk>>) -> MethodRouter<A
 /// A `GET` that begins or ends a login: `HEAD` would do the same unseen, so that there is none.
 fn without_head(allow: &'static str, methods: MethodRouter<Arc<Desk>>) -> MethodRouter<Arc<Desk>> {
     let refuse = move |desk: axum::extract::State<Arc<Desk>>| async move {
-        let mut response = desk.refuse(refusal::Refusal::Method);
+        let mut response = desk.refuse(&refusal::Refusal::Method);
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         response
     };

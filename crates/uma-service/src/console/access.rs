@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use countersign_pages::in_a_language;
 use countersign_store::resources::Beside;
 use countersign_types::Timestamp;
 use countersign_uma::PersonId;
 use countersign_uma::resource::ResourceId;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
 use super::desk::{Desk, Visit};
 use super::forms::{self, Form, Submitted};
@@ -44,39 +44,17 @@ impl AccessPage {
 
 in_a_language!(Texts, AccessPage, "access.html");
 
-/// A place and a resource there.
-type Named = Path<(String, String)>;
+/// A place and a resource there, where the page is about one.
+type Named = Option<Path<(String, String)>>;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, None, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-pub(super) async fn get_one(
-    State(desk): State<Arc<Desk>>,
-    Path(named): Named,
-    uri: Uri,
-    query: RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let got = try_get(&desk, Some(named), &uri, query, &headers).await;
-    got.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    named: Option<(String, String)>,
-    uri: &Uri,
-    RawQuery(query): RawQuery,
-    headers: &HeaderMap,
+    named: Named,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let here = Here::find(desk, &visit, named).await?;
-    show(desk, &visit, &here, &Asked::parse(query.as_deref()), None).await
+    let here = Here::find(&desk, &visit, named).await?;
+    show(&desk, &visit, &here, &asked, None).await
 }
 
 /// What the page is about.
@@ -87,13 +65,9 @@ struct Here {
 }
 
 impl Here {
-    async fn find(
-        desk: &Desk,
-        visit: &Visit,
-        named: Option<(String, String)>,
-    ) -> Result<Self, Refusal> {
+    async fn find(desk: &Desk, visit: &Visit, named: Named) -> Result<Self, Refusal> {
         let base = format!("{}/access", desk.console.path());
-        let Some((place, id)) = named else {
+        let Some(Path((place, id))) = named else {
             let places = places::of(desk, &visit.active).await?;
             return Ok(Self { places, resource: None, path: base });
         };
@@ -148,34 +122,20 @@ async fn show(
     Ok(desk.show(status, page, visit))
 }
 
-pub(super) async fn post(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_post(&desk, None, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-pub(super) async fn post_one(
+pub(super) async fn post(
     State(desk): State<Arc<Desk>>,
-    Path(named): Named,
-    request: Request,
-) -> Response {
-    try_post(&desk, Some(named), request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_post(
-    desk: &Desk,
-    named: Option<(String, String)>,
+    named: Named,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let Submitted { params, form, active, headers } = forms::read(desk, request, &[], now).await?;
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
     let Form::Access { place, .. } = form else { return Err(Refusal::NotOurs) };
-    let place = places::named(desk, &active, &place).await?;
-    let ended = held::end(desk, &place, &params, active.identity.label()).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
+    let ended = held::end(&desk, &place, &params, visit.active.identity.label()).await?;
     let ended = ended.ok_or(Refusal::Malformed)?;
-    let visit = desk.visit(active, &headers, now);
-    let here = Here::find(desk, &visit, named).await?;
+    let here = Here::find(&desk, &visit, named).await?;
     match ended {
         Ok(done) => Ok(desk.lead(&here.path, done)),
-        Err(notice) => show(desk, &visit, &here, &Asked::parse(None), Some(notice)).await,
+        Err(notice) => show(&desk, &visit, &here, &Asked::parse(None), Some(notice)).await,
     }
 }
 

@@ -22,7 +22,7 @@ use countersign_uma::protection::{OwnerId, SCOPE};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::desk::Desk;
-use super::forms::{self, Form};
+use super::forms::{self, Form, Submitted};
 use super::mandates::{LIFETIME, Mandate};
 use super::refusal::Refusal;
 use super::sessions::Active;
@@ -34,18 +34,9 @@ pub(super) async fn get(
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
-) -> Response {
-    let query = query.unwrap_or_default();
-    try_get(&desk, &query, &uri, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    query: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let request = match check(desk, query).await? {
+    let query = query.unwrap_or_default();
+    let request = match check(&desk, &query).await? {
         Ok(request) => request,
         Err(response) => return Ok(*response),
     };
@@ -54,8 +45,8 @@ async fn try_get(
     if let Err(refused) = interaction::next(&request, None, now) {
         return Ok(page::see_other(&refused.location(desk.issuer())));
     }
-    let visit = desk.enter(headers, uri).await?;
-    let form = Form::Mandate { sid: visit.active.sid.clone(), query: query.to_owned() };
+    let visit = desk.enter(&headers, &uri).await?;
+    let form = Form::Mandate { sid: visit.active.sid.clone(), query };
     let page = MandatePage {
         shell: desk.shell(&visit, Tab::Resources)?,
         server: request.client_id.to_string(),
@@ -108,29 +99,27 @@ async fn check(
     }
 }
 
-pub(super) async fn post(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_post(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_post(desk: &Desk, request: Request) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let submitted = forms::read(desk, request, &[], now).await?;
-    let Form::Mandate { query, .. } = &submitted.form else { return Err(Refusal::NotOurs) };
-    let request = match check(desk, query).await? {
+pub(super) async fn post(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
+    let Form::Mandate { query, .. } = form else { return Err(Refusal::NotOurs) };
+    let request = match check(&desk, &query).await? {
         Ok(request) => request,
         Err(response) => return Ok(*response),
     };
-    match submitted.params.get("decision") {
+    match params.get("decision") {
         Some("allow") => {}
         Some("deny") => {
             return Ok(page::see_other(&request.denied().location(desk.issuer())));
         }
         _ => return Err(Refusal::Malformed),
     }
-    let owner = submitted.params.get("owner").and_then(|owner| OwnerId::parse(owner).ok());
-    let owner = owner.filter(|owner| submitted.active.owners.contains(owner));
+    let owner = params.get("owner").and_then(|owner| OwnerId::parse(owner).ok());
+    let owner = owner.filter(|owner| visit.active.owners.contains(owner));
     let owner = owner.ok_or(Refusal::Malformed)?;
-    allow(desk, request, owner, submitted.active).await
+    allow(&desk, request, owner, visit.active).await
 }
 
 /// Keeps what the person allowed with a fresh code for it, and sends the browser back with the code.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use countersign_pages::{Browser, Page, page};
 use countersign_types::{Issuer, Timestamp};
 use http::header::SET_COOKIE;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
 use url::form_urlencoded;
 
@@ -32,6 +33,15 @@ pub(super) struct Visit {
     browser: Browser,
     /// What was done on the page before.
     done: Option<Done>,
+}
+
+/// A handler that has a visit as an argument is for owners who are signed in ([`Desk::enter`]).
+impl FromRequestParts<Arc<Desk>> for Visit {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refusal> {
+        desk.enter(&parts.headers, &parts.uri).await
+    }
 }
 
 impl Desk {

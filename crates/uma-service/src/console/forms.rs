@@ -1,17 +1,17 @@
 //! What the forms of the console are about, and how they are read.
 
 use axum::extract::Request;
+use countersign_types::Params;
 use countersign_types::params::MAX_PARAMS;
 use countersign_types::scope::MAX_SCOPE_LENGTH;
-use countersign_types::{Params, Timestamp};
 use countersign_uma::case::MAX_ENTRIES;
 use countersign_uma::resource::MAX_IDENTIFIER;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::refusal::Refusal;
-use super::sessions::{self, Active};
+use super::sessions;
 use crate::body;
 
 /// So many fields a form may have: a tick for everything that somebody may have asked, and what else belongs to it.
@@ -100,7 +100,7 @@ impl Form {
 pub(super) struct Submitted {
     pub(super) params: Params,
     pub(super) form: Form,
-    pub(super) active: Active,
+    pub(super) visit: Visit,
     pub(super) headers: HeaderMap,
 }
 
@@ -109,8 +109,8 @@ pub(super) async fn read(
     desk: &Desk,
     request: Request,
     repeatable: &[&str],
-    now: Timestamp,
 ) -> Result<Submitted, Refusal> {
+    let now = desk.uma.seams.clock.now();
     let (headers, body) =
         body::form_at_most(MAX_FORM, request).await.map_err(|_| Refusal::Malformed)?;
     let params = Params::parse_at_most(MAX_FIELDS, &body, repeatable);
@@ -122,5 +122,6 @@ pub(super) async fn read(
     if form.sid() != active.sid {
         return Err(Refusal::NotOurs);
     }
-    Ok(Submitted { params, form, active, headers })
+    let visit = desk.visit(active, &headers, now);
+    Ok(Submitted { params, form, visit, headers })
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use countersign_pages::page::moment;
 use countersign_store::StoreError;
@@ -11,11 +11,11 @@ use countersign_types::Timestamp;
 use countersign_uma::case::{Event, Happened};
 use countersign_uma::policy::shares::Effect;
 use countersign_uma::{Case, PersonId};
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::because::Because;
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::moments::{Happening, Moments, Of, Thing};
 use super::paging::{self, Asked, Cut};
 use super::people::{self, Cards};
@@ -31,25 +31,14 @@ const MAX_VALUE: usize = 512;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    uri: &Uri,
-    query: Option<String>,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
-    let places = places::of(desk, &visit.active).await?;
-    let lists = [Moments::new(desk, &places, Of::Happened, now).await?];
+    let now = visit.now;
+    let places = places::of(&desk, &visit.active).await?;
+    let lists = [Moments::new(&desk, &places, Of::Happened, now).await?];
     let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.what.is_some()).await?;
-    let (mut cards, mut views) = (Cards::new(desk, now), Vec::new());
+    let (mut cards, mut views) = (Cards::new(&desk, now), Vec::new());
     for (_, Happening { place, at, what }) in shown {
         let Some((place, what)) = places.get(place).zip(what) else { continue };
         let case = match what {
@@ -62,7 +51,7 @@ async fn try_get(
         let person = case.person();
         // Of one moment, the last first, as of them all.
         for event in case.history().iter().rev().filter(|event| event.at == at) {
-            let link = people::link(desk, place, &PersonId::of(person));
+            let link = people::link(&desk, place, &PersonId::of(person));
             let view = view(&mut cards, place, event).await?;
             views.push(EventView { person: Some((link, person.email.to_string())), ..view });
         }

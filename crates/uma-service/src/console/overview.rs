@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::moments::{Happening, Moments, Of, Thing};
 use super::paging::{self, Asked, Cut};
 use super::people::Cards;
@@ -17,30 +17,19 @@ use super::views::OverviewPage;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    uri: &Uri,
-    query: Option<String>,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
-    let places = places::of(desk, &visit.active).await?;
-    let lists = [Moments::new(desk, &places, Of::Waiting, now).await?];
+    let now = visit.now;
+    let places = places::of(&desk, &visit.active).await?;
+    let lists = [Moments::new(&desk, &places, Of::Waiting, now).await?];
     let Cut { shown, pager } = paging::cut(&lists, &asked, |one| one.what.is_some()).await?;
     let case = |one: Happening| match one.what? {
         Thing::Case(case) => Some((places.get(one.place)?.clone(), case)),
         Thing::Share(_) => None,
     };
     let waiting = shown.into_iter().filter_map(|(_, one)| case(one)).collect();
-    let waiting = Cards::new(desk, now).of(waiting, |stands| stands.is_open()).await?;
+    let waiting = Cards::new(&desk, now).of(waiting, |stands| stands.is_open()).await?;
     let page = OverviewPage { shell: desk.shell(&visit, Tab::Requests)?, waiting, pager };
     Ok(desk.show(StatusCode::OK, page, &visit))
 }

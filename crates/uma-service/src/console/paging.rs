@@ -4,7 +4,11 @@
 //! wherever it is in its list, and goes on where the one before ended, whoever came or went meanwhile. One
 //! that is looked for something in looks through a bounded number of records, and says so if there are more.
 
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
 use countersign_store::resources::Beside;
+use http::request::Parts;
 use url::form_urlencoded;
 
 use super::refusal::Refusal;
@@ -105,6 +109,14 @@ impl Asked {
             query.append_pair("find", &self.find);
         }
         query.finish()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::parse(parts.uri.query()))
     }
 }
 

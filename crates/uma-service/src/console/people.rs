@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_pages::page::moment;
 use countersign_store::StoreError;
@@ -14,7 +14,7 @@ use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::Who;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, PersonId, Protection};
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
 use super::desk::{Desk, Visit};
 use super::done::Done;
@@ -32,21 +32,10 @@ use crate::app::registrant;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    uri: &Uri,
-    query: Option<String>,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    show(desk, &visit, &Asked::parse(query.as_deref()), None).await
+    show(&desk, &visit, &asked, None).await
 }
 
 async fn show(
@@ -116,23 +105,18 @@ async fn views(
 }
 
 /// Takes something back that is shared with one person.
-pub(super) async fn unshare(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_unshare(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_unshare(desk: &Desk, request: Request) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let Submitted { params, form, active, headers } = forms::read(desk, request, &[], now).await?;
+pub(super) async fn unshare(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
     let Form::People { place, .. } = form else { return Err(Refusal::NotOurs) };
-    let place = places::named(desk, &active, &place).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
     let id = params.get("unshare").ok_or(Refusal::Malformed)?;
-    let by = active.identity.label();
-    match shares::unshare(desk, &place.protection, id, by).await? {
+    let by = visit.active.identity.label();
+    match shares::unshare(&desk, &place.protection, id, by).await? {
         Ok(()) => Ok(desk.lead(&desk.people_path(), Done::Unshared)),
-        Err(notice) => {
-            let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &Asked::parse(None), Some(notice)).await
-        }
+        Err(notice) => show(&desk, &visit, &Asked::parse(None), Some(notice)).await,
     }
 }
 

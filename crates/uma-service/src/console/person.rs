@@ -11,7 +11,7 @@ use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Person, PersonId};
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
 use super::access::{self, Holders};
 use super::desk::{Desk, Visit};
@@ -42,23 +42,13 @@ type Named = Path<(String, String)>;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    named: Named,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, named, &uri, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
     Path((place, person)): Named,
-    uri: &Uri,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let place = places::named(desk, &visit.active, &place).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
-    show(desk, &visit, &place, &person, &Asked::parse(uri.query()), None).await
+    show(&desk, &visit, &place, &person, &asked, None).await
 }
 
 /// Who somebody is, by their case, by what they hold, or by what they were refused.
@@ -201,42 +191,32 @@ fn groups(entries: Vec<EntryView>) -> Vec<Group> {
 
 pub(super) async fn post(
     State(desk): State<Arc<Desk>>,
-    named: Named,
-    request: Request,
-) -> Response {
-    try_post(&desk, named, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_post(
-    desk: &Desk,
     Path((place, person)): Named,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let Submitted { params, form, active, headers } =
-        forms::read(desk, request, &["scope"], now).await?;
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &["scope"]).await?;
     let Form::Person { place: of_place, person: of_person, revision, .. } = form else {
         return Err(Refusal::NotOurs);
     };
     if (of_place, of_person) != (place.clone(), person.clone()) {
         return Err(Refusal::NotOurs);
     }
-    let place = places::named(desk, &active, &place).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
-    let done = act(desk, &place, &person, &params, revision, active.identity.label()).await?;
+    let (by, now) = (visit.active.identity.label(), visit.now);
+    let done = act(&desk, &place, &person, &params, revision, by).await?;
     match done {
         Ok(done) => {
             // Whoever never asked, and holds nothing any more, has no page.
             let case = desk.uma.case_at(&place.protection, &person, now).await?;
-            let has_page = known(desk, &place, &person, case.as_ref(), now).await?.is_some();
-            let page = || people::link(desk, &place, &person);
+            let has_page = known(&desk, &place, &person, case.as_ref(), now).await?.is_some();
+            let page = || people::link(&desk, &place, &person);
             let access = || format!("{}/access", desk.console.path());
             Ok(desk.lead(&if has_page { page() } else { access() }, done))
         }
         Err(notice) => {
-            let visit = desk.visit(active, &headers, now);
             let asked = Asked::parse(None);
-            show(desk, &visit, &place, &person, &asked, Some((notice, params))).await
+            show(&desk, &visit, &place, &person, &asked, Some((notice, params))).await
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Why somebody does not see what they asked for, and the page that says so.
 
-use axum::response::Response;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use countersign_pages::page;
 use countersign_store::StoreError;
 use http::StatusCode;
@@ -61,11 +65,26 @@ impl Refusal {
     }
 }
 
+/// A handler that refuses answers with this, and [`explain`] makes the page. Without that it is a bare 500.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, Extension(Arc::new(self))).into_response()
+    }
+}
+
+/// The page that says why, if a handler refused; what else it answers goes out as it is.
+pub(super) async fn explain(State(desk): State<Arc<Desk>>, mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Arc<Refusal>>() {
+        Some(refusal) => desk.refuse(&refusal),
+        None => response,
+    }
+}
+
 impl Desk {
     /// The page that says why.
-    pub(super) fn refuse(&self, refusal: Refusal) -> Response {
-        let cause = crate::failure::causes(&refusal);
-        match &refusal {
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
+        let cause = crate::failure::causes(refusal);
+        match refusal {
             Refusal::Store(_) | Refusal::Page(_) => tracing::error!(%cause, "no page"),
             Refusal::Provider(_) | Refusal::NobodyBegan | Refusal::NoOwner | Refusal::NotOurs => {
                 tracing::warn!(target: "countersign::audit", %cause, "an owner's page was refused");
@@ -73,7 +92,7 @@ impl Desk {
             _ => {}
         }
         let (status, explanation) = refusal.told();
-        let sign_in = match &refusal {
+        let sign_in = match refusal {
             Refusal::SignIn(to) => Some(self.sign_in_path(to)),
             Refusal::NobodyBegan | Refusal::NoOwner | Refusal::Provider(_) | Refusal::NotOurs => {
                 Some(self.sign_in_path(""))

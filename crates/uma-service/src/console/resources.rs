@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use countersign_pages::page::{self, moment};
 use countersign_store::resources::Beside;
@@ -12,7 +12,7 @@ use countersign_uma::Case;
 use countersign_uma::case::Standing;
 use countersign_uma::policy::Share;
 use countersign_uma::resource::ResourceId;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
 use super::access;
 use super::desk::{Desk, Visit};
@@ -37,30 +37,18 @@ const ARE_IN: usize = 5;
 
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_list(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_list(
-    desk: &Desk,
-    uri: &Uri,
-    query: Option<String>,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let asked = Asked::parse(query.as_deref());
-    let places = places::of(desk, &visit.active).await?;
-    let lists: Vec<_> = places.iter().map(|place| Registered { desk, place }).collect();
+    let places = places::of(&desk, &visit.active).await?;
+    let lists: Vec<_> = places.iter().map(|place| Registered { desk: &desk, place }).collect();
     let is_meant =
         |(name, id): &(String, String)| asked.finds(name) || asked.find.eq_ignore_ascii_case(id);
     let Cut { shown, pager } = paging::cut(&lists, &asked, is_meant).await?;
     let mut views: Vec<(usize, PlaceView)> = Vec::new();
     for (number, (name, id)) in shown {
         let Some(place) = places.get(number) else { continue };
-        let resource = (link(desk, place, &id), name);
+        let resource = (link(&desk, place, &id), name);
         match views.last_mut().filter(|(known, _)| *known == number) {
             Some((_, view)) => view.resources.push(resource),
             None => {
@@ -128,25 +116,23 @@ impl List for Registered<'_> {
 }
 
 /// Ends what a resource server may do in an owner's name.
-pub(super) async fn end(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_end(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let Submitted { params, form, active, .. } = forms::read(desk, request, &[], now).await?;
+pub(super) async fn end(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
     let Form::Mandates { .. } = form else { return Err(Refusal::NotOurs) };
     let id = params.get("end").ok_or(Refusal::Malformed)?;
     let mut ended = false;
-    for owner in &active.owners {
+    for owner in &visit.active.owners {
         // INVARIANT: mandates are found by their owner, so that nobody ends another's.
-        if desk.console.end_all_like(owner.as_str(), id, now).await? {
+        if desk.console.end_all_like(owner.as_str(), id, visit.now).await? {
             ended = true;
             tracing::info!(
                 target: "countersign::audit",
                 %owner,
                 mandate = %id.escape_debug(),
-                by = %active.identity.label().escape_debug(),
+                by = %visit.active.identity.label().escape_debug(),
                 "an owner ended what a resource server may do in their name",
             );
         }
@@ -161,23 +147,13 @@ async fn try_end(desk: &Desk, request: Request) -> Result<Response, Refusal> {
 
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
-    Path(named): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    try_one(&desk, named, &uri, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_one(
-    desk: &Desk,
-    (place, id): (String, String),
-    uri: &Uri,
-    headers: &HeaderMap,
+    Path((place, id)): Path<(String, String)>,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let place = places::named(desk, &visit.active, &place).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
-    show(desk, &visit, &place, &id, &Asked::parse(uri.query()), None).await
+    show(&desk, &visit, &place, &id, &asked, None).await
 }
 
 /// The resource as it is now.
@@ -333,38 +309,27 @@ impl List for Here<'_> {
 /// Shares the resource, or takes that back.
 pub(super) async fn change(
     State(desk): State<Arc<Desk>>,
-    Path(named): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    try_change(&desk, named, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_change(
-    desk: &Desk,
-    (place, id): (String, String),
+    Path((place, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let now = desk.uma.seams.clock.now();
-    let Submitted { params, form, active, headers } =
-        forms::read(desk, request, &["scope"], now).await?;
+    let Submitted { params, form, visit, .. } = forms::read(&desk, request, &["scope"]).await?;
     let Form::Resource { place: of_place, resource, .. } = form else {
         return Err(Refusal::NotOurs);
     };
     if (of_place, resource) != (place.clone(), id.clone()) {
         return Err(Refusal::NotOurs);
     }
-    let place = places::named(desk, &active, &place).await?;
+    let place = places::named(&desk, &visit.active, &place).await?;
     let id = ResourceId::parse(&id).map_err(|_| Refusal::NotThere)?;
-    let by = active.identity.label();
-    let done = match held::end(desk, &place, &params, by).await? {
+    let by = visit.active.identity.label();
+    let done = match held::end(&desk, &place, &params, by).await? {
         Some(ended) => ended,
-        None => shares::change(desk, &place, &id, &params, by, now).await?,
+        None => shares::change(&desk, &place, &id, &params, by, visit.now).await?,
     };
     match done {
-        Ok(done) => Ok(desk.lead(&link(desk, &place, id.as_str()), done)),
+        Ok(done) => Ok(desk.lead(&link(&desk, &place, id.as_str()), done)),
         Err(notice) => {
-            let visit = desk.visit(active, &headers, now);
-            show(desk, &visit, &place, &id, &Asked::parse(None), Some((notice, params))).await
+            show(&desk, &visit, &place, &id, &Asked::parse(None), Some((notice, params))).await
         }
     }
 }

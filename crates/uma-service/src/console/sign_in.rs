@@ -41,23 +41,13 @@ pub(super) async fn begin(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let source = peer.map(|Extension(ConnectInfo(address))| under_way::source(address.ip()));
-    let query = query.unwrap_or_default();
-    try_begin(&desk, source, &query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_begin(
-    desk: &Desk,
-    source: Option<String>,
-    query: &str,
-    headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
+    let source = peer.map(|Extension(ConnectInfo(address))| under_way::source(address.ip()));
     let now = desk.uma.seams.clock.now();
-    let to = destination(desk, query)?;
+    let to = destination(&desk, &query.unwrap_or_default())?;
     let random = &*desk.uma.seams.random;
     let (url, pending) = desk.console.provider.begin(Wishes::default(), random).await?;
-    let browser = Browser::of(headers, random);
+    let browser = Browser::of(&headers, random);
     let key = browser.key(pending.state());
     let size = to.len();
     let begun = (Begun { pending, to }, size);
@@ -90,20 +80,16 @@ pub(super) async fn callback(
     State(desk): State<Arc<Desk>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
+) -> Result<Response, Refusal> {
     let query = query.unwrap_or_default();
-    try_callback(&desk, &query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_callback(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
     let (now, random) = (desk.uma.seams.clock.now(), &*desk.uma.seams.random);
     let params = Params::parse(query.as_bytes(), &[]).map_err(|_| Refusal::NobodyBegan)?;
-    let (browser, state) = (Browser::known(headers), params.get("state"));
+    let (browser, state) = (Browser::known(&headers), params.get("state"));
     let begun = browser
         .zip(state)
         .and_then(|(browser, state)| desk.console.logins.take(&browser.key(state), now));
     let Begun { pending, to } = begun.ok_or(Refusal::NobodyBegan)?;
-    let signed_in = desk.console.provider.finish(pending, query, now, random).await?;
+    let signed_in = desk.console.provider.finish(pending, &query, now, random).await?;
     let identity = &signed_in.identity;
     let owners = desk.console.owners.of(identity);
     if owners.is_empty() {
@@ -122,7 +108,7 @@ async fn try_callback(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<R
         ?owners,
         "an owner signed in",
     );
-    let cookie = sessions::begin(desk, signed_in, headers, now).await?;
+    let cookie = sessions::begin(&desk, signed_in, &headers, now).await?;
     let mut response = page::see_other(&desk.console.absolute(&to));
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)

@@ -17,22 +17,21 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::forms::{self, Form, Submitted};
 use super::refusal::Refusal;
 use super::sessions;
 use super::sign_in::LIFETIME;
 use super::views::{LeavingPage, SignedOutPage};
 
-pub(super) async fn begin(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    try_begin(&desk, request).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_begin(desk: &Desk, request: Request) -> Result<Response, Refusal> {
-    let (now, random) = (desk.uma.seams.clock.now(), &*desk.uma.seams.random);
-    let Submitted { form, active, headers, .. } = forms::read(desk, request, &[], now).await?;
+pub(super) async fn begin(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let Submitted { form, visit, headers, .. } = forms::read(&desk, request, &[]).await?;
     let Form::SignOut { .. } = form else { return Err(Refusal::NotOurs) };
-    sessions::end(desk, &headers, now).await?;
+    let (Visit { active, now, .. }, random) = (visit, &*desk.uma.seams.random);
+    sessions::end(&desk, &headers, now).await?;
     tracing::info!(
         target: "countersign::audit",
         issuer = %active.identity.issuer,
@@ -43,14 +42,14 @@ async fn try_begin(desk: &Desk, request: Request) -> Result<Response, Refusal> {
     let state = random::handle(random);
     let away = desk.console.provider.sign_out(active.id_token.as_deref(), &state).await;
     let mut response = match away {
-        None => page::see_other(&desk.console.absolute(&path(desk))),
+        None => page::see_other(&desk.console.absolute(&path(&desk))),
         Some(url) => {
             let browser = Browser::of(&headers, random);
             desk.console.leaving.begin(browser.key(&state), None, ((), 0), now, LIFETIME);
-            leave(desk, &url)
+            leave(&desk, &url)
         }
     };
-    response.headers_mut().extend(sessions::forgotten(desk).map(|cookie| (SET_COOKIE, cookie)));
+    response.headers_mut().extend(sessions::forgotten(&desk).map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }
 
@@ -73,20 +72,15 @@ pub(super) async fn done(
     State(desk): State<Arc<Desk>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    try_done(&desk, &query.unwrap_or_default(), &headers)
-        .await
-        .unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_done(desk: &Desk, query: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
+) -> Result<Response, Refusal> {
+    let query = query.unwrap_or_default();
     let now = desk.uma.seams.clock.now();
     let params = Params::parse(query.as_bytes(), &[]).map_err(|_| Refusal::Malformed)?;
-    let left = Browser::known(headers)
+    let left = Browser::known(&headers)
         .zip(params.get("state"))
         .and_then(|(browser, state)| desk.console.leaving.take(&browser.key(state), now));
     // Who is signed in has not signed out, whatever led here.
-    if sessions::of(desk, headers, now).await?.is_some() {
+    if sessions::of(&desk, &headers, now).await?.is_some() {
         return Ok(page::see_other(&desk.console.absolute(desk.console.path())));
     }
     let page = SignedOutPage {

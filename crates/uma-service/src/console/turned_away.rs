@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::Response;
 use countersign_pages::page::moment;
 use countersign_pages::{Phrase, in_a_language};
@@ -12,9 +12,9 @@ use countersign_types::Timestamp;
 use countersign_uma::PersonId;
 use countersign_uma::assessment::NotPermitted;
 use countersign_uma::policy::Reason;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::held::{know, share_of};
 use super::history::short;
 use super::paging::{self, Asked, Cut, List};
@@ -98,30 +98,19 @@ impl Against {
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    uri: Uri,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    try_get(&desk, &uri, query, &headers).await.unwrap_or_else(|error| desk.refuse(error))
-}
-
-async fn try_get(
-    desk: &Desk,
-    uri: &Uri,
-    query: Option<String>,
-    headers: &HeaderMap,
+    visit: Visit,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
-    let visit = desk.enter(headers, uri).await?;
-    let (now, asked) = (visit.now, Asked::parse(query.as_deref()));
-    let places = places::of(desk, &visit.active).await?;
-    know(desk, now).await?;
-    let lists: Vec<_> = places.iter().map(|place| Denials { desk, place, now }).collect();
+    let now = visit.now;
+    let places = places::of(&desk, &visit.active).await?;
+    know(&desk, now).await?;
+    let lists: Vec<_> = places.iter().map(|place| Denials { desk: &desk, place, now }).collect();
     let is_meant = |denial: &Arc<Denial>| asked.finds(denial.person.email.as_str());
     let Cut { shown, pager } = paging::cut(&lists, &asked, is_meant).await?;
-    let (mut cards, mut denials) = (Cards::new(desk, now), Vec::new());
+    let (mut cards, mut denials) = (Cards::new(&desk, now), Vec::new());
     for (number, denial) in shown {
         let Some(place) = places.get(number) else { continue };
-        denials.push(view(&mut cards, desk, place, &denial).await?);
+        denials.push(view(&mut cards, &desk, place, &denial).await?);
     }
     let page = TurnedAwayPage { shell: desk.shell(&visit, Tab::TurnedAway)?, denials, pager };
     Ok(desk.show(StatusCode::OK, page, &visit))
