@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::Barrier;
 
 /// What came of a load.
@@ -97,13 +98,23 @@ pub fn run(server: SocketAddr, connections: usize, requests: &[Vec<u8>]) -> io::
         started: OnceLock::new(),
         sent: OnceLock::new(),
     });
+    // Whatever can fail does so before anyone waits for all to be there.
     let mut streams = streams.into_iter();
-    let generator = |thread| {
-        let share = connections / THREADS + usize::from(thread < connections % THREADS);
-        let (streams, load) = (streams.by_ref().take(share).collect(), Arc::clone(&load));
-        std::thread::spawn(move || generate(streams, &load))
+    let generator = |number| {
+        let share = connections / THREADS + usize::from(number < connections % THREADS);
+        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+        let streams = {
+            let _inside = runtime.enter();
+            streams.by_ref().take(share).map(TcpStream::from_std).collect::<io::Result<_>>()?
+        };
+        Ok((runtime, streams))
     };
-    let threads: Vec<_> = (0..THREADS).map(generator).collect();
+    let generators = (0..THREADS).map(generator).collect::<io::Result<Vec<_>>>()?;
+    let start = |(runtime, streams): (Runtime, Vec<TcpStream>)| {
+        let load = Arc::clone(&load);
+        std::thread::spawn(move || generate(&runtime, streams, &load))
+    };
+    let threads: Vec<_> = generators.into_iter().map(start).collect();
     let mut numbered = Vec::with_capacity(requests.len());
     for thread in threads {
         numbered.extend(thread.join().map_err(|_| io::Error::other("a generator panicked"))??);
@@ -131,12 +142,15 @@ struct Load {
 }
 
 /// One thread's part.
-fn generate(streams: Vec<std::net::TcpStream>, load: &Arc<Load>) -> io::Result<Vec<Numbered>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+fn generate(
+    runtime: &Runtime,
+    streams: Vec<TcpStream>,
+    load: &Arc<Load>,
+) -> io::Result<Vec<Numbered>> {
     runtime.block_on(async {
         let mut tasks = Vec::with_capacity(streams.len());
         for stream in streams {
-            let (stream, load) = (TcpStream::from_std(stream)?, Arc::clone(load));
+            let load = Arc::clone(load);
             tasks.push(tokio::spawn(async move { send(stream, &load).await }));
         }
         let mut numbered = Vec::new();

@@ -56,7 +56,7 @@ const STEP: usize = 256;
 /// Octets that an entry takes in memory besides its own: a place in the tree of keys, and its key.
 const BESIDES: usize = 128;
 
-/// A row of the journal is not what this version writes.
+/// A row of the journal cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("row {0} of the journal cannot be read")]
 pub(super) struct Malformed(pub(super) i64);

@@ -384,13 +384,46 @@ async fn what_expired_leaves_the_journal_and_does_not_reach_the_table() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_an_error_and_no_absence() {
-    let directory = Directory::new();
-    let engine = open(&directory.file(), ROOM).unwrap();
-    engine.put(TABLE, b"k", b"v".to_vec(), None).await.unwrap();
-    drop(engine);
+    // One that stands as it is, and one that is packed.
+    for octets in [1, 4000] {
+        let directory = Directory::new();
+        let engine = open(&directory.file(), ROOM).unwrap();
+        engine.put(TABLE, b"k", vec![7; octets], None).await.unwrap();
+        drop(engine);
+        spoil(&directory);
+        let Err(error) = open(&directory.file(), ROOM) else { panic!("opened") };
+        assert!(matches!(error, OpenError::Database { .. }), "{error}");
+    }
+}
+
+/// Writes an octet behind every row, which makes it none.
+fn spoil(directory: &Directory) {
     let connection = rusqlite::Connection::open(directory.file()).unwrap();
     connection.execute("UPDATE journal SET records = CAST(records || x'00' AS BLOB)", []).unwrap();
+}
+
+/// A long row that an older version wrote, which did not pack, is found, goes to the shelf, and loses what is removed.
+#[tokio::test]
+async fn a_row_from_before_rows_were_packed_is_still_good() {
+    let directory = Directory::new();
+    drop(open(&directory.file(), ROOM).unwrap());
+    let mut row = Vec::new();
+    for key in [b"k", b"l"] {
+        put(&mut row, key, &[7; 4000], None);
+    }
+    let connection = rusqlite::Connection::open(directory.file()).unwrap();
+    connection.execute("INSERT INTO journal (id, records) VALUES (1, ?1)", [&row]).unwrap();
+    connection.pragma_update(None, "user_version", 10).unwrap();
     drop(connection);
-    let Err(error) = open(&directory.file(), ROOM) else { panic!("opened") };
-    assert!(matches!(error, OpenError::Database { .. }), "{error}");
+
+    let engine = open(&directory.file(), memory(0)).unwrap();
+    let found = engine.get(TABLE, b"k", at(1)).await.unwrap();
+    assert_eq!(found, Some(vec![7; 4000]));
+    engine.put(TABLE, b"m", b"v".to_vec(), None).await.unwrap();
+    assert_eq!(engine.memory.journal.shelved(b"k"), [1]);
+    assert!(engine.remove(TABLE, b"k").await.unwrap());
+    drop(engine);
+    let engine = open(&directory.file(), memory(0)).unwrap();
+    assert_eq!(engine.get(TABLE, b"k", at(1)).await.unwrap(), None);
+    assert_eq!(engine.get(TABLE, b"l", at(1)).await.unwrap(), Some(vec![7; 4000]));
 }

@@ -53,7 +53,7 @@ fn octets<'a>(
     unpack(row.get_ref(column)?.as_blob()?).ok_or_else(|| malformed(id))
 }
 
-/// This row is not what this version writes.
+/// This row cannot be read.
 pub(in super::super) fn malformed(id: i64) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, Box::new(Malformed(id)))
 }

@@ -165,16 +165,18 @@ async fn what_an_expired_record_of_the_shelf_replaced_stays_away() {
 
 #[tokio::test]
 async fn a_row_of_the_shelf_that_cannot_be_read_is_an_error_and_no_absence() {
-    let directory = Directory::new();
-    let engine = open(&directory.file(), memory(0)).unwrap();
-    for key in [b"k", b"l"] {
-        engine.put(TABLE, key, b"v".to_vec(), None).await.unwrap();
+    // Rows that stand as they are, and rows that are packed.
+    for octets in [1, 4000] {
+        let directory = Directory::new();
+        let engine = open(&directory.file(), memory(0)).unwrap();
+        for key in [b"k", b"l"] {
+            engine.put(TABLE, key, vec![7; octets], None).await.unwrap();
+        }
+        spoil(&directory);
+        let error = engine.get(TABLE, b"k", at(1)).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        assert!(engine.list(TABLE, b"k", at(1)).await.is_err());
+        assert!(engine.remove(TABLE, b"k").await.is_err());
+        assert!(engine.has_stopped());
     }
-    let connection = rusqlite::Connection::open(directory.file()).unwrap();
-    connection.execute("UPDATE journal SET records = CAST(records || x'00' AS BLOB)", []).unwrap();
-    let error = engine.get(TABLE, b"k", at(1)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert!(engine.list(TABLE, b"k", at(1)).await.is_err());
-    assert!(engine.remove(TABLE, b"k").await.is_err());
-    assert!(engine.has_stopped());
 }
