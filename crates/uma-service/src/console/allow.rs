@@ -150,8 +150,9 @@ async fn allow(
     desk.uma.codes.issue(&code, &kept, client, now.after(LIFETIME)).await?;
     tracing::info!(
         target: "countersign::audit",
-        owner,
+        %owner,
         resource_server = %client,
+        mandate = %mandate.id,
         by = %mandate.by.label().escape_debug(),
         "an owner lets a resource server protect something in their name",
     );

@@ -338,6 +338,7 @@ async fn the_audit_log_says_what_gave_way() {
         lines.map(name).collect::<Vec<_>>()
     };
     let got = mandates("got a token to protect something");
+    assert_eq!(mandates("lets a resource server protect something"), got);
     assert_eq!(mandates("gave way"), got[..2]);
     let lines = log.audited().into_iter().filter(|line| line.contains("gave way"));
     assert!(lines.into_iter().all(|line| line.ends_with(" by=carol@bob.example")));
