@@ -96,12 +96,22 @@ impl Console {
         &self,
         owner: &str,
         id: &str,
+        by: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(named) = self.mandates.find(owner, id, now).await? else { return Ok(false) };
         for mandate in self.mandates.list(owner, now).await? {
-            if mandate.protection == named.protection {
-                self.mandates.remove(owner, &mandate.id).await?;
+            if mandate.protection == named.protection
+                && self.mandates.remove(owner, &mandate.id).await?
+            {
+                tracing::info!(
+                    target: "countersign::audit",
+                    %owner,
+                    resource_server = %mandate.protection.resource_server,
+                    mandate = %mandate.id,
+                    by = %by.escape_debug(),
+                    "an owner ended what a resource server may do in their name",
+                );
             }
         }
         Ok(true)

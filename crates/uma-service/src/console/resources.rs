@@ -123,19 +123,10 @@ pub(super) async fn end(
     let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
     let Form::Mandates { .. } = form else { return Err(Refusal::NotOurs) };
     let id = params.get("end").ok_or(Refusal::Malformed)?;
-    let mut ended = false;
+    let (mut ended, by) = (false, visit.active.identity.label());
     for owner in &visit.active.owners {
         // INVARIANT: mandates are found by their owner, so that nobody ends another's.
-        if desk.console.end_all_like(owner.as_str(), id, visit.now).await? {
-            ended = true;
-            tracing::info!(
-                target: "countersign::audit",
-                %owner,
-                mandate = %id.escape_debug(),
-                by = %visit.active.identity.label().escape_debug(),
-                "an owner ended what a resource server may do in their name",
-            );
-        }
+        ended |= desk.console.end_all_like(owner.as_str(), id, by, visit.now).await?;
     }
     let path = format!("{}/resources", desk.console.path());
     Ok(if ended {

@@ -60,6 +60,7 @@ pub(super) async fn authorization_code(
                 target: "countersign::audit",
                 client_id = %client.id(),
                 owner = %kept.subject,
+                mandate = %kept.grant_id,
                 "an authorization code was shown again: what it gave is revoked",
             );
             return Err(RedeemError::Replayed.into());

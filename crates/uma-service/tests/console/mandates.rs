@@ -1,5 +1,6 @@
 //! A person lets a resource server protect something in their name, and takes that back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_store::MemoryEngine;
@@ -311,7 +312,15 @@ async fn what_was_allowed_twice_is_taken_back_at_once() {
     let mandate = mandate.split('"').next().unwrap();
     let form = fields(&page, &format!("end-{mandate}"));
     let ends = [("form_token", form[0].1.as_str()), ("end", mandate)];
+    let log = Log::default();
+    let heard = log.hear();
     leads_to(&carol.post("/console/resources", &ends).await, "/console/resources");
+    drop(heard);
+    let lines = log.audited();
+    let ended: Vec<_> = lines.iter().filter(|line| line.contains(" ended what ")).collect();
+    let mandates: BTreeSet<_> = ended.iter().map(|line| line.split(" mandate=").nth(1)).collect();
+    assert_eq!((ended.len(), mandates.len()), (last.len(), last.len()), "{lines:?}");
+    assert!(ended.iter().all(|line| line.contains(" owner=carol resource_server=rs3 ")));
     for (pat, refresh) in last {
         assert!(!reaches(&bed, pat).await);
         refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
