@@ -5,6 +5,8 @@
 //! the log would grow as long as the load lasts. So the writer keeps readers waiting for a moment when it is twice as
 //! long as it should be.
 
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ const PAGE: u64 = 4096 + 24;
 /// The log of a store that is open.
 pub(super) struct Log {
     path: PathBuf,
+    /// There is none before the first commit.
+    file: Option<File>,
     readers: Arc<Readers>,
     /// Octets from which on it is too long.
     most: u64,
@@ -34,14 +38,14 @@ impl Log {
         let mut wal = path.to_owned().into_os_string();
         wal.push("-wal");
         let most = 2 * pages * PAGE;
-        Self { path: wal.into(), readers, most, next: most }
+        Self { path: wal.into(), file: None, readers, most, next: most }
     }
 
     /// After a commit: has the next one begin the log anew, if it is too long.
     ///
     /// It stays as it is while somebody else reads, such as a tool that copies the file; nobody waits for that.
     pub(super) fn keep_short(&mut self, connection: &Connection) {
-        let octets = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        let octets = self.length();
         if octets <= self.most {
             self.next = self.most;
         } else if octets > self.next {
@@ -52,6 +56,17 @@ impl Log {
                 tracing::warn!(%error, "the log of the store is too long, and goes on growing");
             }
         }
+    }
+
+    /// Its octets; none if that cannot be told.
+    ///
+    /// Where it ends says so, and not its metadata: Linux gives a file that was asked for its times a
+    /// finer time at the next write, which the next sync has to write too.
+    fn length(&mut self) -> u64 {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        self.file.as_mut().and_then(|file| file.seek(SeekFrom::End(0)).ok()).unwrap_or(0)
     }
 }
 
