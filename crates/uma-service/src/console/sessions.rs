@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::desk::Desk;
 use super::owners::Identity;
 use super::provider::SignedIn;
+use crate::failure::causes;
 
 const COOKIE: &str = "__Host-console";
 
@@ -81,20 +82,26 @@ pub(super) async fn begin(
     Ok(cookies::set(COOKIE, handle.expose(), lifetime))
 }
 
-/// Ends the session of a browser, whatever it is worth still.
+/// Ends the session of a browser, whatever it is worth still; `false` if there is none.
 pub(super) async fn end(
     desk: &Desk,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let sessions = &desk.console.sessions;
     let Some(handle) = cookies::handle(headers, COOKIE).map(SessionHandle::new) else {
-        return Ok(());
+        return Ok(false);
     };
-    if let Some(session) = sessions.find(&handle, now).await? {
-        sessions.remove(&session.identity.key(), &session.sid).await?;
+    let session = sessions.find(&handle, now).await?;
+    let ended = match session {
+        Some(session) => sessions.remove(&session.identity.key(), &session.sid).await?,
+        None => false,
+    };
+    // The handle stands for nothing by then. If it cannot be removed, it goes when its time is over.
+    if let Err(error) = sessions.forget(&handle).await {
+        tracing::warn!(cause = %causes(&error), "the handle of a session that is over stays");
     }
-    sessions.forget(&handle).await.map(drop)
+    Ok(ended)
 }
 
 /// What makes the browser forget its session.

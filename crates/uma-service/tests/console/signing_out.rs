@@ -1,18 +1,27 @@
 //! OpenID Connect RP-Initiated Logout: who signs out here does so at the provider, too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_jwt::Unverified;
+use countersign_store::Engine;
 use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
+use crate::engine::Watched;
 use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};
 
 async fn signs_out(browser: &Browser<'_>) -> Answer {
     let page = browser.get(CONSOLE).await;
-    let form = fields(&page.text, "sign-out");
+    sends(browser, &page.text).await
+}
+
+/// Sends the form of this page.
+async fn sends(browser: &Browser<'_>, page: &str) -> Answer {
+    let form = fields(page, "sign-out");
     let form: Vec<_> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
     browser.post("/console/sign-out", &form).await
 }
@@ -103,6 +112,35 @@ async fn the_audit_log_says_who_signed_out() {
     let [signed_in, signed_out] = &*who else { panic!("{who:?}") };
     let (_, who) = signed_in.split_once("an owner signed in ").unwrap();
     assert!(signed_out.ends_with(&format!(": an owner signed out {who}")), "{signed_out}");
+}
+
+/// Wherever the store fails, the answer and the log say what became of the session.
+#[tokio::test]
+async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_out() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    let mut ended = Vec::new();
+    // Who sends the form is read by handle and by session, and so is what ends. Then the session is removed,
+    // and the handle after it, which stands for nothing by then.
+    for left in 0..7 {
+        let bob = bed.bob().await;
+        let page = bob.get(CONSOLE).await.text;
+        let handle = bob.cookies.lock().unwrap()["__Host-console"].clone();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = sends(&bob, &page).await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        drop(heard);
+        bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
+        let is_over = !is_signed_in(&bob.get(CONSOLE).await);
+        let lines = log.audited();
+        let lines = lines.iter().filter(|line| line.contains("an owner signed out")).count();
+        assert_eq!(lines, usize::from(is_over), "{left}");
+        assert_eq!(answer.status, if is_over { 303 } else { 503 }, "{left}: {answer:?}");
+        ended.push(is_over);
+    }
+    assert_eq!(ended, [false, false, false, false, false, true, true]);
 }
 
 /// No link signs anybody out, nor says that they are.
