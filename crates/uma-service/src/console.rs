@@ -246,7 +246,7 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         let routes = get(allow::get).post(allow::post);
         pages = pages.route(url.as_url().path(), without_head("GET, POST", routes));
     }
-    let pages = pages
+    pages
         .route(base, only("GET, HEAD", get(overview::get)))
         .route(&below("/people"), only("GET, HEAD, POST", get(people::get).post(people::unshare)))
         .route(
@@ -272,12 +272,9 @@ pub(crate) fn routes(uma: Arc<Uma>, console: Arc<Console>) -> Router {
         .route(&below("/callback"), without_head("GET", get(sign_in::callback)))
         .route(&below("/sign-out"), only("POST", post(sign_out::begin)))
         .route(&below("/signed-out"), without_head("GET", get(sign_out::done)))
-        .layer(map_response_with_state(Arc::clone(&desk), refusal::explain))
-        .layer(from_fn(page::speak::<Texts>));
-    Router::new()
-        .without_v07_checks()
         .route(&below("/style.css"), only("GET, HEAD", get(desk::stylesheet)))
-        .merge(pages)
+        .layer(map_response_with_state(Arc::clone(&desk), refusal::explain))
+        .layer(from_fn(page::speak::<Texts>))
         .with_state(desk)
 }
 

@@ -1,8 +1,10 @@
 //! What the pages show, and how they are protected.
 
+use http::Method;
 use serde_json::json;
 
 use crate::bed::{Bed, CONSOLE};
+use crate::support::Answer;
 
 #[tokio::test]
 async fn every_page_is_protected_and_says_its_language() {
@@ -54,6 +56,31 @@ async fn every_page_is_protected_and_says_its_language() {
     let style = bob.get("/console/style.css").await;
     assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
     assert!(style.text.contains("--accent") && style.text.contains(".tick"));
+}
+
+#[track_caller]
+fn is_page(answer: &Answer, status: u16, path: &str) {
+    assert_eq!(answer.status, status, "{path}: {answer:?}");
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path}: {answer:?}");
+    assert!(answer.text.contains("<html lang=\"en\">"), "{path}: {answer:?}");
+}
+
+/// RFC 9110 §15.5.6. What the pages load is asked for by browsers, too.
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_gets_a_page() {
+    let bed = Bed::new();
+    for (path, allow) in [
+        (CONSOLE, "GET, HEAD"),
+        ("/console/people", "GET, HEAD, POST"),
+        ("/console/sign-in", "GET"),
+        ("/console/sign-out", "POST"),
+        ("/console/style.css", "GET, HEAD"),
+        ("/authorize", "GET, POST"),
+    ] {
+        let answer = bed.browser().method(Method::DELETE, path).await;
+        is_page(&answer, 405, path);
+        assert_eq!(answer.header("allow"), allow, "{path}");
+    }
 }
 
 /// H12, U24: what others say of themselves is shown as text, and nothing of theirs is fetched.
