@@ -34,6 +34,7 @@ mod filled;
 mod forms;
 mod held;
 mod history;
+mod in_path;
 mod mandates;
 mod moments;
 mod notice;

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use countersign_store::StoreError;
@@ -32,16 +33,19 @@ const NOBODY_BEGAN: Say = |t| t.nobody_began;
 
 pub(crate) async fn get(
     State(sts): State<Arc<Sts>>,
-    Path(alias): Path<String>,
+    alias: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let (now, headers) = (sts.clock.now(), &headers);
-    let (Some(known), Some(upstream)) = (sts.upstreams.known(), sts.upstreams.find(&alias)) else {
+    // Escapes that are no UTF-8 name no provider.
+    let upstream = alias.ok().and_then(|Path(alias)| sts.upstreams.find(&alias));
+    let (Some(known), Some(upstream)) = (sts.upstreams.known(), upstream) else {
         return elsewhere::no_such_endpoint().await;
     };
+    let alias = &*upstream.setup.alias;
     let query = query.unwrap_or_default();
-    let Some(begun) = begun(known, &alias, &query, headers, now) else {
+    let Some(begun) = begun(known, alias, &query, headers, now) else {
         tracing::warn!(
             target: "countersign::audit",
             upstream = %alias,

@@ -22,6 +22,8 @@ async fn a_program_gets_json() {
     for (method, path, body, status, allow) in [
         ("GET", "/", String::new(), StatusCode::NOT_FOUND, ""),
         ("POST", "/Token", String::new(), StatusCode::NOT_FOUND, ""),
+        ("GET", "/scim/v2/Users/%ff", String::new(), StatusCode::NOT_FOUND, ""),
+        ("GET", "/login/callback/%ff", String::new(), StatusCode::NOT_FOUND, ""),
         ("GET", "/token", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST,OPTIONS"),
         ("POST", "/jwks", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
         ("POST", "/token", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_pages::in_a_language;
 use countersign_store::resources::Beside;
@@ -14,6 +14,7 @@ use http::StatusCode;
 use super::desk::{Desk, Visit};
 use super::forms::{self, Form, Submitted};
 use super::held::{self, Grounds, HoldView, WithWhom};
+use super::in_path::InPath;
 use super::notice::Notice;
 use super::paging::{self, Asked, Cut, List};
 use super::people::Cards;
@@ -45,12 +46,12 @@ impl AccessPage {
 in_a_language!(Texts, AccessPage, "access.html");
 
 /// A place and a resource there, where the page is about one.
-type Named = Option<Path<(String, String)>>;
+type Named = Option<InPath<(String, String)>>;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    named: Named,
     visit: Visit,
+    named: Named,
     asked: Asked,
 ) -> Result<Response, Refusal> {
     let here = Here::find(&desk, &visit, named).await?;
@@ -67,7 +68,7 @@ struct Here {
 impl Here {
     async fn find(desk: &Desk, visit: &Visit, named: Named) -> Result<Self, Refusal> {
         let base = format!("{}/access", desk.console.path());
-        let Some(Path((place, id))) = named else {
+        let Some(InPath((place, id))) = named else {
             let places = places::of(desk, &visit.active).await?;
             return Ok(Self { places, resource: None, path: base });
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_claims_token::claims::RESERVED;
 use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
@@ -20,6 +20,7 @@ use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
 use super::held;
 use super::history;
+use super::in_path::InPath;
 use super::notice::Notice;
 use super::paging::{self, Asked, Cut};
 use super::people::{self, Cards};
@@ -38,12 +39,12 @@ const MAX_CLAIMS: usize = 16;
 const MAX_CLAIM_NAME: usize = 64;
 
 /// The place and the person in a path.
-type Named = Path<(String, String)>;
+type Named = InPath<(String, String)>;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
-    Path((place, person)): Named,
     visit: Visit,
+    InPath((place, person)): Named,
     asked: Asked,
 ) -> Result<Response, Refusal> {
     let place = places::named(&desk, &visit.active, &place).await?;
@@ -191,7 +192,7 @@ fn groups(entries: Vec<EntryView>) -> Vec<Group> {
 
 pub(super) async fn post(
     State(desk): State<Arc<Desk>>,
-    Path((place, person)): Named,
+    InPath((place, person)): Named,
     request: Request,
 ) -> Result<Response, Refusal> {
     let Submitted { params, form, visit, .. } = forms::read(&desk, request, &["scope"]).await?;

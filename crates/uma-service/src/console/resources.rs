@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_pages::page::{self, moment};
 use countersign_store::resources::Beside;
@@ -21,6 +21,7 @@ use super::filled::Filled;
 use super::forms::{self, Form, Submitted};
 use super::held;
 use super::history;
+use super::in_path::InPath;
 use super::notice::Notice;
 use super::paging::{self, Asked, Cut, List};
 use super::people::Cards;
@@ -138,8 +139,8 @@ pub(super) async fn end(
 
 pub(super) async fn one(
     State(desk): State<Arc<Desk>>,
-    Path((place, id)): Path<(String, String)>,
     visit: Visit,
+    InPath((place, id)): InPath<(String, String)>,
     asked: Asked,
 ) -> Result<Response, Refusal> {
     let place = places::named(&desk, &visit.active, &place).await?;
@@ -300,7 +301,7 @@ impl List for Here<'_> {
 /// Shares the resource, or takes that back.
 pub(super) async fn change(
     State(desk): State<Arc<Desk>>,
-    Path((place, id)): Path<(String, String)>,
+    InPath((place, id)): InPath<(String, String)>,
     request: Request,
 ) -> Result<Response, Refusal> {
     let Submitted { params, form, visit, .. } = forms::read(&desk, request, &["scope"]).await?;

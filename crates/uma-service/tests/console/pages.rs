@@ -83,6 +83,23 @@ async fn a_method_that_a_path_does_not_take_gets_a_page() {
     }
 }
 
+/// A path that cannot be read names nothing, and who is not signed in is not told so.
+#[tokio::test]
+async fn a_path_that_is_no_text_gets_a_page() {
+    let bed = Bed::new();
+    let bob = bed.bob().await;
+    for list in ["people", "access", "resources"] {
+        for rest in ["%ff/x", "x/%ff", "%ff/%c3%28", "x/%ff?after=x"] {
+            let path = format!("{CONSOLE}/{list}/{rest}");
+            is_page(&bob.get(&path).await, 404, &path);
+            is_page(&bob.post(&path, &[("x", "y")]).await, 404, &path);
+            let answer = bed.browser().get(&path).await;
+            is_page(&answer, 200, &path);
+            assert!(answer.text.contains("id=\"sign-in\""), "{path}: {answer:?}");
+        }
+    }
+}
+
 /// H12, U24: what others say of themselves is shown as text, and nothing of theirs is fetched.
 #[tokio::test]
 async fn what_others_say_is_text() {

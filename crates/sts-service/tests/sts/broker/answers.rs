@@ -69,8 +69,12 @@ async fn f001_2_answers_that_belong_to_no_login() {
         let late = browser.get(&format!("/login/callback/university?{query}")).await;
         assert_eq!(late.status == StatusCode::FORBIDDEN, !elsewhere, "{name}");
     }
-    let unknown = Browser::new(&case.world).get("/login/callback/nobody?code=c&state=s").await;
-    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    for alias in ["nobody", "%ff"] {
+        let path = format!("/login/callback/{alias}?code=c&state=s");
+        let unknown = Browser::new(&case.world).get(&path).await;
+        assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{alias}");
+        assert_eq!(unknown.json()["error"], "invalid_request", "{alias}");
+    }
 }
 
 /// F001-2, RFC 9207: an answer in the name of another issuer.
