@@ -21,11 +21,10 @@ use countersign_uma::Protection;
 use countersign_uma::protection::{OwnerId, SCOPE};
 use http::{HeaderMap, StatusCode, Uri};
 
-use super::desk::Desk;
+use super::desk::{Desk, Visit};
 use super::forms::{self, Form, Submitted};
 use super::mandates::{LIFETIME, Mandate};
 use super::refusal::Refusal;
-use super::sessions::Active;
 use super::shell::Tab;
 use super::views::MandatePage;
 
@@ -45,7 +44,7 @@ pub(super) async fn get(
     if let Err(refused) = interaction::next(&request, None, now) {
         return Ok(page::see_other(&refused.location(desk.issuer())));
     }
-    let visit = desk.enter(&headers, &uri).await?;
+    let visit = desk.enter(&headers, &uri, now).await?;
     let form = Form::Mandate { sid: visit.active.sid.clone(), query };
     let page = MandatePage {
         shell: desk.shell(&visit, Tab::Resources)?,
@@ -119,7 +118,7 @@ pub(super) async fn post(
     let owner = params.get("owner").and_then(|owner| OwnerId::parse(owner).ok());
     let owner = owner.filter(|owner| visit.active.owners.contains(owner));
     let owner = owner.ok_or(Refusal::Malformed)?;
-    allow(&desk, request, owner, visit.active).await
+    allow(&desk, request, owner, visit).await
 }
 
 /// Keeps what the person allowed with a fresh code for it, and sends the browser back with the code.
@@ -127,9 +126,9 @@ async fn allow(
     desk: &Desk,
     request: AuthorizationRequest,
     owner: OwnerId,
-    active: Active,
+    Visit { active, now, .. }: Visit,
 ) -> Result<Response, Refusal> {
-    let (now, random) = (desk.uma.seams.clock.now(), &*desk.uma.seams.random);
+    let random = &*desk.uma.seams.random;
     let protection = Protection::new(owner, request.client_id.clone());
     let id = random::identifier(random);
     let mandate = Mandate { id, protection, by: active.identity, since: now };

@@ -40,14 +40,18 @@ impl FromRequestParts<Arc<Desk>> for Visit {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Refusal> {
-        desk.enter(&parts.headers, &parts.uri).await
+        desk.enter(&parts.headers, &parts.uri, desk.uma.seams.clock.now()).await
     }
 }
 
 impl Desk {
     /// Lets an owner in who is signed in. Whoever is not can sign in, and comes back.
-    pub(super) async fn enter(&self, headers: &HeaderMap, uri: &Uri) -> Result<Visit, Refusal> {
-        let now = self.uma.seams.clock.now();
+    pub(super) async fn enter(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        now: Timestamp,
+    ) -> Result<Visit, Refusal> {
         let active = sessions::of(self, headers, now).await?;
         let to = || uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let active = active.ok_or_else(|| Refusal::SignIn(to()))?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_store::MemoryEngine;
 use countersign_types::digest::Digest;
@@ -207,6 +208,19 @@ async fn what_is_asked_otherwise_is_refused() {
     let bob = bed.bob().await;
     assert_eq!(answers(&bob, &page, "allow", "bob").await.status, 403);
     assert_eq!(answers(&bed.browser(), &page, "allow", "carol").await.status, 403);
+}
+
+/// A request has one moment, by which it is judged and by which what comes of it is kept.
+#[tokio::test]
+async fn a_request_asks_the_clock_once() {
+    let bed = Bed::new();
+    let carol = bed.carol().await;
+    let asked = || bed.world.clock.asked.swap(0, Ordering::SeqCst);
+    asked();
+    let page = carol.get(&asks(&[])).await.text;
+    assert_eq!(asked(), 1);
+    brought(&answers(&carol, &page, "allow", "carol").await);
+    assert_eq!(asked(), 1);
 }
 
 #[tokio::test]

@@ -42,11 +42,17 @@ pub(crate) const STS: &str = "https://sts.alice.example";
 pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub(crate) const UMA_TICKET: &str = "urn:ietf:params:oauth:grant-type:uma-ticket";
 
-pub(crate) struct SetClock(AtomicI64);
+#[derive(Default)]
+pub(crate) struct SetClock {
+    time: AtomicI64,
+    /// How often it was asked.
+    pub(crate) asked: AtomicU64,
+}
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix(self.0.load(Ordering::SeqCst))
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Timestamp::from_unix(self.time.load(Ordering::SeqCst))
     }
 }
 
@@ -312,7 +318,7 @@ impl World {
         configure: impl FnOnce(&mut UmaConfig),
         finish: impl FnOnce(Uma) -> Uma,
     ) -> Self {
-        let clock = Arc::new(SetClock(AtomicI64::new(NOW)));
+        let clock = Arc::new(SetClock { time: AtomicI64::new(NOW), ..SetClock::default() });
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
         let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap();
         let audit = Arc::new(Kept::default());
@@ -376,7 +382,7 @@ impl World {
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
-        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+        self.clock.time.fetch_add(seconds, Ordering::SeqCst);
     }
 
     pub(crate) fn now(&self) -> i64 {
