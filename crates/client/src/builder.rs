@@ -16,7 +16,7 @@ use crate::subject::{ApproveAudience, Person, RegisteredOnly, Registration, Subj
 
 /// Sends requests to UMA-protected resources and does what their servers ask for.
 ///
-/// Cheap to clone; clones share what is kept. See the [crate](crate) for an example.
+/// Cheap to clone; clones share what is kept. See the [crate] for an example.
 #[derive(Clone)]
 pub struct Client(pub(crate) Arc<Inner>);
 

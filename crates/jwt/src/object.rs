@@ -4,7 +4,7 @@
 //! one allocation for every name and string. Here strings stay where they are in the text, and only
 //! those with escapes in them become values of their own. What is within an object or array stands
 //! in the same index, and becomes a tree when somebody asks for it. The rules of
-//! [`json`](crate::json) hold all the same.
+//! [`json`] hold all the same.
 
 use std::sync::OnceLock;
 

@@ -3,7 +3,7 @@
 //! What somebody holds is an RPT, or what a refresh token stands for with the RPTs that come of it. The records of
 //! these are all there is: they are written anyway, stand in the order of their issue, and say whose it is.
 //! Nothing is written or noted for an owner's sake while a ticket becomes an RPT. Whoever looks reads on where
-//! the look before ended, and an [index](index) in memory has of each no more than where it is, so that what a page
+//! the look before ended, and an [`index`] in memory has of each no more than where it is, so that what a page
 //! shows is the record itself, and what policy says of it now.
 //!
 //! INVARIANT: the owner is part of every key. What is found is shown and ended only for the [`Protection`] that
