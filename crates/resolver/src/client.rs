@@ -27,14 +27,12 @@ pub struct ClientDocumentsConfig {
     pub refetch: Lifetime,
     /// So many documents, and so many key sets, are kept: 1000.
     pub capacity: u64,
-    /// So many clients of one host that are not known yet are asked for in a minute: 300. A client
-    /// that was known and whose document is gone has as many attempts of its own.
+    /// So many clients of one host that are not known yet are asked for in a minute, and so many key
+    /// sets: 300. A client that was known and whose document is gone has as many attempts of its own.
     pub new_per_host: NonZeroU32,
     /// Whether a URL without a path is a client identifier, too. CIMD §3 says no.
     pub host_only: bool,
 }
-
-const NEW_PER_HOST: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 impl ClientDocumentsConfig {
     /// Whether a URL without a path is a client identifier, too.
@@ -47,8 +45,8 @@ impl ClientDocumentsConfig {
 
 impl Default for ClientDocumentsConfig {
     fn default() -> Self {
-        let KeysConfig { fresh, stale, refetch, capacity } = KeysConfig::default();
-        Self { fresh, stale, refetch, capacity, new_per_host: NEW_PER_HOST, host_only: false }
+        let KeysConfig { fresh, stale, refetch, capacity, new_per_host } = KeysConfig::default();
+        Self { fresh, stale, refetch, capacity, new_per_host, host_only: false }
     }
 }
 
@@ -140,7 +138,7 @@ impl ClientDocuments {
         let ClientDocumentsConfig { fresh, stale, refetch, capacity, new_per_host, host_only } =
             *config;
         let times = Times { fresh, stale, negative: Lifetime::from_secs(0), retry: refetch };
-        let keys = KeysConfig { fresh, stale, refetch, capacity };
+        let keys = KeysConfig { fresh, stale, refetch, capacity, new_per_host };
         Self {
             keys: RemoteKeys::of_clients(Arc::clone(&fetch), Arc::clone(&clock), &keys),
             fetch,

@@ -191,6 +191,24 @@ async fn clients_that_are_made_up_have_their_host_asked_so_often_and_no_more() {
     assert!(knows(&documents, "a").await);
 }
 
+/// N7: a document that is there may send this server anywhere for its keys.
+#[tokio::test]
+async fn keys_that_are_not_there_have_their_host_asked_so_often_and_no_more() {
+    let world = World::new();
+    let victim = "https://victim.example/jwks";
+    world.set(ID, Answer::body(json!({ "client_id": ID, "jwks_uri": victim }).to_string()));
+    let documents = documents(&world);
+    for _ in 0..1000 {
+        assert!(!knows(&documents, "a").await);
+    }
+    assert_eq!(world.count(), 1 + 300);
+    let refused = documents.resolve(&id(), Some("a")).await.unwrap_err();
+    assert!(refused.is_temporary(), "{refused:?}");
+    world.pass(60);
+    world.set(victim, Answer::body(set_of(&["a"]).to_string()));
+    assert!(knows(&documents, "a").await);
+}
+
 /// OpenID Registration §2, in the document and behind it: keys of other algorithms are not the client's.
 #[tokio::test]
 async fn a_client_that_names_its_algorithm_has_no_key_of_another() {

@@ -250,3 +250,45 @@ async fn failures_are_not_remembered() {
     world.set(URL, Answer::ContentType);
     assert!(!keys_in(&world).keys(&url()).await.unwrap_err().is_temporary());
 }
+
+/// N7: sets that are not there, at a host that somebody else names.
+#[tokio::test]
+async fn sets_that_are_not_there_have_their_host_asked_so_often_and_no_more() {
+    let world = World::new();
+    world.set(URL, set_of(&["a"]));
+    let keys = keys_in(&world);
+    assert!(knows(&keys, "a").await);
+    let made_up = async |host: &str| {
+        for number in 0..1000 {
+            let url = format!("https://{host}/jwks?{}", number % 10);
+            let none = keys.keys_with(&EndpointUrl::parse(&url).unwrap(), Some("m")).await;
+            assert!(none.is_err());
+        }
+    };
+    made_up("as.example").await;
+    assert_eq!(world.count(), 300, "the genuine one among them");
+    made_up("other.example:8443").await;
+    made_up("OTHER.example").await;
+    assert_eq!(world.count(), 600, "each host has its own share");
+
+    world.set(URL, set_of(&["b"]));
+    assert!(knows(&keys, "b").await, "a set that is known is none of them");
+    let other = EndpointUrl::parse("https://as.example/other").unwrap();
+    world.set(other.as_str(), set_of(&["c"]));
+    let refused = keys.keys(&other).await.unwrap_err();
+    assert!(refused.is_temporary(), "{refused:?}");
+    world.pass(60);
+    assert!(keys.keys(&other).await.is_ok());
+
+    world.pass(600);
+    made_up("as.example").await;
+    world.set(URL, Answer::Status(404));
+    let before = world.count();
+    for _ in 0..1000 {
+        assert!(!knows(&keys, "b").await);
+    }
+    assert_eq!(world.count(), before + 300, "one that is gone has a share of its own");
+    world.pass(60);
+    world.set(URL, set_of(&["b"]));
+    assert!(knows(&keys, "b").await);
+}
