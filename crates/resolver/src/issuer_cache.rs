@@ -1,6 +1,6 @@
 //! What one issuer publishes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use countersign_fetch::Fetch;
@@ -23,8 +23,8 @@ pub struct IssuerCache {
     oauth: One<ServerMetadata, ServerMetadataError>,
     /// By OpenID Connect Discovery §4.
     openid: One<ServerMetadata, ServerMetadataError>,
-    /// Which document it publishes, once that is known.
-    document: OnceLock<DocumentKind>,
+    /// Which document was there last, once one was.
+    document: ArcSwapOption<DocumentKind>,
     /// Where its metadata last said that its keys are, and what is there.
     keys: ArcSwapOption<KeysAt>,
 }
@@ -41,7 +41,7 @@ impl IssuerCache {
         let times = MetadataConfig::default().times();
         let document = || One::new(Arc::clone(&clock), times, |_, _| false);
         let (oauth, openid) = (document(), document());
-        let (document, keys) = (OnceLock::new(), ArcSwapOption::empty());
+        let (document, keys) = (ArcSwapOption::empty(), ArcSwapOption::empty());
         Self { issuer, fetch, clock, oauth, openid, document, keys }
     }
 
@@ -52,7 +52,8 @@ impl IssuerCache {
     }
 
     /// The issuer's metadata, its `issuer` compared octet by octet: by [RFC 8414 §3], or, where it
-    /// says that it has none of that name, by [OpenID Discovery §4].
+    /// says that it has none of that name, by [OpenID Discovery §4]. The document that was there last
+    /// is asked for first, and the other one where the issuer says that it is gone.
     ///
     /// # Errors
     /// Any [`ServerMetadataError`].
@@ -60,17 +61,17 @@ impl IssuerCache {
     /// [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
     /// [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
     pub async fn metadata(&self) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
-        if let Some(kind) = self.document.get() {
-            return self.metadata_by(*kind).await;
-        }
-        let (kind, found) = match self.metadata_by(DocumentKind::OAuth).await {
+        let last = self.document.load().as_deref().copied();
+        let first = last.unwrap_or(DocumentKind::OAuth);
+        let (kind, found) = match self.metadata_by(first).await {
             Err(error) if error.is_absence() => {
-                (DocumentKind::OpenId, self.metadata_by(DocumentKind::OpenId).await)
+                let other = other_than(first);
+                (other, self.metadata_by(other).await)
             }
-            found => (DocumentKind::OAuth, found),
+            found => (first, found),
         };
-        if found.is_ok() {
-            self.document.get_or_init(|| kind);
+        if found.is_ok() && last != Some(kind) {
+            self.document.store(Some(Arc::new(kind)));
         }
         found
     }
@@ -115,7 +116,7 @@ impl IssuerCache {
     /// every request whether what they have verified still holds. The `kid` is untrusted.
     #[must_use]
     pub fn is_current(&self, keys: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> bool {
-        let document = match self.document.get() {
+        let document = match self.document.load().as_deref() {
             Some(DocumentKind::OpenId) => &self.openid,
             Some(_) => &self.oauth,
             None => return false,
@@ -140,6 +141,10 @@ impl IssuerCache {
         let before = self.keys.rcu(|at| Some(known(at).unwrap_or_else(|| Arc::clone(&new))));
         known(&before).unwrap_or(new)
     }
+}
+
+fn other_than(kind: DocumentKind) -> DocumentKind {
+    if kind == DocumentKind::OpenId { DocumentKind::OAuth } else { DocumentKind::OpenId }
 }
 
 impl std::fmt::Debug for IssuerCache {
@@ -228,5 +233,41 @@ mod tests {
             }
             assert_eq!(world.asked().contains(&OPENID.to_owned()), found);
         }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_changes_its_document_is_found_by_the_other() {
+        let (a, c) = ("https://as.example/a", "https://as.example/c");
+        let world = World::new();
+        world.set(DOCUMENT, document(a)).set(a, set_of("a")).set(c, set_of("c"));
+        let cache = cache(&world);
+        let first = keys(&cache, "a").await;
+        for (gone, there, at, kid) in [(DOCUMENT, OPENID, c, "c"), (OPENID, DOCUMENT, a, "a")] {
+            world.set(gone, Answer::Timeout).set(there, document(at));
+            world.pass(300);
+            assert!(cache.metadata().await.is_ok(), "the old one, while the network fails");
+            assert_eq!(world.asked().last().unwrap(), gone);
+
+            world.set(gone, Answer::Status(404));
+            world.pass(10);
+            let before = world.count();
+            let moved = keys(&cache, kid).await;
+            assert!(moved.contains_kid(kid), "{there}");
+            assert_eq!(world.asked()[before..before + 2], [gone, there]);
+            assert!(is_current(&cache, &world, &moved, kid));
+            assert!(!is_current(&cache, &world, &first, "a"));
+
+            let before = world.count();
+            world.pass(300);
+            assert!(cache.metadata().await.is_ok());
+            assert_eq!(
+                world.asked()[before..],
+                [there],
+                "the one that is gone is not asked for first"
+            );
+        }
+        world.set(DOCUMENT, Answer::Status(404));
+        world.pass(300);
+        assert!(cache.metadata().await.unwrap_err().is_absence(), "neither is there");
     }
 }
