@@ -237,11 +237,16 @@ async fn accept(
     if !limits.any_status && head.status != StatusCode::OK {
         return Err(FetchError::Status(head.status));
     }
-    if head.status == StatusCode::OK && !is_acceptable(&head.headers, limits.content_types) {
+    let is_of_type = is_acceptable(&head.headers, limits.content_types);
+    if head.status == StatusCode::OK && !is_of_type {
         return Err(FetchError::ContentType);
     }
     let is_read = limits.body_of.is_none_or(|status| status == head.status);
     let body = if is_read { read(body, limits.max_body).await? } else { Bytes::new() };
+    // Other successes need not have a body.
+    if head.status.is_success() && !is_of_type && !body.is_empty() {
+        return Err(FetchError::ContentType);
+    }
     Ok(Response::from_parts(head, body))
 }
 

@@ -117,7 +117,8 @@ pub struct Limits {
     /// How many redirects are followed, by `GET` only.
     pub redirects: u8,
     /// Media types of a successful answer's body; `+json` stands for every `application` type of
-    /// that suffix. Empty means any type.
+    /// that suffix. Empty means any type. A 200 has to be of such a type, any other success if it has
+    /// a body that is read.
     pub content_types: &'static [&'static str],
     /// Whether answers with a status other than 200 are returned, too: errors to be read, and
     /// redirects, which are not followed then.

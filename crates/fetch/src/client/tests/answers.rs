@@ -190,6 +190,51 @@ async fn only_200_and_json_are_taken() {
     }
 }
 
+/// N5: where any status is taken, every success is of a type that was asked for, unless it has no body.
+#[tokio::test]
+async fn a_success_of_another_type_is_not_taken() {
+    let json = "content-type: application/json\r\n";
+    let gzip = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
+    let html = "content-type: text/html\r\n";
+    let chunked = "transfer-encoding: chunked\r\n";
+    let rows = [
+        ("200 OK", json, "{}", true),
+        ("200 OK", html, "{}", false),
+        ("201 Created", json, "{}", true),
+        ("201 Created", "content-type: application/problem+json\r\n", "{}", true),
+        ("201 Created", html, "{}", false),
+        ("201 Created", gzip, "{}", false),
+        ("201 Created", "", "{}", false),
+        ("201 Created", chunked, "2\r\n{}\r\n0\r\n\r\n", false),
+        ("201 Created", chunked, "0\r\n\r\n", true),
+        ("201 Created", "content-length: 0\r\n", "", true),
+        ("202 Accepted", html, "", true),
+        ("202 Accepted", html, "later", false),
+        ("206 Partial Content", html, "{", false),
+        ("204 No Content", "", "", true),
+        ("204 No Content", html, "", true),
+        ("302 Found", html, "there", true),
+        ("400 Bad Request", html, "no", true),
+        ("503 Oops", "", "no", true),
+    ];
+    for (index, (status, headers, body, taken)) in rows.into_iter().enumerate() {
+        let response = format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n{body}");
+        let peer = Peer::saying(&format!("success-{index}"), response).await;
+        let row = format!("{status} {headers:?} {body:?}");
+        match get(&peer.client(), Limits::token_endpoint()).await {
+            Ok(response) => assert!(taken, "{row}: {response:?}"),
+            Err(error) => {
+                assert!(!taken && matches!(error, FetchError::ContentType), "{row}: {error:?}")
+            }
+        }
+        let anything = get(&peer.client(), Limits::resource()).await;
+        assert!(anything.is_ok(), "{row}: {anything:?}");
+        let unread = Limits::token_endpoint().with_body_of(StatusCode::BAD_REQUEST);
+        let unread = get(&peer.client(), unread).await;
+        assert_eq!(unread.is_ok(), taken || !status.starts_with("200"), "{row}: {unread:?}");
+    }
+}
+
 /// A certificate that is not valid for the host, or not signed by a trusted root.
 #[tokio::test]
 async fn tls_authenticates_the_host() {
