@@ -7,8 +7,8 @@ use bytes::Bytes;
 use countersign_client_auth::dpop;
 use countersign_types::{EndpointUrl, ResourceIdentifier};
 use http::header::{
-    AUTHORIZATION, CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -120,7 +120,11 @@ impl OwnHeaders {
             return true;
         }
         let folded = folded(name);
-        SPENT.iter().any(|known| *known == *folded)
+        // A name that folding leaves alone has been compared.
+        let is_known = |known: &HeaderName| *known == *folded;
+        let is_disguised = matches!(folded, Cow::Owned(_))
+            && (SPENT.iter().chain(&OF_A_CONNECTION).any(is_known) || is_known(&CONTENT_LENGTH));
+        is_disguised
             || self.folded.iter().any(|own| *own == folded)
             || OVERRIDES.contains(&folded.as_ref())
             || OVERRIDING_FAMILIES.iter().any(|family| folded.starts_with(family))
@@ -161,8 +165,10 @@ static OF_A_CONNECTION: [HeaderName; 9] = [
 static SPENT: [HeaderName; 6] =
     [HOST, AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED];
 
-/// Headers by which some services take another method, URL or caller than the one that was judged.
-const OVERRIDES: [&str; 10] = [
+/// Headers by which some services take another method, URL or caller than the one that was judged, or
+/// another way out: `Proxy`, as a variable, is `HTTP_PROXY` (CVE-2016-5385).
+const OVERRIDES: [&str; 11] = [
+    "proxy",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
@@ -352,6 +358,8 @@ mod tests {
             ("x-real-ip", "127.0.0.1"),
             ("remote-user", "mallory"),
             ("host", "evil.example"),
+            // CVE-2016-5385: as a variable, it is where a service's own requests go.
+            ("proxy", "http://evil.example"),
         ];
         let headers = prepared(&sent, None);
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
@@ -375,12 +383,20 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("upgrade", "websocket"),
             ("expect", "100-continue"),
+            ("keep_alive", "timeout=5"),
+            ("proxy.authorization", "Basic YTpi"),
+            ("Transfer_Encoding", "chunked"),
+            ("content_length", "0"),
+            ("content.length", "0"),
         ];
         let headers = prepared(&sent, Some(&caller("alice")));
         for (name, _) in sent {
             assert_eq!(headers.contains_key(name), name == "x-caller-subject", "{name}");
         }
         assert_eq!(headers["x-caller-subject"], "alice", "naming it does not take it out");
+        let framed = prepared(&[("content-length", "4"), ("content_length", "0")], None);
+        assert_eq!(values(&framed, "content-length"), ["4"]);
+        assert!(!framed.contains_key("content_length"));
     }
 
     /// RFC 9110 §7.6.3: in the order in which they passed it on.
