@@ -47,6 +47,7 @@ use countersign_types::{
 use http::header::AUTHORIZATION;
 use oauth2::TokenUrl;
 use serde::Deserialize;
+use tokio::sync::OwnedMutexGuard;
 
 pub use self::error::InternalTokenError;
 use self::sessions::{Entry, Held, Sessions};
@@ -63,12 +64,20 @@ const OFFLINE_ACCESS: &str = "offline_access";
 ///
 /// Sessions are in memory, ten thousand at most, and sixteen of one person: of more, the one ends that
 /// would end first, at the server as well. Whoever's is gone signs in again.
+///
+/// What changes a refresh token is done to its end on the Tokio runtime, whether its caller waits for it
+/// or not.
 pub struct InternalTokens {
-    registration: Registration,
     audience: ResourceIdentifier,
     scope: ScopeSet,
     refreshes: bool,
-    server: IssuerCache,
+    server: Arc<Server>,
+}
+
+/// The API's server, and what is kept of its answers.
+struct Server {
+    registration: Registration,
+    issuer: IssuerCache,
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -148,17 +157,16 @@ impl InternalTokens {
         random: Arc<dyn Random>,
     ) -> Self {
         let issuer = registration.issuer.clone();
-        Self {
-            server: IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock)),
+        let server = Server {
+            issuer: IssuerCache::new(issuer, Arc::clone(&fetch), Arc::clone(&clock)),
             registration,
-            audience,
-            scope: ScopeSet::empty(),
-            refreshes: false,
             fetch,
             clock,
             random,
             sessions: Sessions::default(),
-        }
+        };
+        let scope = ScopeSet::empty();
+        Self { audience, scope, refreshes: false, server: Arc::new(server) }
     }
 
     /// Asks for this scope. Without it the server decides.
@@ -197,13 +205,13 @@ impl InternalTokens {
         if !scope.is_empty() {
             form.add("scope", scope);
         }
-        let answer = self.ask(form).await?;
+        let answer = self.server.ask(form).await?;
         if answer.issued_token_type.as_deref() != Some(TokenType::ACCESS_TOKEN.as_str()) {
             return Err(InternalTokenError::Answer("another type of token was issued"));
         }
         let (session, made_room) = self.keep(person, &answer).unzip();
         let unrevoked = match made_room.flatten() {
-            Some(entry) => self.revoke(&entry).await.err(),
+            Some(entry) => self.revoke(entry).await.err(),
             None => None,
         };
         Ok(Begun { issued: answer.issued(), session, unrevoked })
@@ -213,10 +221,11 @@ impl InternalTokens {
     fn keep(&self, person: Person<'_>, answer: &Answer) -> Option<(Session, Option<Entry>)> {
         let token = answer.refresh_token.as_ref().filter(|_| self.refreshes)?;
         let expires_in = answer.refresh_expires_in.map_or(SESSION, Lifetime::from_secs);
-        let now = self.clock.now();
+        let Server { clock, random, sessions, .. } = &*self.server;
+        let now = clock.now();
         let held = Held { token: RefreshToken::new(token), expires: now.after(expires_in) };
-        let handle = SessionHandle::generate(self.random.as_ref());
-        let made_room = self.sessions.insert(handle.digest(), person.digest(), held, now);
+        let handle = SessionHandle::generate(random.as_ref());
+        let made_room = sessions.insert(handle.digest(), person.digest(), held, now);
         Some((Session { handle, expires_in }, made_room))
     }
 
@@ -229,10 +238,47 @@ impl InternalTokens {
     ///
     /// [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
     pub async fn renew(&self, session: &SessionHandle) -> Result<Issued, InternalTokenError> {
-        let (key, now) = (session.digest(), self.clock.now());
-        let entry = self.sessions.find(&key, now).ok_or(InternalTokenError::Session)?;
+        let (key, server) = (session.digest(), Arc::clone(&self.server));
+        let entry = server.sessions.find(&key, server.clock.now());
+        let entry = entry.ok_or(InternalTokenError::Session)?;
         // One after the other: a refresh token that is replaced may be shown once.
-        let mut held = entry.lock().await;
+        let held = entry.lock_owned().await;
+        to_its_end(async move { server.renew(&key, held).await }).await
+    }
+
+    /// Ends a session, here and at the server ([RFC 7009 §2]): what came of it ends as well. One that
+    /// is not known has ended.
+    ///
+    /// # Errors
+    /// Any [`InternalTokenError`] but `Session`, if the server could not be told. Here it has ended.
+    ///
+    /// [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
+    pub async fn end(&self, session: &SessionHandle) -> Result<(), InternalTokenError> {
+        match self.server.sessions.remove(&session.digest()) {
+            Some(entry) => self.revoke(entry).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn revoke(&self, entry: Entry) -> Result<(), InternalTokenError> {
+        let server = Arc::clone(&self.server);
+        to_its_end(async move { server.revoke(&entry).await }).await
+    }
+}
+
+/// Whoever asked may go away, and what the server has done by then is noted all the same.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, InternalTokenError>> + Send + 'static,
+) -> Result<T, InternalTokenError> {
+    tokio::spawn(work).await.unwrap_or(Err(InternalTokenError::Stopped))
+}
+
+impl Server {
+    async fn renew(
+        &self,
+        key: &Digest,
+        mut held: OwnedMutexGuard<Held>,
+    ) -> Result<Issued, InternalTokenError> {
         let mut form = Form::new("refresh_token");
         let token = held.token.clone();
         form.add("refresh_token", token.expose());
@@ -245,7 +291,7 @@ impl InternalTokens {
             }
             Err(error) => {
                 if error.is_refusal() {
-                    self.sessions.remove(&key);
+                    self.sessions.remove(key);
                     return Err(InternalTokenError::Session);
                 }
                 Err(error)
@@ -253,23 +299,9 @@ impl InternalTokens {
         }
     }
 
-    /// Ends a session, here and at the server ([RFC 7009 §2]): what came of it ends as well. One that
-    /// is not known has ended.
-    ///
-    /// # Errors
-    /// Any [`InternalTokenError`] but `Session`, if the server could not be told. Here it has ended.
-    ///
-    /// [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
-    pub async fn end(&self, session: &SessionHandle) -> Result<(), InternalTokenError> {
-        match self.sessions.remove(&session.digest()) {
-            Some(entry) => self.revoke(&entry).await,
-            None => Ok(()),
-        }
-    }
-
     async fn revoke(&self, entry: &Entry) -> Result<(), InternalTokenError> {
         let token = entry.lock().await.token.clone();
-        let metadata = self.server.metadata().await?;
+        let metadata = self.issuer.metadata().await?;
         let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(()) };
         let shown = self.presentation()?;
         let mut params = vec![("token", token.expose()), ("token_type_hint", "refresh_token")];
@@ -303,7 +335,7 @@ impl InternalTokens {
     }
 
     async fn token_endpoint(&self) -> Result<EndpointUrl, InternalTokenError> {
-        let metadata = self.server.metadata().await?;
+        let metadata = self.issuer.metadata().await?;
         let endpoint = metadata.token_endpoint.clone();
         endpoint.ok_or(InternalTokenError::Answer("no token endpoint is published"))
     }

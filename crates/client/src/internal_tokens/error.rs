@@ -29,6 +29,9 @@ pub enum InternalTokenError {
     /// The server's answer is of no use.
     #[error("the answer of the security token service is of no use: {0}")]
     Answer(&'static str),
+    /// The runtime that the request was made on has ended.
+    #[error("the request was cut off")]
+    Stopped,
     /// The API's key did not sign.
     #[error("the client could not prove itself")]
     Sign(#[from] SignError),

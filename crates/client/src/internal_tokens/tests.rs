@@ -1,7 +1,9 @@
 //! A security token service that is made up, and what becomes of its answers.
 
+use std::future::Future as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{LazyLock, Mutex};
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use countersign_client_auth::Proof;
@@ -74,6 +76,7 @@ impl Service {
 impl Fetch for Service {
     fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         let url = request.url.to_string();
+        let is_token = url.ends_with("/token");
         // RFC 7009 §2.2: what is answered to a revocation has no type.
         let has_type = request.limits.content_types.contains(&"application/json");
         assert_eq!(has_type, !url.ends_with("/revoke"), "{url}");
@@ -91,6 +94,10 @@ impl Fetch for Service {
         Box::pin(async move {
             if is_down {
                 return Err(FetchError::Timeout);
+            }
+            if is_token {
+                // By now it has issued what it says.
+                tokio::task::yield_now().await;
             }
             let response = Response::builder().status(status);
             let response = response.header("content-type", "application/json");
@@ -171,6 +178,23 @@ async fn a30_the_refresh_token_stays_and_gives_more() {
     service.seconds.fetch_add(3600, Ordering::Relaxed);
     let error = tokens.renew(&session.handle).await.unwrap_err();
     assert!(matches!(error, InternalTokenError::Session));
+}
+
+/// RFC 9700 §4.14.2: a server ends the grant of a replaced token that is shown again.
+#[tokio::test]
+async fn who_goes_away_while_a_token_is_replaced_does_not_take_it_along() {
+    let service = Service::new();
+    let tokens = service.tokens().refreshing();
+    let handle = tokens.begin(person("alice"), &brought()).await.unwrap().session.unwrap().handle;
+    let mut rotated = without("issued_token_type");
+    rotated["refresh_token"] = json!("r2");
+    service.says(200, rotated);
+    let mut renewal = Box::pin(tokens.renew(&handle));
+    let polled = renewal.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "the server is asked");
+    drop(renewal);
+    tokens.renew(&handle).await.unwrap();
+    assert_eq!(service.last("/token").get("refresh_token"), Some("r2"));
 }
 
 #[tokio::test]
