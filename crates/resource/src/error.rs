@@ -60,6 +60,9 @@ pub enum ConversationError {
     /// The realm of this server's [`Identity`](crate::Identity) is no text for a challenge.
     #[error("the realm is not printable ASCII")]
     Realm,
+    /// What others wait for as well did not come to its end: the runtime is ending.
+    #[error("the conversation was cut off")]
+    Stopped,
 }
 
 impl ConversationError {
@@ -78,7 +81,7 @@ impl ConversationError {
     /// authorization server's, or lies between the two.
     pub(crate) const fn own(&self) -> Option<Wire> {
         match self {
-            Self::Registrations(_) | Self::Proof(_) => Some(Wire::unavailable()),
+            Self::Registrations(_) | Self::Proof(_) | Self::Stopped => Some(Wire::unavailable()),
             Self::UnknownResource(_) | Self::Realm => Some(Wire::server_error()),
             Self::Metadata(_)
             | Self::NoEndpoint(_)

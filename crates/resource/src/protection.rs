@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::error::ConversationError;
-use crate::server::{Failure, Identity, ResourceServer, UMA_PROTECTION};
+use crate::server::{Conversation, Failure, Identity, UMA_PROTECTION};
 
 /// A PAT is renewed so long before it expires, or after half its life if that is sooner.
 const RENEW_AHEAD: Lifetime = Lifetime::from_secs(30);
@@ -34,7 +34,7 @@ pub(crate) struct Pat {
     renew_at: Option<Timestamp>,
 }
 
-impl ResourceServer {
+impl Conversation {
     pub(crate) async fn endpoint(&self, name: &'static str) -> Result<EndpointUrl, Failure> {
         let issuer = &self.identity.authorization_server;
         let metadata = self.seams.metadata.get(DocumentKind::Uma2, issuer).await;
@@ -49,7 +49,7 @@ impl ResourceServer {
     }
 
     /// Calls the protection API. A PAT that is refused is replaced once.
-    pub(crate) async fn call(&self, call: &Call) -> Result<Response<Bytes>, Failure> {
+    pub(crate) async fn call(self: &Arc<Self>, call: &Call) -> Result<Response<Bytes>, Failure> {
         let pat = self.pat(None).await?;
         let response = self.send(call.request(&pat), call.endpoint).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -73,13 +73,17 @@ impl ResourceServer {
     }
 
     /// The PAT; one that was `refused` does not count.
-    async fn pat(&self, refused: Option<&AccessToken>) -> Result<AccessToken, Failure> {
+    async fn pat(self: &Arc<Self>, refused: Option<&AccessToken>) -> Result<AccessToken, Failure> {
         let now = self.seams.clock.now();
         let usable = |pat: &Pat| {
             pat.renew_at.is_none_or(|renew_at| now < renew_at)
                 && !refused.is_some_and(|refused| refused.ct_eq(pat.token.expose()))
         };
-        self.pat.get(usable, || self.request_pat(now)).await.map(|pat| pat.token)
+        let request = || {
+            let conversation = Arc::clone(self);
+            async move { conversation.request_pat(now).await }
+        };
+        self.pat.get(usable, request).await.map(|pat| pat.token)
     }
 
     /// Gets a PAT by the client credentials grant. [RFC 6749 §4.4]

@@ -80,17 +80,25 @@ pub enum Authorization {
 /// Nothing has to be done in advance. What is missing is fetched when it is needed, by one request
 /// for all that wait; a PAT is renewed before it expires, a resource that the authorization server
 /// has lost is registered again.
+///
+/// What it asks the authorization server for once for all is asked to its end on the Tokio runtime,
+/// whether its caller waits for it or not.
 pub struct ResourceServer {
+    conversation: Arc<Conversation>,
+    resources: BTreeMap<String, Registered>,
+}
+
+/// The two servers: who this one is to the other, and by what it proves that.
+pub(crate) struct Conversation {
     pub(crate) identity: Identity,
     pub(crate) seams: Seams,
-    resources: BTreeMap<String, Registered>,
-    pub(crate) pat: Shared<Pat, Failure>,
+    pub(crate) pat: Shared<Pat>,
 }
 
 /// A resource, with its identifier once that is known.
 struct Registered {
     description: ResourceDescription,
-    id: Shared<String, Failure>,
+    id: Shared<String>,
 }
 
 /// Shared, because everyone who waited for one attempt gets it.
@@ -108,17 +116,15 @@ impl ResourceServer {
             (description.name.clone(), Registered { description, id: Shared::new() })
         };
         Self {
-            identity,
+            conversation: Arc::new(Conversation { identity, seams, pat: Shared::new() }),
             resources: resources.into_iter().map(registered).collect(),
-            seams,
-            pat: Shared::new(),
         }
     }
 
     /// Who this server is.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn identity(&self) -> &Identity {
+        &self.conversation.identity
     }
 
     /// Whether a resource of this name was given to this server.
@@ -134,11 +140,11 @@ impl ResourceServer {
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         let all = self.resources.values().map(|resource| &resource.description.resource_scopes);
         let scopes = all.fold(ScopeSet::empty(), |all, scopes| all.union(scopes));
-        let mut metadata = ProtectedResourceMetadata::new(self.identity.identifier.clone());
-        metadata.authorization_servers = vec![self.identity.authorization_server.clone()];
+        let mut metadata = ProtectedResourceMetadata::new(self.identity().identifier.clone());
+        metadata.authorization_servers = vec![self.identity().authorization_server.clone()];
         metadata.scopes_supported = scopes.iter().cloned().collect();
         metadata.bearer_methods_supported = vec!["header".to_owned()];
-        metadata.resource_name = Some(self.identity.realm.clone());
+        metadata.resource_name = Some(self.identity().realm.clone());
         metadata
     }
 
@@ -167,11 +173,11 @@ impl ResourceServer {
     ///
     /// [UMA 2.0 Federated Authorization §3.2.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#delete-resource-set
     pub async fn deregister_others(&self) -> Result<(), Arc<ConversationError>> {
-        let issuer = &self.identity.authorization_server;
-        let registrations = &self.seams.registrations;
+        let issuer = &self.identity().authorization_server;
+        let registrations = &self.conversation.seams.registrations;
         let kept = registrations.list(issuer).await.map_err(ConversationError::Registrations)?;
         for (name, id) in kept.iter().filter(|(name, _)| !self.has_resource(name)) {
-            self.delete(id).await?;
+            self.conversation.delete(id).await?;
             let forgotten = registrations.forget(issuer, name).await;
             forgotten.map_err(ConversationError::Registrations)?;
             tracing::info!(resource = name, "deregistered: it is configured no more");
@@ -211,10 +217,10 @@ impl ResourceServer {
         let Some(token) = token else { return Ok(None) };
         let introspection = self.introspect(token).await?;
         let expected = Expected {
-            issuer: &self.identity.authorization_server,
-            audience: &self.identity.identifier,
+            issuer: &self.identity().authorization_server,
+            audience: &self.identity().identifier,
         };
-        match decide(&introspection, &required, expected, self.seams.clock.now()) {
+        match decide(&introspection, &required, expected, self.conversation.seams.clock.now()) {
             Ok(caller) => Ok(Some(caller)),
             Err(reason) => {
                 tracing::info!(resource, %reason, "refused: the token does not suffice");
@@ -234,7 +240,7 @@ impl ResourceServer {
         scopes: &ScopeSet,
     ) -> Result<UmaChallenge, Arc<ConversationError>> {
         // Before there is a ticket: nobody could be told of it.
-        quoted(&self.identity.realm).map_err(|_| ConversationError::Realm)?;
+        quoted(&self.identity().realm).map_err(|_| ConversationError::Realm)?;
         let mut required = self.required(resource, scopes).await?;
         let mut ticket = self.permission_ticket(&required).await;
         if ticket.as_ref().is_err_and(|error| is_stale_registration(error)) {
@@ -242,13 +248,13 @@ impl ResourceServer {
             required.resource_id = self.resource_id(resource, Some(&required.resource_id)).await?;
             ticket = self.permission_ticket(&required).await;
         }
-        let issuer = self.identity.authorization_server.clone();
-        Ok(UmaChallenge::new(&self.identity.realm, issuer, ticket?))
+        let issuer = self.identity().authorization_server.clone();
+        Ok(UmaChallenge::new(&self.identity().realm, issuer, ticket?))
     }
 
     /// The time, as this server's clock tells it.
     pub(crate) fn now(&self) -> Timestamp {
-        self.seams.clock.now()
+        self.conversation.seams.clock.now()
     }
 
     async fn required(
@@ -278,9 +284,9 @@ impl ResourceServer {
             "resource_id": required.resource_id,
             "resource_scopes": required.scopes,
         });
-        let url = self.endpoint(PERMISSION).await?;
+        let url = self.conversation.endpoint(PERMISSION).await?;
         let call = Call { endpoint: PERMISSION, method: Method::POST, url, body: Body::Json(body) };
-        let response = self.call(&call).await?;
+        let response = self.conversation.call(&call).await?;
         let response: PermissionResponse = read(PERMISSION, &response, StatusCode::CREATED)?;
         if response.ticket.is_empty() {
             return Err(ConversationError::Malformed(PERMISSION).into());
@@ -302,10 +308,10 @@ impl ResourceServer {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token.expose())
             .finish();
-        let url = self.endpoint(INTROSPECTION).await?;
+        let url = self.conversation.endpoint(INTROSPECTION).await?;
         let call =
             Call { endpoint: INTROSPECTION, method: Method::POST, url, body: Body::Form(form) };
-        let response = self.call(&call).await?;
+        let response = self.conversation.call(&call).await?;
         if response.status() != StatusCode::OK {
             return Err(ConversationError::refused(INTROSPECTION, &response).into());
         }
@@ -319,11 +325,21 @@ impl ResourceServer {
             .get(name)
             .ok_or_else(|| ConversationError::UnknownResource(name.to_owned()))?;
         let usable = |id: &String| stale != Some(id.as_str());
-        resource.id.get(usable, || self.register_one(&resource.description)).await
+        let register = || {
+            let conversation = Arc::clone(&self.conversation);
+            let description = resource.description.clone();
+            async move { conversation.register_one(&description).await }
+        };
+        resource.id.get(usable, register).await
     }
+}
 
+impl Conversation {
     /// Brings the description up to date where the resource is known, else registers it.
-    async fn register_one(&self, description: &ResourceDescription) -> Result<String, Failure> {
+    async fn register_one(
+        self: &Arc<Self>,
+        description: &ResourceDescription,
+    ) -> Result<String, Failure> {
         let issuer = &self.identity.authorization_server;
         let registrations = &self.seams.registrations;
         let kept = registrations.find(issuer, &description.name).await;
@@ -341,7 +357,11 @@ impl ResourceServer {
 
     /// Replaces a description; `false` if the authorization server does not know the resource.
     /// [UMA 2.0 Federated Authorization §3.2.3]
-    async fn replace(&self, id: &str, description: &ResourceDescription) -> Result<bool, Failure> {
+    async fn replace(
+        self: &Arc<Self>,
+        id: &str,
+        description: &ResourceDescription,
+    ) -> Result<bool, Failure> {
         let url = self.registered(id).await?;
         let body = Body::Json(json!(description));
         let call = Call { endpoint: REGISTRATION, method: Method::PUT, url, body };
@@ -354,7 +374,7 @@ impl ResourceServer {
     }
 
     /// Deletes a registration, which may be gone already.
-    async fn delete(&self, id: &str) -> Result<(), Failure> {
+    async fn delete(self: &Arc<Self>, id: &str) -> Result<(), Failure> {
         let url = self.registered(id).await?;
         let body = Body::Empty;
         let call = Call { endpoint: REGISTRATION, method: Method::DELETE, url, body };
@@ -377,7 +397,10 @@ impl ResourceServer {
     }
 
     /// Registers a resource. [UMA 2.0 Federated Authorization §3.2.1]
-    async fn create(&self, description: &ResourceDescription) -> Result<String, Failure> {
+    async fn create(
+        self: &Arc<Self>,
+        description: &ResourceDescription,
+    ) -> Result<String, Failure> {
         #[derive(Deserialize)]
         struct Created {
             #[serde(rename = "_id")]

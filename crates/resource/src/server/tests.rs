@@ -1,3 +1,6 @@
+use std::future::Future as _;
+use std::task::{Context, Waker};
+
 use super::*;
 use crate::pretend::{ISSUER, NAME, Pretend};
 
@@ -82,6 +85,25 @@ async fn requests_that_come_together_share_one_pat_and_one_registration() {
     assert_eq!(tickets.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
     let state = pretend.state();
     assert_eq!((state.pats, state.registered), (1, 1));
+}
+
+/// What has been registered is kept, whether the request that needed it is still there or not.
+#[tokio::test]
+async fn who_goes_away_while_a_resource_is_registered_leaves_no_second_one() {
+    let pretend = Pretend::new();
+    let server = pretend.resource_server();
+    let mut registering = Box::pin(server.register());
+    while pretend.state().registered == 0 {
+        let polled = registering.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "it is not kept yet");
+        tokio::task::yield_now().await;
+    }
+    drop(registering);
+    server.register().await.unwrap();
+    assert_eq!(pretend.state().registered, 1);
+    let issuer = Issuer::parse(ISSUER).unwrap();
+    let kept = pretend.registrations.list(&issuer).await.unwrap();
+    assert_eq!(kept, [(NAME.to_owned(), "id-1".to_owned())]);
 }
 
 #[tokio::test]
