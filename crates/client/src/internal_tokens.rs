@@ -35,6 +35,7 @@ mod error;
 mod sessions;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request, http_client};
 use countersign_resolver::IssuerCache;
@@ -113,8 +114,8 @@ pub struct Begun {
     pub issued: Issued,
     /// None if the server keeps nothing for this client.
     pub session: Option<Session>,
-    /// Another session made room for this one, and why the server could not be told that it ended.
-    /// Here it has ended.
+    /// Another session made room for this one, and why the server could not be told that it ended, or
+    /// that it has not answered yet ([`InternalTokenError::Unanswered`]). Here it has ended.
     pub unrevoked: Option<InternalTokenError>,
 }
 
@@ -145,6 +146,9 @@ struct Answer {
 
 /// A session whose server does not say how long it lasts.
 const SESSION: Lifetime = Lifetime::from_secs(8 * 3600);
+
+/// So long somebody who signs in waits for the end of another session.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl InternalTokens {
     /// A confidential client of the API's own server, for tokens of one audience.
@@ -211,7 +215,10 @@ impl InternalTokens {
         }
         let (session, made_room) = self.keep(person, &answer).unzip();
         let unrevoked = match made_room.flatten() {
-            Some(entry) => self.revoke(entry).await.err(),
+            Some(entry) => {
+                let revoked = tokio::time::timeout(PATIENCE, self.revoke(entry)).await;
+                revoked.unwrap_or(Err(InternalTokenError::Unanswered)).err()
+            }
             None => None,
         };
         Ok(Begun { issued: answer.issued(), session, unrevoked })

@@ -29,6 +29,9 @@ pub enum InternalTokenError {
     /// The server's answer is of no use.
     #[error("the answer of the security token service is of no use: {0}")]
     Answer(&'static str),
+    /// The server has not answered in the time that there was. It is still being asked.
+    #[error("the security token service has not answered yet")]
+    Unanswered,
     /// The runtime that the request was made on has ended.
     #[error("the request was cut off")]
     Stopped,

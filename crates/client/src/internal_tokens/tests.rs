@@ -27,6 +27,8 @@ struct Service {
     asked: Mutex<Vec<(String, String)>>,
     is_down: Mutex<bool>,
     revokes: Mutex<bool>,
+    /// Never says what came of a revocation.
+    is_silent: Mutex<bool>,
     seconds: AtomicI64,
 }
 
@@ -37,6 +39,7 @@ impl Service {
             asked: Mutex::default(),
             is_down: Mutex::default(),
             revokes: Mutex::new(true),
+            is_silent: Mutex::default(),
             seconds: AtomicI64::new(1_800_000_000),
         })
     }
@@ -77,6 +80,7 @@ impl Fetch for Service {
     fn fetch(&self, request: Request) -> BoxFuture<'_, Result<Response<Bytes>, FetchError>> {
         let url = request.url.to_string();
         let is_token = url.ends_with("/token");
+        let is_silent = *self.is_silent.lock().unwrap() && url.ends_with("/revoke");
         // RFC 7009 §2.2: what is answered to a revocation has no type.
         let has_type = request.limits.content_types.contains(&"application/json");
         assert_eq!(has_type, !url.ends_with("/revoke"), "{url}");
@@ -98,6 +102,9 @@ impl Fetch for Service {
             if is_token {
                 // By now it has issued what it says.
                 tokio::task::yield_now().await;
+            }
+            if is_silent {
+                std::future::pending::<()>().await;
             }
             let response = Response::builder().status(status);
             let response = response.header("content-type", "application/json");
@@ -195,6 +202,23 @@ async fn who_goes_away_while_a_token_is_replaced_does_not_take_it_along() {
     drop(renewal);
     tokens.renew(&handle).await.unwrap();
     assert_eq!(service.last("/token").get("refresh_token"), Some("r2"));
+}
+
+/// What ended of another is no reason to keep somebody waiting who signs in.
+#[tokio::test]
+async fn a_slow_revocation_cuts_nobody_off() {
+    let service = Service::new();
+    let tokens = service.tokens().refreshing();
+    for _ in 0..sessions::OF_ONE {
+        tokens.begin(person("alice"), &brought()).await.unwrap();
+    }
+    *service.is_silent.lock().unwrap() = true;
+    let brought = brought();
+    let begun = tokio::time::timeout(20 * PATIENCE, tokens.begin(person("alice"), &brought));
+    let begun = begun.await.expect("it waits for the revocation").unwrap();
+    assert!(matches!(begun.unrevoked, Some(InternalTokenError::Unanswered)));
+    tokens.renew(&begun.session.unwrap().handle).await.unwrap();
+    assert_eq!(service.revoked(), ["r1"]);
 }
 
 #[tokio::test]
