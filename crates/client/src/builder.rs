@@ -1,6 +1,6 @@
 //! A client and what it is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use countersign_client_auth::Proof;
@@ -10,7 +10,7 @@ use countersign_resolver::{MetadataConfig, ResourceMetadataCache, ServerMetadata
 use countersign_types::random::Random;
 use countersign_types::{ClientId, Clock, EmailAddress, Issuer};
 
-use crate::kept::Kept;
+use crate::kept::{Kept, Latest};
 use crate::observe::{Observer, Silent};
 use crate::subject::{ApproveAudience, Person, RegisteredOnly, Registration, SubjectToken};
 
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) registrations: BTreeMap<Issuer, Registration>,
     pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) approve: Arc<dyn ApproveAudience>,
-    pub(crate) approved: Mutex<BTreeSet<(Person, Issuer)>>,
+    pub(crate) approved: Mutex<Latest<(Person, Issuer), ()>>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) metadata: ServerMetadataCache,
     pub(crate) resources: ResourceMetadataCache,

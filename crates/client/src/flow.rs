@@ -2,7 +2,6 @@
 //!
 //! [UMA Grant §3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#authorization-process
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -20,7 +19,7 @@ use crate::challenge::UmaChallenge;
 use crate::discover::{self, Target};
 use crate::error::{ClientError, Pending, Said};
 use crate::grant::{ExchangeTicket as _, NeedInfo, Refusal, RptResponse};
-use crate::kept::Tokens;
+use crate::kept::{Latest, Tokens};
 use crate::observe::Event;
 use crate::retry::{RetryError, Rounds};
 use crate::subject::{NewAudience, Person, Registration, Subject};
@@ -306,7 +305,8 @@ impl Client {
     async fn approve(&self, target: &Target, person: &Person) -> Result<(), ClientError> {
         let issuer = &target.issuer;
         let approval = (person.clone(), issuer.clone());
-        if self.0.registrations.contains_key(issuer) || self.approved().contains(&approval) {
+        let is_known = self.0.registrations.contains_key(issuer);
+        if is_known || self.approved().get(&approval).is_some() {
             return Ok(());
         }
         let new = NewAudience {
@@ -317,11 +317,11 @@ impl Client {
         if !self.0.approve.approve(&new).await {
             return Err(ClientError::NotApproved(issuer.clone()));
         }
-        self.approved().insert(approval);
+        self.approved().insert(approval, ());
         Ok(())
     }
 
-    fn approved(&self) -> MutexGuard<'_, BTreeSet<(Person, Issuer)>> {
+    fn approved(&self) -> MutexGuard<'_, Latest<(Person, Issuer), ()>> {
         self.0.approved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

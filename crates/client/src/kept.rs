@@ -9,8 +9,8 @@ use countersign_types::{EndpointUrl, Issuer, ResourceIdentifier, Timestamp};
 
 use crate::subject::Person;
 
-/// So many addresses and keys are remembered; beyond that the client begins to learn anew.
-const MAX_ADDRESSES: usize = 256;
+/// So many addresses, tokens and approvals are remembered each; of more, the oldest is forgotten.
+pub(crate) const MAX: usize = 256;
 
 /// The authorization server that issues an RPT or PCT and the resource server it is issued for.
 pub(crate) type Servers = (Issuer, ResourceIdentifier);
@@ -28,16 +28,22 @@ pub(crate) struct Kept(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    tokens: BTreeMap<(Person, Servers), Tokens>,
+    tokens: Latest<(Person, Servers), Tokens>,
     // Which servers an address turned out to belong to. Only the address itself counts, never one
     // below it: another resource server may live there.
-    addresses: BTreeMap<String, Servers>,
+    addresses: Latest<String, Servers>,
+}
+
+/// What was inserted last, of each key.
+pub(crate) struct Latest<K, V> {
+    values: BTreeMap<K, (u64, V)>,
+    insertions: u64,
 }
 
 impl Kept {
     /// Whether a token was issued for that address, whoever the person was.
     pub(crate) fn knows(&self, url: &EndpointUrl) -> bool {
-        self.lock().addresses.contains_key(&address(url))
+        self.lock().addresses.get(&address(url)).is_some()
     }
 
     /// The RPT to send to `url` at once, if that address was asked before for this person.
@@ -67,11 +73,6 @@ impl Kept {
         tokens: Tokens,
     ) {
         let mut inner = self.lock();
-        // Whoever names another resource server each time fills the one map and not the other.
-        if inner.addresses.len() >= MAX_ADDRESSES || inner.tokens.len() >= MAX_ADDRESSES {
-            inner.addresses.clear();
-            inner.tokens.clear();
-        }
         inner.addresses.insert(address(url), servers.clone());
         inner.tokens.insert((person.clone(), servers), tokens);
     }
@@ -79,6 +80,28 @@ impl Kept {
     // The maps are whole after every statement, so a panic elsewhere does not spoil them.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, V> Default for Latest<K, V> {
+    fn default() -> Self {
+        Self { values: BTreeMap::new(), insertions: 0 }
+    }
+}
+
+impl<K: Ord + Clone, V> Latest<K, V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.values.get(key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) {
+        self.insertions += 1;
+        self.values.insert(key, (self.insertions, value));
+        if self.values.len() > MAX {
+            let oldest = self.values.iter().min_by_key(|(_, (inserted, _))| *inserted);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.values.remove(&key));
+        }
     }
 }
 
@@ -156,22 +179,29 @@ mod tests {
     }
 
     #[test]
-    fn addresses_do_not_pile_up() {
+    fn the_oldest_makes_room_and_nobody_else() {
         let kept = Kept::default();
-        for n in 0..=MAX_ADDRESSES {
+        let (at, bob) = (url("https://rs.example/bob"), Person::Subject("bob".to_owned()));
+        let rpt_of_bob = || kept.rpt(&bob, &at, Timestamp::from_unix(0));
+        // Whoever names another resource server each time fills the one map and not the other.
+        let flood = |n: usize, names_another: bool| {
+            let resource = if names_another { n } else { 0 };
             let address = url(&format!("https://rs.example/{n}"));
-            kept.keep(&alice(), servers("https://rs.example"), &address, tokens("one", None));
+            let servers = servers(&format!("https://rs.example/{resource}"));
+            kept.keep(&alice(), servers, &address, tokens("one", None));
+        };
+        for names_another in [false, true] {
+            (0..MAX).for_each(|n| flood(n, names_another));
+            kept.keep(&bob, servers("https://rs.example/bob"), &at, tokens("two", None));
+            assert!(rpt_of_bob().is_some());
+            (0..MAX - 1).for_each(|n| flood(n, names_another));
+            assert!(rpt_of_bob().is_some(), "it is not the oldest");
+            flood(MAX, names_another);
+            assert!(rpt_of_bob().is_none(), "it is");
+            let inner = kept.lock();
+            assert!(inner.addresses.values.len() <= MAX && inner.tokens.values.len() <= MAX);
         }
-        assert!(kept.lock().addresses.len() <= MAX_ADDRESSES);
-        for n in 0..=MAX_ADDRESSES {
-            let resource = format!("https://rs.example/{n}");
-            kept.keep(
-                &alice(),
-                servers(&resource),
-                &url("https://rs.example/0"),
-                tokens("one", None),
-            );
-        }
-        assert!(kept.lock().tokens.len() <= MAX_ADDRESSES);
+        let pct = kept.pct(&bob, &servers("https://rs.example/bob"));
+        assert!(pct.is_none(), "of tokens, the oldest as well");
     }
 }

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use countersign_fetch::Fetch;
 use countersign_fetch::request::BoxFuture;
-use countersign_types::ClientId;
 use countersign_types::secret::AccessToken;
+use countersign_types::{ClientId, EndpointUrl, Issuer, ResourceIdentifier};
 use http::Response;
 use serde_json::json;
 
 use super::world::{Fixed, RS, UMA, World, answer, challenge, data, get, registration, rpt};
 use crate::builder::Client;
+use crate::discover::Target;
 use crate::error::ClientError;
+use crate::kept::MAX;
 use crate::subject::{ApproveAudience, NewAudience, Person, Subject, SubjectToken};
 
 /// Whoever sits in front of it now.
@@ -89,31 +91,36 @@ async fn nothing_kept_is_sent_for_nobody() {
     client.request(get(&format!("{RS}/open"))).await.unwrap();
 }
 
+/// Who was asked; all but Carol say yes.
+struct Asked(Mutex<Vec<Person>>);
+
+impl ApproveAudience for Asked {
+    fn approve<'a>(&'a self, new: &'a NewAudience) -> BoxFuture<'a, bool> {
+        self.0.lock().unwrap().push(new.person.clone());
+        Box::pin(std::future::ready(new.person != Person::Subject("carol".to_owned())))
+    }
+}
+
+fn client_of(world: &Arc<World>, seat: &Arc<Seat>, asked: &Arc<Asked>) -> Client {
+    let fetch: Arc<dyn Fetch> = Arc::<World>::clone(world);
+    let provider = registration(super::world::STS);
+    let subject: Arc<dyn SubjectToken> = Arc::<Seat>::clone(seat);
+    Client::builder(fetch, Arc::new(Fixed), Arc::new(Fixed), provider, subject)
+        .with_identity_elsewhere(ClientId::parse("rqp-public").unwrap(), None)
+        .with_approval(Arc::<Asked>::clone(asked))
+        .build()
+}
+
 /// What one person approved is not approved by the next.
 #[tokio::test]
 async fn a_server_is_approved_by_one_person_at_a_time() {
-    struct Asked(Mutex<Vec<Person>>);
-
-    impl ApproveAudience for Asked {
-        fn approve<'a>(&'a self, new: &'a NewAudience) -> BoxFuture<'a, bool> {
-            self.0.lock().unwrap().push(new.person.clone());
-            Box::pin(std::future::ready(new.person == Person::Subject("alice".to_owned())))
-        }
-    }
-
     let world = World::new()
         .rs([challenge("t1"), data(), challenge("t2"), challenge("t3"), data()])
         .uma([rpt("alices"), rpt("alices-other")]);
     let world = Arc::new(world);
     let seat = Arc::new(Seat(Mutex::new(Some("alice"))));
     let asked = Arc::new(Asked(Mutex::default()));
-    let fetch: Arc<dyn Fetch> = Arc::<World>::clone(&world);
-    let provider = registration(super::world::STS);
-    let subject: Arc<dyn SubjectToken> = Arc::<Seat>::clone(&seat);
-    let client = Client::builder(fetch, Arc::new(Fixed), Arc::new(Fixed), provider, subject)
-        .with_identity_elsewhere(ClientId::parse("rqp-public").unwrap(), None)
-        .with_approval(Arc::<Asked>::clone(&asked))
-        .build();
+    let client = client_of(&world, &seat, &asked);
     for (person, path, is_let) in
         [("alice", "/a", true), ("carol", "/b", false), ("alice", "/c", true)]
     {
@@ -124,4 +131,28 @@ async fn a_server_is_approved_by_one_person_at_a_time() {
     let people = ["alice", "carol"].map(|name| Person::Subject(name.to_owned()));
     assert_eq!(*asked.0.lock().unwrap(), people);
     assert_eq!(world.exchanges().len(), 2, "none of them Carol's");
+}
+
+/// However many persons a client speaks for, what it remembers of them has an end.
+#[tokio::test]
+async fn of_more_approvals_than_are_kept_the_oldest_is_asked_for_again() {
+    let (world, seat) = (Arc::new(World::new()), Arc::new(Seat(Mutex::default())));
+    let asked = Arc::new(Asked(Mutex::default()));
+    let client = client_of(&world, &seat, &asked);
+    let target = Target {
+        issuer: Issuer::parse(UMA).unwrap(),
+        token_endpoint: EndpointUrl::parse(&format!("{UMA}/token")).unwrap(),
+        claims_interaction_endpoint: None,
+        resource: ResourceIdentifier::parse(RS).unwrap(),
+    };
+    let approve = async |number: usize| {
+        let person = Person::Subject(number.to_string());
+        client.approve(&target, &person).await.unwrap();
+        asked.0.lock().unwrap().len()
+    };
+    for number in 0..=MAX {
+        assert_eq!(approve(number).await, number + 1);
+    }
+    assert_eq!(approve(1).await, MAX + 1, "it is kept");
+    assert_eq!(approve(0).await, MAX + 2, "it was the oldest");
 }
