@@ -19,7 +19,7 @@ use countersign_host::Seams;
 use countersign_resource::Caller;
 use countersign_resource::challenge::empty;
 use countersign_store::{Engine, Messages, StoreError};
-use countersign_types::{ScopeSet, Timestamp, random};
+use countersign_types::{ScopeSet, Timestamp, WireError as _, random};
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
     X_CONTENT_TYPE_OPTIONS,
@@ -114,9 +114,10 @@ impl Inbox {
             (_, None) => self.list(asked.path).await,
         };
         answered.unwrap_or_else(|error| {
+            let status = error.wire().status;
             let error: &dyn std::error::Error = &error;
             tracing::error!(inbox = %self.name, error, "the inbox's store failed");
-            empty(StatusCode::SERVICE_UNAVAILABLE)
+            empty(status)
         })
     }
 
@@ -162,7 +163,7 @@ impl Inbox {
                     "received": message.received,
                     "media_type": message.media_type,
                     "client_id": message.client_id,
-                    "octets": octets(&message).len(),
+                    "octets": length(&message),
                 })
             })
             .collect();
@@ -176,7 +177,7 @@ impl Inbox {
         };
         let kind = HeaderValue::from_str(&message.media_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        let mut response = content(octets(&message), kind);
+        let mut response = content(octets(&message)?, kind);
         let headers = response.headers_mut();
         headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
         headers.insert(
@@ -216,9 +217,16 @@ impl Inbox {
     }
 }
 
-/// What was sent. This program wrote the base64, so there is always something behind it.
-fn octets(message: &Message) -> Vec<u8> {
-    STANDARD.decode(&message.content).unwrap_or_default()
+/// What was sent.
+fn octets(message: &Message) -> Result<Vec<u8>, StoreError> {
+    STANDARD.decode(&message.content).map_err(|error| StoreError::Corrupt(Arc::new(error)))
+}
+
+/// How many octets were sent. [RFC 4648 §4]
+///
+/// [RFC 4648 §4]: https://www.rfc-editor.org/rfc/rfc4648#section-4
+fn length(message: &Message) -> usize {
+    message.content.trim_end_matches('=').len() * 3 / 4
 }
 
 fn content(octets: Vec<u8>, media_type: HeaderValue) -> Response<Body> {
@@ -308,6 +316,33 @@ mod tests {
         }
         assert_eq!(ask(&inbox, Method::GET, Some(&html), (None, b"")).await.status(), 404);
         assert_eq!(list(&inbox).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_list_says_how_long_each_is() {
+        let inbox = inbox(&Arc::new(MemoryEngine::new()));
+        let sent: [&[u8]; 3] = [b"1", b"12", b"123"];
+        for body in sent {
+            post(&inbox, None, body).await;
+        }
+        let mut octets: Vec<_> =
+            list(&inbox).await.iter().map(|message| message["octets"].as_u64()).collect();
+        octets.sort_unstable();
+        assert_eq!(octets, [Some(1), Some(2), Some(3)]);
+    }
+
+    /// Nobody takes out what they were not shown.
+    #[tokio::test]
+    async fn a_message_that_cannot_be_read_is_none_that_is_empty() {
+        let inbox = inbox(&Arc::new(MemoryEngine::new()));
+        let content = "not base64".to_owned();
+        let received = inbox.seams.clock.now();
+        let message =
+            Message { received, media_type: "text/plain".to_owned(), client_id: None, content };
+        inbox.messages.insert(&inbox.name, "1", &message).await.unwrap();
+        let response = ask(&inbox, Method::GET, Some("1"), (None, b"")).await;
+        assert_eq!(response.status(), 500);
+        assert_eq!(list(&inbox).await[0]["location"], "/incoming/1");
     }
 
     #[tokio::test]
