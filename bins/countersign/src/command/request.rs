@@ -341,7 +341,9 @@ fn describe(response: &Response<Bytes>) -> Value {
         let values = response.headers().get_all(name).iter();
         let values: Vec<_> =
             values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        headers.insert(name.to_string(), json!(values.join(", ")));
+        // RFC 9110 §5.3: some headers, `Set-Cookie` among them, cannot be split again once joined.
+        let value = if let [value] = &*values { json!(value) } else { json!(values) };
+        headers.insert(name.to_string(), value);
     }
     let (name, body) = match std::str::from_utf8(response.body()) {
         Ok(text) => ("body", text.to_owned()),
@@ -392,6 +394,21 @@ mod tests {
         assert_eq!(describe(&response)["body_base64"], "/wA=");
         let response = Response::new(Bytes::from_static(b"text"));
         assert_eq!(describe(&response)["body"], "text");
+    }
+
+    /// RFC 9110 §5.3.
+    #[test]
+    fn a_header_that_comes_twice_has_both_values_in_json() {
+        let response = Response::builder()
+            .header("set-cookie", "a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT")
+            .header("set-cookie", "b=2")
+            .header("location", "/in/1")
+            .body(Bytes::new())
+            .unwrap();
+        let headers = &describe(&response)["headers"];
+        let cookies = ["a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT", "b=2"];
+        assert_eq!(headers["set-cookie"], json!(cookies));
+        assert_eq!(headers["location"], "/in/1");
     }
 
     #[test]
