@@ -2,7 +2,9 @@
 //!
 //! [RFC 9106]: https://www.rfc-editor.org/rfc/rfc9106
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::password_hash::phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -25,6 +27,9 @@ const LENGTH: usize = 32;
 /// that wait.
 const WORKERS: usize = 4;
 const PLACES: usize = 64;
+/// How many of the places one source may have. It is more than the guesses that it has at one name, so that
+/// these are all answered alike; and the people of an office rarely send as many passwords in a moment.
+const PLACES_OF_SOURCE: usize = 16;
 
 /// A text is no password hash that can be used.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -135,6 +140,7 @@ type Compare = dyn Fn(&PasswordHash, &Password) -> bool + Send + Sync;
 pub(crate) struct Passwords {
     workers: Arc<Semaphore>,
     places: Semaphore,
+    shares: Shares,
     /// What the password of an unknown user is compared with, so that it takes the same time.
     nobody: PasswordHash,
     compare: Arc<Compare>,
@@ -148,16 +154,18 @@ impl Passwords {
 
     fn comparing(nobody: PasswordHash, compare: Arc<Compare>) -> Self {
         let (workers, places) = (Arc::new(Semaphore::new(WORKERS)), Semaphore::new(PLACES));
-        Self { workers, places, nobody, compare }
+        Self { workers, places, shares: Shares::default(), nobody, compare }
     }
 
     /// Whether the password is the one of `hash`. Without a hash the answer is no, after the same
-    /// work.
+    /// work. Who sends it from a known source has no more than a share of the places.
     pub(crate) async fn check(
         &self,
         hash: Option<&PasswordHash>,
         password: Password,
+        source: Option<&str>,
     ) -> Result<bool, Busy> {
+        let _share = source.map(|source| self.shares.take(source)).transpose()?;
         let _place = self.places.try_acquire().map_err(|_| Busy)?;
         let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
         let known = hash.is_some();
@@ -173,10 +181,47 @@ impl Passwords {
     }
 }
 
+/// The places that each source has.
+#[derive(Default)]
+struct Shares(Mutex<HashMap<String, usize>>);
+
+impl Shares {
+    fn take(&self, source: &str) -> Result<Share<'_>, Busy> {
+        let mut shares = self.lock();
+        let taken = shares.get(source).copied().unwrap_or_default();
+        if taken >= PLACES_OF_SOURCE {
+            return Err(Busy);
+        }
+        shares.insert(source.to_owned(), taken + 1);
+        Ok(Share { shares: self, source: source.to_owned() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place of a source, until it is dropped.
+struct Share<'a> {
+    shares: &'a Shares,
+    source: String,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut taken) =
+            self.shares.lock().entry(std::mem::take(&mut self.source))
+        {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
 
     struct Zero;
@@ -226,7 +271,7 @@ mod tests {
         for (hash, typed, is_in) in
             [(Some(&own), "guess", true), (None, "guess", false), (None, "", false)]
         {
-            let answer = passwords.check(hash, Password::new(typed)).await;
+            let answer = passwords.check(hash, Password::new(typed), None).await;
             assert_eq!(answer.ok(), Some(is_in), "{typed}");
             let expected = (hash.unwrap_or(&nobody).to_string(), typed.to_owned());
             assert_eq!(std::mem::take(&mut *compared.lock().unwrap()), [expected]);
@@ -264,7 +309,7 @@ mod tests {
         let mut checks = tokio::task::JoinSet::new();
         for _ in 0..=PLACES {
             let passwords = Arc::clone(&passwords);
-            checks.spawn(async move { passwords.check(None, Password::new("guess")).await });
+            checks.spawn(async move { passwords.check(None, Password::new("guess"), None).await });
         }
         let first = checks.join_next().await.unwrap().unwrap();
         assert!(matches!(first, Err(Busy)), "without waiting");
@@ -272,7 +317,36 @@ mod tests {
         let answers = checks.join_all().await;
         assert_eq!(answers.len(), PLACES);
         assert!(answers.iter().all(|answer| matches!(answer, Ok(false))), "{answers:?}");
-        let later = passwords.check(None, Password::new("guess")).await;
+        let later = passwords.check(None, Password::new("guess"), None).await;
         assert!(matches!(later, Ok(false)), "the places are free again");
+    }
+
+    /// H15: and what a source holds is free again when it has its answers, or goes away before.
+    #[tokio::test]
+    async fn a_source_has_its_share_of_the_places() {
+        let passwords = Arc::new(Passwords::new(PasswordHash::of_nobody(&Zero).unwrap()));
+        let workers = u32::try_from(WORKERS).unwrap();
+        let all_busy = Arc::clone(&passwords.workers).acquire_many_owned(workers).await.unwrap();
+        let check = |source: &'static str| {
+            let passwords = Arc::clone(&passwords);
+            async move { passwords.check(None, Password::new("guess"), Some(source)).await }
+        };
+        let mut checks = tokio::task::JoinSet::new();
+        for _ in 0..=PLACES_OF_SOURCE {
+            checks.spawn(check("192.0.2.1"));
+        }
+        let first = checks.join_next().await.unwrap().unwrap();
+        assert!(matches!(first, Err(Busy)), "without waiting");
+        checks.shutdown().await;
+        assert!(passwords.shares.lock().is_empty(), "they went away");
+        for source in ["192.0.2.1", "192.0.2.2"] {
+            for _ in 0..PLACES_OF_SOURCE {
+                checks.spawn(check(source));
+            }
+        }
+        drop(all_busy);
+        let answers = checks.join_all().await;
+        assert!(answers.iter().all(|answer| matches!(answer, Ok(false))), "{answers:?}");
+        assert!(passwords.shares.lock().is_empty());
     }
 }

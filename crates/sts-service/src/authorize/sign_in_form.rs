@@ -13,7 +13,6 @@ use axum::response::Response;
 use countersign_login::under_way;
 use countersign_oidc::{AuthorizationRequest, ErrorResponse, PageError};
 use countersign_store::StoreError;
-use countersign_types::digest::Digest;
 use countersign_types::secret::Password;
 use countersign_types::{EmailAddress, Timestamp};
 use http::header::{RETRY_AFTER, SET_COOKIE};
@@ -21,7 +20,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::answer::{issue_code, redirect, unavailable};
 use crate::app::Sts;
-use crate::attempts::Refused;
+use crate::attempts::{Attempt, Refused};
 use crate::broker::{Upstream, UpstreamSetup};
 use crate::form_token::{self, Asked, Form, Purpose};
 use crate::forms::{self, Fields};
@@ -219,9 +218,11 @@ fn shortened(username: &str) -> &str {
     username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
 }
 
-/// Where a request comes from, as far as attempts are counted by that.
+/// Where a request comes from, as far as attempts are counted by that. A loopback address is that of a proxy on
+/// this machine and tells nobody from anybody else: who guesses there would lock all others out.
 pub(crate) fn source(peer: Option<Extension<ConnectInfo<SocketAddr>>>) -> Option<String> {
-    peer.map(|Extension(ConnectInfo(address))| under_way::source(address.ip()))
+    let address = peer?.0.0.ip().to_canonical();
+    (!address.is_loopback()).then(|| under_way::source(address))
 }
 
 /// The person of a name and a password, both untrusted. Every attempt counts.
@@ -240,13 +241,13 @@ pub(crate) async fn authenticate(
     // tell that they are names of one. An address has one spelling, so that it has one count.
     let address = EmailAddress::parse(username).ok();
     let name = address.as_ref().map_or(username, EmailAddress::as_str);
-    let attempt = Digest::of_parts(&[name.as_bytes(), source.unwrap_or_default().as_bytes()]);
+    let attempt = Attempt::of(name, source);
     sts.attempts.begin(attempt, now).map_err(|refused| match refused {
         Refused::TooMany => SignInError::TooMany,
         Refused::Full => SignInError::Busy,
     })?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let right = sts.passwords.check(hash, password).await.map_err(|_| {
+    let right = sts.passwords.check(hash, password, source).await.map_err(|_| {
         sts.attempts.not_made(attempt);
         SignInError::Busy
     })?;

@@ -294,15 +294,8 @@ async fn guessing_ends_after_some_failures() {
 async fn h15_fifty_at_once_are_ten_attempts_of_one_source() {
     let world = std::sync::Arc::new(World::new());
     let (_, token, cookie) = world.page(&[]).await;
-    let request = |password: &str, address: [u8; 4]| {
-        let fields =
-            [("form_token", token.as_str()), ("username", "alice"), ("password", password)];
-        let peer = ConnectInfo(std::net::SocketAddr::from((address, 50_000)));
-        let form = Request::post("/login").header(COOKIE, &cookie).extension(peer);
-        let form = form.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        form.body(Body::from(encoded(&fields))).unwrap()
-    };
-    let (guesser, person) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    let request = |password, address| sign_in_from(address, &cookie, &token, ("alice", password));
+    let (guesser, person) = ("192.0.2.1", "192.0.2.2");
     let mut attempts = tokio::task::JoinSet::new();
     for _ in 0..50 {
         let (world, request) = (std::sync::Arc::clone(&world), request("wrong", guesser));
@@ -316,6 +309,86 @@ async fn h15_fifty_at_once_are_ten_attempts_of_one_source() {
     assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS, "the guesser learns nothing");
     let elsewhere = world.send(request(PASSWORD, person)).await;
     assert_eq!(elsewhere.status, StatusCode::SEE_OTHER, "alice signs in from where she is");
+}
+
+/// H15: whoever guesses at one name after the other has an end, too, and so has whoever shares the network.
+#[tokio::test]
+async fn h15_a_source_guesses_at_few_names() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let attempt = async |address: &str, username: &str, password: &str| {
+        world.send(sign_in_from(address, &cookie, &token, (username, password))).await
+    };
+    let (guesser, neighbour) = ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2");
+    for number in 0..100 {
+        let name = format!("nobody-{}", number % 50);
+        let wrong = attempt(guesser, &name, "wrong").await;
+        assert_eq!(wrong.status, StatusCode::FORBIDDEN, "{number}");
+        if number % 10 == 0 {
+            let own = attempt(guesser, "mallory", PASSWORD).await;
+            assert_eq!(
+                own.status,
+                StatusCode::SEE_OTHER,
+                "which gives back no guess, and takes none"
+            );
+        }
+    }
+    for address in [guesser, neighbour] {
+        let stopped = attempt(address, "alice", PASSWORD).await;
+        assert_eq!(stopped.status, StatusCode::TOO_MANY_REQUESTS, "{address}");
+        assert_eq!(stopped.header(RETRY_AFTER), "600");
+    }
+    let elsewhere = attempt("2001:db8:0:2::1", "alice", PASSWORD).await;
+    assert_eq!(elsewhere.status, StatusCode::SEE_OTHER);
+    world.clock.advance(600);
+    let (_, token, cookie) = world.page(&[]).await;
+    let later = sign_in_from(guesser, &cookie, &token, ("alice", PASSWORD));
+    assert_eq!(world.send(later).await.status, StatusCode::SEE_OTHER);
+}
+
+/// H15: a source has a part of the places for passwords, so that others sign in meanwhile.
+#[tokio::test]
+async fn h15_no_source_keeps_all_others_waiting() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let (world, token, cookie) = (&world, token.as_str(), cookie.as_str());
+    let attempt = async |address: &str, username: String, password: &str| {
+        world.send(sign_in_from(address, cookie, token, (&username, password))).await.status
+    };
+    let strangers = (0..64).map(|number| attempt("192.0.2.1", format!("nobody-{number}"), "guess"));
+    let person = std::iter::once(attempt("192.0.2.2", "alice".to_owned(), PASSWORD));
+    let mut statuses = crate::broker::futures_of(strangers.chain(person)).await;
+    assert_eq!(statuses.pop(), Some(StatusCode::SEE_OTHER));
+    let (heard, turned_away) = statuses.split_at(16);
+    assert_eq!(heard, [StatusCode::FORBIDDEN; 16]);
+    assert_eq!(turned_away, [StatusCode::SERVICE_UNAVAILABLE; 48]);
+}
+
+/// H15: behind a proxy on this machine everybody has its address, and no one of them uses up what all have.
+#[tokio::test]
+async fn h15_a_proxy_on_this_machine_is_no_source() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    for number in 0..101 {
+        let name = format!("nobody-{number}");
+        let wrong = sign_in_from("127.0.0.1", &cookie, &token, (&name, "wrong"));
+        assert_eq!(world.send(wrong).await.status, StatusCode::FORBIDDEN, "{number}");
+    }
+    let alice = sign_in_from("127.0.0.1", &cookie, &token, ("alice", PASSWORD));
+    assert_eq!(world.send(alice).await.status, StatusCode::SEE_OTHER);
+}
+
+/// The sign-in form, sent from this address.
+fn sign_in_from(
+    address: &str,
+    cookie: &str,
+    token: &str,
+    (username, password): (&str, &str),
+) -> Request<Body> {
+    let fields = [("form_token", token), ("username", username), ("password", password)];
+    let peer = std::net::SocketAddr::new(address.parse().unwrap(), 50_000);
+    let form = Request::post("/login").header(COOKIE, cookie).header(CONTENT_TYPE, FORM);
+    form.extension(ConnectInfo(peer)).body(Body::from(encoded(&fields))).unwrap()
 }
 
 /// Name, change of the request, and the error that the client receives or `None` for a page.
