@@ -21,11 +21,16 @@ pub enum Cause {
 
 /// Tells when files are to be read again. Whoever holds a clone is told.
 #[derive(Clone, Debug)]
-pub struct Reload(watch::Receiver<Cause>);
+pub struct Reload {
+    /// How often somebody has asked. What is sent while files are being read overwrites what was
+    /// sent before, and a number loses none of it.
+    asked: watch::Receiver<u64>,
+    answered: u64,
+}
 
 /// Has files read again by all who hold its [`Reload`].
 #[derive(Debug)]
-pub struct Trigger(watch::Sender<Cause>);
+pub struct Trigger(watch::Sender<u64>);
 
 impl Reload {
     /// Never.
@@ -37,8 +42,8 @@ impl Reload {
     /// When the trigger is pulled.
     #[must_use]
     pub fn manual() -> (Trigger, Self) {
-        let (sender, receiver) = watch::channel(Cause::Timer);
-        (Trigger(sender), Self(receiver))
+        let (sender, asked) = watch::channel(0);
+        (Trigger(sender), Self { asked, answered: 0 })
     }
 
     /// Every minute, and on SIGHUP where there is such a signal. Its handler stands when this
@@ -65,12 +70,15 @@ impl Reload {
         Ok(reload)
     }
 
-    /// Waits for the next time; for ever if there is none.
+    /// Waits for the next time; for ever if there is none. Of several that came since the last one it makes
+    /// one: [`Cause::Asked`] if anybody asked.
     pub async fn next(&mut self) -> Cause {
-        if self.0.changed().await.is_err() {
+        if self.asked.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
-        *self.0.borrow_and_update()
+        let asked = *self.asked.borrow_and_update();
+        let answered = std::mem::replace(&mut self.answered, asked);
+        if asked == answered { Cause::Timer } else { Cause::Asked }
     }
 
     /// Has `read` run every time, where waiting for files holds nobody up, and never twice at once.
@@ -89,7 +97,7 @@ impl Reload {
 impl Trigger {
     /// Has files read again.
     pub fn pull(&self, cause: Cause) {
-        self.0.send_replace(cause);
+        self.0.send_modify(|asked| *asked += u64::from(cause == Cause::Asked));
     }
 }
 
@@ -139,6 +147,19 @@ mod tests {
         assert_eq!(other.next().await, Cause::Asked);
         trigger.pull(Cause::Timer);
         assert_eq!(one.next().await, Cause::Timer);
+    }
+
+    /// While files are being read, the timer and whoever asks may both come.
+    #[tokio::test]
+    async fn who_asked_is_answered_though_time_went_by() {
+        let (trigger, mut reload) = Reload::manual();
+        let mut other = reload.clone();
+        trigger.pull(Cause::Asked);
+        trigger.pull(Cause::Timer);
+        assert_eq!(reload.next().await, Cause::Asked);
+        trigger.pull(Cause::Timer);
+        assert_eq!(reload.next().await, Cause::Timer, "it was answered");
+        assert_eq!(other.next().await, Cause::Asked, "each answers for itself");
     }
 
     #[tokio::test]
