@@ -230,11 +230,22 @@ async fn accept(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if let Some(pause) = pause_after(&error) {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
     }
+}
+
+/// How long nobody is accepted after this failure; `None` if it concerns one peer, which is gone: the next
+/// one need not wait for that, nor is it worth a word.
+fn pause_after(error: &io::Error) -> Option<Duration> {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    let is_of_peer =
+        matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset);
+    (!is_of_peer).then_some(ACCEPT_PAUSE)
 }
 
 /// Done when the process is asked to end: SIGTERM or SIGINT, elsewhere Ctrl-C.
@@ -268,4 +279,33 @@ pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_is_gone_keeps_nobody_waiting() {
+        for kind in
+            [ErrorKind::ConnectionAborted, ErrorKind::ConnectionRefused, ErrorKind::ConnectionReset]
+        {
+            assert_eq!(pause_after(&kind.into()), None, "{kind}");
+        }
+        for kind in [ErrorKind::OutOfMemory, ErrorKind::PermissionDenied, ErrorKind::Other] {
+            assert_eq!(pause_after(&kind.into()), Some(ACCEPT_PAUSE), "{kind}");
+        }
+    }
+
+    /// `EMFILE` and `ENFILE`: no file descriptors left, in the process or in the system.
+    #[cfg(unix)]
+    #[test]
+    fn a_failure_that_lasts_is_waited_for() {
+        for code in [24, 23] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(pause_after(&error), Some(ACCEPT_PAUSE), "{error}");
+        }
+    }
 }
