@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::app::registrant;
+use crate::finish::finish;
 
 /// A revocation is known for so long, or for as long as a token lives, if that is more.
 const REMEMBERED: Lifetime = Lifetime::from_secs(400 * 86_400);
@@ -94,15 +95,15 @@ impl Revocations {
         };
         let (registrant, account) = (registrant(protection), account(person));
         let (kept, known) = (self.kept.clone(), Arc::clone(&self.known));
-        let revoked = tokio::spawn(async move {
+        finish(async move {
             let made = kept.revoke(&registrant, &account, now, expires, next).await?;
             let Some(known) = known.get() else { return Err(StoreError::Stopped) };
             let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
             let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
             *last = made.at.max(*last);
             Ok(())
-        });
-        revoked.await.unwrap_or(Err(StoreError::Stopped))
+        })
+        .await
     }
 }
 

@@ -24,6 +24,7 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Person, Protection};
 
 use crate::app::{Uma, registrant};
+use crate::finish::finish;
 use crate::moments::{Moment, Subject};
 pub(crate) use kept::OwnerShares;
 use past::Record;
@@ -180,22 +181,20 @@ impl Uma {
     }
 
     /// A resource is no more, and what was shared of it alone counts for nothing: it is taken back, so that
-    /// it takes nobody's place. What stays because the store fails does no harm; an identifier is never
-    /// given again.
+    /// it takes nobody's place. The caller sees to it that this runs to its end.
+    ///
+    /// # Errors
+    /// [`StoreError`]; some of it may stay, which does no harm: an identifier is never given again.
     pub(crate) async fn unshare_resource(
         &self,
         protection: &Protection,
         resource: &ResourceId,
         now: Timestamp,
-    ) {
-        let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
-        let resource = resource.clone();
-        let ended = finish(async move { shares.remove_of(&protection, &resource, now).await });
-        if let Err(ShareError::Store(error)) = ended.await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "shares of a deleted resource stay"
-            );
+    ) -> Result<(), StoreError> {
+        match self.owner_shares.remove_of(protection, resource, now).await {
+            Ok(()) | Err(ShareError::NotOffered) => Ok(()),
+            Err(ShareError::Store(error)) => Err(error),
+            Err(_) => Err(StoreError::Stopped),
         }
     }
 
@@ -252,12 +251,4 @@ impl Uma {
             Err(_) => Err(StoreError::Stopped),
         }
     }
-}
-
-/// Runs a change to its end, whatever becomes of who asked for it.
-async fn finish<T: Send + 'static>(
-    change: impl Future<Output = Result<T, ShareError>> + Send + 'static,
-) -> Result<T, ShareError> {
-    // A change that panicked is one of which nothing is known.
-    tokio::spawn(change).await.unwrap_or(Err(ShareError::Store(StoreError::Stopped)))
 }

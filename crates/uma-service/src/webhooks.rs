@@ -44,6 +44,7 @@ use self::attempt::Attempt;
 use self::keys::{Current, Keys};
 use self::lines::{Full, HOUR, Line, Lines, Place};
 use crate::app::{Seams, Uma};
+use crate::finish::finish;
 
 /// So many notices are on their way at a time.
 const PLACES: usize = 16;
@@ -217,16 +218,15 @@ impl Webhooks {
         change: impl Future<Output = Result<(T, bool), StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (this, protection) = (Arc::clone(self), protection.clone());
-        let followed = tokio::spawn(async move {
+        finish(async move {
             let changed = change.await;
             // After an error it may be there all the same.
             if changed.as_ref().map_or(true, |(_, tells)| *tells) {
                 this.lines.add((protection, person));
             }
             changed.map(|(outcome, _)| outcome)
-        });
-        // A change that panicked is one of which nothing is known.
-        followed.await.unwrap_or(Err(StoreError::Stopped))
+        })
+        .await
     }
 
     /// About how long to wait after so many failures: between half of the pause and the whole of it, by a

@@ -6,10 +6,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/engine.rs"]
+mod engine;
+#[path = "support/gone.rs"]
+mod gone;
 mod support;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
@@ -22,6 +27,8 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{PersonId, Policy, Protection};
 use countersign_uma_service::{ShareError, UmaConfig};
+use engine::Watched;
+use gone::let_go;
 use http::Method;
 use serde_json::{Value, json};
 use support::{Answer, JWT, World, issuer_of, need_info, refused, rpt, submitted};
@@ -133,6 +140,54 @@ async fn a_deleted_resource_takes_its_shares_along() {
     assert_eq!(answer.status, 204);
     let shares = world.uma.shares(&bob()).await.unwrap();
     assert!(shares.len() == 2 && shares.iter().all(|share| kept.contains(&share.id)));
+}
+
+/// A resource server that goes away meanwhile leaves the resource with its shares, or neither.
+#[tokio::test]
+async fn a_resource_whose_deletion_is_cut_off_leaves_no_shares() {
+    let engine = Arc::new(Watched::default());
+    let world = world_on(Arc::clone(&engine) as Arc<dyn Engine>, |_| {});
+    let pat = world.pat("rs").await;
+    for turns in 0.. {
+        let path = format!("/resources/{}", world.register(&pat).await);
+        let id = path.trim_start_matches("/resources/");
+        for _ in 0..2 {
+            share(&world, terms(one(id), "get", alice(), Effect::Permit)).await;
+        }
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(world.protect(Method::DELETE, &path, &pat, ""), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        let is_there = world.protect(Method::GET, &path, &pat, "").await.status == 200;
+        let shares = world.uma.shares(&bob()).await.unwrap();
+        assert_eq!(shares.len(), if is_there { 2 } else { 0 }, "after {turns} turns");
+        if is_answered {
+            assert!(!is_there && turns > 4);
+            break;
+        }
+        world.protect(Method::DELETE, &path, &pat, "").await;
+    }
+}
+
+/// What a deletion left because the store failed goes when the resource server tries again.
+#[tokio::test]
+async fn a_deletion_that_failed_on_the_way_is_made_up_for() {
+    let engine = Arc::new(Watched::default());
+    let world = world_on(Arc::clone(&engine) as Arc<dyn Engine>, |_| {});
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    for _ in 0..2 {
+        share(&world, terms(one(&id), "get", alice(), Effect::Permit)).await;
+    }
+    let path = format!("/resources/{id}");
+    let delete = || world.protect(Method::DELETE, &path, &pat, "");
+    // Looking for the PAT, removing the resource, ending the first share.
+    engine.left.store(3, Ordering::SeqCst);
+    let failed = delete().await;
+    engine.left.store(usize::MAX, Ordering::SeqCst);
+    refused(&failed, 503, "temporarily_unavailable");
+    assert_eq!(world.uma.shares(&bob()).await.unwrap().len(), 1);
+    refused(&delete().await, 404, "not_found");
+    assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use countersign_store::StoreError;
 use countersign_types::Timestamp;
 use countersign_uma::Protection;
 use countersign_uma::resource::{self, ResourceDescription, ResourceError, ResourceId};
@@ -18,6 +19,7 @@ use serde_json::Value;
 use super::{allowing, json};
 use crate::app::{Uma, registrant};
 use crate::failure::Failure;
+use crate::finish::finish;
 use crate::{body, pat};
 
 /// The resource that the path names, unless no resource is called that, which only somebody with a
@@ -142,20 +144,35 @@ async fn try_replace(
 }
 
 async fn try_delete(
-    uma: &Uma,
+    uma: &Arc<Uma>,
     id: Named,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Response, Failure> {
     let protection = pat::authorize(uma, headers, now).await?;
     let Path(id) = id.map_err(|_| ResourceError::NotFound)?;
-    if !uma.resources.remove(&registrant(&protection), id.as_str()).await? {
+    let uma = Arc::clone(uma);
+    if !finish(async move { remove(&uma, &protection, &id, now).await }).await? {
         return Err(ResourceError::NotFound.into());
     }
-    uma.resource_counts.release(&protection);
-    uma.unshare_resource(&protection, &id, now).await;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Removes a resource with what is shared of it alone; `false` if there is no such resource. What is shared goes
+/// even then: the store may have failed before all of it was gone.
+async fn remove(
+    uma: &Uma,
+    protection: &Protection,
+    id: &ResourceId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let was_there = uma.resources.remove(&registrant(protection), id.as_str()).await?;
+    if was_there {
+        uma.resource_counts.release(protection);
+    }
+    uma.unshare_resource(protection, id, now).await?;
+    Ok(was_there)
 }

@@ -23,6 +23,8 @@ pub(crate) struct Watched {
     pub(crate) most: AtomicUsize,
     /// Whether a change is worked out, and then not written.
     pub(crate) torn: AtomicBool,
+    /// Whether each operation is done in one turn and answered in the next.
+    pub(crate) slow: AtomicBool,
 }
 
 impl Default for Watched {
@@ -34,6 +36,7 @@ impl Default for Watched {
             read: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             torn: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
         }
     }
 }
@@ -58,11 +61,16 @@ impl Watched {
         operation: BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         let spent = |left: usize| left.checked_sub(1);
-        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok() {
-            return operation;
-        }
-        let cause = Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
-        Box::pin(async { Err(StoreError::Unavailable(cause)) })
+        let works = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok();
+        let is_slow = self.slow.load(Ordering::SeqCst);
+        Box::pin(async move {
+            let full = || Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+            let answer = if works { operation.await } else { Err(StoreError::Unavailable(full())) };
+            if is_slow {
+                tokio::task::yield_now().await;
+            }
+            answer
+        })
     }
 }
 
