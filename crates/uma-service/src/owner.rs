@@ -23,6 +23,7 @@ use countersign_uma::rpt::Current;
 use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
 
 use crate::app::{Uma, registrant};
+use crate::finish::finish;
 pub(crate) use room::{CaseRoom, domain_of};
 use room::{Note, Place};
 
@@ -183,7 +184,8 @@ impl Uma {
         self.change_case(protection, &id, now, change).await
     }
 
-    /// Changes a case, and who has a place with it. After an error nothing is known of either.
+    /// Changes a case, and who has a place with it. After an error nothing is known of either, whoever waits
+    /// for it.
     async fn change_case<T: Send + 'static>(
         &self,
         protection: &Protection,
@@ -191,12 +193,17 @@ impl Uma {
         now: Timestamp,
         change: impl FnOnce(Option<Case>) -> (Option<Kept<Case>>, T) + Send + 'static,
     ) -> Result<T, StoreError> {
-        let registrant = registrant(protection);
-        let changed = self.cases.change(&registrant, person.digest(), now, change).await;
-        if changed.is_err() {
-            self.case_room.forget(protection);
-        }
-        changed
+        let (cases, room) = (self.cases.clone(), Arc::clone(&self.case_room));
+        let (protection, person) = (protection.clone(), *person);
+        finish(async move {
+            let registrant = registrant(&protection);
+            let changed = cases.change(&registrant, person.digest(), now, change).await;
+            if changed.is_err() {
+                room.forget(&protection);
+            }
+            changed
+        })
+        .await
     }
 
     /// Reads what has to be known of all of an owner's cases, once.
@@ -306,7 +313,7 @@ pub(crate) async fn ask(
     };
     match webhooks {
         Some(webhooks) => webhooks.follow(protection, person, changed).await,
-        None => changed.await.map(|(said, _)| said),
+        None => finish(changed).await.map(|(said, _)| said),
     }
 }
 

@@ -3,14 +3,21 @@
 
 #[path = "support/engine.rs"]
 mod engine;
+#[path = "support/gone.rs"]
+mod gone;
 mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use countersign_store::Engine;
+use countersign_types::ClientId;
+use countersign_uma::case::{OwnerDecision, Verdict};
+use countersign_uma::protection::OwnerId;
+use countersign_uma::{PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
 use engine::Watched;
+use gone::let_go;
 use http::Method;
 use serde_json::json;
 use support::{Answer, World, refused, rpt};
@@ -194,6 +201,83 @@ async fn a_case_that_was_not_written_takes_nobodys_place() {
             unavailable(&answer);
         } else {
             support::submitted(&answer, &ticket);
+        }
+    }
+}
+
+/// The same if whoever asked is gone before that is known.
+#[tokio::test]
+async fn a_case_that_was_not_written_takes_nobodys_place_whoever_waits_for_it() {
+    for turns in 0.. {
+        let mut limits = Limits::default();
+        limits.cases = 1;
+        let (world, engine) = world_within(limits);
+        let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+        world.change_policy(support::rules_of(json!([rule])));
+        let pat = world.pat("rs").await;
+        let id = world.register(&pat).await;
+        let ask = async |number| {
+            let ticket = world.ticket_for(&pat, &id).await;
+            let mut claims = world.claims(&ticket);
+            claims["email"] = json!(format!("person{number}@alice.example"));
+            (ticket, claims)
+        };
+        let (ticket, claims) = ask(0).await;
+        engine.slow.store(true, Ordering::SeqCst);
+        engine.torn.store(true, Ordering::SeqCst);
+        let is_answered = let_go(world.redeem(&ticket, &claims, &[]), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        engine.torn.store(false, Ordering::SeqCst);
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        let (ticket, claims) = ask(1).await;
+        support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
+        if is_answered {
+            assert!(turns > 5);
+            break;
+        }
+    }
+}
+
+/// Whoever waits has their place until their owner's answer is written, whoever waits for that.
+#[tokio::test]
+async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
+    let mut limits = Limits::default();
+    limits.cases = 1;
+    let (world, engine) = world_within(limits);
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let ticket = world.ticket_for(&pat, &id).await;
+    support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+    let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
+    let case = world.uma.cases(&bob).await.unwrap().pop().unwrap();
+    let event = &case.history()[0];
+    let (client, present) = event.through.clone().unwrap();
+    for turns in 0.. {
+        let decision = OwnerDecision {
+            client: client.clone(),
+            present,
+            permissions: event.permissions.clone(),
+            verdict: Verdict::Deny,
+            seen: case.revision(),
+            by: "bob".to_owned(),
+        };
+        let person = PersonId::of(case.person());
+        engine.slow.store(true, Ordering::SeqCst);
+        engine.torn.store(true, Ordering::SeqCst);
+        let is_answered = let_go(world.uma.decide(&bob, &person, decision), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        engine.torn.store(false, Ordering::SeqCst);
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        let ticket = world.ticket_for(&pat, &id).await;
+        let mut claims = world.claims(&ticket);
+        claims["email"] = json!("dave@dave.example");
+        claims["iss"] = json!(support::issuer_of("dave@dave.example"));
+        refused(&world.redeem(&ticket, &claims, &[]).await, 403, "request_denied");
+        if is_answered {
+            assert!(turns > 1);
+            break;
         }
     }
 }

@@ -132,9 +132,12 @@ impl Records for Watched {
         change: Changer,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         if self.torn.load(Ordering::SeqCst) {
-            drop(change(None));
-            self.left.store(0, Ordering::SeqCst);
-            return self.unless_used_up(Box::pin(async { Ok(()) }));
+            self.left.store(1, Ordering::SeqCst);
+            let look = self.unless_used_up(self.inner.get(table, key, now));
+            return Box::pin(async move {
+                drop(change(look.await?.as_deref()));
+                self.unless_used_up(Box::pin(async { Ok(()) })).await
+            });
         }
         self.unless_used_up(self.inner.update(table, key, now, change))
     }
