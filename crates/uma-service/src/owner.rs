@@ -9,9 +9,9 @@ mod room;
 
 use std::sync::Arc;
 
-use countersign_store::StoreError;
 use countersign_store::cases::Kept;
 use countersign_store::resources::Beside;
+use countersign_store::{StoreError, Tickets};
 use countersign_types::digest::Digest;
 use countersign_types::random::identifier;
 use countersign_types::{ClientId, Timestamp};
@@ -408,13 +408,19 @@ pub(crate) async fn give_place(
             (Some(kept(&case)), Some(forgotten))
         }
     };
-    let registrant = registrant(process.protection());
-    let changed = uma.cases.change(&registrant, waiting.person.digest(), now, change).await?;
-    let Some(forgotten) = changed else { return Ok(false) };
-    for ticket in forgotten {
-        uma.tickets.forget_waiting(&ticket).await?;
-    }
-    Ok(true)
+    let tickets = Tickets::<Process>::new(Arc::clone(&uma.seams.engine));
+    let cases = uma.cases.clone();
+    let (registrant, person) = (registrant(process.protection()), waiting.person);
+    // To its end: nothing else forgets a ticket that has no place.
+    finish(async move {
+        let changed = cases.change(&registrant, person.digest(), now, change).await?;
+        let Some(forgotten) = changed else { return Ok(false) };
+        for ticket in forgotten {
+            tickets.forget_waiting(&ticket).await?;
+        }
+        Ok(true)
+    })
+    .await
 }
 
 fn kept(case: &Case) -> Kept<Case> {

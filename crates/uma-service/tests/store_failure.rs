@@ -11,8 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use countersign_store::Engine;
-use countersign_types::ClientId;
-use countersign_uma::case::{OwnerDecision, Verdict};
+use countersign_store::engine::{RecordTable, Records as _};
+use countersign_types::{ClientId, Timestamp};
+use countersign_uma::case::{MAX_WAITING, OwnerDecision, Verdict};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
@@ -280,4 +281,40 @@ async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
             break;
         }
     }
+}
+
+/// Whoever asks and goes away leaves no more tickets that wait than whoever stays.
+#[tokio::test]
+async fn u22_nobody_who_goes_away_leaves_tickets_without_a_place() {
+    let (world, engine) = world();
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let ask = async || {
+        let ticket = world.ticket_for(&pat, &id).await;
+        let claims = world.claims(&ticket);
+        support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
+    };
+    let fill = async || {
+        for _ in 0..MAX_WAITING {
+            ask().await;
+        }
+    };
+    fill().await;
+    for turns in 0.. {
+        let ticket = world.ticket_for(&pat, &id).await;
+        let claims = world.claims(&ticket);
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(world.redeem(&ticket, &claims, &[]), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        if is_answered {
+            assert!(turns > 5);
+            break;
+        }
+    }
+    fill().await;
+    let now = Timestamp::from_unix(world.now());
+    let count = engine.count(RecordTable::WaitingTickets, &[], now).await.unwrap();
+    assert_eq!(count, MAX_WAITING);
 }
