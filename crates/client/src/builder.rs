@@ -100,15 +100,15 @@ impl ClientBuilder {
         self
     }
 
-    /// As whom the client is known at an authorization server. Being registered there, it need not
-    /// ask whether it may send claims there.
+    /// The client's registration at an authorization server. Claims are sent to such a server without
+    /// approval.
     pub fn with_registration(mut self, registration: Registration) -> Self {
         self.0.registrations.insert(registration.issuer.clone(), registration);
         self
     }
 
-    /// As whom the client is known at every other authorization server: a public client, or one
-    /// that proves itself with a key. A secret is never shown to a server it was not agreed with.
+    /// The client's identity at every other authorization server: a public client, or one
+    /// that authenticates with a key. A secret is never shown to a server it was not agreed with.
     pub fn with_identity_elsewhere(
         mut self,
         client_id: ClientId,
@@ -125,7 +125,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Who is told what happens; by default nobody.
+    /// Observes what the client does; by default, nothing does.
     pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.0.observer = observer;
         self

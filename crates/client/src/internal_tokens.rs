@@ -63,8 +63,8 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Exchanges what callers bring, and keeps the refresh tokens.
 ///
-/// Sessions are in memory, ten thousand at most, and sixteen of one person: of more, the one ends that
-/// would end first, at the server as well. Whoever's is gone signs in again.
+/// Sessions are in memory: ten thousand at most, and at most sixteen of one person. A new session beyond that
+/// ends the one that would expire first, at the server as well; its person has to sign in again.
 ///
 /// What changes a refresh token is done to its end on the Tokio runtime, whether its caller waits for it
 /// or not.
@@ -107,7 +107,7 @@ pub struct Issued {
     pub scope: Option<String>,
 }
 
-/// The first token of a caller, and by what there are more.
+/// The first token of a caller, and the session by which the caller gets more.
 #[derive(Debug)]
 pub struct Begun {
     /// The token.
@@ -119,7 +119,7 @@ pub struct Begun {
     pub unrevoked: Option<InternalTokenError>,
 }
 
-/// By what a caller asks again.
+/// What a caller presents to get another token.
 #[derive(Debug)]
 pub struct Session {
     /// For the caller alone, and for this API alone.

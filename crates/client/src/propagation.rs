@@ -97,7 +97,7 @@ impl IdentityPropagator {
         }
     }
 
-    /// Whom actor tokens are made out to; by default the security token service.
+    /// The audience of actor tokens; by default, the security token service.
     #[must_use]
     pub const fn with_actor_form(mut self, form: ActorForm) -> Self {
         self.form = form;
@@ -130,7 +130,7 @@ impl IdentityPropagator {
         self
     }
 
-    /// Who is told what happens; by default nobody.
+    /// Observes what the propagator does; by default, nothing does.
     #[must_use]
     pub fn with_observer(mut self, observer: Arc<dyn PropagationObserver>) -> Self {
         self.observer = Some(observer);

@@ -52,8 +52,8 @@ pub struct Settings {
     pub name: String,
     /// The domains whose e-mail addresses this provider speaks for, in canonical form.
     pub email_domains: BTreeSet<String>,
-    /// The scopes that the metadata lists: all that any client may ask for. Where [`QUERY_USERS`] is none of
-    /// them, there is no user query.
+    /// The scopes that the metadata lists: all that any client may ask for. Without [`QUERY_USERS`]
+    /// among them, there is no user query.
     ///
     /// [`QUERY_USERS`]: crate::claims::QUERY_USERS
     pub scopes: countersign_types::ScopeSet,
@@ -63,9 +63,9 @@ pub struct Settings {
     pub access_token_lifetime: Lifetime,
     /// How long an ID token lives.
     pub id_token_lifetime: Lifetime,
-    /// How long a client may refresh what a person allowed it once.
+    /// How long a client may go on refreshing what a person has allowed it.
     pub refresh_token_lifetime: Lifetime,
-    /// After so long without that it may no more.
+    /// How long a client may wait between two refreshes. After that, it cannot refresh any more.
     pub refresh_token_idle: Lifetime,
 }
 

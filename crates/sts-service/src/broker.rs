@@ -43,7 +43,7 @@ use crate::app::Sts;
 use crate::pages::Person;
 use crate::users::User;
 
-/// Another OpenID provider that people may sign in through, and how far it is believed.
+/// Another OpenID provider that people may sign in through, and how far it is trusted.
 #[derive(Clone, Debug)]
 pub struct UpstreamSetup {
     /// What it is called in URLs of this server: lower-case letters, digits and hyphens.
@@ -52,13 +52,13 @@ pub struct UpstreamSetup {
     pub name: String,
     /// Its `iss`.
     pub issuer: Issuer,
-    /// Who this server is there.
+    /// How this server is registered there.
     pub registration: countersign_login::Registration,
-    /// What is asked for there, beside `openid`.
+    /// The scopes that are asked for there, besides `openid`.
     pub scope: ScopeSet,
     /// Whether its UserInfo endpoint is asked for the claims that an ID token lacks.
     pub user_info: bool,
-    /// What it is believed.
+    /// What is taken over from what it says.
     pub mapping: Mapping,
 }
 

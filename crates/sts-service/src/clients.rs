@@ -20,7 +20,7 @@ pub struct Client {
     pub name: String,
     /// Where it may receive authorization responses.
     pub redirect_uris: Vec<RedirectUri>,
-    /// Where a browser may be sent after it had somebody signed out.
+    /// Where a browser may be sent after signing out at this client's request.
     pub post_logout_redirect_uris: Vec<RedirectUri>,
     /// What it may ask for.
     pub scopes: ScopeSet,
@@ -36,7 +36,7 @@ pub struct Client {
     /// server: the default resource of [RFC 9068 §3](https://www.rfc-editor.org/rfc/rfc9068#section-3). One
     /// at most: each of several could use the token at the others.
     pub audience: Option<ResourceIdentifier>,
-    /// The audiences, beside itself, whose access tokens it may ask about.
+    /// The audiences, besides itself, whose access tokens it may ask about.
     pub introspects: Vec<UrlPattern>,
     /// What its ID tokens are signed with.
     pub id_token_algorithm: Algorithm,

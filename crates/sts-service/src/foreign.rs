@@ -41,15 +41,15 @@ pub struct IssuerSetup {
     pub trusted: TrustedIssuer,
     /// Where its keys are.
     pub keys: IssuerKeys,
-    /// As whom it is asked about opaque tokens, which are refused without it, and about every access token
-    /// that a refresh token came out of.
+    /// How this server authenticates when it asks about opaque tokens, which are refused without it, and about
+    /// every access token that a refresh token came out of.
     pub introspection: Option<Introspection>,
     /// Whether its UserInfo endpoint is asked for the claims that an access token lacks.
     pub user_info: bool,
 }
 
 impl IssuerSetup {
-    /// One that is asked for nothing but its metadata and the keys to which this leads.
+    /// An issuer that is asked for its metadata and its keys, and for nothing else.
     #[must_use]
     pub const fn new(trusted: TrustedIssuer) -> Self {
         Self { trusted, keys: IssuerKeys::Published, introspection: None, user_info: false }
@@ -67,7 +67,7 @@ pub enum IssuerKeys {
     Given(Arc<KeySet>),
 }
 
-/// Who this server is at an issuer that it asks. [RFC 7662 §2.1]
+/// The client that this server is at an issuer that it asks. [RFC 7662 §2.1]
 ///
 /// [RFC 7662 §2.1]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
 #[derive(Clone, Debug)]

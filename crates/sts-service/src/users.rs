@@ -17,9 +17,9 @@ use crate::passwords::PasswordHash;
 /// A person with an account here.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Who it is, for ever: never given to anyone else.
+    /// The identifier of the account. It never changes, and is never given to anyone else.
     pub subject: String,
-    /// What the person types in.
+    /// The name with which the person signs in.
     pub username: String,
     /// The person's name.
     pub name: Option<String>,

@@ -94,19 +94,19 @@ pub struct ConsoleSetup {
     pub provider: ProviderSetup,
     /// Who is which owner.
     pub owners: Vec<OwnerIdentity>,
-    /// The resource servers whose owners have the console. One that is no more is left out.
+    /// The resource servers whose owners have the console. One that is not registered any more is left out.
     pub resource_servers: Vec<ClientId>,
     /// Which of them may ask people whether they may protect something in their name, and where those are
     /// sent back to.
     pub people: BTreeMap<ClientId, Vec<RedirectUri>>,
     /// How long an owner stays signed in without doing anything.
     pub idle: Lifetime,
-    /// How long an owner stays signed in at all.
+    /// How long an owner stays signed in at most.
     pub session: Lifetime,
 }
 
 impl ConsoleSetup {
-    /// The defaults: half an hour without doing anything, twelve hours at all.
+    /// The defaults: half an hour without doing anything, twelve hours at most.
     #[must_use]
     pub fn new(
         name: String,
@@ -127,10 +127,10 @@ pub struct ProviderSetup {
     pub issuer: Issuer,
     /// What the pages call it.
     pub name: String,
-    /// Who this server is there. Its redirection URI is [`redirect_uri`], and whoever signed out comes back
-    /// by [`post_logout_redirect_uri`].
+    /// How this server is registered there. Its redirection URI is [`redirect_uri`], and people who have
+    /// signed out come back to [`post_logout_redirect_uri`].
     pub registration: Registration,
-    /// What is asked for there, beside `openid`.
+    /// The scopes that are asked for there, besides `openid`.
     pub scope: ScopeSet,
 }
 
@@ -143,7 +143,7 @@ pub fn redirect_uri(issuer: &Issuer) -> Result<RedirectUri, IdentifierError> {
     RedirectUri::parse(&format!("{base}/console/callback"))
 }
 
-/// Where the provider sends whoever signed out there, as the console is registered with it.
+/// The URI that is registered with the provider for people to come back to the console after signing out.
 ///
 /// # Errors
 /// [`IdentifierError`] if the issuer leaves no room for it.

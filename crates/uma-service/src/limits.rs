@@ -12,9 +12,9 @@ use countersign_uma::Protection;
 pub struct Limits {
     /// Registered resources.
     pub resources: usize,
-    /// Permission tickets obtained within the life of one. Each is good for at most one RPT.
+    /// Permission tickets obtained within the lifetime of one. Each is good for at most one RPT.
     pub tickets: u32,
-    /// PATs obtained within the life of one.
+    /// PATs obtained within the lifetime of one.
     pub pats: u32,
     /// RPTs that can be refreshed, obtained within the life of a refresh token. Beyond that, RPTs come
     /// without one.
@@ -29,10 +29,10 @@ pub struct Limits {
     pub cases: usize,
     /// How many of them may have their addresses in one mail domain: its last two labels count.
     pub cases_of_a_domain: usize,
-    /// What its owner shares.
+    /// Shares of its owner.
     pub shares: usize,
-    /// How often one owner is told within an hour that something waits for them. Never more of these notices are
-    /// about people of one mail domain, of which the last two labels count, than are left to all others.
+    /// Notices that one owner is sent within an hour. People of one mail domain, whose last two labels count,
+    /// never get more of them than they leave to everybody else.
     pub notices: u32,
     /// How many of these notices are about one person.
     pub notices_of_a_person: u32,

@@ -58,7 +58,7 @@ const PLACES_OF_ONE: usize = 4;
 pub struct Webhook {
     /// The endpoint.
     pub url: EndpointUrl,
-    /// Who is told there; `None` if everybody who has no webhook of their own.
+    /// The owners who are told there; `None` stands for every owner without a webhook of their own.
     pub owners: Option<BTreeSet<OwnerId>>,
     /// The `aud` of what is sent there.
     pub audience: String,
@@ -84,16 +84,16 @@ pub struct WebhookSetup {
     pub webhooks: Vec<Webhook>,
     /// The key that signs, and what is published of it and of others.
     pub keys: SigningRing,
-    /// So long it is tried: three days unless said otherwise.
+    /// How long delivery is attempted; three days by default.
     pub lifetime: Lifetime,
-    /// How long after the first failure it is tried again, about. After each, it is twice as long.
+    /// About how long to wait after the first failure. The pause doubles with each further one.
     pub first_pause: Duration,
-    /// How long it never takes longer.
+    /// The longest pause between two attempts.
     pub longest_pause: Duration,
 }
 
 impl WebhookSetup {
-    /// The defaults: five seconds after the first failure, an hour at last, for three days.
+    /// The defaults: a first pause of five seconds, pauses of at most an hour, and three days in all.
     #[must_use]
     pub const fn new(webhooks: Vec<Webhook>, keys: SigningRing) -> Self {
         Self {
@@ -105,8 +105,8 @@ impl WebhookSetup {
         }
     }
 
-    /// Whether it can be used: there is a key to sign with, nobody has two webhooks, and each pause is some
-    /// time and a day at most.
+    /// Whether it can be used: there is a key to sign with, no owner has two webhooks, and each pause is
+    /// longer than zero and at most a day.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -130,7 +130,7 @@ impl WebhookSetup {
     }
 }
 
-/// So long it is tried to tell an owner, unless configured otherwise.
+/// How long delivery is attempted, unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(3 * 86_400);
 
 /// No pause is longer.
@@ -143,7 +143,7 @@ pub enum WebhookError {
     /// There is no key to sign with.
     #[error("no key signs")]
     NoKey,
-    /// A pause is none, or longer than a day.
+    /// A pause is zero, or longer than a day.
     #[error("a pause between attempts is none or longer than a day")]
     Pause,
     /// An owner has two, or there are two for everybody else: at the place of the second one.

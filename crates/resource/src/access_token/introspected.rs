@@ -32,7 +32,7 @@ const ENDPOINT: &str = "introspection_endpoint";
 /// Octets of answers that are remembered at most: 16 MiB.
 const MEMORY: u64 = 16 * 1024 * 1024;
 
-/// Whom this server asks, and as whom.
+/// The issuer that this server asks, and how it authenticates there.
 #[derive(Clone, Debug)]
 pub struct Introspector {
     /// The issuer of the tokens.
@@ -47,7 +47,7 @@ pub struct Introspector {
 /// to bite sooner than a token expires.
 ///
 /// An answer counts for one request, unless [`with_max_age`](Self::with_max_age) says that it may be
-/// remembered; it never is beyond the token's `exp`. That a token is not active is not remembered.
+/// remembered; it never is for longer than the token lives, and never if the token is not active.
 pub struct IntrospectedTokens {
     identifier: ResourceIdentifier,
     trusted: IssuerCache,
@@ -88,7 +88,8 @@ impl IntrospectedTokens {
         }
     }
 
-    /// Believes an answer for so long: a revocation bites that much later. The default is not at all.
+    /// Remembers an answer for this long, so that a revocation takes effect that much later. By default, no
+    /// answer is remembered.
     #[must_use]
     pub const fn with_max_age(mut self, max_age: Lifetime) -> Self {
         self.max_age = max_age;

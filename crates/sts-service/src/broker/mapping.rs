@@ -20,13 +20,13 @@ const MAX_NAME: usize = 128;
 /// The claims that say something about the address together, and nothing apart.
 const EMAIL: &[&str] = &["email", "email_address", "email_verified"];
 
-/// What a provider is believed. Nothing is, but what stands here.
+/// What a provider is trusted to say. Whatever is not listed here is ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
     /// The domains whose e-mail addresses it speaks for, in canonical form: an address that it says it
     /// verified is the person's.
     pub email_domains: BTreeSet<String>,
-    /// The claims about a person that it is believed, by name; see [`may_be_released`].
+    /// The names of the claims about a person that are taken over from it; see [`may_be_released`].
     pub claims: BTreeSet<String>,
     /// Which of its roles are which of ours.
     pub roles: Vec<RoleMapping>,
@@ -34,7 +34,7 @@ pub struct Mapping {
     pub everyone: BTreeSet<String>,
     /// Claims that have to be there, each with one of these values.
     pub required: BTreeMap<String, Vec<Value>>,
-    /// The authentication methods that it is believed to have used.
+    /// The authentication methods that are taken over where it says that it used them.
     /// [RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)
     pub amr: BTreeSet<String>,
     /// Which of its authentication context classes are which of ours.

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 pub struct OwnerIdentity {
     /// The owner.
     pub owner: OwnerId,
-    /// The provider whose word it is.
+    /// The provider at which they sign in.
     pub issuer: Issuer,
     /// Who they are there.
     pub who: Who,
 }
 
-/// How a provider names a person. What people call themselves is no name of theirs.
+/// How a provider names a person. Names that people choose for themselves do not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// By the identifier that it never gives to another. [OpenID Core §5.7]
+    /// By the identifier that it never gives to another person. [OpenID Core §5.7]
     ///
     /// [OpenID Core §5.7]: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
     Subject(String),
