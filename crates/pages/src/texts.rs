@@ -236,6 +236,7 @@ mod tests {
         let phrase = text.strong("two", "<&\"'>").with("one", "{two}");
         assert_eq!(phrase.to_string(), "a {two} b <strong>&#60;&#38;&#34;&#39;&#62;</strong> c");
         assert_eq!(phrase.plain(), "a {two} b <&\"'> c", "to be escaped by what it is put into");
+        assert_eq!(Text("{one}").with("one", "<&>").to_string(), "&#60;&#38;&#62;");
     }
 
     #[test]

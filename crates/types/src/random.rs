@@ -28,3 +28,26 @@ pub fn identifier(random: &dyn Random) -> String {
     random.fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets that are all different.
+    struct Counting;
+
+    impl Random for Counting {
+        fn fill(&self, out: &mut [u8]) {
+            for (octet, number) in out.iter_mut().zip(0..) {
+                *octet = number;
+            }
+        }
+    }
+
+    /// U3: every octet comes from the source, and none of them stands for two.
+    #[test]
+    fn u3_all_of_a_handle_and_of_an_identifier_is_random() {
+        assert_eq!(*handle(&Counting), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+        assert_eq!(identifier(&Counting), "AAECAwQFBgcICQoLDA0ODw");
+    }
+}

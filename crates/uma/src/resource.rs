@@ -252,18 +252,38 @@ mod tests {
             r#"{"resource_scopes":["get"],"resource_scopes":["put"]}"#,
             r#"{"resource_scopes":["get"],"name":7}"#,
             r#"{"resource_scopes":["get"],"name":"a\u0000b"}"#,
+            r#"{"resource_scopes":["get"],"name":"a\nb"}"#,
+            r#"{"resource_scopes":["get"],"type":"a\u0000b"}"#,
             r#"{"resource_scopes":["get"],"icon_uri":"javascript:alert(1)"}"#,
+            r#"{"resource_scopes":["get"],"icon_uri":"http://rs.example/i.png"}"#,
             r#"{"resource_scopes":["get"],"description":"\u001b[2J"}"#,
         ] {
             let error = ResourceDescription::parse(bad.as_bytes()).unwrap_err();
             assert_eq!(error.wire().code, ErrorCode::INVALID_REQUEST, "{bad}");
         }
-        let long = format!(r#"{{"resource_scopes":[],"name":"{}"}}"#, "x".repeat(MAX_NAME + 1));
-        assert!(ResourceDescription::parse(long.as_bytes()).is_err());
+    }
+
+    /// In octets: each of these characters is two.
+    #[test]
+    fn texts_are_as_long_as_their_limits_and_no_longer() {
+        let is_taken = |member: &str, text: String| {
+            let json = serde_json::json!({ "resource_scopes": [], member: text });
+            ResourceDescription::parse(json.to_string().as_bytes()).is_ok()
+        };
+        for (member, limit) in
+            [("name", MAX_NAME), ("type", MAX_NAME), ("description", MAX_DESCRIPTION)]
+        {
+            assert!(is_taken(member, "ä".repeat(limit / 2)), "{member}");
+            assert!(!is_taken(member, "ä".repeat(limit / 2) + "x"), "{member}");
+        }
+        assert!(is_taken("description", "two\nlines,\tand a tab".to_owned()));
     }
 
     #[test]
     fn an_identifier_is_one_that_could_have_been_given() {
+        for good in ["x", "-", "_", "aZ09-_", &"x".repeat(MAX_IDENTIFIER)] {
+            assert_eq!(ResourceId::parse(good).unwrap().as_str(), good);
+        }
         for bad in ["", "a/b", "a.b", "..", "a b", "ä", "a\n", &"x".repeat(129)] {
             assert!(ResourceId::parse(bad).is_err(), "{bad:?}");
         }

@@ -184,8 +184,8 @@ pub(super) fn short(text: String) -> String {
 /// A text of somebody else's as it is: what would have it read in another order, or would not be seen, is
 /// seen instead. [UTR #36](https://www.unicode.org/reports/tr36/)
 pub(super) fn plain(text: &str) -> String {
-    let is_seen =
-        |c: char| !(c.is_control() && c != '\n' || ('\u{202a}'..='\u{202e}').contains(&c));
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_seen = |c: char| !(c.is_control() && c != '\n' || turns(c));
     text.chars().map(|c| if is_seen(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
@@ -203,10 +203,14 @@ mod tests {
             (json!(["a", 1]), "[\"a\",1]"),
             (json!({"a": true}), "{\"a\":true}"),
             (json!("\u{202e}lave\u{202c}\0"), "\u{fffd}lave\u{fffd}\u{fffd}"),
+            (json!("a\u{202a}b\u{202b}c\u{202d}"), "a\u{fffd}b\u{fffd}c\u{fffd}"),
+            (json!("a\u{2066}b\u{2067}c\u{2068}d\u{2069}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}"),
+            (json!("two\nlines"), "two\nlines"),
             (json!("אבג"), "אבג"),
         ] {
             assert_eq!(short(text(&value)), shown);
         }
         assert_eq!(short("ä".repeat(600)), format!("{}…", "ä".repeat(512)));
+        assert_eq!(short("\u{202e}".repeat(600)), format!("{}…", "\u{fffd}".repeat(512)));
     }
 }

@@ -250,7 +250,8 @@ pub(crate) fn fields(page: &str, form: &str) -> Vec<(String, String)> {
     let form = page[start..].split("</form>").next().unwrap();
     let attribute = |tag: &str, name: &str| {
         let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-        Some(rest.split('"').next().unwrap().replace("&#38;", "&").replace("&#x27;", "'"))
+        let text = rest.split('"').next().unwrap().replace("&#60;", "<").replace("&#62;", ">");
+        Some(text.replace("&#x27;", "'").replace("&#38;", "&"))
     };
     let inputs = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap());
     let sent = inputs.filter(|tag| !tag.contains("checkbox") || tag.contains(" checked"));

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::bed::{Bed, CONSOLE};
-use crate::support::Answer;
+use crate::support::{Answer, rules_of};
 
 #[tokio::test]
 async fn every_page_is_protected_and_says_its_language() {
@@ -100,38 +100,67 @@ async fn a_path_that_is_no_text_gets_a_page() {
     }
 }
 
-/// H12, U24: what others say of themselves is shown as text, and nothing of theirs is fetched.
+/// H12, U24: what others say of themselves is shown as text, in the order in which it was written, and nothing of
+/// theirs is fetched.
 #[tokio::test]
 async fn what_others_say_is_text() {
     let bed = Bed::new();
+    let rule = json!({"resource": "*", "scopes": ["get", "<b>"], "domains": ["*"], "ask": true});
+    bed.world.change_policy(rules_of(json!([rule])));
     let pat = bed.world.pat("rs").await;
     let body = json!({
         "resource_scopes": ["get", "<b>"], "name": "<script>alert(1)</script>\u{202e}",
-        "description": "\"><img src=x>", "type": "<i>", "icon_uri": "https://evil.example/i.png",
+        "description": "\"><img src=x>\u{2067}", "type": "<i>\u{202e}", "icon_uri": "https://evil.example/i.png",
     });
     let answer = bed.world.protect(http::Method::POST, "/resources", &pat, &body.to_string()).await;
     let id = answer.json()["_id"].as_str().unwrap().to_owned();
-    let ticket = bed.world.ticket_for(&pat, &id).await;
-    let mut claims = bed.world.claims(&ticket);
-    claims["<u>"] = json!({"a": "</dd><script>"});
-    claims["sub"] = json!("<em>");
-    crate::support::submitted(&bed.world.redeem(&ticket, &claims, &[]).await, &ticket);
+    let body = json!({"resource_id": id, "resource_scopes": ["get", "<b>"]}).to_string();
+    let asked = bed.world.protect(http::Method::POST, "/permission", &pat, &body).await;
+    let ticket = asked.json()["ticket"].as_str().unwrap().to_owned();
+    let says = |ticket: &str| {
+        let mut claims = bed.world.claims(ticket);
+        claims["<u>\u{202e}"] = json!({"a": "</dd><script>\u{2067}"});
+        claims["sub"] = json!("<em>\u{202e}");
+        claims["amr"] = json!(["<i>\u{202e}"]);
+        claims
+    };
+    let waits = bed.world.redeem(&ticket, &says(&ticket), &[]).await;
+    let (ticket, _) = crate::support::submitted(&waits, &ticket);
     let bob = bed.bob().await;
     let person = bob.only_person().await;
     let place = person.split('/').nth(3).unwrap();
     let resource = format!("/console/resources/{place}/{id}");
-    for path in [CONSOLE, &person, "/console/resources", &resource, "/console/history"] {
+    let check = async |path: &str| {
         let page = bob.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         for markup in ["<script", "<img", "<u>", "<em>", "<i>", "<b>", "evil.example"] {
             assert!(!page.text.contains(markup), "{path} has {markup}: {}", page.text);
         }
+        assert!(!page.text.contains(['\u{202e}', '\u{2067}']), "{path}: {}", page.text);
+    };
+    let paths = [CONSOLE, &person, "/console/resources", &resource, "/console/history"];
+    for path in paths {
+        check(path).await;
     }
     let page = bob.get(&person).await.text;
+    assert!(page.contains("&#60;b&#62;") && page.contains("&#60;em&#62;\u{fffd}"), "{page}");
     assert!(
         page.contains("<bdi>&#60;script&#62;alert(1)&#60;/script&#62;\u{fffd}</bdi>"),
         "{page}"
     );
+
+    // The same of what they have then.
+    bob.decide(&person, &page, "approve").await;
+    bed.world.advance(5);
+    let again = bed.world.present("app", &ticket, &[]).await;
+    let ticket = crate::support::need_info(&again, &ticket);
+    crate::support::rpt(&bed.world.redeem(&ticket, &says(&ticket), &[]).await);
+    for path in paths {
+        check(path).await;
+    }
+    let page = bob.get(&person).await.text;
+    let holds = page.split("id=\"holds\"").nth(1).unwrap();
+    assert!(holds.contains("<code class=\"scope\">&#60;b&#62;</code>"), "{holds}");
 }
 
 #[tokio::test]
