@@ -5,9 +5,11 @@ mod paths;
 use std::sync::Arc;
 
 use axum::body::Body;
-use countersign_store::MemoryEngine;
-use countersign_sts_service::{Client, TrustedIssuers};
-use countersign_token_exchange::NamedPeople;
+use countersign_client_auth::Credentials;
+use countersign_store::engine::BoxFuture;
+use countersign_store::{MemoryEngine, StoreError};
+use countersign_sts_service::{Client, StaticUsers, User, Users};
+use countersign_token_exchange::{NamedPeople, ServerPolicy};
 use countersign_types::UrlPattern;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Request, header};
@@ -24,11 +26,20 @@ fn world() -> World {
 }
 
 fn changed_by(change: impl FnOnce(&mut Client)) -> World {
+    of(server_policy(), people(), change)
+}
+
+fn of(
+    policy: ServerPolicy,
+    users: impl Users + 'static,
+    change: impl FnOnce(&mut Client),
+) -> World {
     let engine = Arc::new(MemoryEngine::new());
-    World::whole(
-        server_policy(),
+    World::built(
+        policy,
         engine,
-        |_| TrustedIssuers::default(),
+        Arc::new(users),
+        |sts, _| sts,
         |client| {
             client.exchange.claims_endpoint = true;
             let domains = ["alice.example".to_owned()].into();
@@ -83,6 +94,20 @@ async fn send(world: &World, token: &str, media_type: &str, body: String) -> Ans
 
 async fn ask(world: &World, token: &str, fields: &[(&str, &str)]) -> Answer {
     send(world, token, FORM, encoded(fields)).await
+}
+
+/// The same of the token endpoint.
+async fn exchange(world: &World, token: &str, fields: &[(&str, &str)]) -> Answer {
+    let mut fields = fields.to_vec();
+    fields.extend([
+        ("grant_type", EXCHANGE),
+        ("subject_token", token),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("requested_token_type", JWT),
+        ("client_id", "rqp-client"),
+        ("client_secret", SECRET),
+    ]);
+    world.token(&fields).await
 }
 
 #[track_caller]
@@ -192,6 +217,12 @@ async fn requests_that_are_refused() {
         Request::post("/claims?resource=x").header(AUTHORIZATION, format!("Bearer {}", alices()));
     let in_query = in_query.header(CONTENT_TYPE, FORM).body(Body::from(encoded(&asked()))).unwrap();
     refused("a query", &world.send(in_query).await, 400, "invalid_request");
+    let twice = Request::post("/claims").header(AUTHORIZATION, format!("Bearer {}", alices()));
+    let twice = twice.header(CONTENT_TYPE, JSON).header(CONTENT_TYPE, JSON);
+    let twice = twice.body(Body::from(r#"{"audience":"x"}"#)).unwrap();
+    let twice = world.send(twice).await;
+    refused("two types", &twice, 400, "invalid_request");
+    assert!(twice.text.contains("neither a form nor a JSON object"), "{}", twice.text);
 }
 
 /// STS-9, RFC 6750 §3.1.
@@ -227,6 +258,9 @@ async fn tokens_that_are_refused() {
     ] {
         refused(name, &ask(&world, &token, &asked()).await, status, code);
     }
+    // RFC 6750 §3.1: what the token allows comes before what is asked.
+    let scopeless = of(&[("scope", json!("openid email"))]);
+    refused("no scope", &ask(&world, &scopeless, &[]).await, 403, "insufficient_scope");
     refused(
         "an unverified address",
         &ask(&world, &of(&[("email_verified", json!(false))]), &asked()).await,
@@ -288,10 +322,12 @@ async fn sts_8_one_answer_for_the_unknown_and_the_forbidden() {
         let groups = ["board".to_owned()].into();
         client.exchange.people = Some(NamedPeople { groups, ..NamedPeople::default() });
     };
-    let rows: [(&str, World, &str); 6] = [
+    let rows: [(&str, World, &str); 8] = [
         ("unknown", world(), "nobody@alice.example"),
         ("unverified", world(), "mallory@alice.example"),
         ("a user name", world(), "alice"),
+        ("a user name that reads like an address", world(), "eve@alice.example"),
+        ("somebody whose provider is trusted no more", world(), "ida@alice.example"),
         ("another domain", world(), "alice@bob.example"),
         ("known, in none of the groups", changed_by(groups), "alice@alice.example"),
         (
@@ -306,17 +342,7 @@ async fn sts_8_one_answer_for_the_unknown_and_the_forbidden() {
         refused(name, &answer, 403, "insufficient_scope");
         here.push((answer.text.clone(), answer.header(WWW_AUTHENTICATE).to_owned()));
 
-        let own = own();
-        let mut fields = naming(address);
-        fields.extend([
-            ("grant_type", EXCHANGE),
-            ("subject_token", own.as_str()),
-            ("subject_token_type", ACCESS_TOKEN),
-            ("requested_token_type", JWT),
-            ("client_id", "rqp-client"),
-            ("client_secret", SECRET),
-        ]);
-        let answer = world.token(&fields).await;
+        let answer = exchange(&world, &own(), &naming(address)).await;
         refused(name, &answer, 400, "invalid_request");
         there.push(answer.text.clone());
     }
@@ -325,24 +351,85 @@ async fn sts_8_one_answer_for_the_unknown_and_the_forbidden() {
     assert_eq!((here.len(), there.len()), (1, 1), "{here:?} {there:?}");
 }
 
+/// People whose accounts cannot be read.
+struct Unreadable;
+
+impl Users for Unreadable {
+    fn by_username<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::Stopped)))
+    }
+
+    fn by_subject<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<User>>, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::Stopped)))
+    }
+}
+
+/// STS-8: about whom no list could have, nobody is asked, at either front; nor for a token that is refused anyway.
+/// A failure of ours decided nothing.
+#[tokio::test]
+async fn sts_8_accounts_are_read_for_those_alone_whom_a_list_could_have() {
+    let world = of(server_policy(), Unreadable, |_| {});
+    let listed = naming("alice@alice.example");
+    assert!(ask(&world, &own(), &listed).await.status.is_server_error());
+    assert!(exchange(&world, &own(), &listed).await.status.is_server_error());
+    assert!(world.audit.0.lock().unwrap().is_empty());
+    let other = naming("alice@bob.example");
+    refused("not listed", &ask(&world, &own(), &other).await, 403, "insufficient_scope");
+    refused("not listed", &exchange(&world, &own(), &other).await, 400, "invalid_request");
+    let others = token("other", &[("client_id", json!("other"))]);
+    refused("another's", &exchange(&world, &others, &listed).await, 400, "invalid_request");
+    assert_eq!(world.audit.0.lock().unwrap().len(), 3);
+}
+
+/// Who holds the token of a client that proves nothing is that client, where such clients get something.
+#[tokio::test]
+async fn a_public_client_is_a_holder_where_policy_lets_it() {
+    for (public_clients, status) in [(true, 200), (false, 403)] {
+        let policy = ServerPolicy { public_clients, ..server_policy() };
+        let users = StaticUsers::new([user("alice", true)]);
+        let world = of(policy, users, |client| client.registered.credentials = Credentials::Public);
+        assert_eq!(ask(&world, &alices(), &asked()).await.status.as_u16(), status);
+    }
+}
+
+/// What is refused is written down as what is granted is: who asked, for whom and for what.
+#[tokio::test]
+async fn refusals_are_recorded_with_whose_token_it_was() {
+    let world = world();
+    let last = || world.audit.0.lock().unwrap().pop().unwrap();
+    refused("no request", &ask(&world, &alices(), &[]).await, 400, "invalid_request");
+    let record = last();
+    assert_eq!(record.subject.as_deref(), Some("sub-of-alice"));
+    assert!(!record.checks.last().unwrap().passed && record.issued.is_none());
+    let other = naming("mallory@alice.example");
+    refused("STS-7", &ask(&world, &alices(), &other).await, 400, "invalid_request");
+    let record = last();
+    assert_eq!(
+        (&*record.audiences, &*record.resources),
+        (&[UMA.to_owned()][..], &[RS.to_owned()][..])
+    );
+    refused("STS-7", &exchange(&world, &alices(), &other).await, 400, "invalid_request");
+    assert_eq!(last().email.unwrap().as_str(), "alice@alice.example");
+}
+
 /// The token endpoint gives the same about the same person.
 #[tokio::test]
 async fn an_exchange_names_somebody_as_well() {
     let world = world();
-    let own = own();
-    let mut fields = naming("alice@alice.example");
-    fields.extend([
-        ("grant_type", EXCHANGE),
-        ("subject_token", own.as_str()),
-        ("subject_token_type", ACCESS_TOKEN),
-        ("client_id", "rqp-client"),
-        ("client_secret", SECRET),
-    ]);
-    let answer = world.token(&fields).await;
+    let answer = exchange(&world, &own(), &naming("alice@alice.example")).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     let claims = claims(answer.json()["access_token"].as_str().unwrap());
     assert_eq!(claims.get("sub"), Some(&json!("sub-of-alice")));
     assert!(claims.has("act") && !claims.has("amr"));
+    let record = world.audit.0.lock().unwrap().pop().unwrap();
+    assert_eq!(record.subject.as_deref(), Some("sub-of-alice"));
+    assert_eq!(record.email.unwrap().as_str(), "alice@alice.example");
 }
 
 /// STS-8: whoever exists, an audience that the client gets nothing for is refused alike.

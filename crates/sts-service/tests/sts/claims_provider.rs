@@ -66,6 +66,10 @@ fn ring(algorithms: &[Algorithm]) -> SigningRing {
 }
 
 fn bed(people: NamedPeople, fails: Fails) -> Bed {
+    bed_with(people, fails, |_| {})
+}
+
+fn bed_with(people: NamedPeople, fails: Fails, change: impl FnOnce(&mut Parts)) -> Bed {
     let server = Arc::new(Server::that(fails));
     let later = Arc::new(Later::default());
     let records = Arc::new(Records::default());
@@ -91,7 +95,7 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
         ..ClientPolicy::default()
     };
     let client = ProviderClient { policy, is_confidential: true };
-    let provider = ClaimsProvider::new(Parts {
+    let mut parts = Parts {
         policy: ServerPolicy {
             public_clients: true,
             ..ServerPolicy::new(Issuer::parse(PROVIDER).unwrap())
@@ -110,9 +114,9 @@ fn bed(people: NamedPeople, fails: Fails) -> Bed {
         clock,
         random,
         audit: Arc::clone(&records) as Arc<dyn Audit>,
-    })
-    .unwrap();
-    let provider = Arc::new(provider);
+    };
+    change(&mut parts);
+    let provider = Arc::new(ClaimsProvider::new(parts).unwrap());
     Bed { router: app(Arc::clone(&provider)), provider, server, clock: later, records }
 }
 
@@ -140,10 +144,14 @@ impl Bed {
     async fn ask(&self, token: &str, address: &str) -> (u16, String) {
         let mut fields = vec![("ticket_digest", CHALLENGE), ("audience", UMA), ("resource", RS)];
         fields.extend((!address.is_empty()).then_some(("email_address", address)));
+        self.send(token, &fields).await
+    }
+
+    async fn send(&self, token: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let request = Request::post("/claims")
             .header(AUTHORIZATION, format!("Bearer {token}"))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let request = request.body(Body::from(encoded(&fields))).unwrap();
+        let request = request.body(Body::from(encoded(fields))).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -217,6 +225,65 @@ async fn tokens_of_the_authn_server() {
     assert_eq!(bed.ask(&of("alice", ALICE), "carol@alice.example").await.0, 400, "STS-7");
     let both = token(&[("aud", json!([PROVIDER, STS]))]);
     assert_eq!(bed.ask(&both, ALICE).await.0, 200, "the server itself holds every token");
+}
+
+/// Whoever is listed and whatever the token says: of another domain it says nothing, and asks nobody.
+#[tokio::test]
+async fn nobody_is_asked_about_addresses_of_other_domains() {
+    let domains = ["bob.example", "x.alice.example", "malice.example"];
+    let people =
+        NamedPeople { domains: domains.map(str::to_owned).into(), ..NamedPeople::default() };
+    let bed = bed(people, Fails::Nothing);
+    for domain in domains {
+        let email = format!("alice@{domain}");
+        assert_eq!(bed.ask(&token(&[]), &email).await.0, 403, "{domain}");
+        let verified = ("email_verified", json!(true));
+        let alices = token(&[("sub", json!("alice")), ("email", json!(email)), verified]);
+        assert_eq!(bed.ask(&alices, "").await.0, 400, "{domain}");
+    }
+    assert_eq!(bed.server.count("/scim/v2/Users"), 0);
+}
+
+#[tokio::test]
+async fn a_public_client_is_a_holder_where_policy_lets_it() {
+    for (public_clients, is_confidential, status) in
+        [(true, false, 200), (false, true, 200), (false, false, 403)]
+    {
+        let bed = bed_with(only_alice(), Fails::Nothing, |parts| {
+            parts.policy.public_clients = public_clients;
+            let client = parts.clients.values_mut().next().unwrap();
+            client.is_confidential = is_confidential;
+        });
+        assert_eq!(bed.ask(&token(&[]), ALICE).await.0, status, "{is_confidential}");
+    }
+}
+
+/// What the server makes tokens out to that are for this provider, by whatever name it knows it.
+#[tokio::test]
+async fn tokens_are_made_out_to_the_provider_by_any_of_its_names() {
+    let bed = bed_with(only_alice(), Fails::Nothing, |parts| {
+        parts.audiences = vec!["claims-api".to_owned()];
+    });
+    for (aud, status) in [
+        (json!("claims-api"), 200),
+        (json!([PROVIDER, "claims-api"]), 200),
+        (json!(["claims-api", "other-api"]), 401),
+        (json!("other-api"), 401),
+    ] {
+        assert_eq!(bed.ask(&token(&[("aud", aud.clone())]), ALICE).await.0, status, "{aud}");
+    }
+}
+
+/// RFC 6750 §3.1: what the token allows comes before what is asked; what is no request is written down.
+#[tokio::test]
+async fn a_request_that_is_none_is_refused_and_recorded() {
+    let bed = bed(only_alice(), Fails::Nothing);
+    assert_eq!(bed.send(&token(&[("scope", json!("openid"))]), &[]).await.0, 403);
+    assert!(bed.records.0.lock().unwrap().is_empty());
+    assert_eq!(bed.send(&token(&[]), &[]).await.0, 400);
+    let record = bed.records.0.lock().unwrap().pop().unwrap();
+    assert_eq!((record.client_id.as_str(), record.subject.as_deref()), ("agent", Some("agent")));
+    assert!(!record.checks.last().unwrap().passed && record.issued.is_none());
 }
 
 /// Whichever of its endpoints it is: those who ask meanwhile do not each wait for it, and then it is asked

@@ -389,6 +389,13 @@ async fn the_ticket_is_never_learnt_and_no_secret_is_logged() {
     for change in [&[("client_secret", "canary-secret")][..], &[("resource", "https://x/#")]] {
         changed_by(&world, &token, change).await;
     }
+    // Of a client that sends its ticket all the same, too.
+    for name in ["ticket", "ticket_challenge", "ticket_digest", "ticket_challenge_method"] {
+        let answer = changed_by(&world, &token, &[(name, TICKET)]).await;
+        assert_eq!(answer.status.as_u16(), if name == "ticket" { 200 } else { 400 }, "{name}");
+        assert!(!answer.text.contains(TICKET), "{name}: {}", answer.text);
+    }
+    assert!(!format!("{:?}", world.audit.0.lock().unwrap()).contains(TICKET));
     world.redeem(&code).await;
     let (_, form_token, cookie) = world.page(&[]).await;
     let wrong =

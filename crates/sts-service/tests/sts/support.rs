@@ -14,7 +14,7 @@ use countersign_client_auth::Credentials;
 use countersign_jwt::{Algorithm, Claims, KeySet, SigningKey, SigningRing, Unverified};
 use countersign_store::{Engine, MemoryEngine};
 use countersign_sts_service::{
-    Audit, Client, Clients, Parts, PasswordHash, Settings, StaticClients, StaticUsers, Sts,
+    Audit, Client, Clients, Origin, Parts, PasswordHash, Settings, StaticClients, StaticUsers, Sts,
     TrustedIssuers, User, Users, app,
 };
 use countersign_token_exchange::policy::RegisteredTarget;
@@ -100,6 +100,20 @@ pub(crate) fn user(name: &str, verified: bool) -> User {
     }
 }
 
+/// Alice and, under no address that counts: Mallory, whose address was not verified; Dora, whose user name reads like
+/// somebody else's; Ida, who came through a provider that is trusted no more.
+pub(crate) fn people() -> StaticUsers {
+    let named = |username: &str, name| User { username: username.to_owned(), ..user(name, true) };
+    let issuer = Issuer::parse("https://idp.gone.example").unwrap();
+    let origin = Origin { issuer, sub: "ida".to_owned(), required: Map::new() };
+    StaticUsers::new([
+        user("alice", true),
+        user("mallory", false),
+        named("eve@alice.example", "dora"),
+        User { origin: Some(origin), ..named("ida@alice.example", "ida") },
+    ])
+}
+
 pub(crate) fn server_policy() -> ServerPolicy {
     ServerPolicy {
         public_clients: true,
@@ -169,12 +183,12 @@ impl World {
         issuers: impl FnOnce(Arc<dyn Clock>) -> TrustedIssuers,
         change: impl FnOnce(&mut Client),
     ) -> Self {
-        let users = Arc::new(StaticUsers::new([user("alice", true), user("mallory", false)]));
+        let users = Arc::new(people());
         let finish = |sts: Sts, clock| sts.with_trusted_issuers(issuers(clock));
         Self::built(policy, engine, users, finish, change)
     }
 
-    fn built(
+    pub(crate) fn built(
         policy: ServerPolicy,
         engine: Arc<dyn Engine>,
         users: Arc<dyn Users>,

@@ -9,16 +9,26 @@ use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Issuer, ResourceIdentifier, TokenType};
 use serde_json::json;
 
-use super::world::{Lie, RS, STS, UMA, World, builder, challenge, check, data, email, get, rpt};
+use super::world::{
+    Lie, RS, STS, UMA, World, builder, challenge, check, data, email, get, registration, rpt,
+};
 use crate::error::ClientError;
 use crate::subject::{AnyAudience, ApproveAudience, NewAudience};
 
+/// STS-10: of the ticket, whoever signs the claims token is sent the digest alone, at either endpoint.
 #[tokio::test]
 async fn each_secret_goes_to_its_own_party_only() {
-    let (world, result) =
-        check(World::new().rs([challenge("the-ticket"), data()]).uma([rpt("the-rpt")])).await;
+    let honest = || World::new().rs([challenge("the-ticket"), data()]).uma([rpt("the-rpt")]);
+    let (exchanging, result) = check(honest()).await;
     assert!(result.is_ok());
-    for sent in world.sent.lock().unwrap().iter() {
+    let showing = Arc::new(honest());
+    let client = builder(&showing).with_claims_provider(Issuer::parse(STS).unwrap());
+    let client = client.with_registration(registration(UMA)).build();
+    assert!(client.request(get(RS)).await.is_ok());
+    assert_eq!((exchanging.exchanges().len(), showing.exchanges().len()), (1, 0));
+    assert_eq!(showing.sent_to(&format!("{STS}/claims")).len(), 1);
+    let sent = |world: &World| world.sent.lock().unwrap().clone();
+    for sent in [sent(&exchanging), sent(&showing)].concat() {
         let text = format!(
             "{} {} {}",
             sent.url,

@@ -132,11 +132,13 @@ impl World {
         };
         match url.strip_prefix(STS) {
             Some("/token") => return Ok(self.mint(&sent)),
+            Some("/claims") => return Ok(self.claims(&sent)),
             Some(_) => {
                 return Ok(answer(
                     200,
                     &json!({
                         "issuer": STS, "token_endpoint": format!("{STS}/token"),
+                        "claims_endpoint": format!("{STS}/claims"),
                     }),
                 ));
             }
@@ -161,10 +163,24 @@ impl World {
     }
 
     fn mint(&self, sent: &Sent) -> Response<Bytes> {
+        let mut body = self.sts_answer.clone();
+        if body.get("error").is_some() {
+            return answer(400, &body);
+        }
+        body["access_token"] = json!(self.minted(sent, &sent.param("subject_token").unwrap()));
+        answer(200, &body)
+    }
+
+    fn claims(&self, sent: &Sent) -> Response<Bytes> {
+        let token = sent.authorization.as_deref().unwrap().strip_prefix("Bearer ").unwrap();
+        answer(200, &json!({ "claims_token": self.minted(sent, token), "expires_in": 120 }))
+    }
+
+    fn minted(&self, sent: &Sent, token: &str) -> String {
         let now = Timestamp::from_unix(NOW);
         let mut claims = ClaimsToken {
             iss: Issuer::parse(STS).unwrap(),
-            sub: sent.param("subject_token").unwrap().trim_end_matches("-at").to_owned(),
+            sub: token.trim_end_matches("-at").to_owned(),
             email: email("alice@alice.example"),
             ticket_challenge: TicketChallenge::parse(&sent.param("ticket_challenge").unwrap())
                 .unwrap(),
@@ -179,12 +195,7 @@ impl World {
             user_claims: serde_json::Map::new(),
         };
         (self.lie)(&mut claims);
-        let mut body = self.sts_answer.clone();
-        if body.get("error").is_some() {
-            return answer(400, &body);
-        }
-        body["access_token"] = json!(claims.mint(&self.key).unwrap());
-        answer(200, &body)
+        claims.mint(&self.key).unwrap()
     }
 }
 
