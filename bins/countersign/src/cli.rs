@@ -52,7 +52,8 @@ pub(crate) struct Global {
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 
-    /// Client configuration [default: countersign/client.toml in the user's configuration directory]
+    /// Client configuration [default: countersign/client.toml in the user's configuration
+    /// directory]
     #[arg(long, global = true, value_name = "FILE", env = "COUNTERSIGN_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! `countersign demo`: a flow between parties of several domains, in one process, over real sockets.
+//! `countersign demo`: a flow between parties of several domains, in one process, over real
+//! sockets.
 
 mod attack;
 mod authority;
@@ -99,9 +100,11 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Write certificates and configuration files for the servers of a flow other than 004, and exit
+    /// Write certificates and configuration files for the servers of a flow other than 004, and
+    /// exit
     ///
-    /// Flow 004 has none that could be started by hand: the documents of its clients are served by the demo.
+    /// Flow 004 has none that could be started by hand: the documents of its clients are served by
+    /// the demo.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "record"])]
     pub(crate) write: Option<PathBuf>,
 }

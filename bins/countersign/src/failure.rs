@@ -11,7 +11,8 @@ use oauth2::RequestTokenError;
 /// The exit codes, as `--help` lists them. `2` is clap's, for a wrong command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
-    /// The answer is no: an HTTP error status, a token or key that is refused or is none, no issuer.
+    /// The answer is no: an HTTP error status, a token or key that is refused or is none, no
+    /// issuer.
     No = 1,
     /// Wrong input: command line, input file.
     Usage = 2,
@@ -116,8 +117,8 @@ impl Failure {
     }
 }
 
-/// What an error says; of a token endpoint that refused, its own words and not those of the library about
-/// them.
+/// What an error says; of a token endpoint that refused, its own words and not those of the library
+/// about them.
 fn said(error: &(dyn Error + 'static)) -> String {
     let boxed = || error.downcast_ref::<Box<TokenError<FetchError>>>().map(Box::as_ref);
     match error.downcast_ref::<TokenError<FetchError>>().or_else(boxed) {

@@ -95,8 +95,8 @@ impl Output {
     }
 }
 
-/// What goes on, said while it does: on one line that changes where somebody looks on, and once where
-/// nobody does.
+/// What goes on, said while it does: on one line that changes where somebody looks on, and once
+/// where nobody does.
 #[derive(Debug)]
 pub(crate) struct Progress {
     out: Output,

@@ -7,8 +7,8 @@
 //! DIR/jwks.json        the key set, if the document points to one
 //! ```
 //!
-//! A key is in what is published before `client.json` counts the time since then, so that a crash in
-//! between publishes too much and never too little.
+//! A key is in what is published before `client.json` counts the time since then, so that a crash
+//! in between publishes too much and never too little.
 
 mod published;
 mod rotation;

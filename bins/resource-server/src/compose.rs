@@ -43,8 +43,8 @@ pub enum ComposeError {
 }
 
 /// Builds the server: nothing is bound, nothing is sent. When it is served it registers the
-/// resources, if UMA protects them; if the authorization server is not there yet, it tries again, and so does the
-/// first request that needs it.
+/// resources, if UMA protects them; if the authorization server is not there yet, it tries again,
+/// and so does the first request that needs it.
 ///
 /// # Errors
 /// [`ComposeError`].

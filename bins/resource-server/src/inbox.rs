@@ -7,8 +7,8 @@
 //! | `GET` of a message | the message, as it was sent |
 //! | `DELETE` of a message | it is gone, on the disk too |
 //!
-//! What a message is, its sender says: its type is theirs, so it is served as something to be kept and
-//! not to be shown. How large one may be, and how many there may be, is the operator's to say.
+//! What a message is, its sender says: its type is theirs, so it is served as something to be kept
+//! and not to be shown. How large one may be, and how many there may be, is the operator's to say.
 
 use std::sync::Arc;
 
@@ -90,8 +90,8 @@ pub(crate) struct Inbox {
     terms: Terms,
     messages: Messages<Message>,
     seams: Seams,
-    /// Held while the messages are counted and one is added: requests that run at the same time do not
-    /// share the last place.
+    /// Held while the messages are counted and one is added: requests that run at the same time do
+    /// not share the last place.
     adding: Arc<Mutex<()>>,
     /// Held while the messages are listed: however many ask, they are in memory once.
     listing: Mutex<()>,
@@ -199,8 +199,8 @@ impl Inbox {
 
     /// Adds a message; `false` if no place is left.
     ///
-    /// Once begun it goes on without whoever sent the message: the next one is counted when this one is
-    /// written, and not while it may be.
+    /// Once begun it goes on without whoever sent the message: the next one is counted when this
+    /// one is written, and not while it may be.
     async fn add(&self, id: String, message: Message) -> Result<bool, StoreError> {
         let alone = Arc::clone(&self.adding).lock_owned().await;
         let (name, messages) = (self.name.clone(), self.messages.clone());

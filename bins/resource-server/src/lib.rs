@@ -15,8 +15,8 @@
 //! # }
 //! ```
 //!
-//! With `[protect]` in its configuration, or `--protect`, it serves no content of its own, but stands in
-//! front of a service that does: [`protect`].
+//! With `[protect]` in its configuration, or `--protect`, it serves no content of its own, but
+//! stands in front of a service that does: [`protect`].
 //!
 //! What it does is `countersign-resource`'s: the challenge, the conversation with the authorization
 //! server, the layer in front of what is served. This crate adds the configuration file, the memory
@@ -24,8 +24,9 @@
 //!
 //! # What is left out
 //!
-//! Content is read, with `GET` and `HEAD`; what takes anything is an [`inbox`]. Files are read whole, up to 16 MiB, and are named one by one; a
-//! directory is never served, so nothing appears on the network that nobody wrote down.
+//! Content is read, with `GET` and `HEAD`; what takes anything is an [`inbox`]. Files are read
+//! whole, up to 16 MiB, and are named one by one; a directory is never served, so nothing appears
+//! on the network that nobody wrote down.
 
 pub mod config;
 pub mod inbox;

@@ -1,6 +1,6 @@
 //! `resource-server CONFIG` serves; `resource-server check CONFIG` reads the configuration and says
-//! what is wrong with it; `resource-server --protect URL --issuer URL …` stands in front of a service
-//! of yours.
+//! what is wrong with it; `resource-server --protect URL --issuer URL …` stands in front of a
+//! service of yours.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -108,8 +108,8 @@ identity propagation, UMA, attributes for the policy): resource-server example-p
 
 /// Access tokens in front of a service that knows nothing of them.
 ///
-/// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for one that
-/// cannot be served.
+/// Exit status: 0 after an orderly end, 1 if serving failed, 2 for a bad command line, 78 for one
+/// that cannot be served.
 #[derive(Parser)]
 #[command(name = "resource-server", version, override_usage = PROTECT_USAGE, after_help = PROTECT_EXAMPLE)]
 struct Protection {

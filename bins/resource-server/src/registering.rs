@@ -12,8 +12,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// However many failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Registers what is protected, and deregisters what is configured no more. What does not succeed is tried again until
-/// it does, so that owners can share beforehand, whichever server starts first.
+/// Registers what is protected, and deregisters what is configured no more. What does not succeed
+/// is tried again until it does, so that owners can share beforehand, whichever server starts
+/// first.
 pub(crate) async fn register(server: Arc<ResourceServer>) {
     until_done(pauses(), || registered(Arc::clone(&server))).await;
     until_done(pauses(), || deregistered(Arc::clone(&server))).await;

@@ -185,8 +185,8 @@ impl Rules for Site {
 }
 
 impl Resource {
-    /// The scopes that a method needs here, or at one of its messages; `None` for a method that there
-    /// is not.
+    /// The scopes that a method needs here, or at one of its messages; `None` for a method that
+    /// there is not.
     fn needs(&self, method: &Method, message: bool) -> Option<&ScopeSet> {
         match (method, &self.content) {
             (&Method::GET | &Method::HEAD, _) => Some(&self.read),

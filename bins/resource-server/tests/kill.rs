@@ -1,5 +1,5 @@
-//! The program is killed while messages arrive in an inbox: what was answered 201 is there afterwards, whole, and
-//! what was taken out is not.
+//! The program is killed while messages arrive in an inbox: what was answered 201 is there
+//! afterwards, whole, and what was taken out is not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![cfg(unix)]
 

@@ -2,9 +2,10 @@
 //!
 //! The server makes accounts of its own here for people who come through another provider.
 //!
-//! `accounts/<subject>.json` is a person; `accounts/names/<name>` says which person signs in by a user
-//! name or an address; `accounts/disabled/<digest>` refuses a person who stands in the configuration. The server reads all at every request that is about somebody, so that what
-//! was changed holds for the next one. Nothing is kept in memory that could be older than the file.
+//! `accounts/<subject>.json` is a person; `accounts/names/<name>` says which person signs in by a
+//! user name or an address; `accounts/disabled/<digest>` refuses a person who stands in the
+//! configuration. The server reads all at every request that is about somebody, so that what was
+//! changed holds for the next one. Nothing is kept in memory that could be older than the file.
 
 mod file;
 mod imports;
@@ -142,7 +143,8 @@ impl Accounts {
     /// Makes an account under a fresh subject.
     ///
     /// # Errors
-    /// [`AccountError::Name`], [`AccountError::Taken`], [`AccountError::Domain`], or what the files say.
+    /// [`AccountError::Name`], [`AccountError::Taken`], [`AccountError::Domain`], or what the files
+    /// say.
     pub fn add(&self, new: NewAccount, random: &dyn Random) -> Result<Account, AccountError> {
         let account = new.account(random::identifier(random));
         account.check(&self.email_domains)?;

@@ -1,4 +1,5 @@
-//! A claims provider of its own, in front of an AuthN server that knows nothing of it: `sts --claims-provider`.
+//! A claims provider of its own, in front of an AuthN server that knows nothing of it: `sts
+//! --claims-provider`.
 //!
 //! What it does is [`countersign_sts_service::claims::provider`]; its file is explained in
 //! `claims-provider.example.toml`.
@@ -80,7 +81,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         memory_store: true,
     };
     let serving = serving.resolve(path)?;
-    // The domain of the addresses is the issuer: a path, a port or another host would be somebody else.
+    // The domain of the addresses is the issuer: a path, a port or another host would be somebody
+    // else.
     if file.issuer.as_str() != format!("https://{}", file.issuer.host()) {
         let reason = "https:// and the domain of the addresses, and nothing else";
         return Err(ConfigError::new(path, "issuer", reason));
@@ -201,8 +203,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     config.keys.check(file)
 }
 
-/// Builds the server: nothing is bound, nothing is sent. Signing keys that are missing are made; while
-/// it is served, they are replaced in time. `audit` is told of every decision.
+/// Builds the server: nothing is bound, nothing is sent. Signing keys that are missing are made;
+/// while it is served, they are replaced in time. `audit` is told of every decision.
 ///
 /// # Errors
 /// [`ComposeError`].

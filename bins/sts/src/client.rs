@@ -48,7 +48,8 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> ExitCode {
     let config = match &command {
-        // Whoever has to refuse a client at once is not kept from it by files that are about others.
+        // Whoever has to refuse a client at once is not kept from it by files that are about
+        // others.
         Command::Disable { config, .. } | Command::Enable { config, .. } => {
             program::loaded::<Sts>(config)
         }

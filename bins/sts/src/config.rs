@@ -47,7 +47,8 @@ const MAX_REFRESH: Lifetime = Lifetime::from_secs(366 * 86_400);
 /// The longest life of a claims token that the profile lets a server accept.
 pub(crate) const MAX_CLAIMS_TOKEN: Lifetime = Lifetime::from_secs(300);
 
-/// Why nothing here begins with [`SUBJECT_PREFIX`](countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX).
+/// Why nothing here begins with
+/// [`SUBJECT_PREFIX`](countersign_token_exchange::trusted_issuer::SUBJECT_PREFIX).
 const RESERVED_NAME: &str = "begins as the names of other issuers' people here do";
 
 /// A configuration that can be served: every value has its type, every path is relative to the

@@ -95,7 +95,8 @@ impl KeyFileError {
 pub(crate) type Needed = &'static [(Algorithm, &'static str)];
 
 /// An OpenID provider signs ID tokens with RS256, too: every relying party may count on that.
-/// [OpenID Connect Discovery §3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)
+/// [OpenID Connect Discovery
+/// §3](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata)
 pub(crate) const OF_PROVIDER: Needed = &[(Algorithm::Es256, "es256"), (Algorithm::Rs256, "rs256")];
 
 /// A claims provider issues no ID tokens.
@@ -156,8 +157,8 @@ fn refused(file: &Path, error: &KeyFileError) -> ConfigError {
     ConfigError::because(file, key, error)
 }
 
-/// What moves a service's keys along as time goes by and as the files of their directory change, if they
-/// have one.
+/// What moves a service's keys along as time goes by and as the files of their directory change, if
+/// they have one.
 pub(crate) struct Rotation {
     directory: Option<KeyDirectory>,
     seams: Seams,

@@ -1,10 +1,12 @@
 //! An OpenID provider with a security token service: the program as a library.
 //!
-//! [`load`] reads a configuration file whole, with the secrets that it names, before anything binds;
-//! [`compose`](compose()) builds the server from it; [`serve`](countersign_host::Composed::serve) runs it. What the server does is
+//! [`load`] reads a configuration file whole, with the secrets that it names, before anything
+//! binds; [`compose`](compose()) builds the server from it;
+//! [`serve`](countersign_host::Composed::serve) runs it. What the server does is
 //! `countersign-sts-service`; which sections of which specifications, its documentation says.
 //!
-//! [`claims_provider`] is the same for a claims provider of its own, which stands in front of another server.
+//! [`claims_provider`] is the same for a claims provider of its own, which stands in front of
+//! another server.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -1,7 +1,8 @@
 //! `sts CONFIG` serves; `sts check CONFIG` reads the configuration and says what is wrong with it;
-//! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts, `sts client` clients;
-//! `sts --claims-provider` is a claims provider of its own instead, with a file of its own.
-//! `sts hash-password` and `sts hash-secret` make what a configuration holds of a password and of a client secret.
+//! `sts rotate-keys CONFIG` makes the next signing keys; `sts user` keeps accounts, `sts client`
+//! clients; `sts --claims-provider` is a claims provider of its own instead, with a file of its
+//! own. `sts hash-password` and `sts hash-secret` make what a configuration holds of a password and
+//! of a client secret.
 
 mod client;
 mod password;

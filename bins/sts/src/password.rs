@@ -19,8 +19,8 @@ const MIN_PASSWORD: usize = 15;
 const ADVICE: &str =
     "take some words that have nothing to do with each other, or let a password manager make one";
 
-/// The hash of the password that is asked for at a terminal, and not shown; otherwise of the first line
-/// of standard input. It is for somebody who is known by these names, at a service that is.
+/// The hash of the password that is asked for at a terminal, and not shown; otherwise of the first
+/// line of standard input. It is for somebody who is known by these names, at a service that is.
 pub(crate) fn hash(names: &[String]) -> Result<PasswordHash, Box<dyn Error>> {
     hashed(&password()?, names)
 }

@@ -20,8 +20,8 @@ pub(crate) fn replace(path: &Path, content: &[u8], random: &dyn Random) -> io::R
     drafted(path, content, random, |draft| fs::rename(draft, path))
 }
 
-/// Writes a draft beside the file, lets `take_place` give it the file's name, and sees to it that the
-/// name survives a power cut.
+/// Writes a draft beside the file, lets `take_place` give it the file's name, and sees to it that
+/// the name survives a power cut.
 fn drafted<T>(
     path: &Path,
     content: &[u8],

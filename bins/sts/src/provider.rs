@@ -21,8 +21,8 @@ pub(crate) struct ClaimsProvider;
 pub(crate) enum Command {
     /// Make the next signing keys in the configuration's key directory
     ///
-    /// A server that runs publishes them within a minute, at once on SIGHUP, and signs with them once
-    /// verifiers have had the time of keys.announce to fetch them.
+    /// A server that runs publishes them within a minute, at once on SIGHUP, and signs with them
+    /// once verifiers have had the time of keys.announce to fetch them.
     RotateKeys {
         /// The configuration file
         config: PathBuf,

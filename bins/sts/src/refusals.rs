@@ -1,7 +1,8 @@
-//! Who is refused from now on: a file each, in a directory that the server looks into at every request.
+//! Who is refused from now on: a file each, in a directory that the server looks into at every
+//! request.
 //!
-//! A file is named by a digest of the identifier, which may be no name of a file, and has the identifier in
-//! it.
+//! A file is named by a digest of the identifier, which may be no name of a file, and has the
+//! identifier in it.
 
 use std::fs;
 use std::io;
@@ -63,8 +64,8 @@ impl Refusals {
         }
     }
 
-    /// Everybody who is refused, whether they are known or not. A directory that is still to be made
-    /// refuses nobody.
+    /// Everybody who is refused, whether they are known or not. A directory that is still to be
+    /// made refuses nobody.
     pub(crate) fn list(&self) -> Result<Vec<String>, Failed> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,

@@ -1,9 +1,9 @@
 //! Clients that come, are refused and return while the server runs: `sts client`.
 //!
-//! `NAME.toml` is a client, in the words of a table `[[clients]]`; `disabled/NAME` says that a client is
-//! refused, wherever it is registered. NAME is a digest of the client's identifier, which may be a URL
-//! and so no name of a file. The server looks at both at every request that is about a client, so that
-//! what was changed holds for the next one.
+//! `NAME.toml` is a client, in the words of a table `[[clients]]`; `disabled/NAME` says that a
+//! client is refused, wherever it is registered. NAME is a digest of the client's identifier, which
+//! may be a URL and so no name of a file. The server looks at both at every request that is about a
+//! client, so that what was changed holds for the next one.
 
 mod clients;
 
@@ -87,8 +87,8 @@ impl Registrations {
         Ok(self.refused.make()?)
     }
 
-    /// The client of this identifier, which is untrusted, if it has a file. Whether it is refused is not
-    /// looked at.
+    /// The client of this identifier, which is untrusted, if it has a file. Whether it is refused
+    /// is not looked at.
     ///
     /// # Errors
     /// [`RegistrationError`].
@@ -160,7 +160,8 @@ impl Registrations {
     /// Adds the client of a text.
     ///
     /// # Errors
-    /// [`RegistrationError::Taken`], [`RegistrationError::Client`], [`RegistrationError::Directory`].
+    /// [`RegistrationError::Taken`], [`RegistrationError::Client`],
+    /// [`RegistrationError::Directory`].
     pub fn add(&self, text: &str, random: &dyn Random) -> Result<Client, RegistrationError> {
         let client = self.parse(text)?;
         self.make()?;

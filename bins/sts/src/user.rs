@@ -32,15 +32,15 @@ pub(crate) enum Command {
         #[arg(long, requires = "email")]
         email_verified: bool,
     },
-    /// Show the people: user name, subject, address, whether they stand in the configuration or through
-    /// which other provider they came, whether nobody can sign in by their password any more, and
-    /// whether they are disabled
+    /// Show the people: user name, subject, address, whether they stand in the configuration or
+    /// through which other provider they came, whether nobody can sign in by their password any
+    /// more, and whether they are disabled
     List {
         /// The configuration file
         config: PathBuf,
     },
-    /// Refuse a person from the next request on, with everything that was issued for them, be they in the
-    /// configuration itself
+    /// Refuse a person from the next request on, with everything that was issued for them, be they
+    /// in the configuration itself
     Disable {
         /// The configuration file
         config: PathBuf,
@@ -54,8 +54,8 @@ pub(crate) enum Command {
         /// What the person signs in by, or their subject
         username: String,
     },
-    /// Give an account another password, asked for or the first line of standard input; who is signed
-    /// in is so no more, and what was allowed meanwhile ends
+    /// Give an account another password, asked for or the first line of standard input; who is
+    /// signed in is so no more, and what was allowed meanwhile ends
     Password {
         /// The configuration file
         config: PathBuf,
@@ -78,7 +78,8 @@ impl Command {
 
 pub(crate) fn run(command: Command) -> ExitCode {
     let config = match &command {
-        // Whoever has to refuse a person at once is not kept from it by files that are about others.
+        // Whoever has to refuse a person at once is not kept from it by files that are about
+        // others.
         Command::Disable { config, .. } | Command::Enable { config, .. } => {
             program::loaded::<Sts>(config)
         }

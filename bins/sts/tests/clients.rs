@@ -217,7 +217,8 @@ async fn the_directory_is_read_with_care() {
     }
 }
 
-/// What a crash leaves of a file that was being written is none, and keeps nobody from refusing a client.
+/// What a crash leaves of a file that was being written is none, and keeps nobody from refusing a
+/// client.
 #[tokio::test]
 async fn o13_a_client_is_refused_whatever_else_is_wrong() {
     let world = World::new("crash");

@@ -210,7 +210,8 @@ scopes = ["letters.read", "openid"]
     assert_eq!(metadata["scopes_supported"], serde_json::json!(["letters.read", "openid"]));
 }
 
-/// who has an address can be asked where some client may, or may come to be while the server runs.
+/// who has an address can be asked where some client may, or may come to be while the server
+/// runs.
 #[tokio::test]
 async fn x_2_who_has_an_address_can_be_asked_where_some_client_may() {
     let registrations =

@@ -1,5 +1,5 @@
-//! The program starts from the configuration that it prints, on empty ground and again; for how long that takes, and
-//! what it keeps of the machine's memory, see `tests/start`.
+//! The program starts from the configuration that it prints, on empty ground and again; for how
+//! long that takes, and what it keeps of the machine's memory, see `tests/start`.
 
 use countersign_start_tests::{Server, measure};
 

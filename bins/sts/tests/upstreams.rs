@@ -78,7 +78,8 @@ fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
     load(&place.join("sts.toml"))
 }
 
-/// The people of a provider can be those of the tokens that it issues, for as long as they are linked.
+/// The people of a provider can be those of the tokens that it issues, for as long as they are
+/// linked.
 #[test]
 fn people_of_a_trusted_issuer_may_be_those_who_are_linked() {
     const TRUSTED: &str = r#"

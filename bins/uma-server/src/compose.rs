@@ -34,7 +34,8 @@ pub enum ComposeError {
 /// Builds the server: nothing is bound, nothing is sent. `audit` is told of every assessment.
 ///
 /// # Errors
-/// [`ComposeError`]; one of them is a policy by which an owner is asked for whom nobody could answer.
+/// [`ComposeError`]; one of them is a policy by which an owner is asked for whom nobody could
+/// answer.
 pub fn compose(
     config: Config,
     seams: &Seams,
@@ -45,8 +46,8 @@ pub fn compose(
     build(config, seams, audit, answers).map(|(composed, _)| composed)
 }
 
-/// The same for a program in which owners can answer: by the operations of the server that comes along
-/// ([`countersign_uma_service::owner`]), which shares its store with what is served.
+/// The same for a program in which owners can answer: by the operations of the server that comes
+/// along ([`countersign_uma_service::owner`]), which shares its store with what is served.
 ///
 /// # Errors
 /// [`ComposeError`].
@@ -116,8 +117,8 @@ fn build(
     Ok((composed, uma))
 }
 
-/// Signs what owners are told with the keys that are there now; where they cannot be used, with those that
-/// were.
+/// Signs what owners are told with the keys that are there now; where they cannot be used, with
+/// those that were.
 fn replace_keys(uma: &Uma, keys: &WebhookKeys) {
     let replaced = keys.read().map_err(|error| error.to_string());
     let replaced =
@@ -146,8 +147,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The administrator's policies, validated: now, and whenever they are read again. By none of them is an
-/// owner asked where nobody `answers`.
+/// The administrator's policies, validated: now, and whenever they are read again. By none of them
+/// is an owner asked where nobody `answers`.
 fn policies(config: &Config, answers: bool) -> Result<Arc<PolicyFiles<UmaRules>>, ConfigError> {
     let fit = move |rules: &UmaRules| match answers || !rules.asks() {
         true => Ok(()),
@@ -196,7 +197,8 @@ plain_http = true
 memory_store = true
 "#;
 
-    /// A rule by which somebody is asked is refused where nobody answers, at the start and ever after.
+    /// A rule by which somebody is asked is refused where nobody answers, at the start and ever
+    /// after.
     #[test]
     fn a_reload_brings_no_question_that_nobody_answers() {
         let name = format!("countersign-uma-asks-{}", std::process::id());

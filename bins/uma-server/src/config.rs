@@ -52,8 +52,8 @@ pub struct Config {
     pub policy: Rules,
     /// Where the administrator's policies in Cedar are: files, and directories of them.
     pub policies: Vec<PathBuf>,
-    /// The key of the first policy by which an owner is asked whom nobody can answer for; `None` if there
-    /// is none.
+    /// The key of the first policy by which an owner is asked whom nobody can answer for; `None` if
+    /// there is none.
     pub asks_owner: Option<String>,
     /// Whom it trusts when it connects to identity providers and clients.
     pub outbound: FetchConfig,

@@ -24,10 +24,10 @@
 //!
 //! # What is left out
 //!
-//! Registration at run time: clients, resource servers and their rules change with the file and a restart; what
-//! owners share and the policies of administrators change while it runs.
-//! Without `[console]` there are no pages for owners: [`compose`](compose()) refuses a rule by which one is asked then, and
-//! [`compose_with_owners`] is for programs that have pages of their own.
+//! Registration at run time: clients, resource servers and their rules change with the file and a
+//! restart; what owners share and the policies of administrators change while it runs. Without
+//! `[console]` there are no pages for owners: [`compose`](compose()) refuses a rule by which one is
+//! asked then, and [`compose_with_owners`] is for programs that have pages of their own.
 
 pub mod config;
 

@@ -1,5 +1,5 @@
-//! The program is killed a few times under load, on every run of the tests; for many, see the README
-//! of `tests/faults`.
+//! The program is killed a few times under load, on every run of the tests; for many, see the
+//! README of `tests/faults`.
 
 use countersign_faults_tests::{Memory, Plan, run};
 

@@ -1,7 +1,8 @@
-//! The loop of flow 003 at the program itself, over TLS: its answers get lost on the way, and it is killed.
+//! The loop of flow 003 at the program itself, over TLS: its answers get lost on the way, and it is
+//! killed.
 //!
-//! A client whose answer was lost has nothing to go on with: its ticket is spent. It begins anew, and neither is
-//! the owner asked twice nor is anything forgotten that they said.
+//! A client whose answer was lost has nothing to go on with: its ticket is spent. It begins anew,
+//! and neither is the owner asked twice nor is anything forgotten that they said.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod world;

@@ -1,4 +1,5 @@
-//! Owners are told by the program itself, over TLS: it is killed amid its attempts, and its keys are replaced.
+//! Owners are told by the program itself, over TLS: it is killed amid its attempts, and its keys
+//! are replaced.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod world;

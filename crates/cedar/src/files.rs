@@ -108,8 +108,8 @@ impl<S: RuleSet> PolicyFiles<S> {
         Self::open_fit(schema, files, |_| Ok(()))
     }
 
-    /// The same where not every valid set can be used: `fit` says what is wrong with one, now and whenever
-    /// the files are read again.
+    /// The same where not every valid set can be used: `fit` says what is wrong with one, now and
+    /// whenever the files are read again.
     ///
     /// # Errors
     /// Any [`PolicyFileError`].
@@ -130,8 +130,9 @@ impl<S: RuleSet> PolicyFiles<S> {
     ///
     /// To be called from time to time: a bad file is reported once, not at every call.
     ///
-    /// Replace a file by renaming a new one over it. Of one that is saved in place half may be there when
-    /// it is read, and a part of the rules is a set, too, perhaps without the one that forbids.
+    /// Replace a file by renaming a new one over it. Of one that is saved in place half may be
+    /// there when it is read, and a part of the rules is a set, too, perhaps without the one that
+    /// forbids.
     ///
     /// # Errors
     /// Any [`PolicyFileError`]; it has been logged, and the old set stays in use.

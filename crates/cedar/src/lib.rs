@@ -51,8 +51,8 @@
 //!
 //! # Deviations
 //!
-//! In the JSON of a question the members `__entity` and `__extn` mean something to Cedar: what another
-//! party sent goes into it as text, never as an object of theirs.
+//! In the JSON of a question the members `__entity` and `__extn` mean something to Cedar: what
+//! another party sent goes into it as text, never as an object of theirs.
 
 pub mod delegation;
 pub mod files;

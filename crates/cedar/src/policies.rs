@@ -79,8 +79,8 @@ pub enum PolicyError {
 
 /// Who wants to do what to what.
 ///
-/// Principal and resource are a type of the schema and an identifier; `context` and `entities` are in
-/// Cedar's JSON forms, and have to fit the schema.
+/// Principal and resource are a type of the schema and an identifier; `context` and `entities` are
+/// in Cedar's JSON forms, and have to fit the schema.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Who.
@@ -188,7 +188,8 @@ pub(crate) fn validate(schema: &str, set: &PolicySet) -> Result<Schema, PolicyEr
         tracing::debug!(%warning, "in a Cedar schema");
     }
     let validated = Validator::new(schema.clone()).validate(set, ValidationMode::Strict);
-    // A rule that holds for nothing is a mistake, and if it is to forbid, one that nobody would notice.
+    // A rule that holds for nothing is a mistake, and if it is to forbid, one that nobody would
+    // notice.
     let impossible = validated.validation_warnings().filter_map(|warning| match warning {
         ValidationWarning::ImpossiblePolicy(warning) => Some(warning.to_string()),
         _ => None,

@@ -1,5 +1,5 @@
-//! Who may reach what at a UMA authorization server: what owners share, and the rules of administrators,
-//! in Cedar.
+//! Who may reach what at a UMA authorization server: what owners share, and the rules of
+//! administrators, in Cedar.
 //!
 //! ```cedar
 //! @id("research reads the manuals")
@@ -23,9 +23,9 @@
 //! forbid (principal in Issuer::"https://sts.mallory.example", action, resource);
 //! ```
 //!
-//! An owner's [`Share`] is a link of a template: the audience says with
-//! whom, the offer says what. It is made when it is needed, out of those shares that can say anything of
-//! the question, and nothing is parsed for it.
+//! An owner's [`Share`] is a link of a template: the audience says with whom, the offer says what.
+//! It is made when it is needed, out of those shares that can say anything of the question, and
+//! nothing is parsed for it.
 //!
 //! | what holds | answer |
 //! |---|---|
@@ -35,12 +35,13 @@
 //! | a `permit` with `@need_info`, of whose claims one is missing | these claims are needed |
 //! | nothing | denied |
 //!
-//! What a rule says of itself (`@description("what research may read")`) stands beside its name wherever an
-//! owner or the log is told that it decided.
+//! What a rule says of itself (`@description("what research may read")`) stands beside its name
+//! wherever an owner or the log is told that it decided.
 //!
 //! The first row that fits decides. Rules of the configuration
-//! ([`Rules`](countersign_uma::policy::rules::Rules)) have their say beside those of files, and what is
-//! forbidden here they do not permit. Nobody is permitted anything before claims about them are verified.
+//! ([`Rules`](countersign_uma::policy::rules::Rules)) have their say beside those of files, and
+//! what is forbidden here they do not permit. Nobody is permitted anything before claims about them
+//! are verified.
 
 mod facts;
 mod rules;
@@ -99,7 +100,8 @@ impl CedarUma {
         self.shares.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For each question the shares that can say anything of it; `None` as long as they are not loaded.
+    /// For each question the shares that can say anything of it; `None` as long as they are not
+    /// loaded.
     fn shares_about(
         &self,
         asked: &[PolicyRequest<'_>],
@@ -113,7 +115,8 @@ impl CedarUma {
         is_loaded.then(|| asked.iter().map(about).collect())
     }
 
-    /// What shares and the rules of files say of a person, for each question that is [asked together](together).
+    /// What shares and the rules of files say of a person, for each question that is [asked
+    /// together](together).
     fn say(
         &self,
         rules: &Rules,
@@ -147,8 +150,8 @@ impl CedarUma {
         asked.iter().zip(shares).map(say).collect()
     }
 
-    /// What is said to one question: by those rules of files that can fit, as far as they are not narrowed,
-    /// and by these shares.
+    /// What is said to one question: by those rules of files that can fit, as far as they are not
+    /// narrowed, and by these shares.
     fn say_one(
         &self,
         rules: &Rules,
@@ -241,9 +244,9 @@ impl CedarUma {
     }
 }
 
-/// What the rules of files say of the person is narrowed by what they would say of them otherwise. What
-/// their provider says and is not heard about may be true or not: it lets nobody in, and nobody off. And
-/// whoever is kept out by an address is so by small and by large letters.
+/// What the rules of files say of the person is narrowed by what they would say of them otherwise.
+/// What their provider says and is not heard about may be true or not: it lets nobody in, and
+/// nobody off. And whoever is kept out by an address is so by small and by large letters.
 fn otherwise(rules: &Rules, person: &Person) -> Vec<(Person, Narrow)> {
     let mut others: Vec<(Person, Narrow)> = Vec::new();
     if rules.is_empty() {
@@ -301,7 +304,8 @@ impl Policy for CedarUma {
         ruling.unwrap_or_else(|| Decision::Deny.into())
     }
 
-    /// By the rules of one moment, with what they are told of the person and the resources made once.
+    /// By the rules of one moment, with what they are told of the person and the resources made
+    /// once.
     fn assess_all(&self, asked: &[PolicyRequest<'_>]) -> Vec<Ruling> {
         let rules = self.files.current();
         together(asked).flat_map(|part| self.rule(&rules, part)).collect()

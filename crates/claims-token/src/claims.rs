@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::email::VerifiedEmail;
 
-/// The `typ` of a claims token. [RFC 8725 §3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)
+/// The `typ` of a claims token. [RFC 8725
+/// §3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)
 pub const TYP: &str = "uma-claims+jwt";
 
 /// Claims with a meaning of their own in this token; a user claim never takes one of these names.

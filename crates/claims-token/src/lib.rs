@@ -59,13 +59,14 @@
 //! # What is left out
 //!
 //! Discovery of the issuer (`countersign-resolver`), the life of the ticket and the policy
-//! (`countersign-uma`), the decision to issue (`countersign-token-exchange`). Identity tokens, which
-//! carry a person to a resource server without UMA, are `countersign-identity-propagation`'s.
+//! (`countersign-uma`), the decision to issue (`countersign-token-exchange`). Identity tokens,
+//! which carry a person to a resource server without UMA, are `countersign-identity-propagation`'s.
 //!
 //! # Deviations
 //!
 //! `typ` (`uma-claims+jwt`), `ticket_challenge` and `resource` as a claim are unregistered names of
-//! the profile. The drafts' former names `ticket_digest` and `email_address` are read, never written.
+//! the profile. The drafts' former names `ticket_digest` and `email_address` are read, never
+//! written.
 //!
 //! [RFC 7519 §4]: https://www.rfc-editor.org/rfc/rfc7519#section-4
 //! [RFC 8725 §3]: https://www.rfc-editor.org/rfc/rfc8725#section-3

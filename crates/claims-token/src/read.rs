@@ -257,7 +257,8 @@ pub fn check_received(
     Ok(())
 }
 
-/// The claims that both readers need, in their types; `sub` and `jti` are text, and stay where they are.
+/// The claims that both readers need, in their types; `sub` and `jti` are text, and stay where they
+/// are.
 #[derive(Debug)]
 struct Common {
     iss: Issuer,

@@ -5,8 +5,8 @@
 //! believes it once its store says that it was never seen ([`Presented::if_new`]).
 //!
 //! A proof is good for [`LIFETIME`] after its `iat`, and [`LEEWAY`] to either side for clocks that
-//! differ: a server remembers it for so long ([`Presented::once`]). An `exp` or `nbf` of its own makes that
-//! time shorter and never longer ([RFC 7519 §4.1.4, §4.1.5]).
+//! differ: a server remembers it for so long ([`Presented::once`]). An `exp` or `nbf` of its own
+//! makes that time shorter and never longer ([RFC 7519 §4.1.4, §4.1.5]).
 //!
 //! [RFC 7519 §4.1.4, §4.1.5]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4
 //! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
@@ -22,13 +22,16 @@ use countersign_types::{EndpointUrl, Lifetime, Timestamp, Wire, WireError};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde::Serialize;
 
-/// The request header that carries a proof. [RFC 9449 §4.1](https://www.rfc-editor.org/rfc/rfc9449#section-4.1)
+/// The request header that carries a proof. [RFC 9449
+/// §4.1](https://www.rfc-editor.org/rfc/rfc9449#section-4.1)
 pub const HEADER: HeaderName = HeaderName::from_static("dpop");
 
-/// The response header that carries a nonce. [RFC 9449 §8.1](https://www.rfc-editor.org/rfc/rfc9449#section-8.1)
+/// The response header that carries a nonce. [RFC 9449
+/// §8.1](https://www.rfc-editor.org/rfc/rfc9449#section-8.1)
 pub const NONCE_HEADER: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// The authentication scheme, and the `token_type`. [RFC 9449 §5, §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
+/// The authentication scheme, and the `token_type`. [RFC 9449 §5,
+/// §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)
 pub const SCHEME: &str = "DPoP";
 
 /// The `typ` of a proof.
@@ -65,8 +68,8 @@ struct ProofClaims<'a> {
     nonce: Option<&'a str>,
 }
 
-/// Makes the proof for a request: of `key`, beside `token` if there is one, with the server's `nonce`
-/// if it gave one. [RFC 9449 §4.2]
+/// Makes the proof for a request: of `key`, beside `token` if there is one, with the server's
+/// `nonce` if it gave one. [RFC 9449 §4.2]
 ///
 /// # Errors
 /// Whatever the key reports.
@@ -99,8 +102,8 @@ pub fn confirmation(key: &SigningKey) -> Confirmation {
     Confirmation::Jkt(key.public().thumbprint())
 }
 
-/// Why a proof was not accepted: `invalid_dpop_proof`, or `use_dpop_nonce` where a nonce is missing.
-/// [RFC 9449 §5, §8, §9]
+/// Why a proof was not accepted: `invalid_dpop_proof`, or `use_dpop_nonce` where a nonce is
+/// missing. [RFC 9449 §5, §8, §9]
 ///
 /// [RFC 9449 §5, §8, §9]: https://www.rfc-editor.org/rfc/rfc9449#section-5
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +112,8 @@ pub enum DpopError {
     /// There is none.
     #[error("there is no DPoP proof")]
     Missing,
-    /// There are several, or one that is no text. [RFC 9449 §4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3)
+    /// There are several, or one that is no text. [RFC 9449
+    /// §4.3](https://www.rfc-editor.org/rfc/rfc9449#section-4.3)
     #[error("more than one DPoP proof")]
     Several,
     /// It is no proof of a key.
@@ -172,8 +176,8 @@ pub fn presented(headers: &HeaderMap) -> Result<Option<AccessToken>, DpopError> 
 /// The longest nonce that a client takes along.
 pub const MAX_NONCE: usize = 1024;
 
-/// The nonce that a response brings for the next proofs to its server. Two are none, as is what has not
-/// the syntax of one or is longer than [`MAX_NONCE`]. [RFC 9449 §8, §8.1, §8.2]
+/// The nonce that a response brings for the next proofs to its server. Two are none, as is what has
+/// not the syntax of one or is longer than [`MAX_NONCE`]. [RFC 9449 §8, §8.1, §8.2]
 ///
 /// [RFC 9449 §8, §8.1, §8.2]: https://www.rfc-editor.org/rfc/rfc9449#section-8
 #[must_use]
@@ -257,8 +261,8 @@ impl Presented {
         (self.once, self.until)
     }
 
-    /// What a token would be bound to: the key, which is proved only if the proof is new. It serves for
-    /// decisions that come before that; what is issued takes [`ProvedKey::confirmation`].
+    /// What a token would be bound to: the key, which is proved only if the proof is new. It serves
+    /// for decisions that come before that; what is issued takes [`ProvedKey::confirmation`].
     #[must_use]
     pub const fn confirmation(&self) -> Confirmation {
         Confirmation::Jkt(self.thumbprint)
@@ -297,8 +301,8 @@ fn without_query(url: &EndpointUrl) -> String {
     url.to_string()
 }
 
-/// A URL in its one spelling, as [RFC 3986 §6.2.2, §6.2.3] has it: the parser has seen to case, port and
-/// dot segments, and what needs no encoding has none here.
+/// A URL in its one spelling, as [RFC 3986 §6.2.2, §6.2.3] has it: the parser has seen to case,
+/// port and dot segments, and what needs no encoding has none here.
 ///
 /// [RFC 3986 §6.2.2, §6.2.3]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 fn comparable(url: &EndpointUrl) -> String {

@@ -12,7 +12,8 @@
 //! at the end have to wait for a store or for somebody else's server:
 //!
 //! 1. [`parse`] reads the one method the request uses. Two methods are an `invalid_request`.
-//! 2. [`Presented::check`] judges all that needs no registration. What fails here is worth no search.
+//! 2. [`Presented::check`] judges all that needs no registration. What fails here is worth no
+//!    search.
 //! 3. [`authenticate()`] judges it against the [`RegisteredClient`], or against none. An unknown
 //!    client and a wrong secret get the same answer for the same work.
 //! 4. A client assertion is good once: [`Authentication::OnceOnly`] is settled by inserting its

@@ -86,8 +86,8 @@ impl Client {
 pub struct ClientBuilder(Inner);
 
 impl ClientBuilder {
-    /// Where claims tokens come from: the access token is shown at the claims endpoint of this issuer,
-    /// in the place of an exchange at the provider. It may be the provider itself.
+    /// Where claims tokens come from: the access token is shown at the claims endpoint of this
+    /// issuer, in the place of an exchange at the provider. It may be the provider itself.
     pub fn with_claims_provider(mut self, issuer: Issuer) -> Self {
         self.0.claims_provider = Some(issuer);
         self
@@ -100,8 +100,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The client's registration at an authorization server. Claims are sent to such a server without
-    /// approval.
+    /// The client's registration at an authorization server. Claims are sent to such a server
+    /// without approval.
     pub fn with_registration(mut self, registration: Registration) -> Self {
         self.0.registrations.insert(registration.issuer.clone(), registration);
         self

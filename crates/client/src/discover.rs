@@ -82,8 +82,8 @@ pub(crate) async fn resource_server(
     Ok(metadata.resource.clone())
 }
 
-/// The resource identifier of the relying party at `url`: the one of its own metadata, if that covers
-/// the URL, else the URL's origin. [RFC 9728 §3.3]
+/// The resource identifier of the relying party at `url`: the one of its own metadata, if that
+/// covers the URL, else the URL's origin. [RFC 9728 §3.3]
 ///
 /// What a document about something else says is not used: an identity token made out to another
 /// relying party could be redeemed there.
@@ -99,8 +99,8 @@ pub(crate) async fn relying_party(
     Ok(metadata.map_or(origin, |metadata| metadata.resource.clone()))
 }
 
-/// The resource identifier that the metadata gives to which the challenge of a `401` points. `None` if
-/// there is none, or if it is not about this URL. [RFC 9728 §3.3, §5.1]
+/// The resource identifier that the metadata gives to which the challenge of a `401` points. `None`
+/// if there is none, or if it is not about this URL. [RFC 9728 §3.3, §5.1]
 ///
 /// [RFC 9728 §3.3, §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
 pub(crate) async fn challenged<B>(

@@ -37,7 +37,8 @@ use crate::token_endpoint::{Form, GrantRequest, IssuedTokenType};
 /// The grant type. [RFC 8693 §2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.1)
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// A token exchange response. [RFC 8693 §2.2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1)
+/// A token exchange response. [RFC 8693
+/// §2.2.1](https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1)
 pub type ExchangeResponse = StandardTokenResponse<ExchangeFields, IssuedTokenType>;
 
 /// What RFC 8693 adds to a token response.

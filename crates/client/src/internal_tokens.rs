@@ -1,9 +1,9 @@
 //! What an API gives its callers for tokens of another issuer: tokens of its own security token
 //! service (flow 000). [RFC 8693 §2]
 //!
-//! People sign in at a provider of their own, and the API has its own server exchange what they bring.
-//! The refresh token that comes with the exchange stays here ([RFC 8693 §2.2.1] leaves it open): the
-//! caller has a session handle in its place, and may ask again by it.
+//! People sign in at a provider of their own, and the API has its own server exchange what they
+//! bring. The refresh token that comes with the exchange stays here ([RFC 8693 §2.2.1] leaves it
+//! open): the caller has a session handle in its place, and may ask again by it.
 //!
 //! ```no_run
 //! # use countersign_client::InternalTokens;
@@ -63,11 +63,12 @@ const OFFLINE_ACCESS: &str = "offline_access";
 
 /// Exchanges what callers bring, and keeps the refresh tokens.
 ///
-/// Sessions are in memory: ten thousand at most, and at most sixteen of one person. A new session beyond that
-/// ends the one that would expire first, at the server as well; its person has to sign in again.
+/// Sessions are in memory: ten thousand at most, and at most sixteen of one person. A new session
+/// beyond that ends the one that would expire first, at the server as well; its person has to sign
+/// in again.
 ///
-/// What changes a refresh token is done to its end on the Tokio runtime, whether its caller waits for it
-/// or not.
+/// What changes a refresh token is done to its end on the Tokio runtime, whether its caller waits
+/// for it or not.
 pub struct InternalTokens {
     audience: ResourceIdentifier,
     scope: ScopeSet,
@@ -114,8 +115,8 @@ pub struct Begun {
     pub issued: Issued,
     /// None if the server keeps nothing for this client.
     pub session: Option<Session>,
-    /// Another session made room for this one, and why the server could not be told that it ended, or
-    /// that it has not answered yet ([`InternalTokenError::Unanswered`]). Here it has ended.
+    /// Another session made room for this one, and why the server could not be told that it ended,
+    /// or that it has not answered yet ([`InternalTokenError::Unanswered`]). Here it has ended.
     pub unrevoked: Option<InternalTokenError>,
 }
 
@@ -253,11 +254,12 @@ impl InternalTokens {
         to_its_end(async move { server.renew(&key, held).await }).await
     }
 
-    /// Ends a session, here and at the server ([RFC 7009 §2]): what came of it ends as well. One that
-    /// is not known has ended.
+    /// Ends a session, here and at the server ([RFC 7009 §2]): what came of it ends as well. One
+    /// that is not known has ended.
     ///
     /// # Errors
-    /// Any [`InternalTokenError`] but `Session`, if the server could not be told. Here it has ended.
+    /// Any [`InternalTokenError`] but `Session`, if the server could not be told. Here it has
+    /// ended.
     ///
     /// [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
     pub async fn end(&self, session: &SessionHandle) -> Result<(), InternalTokenError> {

@@ -67,9 +67,10 @@
 //!
 //! # When the owner is asked first
 //!
-//! [`ClientError::Submitted`] is no end: its [`Pending`] goes back to [`Client::resume`] after the seconds
-//! it names, with the same request, until the owner has decided. It is kept in memory alone. A program
-//! that was restarted asks anew, and the owner is not asked about the same person twice.
+//! [`ClientError::Submitted`] is no end: its [`Pending`] goes back to [`Client::resume`] after the
+//! seconds it names, with the same request, until the owner has decided. It is kept in memory
+//! alone. A program that was restarted asks anew, and the owner is not asked about the same person
+//! twice.
 //!
 //! ```
 //! use std::time::Duration;
@@ -95,15 +96,15 @@
 //!
 //! # A claims provider, and a client that acts alone
 //!
-//! Where the person's provider exchanges no tokens, [`ClientBuilder::with_claims_provider`] has the claims
-//! token come from the provider of the person's domain, for the same access token. A client that acts while
-//! nobody is there names the person ([`ClientBuilder::naming`]) with an access token of its own
-//! ([`OwnAccess`]); the claims token says that it acts.
+//! Where the person's provider exchanges no tokens, [`ClientBuilder::with_claims_provider`] has the
+//! claims token come from the provider of the person's domain, for the same access token. A client
+//! that acts while nobody is there names the person ([`ClientBuilder::naming`]) with an access
+//! token of its own ([`OwnAccess`]); the claims token says that it acts.
 //!
 //! # What a client never does
 //!
-//! - It sends a requesting party token to no other address than the one it was issued for, and keeps
-//!   it by person, authorization server and resource server.
+//! - It sends a requesting party token to no other address than the one it was issued for, and
+//!   keeps it by person, authorization server and resource server.
 //! - It shows its own security token service the ticket's digest and never the ticket.
 //! - It follows no redirect: a token would go along.
 //! - It goes on with no ticket it has seen before, and with no more than a few.
@@ -115,7 +116,8 @@
 //!
 //! Signing in and refreshing the person's access token (`countersign-login` and the application,
 //! behind [`SubjectToken`]); interactive claims gathering, whose page is only reported; proof of
-//! possession (DPoP) for any token but the identity tokens of [`propagation`]: an RPT is a bearer token.
+//! possession (DPoP) for any token but the identity tokens of [`propagation`]: an RPT is a bearer
+//! token.
 //!
 //! # Deviations
 //!

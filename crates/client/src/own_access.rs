@@ -21,8 +21,8 @@ use crate::token_endpoint::{Form, GrantRequest, IssuedTokenType, TokenErrorRespo
 /// The scope by which a client may name people to a claims provider.
 const SCOPE: &str = "claims-provider";
 
-/// The client's own access token at its provider, by client credentials ([RFC 6749 §4.4]), in the place
-/// of a person's: kept until a tenth of its life is left.
+/// The client's own access token at its provider, by client credentials ([RFC 6749 §4.4]), in the
+/// place of a person's: kept until a tenth of its life is left.
 ///
 /// It goes with [`ClientBuilder::naming`](crate::ClientBuilder::naming) the same person.
 ///
@@ -54,8 +54,8 @@ impl OwnAccess {
         Self { provider, claims_provider, address, metadata, fetch, clock, random, kept }
     }
 
-    /// The token is to be shown to a claims provider of its own, so that it is made out to that one.
-    /// [RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)
+    /// The token is to be shown to a claims provider of its own, so that it is made out to that
+    /// one. [RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)
     #[must_use]
     pub fn for_claims_provider(mut self, issuer: Issuer) -> Self {
         self.claims_provider = Some(issuer);

@@ -1,10 +1,10 @@
 //! Identity propagation: a service with a URL of its own acts for a person at a relying party.
 //!
-//! [`IdentityPropagator::request`] sends a request to a relying party in another domain. It tells the
-//! person's provider that it acts (actor token), gets an identity token for that one relying party,
-//! checks that it got what it asked for, and sends the request with the token and a proof that it is
-//! the client the token names; and with one of the key that the token is bound to, if it is to be bound
-//! ([`IdentityPropagator::with_dpop`]).
+//! [`IdentityPropagator::request`] sends a request to a relying party in another domain. It tells
+//! the person's provider that it acts (actor token), gets an identity token for that one relying
+//! party, checks that it got what it asked for, and sends the request with the token and a proof
+//! that it is the client the token names; and with one of the key that the token is bound to, if it
+//! is to be bound ([`IdentityPropagator::with_dpop`]).
 
 mod dpop;
 mod error;
@@ -104,13 +104,14 @@ impl IdentityPropagator {
         self
     }
 
-    /// Has identity tokens bound to a key, and proves that key: to the provider when it asks for a token,
-    /// and to the relying party with every request, beside the client proof ([RFC 9449 §5, §7.1]). A token that is bound to another key, or to none, is shown to nobody, and
-    /// none is ever shown as a bearer token. Whoever asks for a nonce gets the request once more, with it
+    /// Has identity tokens bound to a key, and proves that key: to the provider when it asks for a
+    /// token, and to the relying party with every request, beside the client proof ([RFC 9449 §5,
+    /// §7.1]). A token that is bound to another key, or to none, is shown to nobody, and none is
+    /// ever shown as a bearer token. Whoever asks for a nonce gets the request once more, with it
     /// (§8, §9).
     ///
-    /// The key is one of [`dpop::ALGORITHMS`] and serves no other purpose: where it is the client's own,
-    /// whoever sees two proofs knows that one client made them.
+    /// The key is one of [`dpop::ALGORITHMS`] and serves no other purpose: where it is the client's
+    /// own, whoever sees two proofs knows that one client made them.
     ///
     /// [`dpop::ALGORITHMS`]: countersign_client_auth::dpop::ALGORITHMS
     /// [RFC 9449 §5, §7.1]: https://www.rfc-editor.org/rfc/rfc9449#section-5
@@ -122,8 +123,8 @@ impl IdentityPropagator {
         self
     }
 
-    /// The resource identifier of the relying party, which is then not looked for. It has to cover the
-    /// URLs of the requests: an identity token goes to whom it is made out to.
+    /// The resource identifier of the relying party, which is then not looked for. It has to cover
+    /// the URLs of the requests: an identity token goes to whom it is made out to.
     #[must_use]
     pub fn with_relying_party(mut self, identifier: ResourceIdentifier) -> Self {
         self.relying_party = Some(identifier);
@@ -141,10 +142,10 @@ impl IdentityPropagator {
     ///
     /// The relying party is the one of the URL: the resource identifier that its own metadata gives
     /// and that covers the URL, else the URL's origin. Where it answers that it is another, by the
-    /// metadata that its challenge points to ([RFC 9728 §5.1]), the request is sent once more, to that
-    /// one. Where it answers `401` to an identity token that was kept, that one is forgotten and the
-    /// request sent once more, with a new one: a key or what the party knows of the person may have
-    /// changed. Redirects are not followed.
+    /// metadata that its challenge points to ([RFC 9728 §5.1]), the request is sent once more, to
+    /// that one. Where it answers `401` to an identity token that was kept, that one is forgotten
+    /// and the request sent once more, with a new one: a key or what the party knows of the person
+    /// may have changed. Redirects are not followed.
     ///
     /// [RFC 9728 §5.1]: https://www.rfc-editor.org/rfc/rfc9728#section-5.1
     ///
@@ -219,8 +220,8 @@ impl IdentityPropagator {
         Ok(target)
     }
 
-    /// A token that was refused is not shown again. Whether it was: who asks for a nonce says nothing
-    /// about the token.
+    /// A token that was refused is not shown again. Whether it was: who asks for a nonce says
+    /// nothing about the token.
     fn forgets(&self, used: &Used, response: &Response<Bytes>) -> bool {
         let is_refused =
             response.status() == StatusCode::UNAUTHORIZED && !relying_party_asks(response);

@@ -141,8 +141,8 @@
 //!
 //! ## An API whose callers have access tokens
 //!
-//! A tower layer in front of the service you have. Nothing is served that the table does not name, and a
-//! handler finds who is calling; everybody else was answered before.
+//! A tower layer in front of the service you have. Nothing is served that the table does not name,
+//! and a handler finds who is calling; everybody else was answered before.
 //!
 //! ```no_run
 //! use std::error::Error;
@@ -183,8 +183,9 @@
 //!
 //! ## An API that strangers may be let into
 //!
-//! The layer [`resource::UmaLayer`] answers them with a permission ticket of the authorization server that
-//! protects it ([`resource::ResourceServer`]); which path is which resource is yours to say.
+//! The layer [`resource::UmaLayer`] answers them with a permission ticket of the authorization
+//! server that protects it ([`resource::ResourceServer`]); which path is which resource is yours to
+//! say.
 //!
 //! ```
 //! use countersign::resource::layer::{Access, Rules};
@@ -210,8 +211,8 @@
 //!
 //! ## An authorization server
 //!
-//! Who gets in is decided behind one trait; what it is not told to permit is denied. The page of [`uma`] has
-//! the rest: the router, its clients, its store, and how it finds people's providers.
+//! Who gets in is decided behind one trait; what it is not told to permit is denied. The page of
+//! [`uma`] has the rest: the router, its clients, its store, and how it finds people's providers.
 //!
 //! ```
 //! use countersign::protocol::uma::Protection;
@@ -287,11 +288,12 @@
 //!
 //! ## An owner who is asked
 //!
-//! What is not decided beforehand, a policy leaves to the owner ([`AskOwner`](protocol::uma::policy::Decision::AskOwner)). The client hears
-//! that it waits ([`client::ClientError::Submitted`]) and goes on with [`client::Client::resume`]; the owner
-//! decides by what is in [`uma::owner`], or in a browser on the pages of [`uma::console`], and what they
-//! permit for good is one of their [`uma::shares`]. `countersign demo 003` shows it with the programs: a
-//! letter into the inbox of `resource-server`, and a claims provider of its own
+//! What is not decided beforehand, a policy leaves to the owner
+//! ([`AskOwner`](protocol::uma::policy::Decision::AskOwner)). The client hears that it waits
+//! ([`client::ClientError::Submitted`]) and goes on with [`client::Client::resume`]; the owner
+//! decides by what is in [`uma::owner`], or in a browser on the pages of [`uma::console`], and what
+//! they permit for good is one of their [`uma::shares`]. `countersign demo 003` shows it with the
+//! programs: a letter into the inbox of `resource-server`, and a claims provider of its own
 //! ([`sts::claims::provider`]) in front of a server that only signs people in.
 //!
 //! # How it is built
@@ -313,8 +315,8 @@
 //!
 //! # What is left out
 //!
-//! Signing people in at a foreign provider (`countersign-login`) and the programs. Policies in Cedar take the feature
-//! `cedar`. What no crate here does yet is listed in `docs/ARCHITECTURE.md`.
+//! Signing people in at a foreign provider (`countersign-login`) and the programs. Policies in
+//! Cedar take the feature `cedar`. What no crate here does yet is listed in `docs/ARCHITECTURE.md`.
 
 pub use countersign_claims_token as claims_token;
 pub use countersign_client_auth as client_auth;

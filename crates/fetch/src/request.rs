@@ -117,14 +117,14 @@ pub struct Limits {
     /// How many redirects are followed, by `GET` only.
     pub redirects: u8,
     /// Media types of a successful answer's body; `+json` stands for every `application` type of
-    /// that suffix. Empty means any type. A 200 has to be of such a type, any other success if it has
-    /// a body that is read.
+    /// that suffix. Empty means any type. A 200 has to be of such a type, any other success if it
+    /// has a body that is read.
     pub content_types: &'static [&'static str],
     /// Whether answers with a status other than 200 are returned, too: errors to be read, and
     /// redirects, which are not followed then.
     pub any_status: bool,
-    /// The only status whose body is read; the body of any other answer is left where it is, however large
-    /// it may be. `None` reads every body.
+    /// The only status whose body is read; the body of any other answer is left where it is,
+    /// however large it may be. `None` reads every body.
     pub body_of: Option<StatusCode>,
 }
 

@@ -1,10 +1,10 @@
 //! A fair share of what is scarce for every domain, so that one that hangs leaves room for others.
 //!
 //! A place is taken by host name. A name may take at most a part of what the names above it may:
-//! `bob.example` a quarter of everything, `uma.bob.example` an eighth, what is below it a sixteenth.
-//! So whoever answers for a domain cannot use up more by inventing names in it, and under a suffix
-//! where domains of many owners live (`co.uk`) one of them cannot use up the part of all. Who
-//! registers domains by the dozen can; then the deadline of each request is what is left.
+//! `bob.example` a quarter of everything, `uma.bob.example` an eighth, what is below it a
+//! sixteenth. So whoever answers for a domain cannot use up more by inventing names in it, and
+//! under a suffix where domains of many owners live (`co.uk`) one of them cannot use up the part of
+//! all. Who registers domains by the dozen can; then the deadline of each request is what is left.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

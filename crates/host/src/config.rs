@@ -99,8 +99,8 @@ fn document<'a>(file: &Path, text: &'a str) -> Result<Spanned<DeTable<'a>>, Conf
     })
 }
 
-/// Reads through a trait object: to know the path of every value takes several times the code that reading
-/// takes, and would otherwise be there once for every type that stands in a configuration.
+/// Reads through a trait object: to know the path of every value takes several times the code that
+/// reading takes, and would otherwise be there once for every type that stands in a configuration.
 fn read<T: DeserializeOwned>(
     document: toml::Deserializer<'_>,
     track: &mut Track,

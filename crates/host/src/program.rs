@@ -1,8 +1,9 @@
 //! The command line that all server programs share.
 //!
 //! `NAME CONFIG` serves; `NAME check CONFIG` reads the configuration and says what is wrong with
-//! it; `NAME example` prints a configuration that explains itself. The exit status is 0 after an orderly end, 1 if serving failed, 2 for a bad command line and
-//! 78 (`EX_CONFIG` of `sysexits.h`) for a configuration that cannot be used.
+//! it; `NAME example` prints a configuration that explains itself. The exit status is 0 after an
+//! orderly end, 1 if serving failed, 2 for a bad command line and 78 (`EX_CONFIG` of `sysexits.h`)
+//! for a configuration that cannot be used.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -157,8 +158,8 @@ fn notes<P: Program>(config: &P::Config) -> Result<Vec<ConfigError>, ExitCode> {
     notes.map_err(|error| complain(&error, EX_CONFIG))
 }
 
-/// The configuration, whatever the files are worth that the program reads meanwhile; otherwise it has been
-/// said what is wrong.
+/// The configuration, whatever the files are worth that the program reads meanwhile; otherwise it
+/// has been said what is wrong.
 ///
 /// # Errors
 /// The exit status.
@@ -197,8 +198,9 @@ fn run<P: Program>(file: &Path) -> ExitCode {
     })
 }
 
-/// Has the generator gather its first entropy on a thread of its own: it takes some thirty milliseconds of a
-/// processor, and whoever asks for randomness meanwhile waits for that, and no longer.
+/// Has the generator gather its first entropy on a thread of its own: it takes some thirty
+/// milliseconds of a processor, and whoever asks for randomness meanwhile waits for that, and no
+/// longer.
 fn gather_entropy() {
     let gather = || SystemRandom.fill(&mut [0]);
     // Without the thread, who asks first does it.

@@ -70,8 +70,8 @@ impl Reload {
         Ok(reload)
     }
 
-    /// Waits for the next time; for ever if there is none. Of several that came since the last one it makes
-    /// one: [`Cause::Asked`] if anybody asked.
+    /// Waits for the next time; for ever if there is none. Of several that came since the last one
+    /// it makes one: [`Cause::Asked`] if anybody asked.
     pub async fn next(&mut self) -> Cause {
         if self.asked.changed().await.is_err() {
             std::future::pending::<()>().await;

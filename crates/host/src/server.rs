@@ -2,11 +2,11 @@
 //!
 //! What a peer may take is bounded before any handler runs ([`Limits`]): time for the TLS
 //! handshake, for a request's head and body and for the peer to take an answer, size of head and
-//! body, number of connections, age of a connection. Request framing is stricter than the HTTP library's (module `framing`). A
-//! panic in a handler is that request's 500.
+//! body, number of connections, age of a connection. Request framing is stricter than the HTTP
+//! library's (module `framing`). A panic in a handler is that request's 500.
 //!
-//! Among a request's extensions a handler finds [`ConnectInfo`](axum::extract::ConnectInfo) with the peer's
-//! socket address, and a router's handler [`RequestId`].
+//! Among a request's extensions a handler finds [`ConnectInfo`](axum::extract::ConnectInfo) with
+//! the peer's socket address, and a router's handler [`RequestId`].
 
 mod alarm;
 mod aside;
@@ -51,8 +51,8 @@ pub struct Limits {
     pub handler: Duration,
     /// During which nothing of an answer can be written: a peer that stopped reading. Default 10 s.
     pub write: Duration,
-    /// For a connection, however busy: the next answer is its last, and says so. One that gives none
-    /// for as long as `head`, or is not at its end after `drain`, is cut off. Default 300 s.
+    /// For a connection, however busy: the next answer is its last, and says so. One that gives
+    /// none for as long as `head`, or is not at its end after `drain`, is cut off. Default 300 s.
     pub connection: Duration,
     /// For connections to end when the server stops. Default 10 s.
     pub drain: Duration,
@@ -98,8 +98,8 @@ pub enum Bodies {
     /// Whole, so that no handler waits for a peer.
     #[default]
     Whole,
-    /// As it arrives. [`Limits::body`] is then the longest pause between two pieces, and a body that
-    /// pauses longer or grows beyond [`Limits::body_size`] ends in an error for the handler.
+    /// As it arrives. [`Limits::body`] is then the longest pause between two pieces, and a body
+    /// that pauses longer or grows beyond [`Limits::body_size`] ends in an error for the handler.
     Streamed,
 }
 
@@ -239,8 +239,8 @@ async fn accept(
     }
 }
 
-/// How long nobody is accepted after this failure; `None` if it concerns one peer, which is gone: the next
-/// one need not wait for that, nor is it worth a word.
+/// How long nobody is accepted after this failure; `None` if it concerns one peer, which is gone:
+/// the next one need not wait for that, nor is it worth a word.
 fn pause_after(error: &io::Error) -> Option<Duration> {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     let is_of_peer =

@@ -1,4 +1,5 @@
-//! What the configuration files of all servers say about serving, and a server that is ready for it.
+//! What the configuration files of all servers say about serving, and a server that is ready for
+//! it.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -190,8 +191,8 @@ impl Composed {
         self
     }
 
-    /// With its routes inside something that sees every request and every answer: what counts them, measures
-    /// or records.
+    /// With its routes inside something that sees every request and every answer: what counts them,
+    /// measures or records.
     #[must_use]
     pub fn within(mut self, outer: impl FnOnce(Router) -> Router) -> Self {
         self.served = outer(self.served.into_router()).into();

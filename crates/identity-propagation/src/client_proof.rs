@@ -1,9 +1,10 @@
 //! The client proof: the bearer of an identity token is the client that acts.
 //!
-//! A client assertion ([RFC 7523 §3]) proves a client to an authorization server and to nobody else.
-//! Towards a relying party the client signs this instead: another `typ`, the relying party as the
-//! only audience, and the hash of the very identity token it goes with. Without either, a dishonest
-//! security token service could show the actor token that it was given in the client's place.
+//! A client assertion ([RFC 7523 §3]) proves a client to an authorization server and to nobody
+//! else. Towards a relying party the client signs this instead: another `typ`, the relying party as
+//! the only audience, and the hash of the very identity token it goes with. Without either, a
+//! dishonest security token service could show the actor token that it was given in the client's
+//! place.
 //!
 //! [RFC 7523 §3]: https://www.rfc-editor.org/rfc/rfc7523#section-3
 

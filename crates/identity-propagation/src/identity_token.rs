@@ -16,7 +16,8 @@ use crate::ALGORITHMS;
 
 mod error;
 
-/// The `typ` of an identity token. [RFC 8725 §3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)
+/// The `typ` of an identity token. [RFC 8725
+/// §3.11](https://www.rfc-editor.org/rfc/rfc8725#section-3.11)
 pub const TYP: &str = "identity-propagation+jwt";
 
 /// The longest life, `exp` minus `iat`, of an identity token that is accepted.
@@ -42,7 +43,8 @@ pub struct IdentityToken {
     pub jti: String,
     /// Who acts for the person, and who did before.
     pub act: ActorChain,
-    /// The client it is issued to. [RFC 8693 §4.3](https://www.rfc-editor.org/rfc/rfc8693#section-4.3)
+    /// The client it is issued to. [RFC 8693
+    /// §4.3](https://www.rfc-editor.org/rfc/rfc8693#section-4.3)
     pub client_id: ClientId,
     /// The key that the client has to prove beside it.
     pub cnf: Option<Confirmation>,

@@ -10,9 +10,9 @@
 //!
 //! A client is a service with a URL as its identifier, under which it publishes its keys. It tells
 //! the person's security token service that it acts (actor token), gets an identity token for one
-//! relying party, checks that it got what it asked for, and shows it there beside a proof that it is
-//! the client the token names. The relying party has never heard of either: it finds the issuer from
-//! the address and the client's keys from the client's URL.
+//! relying party, checks that it got what it asked for, and shows it there beside a proof that it
+//! is the client the token names. The relying party has never heard of either: it finds the issuer
+//! from the address and the client's keys from the client's URL.
 //!
 //! ```
 //! use countersign_claims_token::VerifiedEmail;
@@ -76,8 +76,8 @@
 //! # What is left out
 //!
 //! The decision to issue (`countersign-token-exchange`), finding issuers and keys
-//! (`countersign-resolver`), judging the proof of a key that a token is bound to (`countersign-client-auth`): it comes
-//! in as one of the [`presentation::Proofs`].
+//! (`countersign-resolver`), judging the proof of a key that a token is bound to
+//! (`countersign-client-auth`): it comes in as one of the [`presentation::Proofs`].
 //!
 //! # Deviations
 //!

@@ -4,9 +4,9 @@
 //! (identity token, proofs) --check--> CheckedPresentation --verify(keys)--> Presented --if_new--> PropagatedIdentity
 //! ```
 //!
-//! A client proof is beside every identity token. Beside one that is bound to a key (`cnf`) there is the
-//! DPoP proof of that key as well, never in its place: the issuer chooses `cnf`, and only the keys
-//! that a client publishes say that it is this client.
+//! A client proof is beside every identity token. Beside one that is bound to a key (`cnf`) there
+//! is the DPoP proof of that key as well, never in its place: the issuer chooses `cnf`, and only
+//! the keys that a client publishes say that it is this client.
 //!
 //! Everything that either can be refused for without a key comes first: nobody makes a relying
 //! party fetch a URL by sending it a made-up token. Then the caller finds the issuer that is
@@ -32,8 +32,8 @@ use crate::identity_token::{self, CheckedIdentityToken, VerifiedIdentityToken};
 pub struct Proofs<'a> {
     /// The client proof, untrusted.
     pub client: Option<&'a AccessToken>,
-    /// The DPoP proof, as it was judged for this request and this token ([`dpop::verify`]); `None` where
-    /// the token came as a bearer token.
+    /// The DPoP proof, as it was judged for this request and this token ([`dpop::verify`]); `None`
+    /// where the token came as a bearer token.
     pub key: Option<Result<dpop::Presented, DpopError>>,
 }
 
@@ -125,7 +125,8 @@ impl CheckedPresentation {
     /// with those that the client publishes.
     ///
     /// # Errors
-    /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`], [`ProofError::Signature`].
+    /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`],
+    /// [`ProofError::Signature`].
     ///
     /// [`IdentityTokenError::Issuer`]: crate::identity_token::IdentityTokenError::Issuer
     /// [`IdentityTokenError::Signature`]: crate::identity_token::IdentityTokenError::Signature
@@ -140,8 +141,8 @@ impl CheckedPresentation {
     }
 
     /// Verifies the signature of the issuer that is `entitled` to the address. Whoever has to fetch
-    /// the client's keys does this first: then it is the issuer, and not just anybody, who named the
-    /// URL that is fetched.
+    /// the client's keys does this first: then it is the issuer, and not just anybody, who named
+    /// the URL that is fetched.
     ///
     /// # Errors
     /// [`IdentityTokenError::Issuer`], [`IdentityTokenError::Signature`].
@@ -158,7 +159,8 @@ impl CheckedPresentation {
     }
 }
 
-/// A presentation whose identity token the entitled issuer signed; the client has proved nothing yet.
+/// A presentation whose identity token the entitled issuer signed; the client has proved nothing
+/// yet.
 #[derive(Debug)]
 pub struct VouchedPresentation {
     identity: VerifiedIdentityToken,
@@ -218,8 +220,8 @@ impl Presented {
         self.proof.once()
     }
 
-    /// The outcome, given whether the store saw [`Presented::once`] for the first time, and the key that
-    /// [`Presented::key_proof`] proved, if there is one.
+    /// The outcome, given whether the store saw [`Presented::once`] for the first time, and the key
+    /// that [`Presented::key_proof`] proved, if there is one.
     ///
     /// # Errors
     /// [`PresentationError::Bound`], [`PresentationError::Unbound`], [`PresentationError::Key`],

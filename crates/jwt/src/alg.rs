@@ -14,22 +14,28 @@ use crate::jws::Malformed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// ECDSA on P-256 with SHA-256. [RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
+    /// ECDSA on P-256 with SHA-256. [RFC 7518
+    /// §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
     #[serde(rename = "ES256")]
     Es256,
-    /// ECDSA on P-384 with SHA-384. [RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
+    /// ECDSA on P-384 with SHA-384. [RFC 7518
+    /// §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
     #[serde(rename = "ES384")]
     Es384,
-    /// ECDSA on P-521 with SHA-512. [RFC 7518 §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
+    /// ECDSA on P-521 with SHA-512. [RFC 7518
+    /// §3.4](https://www.rfc-editor.org/rfc/rfc7518#section-3.4)
     #[serde(rename = "ES512")]
     Es512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
+    /// RSASSA-PKCS1-v1_5 with SHA-256. [RFC 7518
+    /// §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
     #[serde(rename = "RS256")]
     Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
+    /// RSASSA-PKCS1-v1_5 with SHA-384. [RFC 7518
+    /// §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
     #[serde(rename = "RS384")]
     Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512. [RFC 7518 §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
+    /// RSASSA-PKCS1-v1_5 with SHA-512. [RFC 7518
+    /// §3.3](https://www.rfc-editor.org/rfc/rfc7518#section-3.3)
     #[serde(rename = "RS512")]
     Rs512,
     /// RSASSA-PSS with SHA-256. [RFC 7518 §3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)
@@ -41,12 +47,14 @@ pub enum Algorithm {
     /// RSASSA-PSS with SHA-512. [RFC 7518 §3.5](https://www.rfc-editor.org/rfc/rfc7518#section-3.5)
     #[serde(rename = "PS512")]
     Ps512,
-    /// Ed25519 under its fully specified name. [RFC 9864 §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2)
+    /// Ed25519 under its fully specified name. [RFC 9864
+    /// §2.2](https://www.rfc-editor.org/rfc/rfc9864#section-2.2)
     #[serde(rename = "Ed25519")]
     Ed25519,
 }
 
-/// The polymorphic name of [RFC 8037 §3.1], deprecated by RFC 9864. Read only where a policy says so.
+/// The polymorphic name of [RFC 8037 §3.1], deprecated by RFC 9864. Read only where a policy says
+/// so.
 ///
 /// [RFC 8037 §3.1]: https://www.rfc-editor.org/rfc/rfc8037#section-3.1
 pub(crate) const EDDSA: &str = "EdDSA";

@@ -77,7 +77,8 @@ impl Claims {
         }
     }
 
-    /// A NumericDate, a fraction cut off. [RFC 7519 §2](https://www.rfc-editor.org/rfc/rfc7519#section-2)
+    /// A NumericDate, a fraction cut off. [RFC 7519
+    /// §2](https://www.rfc-editor.org/rfc/rfc7519#section-2)
     ///
     /// # Errors
     /// [`ClaimError::WrongType`] if it is no number, negative or beyond the year 9999.

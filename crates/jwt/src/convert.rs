@@ -1,9 +1,9 @@
 //! Keys in PEM and DER. [RFC 7468], [RFC 5958 §2], [RFC 5915 §3], [RFC 8017 Appendix A.1]
 //!
 //! Private keys are read in the forms that tools write: `PRIVATE KEY` (PKCS #8), `EC PRIVATE KEY`
-//! (SEC 1) and `RSA PRIVATE KEY` (PKCS #1), none of them encrypted. Public keys are read and written
-//! as `PUBLIC KEY` (SubjectPublicKeyInfo). The rules of [`jwk`](crate::jwk) hold for every key,
-//! whatever form it came in.
+//! (SEC 1) and `RSA PRIVATE KEY` (PKCS #1), none of them encrypted. Public keys are read and
+//! written as `PUBLIC KEY` (SubjectPublicKeyInfo). The rules of [`jwk`](crate::jwk) hold for every
+//! key, whatever form it came in.
 //!
 //! ```
 //! use countersign_jwt::{Algorithm, SigningKey, convert};
@@ -78,7 +78,8 @@ pub fn private_key_from_der(
 
 /// Reads a private key of any kind, one that decrypts too, from its PEM form, as a JWK that says
 /// nothing of its use. What is wrong with its numbers shows when it is read as a key: by
-/// [`SigningKey::from_jwk`], or by [`DecryptionKey::from_jwk_for`](crate::jwe::DecryptionKey::from_jwk_for).
+/// [`SigningKey::from_jwk`], or by
+/// [`DecryptionKey::from_jwk_for`](crate::jwe::DecryptionKey::from_jwk_for).
 ///
 /// ```
 /// use countersign_jwt::convert;

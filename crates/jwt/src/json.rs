@@ -1,10 +1,10 @@
 //! JSON as an identity protocol has to read it: one reading per text, bounded in depth.
 //!
-//! `serde_json` keeps the last of two members of one name, and another implementation the first;
-//! an attacker who knows both puts one value before each ([RFC 8725 §2.6], [RFC 7515 §4]). This
-//! reader refuses such a text, escaped twins (`"\u0061ud"` beside `"aud"`) included, at every level.
-//! It also refuses what is not UTF-8, a byte order mark, lone surrogates, NUL anywhere, numbers
-//! that no 64-bit type holds, and nesting beyond [`MAX_DEPTH`].
+//! `serde_json` keeps the last of two members of one name, and another implementation the first; an
+//! attacker who knows both puts one value before each ([RFC 8725 §2.6], [RFC 7515 §4]). This reader
+//! refuses such a text, escaped twins (`"\u0061ud"` beside `"aud"`) included, at every level. It
+//! also refuses what is not UTF-8, a byte order mark, lone surrogates, NUL anywhere, numbers that
+//! no 64-bit type holds, and nesting beyond [`MAX_DEPTH`].
 //!
 //! [RFC 7515 §4]: https://www.rfc-editor.org/rfc/rfc7515#section-4
 //! [RFC 8725 §2.6]: https://www.rfc-editor.org/rfc/rfc8725#section-2.6

@@ -20,9 +20,9 @@
 //! }
 //! ```
 //!
-//! Of what can go wrong with an encrypted key, a tag or a padding, one error is told, after the same
-//! work: a key that cannot be unwrapped is replaced by a random one, and the tag fails under it
-//! ([RFC 7516 §11.5]).
+//! Of what can go wrong with an encrypted key, a tag or a padding, one error is told, after the
+//! same work: a key that cannot be unwrapped is replaced by a random one, and the tag fails under
+//! it ([RFC 7516 §11.5]).
 //!
 //! ```
 //! use countersign_jwt::{Algorithm, KeySet, Policy, SigningKey, Typ, sign};

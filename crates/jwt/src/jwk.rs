@@ -13,16 +13,16 @@
 //! | makes and checks MACs | oct | [`HmacKey`](crate::mac::HmacKey) |
 //!
 //! What is refused on the way in: a `use` other than `sig`, `key_ops` without the operation, names
-//! outside the allow-list, coordinates of another length, points off the curve (Ed25519's too), RSA moduli outside
-//! 2048..=8192 bits or of the structure that ROCA factors, public exponents that are even or below
-//! 65537, non-canonical base64url, and private members in a public key.
+//! outside the allow-list, coordinates of another length, points off the curve (Ed25519's too), RSA
+//! moduli outside 2048..=8192 bits or of the structure that ROCA factors, public exponents that are
+//! even or below 65537, non-canonical base64url, and private members in a public key.
 //!
 //! # Small-order Ed25519 keys
 //!
 //! [RFC 8032 §5.1.7] leaves open whether keys and commitments of small order are accepted. Here a
-//! public key that is of small order, or whose encoding is not the canonical one, is refused when it is
-//! parsed, everywhere: under such a key one signature fits many messages. Signatures are checked by
-//! the equation without cofactor, with S below the group order.
+//! public key that is of small order, or whose encoding is not the canonical one, is refused when
+//! it is parsed, everywhere: under such a key one signature fits many messages. Signatures are
+//! checked by the equation without cofactor, with S below the group order.
 //!
 //! [RFC 7517]: https://www.rfc-editor.org/rfc/rfc7517
 //! [RFC 7518 §6]: https://www.rfc-editor.org/rfc/rfc7518#section-6

@@ -1,9 +1,9 @@
 //! Sets of public keys. [RFC 7517 §5]
 //!
-//! Our own sets and those a client registers are read strictly: one bad key and there is no set.
-//! A set that another party publishes is read tolerantly, as [RFC 7517 §5] asks: keys that are not
-//! understood are skipped, and so are keys of one `kid`, since nobody can say which is meant. What is
-//! judged of a set as a whole is judged by [`RawKeySet`], the same for every kind of key.
+//! Our own sets and those a client registers are read strictly: one bad key and there is no set. A
+//! set that another party publishes is read tolerantly, as [RFC 7517 §5] asks: keys that are not
+//! understood are skipped, and so are keys of one `kid`, since nobody can say which is meant. What
+//! is judged of a set as a whole is judged by [`RawKeySet`], the same for every kind of key.
 //!
 //! [RFC 7517 §5]: https://www.rfc-editor.org/rfc/rfc7517#section-5
 
@@ -54,7 +54,8 @@ impl KeySet {
     /// key has to be a public signature key that is understood, no two of one `kid`.
     ///
     /// # Errors
-    /// The [`KeySetError`] that says what is wrong, [`KeySetError::Mixed`] foremost ([RFC 7517 §9.2]).
+    /// The [`KeySetError`] that says what is wrong, [`KeySetError::Mixed`] foremost ([RFC 7517
+    /// §9.2]).
     ///
     /// [RFC 7517 §9.2]: https://www.rfc-editor.org/rfc/rfc7517#section-9.2
     pub fn parse_own(text: &[u8]) -> Result<Self, KeySetError> {
@@ -80,8 +81,8 @@ impl KeySet {
     }
 
     /// The keys that a signature of this algorithm may be checked with: those of the `kid` if the
-    /// token names one, else all of that algorithm, up to [`MAX_CANDIDATES`]. Verification knows the
-    /// signature's length as well, and passes over keys that make none so long.
+    /// token names one, else all of that algorithm, up to [`MAX_CANDIDATES`]. Verification knows
+    /// the signature's length as well, and passes over keys that make none so long.
     pub fn find(
         &self,
         algorithm: Algorithm,
@@ -197,7 +198,8 @@ pub enum KeySetError {
         #[source]
         reason: KeyError,
     },
-    /// Two keys have this `kid`. [RFC 7517 §4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)
+    /// Two keys have this `kid`. [RFC 7517
+    /// §4.5](https://www.rfc-editor.org/rfc/rfc7517#section-4.5)
     #[error("two keys have kid {0:?}")]
     DuplicateKid(String),
 }

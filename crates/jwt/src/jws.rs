@@ -111,7 +111,8 @@ pub(crate) fn write<S: AsRef<[u8]>>(
     if token.len() > MAX_TOKEN { Err(SignError::TooLong) } else { Ok(token) }
 }
 
-/// The members of a JOSE header that are read. [RFC 7515 §4.1](https://www.rfc-editor.org/rfc/rfc7515#section-4.1)
+/// The members of a JOSE header that are read. [RFC 7515
+/// §4.1](https://www.rfc-editor.org/rfc/rfc7515#section-4.1)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     algorithm: Algorithm,
@@ -275,7 +276,8 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Finds the parts. Size, alphabet and number of parts are looked at before anything is decoded.
+    /// Finds the parts. Size, alphabet and number of parts are looked at before anything is
+    /// decoded.
     pub(crate) fn split(token: &'t str) -> Result<Self, Malformed> {
         if token.len() > MAX_TOKEN {
             return Err(Malformed::TooLong);

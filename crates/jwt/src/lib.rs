@@ -50,21 +50,23 @@
 //!
 //! # What is left out
 //!
-//! Detached and JSON serializations, key management by password (PBES2) or RSA1_5, compressed contents,
-//! encryption within encryption.
-//! Fetching: nothing here opens a socket or reads a clock. Remembering: single use of a `jti`
-//! belongs to a store. A verified token may have a twin of another text (ECDSA signatures can be
-//! rewritten by anyone), so a store or cache is to key on issuer and `jti`, never on the text.
+//! Detached and JSON serializations, key management by password (PBES2) or RSA1_5, compressed
+//! contents, encryption within encryption. Fetching: nothing here opens a socket or reads a clock.
+//! Remembering: single use of a `jti` belongs to a store. A verified token may have a twin of
+//! another text (ECDSA signatures can be rewritten by anyone), so a store or cache is to key on
+//! issuer and `jti`, never on the text.
 //!
 //! # Deviations
 //!
-//! Stricter than the specifications allow: `exp` is always required, `crit` and `b64` are always refused, tokens
-//! end at 16 KiB and JSON at 16 levels, dates are never negative, an RSA key without `alg` is for RS256 only.
+//! Stricter than the specifications allow: `exp` is always required, `crit` and `b64` are always
+//! refused, tokens end at 16 KiB and JSON at 16 levels, dates are never negative, an RSA key
+//! without `alg` is for RS256 only.
 //!
 //! # Features
 //!
-//! `josekit` (default) adds `convert` and `jwe` and brings OpenSSL, which `vendored-openssl` (default)
-//! builds from source unless `OPENSSL_NO_VENDOR=1` is set. Without them there is no OpenSSL.
+//! `josekit` (default) adds `convert` and `jwe` and brings OpenSSL, which `vendored-openssl`
+//! (default) builds from source unless `OPENSSL_NO_VENDOR=1` is set. Without them there is no
+//! OpenSSL.
 //!
 //! [RFC 5958]: https://www.rfc-editor.org/rfc/rfc5958
 //! [RFC 7468]: https://www.rfc-editor.org/rfc/rfc7468

@@ -10,7 +10,8 @@ use crate::jwks::{KeySet, KeySetError};
 /// that verifiers have fetched them before they see them used, and keys that no longer sign while
 /// tokens of theirs are still alive.
 ///
-/// A ring is a value: whoever rotates keys makes the next ring and puts it in the place of this one.
+/// A ring is a value: whoever rotates keys makes the next ring and puts it in the place of this
+/// one.
 ///
 /// ```
 /// use countersign_jwt::{Algorithm, SigningKey, SigningRing};
@@ -89,11 +90,12 @@ impl SigningRing {
         self.rotate_to(Arc::new(key), &public)
     }
 
-    /// As [`rotate`](Self::rotate); `signer` may be anything that holds the private half of `public`.
+    /// As [`rotate`](Self::rotate); `signer` may be anything that holds the private half of
+    /// `public`.
     ///
     /// # Errors
-    /// [`RingError::Unannounced`] if this key was not published before, for this algorithm and under
-    /// this `kid`: verifiers could not check what it signs. [`RingError::Halves`] as in
+    /// [`RingError::Unannounced`] if this key was not published before, for this algorithm and
+    /// under this `kid`: verifiers could not check what it signs. [`RingError::Halves`] as in
     /// [`with_current`](Self::with_current).
     pub fn rotate_to(
         mut self,

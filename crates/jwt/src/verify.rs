@@ -114,7 +114,8 @@ pub(crate) fn verify_by_set(
     Err(outcome)
 }
 
-/// Whether this key, which is for the header's algorithm and has no other `kid`, made the signature.
+/// Whether this key, which is for the header's algorithm and has no other `kid`, made the
+/// signature.
 pub(crate) fn verify_with_key(
     header: &Header,
     key: &dyn Verify,
@@ -154,7 +155,8 @@ impl Verified {
 
 macro_rules! debug_without_content {
     ($($state:ident)*) => {$(
-        // Claims are personal data and a token is a credential: neither belongs into a log by accident.
+        // Claims are personal data and a token is a credential: neither belongs into a log by
+        // accident.
         impl std::fmt::Debug for $state {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($state))
@@ -181,7 +183,8 @@ pub enum VerifyError {
     /// [`MAX_CANDIDATES`] keys that were tried. Others were not.
     #[error("the token names no kid, and more keys could have made it than are tried")]
     TooManyKeys,
-    /// `key_ops` reserve the key, a shared one, for making MACs. [RFC 7517 §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)
+    /// `key_ops` reserve the key, a shared one, for making MACs. [RFC 7517
+    /// §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)
     #[error("the key is not for verifying")]
     Use,
 }

@@ -76,8 +76,8 @@
 //!
 //! The `openidconnect` crate speaks the protocol, with this project's keys, clock, randomness and
 //! HTTP client in place of its own. Where it is silent, this crate is strict: an ID token has one
-//! audience, the `azp` of an ID token, if it is there, names this client, an access token's hash is compared if
-//! it is there.
+//! audience, the `azp` of an ID token, if it is there, names this client, an access token's hash is
+//! compared if it is there.
 //!
 //! An ID token signed with Ed25519 names its algorithm `EdDSA` here: `openidconnect` knows the name
 //! of RFC 8037 and not yet `Ed25519` of [RFC 9864], which is refused.

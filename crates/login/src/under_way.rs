@@ -1,9 +1,10 @@
-//! The logins that are under way at a server: what each is for, and what the answer is compared with.
+//! The logins that are under way at a server: what each is for, and what the answer is compared
+//! with.
 //!
-//! They are in memory, for minutes, found by the `state` together with the secret of the browser that
-//! began, and taken out by the first answer. Their number and size are bounded. When there is no room,
-//! the oldest goes of the source that takes most of it: whoever begins many pushes out their own, and
-//! nobody needs to be counted before that.
+//! They are in memory, for minutes, found by the `state` together with the secret of the browser
+//! that began, and taken out by the first answer. Their number and size are bounded. When there is
+//! no room, the oldest goes of the source that takes most of it: whoever begins many pushes out
+//! their own, and nobody needs to be counted before that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -61,8 +62,8 @@ struct Share {
 }
 
 impl<T> Logins<T> {
-    /// Keeps a login that a source has begun under a key of fresh randomness, for so long. `size` is how
-    /// much room what it is for takes, in octets.
+    /// Keeps a login that a source has begun under a key of fresh randomness, for so long. `size`
+    /// is how much room what it is for takes, in octets.
     pub fn begin(
         &self,
         key: Digest,

@@ -61,8 +61,8 @@ pub struct Redeemed {
 }
 
 impl Redeemed {
-    /// The ID token as it came, for a provider that is asked to sign the person out. It says nothing of who
-    /// they are before [`RelyingParty::verify`] has.
+    /// The ID token as it came, for a provider that is asked to sign the person out. It says
+    /// nothing of who they are before [`RelyingParty::verify`] has.
     #[must_use]
     pub fn id_token(&self) -> Option<String> {
         self.response.id_token().map(ToString::to_string)
@@ -98,8 +98,8 @@ impl RelyingParty {
         Ok(Self { fetch, registration, metadata: Arc::new(metadata), client })
     }
 
-    /// A relying party at a provider whose metadata is known, and whose keys somebody else keeps: to be
-    /// finished by [`redeem`](Self::redeem) and [`verify`](Self::verify).
+    /// A relying party at a provider whose metadata is known, and whose keys somebody else keeps:
+    /// to be finished by [`redeem`](Self::redeem) and [`verify`](Self::verify).
     ///
     /// # Errors
     /// [`LoginError::NoEndpoint`], [`LoginError::NoPkce`], [`LoginError::Url`].
@@ -133,8 +133,8 @@ impl RelyingParty {
         self.begin_as(redirect_uri, scope, Wishes::default(), random)
     }
 
-    /// The same, with wishes of how the person signs in. What can be checked of them is checked at the
-    /// end. [OpenID Core §3.1.2.1]
+    /// The same, with wishes of how the person signs in. What can be checked of them is checked at
+    /// the end. [OpenID Core §3.1.2.1]
     ///
     /// # Errors
     /// [`LoginError::Url`] for a redirection URI or a request that makes no URL.
@@ -207,8 +207,8 @@ impl RelyingParty {
         self.verify_by(&self.client, &redeemed, now)
     }
 
-    /// The first half of [`finish`](Self::finish): judges the answer, and exchanges its code. The code
-    /// is spent then, and nothing is believed yet.
+    /// The first half of [`finish`](Self::finish): judges the answer, and exchanges its code. The
+    /// code is spent then, and nothing is believed yet.
     ///
     /// # Errors
     /// [`LoginError::Response`], [`LoginError::State`], [`LoginError::Issuer`],
@@ -236,7 +236,8 @@ impl RelyingParty {
     /// The second half: verifies the ID token by the provider's keys.
     ///
     /// # Errors
-    /// [`LoginError::IdToken`], [`LoginError::Tokens`], [`LoginError::AuthTime`], [`LoginError::Url`].
+    /// [`LoginError::IdToken`], [`LoginError::Tokens`], [`LoginError::AuthTime`],
+    /// [`LoginError::Url`].
     pub fn verify(
         &self,
         redeemed: &Redeemed,

@@ -163,8 +163,8 @@ pub struct ClientMetadata {
     pub client_name: Option<String>,
     /// Where it may receive authorization responses.
     pub redirect_uris: Vec<RedirectUri>,
-    /// The grants that it will use. A document that does not say so speaks of `authorization_code` alone;
-    /// an empty list, of none. [RFC 7591 §2]
+    /// The grants that it will use. A document that does not say so speaks of `authorization_code`
+    /// alone; an empty list, of none. [RFC 7591 §2]
     ///
     /// [RFC 7591 §2]: https://www.rfc-editor.org/rfc/rfc7591#section-2
     pub grant_types: Vec<String>,
@@ -175,8 +175,8 @@ pub struct ClientMetadata {
     ///
     /// [OpenID Registration §2]: https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
     pub token_endpoint_auth_signing_alg: Option<Algorithm>,
-    /// Whether it always has its tokens bound to a key: then no token request of its without a DPoP proof
-    /// is answered with a token. [RFC 9449 §5.2]
+    /// Whether it always has its tokens bound to a key: then no token request of its without a DPoP
+    /// proof is answered with a token. [RFC 9449 §5.2]
     ///
     /// [RFC 9449 §5.2]: https://www.rfc-editor.org/rfc/rfc9449#section-5.2
     pub dpop_bound_access_tokens: bool,
@@ -329,8 +329,8 @@ impl Document {
     }
 }
 
-/// Reads the key set of a client: tolerantly, but with a private or symmetric key in it nobody knows
-/// who else signs as this client.
+/// Reads the key set of a client: tolerantly, but with a private or symmetric key in it nobody
+/// knows who else signs as this client.
 ///
 /// # Errors
 /// [`ClientDocumentError::KeySet`], [`ClientDocumentError::PrivateKey`].

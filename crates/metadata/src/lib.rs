@@ -46,8 +46,9 @@
 //!   which RFC 8414 §2 requires and §3.2 forbids to be empty.
 //! - A client's document that is silent on how it authenticates, and has keys, is read as
 //!   `private_key_jwt`, since the default of RFC 7591 §2 is a shared secret.
-//! - A client may accept a protected resource's document whose identifier is a segment-wise prefix of
-//!   the URL called ([`resource::Unattributed::about`]), where RFC 9728 §3.3 wants the two identical.
+//! - A client may accept a protected resource's document whose identifier is a segment-wise prefix
+//!   of the URL called ([`resource::Unattributed::about`]), where RFC 9728 §3.3 wants the two
+//!   identical.
 //!
 //! [CIMD §3, §4]: https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-01#section-3
 //! [RFC 7033 §4]: https://www.rfc-editor.org/rfc/rfc7033#section-4

@@ -7,8 +7,8 @@ use http::header::{
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
-/// The response with a public document as JSON. It is the same for everyone, so a page of any origin
-/// may read it; it may be kept for five minutes, and its type is not to be guessed.
+/// The response with a public document as JSON. It is the same for everyone, so a page of any
+/// origin may read it; it may be kept for five minutes, and its type is not to be guessed.
 #[must_use]
 pub fn response<T: Serialize + ?Sized>(document: &T) -> Response<Vec<u8>> {
     with_type("application/json", document)

@@ -227,8 +227,8 @@ pub struct ServerMetadata {
     /// Where a claims provider issues claims tokens: this project's profile, unregistered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims_endpoint: Option<EndpointUrl>,
-    /// Where a client with the scope `query-users` asks who has an address ([RFC 7644 §3.4.2]): this project's
-    /// profile, unregistered.
+    /// Where a client with the scope `query-users` asks who has an address ([RFC 7644 §3.4.2]):
+    /// this project's profile, unregistered.
     ///
     /// [RFC 7644 §3.4.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,9 +30,11 @@ use serde::{Deserialize, Serialize};
 use crate::publish;
 use crate::server::parse_object;
 
-/// The path of every WebFinger query. [RFC 7033 §4](https://www.rfc-editor.org/rfc/rfc7033#section-4)
+/// The path of every WebFinger query. [RFC 7033
+/// §4](https://www.rfc-editor.org/rfc/rfc7033#section-4)
 pub const PATH: &str = "/.well-known/webfinger";
-/// The media type of the answer. [RFC 7033 §10.2](https://www.rfc-editor.org/rfc/rfc7033#section-10.2)
+/// The media type of the answer. [RFC 7033
+/// §10.2](https://www.rfc-editor.org/rfc/rfc7033#section-10.2)
 pub const MEDIA_TYPE: &str = "application/jrd+json";
 /// The link relation of an OpenID issuer (OpenID Discovery §2).
 pub const ISSUER_REL: &str = "http://openid.net/specs/connect/1.0/issuer";
@@ -57,7 +59,8 @@ const USERPART: &AsciiSet = &QUERY_VALUE
     .remove(b';')
     .remove(b'=');
 
-/// The `acct` URI of an e-mail address. [RFC 7565 §7](https://www.rfc-editor.org/rfc/rfc7565#section-7)
+/// The `acct` URI of an e-mail address. [RFC 7565
+/// §7](https://www.rfc-editor.org/rfc/rfc7565#section-7)
 #[must_use]
 pub fn acct(address: &EmailAddress) -> String {
     let userpart = utf8_percent_encode(address.local_part(), USERPART);
@@ -89,7 +92,8 @@ pub struct Jrd {
     pub links: Vec<Link>,
 }
 
-/// One link of a descriptor. [RFC 7033 §4.4.4](https://www.rfc-editor.org/rfc/rfc7033#section-4.4.4)
+/// One link of a descriptor. [RFC 7033
+/// §4.4.4](https://www.rfc-editor.org/rfc/rfc7033#section-4.4.4)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Link {

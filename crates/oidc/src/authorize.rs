@@ -152,8 +152,8 @@ impl Received {
     }
 
     /// Checks the request against the client's registration, if there is one. Demanded are
-    /// `response_type=code`, a registered `redirect_uri`, and a code challenge of method `S256` from
-    /// every client ([RFC 9700 §2.1.1]).
+    /// `response_type=code`, a registered `redirect_uri`, and a code challenge of method `S256`
+    /// from every client ([RFC 9700 §2.1.1]).
     ///
     /// # Errors
     /// [`AuthorizationError::Page`] or [`AuthorizationError::Redirect`].

@@ -1,4 +1,5 @@
-//! What a person allowed a client: everything that is issued for it derives from it. [RFC 6749 §1.3]
+//! What a person allowed a client: everything that is issued for it derives from it. [RFC 6749
+//! §1.3]
 //!
 //! A grant is kept from the moment that the person said yes. The code, the refresh tokens and the
 //! access tokens name it and count while it is kept, so that ending it ends them all.
@@ -59,20 +60,21 @@ pub struct SignIn {
     /// At which other provider, if not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Through>,
-    /// A digest of what the person could prove themselves with then: the sign-in counts while they still
-    /// can. Absent in what older versions kept.
+    /// A digest of what the person could prove themselves with then: the sign-in counts while they
+    /// still can. Absent in what older versions kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
 
-/// Another provider at which a person signed in. What came of that counts while the identity there is
-/// linked to the account here.
+/// Another provider at which a person signed in. What came of that counts while the identity there
+/// is linked to the account here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Through {
     /// The provider.
     pub issuer: Issuer,
     /// Who the person is there.
     pub sub: String,
-    /// The link by which that is the person's account here: one that was ended and made again is another.
+    /// The link by which that is the person's account here: one that was ended and made again is
+    /// another.
     pub link: String,
 }

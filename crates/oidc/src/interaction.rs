@@ -1,5 +1,5 @@
-//! What a person has to do before a client gets its answer. [OpenID Connect Core §3.1.2.1, §3.1.2.3,
-//! §3.1.2.4]
+//! What a person has to do before a client gets its answer. [OpenID Connect Core §3.1.2.1,
+//! §3.1.2.3, §3.1.2.4]
 //!
 //! [OpenID Connect Core §3.1.2.1, §3.1.2.3, §3.1.2.4]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 
@@ -11,8 +11,8 @@ use crate::authorize::{AuthorizationRequest, ErrorResponse};
 use crate::grant::SignIn;
 use crate::refresh::OFFLINE_ACCESS;
 
-/// What a client wishes of the person's sign-in. It is judged when the request comes in, and kept as long
-/// as the request for whoever has the person sign in elsewhere.
+/// What a client wishes of the person's sign-in. It is judged when the request comes in, and kept
+/// as long as the request for whoever has the person sign in elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Wishes {
@@ -32,8 +32,8 @@ pub struct Wishes {
 pub(crate) const MALFORMED: &str = "prompt or max_age is malformed";
 
 impl Wishes {
-    /// Reads `prompt` and `max_age`. A value that is not known is refused: to ignore it would be to do
-    /// something else than was asked for.
+    /// Reads `prompt` and `max_age`. A value that is not known is refused: to ignore it would be to
+    /// do something else than was asked for.
     pub(crate) fn parse(params: &Params) -> Result<Self, &'static str> {
         let mut wishes = Self::default();
         for value in params.get("prompt").into_iter().flat_map(|prompt| prompt.split(' ')) {
@@ -101,8 +101,8 @@ impl Wishes {
             .collect()
     }
 
-    /// Whether a sign-in is young enough: one of unknown age is not where a client asks for an age, which
-    /// its ID token would have to say. Whoever shows a page meanwhile has to look again.
+    /// Whether a sign-in is young enough: one of unknown age is not where a client asks for an age,
+    /// which its ID token would have to say. Whoever shows a page meanwhile has to look again.
     #[must_use]
     pub fn is_young_enough(&self, sign_in: &SignIn, now: Timestamp) -> bool {
         match (self.max_age, sign_in.auth_time) {

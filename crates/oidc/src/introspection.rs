@@ -16,8 +16,8 @@ pub struct Asker<'a> {
     pub audiences: &'a [UrlPattern],
 }
 
-/// Parses an introspection request. `token_type_hint` changes nothing: there is one type of token to
-/// be asked about. [RFC 7662 §2.1]
+/// Parses an introspection request. `token_type_hint` changes nothing: there is one type of token
+/// to be asked about. [RFC 7662 §2.1]
 ///
 /// # Errors
 /// [`ParamsError`].
@@ -36,8 +36,8 @@ pub fn inactive() -> Value {
     json!({ "active": false })
 }
 
-/// The answer about a live token: its claims, but for those of a `private` name, if the asker is one
-/// that the token is for. [RFC 7662 §2.2, §4]
+/// The answer about a live token: its claims, but for those of a `private` name, if the asker is
+/// one that the token is for. [RFC 7662 §2.2, §4]
 ///
 /// [RFC 7662 §2.2, §4]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 #[must_use]

@@ -42,16 +42,17 @@ pub fn parse(form: &[u8]) -> Result<LogoutRequest, ParamsError> {
 /// A client that asks, and where it may have the browser sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// The audience of an ID token that this server gave, or, where none was shown, whoever the request
-    /// says. The latter has proved nothing: the browser is sent there on the person's word alone.
+    /// The audience of an ID token that this server gave, or, where none was shown, whoever the
+    /// request says. The latter has proved nothing: the browser is sent there on the person's word
+    /// alone.
     pub client_id: &'a ClientId,
     /// What is registered of it.
     pub post_logout_redirect_uris: &'a [RedirectUri],
 }
 
 impl LogoutRequest {
-    /// The URL that the browser is sent to afterwards; `None` if nobody is known to ask, if the request
-    /// says that somebody else does, or if the place is not registered.
+    /// The URL that the browser is sent to afterwards; `None` if nobody is known to ask, if the
+    /// request says that somebody else does, or if the place is not registered.
     #[must_use]
     pub fn destination(&self, asker: Option<Asker<'_>>) -> Option<String> {
         let (asker, uri) = (asker?, self.post_logout_redirect_uri.as_deref()?);

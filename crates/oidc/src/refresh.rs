@@ -2,8 +2,8 @@
 //!
 //! A confidential client proves itself whenever it refreshes, so that its token stays the same for
 //! as long as the grant does. A public client's token is good once: its answer brings the next one,
-//! and a token that was replaced and is shown again was stolen, from the client or by it, which ends
-//! the grant.
+//! and a token that was replaced and is shown again was stolen, from the client or by it, which
+//! ends the grant.
 //!
 //! An answer can be lost on its way. Where the tokens are bound to a key of the client
 //! ([RFC 9449 §5]), the same request gives the same successor once more for a short while, since
@@ -59,7 +59,8 @@ pub struct RefreshRecord {
     pub grant_id: String,
     /// How many there were before it.
     pub generation: u32,
-    /// What its successor is made of, if it can be given twice: where it was given out bound to a key.
+    /// What its successor is made of, if it can be given twice: where it was given out bound to a
+    /// key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<String>,
 }
@@ -163,12 +164,12 @@ pub fn begin(grant: &mut Grant, facts: &Facts<'_>, random: &dyn Random) -> Succe
 }
 
 /// Decides whether a client gets new tokens for a refresh token that the store knows, on a grant
-/// that is live. Nobody but the client itself, with its key where the token was given out bound to one,
-/// can do the token any harm: what fails before that leaves it as it was.
+/// that is live. Nobody but the client itself, with its key where the token was given out bound to
+/// one, can do the token any harm: what fails before that leaves it as it was.
 ///
 /// # Errors
-/// [`RefreshError::Unknown`], [`RefreshError::Idle`], [`RefreshError::Key`], [`RefreshError::Reused`],
-/// [`RefreshError::Scope`].
+/// [`RefreshError::Unknown`], [`RefreshError::Idle`], [`RefreshError::Key`],
+/// [`RefreshError::Reused`], [`RefreshError::Scope`].
 pub fn admit(
     request: RefreshRequest,
     record: RefreshRecord,
@@ -184,8 +185,8 @@ pub fn admit(
         return Err(RefreshError::Idle);
     }
     let is_former = record.generation < renewal.generation;
-    // One that was given out unbound has whoever shows it for its bearer. A key that the grant was bound
-    // to meanwhile may be a thief's, and must not keep the reuse from being seen.
+    // One that was given out unbound has whoever shows it for its bearer. A key that the grant was
+    // bound to meanwhile may be a thief's, and must not keep the reuse from being seen.
     if is_former && record.seed.is_none() {
         return Err(RefreshError::Reused);
     }
@@ -287,8 +288,8 @@ impl Renewal {
     }
 }
 
-/// When a refresh token ends that is given out now. A public client's next one comes with its use; a
-/// confidential client's has to last.
+/// When a refresh token ends that is given out now. A public client's next one comes with its use;
+/// a confidential client's has to last.
 fn ends(grant: &Grant, facts: &Facts<'_>) -> Timestamp {
     if facts.is_public { facts.now.after(facts.idle).min(grant.expires) } else { grant.expires }
 }

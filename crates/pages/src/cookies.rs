@@ -1,5 +1,5 @@
-//! Cookies of this server. [RFC 6265 §5.4], with the name prefix `__Host-`, by which a browser demands
-//! `Secure`, the path `/` and no domain.
+//! Cookies of this server. [RFC 6265 §5.4], with the name prefix `__Host-`, by which a browser
+//! demands `Secure`, the path `/` and no domain.
 //!
 //! [RFC 6265 §5.4]: https://www.rfc-editor.org/rfc/rfc6265#section-5.4
 

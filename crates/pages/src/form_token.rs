@@ -1,11 +1,13 @@
-//! What ties a submitted form to the page it was rendered for and to the browser it was rendered in.
+//! What ties a submitted form to the page it was rendered for and to the browser it was rendered
+//! in.
 //!
-//! The form carries what it is about, authenticated by a key that lives as long as this process, together
-//! with a secret that the browser holds in a cookie. So nothing is stored for a form that nobody submits,
-//! nothing in the form can be changed, and a form cannot be submitted from another browser.
+//! The form carries what it is about, authenticated by a key that lives as long as this process,
+//! together with a secret that the browser holds in a cookie. So nothing is stored for a form that
+//! nobody submits, nothing in the form can be changed, and a form cannot be submitted from another
+//! browser.
 //!
-//! A form that was open while the process was restarted is under a key that is gone. What it says it asks
-//! for ([`claimed`]) is worth as much as a link that anybody can make.
+//! A form that was open while the process was restarted is under a key that is gone. What it says
+//! it asks for ([`claimed`]) is worth as much as a link that anybody can make.
 
 use std::marker::PhantomData;
 

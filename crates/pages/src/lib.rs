@@ -1,5 +1,5 @@
-//! What pages for people have in common, at the provider where they sign in and at the server where they
-//! decide.
+//! What pages for people have in common, at the provider where they sign in and at the server where
+//! they decide.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | [`sealed`] | what a browser carries from one request to the next, and cannot read |
 //! | [`cookies`] | cookies with the name prefix `__Host-` |
 //!
-//! There are no scripts. A page loads the stylesheet of its server and nothing else, is in no frame, and
-//! its forms lead where its policy says ([CSP3]).
+//! There are no scripts. A page loads the stylesheet of its server and nothing else, is in no
+//! frame, and its forms lead where its policy says ([CSP3]).
 //!
 //! ```
 //! use countersign_pages::form_token::{Browser, FormTokens};

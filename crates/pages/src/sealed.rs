@@ -1,7 +1,8 @@
-//! What this server hands to a browser so that the browser hands it back, and nobody can read or change.
+//! What this server hands to a browser so that the browser hands it back, and nobody can read or
+//! change.
 //!
-//! The key lives as long as this process, or is made of a secret that somebody else has; the nonces are
-//! random.
+//! The key lives as long as this process, or is made of a secret that somebody else has; the nonces
+//! are random.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
@@ -29,8 +30,8 @@ impl Seal {
         Self::with(key.as_slice())
     }
 
-    /// Under a key that whoever has the secret has, and nobody else. It is one that cannot be guessed: 256
-    /// random bits, as tokens have, and no password.
+    /// Under a key that whoever has the secret has, and nobody else. It is one that cannot be
+    /// guessed: 256 random bits, as tokens have, and no password.
     ///
     /// # Errors
     /// [`NoKey`].

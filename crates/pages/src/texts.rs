@@ -1,13 +1,15 @@
 //! What pages say, in each language.
 //!
-//! All texts of a server's pages are fields of one type ([`texts!`](crate::texts!)), and a language is one value of it, so that a
-//! language which lacks a text does not compile. Names in braces stand for what is put there, escaped.
+//! All texts of a server's pages are fields of one type ([`texts!`](crate::texts!)), and a language
+//! is one value of it, so that a language which lacks a text does not compile. Names in braces
+//! stand for what is put there, escaped.
 
 use std::fmt::{self, Write as _};
 
 use askama::filters::HtmlSafe;
 
-/// Declares the type of a server's texts: `tag`, the language ([RFC 5646]), and a [`Text`] for each name.
+/// Declares the type of a server's texts: `tag`, the language ([RFC 5646]), and a [`Text`] for each
+/// name.
 ///
 /// [RFC 5646]: https://www.rfc-editor.org/rfc/rfc5646
 #[macro_export]
@@ -126,7 +128,8 @@ impl fmt::Display for Phrase {
 }
 
 impl Phrase {
-    /// The phrase as it reads, with nothing escaped or emphasised: to be put into another, which escapes it.
+    /// The phrase as it reads, with nothing escaped or emphasised: to be put into another, which
+    /// escapes it.
     #[must_use]
     pub fn plain(&self) -> String {
         let mut text = String::new();
@@ -164,8 +167,8 @@ fn escape(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     Ok(())
 }
 
-/// The language of whoever asks: of the locales that a client wishes ([OpenID Connect Core §3.1.2.1]), or
-/// of those that the browser does ([RFC 9110 §12.5.4]), the first that there is.
+/// The language of whoever asks: of the locales that a client wishes ([OpenID Connect Core
+/// §3.1.2.1]), or of those that the browser does ([RFC 9110 §12.5.4]), the first that there is.
 ///
 /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 /// [RFC 9110 §12.5.4]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4

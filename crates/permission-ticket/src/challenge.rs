@@ -47,8 +47,8 @@ impl TicketChallenge {
     /// Parses a received challenge.
     ///
     /// # Errors
-    /// [`ChallengeError::Syntax`] unless `text` is the one canonical spelling of 32 octets: padding,
-    /// the characters `+` and `/`, blanks and unused bits that are set are refused.
+    /// [`ChallengeError::Syntax`] unless `text` is the one canonical spelling of 32 octets:
+    /// padding, the characters `+` and `/`, blanks and unused bits that are set are refused.
     pub fn parse(text: &str) -> Result<Self, ChallengeError> {
         let mut octets = [0; 32];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut octets) {
@@ -60,8 +60,8 @@ impl TicketChallenge {
     /// The challenge of a request, under its name or its older one, if there is any.
     ///
     /// # Errors
-    /// [`ChallengeError::Method`] for a `ticket_challenge_method` other than `S256`, with or without
-    /// a challenge; [`ChallengeError::Disagreement`] for two names with two values;
+    /// [`ChallengeError::Method`] for a `ticket_challenge_method` other than `S256`, with or
+    /// without a challenge; [`ChallengeError::Disagreement`] for two names with two values;
     /// [`ChallengeError::Syntax`]. All of them are an `invalid_request`.
     pub fn from_params(params: &Params) -> Result<Option<Self>, ChallengeError> {
         if params.get(METHOD_NAME).is_some_and(|method| method != METHOD) {

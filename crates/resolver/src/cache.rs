@@ -85,8 +85,8 @@ where
         Self { found: slots(), asked: slots(), rule: Rule { clock, times, same: |_, _| false } }
     }
 
-    /// A value that is loaded again and is the `same` stays the one there is, so that what rests on it
-    /// by identity lasts.
+    /// A value that is loaded again and is the `same` stays the one there is, so that what rests on
+    /// it by identity lasts.
     pub(crate) fn with_same(mut self, same: fn(&V, &V) -> bool) -> Self {
         self.rule.same = same;
         self
@@ -251,7 +251,8 @@ impl<V, E: Failure> Slot<V, E> {
 }
 
 impl<V, E: Failure> State<V, E> {
-    /// What can be answered without loading. Whether a load is in flight is asked only where it counts.
+    /// What can be answered without loading. Whether a load is in flight is asked only where it
+    /// counts.
     fn answer(
         &self,
         now: Timestamp,

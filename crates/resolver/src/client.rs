@@ -27,8 +27,9 @@ pub struct ClientDocumentsConfig {
     pub refetch: Lifetime,
     /// So many documents, and so many key sets, are kept: 1000.
     pub capacity: u64,
-    /// So many clients of one host that are not known yet are asked for in a minute, and so many key
-    /// sets: 300. A client that was known and whose document is gone has as many attempts of its own.
+    /// So many clients of one host that are not known yet are asked for in a minute, and so many
+    /// key sets: 300. A client that was known and whose document is gone has as many attempts of
+    /// its own.
     pub new_per_host: NonZeroU32,
     /// Whether a URL without a path is a client identifier, too. CIMD §3 says no.
     pub host_only: bool,
@@ -108,16 +109,16 @@ impl Failure for ClientError {
 pub struct ResolvedClient {
     /// What the document says.
     pub metadata: Arc<ClientMetadata>,
-    /// The keys it signs with; none if it is a public client. Where it binds itself to one algorithm, those
-    /// of others are not among them, whoever it is that it authenticates to.
+    /// The keys it signs with; none if it is a public client. Where it binds itself to one
+    /// algorithm, those of others are not among them, whoever it is that it authenticates to.
     pub keys: Arc<KeySet>,
 }
 
 /// The documents behind client identifiers, and the keys they lead to, cached.
 ///
 /// A document is fetched from the URL that the client identifier is: `200` only, no redirect, 5 KB,
-/// public addresses (CIMD §4, §6.5, §6.6). A signature by a `kid` that is not known makes it, or the
-/// set it points to, fetched again at a bounded rate. So are those that are not there:
+/// public addresses (CIMD §4, §6.5, §6.6). A signature by a `kid` that is not known makes it, or
+/// the set it points to, fetched again at a bounded rate. So are those that are not there:
 /// [`ClientDocumentsConfig::new_per_host`].
 pub struct ClientDocuments {
     fetch: Arc<dyn Fetch>,
@@ -217,7 +218,8 @@ impl ClientDocuments {
 /// The keys that sign for a client. [OpenID Registration §2]
 ///
 /// `token_endpoint_auth_signing_alg` speaks of token endpoints. A client proof is the same client
-/// proving itself with the same keys: an algorithm that it has given up is none of its own there either.
+/// proving itself with the same keys: an algorithm that it has given up is none of its own there
+/// either.
 ///
 /// [OpenID Registration §2]: https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
 fn own(metadata: &ClientMetadata, keys: Arc<KeySet>) -> Arc<KeySet> {

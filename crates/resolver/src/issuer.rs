@@ -37,8 +37,8 @@ pub struct IssuerConfig {
     pub negative: Lifetime,
     /// So many addresses are kept: 10 000.
     pub capacity: u64,
-    /// So many addresses of one domain are asked about within a minute, beside those that an issuer is
-    /// known for: 300. Addresses come in tokens that anybody can make up.
+    /// So many addresses of one domain are asked about within a minute, beside those that an issuer
+    /// is known for: 300. Addresses come in tokens that anybody can make up.
     pub new_per_domain: NonZeroU32,
     /// The same for the issuers' metadata.
     pub metadata: MetadataConfig,
@@ -140,8 +140,9 @@ impl Failure for DiscoveryError {
 
 /// Finds the issuer that speaks for an e-mail address, by asking the address's domain.
 ///
-/// 1. WebFinger on the domain ([OpenID Discovery §2]). If it names an issuer, that issuer it is: its
-///    OpenID metadata must be there and must name the same issuer, else the search ends in an error.
+/// 1. WebFinger on the domain ([OpenID Discovery §2]). If it names an issuer, that issuer it is:
+///    its OpenID metadata must be there and must name the same issuer, else the search ends in an
+///    error.
 /// 2. Only if the domain answers, over valid TLS, that it names none (404, or a descriptor without
 ///    such a link), the domain itself may be the issuer `https://domain`, by the first of its
 ///    well-known documents that is there: `openid-configuration`, `oauth-authorization-server`,
@@ -149,8 +150,8 @@ impl Failure for DiscoveryError {
 ///
 /// Whatever else happens on the way ends the search: an attacker who can disturb a connection must
 /// not choose which of the two ways is gone. Outcomes are cached by full address, since an issuer
-/// can be per person, metadata by issuer. How many new addresses of one domain are asked about has a
-/// limit ([`IssuerConfig::new_per_domain`]): whoever makes addresses up does not make this server
+/// can be per person, metadata by issuer. How many new addresses of one domain are asked about has
+/// a limit ([`IssuerConfig::new_per_domain`]): whoever makes addresses up does not make this server
 /// flood a domain with questions.
 ///
 /// [OpenID Discovery §2]: https://openid.net/specs/openid-connect-discovery-1_0.html#IssuerDiscovery
@@ -212,7 +213,8 @@ impl IssuerResolver {
         Ok(DiscoveredIssuer { issuer: named.issuer.clone(), jwks_uri, via: named.via })
     }
 
-    /// The keys of an issuer that is known by its identifier, by its OpenID metadata: no domain is asked.
+    /// The keys of an issuer that is known by its identifier, by its OpenID metadata: no domain is
+    /// asked.
     ///
     /// # Errors
     /// [`DiscoveryError::Metadata`], [`DiscoveryError::NoKeys`].

@@ -52,8 +52,8 @@ impl IssuerCache {
     }
 
     /// The issuer's metadata, its `issuer` compared octet by octet: by [RFC 8414 §3], or, where it
-    /// says that it has none of that name, by [OpenID Discovery §4]. The document that was there last
-    /// is asked for first, and the other one where the issuer says that it is gone.
+    /// says that it has none of that name, by [OpenID Discovery §4]. The document that was there
+    /// last is asked for first, and the other one where the issuer says that it is gone.
     ///
     /// # Errors
     /// Any [`ServerMetadataError`].
@@ -95,8 +95,8 @@ impl IssuerCache {
         document.get(|_| true, || metadata::load(&*self.fetch, kind, &self.issuer)).await
     }
 
-    /// The set behind the `jwks_uri` of its metadata, fetched again if it has no key of this `kid`; it
-    /// may lack one then, too. The `kid` is untrusted. What was behind another URL is forgotten.
+    /// The set behind the `jwks_uri` of its metadata, fetched again if it has no key of this `kid`;
+    /// it may lack one then, too. The `kid` is untrusted. What was behind another URL is forgotten.
     ///
     /// # Errors
     /// Any [`KeysError`].
@@ -111,9 +111,10 @@ impl IssuerCache {
         at.set.get(has_key, load).await
     }
 
-    /// Whether this is the set that [`metadata`](Self::metadata) and [`keys_with`](Self::keys_with) would
-    /// come to, and neither would have to ask anybody. It takes no lock, for those who want to know at
-    /// every request whether what they have verified still holds. The `kid` is untrusted.
+    /// Whether this is the set that [`metadata`](Self::metadata) and [`keys_with`](Self::keys_with)
+    /// would come to, and neither would have to ask anybody. It takes no lock, for those who want
+    /// to know at every request whether what they have verified still holds. The `kid` is
+    /// untrusted.
     #[must_use]
     pub fn is_current(&self, keys: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> bool {
         let document = match self.document.load().as_deref() {

@@ -25,13 +25,13 @@ pub struct KeysConfig {
     /// A set is used for so much longer while it cannot be fetched: 5 minutes. A key that was
     /// removed is refused after both at the latest.
     pub stale: Lifetime,
-    /// Between two fetches for the sake of an unknown `kid`, or, while an older set is in use, after a
-    /// failure: 30 seconds.
+    /// Between two fetches for the sake of an unknown `kid`, or, while an older set is in use,
+    /// after a failure: 30 seconds.
     pub refetch: Lifetime,
     /// So many sets are kept: 1000.
     pub capacity: u64,
-    /// So many sets of one host that are not known yet are asked for in a minute: 300. A set that was
-    /// known and is too old to be used has as many attempts of its own.
+    /// So many sets of one host that are not known yet are asked for in a minute: 300. A set that
+    /// was known and is too old to be used has as many attempts of its own.
     pub new_per_host: NonZeroU32,
 }
 
@@ -103,8 +103,8 @@ impl Failure for KeysError {
 ///
 /// A set is fetched once for all who wait for it. A token whose `kid` is not in a set makes it
 /// fetched again ([OpenID Core §10.1.1]), at a bounded rate however many such tokens come. A fetch
-/// that fails leaves the keys there are in use until they are too old. Where there are none, each token
-/// makes the set fetched again: of one host so often a minute and no more
+/// that fails leaves the keys there are in use until they are too old. Where there are none, each
+/// token makes the set fetched again: of one host so often a minute and no more
 /// ([`KeysConfig::new_per_host`]), since strangers choose which host that is.
 ///
 /// [OpenID Core §10.1.1]: https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys
@@ -159,8 +159,8 @@ impl RemoteKeys {
         self.sets.get(&url.to_string(), has_key, load).await
     }
 
-    /// Failures are not remembered, so that each token whose keys are not there would be a request to
-    /// their host. The sets that are known have nothing to do with those made up.
+    /// Failures are not remembered, so that each token whose keys are not there would be a request
+    /// to their host. The sets that are known have nothing to do with those made up.
     fn spend(&self, url: &EndpointUrl) -> Result<(), KeysError> {
         let (key, host) = (url.to_string(), url.as_url().host_str().unwrap_or_default());
         if self.budget.take(if self.sets.has_found(&key) { &key } else { host }) {

@@ -10,14 +10,14 @@
 //! | [`UrlClientRules`] | what such a client may do, where a server has a rule for it | [CIMD §5] |
 //! | [`IssuerResolver`] | which issuer speaks for an e-mail address | [RFC 7033], [OpenID Discovery §2] |
 //!
-//! All of it goes out through one [`Fetch`](countersign_fetch::Fetch), which guards what is reached.
-//! What is found is untrusted until a signature made with it has been verified *and* the issuer was
-//! compared with the one a token names.
+//! All of it goes out through one [`Fetch`](countersign_fetch::Fetch), which guards what is
+//! reached. What is found is untrusted until a signature made with it has been verified *and* the
+//! issuer was compared with the one a token names.
 //!
 //! They share their rules. Requests for one thing at one time cost one fetch. What was found is
-//! fresh for a while, and kept a while longer if it cannot be fetched again. A failure of the network
-//! is told to those who wait and not remembered; an answer that says "no" is remembered briefly. All
-//! caches are bounded.
+//! fresh for a while, and kept a while longer if it cannot be fetched again. A failure of the
+//! network is told to those who wait and not remembered; an answer that says "no" is remembered
+//! briefly. All caches are bounded.
 //!
 //! ```
 //! use std::sync::Arc;

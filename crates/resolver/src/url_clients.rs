@@ -74,8 +74,8 @@ impl<T> UrlClientRules<T> {
     }
 
     /// The client that presents these credentials, which prove nothing yet. Nothing is fetched for
-    /// those that no document can make good: a client known by its URL has no secret, and nothing to
-    /// show is enough where a rule admits public clients.
+    /// those that no document can make good: a client known by its URL has no secret, and nothing
+    /// to show is enough where a rule admits public clients.
     pub async fn find_presenting(
         &self,
         credentials: &CheckedCredentials,

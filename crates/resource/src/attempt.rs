@@ -15,8 +15,8 @@ use crate::server::Failure;
 /// Whoever waits while another makes it shares the outcome, be it a failure: a hundred requests
 /// that find the authorization server down wait for one timeout, not for a hundred in a row.
 ///
-/// An attempt is a task of its own. The request that began it may go away, and what came of it is kept
-/// all the same, before another attempt begins.
+/// An attempt is a task of its own. The request that began it may go away, and what came of it is
+/// kept all the same, before another attempt begins.
 pub(crate) struct Shared<T> {
     last: Arc<Mutex<Option<Result<T, Failure>>>>,
     attempts: Arc<AtomicU64>,

@@ -102,7 +102,8 @@ pub(crate) struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    /// The octets, to be looked for among tokens that were taken before: if they are there, they are one.
+    /// The octets, to be looked for among tokens that were taken before: if they are there, they
+    /// are one.
     pub(crate) const fn octets(self) -> &'a [u8] {
         self.octets
     }

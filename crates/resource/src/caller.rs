@@ -91,10 +91,10 @@ impl VerifiedCaller {
         self.subject().is_none() || self.subject() == self.client_id()
     }
 
-    /// The subject's e-mail address, if the issuer says that it has verified it; of an identity token,
-    /// whose issuer speaks for the address's domain, always. An access token's issuer may be any that is
-    /// trusted: where there are several, its word for an address is worth what [`issuer`](Self::issuer)
-    /// is.
+    /// The subject's e-mail address, if the issuer says that it has verified it; of an identity
+    /// token, whose issuer speaks for the address's domain, always. An access token's issuer may be
+    /// any that is trusted: where there are several, its word for an address is worth what
+    /// [`issuer`](Self::issuer) is.
     #[must_use]
     pub fn email(&self) -> Option<&EmailAddress> {
         self.0.content.email.as_ref()
@@ -112,7 +112,8 @@ impl VerifiedCaller {
         &self.0.content.scopes
     }
 
-    /// The roles that the token names ([RFC 9068 §2.2.3.1]): an array of strings in `roles`, or none.
+    /// The roles that the token names ([RFC 9068 §2.2.3.1]): an array of strings in `roles`, or
+    /// none.
     ///
     /// [RFC 9068 §2.2.3.1]: https://www.rfc-editor.org/rfc/rfc9068#section-2.2.3.1
     pub fn roles(&self) -> impl Iterator<Item = &str> {
@@ -138,8 +139,8 @@ impl VerifiedCaller {
         self.0.content.expires
     }
 
-    /// The key that the token is bound to, and that the caller proved ([RFC 9449 §6]); a token without
-    /// one is good in whoever's hands it is.
+    /// The key that the token is bound to, and that the caller proved ([RFC 9449 §6]); a token
+    /// without one is good in whoever's hands it is.
     ///
     /// [RFC 9449 §6]: https://www.rfc-editor.org/rfc/rfc9449#section-6
     #[must_use]

@@ -1,7 +1,8 @@
 //! Tokens that are bound to a key, and the proof of it. [RFC 9449 §7]
 //!
-//! Which proof is demanded follows the token: one that is bound to a key (`cnf`) opens nothing without
-//! a proof of it, made for this very request and token and good once; one that is not is no DPoP token.
+//! Which proof is demanded follows the token: one that is bound to a key (`cnf`) opens nothing
+//! without a proof of it, made for this very request and token and good once; one that is not is no
+//! DPoP token.
 //!
 //! [RFC 9449 §7]: https://www.rfc-editor.org/rfc/rfc9449#section-7
 
@@ -36,8 +37,8 @@ impl Dpop {
     /// Asks for a nonce of this server in every proof, so that none can be made ahead of its time.
     /// [RFC 9449 §9]
     ///
-    /// The nonces are this value's own, and its clones'. Two processes behind one name do not know each
-    /// other's: unless a client comes back to the same one, it is sent from nonce to nonce.
+    /// The nonces are this value's own, and its clones'. Two processes behind one name do not know
+    /// each other's: unless a client comes back to the same one, it is sent from nonce to nonce.
     ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     #[must_use]
@@ -56,8 +57,8 @@ impl Dpop {
         self.nonces.as_ref().map(|nonces| nonces.now(now).0)
     }
 
-    /// Judges the proof of a request, at the URL that this server is known by: what the request says
-    /// of its own host does not count.
+    /// Judges the proof of a request, at the URL that this server is known by: what the request
+    /// says of its own host does not count.
     pub(crate) fn present(
         &self,
         parts: &Parts,
@@ -93,9 +94,9 @@ pub(crate) enum TakeError {
     Proof(#[from] DpopError),
 }
 
-/// Where a request is, by this server's own name, with its path as it was sent ([RFC 9449 §4.3]), which
-/// has one spelling but for characters with a meaning of their own: `%40` is not `@`
-/// ([RFC 3986 §2.2]).
+/// Where a request is, by this server's own name, with its path as it was sent ([RFC 9449 §4.3]),
+/// which has one spelling but for characters with a meaning of their own: `%40` is not `@` ([RFC
+/// 3986 §2.2]).
 ///
 /// [RFC 3986 §2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-2.2
 /// [RFC 9449 §4.3]: https://www.rfc-editor.org/rfc/rfc9449#section-4.3
@@ -107,8 +108,8 @@ fn url_of(parts: &Parts, here: &ResourceIdentifier) -> Option<EndpointUrl> {
     EndpointUrl::parse(&format!("{origin}{path}")).ok()
 }
 
-/// Nonces that are random, and the same for everybody for a while: they need no memory of clients, and
-/// a restart only makes clients ask again.
+/// Nonces that are random, and the same for everybody for a while: they need no memory of clients,
+/// and a restart only makes clients ask again.
 struct Nonces {
     random: Arc<dyn Random>,
     given: Mutex<Option<Given>>,
@@ -201,8 +202,8 @@ mod tests {
         assert_ne!(third, first);
     }
 
-    /// What is encoded in the target of the request is encoded in `htu`. Encoded and plain, a character
-    /// that has a meaning of its own makes two URIs (RFC 3986 §2.2).
+    /// What is encoded in the target of the request is encoded in `htu`. Encoded and plain, a
+    /// character that has a meaning of its own makes two URIs (RFC 3986 §2.2).
     #[test]
     fn rfc_9449_section_4_3_a_proof_is_for_the_uri_as_it_was_sent() {
         let key = SigningKey::generate(Algorithm::Es256, None).unwrap();

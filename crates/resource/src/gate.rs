@@ -16,8 +16,8 @@ pub(crate) trait Gate<R>: Send + Sync + 'static {
     fn admit(&self, parts: &mut Parts) -> impl Future<Output = Result<(), Response<R>>> + Send;
 }
 
-/// Hands a request on to the service behind, as the gate admits it; one that is not admitted gets the
-/// gate's answer, and the service never hears of it.
+/// Hands a request on to the service behind, as the gate admits it; one that is not admitted gets
+/// the gate's answer, and the service never hears of it.
 pub(crate) fn pass<S, B, R, G>(
     service: &mut S,
     request: Request<B>,

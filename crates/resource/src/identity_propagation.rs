@@ -1,12 +1,13 @@
 //! Identity propagation: a person of another domain, and the service that acts for them.
 //!
-//! The caller is a service with a URL of its own. It shows an *identity token*, which the person's own
-//! provider made out to this server, and a *client proof* for that very token, good once; beside a token
-//! that is bound to a key, a DPoP proof of that key as well. This server has heard of neither: whose word counts for the person's address it learns from the address's
-//! domain, and the client's keys from the client's URL.
+//! The caller is a service with a URL of its own. It shows an *identity token*, which the person's
+//! own provider made out to this server, and a *client proof* for that very token, good once;
+//! beside a token that is bound to a key, a DPoP proof of that key as well. This server has heard
+//! of neither: whose word counts for the person's address it learns from the address's domain, and
+//! the client's keys from the client's URL.
 //!
-//! Nothing is fetched for a token that could be refused without it; the client's URL is fetched only
-//! once the entitled issuer has named it.
+//! Nothing is fetched for a token that could be refused without it; the client's URL is fetched
+//! only once the entitled issuer has named it.
 
 mod audit;
 mod domains;
@@ -88,8 +89,8 @@ impl IdentityPropagation {
         self
     }
 
-    /// Looks clients up by these rules: whether a URL without a path is a client's, and how long what it
-    /// publishes is kept.
+    /// Looks clients up by these rules: whether a URL without a path is a client's, and how long
+    /// what it publishes is kept.
     #[must_use]
     pub fn with_client_documents(mut self, config: &ClientDocumentsConfig) -> Self {
         let (fetch, clock) = (Arc::clone(&self.fetch), Arc::clone(&self.clock));
@@ -172,8 +173,8 @@ impl IdentityPropagation {
         Dpop::new(Arc::clone(&self.used))
     }
 
-    /// Whose word counts for an address, and where its keys are. Where the configuration says whose,
-    /// nobody is asked for a token of another.
+    /// Whose word counts for an address, and where its keys are. Where the configuration says
+    /// whose, nobody is asked for a token of another.
     async fn entitled(
         &self,
         address: &EmailAddress,

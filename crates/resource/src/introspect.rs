@@ -106,7 +106,8 @@ impl Introspection {
     /// Reads the body of a 200 response.
     ///
     /// # Errors
-    /// [`IntrospectionError`] for what is not JSON, lacks `active`, or has a member of a wrong type.
+    /// [`IntrospectionError`] for what is not JSON, lacks `active`, or has a member of a wrong
+    /// type.
     pub fn parse(body: &[u8]) -> Result<Self, IntrospectionError> {
         let body: ResponseBody = serde_json::from_slice(body).map_err(IntrospectionError)?;
         if !body.active {

@@ -73,8 +73,8 @@ impl UmaLayer {
 
     /// With a limit on the permission tickets that one source is given; a request that a ticket
     /// would be the answer to gets 429 instead. As many tokens of one source may turn out not to
-    /// suffice, before the authorization server is asked about no more of them. Requests are told apart by the [`Source`] among
-    /// their extensions, which is the server's to put there.
+    /// suffice, before the authorization server is asked about no more of them. Requests are told
+    /// apart by the [`Source`] among their extensions, which is the server's to put there.
     #[must_use]
     pub fn with_limit(mut self, limit: TicketLimit) -> Self {
         self.limit = Some(Arc::new(limit));

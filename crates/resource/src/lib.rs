@@ -23,8 +23,8 @@
 //!
 //! # Bearer tokens
 //!
-//! An API takes a few lines: [`ProtectLayer`] with the issuer of its tokens and a table of what needs
-//! which scope. The handler gets a [`VerifiedCaller`]; everybody else is answered before.
+//! An API takes a few lines: [`ProtectLayer`] with the issuer of its tokens and a table of what
+//! needs which scope. The handler gets a [`VerifiedCaller`]; everybody else is answered before.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -126,9 +126,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Where the owner has to be asked first, nothing changes here: the caller has its ticket, waits with the
-//! authorization server, and comes back with a token. A resource that takes what others leave, as the
-//! inbox of the program `resource-server`, gives each method a scope of its own in its [`Rules`]:
+//! Where the owner has to be asked first, nothing changes here: the caller has its ticket, waits
+//! with the authorization server, and comes back with a token. A resource that takes what others
+//! leave, as the inbox of the program `resource-server`, gives each method a scope of its own in
+//! its [`Rules`]:
 //!
 //! ```
 //! use countersign_resource::{Access, Rules, StrictPath};
@@ -154,10 +155,11 @@
 //!
 //! # What is left out
 //!
-//! - RPTs validated without asking: each is introspected at every use, so that a revocation bites at
-//!   once.
-//! - Encrypted access tokens, and RPTs that are bound to a key (`cnf`): they are refused. So are access tokens that
-//!   are bound to one, unless [`Mode::with_dpop`] says where used proofs are noted.
+//! - RPTs validated without asking: each is introspected at every use, so that a revocation bites
+//!   at once.
+//! - Encrypted access tokens, and RPTs that are bound to a key (`cnf`): they are refused. So are
+//!   access tokens that are bound to one, unless [`Mode::with_dpop`] says where used proofs are
+//!   noted.
 //! - PATs that a person grants (UMA 2.0 Federated Authorization §1.3 leaves the grant open): the
 //!   PAT comes from the client credentials grant, for resources whose owner is an organisation.
 //! - A token in the request body ([RFC 6750 §2.2]): it is not looked for.
@@ -165,9 +167,9 @@
 //! # Deviations
 //!
 //! - A token in the query is refused ([RFC 9700 §4.3.2]), although RFC 6750 §2.3 describes it.
-//! - A source that is given too many permission tickets gets 429 ([RFC 6585 §4]), which UMA does not
-//!   mention, where the embedder sets such a limit; so does one whose tokens turn out to be none too
-//!   often, where tokens are introspected.
+//! - A source that is given too many permission tickets gets 429 ([RFC 6585 §4]), which UMA does
+//!   not mention, where the embedder sets such a limit; so does one whose tokens turn out to be
+//!   none too often, where tokens are introspected.
 //! - The introspection response must carry `aud` with this server's resource identifier, which
 //!   RFC 7662 §2.2 leaves optional: without it a token for one resource server would open another.
 //!

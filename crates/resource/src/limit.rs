@@ -1,8 +1,8 @@
 //! How much of the authorization server one source uses up.
 //!
 //! A ticket costs the authorization server memory, and whoever sends a request without a token gets
-//! one; a token that nobody has heard of costs it a question. Without limits one sender uses up what
-//! the authorization server grants this resource server as a whole, and then nobody gets in.
+//! one; a token that nobody has heard of costs it a question. Without limits one sender uses up
+//! what the authorization server grants this resource server as a whole, and then nobody gets in.
 //!
 //! A source that has had its share still gets in with a token that was accepted here before: behind
 //! one address there may be many, and one of them does not lock out the others.
@@ -22,7 +22,8 @@ use quick_cache::sync::Cache;
 pub const WINDOW: Lifetime = Lifetime::from_secs(60);
 /// Tickets for one source within a [`WINDOW`] unless configured otherwise.
 pub const TICKETS: NonZeroU32 = NonZeroU32::new(300).unwrap();
-/// Tokens of one source that may turn out to be none, within a [`WINDOW`], unless configured otherwise.
+/// Tokens of one source that may turn out to be none, within a [`WINDOW`], unless configured
+/// otherwise.
 pub const GUESSES: NonZeroU32 = NonZeroU32::new(300).unwrap();
 /// So many sources are counted apart; those that come beyond them are counted as one.
 const MAX_SOURCES: usize = 65_536;
@@ -67,8 +68,8 @@ impl WireError for TooMany {
     }
 }
 
-/// Counts the permission tickets of each source, in windows of [`WINDOW`]. Requests without a source
-/// are one source together.
+/// Counts the permission tickets of each source, in windows of [`WINDOW`]. Requests without a
+/// source are one source together.
 ///
 /// It has a [`GuessLimit`] of the same size: who has had their tickets still gets in with the token
 /// that came of one.
@@ -104,8 +105,9 @@ impl Default for TicketLimit {
     }
 }
 
-/// Counts the tokens of each source that are not good when their issuer is asked, in windows of [`WINDOW`].
-/// Requests without a [`Source`] are not counted: all of them together are not one sender.
+/// Counts the tokens of each source that are not good when their issuer is asked, in windows of
+/// [`WINDOW`]. Requests without a [`Source`] are not counted: all of them together are not one
+/// sender.
 #[derive(Debug)]
 pub struct GuessLimit {
     guesses: Shares,

@@ -2,8 +2,8 @@
 //!
 //! A rule of [`Routes`](crate::Routes) that names an [`Action`](crate::routes::Action) is for those
 //! whom the policy permits it. The policy is asked last: with the caller established and the scopes
-//! there, whatever the caller proved themselves with. It is asked at every request, and every answer is
-//! logged with the rules it rests on.
+//! there, whatever the caller proved themselves with. It is asked at every request, and every
+//! answer is logged with the rules it rests on.
 //!
 //! With the feature `cedar` such a policy is written in Cedar: see `CedarAccess`.
 
@@ -52,8 +52,8 @@ pub struct Verdict {
 
 /// The rules of this server about who may do what.
 ///
-/// Same question, same answer; silence is denial, and so is a question that cannot be answered. Called
-/// at every request that a rule sends here, so it answers from memory.
+/// Same question, same answer; silence is denial, and so is a question that cannot be answered.
+/// Called at every request that a rule sends here, so it answers from memory.
 pub trait AccessPolicy: Send + Sync {
     /// Answers a question.
     fn assess(&self, request: &AccessRequest<'_>) -> Verdict;
@@ -88,8 +88,8 @@ impl AccessPolicy for Audited {
     }
 }
 
-/// Asks, and logs the answer: who wanted to do what, and by which rules they may or may not. A token
-/// is not part of it.
+/// Asks, and logs the answer: who wanted to do what, and by which rules they may or may not. A
+/// token is not part of it.
 pub(crate) fn is_permitted(policy: &dyn AccessPolicy, request: &AccessRequest<'_>) -> bool {
     let verdict = policy.assess(request);
     let (caller, actors) = (request.caller, request.caller.actors());

@@ -18,12 +18,13 @@
 //! | of a source that had too many tokens asked about in vain | 429 ([`limit`](crate::limit)) |
 //! | while the issuer's keys or its answer cannot be had | 503 |
 //!
-//! Every decision is one line of the log, with who asked for what and by what they were let in or not.
+//! Every decision is one line of the log, with who asked for what and by what they were let in or
+//! not.
 //!
-//! Every challenge points to this server's metadata ([RFC 9728 §5.1]). An error is told by the challenge of
-//! the scheme that the token came with, `Bearer` or `DPoP`, and by both where that cannot be told
-//! ([RFC 9449 §7.2]). Where UMA protects the resource, its own answers take the place of the last five
-//! ([`challenge`](crate::challenge)).
+//! Every challenge points to this server's metadata ([RFC 9728 §5.1]). An error is told by the
+//! challenge of the scheme that the token came with, `Bearer` or `DPoP`, and by both where that
+//! cannot be told ([RFC 9449 §7.2]). Where UMA protects the resource, its own answers take the
+//! place of the last five ([`challenge`](crate::challenge)).
 //!
 //! [RFC 9449 §7.2]: https://www.rfc-editor.org/rfc/rfc9449#section-7.2
 //! [RFC 9728 §3]: https://www.rfc-editor.org/rfc/rfc9728#section-3
@@ -161,8 +162,9 @@ impl ProtectLayer {
     /// elsewhere ([RFC 8693 §1.1]). Without this, the token ends here. It is of use only where the
     /// issuer has made it out to itself as well.
     ///
-    /// A token that is bound to a key ends here all the same: nobody takes it without a proof of the
-    /// key, which the caller keeps. A service that acts for its callers needs bearer tokens of them.
+    /// A token that is bound to a key ends here all the same: nobody takes it without a proof of
+    /// the key, which the caller keeps. A service that acts for its callers needs bearer tokens of
+    /// them.
     ///
     /// [RFC 8693 §1.1]: https://www.rfc-editor.org/rfc/rfc8693#section-1.1
     #[must_use]

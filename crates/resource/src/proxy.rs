@@ -1,18 +1,18 @@
 //! A reverse proxy behind the layer: the same checks in front of anything that speaks HTTP.
 //!
-//! What passes is what was judged. The path goes on in the one spelling that the rules saw, and what
-//! could talk the service behind into another method, path or caller is taken out: headers that
-//! override the method or the URL, every header in which this proxy or another passes a caller on,
-//! and those that belong to one connection ([RFC 9110 §7.6.1]). The verified caller then goes on in
-//! [`CallerHeaders`].
+//! What passes is what was judged. The path goes on in the one spelling that the rules saw, and
+//! what could talk the service behind into another method, path or caller is taken out: headers
+//! that override the method or the URL, every header in which this proxy or another passes a caller
+//! on, and those that belong to one connection ([RFC 9110 §7.6.1]). The verified caller then goes
+//! on in [`CallerHeaders`].
 //!
 //! Bodies stream in both directions and connections to the service are used again. A service that
 //! cannot be reached is 502, one that does not go on in time 504.
 //!
 //! # What is left out
 //!
-//! `Upgrade` (WebSocket, HTTP/2), caching, and a choice among several services. The connection to the
-//! service is not encrypted, and so goes to this machine's loopback only.
+//! `Upgrade` (WebSocket, HTTP/2), caching, and a choice among several services. The connection to
+//! the service is not encrypted, and so goes to this machine's loopback only.
 //!
 //! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
@@ -130,7 +130,8 @@ impl std::fmt::Display for Upstream {
 }
 
 /// Sends what it is given to the service behind. It stands behind
-/// [`ProtectLayer`](crate::ProtectLayer): a request without the path that a layer judged is refused.
+/// [`ProtectLayer`](crate::ProtectLayer): a request without the path that a layer judged is
+/// refused.
 #[derive(Clone)]
 pub struct Proxy(Arc<Inner>);
 

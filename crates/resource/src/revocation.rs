@@ -4,9 +4,9 @@ use crate::caller::VerifiedCaller;
 
 /// Told of every caller before they are admitted, one whose token was seen before included.
 ///
-/// A self-contained token is good until it expires, unless whoever accepts it knows better: a list of
-/// `jti` values, an account that was closed here, a client that is to be kept out. The caller's token
-/// has been verified.
+/// A self-contained token is good until it expires, unless whoever accepts it knows better: a list
+/// of `jti` values, an account that was closed here, a client that is to be kept out. The caller's
+/// token has been verified.
 pub trait Revocations: Send + Sync {
     /// Whether the caller is refused. Called at every request, so it answers from memory.
     fn is_revoked(&self, caller: &VerifiedCaller) -> bool;

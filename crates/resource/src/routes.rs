@@ -17,9 +17,9 @@ use crate::path::StrictPath;
 /// A table from method and path to what is needed there. What it does not name is 404, or 405 where
 /// the path is named for another method.
 ///
-/// A rule is a method and a path: `GET /albums/{id}`. `{id}` stands for one segment, `{*rest}` at the
-/// end for one or more; a path written out comes before one with a placeholder. `GET` stands for
-/// `HEAD`, too ([RFC 9110 §9.3.2]). Paths are compared decoded, in the one spelling that
+/// A rule is a method and a path: `GET /albums/{id}`. `{id}` stands for one segment, `{*rest}` at
+/// the end for one or more; a path written out comes before one with a placeholder. `GET` stands
+/// for `HEAD`, too ([RFC 9110 §9.3.2]). Paths are compared decoded, in the one spelling that
 /// [`StrictPath`] lets through.
 ///
 /// Nor can a rule be written around by what some services overlook. `/admin/` and `/ADMIN` are not
@@ -88,9 +88,9 @@ impl Routes {
         RoutesBuilder::default()
     }
 
-    /// A table without a rule by which whoever can prove who they are may do everything: for a service
-    /// that tells its callers apart by itself. There is nothing at `CONNECT` and `TRACE`, which say
-    /// something to proxies and not to a service.
+    /// A table without a rule by which whoever can prove who they are may do everything: for a
+    /// service that tells its callers apart by itself. There is nothing at `CONNECT` and `TRACE`,
+    /// which say something to proxies and not to a service.
     ///
     /// ```
     /// use countersign_resource::routes::{Found, Need, Requirement, Routes};
@@ -143,7 +143,8 @@ impl Routes {
         }
     }
 
-    /// What a path has in the placeholders of its rule, by their names. The values are the caller's.
+    /// What a path has in the placeholders of its rule, by their names. The values are the
+    /// caller's.
     #[must_use]
     pub fn placeholders(&self, path: &StrictPath) -> BTreeMap<String, String> {
         let matched = self.tree.at(path.as_str());

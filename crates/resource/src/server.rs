@@ -162,9 +162,9 @@ impl ResourceServer {
         Ok(())
     }
 
-    /// Deregisters what is kept of an earlier configuration and was not given to this server, so that
-    /// no permission is left for a resource that is no more.
-    /// [UMA 2.0 Federated Authorization §3.2.4]
+    /// Deregisters what is kept of an earlier configuration and was not given to this server, so
+    /// that no permission is left for a resource that is no more. [UMA 2.0 Federated Authorization
+    /// §3.2.4]
     ///
     /// For a server that has its [`RegistrationStore`] to itself.
     ///

@@ -1,8 +1,8 @@
 //! Opaque access tokens: RPTs and PATs.
 //!
 //! An index of digests is written all over: every record of a commit changes a page of its own, and
-//! the log gets all of them. So a token of ours begins with the moment of its issue, and so does the
-//! key of its record: what is issued together lies together, at the end of the index.
+//! the log gets all of them. So a token of ours begins with the moment of its issue, and so does
+//! the key of its record: what is issued together lies together, at the end of the index.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -100,8 +100,8 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
         value.map(|value| record::decode(&value)).transpose()
     }
 
-    /// What live tokens stand for that come after this key, in the order in which they were issued, `limit`
-    /// of them at most and fewer only where there are no more. It reads no others.
+    /// What live tokens stand for that come after this key, in the order in which they were issued,
+    /// `limit` of them at most and fewer only where there are no more. It reads no others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -138,12 +138,12 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
     }
 }
 
-/// Where the record of a token is kept, which is no secret: the digest of the whole token, behind the moment
-/// that a token of ours begins with.
+/// Where the record of a token is kept, which is no secret: the digest of the whole token, behind
+/// the moment that a token of ours begins with.
 ///
 /// Whoever makes up a moment, or takes it away, has another token with another digest. Tokens of
-/// any other form, such as those that older versions issued, stand under their digest alone. The default is
-/// before all of them.
+/// any other form, such as those that older versions issued, stand under their digest alone. The
+/// default is before all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TokenKey {
     octets: [u8; KEY],

@@ -14,8 +14,8 @@ use crate::error::StoreError;
 use crate::record;
 use crate::resources::{Beside, Registrant};
 
-/// The cases of people before resource owners: one record `R` per person, under the registrant whose
-/// resources it is about.
+/// The cases of people before resource owners: one record `R` per person, under the registrant
+/// whose resources it is about.
 ///
 /// INVARIANT: everything that is asked and said about one person is one record, so that no two
 /// decisions about them pass each other, and what ends all of it ends it in one step.
@@ -69,8 +69,8 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
         found.into_iter().map(|(_, value)| record::decode(&value)).collect()
     }
 
-    /// Some of the registrant's cases: the first after this person, or the last before them, `limit` of them
-    /// at most, in an order that stays. Reads no others.
+    /// Some of the registrant's cases: the first after this person, or the last before them,
+    /// `limit` of them at most, in an order that stays. Reads no others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -100,9 +100,9 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
         self.engine.count(RecordTable::Cases, registrant.prefix().as_bytes(), now).await
     }
 
-    /// Looks at a case and changes it, in one atomic step that is durable before it answers. `change`
-    /// gives what is to be kept from now on (`None` leaves everything as it is), and what the caller
-    /// is told.
+    /// Looks at a case and changes it, in one atomic step that is durable before it answers.
+    /// `change` gives what is to be kept from now on (`None` leaves everything as it is), and what
+    /// the caller is told.
     ///
     /// # Errors
     /// [`StoreError`]; whether anything was changed is then unknown.
@@ -121,8 +121,8 @@ impl<R: Serialize + DeserializeOwned> Cases<R> {
     }
 
     /// The same; and where the case is changed, what `change` gives as a notice is kept for
-    /// [`Notices`](crate::Notices) in the same step, in place of the case's former one: both are on the disk,
-    /// or neither.
+    /// [`Notices`](crate::Notices) in the same step, in place of the case's former one: both are on
+    /// the disk, or neither.
     ///
     /// # Errors
     /// As [`change`](Self::change).

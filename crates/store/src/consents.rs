@@ -26,8 +26,8 @@ impl<R: Serialize + DeserializeOwned> Consents<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// Remembers what `subject` allowed `client`, in place of what was remembered. Durable before it
-    /// answers.
+    /// Remembers what `subject` allowed `client`, in place of what was remembered. Durable before
+    /// it answers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -66,7 +66,8 @@ impl<R: Serialize + DeserializeOwned> Consents<R> {
         found.into_iter().map(|(_, value)| record::decode(&value)).collect()
     }
 
-    /// Forgets what `subject` allowed `client`; `false` if there is nothing. Durable before it answers.
+    /// Forgets what `subject` allowed `client`; `false` if there is nothing. Durable before it
+    /// answers.
     ///
     /// # Errors
     /// [`StoreError`]; it must then not be said to be forgotten.

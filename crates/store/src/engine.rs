@@ -135,9 +135,9 @@ pub trait OneTime: Send + Sync {
     ///
     /// `entry` is authenticated: the key comes from our own randomness, so that no two insertions
     /// under one key ever run at the same time. Of a lazy insertion its caller promises more: the
-    /// key was drawn for it alone, as [`Tickets::issue`](crate::Tickets::issue) does, so that nothing
-    /// ever stood under it. An engine need not look whether something does: what stands there stays,
-    /// but may be hidden until the second is written.
+    /// key was drawn for it alone, as [`Tickets::issue`](crate::Tickets::issue) does, so that
+    /// nothing ever stood under it. An engine need not look whether something does: what stands
+    /// there stays, but may be hidden until the second is written.
     fn insert(
         &self,
         table: OneTimeTable,
@@ -160,8 +160,8 @@ pub trait OneTime: Send + Sync {
     /// process and no power cut makes the value good again.
     ///
     /// What was spent stays as a tombstone until it expires; that of a value that was inserted
-    /// lazily may be lost with the process, and then the value is [`Spend::Absent`]. `key` is the digest of an untrusted
-    /// handle, `presenter` an authenticated or at least identified client.
+    /// lazily may be lost with the process, and then the value is [`Spend::Absent`]. `key` is the
+    /// digest of an untrusted handle, `presenter` an authenticated or at least identified client.
     fn spend<'a>(
         &'a self,
         table: OneTimeTable,
@@ -179,8 +179,8 @@ pub enum Change {
     Keep,
     /// This value from now on, until this moment.
     Put(Vec<u8>, Option<Timestamp>),
-    /// The same, and in the same step a record of [`RecordTable::Notices`], in place of the one of its
-    /// key: both are there, or neither. Of a notice itself, nothing is told.
+    /// The same, and in the same step a record of [`RecordTable::Notices`], in place of the one of
+    /// its key: both are there, or neither. Of a notice itself, nothing is told.
     PutAndTell(Vec<u8>, Option<Timestamp>, Tell),
     /// It is no more.
     Remove,
@@ -224,9 +224,9 @@ pub trait Records: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Looks at a live record and changes it, in one atomic step: between what `change` sees and what
-    /// it says, nobody writes. Durable before it answers; after an error, nothing is known of what
-    /// `change` saw.
+    /// Looks at a live record and changes it, in one atomic step: between what `change` sees and
+    /// what it says, nobody writes. Durable before it answers; after an error, nothing is known of
+    /// what `change` saw.
     fn update<'a>(
         &'a self,
         table: RecordTable,
@@ -252,8 +252,8 @@ pub trait Records: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>>;
 
-    /// Those of the records of [`list`](Self::list) that are next to a key, `limit` of them at most, in the
-    /// order of their keys. It looks at no others.
+    /// Those of the records of [`list`](Self::list) that are next to a key, `limit` of them at
+    /// most, in the order of their keys. It looks at no others.
     fn page<'a>(
         &'a self,
         table: RecordTable,

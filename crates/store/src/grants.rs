@@ -60,8 +60,8 @@ impl<R: Serialize + DeserializeOwned> Grants<R> {
         value.map(|value| record::decode(&value)).transpose()
     }
 
-    /// Gives a live grant another record, and the moment of its end stays; `false` if there is none,
-    /// or none any more. Durable before it answers.
+    /// Gives a live grant another record, and the moment of its end stays; `false` if there is
+    /// none, or none any more. Durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -86,8 +86,8 @@ impl<R: Serialize + DeserializeOwned> Grants<R> {
         found.into_iter().map(|(_, value)| record::decode(&value)).collect()
     }
 
-    /// A live grant ends at another moment; `false` if there is none. Atomic: one that ended meanwhile does
-    /// not come back. Durable before it answers.
+    /// A live grant ends at another moment; `false` if there is none. Atomic: one that ended
+    /// meanwhile does not come back. Durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`]; whether it was changed is then unknown.

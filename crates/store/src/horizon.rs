@@ -17,10 +17,10 @@ use countersign_types::{Lifetime, Timestamp};
 /// Expired entries stay this much longer: more than the skew any check allows for.
 const GRACE: Lifetime = Lifetime::from_secs(300);
 
-/// How long the wall clock has to keep pace: as long as the longest life of what is remembered so that
-/// it is refused, which is that of an access token. What lives longer lets somebody in (a session, a
-/// grant with its refresh tokens, a consent), so that forgetting it too early refuses; and a refresh
-/// token that was replaced is known by its grant, too.
+/// How long the wall clock has to keep pace: as long as the longest life of what is remembered so
+/// that it is refused, which is that of an access token. What lives longer lets somebody in (a
+/// session, a grant with its refresh tokens, a consent), so that forgetting it too early refuses;
+/// and a refresh token that was replaced is known by its grant, too.
 const TRUST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is keeping pace: a clock that is slewed loses or gains less within [`TRUST`].

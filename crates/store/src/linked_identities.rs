@@ -1,6 +1,6 @@
-//! Whose identity at another provider is whose here. An identity is an issuer with its `sub`, compared
-//! octet by octet; two issuers that use one `sub` mean two people.
-//! [OpenID Connect Core §5.7](https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability)
+//! Whose identity at another provider is whose here. An identity is an issuer with its `sub`,
+//! compared octet by octet; two issuers that use one `sub` mean two people. [OpenID Connect Core
+//! §5.7](https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability)
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ const TABLE: RecordTable = RecordTable::LinkedIdentities;
 /// Links do not expire, so any moment serves to read them.
 const ALWAYS: Timestamp = Timestamp::from_unix(0);
 
-/// Identities at other providers, each with the subject here that it is linked to and a record `R` of
-/// the link.
+/// Identities at other providers, each with the subject here that it is linked to and a record `R`
+/// of the link.
 ///
 /// INVARIANT: an identity is linked to one subject at most, over all races and restarts.
 #[derive(Clone)]
@@ -46,9 +46,9 @@ impl<R: Serialize + DeserializeOwned> LinkedIdentities<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// Links the identity (`issuer`, `sub`), which was verified, to a subject here; `false` if it is
-    /// linked already, to whomever, and stays so. Of simultaneous calls for one identity, one is told
-    /// `true`. Durable before it answers.
+    /// Links the identity (`issuer`, `sub`), which was verified, to a subject here; `false` if it
+    /// is linked already, to whomever, and stays so. Of simultaneous calls for one identity, one is
+    /// told `true`. Durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,7 +97,8 @@ impl<R: Serialize + DeserializeOwned> LinkedIdentities<R> {
         Ok(found)
     }
 
-    /// Ends the link of the identity to `subject`; `false` if there is none. Durable before it answers.
+    /// Ends the link of the identity to `subject`; `false` if there is none. Durable before it
+    /// answers.
     ///
     /// # Errors
     /// [`StoreError`]; the end must then not be acknowledged.
@@ -109,8 +110,8 @@ impl<R: Serialize + DeserializeOwned> LinkedIdentities<R> {
     ) -> Result<bool, StoreError> {
         let identity = Digest::of_parts(&[issuer.as_str().as_bytes(), sub.as_bytes()]);
         let whose = subject.to_owned();
-        // The line stays where the subject's are listed: whoever links the identity again meanwhile has
-        // written it already, and it leads nowhere without the link.
+        // The line stays where the subject's are listed: whoever links the identity again meanwhile
+        // has written it already, and it leads nowhere without the link.
         self.change(&identity, move |found| {
             let linked = found.map(record::decode::<Linked<R>>).transpose();
             match linked.map(|linked| linked.is_some_and(|linked| linked.subject == whose)) {

@@ -1,7 +1,7 @@
 //! An engine that forgets everything when it is dropped: for tests and throw-away deployments.
 //!
-//! It keeps the same promises as the SQLite engine but for durability. Memory is bounded: what expired
-//! is dropped in time, and what is full takes nothing more ([`StoreError::Full`]).
+//! It keeps the same promises as the SQLite engine but for durability. Memory is bounded: what
+//! expired is dropped in time, and what is full takes nothing more ([`StoreError::Full`]).
 
 mod shards;
 

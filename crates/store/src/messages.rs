@@ -12,8 +12,8 @@ use crate::engine::{Engine, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 
-/// Messages, each a record `R` under the name of its inbox and an identifier of ours. They stay until
-/// they are removed.
+/// Messages, each a record `R` under the name of its inbox and an identifier of ours. They stay
+/// until they are removed.
 #[derive(Clone)]
 pub struct Messages<R> {
     engine: Arc<dyn Engine>,

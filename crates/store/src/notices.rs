@@ -18,8 +18,8 @@ use crate::resources::Registrant;
 const PART: usize = 256;
 
 /// Notices, each a record `N` of what is to be told about one person's case. They are put by
-/// [`Cases::change_and_tell`](crate::Cases::change_and_tell), in the step that changes the case, and
-/// there is one of each case at most.
+/// [`Cases::change_and_tell`](crate::Cases::change_and_tell), in the step that changes the case,
+/// and there is one of each case at most.
 #[derive(Clone)]
 pub struct Notices<N> {
     engine: Arc<dyn Engine>,
@@ -33,8 +33,8 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
         Self { engine, record: PhantomData }
     }
 
-    /// Goes through the notices of all owners, as after a start, and holds a few at a time. One that cannot be
-    /// read is reported and left out, so that it holds up no other.
+    /// Goes through the notices of all owners, as after a start, and holds a few at a time. One
+    /// that cannot be read is reported and left out, so that it holds up no other.
     ///
     /// # Errors
     /// [`StoreError`]; some may have been gone through then.
@@ -76,9 +76,9 @@ impl<N: Serialize + DeserializeOwned> Notices<N> {
         value.map(|value| record::decode(&value)).transpose()
     }
 
-    /// Removes the notice of this person's case if `is_over` says so of the one that is there: another one
-    /// may have come in its place. One that cannot be read is over, too. One atomic step, durable before it
-    /// answers.
+    /// Removes the notice of this person's case if `is_over` says so of the one that is there:
+    /// another one may have come in its place. One that cannot be read is over, too. One atomic
+    /// step, durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`]; it may then be told again.

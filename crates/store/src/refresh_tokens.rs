@@ -83,8 +83,8 @@ impl<R: Serialize + DeserializeOwned> RefreshTokens<R> {
         self.engine.remove(RecordTable::RefreshTokens, token.as_bytes()).await
     }
 
-    /// What live tokens stand for whose digests come after this one, `limit` of them at most and fewer only
-    /// where there are no more. It reads no others.
+    /// What live tokens stand for whose digests come after this one, `limit` of them at most and
+    /// fewer only where there are no more. It reads no others.
     ///
     /// # Errors
     /// [`StoreError`].

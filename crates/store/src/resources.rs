@@ -106,8 +106,8 @@ impl<R: Serialize + DeserializeOwned> Resources<R> {
         found.into_iter().map(|row| named(&prefix, row)).collect()
     }
 
-    /// Some of the registrant's resources with their ids: the first after this id, or the last before it,
-    /// `limit` of them at most, in the order of the ids. Reads no others.
+    /// Some of the registrant's resources with their ids: the first after this id, or the last
+    /// before it, `limit` of them at most, in the order of the ids. Reads no others.
     ///
     /// # Errors
     /// [`StoreError`].

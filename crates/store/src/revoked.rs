@@ -1,4 +1,5 @@
-//! What was revoked before its time: self-contained tokens, and all that a person had of an owner's.
+//! What was revoked before its time: self-contained tokens, and all that a person had of an
+//! owner's.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -48,8 +49,8 @@ impl RevokedTokens {
     }
 }
 
-/// Whose tokens no longer count at whose resources: one record `R` per person, under the registrant. It says
-/// which of them do.
+/// Whose tokens no longer count at whose resources: one record `R` per person, under the
+/// registrant. It says which of them do.
 #[derive(Clone)]
 pub struct RevokedPeople<R> {
     engine: Arc<dyn Engine>,
@@ -73,9 +74,9 @@ impl<R: Serialize + DeserializeOwned> RevokedPeople<R> {
         ours.map(|(key, value)| Ok((RevokedKey(key), record::decode(&value)?))).collect()
     }
 
-    /// Revokes what the person had, in one atomic step that is durable before it answers. `joined` makes the
-    /// record of the one that stands there, if one does; it is remembered until `expires`, and what the caller is
-    /// given.
+    /// Revokes what the person had, in one atomic step that is durable before it answers. `joined`
+    /// makes the record of the one that stands there, if one does; it is remembered until
+    /// `expires`, and what the caller is given.
     ///
     /// # Errors
     /// [`StoreError`]; the revocation must then not be acknowledged.
@@ -113,7 +114,8 @@ impl<R: Serialize + DeserializeOwned> RevokedPeople<R> {
 
 /// Where it is kept that what a person had at a registrant's was revoked.
 ///
-/// INVARIANT: twice as long as the key of a self-contained token, so that neither is taken for the other.
+/// INVARIANT: twice as long as the key of a self-contained token, so that neither is taken for the
+/// other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RevokedKey(Vec<u8>);
 

@@ -13,11 +13,11 @@ use crate::engine::{Engine, RecordTable};
 use crate::error::StoreError;
 use crate::record;
 
-/// Sessions, each with the record `R` of who signed in, and how, by person and identifier. The digest of
-/// a handle says which session a browser has.
+/// Sessions, each with the record `R` of who signed in, and how, by person and identifier. The
+/// digest of a handle says which session a browser has.
 ///
-/// INVARIANT: a handle, and whatever else was begun in a session, counts only while the session is here, so
-/// that removing it ends all of that in one durable step.
+/// INVARIANT: a handle, and whatever else was begun in a session, counts only while the session is
+/// here, so that removing it ends all of that in one durable step.
 #[derive(Clone)]
 pub struct Sessions<R> {
     engine: Arc<dyn Engine>,
@@ -39,8 +39,8 @@ impl<R: Serialize + DeserializeOwned> Sessions<R> {
         Self { engine, record: PhantomData }
     }
 
-    /// Keeps a session of `subject` under an identifier of ours, in place of the one that is there, and a
-    /// fresh handle for it. Durable before it answers.
+    /// Keeps a session of `subject` under an identifier of ours, in place of the one that is there,
+    /// and a fresh handle for it. Durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`]; the handle must then not be given out.
@@ -76,8 +76,8 @@ impl<R: Serialize + DeserializeOwned> Sessions<R> {
         value.map(|value| record::decode(&value)).transpose()
     }
 
-    /// Gives a live session another record; `false` if there is none. One that was ended meanwhile does
-    /// not come back, and its end stays when it was. Durable before it answers.
+    /// Gives a live session another record; `false` if there is none. One that was ended meanwhile
+    /// does not come back, and its end stays when it was. Durable before it answers.
     ///
     /// # Errors
     /// [`StoreError`].

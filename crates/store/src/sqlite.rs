@@ -13,17 +13,17 @@
 //! | `spend` | committed and synced, unless the value never was on the disk: then at once |
 //! | `get`, `list`, `count` | read from what is committed and synced |
 //!
-//! Records of access tokens are put into a journal, one row for all of a commit, and most of them stay
-//! there until they expire (module `journal`).
+//! Records of access tokens are put into a journal, one row for all of a commit, and most of them
+//! stay there until they expire (module `journal`).
 //!
-//! What is in memory alone belongs to its engine, and an orderly end writes it. A file has one engine
-//! at a time (module `lock`).
+//! What is in memory alone belongs to its engine, and an orderly end writes it. A file has one
+//! engine at a time (module `lock`).
 //!
 //! # How SQLite is built
 //!
-//! With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=__linux__` in the environment of the build, a commit syncs
-//! data and not the times of the file, which on a file system with a journal takes about half as long
-//! (decision 0040). This workspace sets it in `.cargo/config.toml`; yours may do the same.
+//! With `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=__linux__` in the environment of the build, a commit
+//! syncs data and not the times of the file, which on a file system with a journal takes about half
+//! as long (decision 0040). This workspace sets it in `.cargo/config.toml`; yours may do the same.
 //!
 //! # When the disk fails
 //!
@@ -140,9 +140,9 @@ struct Memory {
 impl SqliteEngine {
     /// Opens the store at `path`, creating it if there is none (mode 0600, its directory synced).
     ///
-    /// The store belongs to this engine until it is dropped or its process ends, be it by `kill -9`;
-    /// a lock on the file `<path>.lock` sees to it. If another holds it, this call waits for about
-    /// two seconds, since a process that was killed may still be ending.
+    /// The store belongs to this engine until it is dropped or its process ends, be it by `kill
+    /// -9`; a lock on the file `<path>.lock` sees to it. If another holds it, this call waits for
+    /// about two seconds, since a process that was killed may still be ending.
     ///
     /// `clock` tells the writer what has expired: it removes expired entries little by little, with
     /// each commit and when it is idle, some minutes after their time. A clock that jumps ahead, or
@@ -203,8 +203,8 @@ impl SqliteEngine {
         self.writer.write_recent().await
     }
 
-    /// By its caller's promise, nothing stands under the key on the disk: that is not asked. If something did,
-    /// it would stay.
+    /// By its caller's promise, nothing stands under the key on the disk: that is not asked. If
+    /// something did, it would stay.
     async fn insert_lazily(
         &self,
         table: OneTimeTable,

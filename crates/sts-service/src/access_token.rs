@@ -1,8 +1,8 @@
-//! Access tokens as this server makes them: signed, for whoever is meant to read them ([RFC 9068 §2]),
-//! or opaque, by the client's registration ([RFC 6749 §1.4]).
+//! Access tokens as this server makes them: signed, for whoever is meant to read them ([RFC 9068
+//! §2]), or opaque, by the client's registration ([RFC 6749 §1.4]).
 //!
-//! An opaque token says nothing. What a signed one would say is kept under its digest, so that whatever
-//! holds of the one holds of the other.
+//! An opaque token says nothing. What a signed one would say is kept under its digest, so that
+//! whatever holds of the one holds of the other.
 //!
 //! [RFC 6749 §1.4]: https://www.rfc-editor.org/rfc/rfc6749#section-1.4
 //! [RFC 9068 §2]: https://www.rfc-editor.org/rfc/rfc9068#section-2
@@ -59,7 +59,8 @@ pub(crate) struct AccessTokenClaims<'a> {
     /// What the person allowed, which the token ends with; its name is `subject::GRANT_ID`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) grant_id: Option<&'a str>,
-    /// The key that the token is bound to. [RFC 9449 §6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)
+    /// The key that the token is bound to. [RFC 9449
+    /// §6.1](https://www.rfc-editor.org/rfc/rfc9449#section-6.1)
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_claim")]
     pub(crate) cnf: Option<Confirmation>,
     /// Claims about the person, of names that mean nothing else here.
@@ -68,8 +69,8 @@ pub(crate) struct AccessTokenClaims<'a> {
 }
 
 impl AccessTokenClaims<'_> {
-    /// Makes the token in the form that its client is registered for. An opaque one is on disk before it
-    /// is given out.
+    /// Makes the token in the form that its client is registered for. An opaque one is on disk
+    /// before it is given out.
     pub(crate) async fn issue(
         &self,
         sts: &Sts,
@@ -114,7 +115,8 @@ fn as_claim<S: Serializer>(cnf: &Option<Confirmation>, serializer: S) -> Result<
     cnf.map(|cnf| cnf.to_claim()).serialize(serializer)
 }
 
-/// The `token_type` of an access token. [RFC 9449 §5](https://www.rfc-editor.org/rfc/rfc9449#section-5)
+/// The `token_type` of an access token. [RFC 9449
+/// §5](https://www.rfc-editor.org/rfc/rfc9449#section-5)
 pub(crate) const fn token_type(cnf: Option<Confirmation>) -> &'static str {
     if cnf.is_some() { "DPoP" } else { "Bearer" }
 }

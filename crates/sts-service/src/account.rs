@@ -1,9 +1,9 @@
-//! The page on which a person sees where they are signed in and what they allowed which client, and ends
-//! the one and takes back the other.
+//! The page on which a person sees where they are signed in and what they allowed which client, and
+//! ends the one and takes back the other.
 //!
-//! A session ends with what was allowed in it for as long as it lasts. To take something back ends every
-//! grant of that client, with all that was issued for it, and forgets the consent, so that the client has
-//! to ask again. Whoever is not signed in does so first, and comes back.
+//! A session ends with what was allowed in it for as long as it lasts. To take something back ends
+//! every grant of that client, with all that was issued for it, and forgets the consent, so that
+//! the client has to ask again. Whoever is not signed in does so first, and comes back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

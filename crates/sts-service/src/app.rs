@@ -75,8 +75,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The rules of the token exchange, and the issuer.
     pub policy: ServerPolicy,
-    /// Who may act for whom, within what the registrations allow: [`ByRegistration`] adds nothing to
-    /// them.
+    /// Who may act for whom, within what the registrations allow: [`ByRegistration`] adds nothing
+    /// to them.
     ///
     /// [`ByRegistration`]: countersign_token_exchange::ByRegistration
     pub delegation: Arc<dyn DelegationPolicy>,
@@ -103,8 +103,8 @@ pub enum SetupError {
     /// There is no current signing key of an algorithm that the service needs.
     #[error("no signing key for {}", .0.name())]
     Key(Algorithm),
-    /// There is a signing key of an algorithm with which the service signs nothing: what is published would
-    /// say otherwise.
+    /// There is a signing key of an algorithm with which the service signs nothing: what is
+    /// published would say otherwise.
     #[error("nothing is signed with {}", .0.name())]
     IdleKey(Algorithm),
     /// An endpoint's URL cannot be made from the issuer.
@@ -285,7 +285,8 @@ impl Sts {
         self.users.by_subject(subject).await
     }
 
-    /// The person of this subject, if the account still exists, with what is still believed of them.
+    /// The person of this subject, if the account still exists, with what is still believed of
+    /// them.
     pub(crate) async fn user(&self, subject: &str) -> Result<Option<Arc<User>>, StoreError> {
         let user = self.users.by_subject(subject).await?;
         Ok(user.and_then(|user| self.upstreams.still_believed(user)))
@@ -397,8 +398,8 @@ pub fn app(sts: Arc<Sts>) -> Router {
         .with_state(sts)
 }
 
-/// A route whose `GET` issues a code, takes an answer or ends a session, as the specifications have it.
-/// `HEAD` would do the same unseen, so that there is none.
+/// A route whose `GET` issues a code, takes an answer or ends a session, as the specifications have
+/// it. `HEAD` would do the same unseen, so that there is none.
 fn without_head(route: MethodRouter<Arc<Sts>>, allow: &'static str) -> MethodRouter<Arc<Sts>> {
     let refuse = move |sts: State<Arc<Sts>>| async move {
         let mut response = elsewhere::page(sts).await;

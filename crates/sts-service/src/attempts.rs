@@ -1,7 +1,9 @@
-//! How often somebody may guess: a limit of failures per name and source, and a higher one per source.
+//! How often somebody may guess: a limit of failures per name and source, and a higher one per
+//! source.
 //!
-//! Counting by name alone would let anyone lock a person out. Counting by name and source alone would let
-//! one source guess at everybody, a few times each. The windows are short, and nothing is kept beyond them.
+//! Counting by name alone would let anyone lock a person out. Counting by name and source alone
+//! would let one source guess at everybody, a few times each. The windows are short, and nothing is
+//! kept beyond them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,17 +12,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_types::digest::Digest;
 use countersign_types::{Lifetime, Timestamp};
 
-/// So many failures of a source at one name within [`WINDOW`] end its attempts at that name until the
-/// window is over.
+/// So many failures of a source at one name within [`WINDOW`] end its attempts at that name until
+/// the window is over.
 const LIMIT: u32 = 10;
-/// So many failures of a source within [`WINDOW`], at whatever names, end all its attempts until the window
-/// is over. A source may be an office or a mobile network, whose people all mistype now and then.
+/// So many failures of a source within [`WINDOW`], at whatever names, end all its attempts until
+/// the window is over. A source may be an office or a mobile network, whose people all mistype now
+/// and then.
 const LIMIT_OF_SOURCE: u32 = 100;
 const WINDOW: Lifetime = Lifetime::from_secs(600);
 
-/// So many pairs of name and source, and so many sources, are counted in a window. More come only by 218
-/// wrong passwords a second, from more than 1300 sources or from one that is not known. Whoever is not counted
-/// then does not sign in until the window is over, rather than a failure being forgotten.
+/// So many pairs of name and source, and so many sources, are counted in a window. More come only
+/// by 218 wrong passwords a second, from more than 1300 sources or from one that is not known.
+/// Whoever is not counted then does not sign in until the window is over, rather than a failure
+/// being forgotten.
 const MOST: usize = 1 << 17;
 
 /// What an attempt is counted by.
@@ -31,7 +35,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// At this name, from this source. Where the source is not known, there is the limit of the name alone.
+    /// At this name, from this source. Where the source is not known, there is the limit of the
+    /// name alone.
     pub(crate) fn of(name: &str, source: Option<&str>) -> Self {
         let named = source.unwrap_or_default().as_bytes();
         let pair = Digest::of_parts(&[name.as_bytes(), named]);
@@ -144,8 +149,8 @@ impl Attempts {
         Ok(())
     }
 
-    /// The attempt was not made after all, and leaves nothing behind: what is kept is bounded by the
-    /// passwords that can be checked within a window.
+    /// The attempt was not made after all, and leaves nothing behind: what is kept is bounded by
+    /// the passwords that can be checked within a window.
     pub(crate) fn not_made(&self, attempt: Attempt) {
         let mut counted = self.counted();
         counted.pairs.not_failed(attempt.pair);
@@ -154,8 +159,8 @@ impl Attempts {
         }
     }
 
-    /// The attempt succeeded: whoever made it knows the password of that name. The source's failures at
-    /// other names still count, since whoever guesses may have an account of their own.
+    /// The attempt succeeded: whoever made it knows the password of that name. The source's
+    /// failures at other names still count, since whoever guesses may have an account of their own.
     pub(crate) fn succeeded(&self, attempt: Attempt) {
         let mut counted = self.counted();
         counted.pairs.forget(&attempt.pair);

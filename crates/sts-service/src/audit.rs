@@ -25,7 +25,8 @@ pub struct Check {
 pub struct ExchangeRecord {
     /// Who asked.
     pub client_id: ClientId,
-    /// How they proved it; not at all at the claims endpoint, which takes the word of the access token.
+    /// How they proved it; not at all at the claims endpoint, which takes the word of the access
+    /// token.
     pub client_method: Method,
     /// On whose behalf, once that is known.
     pub subject: Option<String>,

@@ -48,9 +48,9 @@ pub(crate) async fn get(
 /// The longest form that is sent on, in octets: its text in a URL is a third longer.
 const MAX_FORM: usize = 4 * 1024;
 
-/// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]. A browser that shows no session
-/// is sent on with them, and shows it then, if it has one. What is longer than servers take in a URL is
-/// answered as it is: whoever is signed in signs in once more.
+/// The same with the parameters in the body. [OpenID Connect Core §3.1.2.1]. A browser that shows
+/// no session is sent on with them, and shows it then, if it has one. What is longer than servers
+/// take in a URL is answered as it is: whoever is signed in signs in once more.
 ///
 /// [OpenID Connect Core §3.1.2.1]: https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 pub(crate) async fn post(
@@ -129,7 +129,8 @@ async fn proceed(
 }
 
 /// Whether whoever is signed in is whom the client means, if it says whom. A hint that nobody here
-/// gave, or that was given to another client, says nothing (`Some(None)`), and so means somebody else.
+/// gave, or that was given to another client, says nothing (`Some(None)`), and so means somebody
+/// else.
 fn is_expected(
     request: &AuthorizationRequest,
     hinted: Option<&Option<Hint>>,
@@ -153,8 +154,8 @@ struct Checked {
     id_token_hint: Option<String>,
 }
 
-/// The authorization request, if there is nothing wrong with it; otherwise an error page or an error
-/// redirect.
+/// The authorization request, if there is nothing wrong with it; otherwise an error page or an
+/// error redirect.
 async fn checked(sts: &Sts, form: &[u8]) -> Result<Checked, Box<Response>> {
     let received = authorize::read(form).map_err(|error| Box::new(refused(sts, error.into())))?;
     let found = sts.clients.find(received.client_id()).await;

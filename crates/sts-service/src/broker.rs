@@ -1,12 +1,12 @@
 //! Signing in through other OpenID providers: this server as their relying party, and as the broker
 //! between them and its clients. [OpenID Connect Core §3.1], [RFC 9700 §4.4]
 //!
-//! A person chooses a provider on the sign-in page (`choose`), signs in there, and is sent back to a
-//! URL of that provider's own (`callback`). What the provider says is read as far as the configuration
-//! believes it (`mapping`), and leads to an account here (`federation`): by the link that was made at
-//! the first login, or to a new account, or, where the address belongs to an account already, to a page
-//! that asks (`link_form`). From there on everything is as after any sign-in. Whoever is signed in can
-//! link their account to a further provider (`further`).
+//! A person chooses a provider on the sign-in page (`choose`), signs in there, and is sent back to
+//! a URL of that provider's own (`callback`). What the provider says is read as far as the
+//! configuration believes it (`mapping`), and leads to an account here (`federation`): by the link
+//! that was made at the first login, or to a new account, or, where the address belongs to an
+//! account already, to a page that asks (`link_form`). From there on everything is as after any
+//! sign-in. Whoever is signed in can link their account to a further provider (`further`).
 //!
 //! [OpenID Connect Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 //! [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
@@ -62,12 +62,13 @@ pub struct UpstreamSetup {
     pub mapping: Mapping,
 }
 
-/// The providers that people may sign in through, and the logins that are under way. None by default.
+/// The providers that people may sign in through, and the logins that are under way. None by
+/// default.
 #[derive(Default)]
 pub struct Upstreams {
     known: Option<Known>,
-    /// Held while somebody who is signed in ends a link, or makes one. One engine has the store, so that one
-    /// process does.
+    /// Held while somebody who is signed in ends a link, or makes one. One engine has the store, so
+    /// that one process does.
     turn: Mutex<()>,
 }
 
@@ -87,8 +88,8 @@ pub(crate) struct Link {
     pub(crate) sub: String,
     /// What the person is called there, for them to see.
     pub(crate) label: String,
-    /// Whether the account was made for somebody who came through a provider, this or another one, so that
-    /// this one may have the word on the person.
+    /// Whether the account was made for somebody who came through a provider, this or another one,
+    /// so that this one may have the word on the person.
     pub(crate) imported: bool,
     pub(crate) since: Timestamp,
 }
@@ -158,8 +159,8 @@ impl std::fmt::Debug for Upstreams {
 /// Where the path of an upstream's redirection URI begins, below the issuer.
 pub(crate) const CALLBACK: &str = "/login/callback";
 
-/// The redirection URI that an upstream is registered with: one for each, so that an answer of one is
-/// none for another. [RFC 9700 §4.4.2.2]
+/// The redirection URI that an upstream is registered with: one for each, so that an answer of one
+/// is none for another. [RFC 9700 §4.4.2.2]
 ///
 /// # Errors
 /// [`IdentifierError`] if the issuer leaves no room for it.
@@ -170,8 +171,9 @@ pub fn redirect_uri(issuer: &Issuer, alias: &str) -> Result<RedirectUri, Identif
     RedirectUri::parse(&format!("{base}{CALLBACK}/{alias}"))
 }
 
-/// What pages call a person: whoever came through another provider by their name, their address or what they
-/// are called there, and beside it the provider, since it is its word. Nobody is found by it.
+/// What pages call a person: whoever came through another provider by their name, their address or
+/// what they are called there, and beside it the provider, since it is its word. Nobody is found by
+/// it.
 pub(crate) fn called(sts: &Sts, user: &User) -> Person {
     let upstream = user.origin.as_ref().and_then(|origin| sts.upstreams.of(&origin.issuer));
     let Some(upstream) = upstream else {
@@ -182,8 +184,8 @@ pub(crate) fn called(sts: &Sts, user: &User) -> Person {
     Person { name, upstream: Some(upstream.setup.name.clone()) }
 }
 
-/// Whether a sign-in elsewhere still counts: at a provider that people may sign in through, by a link
-/// that has not been ended, to this account.
+/// Whether a sign-in elsewhere still counts: at a provider that people may sign in through, by a
+/// link that has not been ended, to this account.
 pub(crate) async fn counts(sts: &Sts, user: &User, through: &Through) -> Result<bool, StoreError> {
     let Through { issuer, sub, link } = through;
     if sts.upstreams.of(issuer).is_none() {

@@ -4,15 +4,16 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 use serde::{Deserialize, Serialize};
 
-/// A browser and its system, by the names that people know. Whoever sent the request may have made them
-/// up, but out of these words alone.
+/// A browser and its system, by the names that people know. Whoever sent the request may have made
+/// them up, but out of these words alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BrowserKind {
     browser: Option<usize>,
     system: Option<usize>,
 }
 
-/// What a browser's product token says, the more particular first: nearly all call themselves Safari.
+/// What a browser's product token says, the more particular first: nearly all call themselves
+/// Safari.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),

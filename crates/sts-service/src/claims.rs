@@ -2,8 +2,8 @@
 //! `claims-provider`. (PROFILE §5.6)
 //!
 //! It is a front of its own before the decision that the token endpoint's exchange takes, too. What
-//! stands here is what the endpoint of an OpenID provider and that of a claims provider of its own have
-//! in common.
+//! stands here is what the endpoint of an OpenID provider and that of a claims provider of its own
+//! have in common.
 
 mod bearer;
 pub(crate) mod directory;
@@ -111,7 +111,8 @@ fn parameters(
     Ok(Params::parse(form.as_bytes(), REPEATABLE)?)
 }
 
-/// Whether the body says that it is JSON. [RFC 8259 §11](https://www.rfc-editor.org/rfc/rfc8259#section-11)
+/// Whether the body says that it is JSON. [RFC 8259
+/// §11](https://www.rfc-editor.org/rfc/rfc8259#section-11)
 fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let Some(value) = values.next().and_then(|value| value.to_str().ok()) else { return false };

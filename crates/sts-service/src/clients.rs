@@ -33,8 +33,9 @@ pub struct Client {
     /// What it may do with the token exchange grant.
     pub exchange: ClientPolicy,
     /// The resource server that its access tokens of a person's grant are made out to, beside this
-    /// server: the default resource of [RFC 9068 §3](https://www.rfc-editor.org/rfc/rfc9068#section-3). One
-    /// at most: each of several could use the token at the others.
+    /// server: the default resource of [RFC 9068
+    /// §3](https://www.rfc-editor.org/rfc/rfc9068#section-3). One at most: each of several could
+    /// use the token at the others.
     pub audience: Option<ResourceIdentifier>,
     /// The audiences, besides itself, whose access tokens it may ask about.
     pub introspects: Vec<UrlPattern>,
@@ -43,14 +44,14 @@ pub struct Client {
     /// Whether its tokens are always bound to a key, so that it gets none without a DPoP proof.
     /// [RFC 9449 §5.2](https://www.rfc-editor.org/rfc/rfc9449#section-5.2)
     pub dpop_bound_access_tokens: bool,
-    /// Whether its access tokens say nothing to whoever holds them, so that resource servers have to ask
-    /// (introspection). [RFC 6749 §1.4](https://www.rfc-editor.org/rfc/rfc6749#section-1.4)
+    /// Whether its access tokens say nothing to whoever holds them, so that resource servers have
+    /// to ask (introspection). [RFC 6749 §1.4](https://www.rfc-editor.org/rfc/rfc6749#section-1.4)
     pub opaque_access_tokens: bool,
 }
 
 impl Client {
-    /// What its tokens of a person's grant are for: this server, and its own resource server, unless that is
-    /// denied to everybody.
+    /// What its tokens of a person's grant are for: this server, and its own resource server,
+    /// unless that is denied to everybody.
     pub(crate) fn resources<'a>(&'a self, server: &'a ServerPolicy) -> Vec<&'a str> {
         let own = self.audience.as_ref().map(ResourceIdentifier::as_str);
         let own = own.filter(|resource| !server.denies(resource));
@@ -96,7 +97,8 @@ pub trait Clients: Send + Sync {
         self.find_with_key(credentials.client_id(), credentials.key_id())
     }
 
-    /// Whether there still is such a client, so that what it holds counts. Nothing is fetched for it.
+    /// Whether there still is such a client, so that what it holds counts. Nothing is fetched for
+    /// it.
     fn is_known<'a>(&'a self, id: &'a ClientId) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move { Ok(self.find(id).await?.is_some()) })
     }

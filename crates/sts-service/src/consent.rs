@@ -1,7 +1,8 @@
-//! What people allowed clients for good. It is asked anew once the client calls itself by another name
-//! or is answered at other places, since that may be another client by the same identifier (O30), and
-//! once the person has another password, or has ended the link through which they had signed in: whoever
-//! knew the former password, or is the person at the other provider, may have allowed it.
+//! What people allowed clients for good. It is asked anew once the client calls itself by another
+//! name or is answered at other places, since that may be another client by the same identifier
+//! (O30), and once the person has another password, or has ended the link through which they had
+//! signed in: whoever knew the former password, or is the person at the other provider, may have
+//! allowed it.
 
 use countersign_client_auth::Credentials;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
@@ -60,9 +61,9 @@ impl Way {
     }
 }
 
-/// Whether what a person allowed before answers for them now. Not to a client that proves nothing and is
-/// answered on the person's own machine: any program there can say that it is this client, and listen.
-/// [RFC 6749 §10.2], [RFC 8252 §8.6]
+/// Whether what a person allowed before answers for them now. Not to a client that proves nothing
+/// and is answered on the person's own machine: any program there can say that it is this client,
+/// and listen. [RFC 6749 §10.2], [RFC 8252 §8.6]
 ///
 /// [RFC 6749 §10.2]: https://www.rfc-editor.org/rfc/rfc6749#section-10.2
 /// [RFC 8252 §8.6]: https://www.rfc-editor.org/rfc/rfc8252#section-8.6
@@ -95,8 +96,8 @@ async fn find(
     }
 }
 
-/// Remembers what somebody has just allowed, beside what they allowed before. That the client may go on
-/// while they are away is not remembered: it is asked each time.
+/// Remembers what somebody has just allowed, beside what they allowed before. That the client may
+/// go on while they are away is not remembered: it is asked each time.
 pub(crate) async fn remember(
     sts: &Sts,
     session: &Active,
@@ -124,8 +125,8 @@ pub(crate) async fn remember(
 }
 
 impl Consent {
-    /// Whether it is of somebody who could prove themselves then as they can now, and the link that they
-    /// had signed in through, if any, is there still.
+    /// Whether it is of somebody who could prove themselves then as they can now, and the link that
+    /// they had signed in through, if any, is there still.
     pub(crate) async fn stands(&self, sts: &Sts, user: &User) -> Result<bool, StoreError> {
         if self.credential.as_ref() != Some(&user.credential()) {
             return Ok(false);

@@ -1,9 +1,9 @@
 //! Scripts of other origins at the endpoints that clients call by themselves. [Fetch §3.3]
 //!
-//! An application in a browser is a client like any other: it redeems its code, refreshes, asks for the
-//! person's claims. Every origin may, because nothing that a browser sends on its own counts here: no
-//! cookie is read, and the wildcard makes a browser keep cookies back. Pages for people are for nobody's
-//! script.
+//! An application in a browser is a client like any other: it redeems its code, refreshes, asks for
+//! the person's claims. Every origin may, because nothing that a browser sends on its own counts
+//! here: no cookie is read, and the wildcard makes a browser keep cookies back. Pages for people
+//! are for nobody's script.
 //!
 //! [Fetch §3.3]: https://fetch.spec.whatwg.org/#http-cors-protocol
 

@@ -110,8 +110,8 @@ fn server_metadata(sts: &Sts) -> ServerMetadata {
     metadata
 }
 
-/// The authentication context classes that a sign-in may have here. Passwords are always one: who links an
-/// account signs in by its password, even where nobody else does.
+/// The authentication context classes that a sign-in may have here. Passwords are always one: who
+/// links an account signs in by its password, even where nobody else does.
 fn classes(sts: &Sts) -> Vec<String> {
     let mapped = sts.upstreams.iter().flat_map(|upstream| upstream.setup.mapping.acr.values());
     let mapped: BTreeSet<_> = mapped.filter(|class| *class != PASSWORD_ACR).cloned().collect();

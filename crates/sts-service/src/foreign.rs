@@ -41,8 +41,8 @@ pub struct IssuerSetup {
     pub trusted: TrustedIssuer,
     /// Where its keys are.
     pub keys: IssuerKeys,
-    /// How this server authenticates when it asks about opaque tokens, which are refused without it, and about
-    /// every access token that a refresh token came out of.
+    /// How this server authenticates when it asks about opaque tokens, which are refused without
+    /// it, and about every access token that a refresh token came out of.
     pub introspection: Option<Introspection>,
     /// Whether its UserInfo endpoint is asked for the claims that an access token lacks.
     pub user_info: bool,
@@ -195,8 +195,8 @@ impl TrustedIssuers {
         subject.subject(proved).map_err(rejected)
     }
 
-    /// Whether an issuer says at this moment that a token of its own is good; nothing if it is trusted no
-    /// more, or cannot be asked about such a token.
+    /// Whether an issuer says at this moment that a token of its own is good; nothing if it is
+    /// trusted no more, or cannot be asked about such a token.
     pub(crate) async fn stand_by(
         &self,
         sts: &Sts,
@@ -214,8 +214,8 @@ impl TrustedIssuers {
     }
 }
 
-/// The account that somebody could sign in to through this issuer: that of a link, at a provider of the
-/// configuration, by whose word they may come in, and not disabled.
+/// The account that somebody could sign in to through this issuer: that of a link, at a provider of
+/// the configuration, by whose word they may come in, and not disabled.
 async fn account(
     sts: &Sts,
     issuer: &Issuer,

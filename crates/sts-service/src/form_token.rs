@@ -1,10 +1,10 @@
 //! What the forms of the pages are about. A form carries the authorization request itself
 //! ([`countersign_pages::form_token`]), so that nothing is stored for one that nobody submits.
 //!
-//! A form that was open while the process was restarted is under a key that is gone. Nobody is signed
-//! in by it, but the person is not left with a dead end: what such a form says it asks for is treated
-//! as an authorization request that has just come in ([`claimed`]), with all its checks, and leads to
-//! a fresh form.
+//! A form that was open while the process was restarted is under a key that is gone. Nobody is
+//! signed in by it, but the person is not left with a dead end: what such a form says it asks for
+//! is treated as an authorization request that has just come in ([`claimed`]), with all its checks,
+//! and leads to a fresh form.
 
 use countersign_oidc::authorize::RESOURCE;
 use countersign_oidc::{AuthorizationRequest, dpop_jkt, pkce};
@@ -95,7 +95,8 @@ pub(crate) enum Form {
         /// The session.
         sid: String,
     },
-    /// To sign in to the account here that has the address of somebody who came from another provider.
+    /// To sign in to the account here that has the address of somebody who came from another
+    /// provider.
     Link {
         /// What for.
         purpose: Purpose,
@@ -145,8 +146,8 @@ pub(crate) enum Form {
 }
 
 /// The request that a form token says it is for, as a query, and the only person whom it is about.
-/// Nothing has been verified: it is worth as much as a link to the authorization endpoint, which anybody
-/// can make.
+/// Nothing has been verified: it is worth as much as a link to the authorization endpoint, which
+/// anybody can make.
 pub(crate) fn claimed(token: &str) -> Option<(String, Option<String>)> {
     let asked = match countersign_pages::form_token::claimed(token)? {
         Form::Consent { asked, .. }

@@ -45,8 +45,8 @@ impl Fields {
     }
 }
 
-/// The fields of a submitted form, and what it was rendered for if it is one of ours, of this browser and
-/// not too old.
+/// The fields of a submitted form, and what it was rendered for if it is one of ours, of this
+/// browser and not too old.
 ///
 /// # Errors
 /// The page for a body that did not arrive, or is too large.
@@ -64,8 +64,8 @@ pub(crate) fn read(
     Ok((fields, form))
 }
 
-/// The fields of a form on somebody's account page, and their session: the one that the page was for, and
-/// no other.
+/// The fields of a form on somebody's account page, and their session: the one that the page was
+/// for, and no other.
 ///
 /// # Errors
 /// The page that says otherwise.

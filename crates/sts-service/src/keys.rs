@@ -6,8 +6,8 @@ use countersign_jwt::{Algorithm, KeySet, Sign, SigningRing};
 
 use crate::app::SetupError;
 
-/// The keys of an OpenID provider at one moment. A request asks for them once, so that its answer is of one
-/// ring.
+/// The keys of an OpenID provider at one moment. A request asks for them once, so that its answer
+/// is of one ring.
 pub(crate) struct Keys {
     ring: SigningRing,
     es256: Arc<dyn Sign>,

@@ -16,16 +16,17 @@
 //! | `/introspect` | what resource servers are told of an access token | [RFC 7662 §2] |
 //! | `/revoke` | the end of a token, or of a grant | [RFC 7009 §2] |
 //!
-//! Each endpoint parses with a pure crate (`countersign-oidc`, `countersign-token-exchange`), gathers
-//! what the decision needs by waiting for a seam, decides with the pure crate again, and responds.
-//! [`Clients`], [`Users`], [`Audit`], the store's `Engine`, the clock and randomness are the seams.
+//! Each endpoint parses with a pure crate (`countersign-oidc`, `countersign-token-exchange`),
+//! gathers what the decision needs by waiting for a seam, decides with the pure crate again, and
+//! responds. [`Clients`], [`Users`], [`Audit`], the store's `Engine`, the clock and randomness are
+//! the seams.
 //!
 //! A token exchange with `ticket_challenge` gives a claims token: the person's verified address and
 //! the listed claims, bound to one UMA permission ticket, one authorization server and one resource
 //! server. The service never learns the ticket, only its hash. One with an `actor_token` gives an
-//! identity token: the person's verified address for one relying party, in the hands of one client. A
-//! token of an issuer that is trusted ([`TrustedIssuers`]) gives an access token: the person under a
-//! name of this service, with the roles and claims that the issuer is believed.
+//! identity token: the person's verified address for one relying party, in the hands of one client.
+//! A token of an issuer that is trusted ([`TrustedIssuers`]) gives an access token: the person
+//! under a name of this service, with the roles and claims that the issuer is believed.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -69,8 +70,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! For a domain whose OpenID provider gives no claims tokens, a claims provider ([`claims::provider`]) is a
-//! router of its own:
+//! For a domain whose OpenID provider gives no claims tokens, a claims provider
+//! ([`claims::provider`]) is a router of its own:
 //!
 //! ```
 //! # use std::sync::Arc;

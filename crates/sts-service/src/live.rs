@@ -3,9 +3,10 @@
 //! A token ends
 //!
 //! - with its time, with itself, and with any token that it was exchanged out of;
-//! - with what the person allowed, with the password that they signed in by, and with their account;
-//! - with the registration of its client, of the client that the person allowed it, and of every client
-//!   that acts in it.
+//! - with what the person allowed, with the password that they signed in by, and with their
+//!   account;
+//! - with the registration of its client, of the client that the person allowed it, and of every
+//!   client that acts in it.
 //!
 //! Each is asked anew wherever a token is shown, so that each end bites at once.
 
@@ -23,8 +24,8 @@ use crate::foreign::renewal;
 /// Claims of an access token that this server alone reads.
 pub(crate) const PRIVATE: &[&str] = &[GRANT_ID, ORIGIN_JTI];
 
-/// An access token that this server signed, or gave out as an opaque one, and whose time has come and is
-/// not over, whoever it is for.
+/// An access token that this server signed, or gave out as an opaque one, and whose time has come
+/// and is not over, whoever it is for.
 pub(crate) struct IssuedToken {
     pub(crate) claims: Claims,
     pub(crate) subject: String,
@@ -141,8 +142,8 @@ impl Derivation<'_> {
     }
 }
 
-/// Whether the person still has an account and the client is still registered. A client that acts for
-/// itself is its own subject.
+/// Whether the person still has an account and the client is still registered. A client that acts
+/// for itself is its own subject.
 pub(crate) async fn parties_remain(
     sts: &Sts,
     subject: &str,

@@ -1,11 +1,12 @@
 //! Signing out. [OpenID Connect RP-Initiated Logout §2, §3]
 //!
-//! A client that shows an ID token of the very session has it ended at once. Everybody else gets a page
-//! that asks the person, since a link anywhere can lead here. What ends with the session is what was
-//! allowed in it, but for what goes on while the person is away.
+//! A client that shows an ID token of the very session has it ended at once. Everybody else gets a
+//! page that asks the person, since a link anywhere can lead here. What ends with the session is
+//! what was allowed in it, but for what goes on while the person is away.
 //!
-//! A client that has no ID token at hand may say which one it is. Its place is registered, but nobody has
-//! proved that it asks, so that the browser goes there when the person says so, and by itself never.
+//! A client that has no ID token at hand may say which one it is. Its place is registered, but
+//! nobody has proved that it asks, so that the browser goes there when the person says so, and by
+//! itself never.
 //!
 //! [OpenID Connect RP-Initiated Logout §2, §3]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 
@@ -105,8 +106,8 @@ pub(crate) async fn get(
     begin(&sts, asked, &headers, now).await.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
-/// The same by POST: the browser is sent on with what was verified, and brings its session then. No ID
-/// token goes into the URL, nor what one says.
+/// The same by POST: the browser is sent on with what was verified, and brings its session then. No
+/// ID token goes into the URL, nor what one says.
 pub(crate) async fn post(
     State(sts): State<Arc<Sts>>,
     headers: HeaderMap,
@@ -222,7 +223,8 @@ fn left(sts: &Sts, (destination, ui_locales): Onwards) -> Response {
     }
 }
 
-/// Nobody was signed in. Where a client has not shown who it is, the person is not sent, but may go.
+/// Nobody was signed in. Where a client has not shown who it is, the person is not sent, but may
+/// go.
 fn gone(sts: &Sts, destination: Option<Destination>, ui_locales: Option<String>) -> Response {
     match destination {
         Some(Destination { url, is_proven: true }) => onward::redirect(&url, ui_locales),

@@ -1,10 +1,11 @@
-//! Answers that send somebody to another place: a 303, and for a browser that navigates a page that leads
-//! there.
+//! Answers that send somebody to another place: a 303, and for a browser that navigates a page that
+//! leads there.
 //!
-//! A browser holds every redirect after a form to what the page with the form allows, also those that
-//! others make from there on ([CSP3 form-action]): a client or a provider that leads on to another host of
-//! its own would be as far as anybody gets. Nor does a page of another provider, whose form's answer led
-//! here, allow more than that. A page that leads on by itself is a new beginning.
+//! A browser holds every redirect after a form to what the page with the form allows, also those
+//! that others make from there on ([CSP3 form-action]): a client or a provider that leads on to
+//! another host of its own would be as far as anybody gets. Nor does a page of another provider,
+//! whose form's answer led here, allow more than that. A page that leads on by itself is a new
+//! beginning.
 //!
 //! [CSP3 form-action]: https://www.w3.org/TR/CSP3/#directive-form-action
 
@@ -27,8 +28,8 @@ use crate::pages::{self, OnwardPage};
 struct AsPage {
     /// What it calls the place, if that is not where the browser came from.
     provider: Option<String>,
-    /// The languages that the client wishes of it: what was asked for with the request is not asked for
-    /// with the form.
+    /// The languages that the client wishes of it: what was asked for with the request is not asked
+    /// for with the form.
     ui_locales: Option<String>,
 }
 

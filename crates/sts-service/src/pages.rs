@@ -1,5 +1,5 @@
-//! The pages a person sees. A handler says which one it is; in which language is decided on the way out
-//! ([`countersign_pages::page`]).
+//! The pages a person sees. A handler says which one it is; in which language is decided on the way
+//! out ([`countersign_pages::page`]).
 
 mod views;
 

@@ -16,19 +16,20 @@ use tokio::sync::Semaphore;
 /// The longest password that is looked at.
 pub const MAX_PASSWORD: usize = 1024;
 
-/// The work of a hash: memory in KiB, passes over it, lanes; and its length in octets. A change of these
-/// takes their passwords from all people, so that no other crate's defaults stand here.
+/// The work of a hash: memory in KiB, passes over it, lanes; and its length in octets. A change of
+/// these takes their passwords from all people, so that no other crate's defaults stand here.
 const MEMORY: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const LENGTH: usize = 32;
 
-/// How many hashes are computed at a time, and how many requests there may be for one: those, and the ones
-/// that wait.
+/// How many hashes are computed at a time, and how many requests there may be for one: those, and
+/// the ones that wait.
 const WORKERS: usize = 4;
 const PLACES: usize = 64;
-/// How many of the places one source may have. It is more than the guesses that it has at one name, so that
-/// these are all answered alike; and the people of an office rarely send as many passwords in a moment.
+/// How many of the places one source may have. It is more than the guesses that it has at one name,
+/// so that these are all answered alike; and the people of an office rarely send as many passwords
+/// in a moment.
 const PLACES_OF_SOURCE: usize = 16;
 
 /// A text is no password hash that can be used.
@@ -41,8 +42,9 @@ pub enum PasswordHashError {
     /// Another algorithm than argon2id, version 19.
     #[error("not argon2id, version 19")]
     Algorithm,
-    /// Other parameters: weaker ones make guessing cheap, and any others tell by the time of an answer
-    /// whose password is asked for, since unknown users are answered after the work of the usual ones.
+    /// Other parameters: weaker ones make guessing cheap, and any others tell by the time of an
+    /// answer whose password is asked for, since unknown users are answered after the work of the
+    /// usual ones.
     #[error("other parameters than m={},t={},p={}", MEMORY, PASSES, LANES)]
     Parameters,
     /// The hash could not be computed.
@@ -89,9 +91,9 @@ impl PasswordHash {
             .map_err(|_| PasswordHashError::Failed)
     }
 
-    /// What costs as much to compare a password with as [`PasswordHash::of`] does, and is the hash of none
-    /// that anybody could find: both its parts are random. Nothing is hashed, so that a start
-    /// need not take time and memory for it.
+    /// What costs as much to compare a password with as [`PasswordHash::of`] does, and is the hash
+    /// of none that anybody could find: both its parts are random. Nothing is hashed, so that a
+    /// start need not take time and memory for it.
     pub(crate) fn of_nobody(random: &dyn Random) -> Result<Self, PasswordHashError> {
         let (mut salt, mut output) = ([0_u8; 16], [0_u8; LENGTH]);
         random.fill(&mut salt);
@@ -256,8 +258,8 @@ mod tests {
         assert!(!nobody.verify(&Password::new("correct horse")));
     }
 
-    /// H13: one comparison for whoever asks, with the hash of nobody for those whom nobody knows, whatever they
-    /// typed, and it lets nobody in.
+    /// H13: one comparison for whoever asks, with the hash of nobody for those whom nobody knows,
+    /// whatever they typed, and it lets nobody in.
     #[tokio::test]
     async fn h13_as_many_comparisons_for_nobody_as_for_somebody() {
         let compared = Arc::new(Mutex::new(Vec::new()));

@@ -1,8 +1,8 @@
 //! What came by POST from another site, on its way to where the browser shows its session.
 //!
-//! A browser keeps the session's cookie back from a form of another site (`SameSite=Lax`), and sends it
-//! along to where it is sent next. What goes there stands in a URL, and so in the browser's history and in
-//! logs: it is sealed, and counts for minutes at most.
+//! A browser keeps the session's cookie back from a form of another site (`SameSite=Lax`), and
+//! sends it along to where it is sent next. What goes there stands in a URL, and so in the
+//! browser's history and in logs: it is sealed, and counts for minutes at most.
 
 use countersign_types::{EndpointUrl, Lifetime, Params, Timestamp};
 use serde::de::DeserializeOwned;

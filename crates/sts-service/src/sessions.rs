@@ -1,7 +1,8 @@
-//! Who is signed in at a browser. The browser holds a handle in a cookie, this server everything else.
+//! Who is signed in at a browser. The browser holds a handle in a cookie, this server everything
+//! else.
 //!
-//! What a person allows in a session ends with it, but for what goes on while they are away. A person who
-//! signs in again in the same browser goes on with their session, under another handle.
+//! What a person allows in a session ends with it, but for what goes on while they are away. A
+//! person who signs in again in the same browser goes on with their session, under another handle.
 
 use std::sync::Arc;
 
@@ -54,8 +55,8 @@ pub(crate) fn is_shown(headers: &HeaderMap) -> bool {
     cookies::handle(headers, COOKIE).is_some()
 }
 
-/// The session of the browser that a request comes from. A person without account has none, nor does
-/// one whose password was replaced since.
+/// The session of the browser that a request comes from. A person without account has none, nor
+/// does one whose password was replaced since.
 pub(crate) async fn of(
     sts: &Sts,
     headers: &HeaderMap,
@@ -76,8 +77,8 @@ pub(crate) async fn of(
     }
 }
 
-/// Whether a sign-in still counts for this person: the password is what it was, and, if it was at another
-/// provider, that identity is still linked to the account.
+/// Whether a sign-in still counts for this person: the password is what it was, and, if it was at
+/// another provider, that identity is still linked to the account.
 async fn stands(sts: &Sts, user: &User, sign_in: &SignIn) -> Result<bool, StoreError> {
     if !user.stands_by(sign_in) {
         return Ok(false);
@@ -109,9 +110,9 @@ impl Means {
     }
 }
 
-/// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
-/// whatever the browser sent: nobody is signed in to a session that somebody else knows. Where the same
-/// person was signed in before, their session goes on; another's ends.
+/// Begins a session of somebody who has just signed in, with the cookie for it. The handle is
+/// fresh, whatever the browser sent: nobody is signed in to a session that somebody else knows.
+/// Where the same person was signed in before, their session goes on; another's ends.
 pub(crate) async fn begin(
     sts: &Sts,
     user: &Arc<User>,
@@ -175,7 +176,8 @@ pub(crate) fn forgotten(sts: &Sts) -> Option<HeaderValue> {
     cookies::set(COOKIE, "", sts.settings.session_lifetime)
 }
 
-/// Whether what somebody allowed still stands: their sign-in counts, and they are signed in still, unless it goes on while they are away.
+/// Whether what somebody allowed still stands: their sign-in counts, and they are signed in still,
+/// unless it goes on while they are away.
 pub(crate) async fn uphold(
     sts: &Sts,
     user: &User,

@@ -1,8 +1,8 @@
 //! What the pages say, in each language.
 //!
-//! A language is a file beside this one and a line in [`LANGUAGES`]. All texts of a page are fields of
-//! [`Texts`], so that a language which lacks one does not compile, and the templates have none of their
-//! own. Names in braces stand for what is put there, escaped.
+//! A language is a file beside this one and a line in [`LANGUAGES`]. All texts of a page are fields
+//! of [`Texts`], so that a language which lacks one does not compile, and the templates have none
+//! of their own. Names in braces stand for what is put there, escaped.
 
 mod de;
 mod en;

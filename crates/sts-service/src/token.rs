@@ -43,14 +43,15 @@ impl<'a> Asker<'a> {
         self.client.id()
     }
 
-    /// The key that the request has a proof of, for decisions; whether the proof is new is not known.
+    /// The key that the request has a proof of, for decisions; whether the proof is new is not
+    /// known.
     pub(crate) fn presents(&self) -> Option<Confirmation> {
         self.proof.map(|proof| proof.confirmation())
     }
 
-    /// Spends the proof of a request that is granted, if it has one: what is issued is bound to the key.
-    /// A request of nonsense does not come so far, since the name of a public client is all that it takes.
-    /// [RFC 9449 §5, §11.1]
+    /// Spends the proof of a request that is granted, if it has one: what is issued is bound to the
+    /// key. A request of nonsense does not come so far, since the name of a public client is all
+    /// that it takes. [RFC 9449 §5, §11.1]
     ///
     /// [RFC 9449 §5, §11.1]: https://www.rfc-editor.org/rfc/rfc9449#section-5
     pub(crate) async fn prove(&self, sts: &Sts) -> Result<Option<Confirmation>, TokenError> {
@@ -105,8 +106,9 @@ fn check_resources(sts: &Sts, params: &Params, registered: &Client) -> Result<()
     is_known.then_some(()).ok_or(TokenError::Target)
 }
 
-/// What a token of a person's grant is for: what the request asks for, and nothing else, so that whoever is
-/// given it can use it nowhere else; otherwise all that the grant is for. [RFC 8707 §2.2]
+/// What a token of a person's grant is for: what the request asks for, and nothing else, so that
+/// whoever is given it can use it nowhere else; otherwise all that the grant is for. [RFC 8707
+/// §2.2]
 ///
 /// [RFC 8707 §2.2]: https://www.rfc-editor.org/rfc/rfc8707#section-2.2
 fn audience(

@@ -34,8 +34,8 @@ pub struct User {
     pub origin: Option<Origin>,
 }
 
-/// The identity elsewhere whose provider has the word on the person: the one that the account was made for,
-/// or, if its link was ended, one that is linked still.
+/// The identity elsewhere whose provider has the word on the person: the one that the account was
+/// made for, or, if its link was ended, one that is linked still.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// The provider.
@@ -60,8 +60,8 @@ impl User {
         Digest::of_parts(&[b"password", hash.as_bytes()]).to_base64url()
     }
 
-    /// Whether a sign-in still counts by the person's password: not if it is another now, since whoever
-    /// signed in may be why.
+    /// Whether a sign-in still counts by the person's password: not if it is another now, since
+    /// whoever signed in may be why.
     pub(crate) fn stands_by(&self, sign_in: &SignIn) -> bool {
         sign_in.credential.as_ref() == Some(&self.credential())
     }

@@ -1,4 +1,5 @@
-//! A browser as far as pages need one: cookies by host, forms sent back, redirects told and not followed.
+//! A browser as far as pages need one: cookies by host, forms sent back, redirects told and not
+//! followed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,8 +53,8 @@ impl Browser {
         self.send(Request::post_form(url, fields, Limits::resource())).await
     }
 
-    /// Sends the form of a page at this origin back: the one with this field in it, of which nothing but
-    /// `form_token` is kept.
+    /// Sends the form of a page at this origin back: the one with this field in it, of which
+    /// nothing but `form_token` is kept.
     ///
     /// # Panics
     /// If there is no such form, or no answer.
@@ -74,8 +75,8 @@ impl Browser {
         self.post(&format!("{origin}{action}"), &fields).await
     }
 
-    /// Goes to the console of Bob's UMA server by way of his provider, as whom it knows by `username`, and tells what
-    /// the console answers.
+    /// Goes to the console of Bob's UMA server by way of his provider, as whom it knows by
+    /// `username`, and tells what the console answers.
     ///
     /// # Panics
     /// If the console leads to no provider, or the provider does not lead back.

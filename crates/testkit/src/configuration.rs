@@ -326,8 +326,8 @@ fn sts_client(id: &str, credentials: &str, may_exchange: bool) -> String {
     )
 }
 
-/// The client that a claims provider of its own is at the STS: it asks who has an address, and about tokens
-/// that are for it.
+/// The client that a claims provider of its own is at the STS: it asks who has an address, and
+/// about tokens that are for it.
 fn claims_provider_client() -> String {
     format!(
         r#"

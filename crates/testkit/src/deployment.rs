@@ -104,8 +104,8 @@ impl Deployment {
         self.ear.as_ref().map(Ear::heard).unwrap_or_default()
     }
 
-    /// Bob's UMA server as he has it before him: what waits for him, and what he decides. It is not to
-    /// be kept over [`stop`](Self::stop), since it has the store.
+    /// Bob's UMA server as he has it before him: what waits for him, and what he decides. It is not
+    /// to be kept over [`stop`](Self::stop), since it has the store.
     ///
     /// # Panics
     /// If the server does not run.

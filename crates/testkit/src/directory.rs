@@ -50,8 +50,8 @@ impl Drop for Directory {
     }
 }
 
-/// Makes a directory, or empties the one that is there, and writes files into it that only this user can read.
-/// It stays for whoever wants to look.
+/// Makes a directory, or empties the one that is there, and writes files into it that only this
+/// user can read. It stays for whoever wants to look.
 ///
 /// # Errors
 /// What the system reports.

@@ -1,14 +1,15 @@
-//! Networks of an operator's own, which a configuration lets be reached, for the three programs alike.
+//! Networks of an operator's own, which a configuration lets be reached, for the three programs
+//! alike.
 
 use std::fmt::Debug;
 
 use countersign_host::ConfigError;
 
-/// Checks that a program takes networks that are networks, and names one that is none by its key and
-/// its place.
+/// Checks that a program takes networks that are networks, and names one that is none by its key
+/// and its place.
 ///
-/// `small` is a configuration with a table `[danger]`; `load` writes a text into a folder that it is
-/// told the name of, and loads it.
+/// `small` is a configuration with a table `[danger]`; `load` writes a text into a folder that it
+/// is told the name of, and loads it.
 ///
 /// # Panics
 /// If it does not.

@@ -32,8 +32,8 @@ fn rows() -> Vec<(String, &'static str, &'static str)> {
 /// Checks that a program names each of them by its key before anything binds or is made.
 ///
 /// `small` is a configuration whose last table is `[danger]` with `plain_http` and `memory_store`.
-/// `load` writes a text into a folder of `parent` that it is told the name of, and loads it; `check`
-/// is the program's own.
+/// `load` writes a text into a folder of `parent` that it is told the name of, and loads it;
+/// `check` is the program's own.
 ///
 /// # Panics
 /// If it does not.

@@ -22,7 +22,8 @@ use crate::request::{ExchangeRequest, Wanted};
 use crate::requester::Requester;
 use crate::subject::Subject;
 
-/// The longest `act` claim that is issued, in octets: a token ends at 16 KiB, and other parties read it.
+/// The longest `act` claim that is issued, in octets: a token ends at 16 KiB, and other parties
+/// read it.
 const MAX_ACT: usize = 4 * 1024;
 
 /// What has been established before deciding. Every field but the policy and the time is evidence.
@@ -32,8 +33,8 @@ pub struct Facts<'a> {
     pub client: Requester<'a>,
     /// On whose behalf; only [`crate::subject`] can make one.
     pub subject: &'a Subject,
-    /// Who acts, if the request carried an actor token; only an actor token of this very client makes
-    /// one.
+    /// Who acts, if the request carried an actor token; only an actor token of this very client
+    /// makes one.
     pub actor: Option<&'a VerifiedActor>,
     /// Whom the user directory has under the address in question.
     pub account: Account<'a>,
@@ -159,13 +160,13 @@ pub fn admit(client: Requester<'_>, policy: ExchangePolicy<'_>) -> Result<(), Ex
     Ok(())
 }
 
-/// Decides whether the client may exchange this subject token. A client that holds somebody's
-/// token may not speak for them unless the token was issued to it, or for it, or names it as an
-/// actor, or the two clients are a configured pair. For a token of another issuer, that was established
-/// with the subject.
+/// Decides whether the client may exchange this subject token. A client that holds somebody's token
+/// may not speak for them unless the token was issued to it, or for it, or names it as an actor, or
+/// the two clients are a configured pair. For a token of another issuer, that was established with
+/// the subject.
 ///
-/// A public client proves nothing, so that whoever else a token is for could pass for it: it takes a token
-/// that is for this server alone, or one that is bound to the key it proved.
+/// A public client proves nothing, so that whoever else a token is for could pass for it: it takes
+/// a token that is for this server alone, or one that is bound to the key it proved.
 ///
 /// # Errors
 /// [`ExchangeError::SubjectClient`].
@@ -242,8 +243,8 @@ fn newly_acting(
             }
             _ => client_as_actor(client),
         },
-        // Whoever another issuer's token says already acts does not speak here for itself, and whom it
-        // says may act has to be named.
+        // Whoever another issuer's token says already acts does not speak here for itself, and whom
+        // it says may act has to be named.
         None if is_foreign
             && facts.policy.client.may_impersonate
             && before.is_none()
@@ -262,8 +263,8 @@ fn newly_acting(
     }
 }
 
-/// The actor as the issuer of the subject token would have to name it: its own clients by what it calls
-/// them, and those of this server by this server's name.
+/// The actor as the issuer of the subject token would have to name it: its own clients by what it
+/// calls them, and those of this server by this server's name.
 fn known_as(actor: &Actor, facts: &Facts<'_>) -> Actor {
     let own = facts.policy.server.issuer.as_str();
     let iss = actor.iss.clone().or_else(|| facts.subject.foreign.as_ref().map(|_| own.to_owned()));

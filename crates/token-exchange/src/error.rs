@@ -257,7 +257,8 @@ pub enum ExchangeError {
         rules: Vec<String>,
         /// Whether the client is told of them.
         explained: bool,
-        /// Whether the client named the person: then the answer is that for somebody who does not exist.
+        /// Whether the client named the person: then the answer is that for somebody who does not
+        /// exist.
         named: bool,
     },
     /// The subject token has not the scope that lets the client speak for the person.

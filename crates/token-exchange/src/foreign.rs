@@ -109,7 +109,8 @@ enum Kind {
 struct Terms<'a> {
     issuer: &'a TrustedIssuer,
     accepted: &'a Accepted,
-    /// Whoever exchanges it; nobody where its issuer is the server that a claims provider belongs to.
+    /// Whoever exchanges it; nobody where its issuer is the server that a claims provider belongs
+    /// to.
     client: Option<ClientId>,
     kind: Kind,
     /// Of the token.
@@ -200,8 +201,8 @@ pub fn identify<'a>(
     Ok(Some(terms.claimed(token)))
 }
 
-/// An access token of the server that a claims provider belongs to, shown by whoever holds it. What is
-/// no JWT is opaque. Who it speaks for is [`ForeignSubject::at_home`].
+/// An access token of the server that a claims provider belongs to, shown by whoever holds it. What
+/// is no JWT is opaque. Who it speaks for is [`ForeignSubject::at_home`].
 #[must_use]
 pub fn shown<'a>(
     token: &AccessToken,
@@ -330,8 +331,8 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// Checks what a claim `typ` says, where there is one, as Keycloak has it in every token, or where
-    /// nothing else would tell an access token from an ID token.
+    /// Checks what a claim `typ` says, where there is one, as Keycloak has it in every token, or
+    /// where nothing else would tell an access token from an ID token.
     fn require_kind(&self, claims: &Claims, required: bool) -> Result<(), ForeignError> {
         let is_right = match (self.kind, claims.str("typ")?) {
             (Kind::AccessToken, Some(typ)) => is_usable(typ),
@@ -342,8 +343,8 @@ impl<'a> Terms<'a> {
         if is_right { Ok(()) } else { Err(ForeignError::Kind) }
     }
 
-    /// Checks that the token was made for whoever exchanges it, and that it speaks for a person; at home,
-    /// a client may speak for itself.
+    /// Checks that the token was made for whoever exchanges it, and that it speaks for a person; at
+    /// home, a client may speak for itself.
     fn require_parties(&self, claims: &Claims, server: &Issuer) -> Result<(), ForeignError> {
         let aud = audience(claims)?;
         let client = obtained_by(claims)?;
@@ -360,8 +361,8 @@ impl<'a> Terms<'a> {
         Ok(())
     }
 
-    /// OpenID Connect Core §3.1.3.7, 3 to 5: `aud` names a client that is expected and nobody who is
-    /// not, and `azp` one that is.
+    /// OpenID Connect Core §3.1.3.7, 3 to 5: `aud` names a client that is expected and nobody who
+    /// is not, and `azp` one that is.
     fn require_relying_party(
         &self,
         aud: &[String],
@@ -416,16 +417,16 @@ impl<'a> ForeignSubject<'a> {
         missing(required, &self.claims).is_none()
     }
 
-    /// With the account here that is linked to the person, for an issuer whose people are those accounts
-    /// ([`Subjects::Linked`]).
+    /// With the account here that is linked to the person, for an issuer whose people are those
+    /// accounts ([`Subjects::Linked`]).
     #[must_use]
     pub fn with_account(mut self, subject: String) -> Self {
         self.account = Some(subject);
         self
     }
 
-    /// Whether it is an access token that the issuer's UserInfo endpoint would take without the proof
-    /// of a key.
+    /// Whether it is an access token that the issuer's UserInfo endpoint would take without the
+    /// proof of a key.
     #[must_use]
     pub fn opens_user_info(&self) -> bool {
         self.terms.kind == Kind::AccessToken && !self.claims.contains_key("cnf")

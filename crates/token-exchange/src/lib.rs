@@ -17,9 +17,9 @@
 //!
 //! `requested_token_type` `…:jwt` stands for several products, and what the request carries decides
 //! which one is meant: with `ticket_challenge` it is a claims token, bound to a UMA permission
-//! ticket (see `countersign-claims-token`); with an actor token an identity token for a relying party
-//! (see `countersign-identity-propagation`, which verifies the actor token, too); with neither what is
-//! configured for the target.
+//! ticket (see `countersign-claims-token`); with an actor token an identity token for a relying
+//! party (see `countersign-identity-propagation`, which verifies the actor token, too); with
+//! neither what is configured for the target.
 //!
 //! What is granted is what was asked for as far as the subject token, the client's registration and
 //! the server's policy all allow it; one function computes scope, audience and lifetime for every
@@ -40,8 +40,8 @@
 //!
 //! # What is left out
 //!
-//! SAML assertions and refresh tokens as subject tokens, claims and identity tokens on another issuer's
-//! word. Each is refused with its own error.
+//! SAML assertions and refresh tokens as subject tokens, claims and identity tokens on another
+//! issuer's word. Each is refused with its own error.
 //!
 //! # Deviations
 //!

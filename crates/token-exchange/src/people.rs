@@ -1,8 +1,8 @@
 //! The person that a claims token is about, and whom a client may name by address alone.
 //!
-//! With a person's own access token, the person is there and lets the client speak. With a token of its
-//! own a client names somebody by `email_address`: whoever is listed for it, and nobody else. What it
-//! gets says that the client acts, so that nobody takes the person for present.
+//! With a person's own access token, the person is there and lets the client speak. With a token of
+//! its own a client names somebody by `email_address`: whoever is listed for it, and nobody else.
+//! What it gets says that the client acts, so that nobody takes the person for present.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +31,8 @@ pub struct NamedPeople {
 }
 
 impl NamedPeople {
-    /// Whether somebody of this address might be one of them. About others nobody need be asked, so that
-    /// nothing that whoever is asked says or does can tell who exists.
+    /// Whether somebody of this address might be one of them. About others nobody need be asked, so
+    /// that nothing that whoever is asked says or does can tell who exists.
     #[must_use]
     pub fn may_include(&self, address: &EmailAddress) -> bool {
         self.addresses.contains(address)
@@ -74,8 +74,8 @@ pub enum Account<'a> {
     Known(&'a DirectoryPerson),
 }
 
-/// The address that a client names somebody by, if it might name them: whom the user directory has under
-/// it is what the decision needs.
+/// The address that a client names somebody by, if it might name them: whom the user directory has
+/// under it is what the decision needs.
 #[must_use]
 pub fn named(
     request: &ExchangeRequest,

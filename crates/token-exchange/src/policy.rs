@@ -56,8 +56,8 @@ pub struct ServerPolicy {
     /// How many actors a token names at most, the current one among them; never more than
     /// [`MAX_DEPTH`].
     pub max_actors: usize,
-    /// Clients that are told by which rules of the delegation policy their requests were decided. By
-    /// default nobody: the names of rules say something about who may act for whom.
+    /// Clients that are told by which rules of the delegation policy their requests were decided.
+    /// By default nobody: the names of rules say something about who may act for whom.
     pub explain_to: BTreeSet<ClientId>,
 }
 
@@ -113,10 +113,11 @@ pub struct ClientPolicy {
     /// Whether it may obtain access tokens that the party they are for exchanges here once more, by
     /// naming this server as one more target.
     pub may_delegate_onward: bool,
-    /// Whether whoever shows an access token of the client, and no other proof, gets claims tokens on it.
+    /// Whether whoever shows an access token of the client, and no other proof, gets claims tokens
+    /// on it.
     pub claims_endpoint: bool,
-    /// The people that it may get claims tokens about without them; without a list, it may not so much
-    /// as hold the scope for it.
+    /// The people that it may get claims tokens about without them; without a list, it may not so
+    /// much as hold the scope for it.
     pub people: Option<NamedPeople>,
 }
 

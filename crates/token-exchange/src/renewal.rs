@@ -1,9 +1,9 @@
 //! Refresh tokens out of an exchange: when there is one, and what it gives. [RFC 8693 §2.2.1]
 //!
-//! A client that may, by the table of the issuer, gets one if it asks ([`OFFLINE_ACCESS`]) for a token
-//! of another issuer that it exchanges for its own API and in the person's place. What somebody does
-//! for the person ends with what the person gave them, so that a delegation never comes with one; nor
-//! does what is bound to a key.
+//! A client that may, by the table of the issuer, gets one if it asks ([`OFFLINE_ACCESS`]) for a
+//! token of another issuer that it exchanges for its own API and in the person's place. What
+//! somebody does for the person ends with what the person gave them, so that a delegation never
+//! comes with one; nor does what is bound to a key.
 //!
 //! [RFC 8693 §2.2.1]: https://www.rfc-editor.org/rfc/rfc8693#section-2.2.1
 
@@ -128,8 +128,8 @@ pub struct Facts<'a> {
 
 /// For how long what is asked for may be refreshed, and the scope that is asked for beside that.
 ///
-/// Where nothing may be refreshed, the scope that asks for it is one like any other: refused, unless
-/// policy lets the client have it.
+/// Where nothing may be refreshed, the scope that asks for it is one like any other: refused,
+/// unless policy lets the client have it.
 pub(crate) fn asked(
     scope: Option<ScopeSet>,
     subject: &Subject,

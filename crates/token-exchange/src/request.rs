@@ -43,8 +43,8 @@ pub enum Wanted {
 pub enum SubjectTokenType {
     /// `…:access_token`: an access token of this very server.
     AccessToken,
-    /// `…:access_token` beside `subject_issuer`: an access token of the issuer of this alias, in the
-    /// dialect of Keycloak.
+    /// `…:access_token` beside `subject_issuer`: an access token of the issuer of this alias, in
+    /// the dialect of Keycloak.
     AccessTokenOf(String),
     /// `…:jwt`: an access token of whom its `iss` names.
     Jwt,
@@ -104,13 +104,13 @@ pub fn parse(params: &Params) -> Result<ExchangeRequest, ExchangeError> {
     })
 }
 
-/// The parameters of a request that shows a subject token in place of sending one: they mean something
-/// else there, or nothing.
+/// The parameters of a request that shows a subject token in place of sending one: they mean
+/// something else there, or nothing.
 const OF_THE_GRANT: &[&str] =
     &["subject_token", "subject_token_type", "subject_issuer", "actor_token", "actor_token_type"];
 
-/// Parses a request for a claims token of whoever shows `token`, an access token of this server's or of
-/// the server that it belongs to. (PROFILE §5.6)
+/// Parses a request for a claims token of whoever shows `token`, an access token of this server's
+/// or of the server that it belongs to. (PROFILE §5.6)
 ///
 /// # Errors
 /// [`ExchangeError::Params`] if there is no challenge, or for a parameter of the grant;
@@ -161,9 +161,9 @@ impl Registered {
     }
 }
 
-/// `…:access_token` says that this very server issued the token, unless `subject_issuer` says who else
-/// did; beside another type that parameter has no meaning. A refresh token is for the token endpoint
-/// alone, and nobody's SAML is read.
+/// `…:access_token` says that this very server issued the token, unless `subject_issuer` says who
+/// else did; beside another type that parameter has no meaning. A refresh token is for the token
+/// endpoint alone, and nobody's SAML is read.
 fn subject_type(params: &Params) -> Result<SubjectTokenType, ExchangeError> {
     let registered = Registered::parse(params.require("subject_token_type")?);
     match (registered, params.get("subject_issuer")) {

@@ -8,8 +8,8 @@ use countersign_types::ClientId;
 pub enum Requester<'a> {
     /// A client; only `client-auth` can make one.
     Client(&'a AuthenticatedClient),
-    /// Whoever has the subject token and nothing else to show: it counts as the client that the token
-    /// was issued to, where that is registered for it.
+    /// Whoever has the subject token and nothing else to show: it counts as the client that the
+    /// token was issued to, where that is registered for it.
     Holder {
         /// The client.
         id: &'a ClientId,

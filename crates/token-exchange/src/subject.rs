@@ -14,7 +14,8 @@ use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Issuer, Lifetime, ScopeSet, Timestamp};
 use serde_json::{Map, Value};
 
-/// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
+/// The `typ` of an access token. [RFC 9068
+/// §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
 pub const TYP: &str = "at+jwt";
 
 /// The claim that names the tokens that this one was exchanged out of, first the one that the chain
@@ -101,8 +102,8 @@ pub(crate) struct Foreign {
     pub(crate) user_claims: Map<String, Value>,
 }
 
-/// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4] One that is
-/// bound to a key takes the proof of that key: `proved`.
+/// Verifies an access token that `issuer`, this server, issued for itself. [RFC 9068 §4] One that
+/// is bound to a key takes the proof of that key: `proved`.
 ///
 /// # Errors
 /// Any [`SubjectError`] but `Revoked`.
@@ -129,11 +130,12 @@ pub fn verify(
     PresentedSubject::of(token.verify(keys)?.into_claims(), issuer, proved)
 }
 
-/// The same for an opaque access token: `kept` is what this server itself kept under its digest, the
-/// claims that it would have signed. [RFC 6749 §1.4]
+/// The same for an opaque access token: `kept` is what this server itself kept under its digest,
+/// the claims that it would have signed. [RFC 6749 §1.4]
 ///
 /// # Errors
-/// [`SubjectError::Claim`], [`SubjectError::Bound`], [`SubjectError::Act`], [`SubjectError::Scope`].
+/// [`SubjectError::Claim`], [`SubjectError::Bound`], [`SubjectError::Act`],
+/// [`SubjectError::Scope`].
 ///
 /// [RFC 6749 §1.4]: https://www.rfc-editor.org/rfc/rfc6749#section-1.4
 pub fn of_kept(
@@ -269,8 +271,9 @@ impl Subject {
         self.foreign.as_ref().map(|foreign| (&foreign.issuer, foreign.sub.as_str()))
     }
 
-    /// Whether its issuer, another one, may revoke the token before it ends by itself, and a refresh token
-    /// may come out of it: whoever can ask that issuer asks before, and at each refresh.
+    /// Whether its issuer, another one, may revoke the token before it ends by itself, and a
+    /// refresh token may come out of it: whoever can ask that issuer asks before, and at each
+    /// refresh.
     #[must_use]
     pub fn is_to_be_asked_about(&self) -> bool {
         let renewal = self.foreign.as_ref().and_then(|foreign| foreign.renewal.as_ref());
@@ -283,8 +286,8 @@ impl Subject {
         self.foreign.is_none() && self.client_id == client.as_str()
     }
 
-    /// Whether nobody but the client that the token was issued to can have shown it: it is for `server`
-    /// alone, or bound to a key.
+    /// Whether nobody but the client that the token was issued to can have shown it: it is for
+    /// `server` alone, or bound to a key.
     pub(crate) fn is_held_by_one(&self, server: &Issuer) -> bool {
         // INVARIANT: a key that the token is bound to was proved.
         matches!(self.audience(), [only] if only == server.as_str())
@@ -297,8 +300,8 @@ impl Subject {
         self.sub == self.client_id
     }
 
-    /// The identifiers of the tokens that one exchanged out of this one derives from: this one's is the
-    /// last.
+    /// The identifiers of the tokens that one exchanged out of this one derives from: this one's is
+    /// the last.
     ///
     /// # Errors
     /// [`SubjectError::Exchanges`].

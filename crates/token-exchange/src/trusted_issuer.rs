@@ -81,8 +81,8 @@ pub struct TrustedIssuer {
 }
 
 impl TrustedIssuer {
-    /// One of which nothing is taken yet: no client exchanges its tokens, and nothing that they say of
-    /// a person is believed but who they are at that issuer.
+    /// One of which nothing is taken yet: no client exchanges its tokens, and nothing that they say
+    /// of a person is believed but who they are at that issuer.
     #[must_use]
     pub fn new(alias: impl Into<String>, issuer: Issuer) -> Self {
         Self {
@@ -110,8 +110,8 @@ pub enum AccessTokenForm {
     Keycloak,
 }
 
-/// Who the people of an issuer are here. Their `iss` and `sub` say it, and nothing else does: no user name
-/// and no address makes anybody somebody else.
+/// Who the people of an issuer are here. Their `iss` and `sub` say it, and nothing else does: no
+/// user name and no address makes anybody somebody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subjects {
     /// Each is a person of that issuer and nobody else: [`TrustedIssuer::subject`].
@@ -130,8 +130,8 @@ pub struct Accepted {
     pub audiences: BTreeSet<String>,
     /// The clients, as that issuer knows them, that may have obtained the token.
     pub clients: BTreeSet<String>,
-    /// For how long it may refresh what it exchanged for one of `audiences` and in the person's place;
-    /// without it, it may not. See [`crate::renewal`].
+    /// For how long it may refresh what it exchanged for one of `audiences` and in the person's
+    /// place; without it, it may not. See [`crate::renewal`].
     pub refresh: Option<Lifetime>,
 }
 

@@ -82,8 +82,9 @@ impl EmailAddress {
         self.text.get(self.at.saturating_add(1)..).unwrap_or_default()
     }
 
-    /// The domain as people read it, in U-labels ([RFC 5890 §2.3.2.1]); `None` if that is how it is written.
-    /// To be shown beside the domain and never in its place: two that look alike are two domains.
+    /// The domain as people read it, in U-labels ([RFC 5890 §2.3.2.1]); `None` if that is how it is
+    /// written. To be shown beside the domain and never in its place: two that look alike are two
+    /// domains.
     ///
     /// [RFC 5890 §2.3.2.1]: https://www.rfc-editor.org/rfc/rfc5890#section-2.3.2.1
     #[must_use]

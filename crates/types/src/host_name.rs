@@ -2,8 +2,8 @@
 
 /// Whether a name is one in canonical form: labels of lower-case letters, digits and hyphens.
 ///
-/// A URL reads a host whose last label is a number, decimal or `0x…`, as an IPv4 address. Top-level domains start
-/// with a letter ([RFC 1123 §2.1]).
+/// A URL reads a host whose last label is a number, decimal or `0x…`, as an IPv4 address. Top-level
+/// domains start with a letter ([RFC 1123 §2.1]).
 ///
 /// [RFC 1123 §2.1]: https://www.rfc-editor.org/rfc/rfc1123#section-2.1
 pub(crate) fn is_canonical(name: &[u8]) -> bool {
@@ -16,8 +16,8 @@ pub(crate) fn is_canonical(name: &[u8]) -> bool {
     is_name && last.is_some_and(u8::is_ascii_lowercase)
 }
 
-/// Whether a canonical name has no label whose hyphens may stand for something else, as those of A-labels do: then
-/// URL and IDNA have nothing to say about it.
+/// Whether a canonical name has no label whose hyphens may stand for something else, as those of
+/// A-labels do: then URL and IDNA have nothing to say about it.
 pub(crate) fn is_plain(name: &[u8]) -> bool {
     is_canonical(name) && !name.windows(2).any(|pair| pair == b"--")
 }

@@ -2,8 +2,8 @@
 //!
 //! An identifier keeps the text it was received as and is compared code point by code point, never
 //! as a normalised URL ([RFC 8414 §3.3], [RFC 9207 §2.4]): a trailing slash, a port or a letter's
-//! case makes another identifier. Copies share their text: one is copied more often than it is read from a
-//! message.
+//! case makes another identifier. Copies share their text: one is copied more often than it is read
+//! from a message.
 //!
 //! [RFC 8414 §3.3]: https://www.rfc-editor.org/rfc/rfc8414#section-3.3
 //! [RFC 9207 §2.4]: https://www.rfc-editor.org/rfc/rfc9207#section-2.4
@@ -191,8 +191,8 @@ impl ClientId {
     }
 }
 
-/// Whether a text is an `https` URL of the kind that nearly all identifiers are, a host name and a path of
-/// unreserved characters ([RFC 3986 §2.3]): one that is not worth a URL parser's time.
+/// Whether a text is an `https` URL of the kind that nearly all identifiers are, a host name and a
+/// path of unreserved characters ([RFC 3986 §2.3]): one that is not worth a URL parser's time.
 ///
 /// [RFC 3986 §2.3]: https://www.rfc-editor.org/rfc/rfc3986#section-2.3
 fn is_plain(text: &str) -> bool {
@@ -236,7 +236,8 @@ fn absolute_https(text: &str) -> Result<Url, IdentifierError> {
     Ok(url)
 }
 
-/// What stands between `://` behind the scheme and the next delimiter; nothing where no `://` stands there.
+/// What stands between `://` behind the scheme and the next delimiter; nothing where no `://`
+/// stands there.
 fn authority<'a>(text: &'a str, scheme: &str) -> &'a str {
     let rest = text.get(scheme.len()..).and_then(|rest| rest.strip_prefix("://")).unwrap_or("");
     rest.split(['/', '?', '#']).next().unwrap_or("")

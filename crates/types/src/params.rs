@@ -171,13 +171,14 @@ impl Drop for Decoded {
 }
 
 impl Decoded {
-    /// Nothing gets longer by being decoded, so that it never grows, and no copy of a secret is left.
+    /// Nothing gets longer by being decoded, so that it never grows, and no copy of a secret is
+    /// left.
     fn of_at_most(octets: usize) -> Self {
         Self(Vec::with_capacity(octets))
     }
 
-    /// Undoes the form encoding of a name or a value, and says where it stands then. As the URL standard has it, a
-    /// `%` that no two digits follow stands for itself.
+    /// Undoes the form encoding of a name or a value, and says where it stands then. As the URL
+    /// standard has it, a `%` that no two digits follow stands for itself.
     fn append(&mut self, encoded: &[u8]) -> Result<Range<usize>, ParamsError> {
         let Self(octets) = self;
         let start = octets.len();

@@ -70,7 +70,8 @@ macro_rules! secret_string {
 }
 
 secret_string! {
-    /// A confidential client's secret. [RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)
+    /// A confidential client's secret. [RFC 6749
+    /// §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)
     ClientSecret
 }
 secret_string! {
@@ -86,7 +87,8 @@ secret_string! {
     TicketHandle
 }
 secret_string! {
-    /// An authorization code. [RFC 6749 §4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)
+    /// An authorization code. [RFC 6749
+    /// §4.1.2](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2)
     AuthorizationCode
 }
 secret_string! {
@@ -104,9 +106,9 @@ secret_string! {
 
 /// Overwrites a text with zeros, and what it had room for, too.
 ///
-/// `Zeroize` for `String` stores one octet at a time, which for a request's token and parameters took as long as
-/// reading them. Here the memory is filled at once, and the barrier has the compiler believe that somebody looks at
-/// it afterwards.
+/// `Zeroize` for `String` stores one octet at a time, which for a request's token and parameters
+/// took as long as reading them. Here the memory is filled at once, and the barrier has the
+/// compiler believe that somebody looks at it afterwards.
 pub(crate) fn wipe(text: &mut String) {
     wipe_octets(&mut std::mem::take(text).into_bytes());
 }
@@ -144,8 +146,8 @@ mod tests {
         assert_eq!(format!("{ticket:?}"), "TicketHandle(…)");
     }
 
-    /// `==` stops at the first octet that differs. That a type has none is asked of the compiler: what a
-    /// bound allows comes before what a trait offers to all.
+    /// `==` stops at the first octet that differs. That a type has none is asked of the compiler:
+    /// what a bound allows comes before what a trait offers to all.
     #[test]
     fn h14_no_secret_has_equality() {
         use std::marker::PhantomData;

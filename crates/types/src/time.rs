@@ -46,7 +46,8 @@ impl Timestamp {
     }
 }
 
-/// As [RFC 3339 §5.6] writes it, in UTC: `2027-01-15T08:00:00Z`, by the proleptic Gregorian calendar.
+/// As [RFC 3339 §5.6] writes it, in UTC: `2027-01-15T08:00:00Z`, by the proleptic Gregorian
+/// calendar.
 ///
 /// [RFC 3339 §5.6]: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 impl fmt::Display for Timestamp {

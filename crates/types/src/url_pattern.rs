@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 use crate::identifier::is_at_or_below;
 use crate::{EndpointUrl, ResourceIdentifier};
 
-/// A URL or a family of URLs, of targets or of clients: a URL, `https://*.domain` with an optional port and path, or
-/// `*`.
+/// A URL or a family of URLs, of targets or of clients: a URL, `https://*.domain` with an optional
+/// port and path, or `*`.
 ///
 /// ```
 /// use countersign_types::UrlPattern;

@@ -43,8 +43,8 @@ pub struct UmaConfig {
     pub settings: Settings,
     /// How long a PAT lives.
     pub pat_lifetime: Lifetime,
-    /// How long an RPT can be refreshed, by a client that authenticates; `None` if never. No refresh
-    /// token is given out then.
+    /// How long an RPT can be refreshed, by a client that authenticates; `None` if never. No
+    /// refresh token is given out then.
     pub refresh_lifetime: Option<Lifetime>,
     /// How much one resource server may have stored.
     pub limits: Limits,
@@ -171,8 +171,8 @@ impl Uma {
         })
     }
 
-    /// With pages on which owners see what waits for them, and decide. What they need of their provider is
-    /// fetched through `fetch`.
+    /// With pages on which owners see what waits for them, and decide. What they need of their
+    /// provider is fetched through `fetch`.
     ///
     /// # Errors
     /// [`IdentifierError`] if the issuer identifier is too long to make pages of.
@@ -185,8 +185,8 @@ impl Uma {
         Ok(Self { console: Some(Arc::new(console)), ..self })
     }
 
-    /// With webhooks by which owners are told what waits for them, reached through `fetch`. Somebody has to
-    /// run [`tell_owners`](Self::tell_owners).
+    /// With webhooks by which owners are told what waits for them, reached through `fetch`.
+    /// Somebody has to run [`tell_owners`](Self::tell_owners).
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -199,7 +199,8 @@ impl Uma {
         Ok(Self { webhooks: Some(Arc::new(webhooks)), ..self })
     }
 
-    /// Whether there are resource servers that ask people whether they may protect something for them.
+    /// Whether there are resource servers that ask people whether they may protect something for
+    /// them.
     pub(crate) fn asks_people(&self) -> bool {
         self.authorization_endpoint().is_some()
     }
@@ -224,7 +225,8 @@ impl Uma {
         Ok(client.and_then(|client| client.resource_server.clone()))
     }
 
-    /// A resource server as it is registered for a person who lets it protect something in their name.
+    /// A resource server as it is registered for a person who lets it protect something in their
+    /// name.
     pub(crate) async fn for_a_person(
         &self,
         server: &ResourceServer,

@@ -1,10 +1,11 @@
-//! The owner's console: pages on which a resource owner sees what waits for them, decides, and takes back.
+//! The owner's console: pages on which a resource owner sees what waits for them, decides, and
+//! takes back.
 //!
 //! An owner signs in at an OpenID provider ([`ProviderSetup`]); who is which owner is configured
-//! ([`OwnerIdentity`]), by the provider's identifier of a person or by an address that it has verified,
-//! and asked again at every request. Whatever a page shows or changes is found among the owner's own
-//! places, which are one owner at one resource server each ([`Protection`]),
-//! so that what is somebody else's is answered as what does not exist.
+//! ([`OwnerIdentity`]), by the provider's identifier of a person or by an address that it has
+//! verified, and asked again at every request. Whatever a page shows or changes is found among the
+//! owner's own places, which are one owner at one resource server each ([`Protection`]), so that
+//! what is somebody else's is answered as what does not exist.
 //!
 //! | path below the issuer | what it is |
 //! |---|---|
@@ -19,11 +20,12 @@
 //! | `/console/sign-in`, `/console/callback` | who signs in |
 //! | `/console/sign-out`, `/console/signed-out` | who signs out, at the provider too if it offers that |
 //!
-//! Every form is bound to its page, its session and its browser ([`countersign_pages::form_token`]), and
-//! one that decides to the state of things that the owner saw.
+//! Every form is bound to its page, its session and its browser
+//! ([`countersign_pages::form_token`]), and one that decides to the state of things that the owner
+//! saw.
 //!
-//! A handler that takes a `Visit` is for whoever is signed in, and one that reads a form has the visit of
-//! whoever sent it. A `Refusal` becomes a page in one layer around them all.
+//! A handler that takes a `Visit` is for whoever is signed in, and one that reads a form has the
+//! visit of whoever sent it. A `Refusal` becomes a page in one layer around them all.
 
 mod access;
 mod allow;
@@ -94,10 +96,11 @@ pub struct ConsoleSetup {
     pub provider: ProviderSetup,
     /// Who is which owner.
     pub owners: Vec<OwnerIdentity>,
-    /// The resource servers whose owners have the console. One that is not registered any more is left out.
+    /// The resource servers whose owners have the console. One that is not registered any more is
+    /// left out.
     pub resource_servers: Vec<ClientId>,
-    /// Which of them may ask people whether they may protect something in their name, and where those are
-    /// sent back to.
+    /// Which of them may ask people whether they may protect something in their name, and where
+    /// those are sent back to.
     pub people: BTreeMap<ClientId, Vec<RedirectUri>>,
     /// How long an owner stays signed in without doing anything.
     pub idle: Lifetime,
@@ -127,8 +130,8 @@ pub struct ProviderSetup {
     pub issuer: Issuer,
     /// What the pages call it.
     pub name: String,
-    /// How this server is registered there. Its redirection URI is [`redirect_uri`], and people who have
-    /// signed out come back to [`post_logout_redirect_uri`].
+    /// How this server is registered there. Its redirection URI is [`redirect_uri`], and people who
+    /// have signed out come back to [`post_logout_redirect_uri`].
     pub registration: Registration,
     /// The scopes that are asked for there, besides `openid`.
     pub scope: ScopeSet,
@@ -143,7 +146,8 @@ pub fn redirect_uri(issuer: &Issuer) -> Result<RedirectUri, IdentifierError> {
     RedirectUri::parse(&format!("{base}/console/callback"))
 }
 
-/// The URI that is registered with the provider for people to come back to the console after signing out.
+/// The URI that is registered with the provider for people to come back to the console after
+/// signing out.
 ///
 /// # Errors
 /// [`IdentifierError`] if the issuer leaves no room for it.

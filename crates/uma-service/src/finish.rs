@@ -1,7 +1,8 @@
 //! Changes that are made whole, whoever waits for them.
 //!
-//! What answers a request is dropped when its client goes away, and when it takes too long. A change that takes
-//! more than one step, or of which memory takes note before it is on the disk, therefore runs apart from it.
+//! What answers a request is dropped when its client goes away, and when it takes too long. A
+//! change that takes more than one step, or of which memory takes note before it is on the disk,
+//! therefore runs apart from it.
 
 use countersign_store::StoreError;
 use tracing::Instrument as _;

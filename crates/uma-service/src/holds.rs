@@ -1,13 +1,15 @@
-//! Who has what at the moment, whoever let them in: the owner, what they share, or a rule that asked nobody.
+//! Who has what at the moment, whoever let them in: the owner, what they share, or a rule that
+//! asked nobody.
 //!
-//! What somebody holds is an RPT, or what a refresh token stands for with the RPTs that come of it. The records of
-//! these are all there is: they are written anyway, stand in the order of their issue, and say whose it is.
-//! Nothing is written or noted for an owner's sake while a ticket becomes an RPT. Whoever looks reads on where
-//! the look before ended, and an [`index`] in memory has of each no more than where it is, so that what a page
-//! shows is the record itself, and what policy says of it now.
+//! What somebody holds is an RPT, or what a refresh token stands for with the RPTs that come of it.
+//! The records of these are all there is: they are written anyway, stand in the order of their
+//! issue, and say whose it is. Nothing is written or noted for an owner's sake while a ticket
+//! becomes an RPT. Whoever looks reads on where the look before ended, and an [`index`] in memory
+//! has of each no more than where it is, so that what a page shows is the record itself, and what
+//! policy says of it now.
 //!
-//! INVARIANT: the owner is part of every key. What is found is shown and ended only for the [`Protection`] that
-//! its own record names.
+//! INVARIANT: the owner is part of every key. What is found is shown and ended only for the
+//! [`Protection`] that its own record names.
 
 mod index;
 mod reading;
@@ -28,7 +30,8 @@ use crate::pat::{Refreshable, StoredToken};
 pub(crate) use index::{Found, Mark, Of};
 pub(crate) use reading::Holds;
 
-/// So many of what one person holds are looked at to find one that counts, and so many of them at a time.
+/// So many of what one person holds are looked at to find one that counts, and so many of them at a
+/// time.
 const LOOKED_AT: usize = 1024;
 const AT_A_TIME: usize = 64;
 
@@ -76,9 +79,10 @@ pub(crate) struct Hold {
 }
 
 impl Uma {
-    /// Everything ends that was issued to a person until now for this owner's resources at this resource
-    /// server: RPTs and refresh tokens, by whatever they were let in, and under whichever address. Introspection knows of
-    /// it at once. It keeps nobody out: what lets them in does so again, and what is issued after that counts.
+    /// Everything ends that was issued to a person until now for this owner's resources at this
+    /// resource server: RPTs and refresh tokens, by whatever they were let in, and under whichever
+    /// address. Introspection knows of it at once. It keeps nobody out: what lets them in does so
+    /// again, and what is issued after that counts.
     ///
     /// # Errors
     /// [`StoreError`]; the end must then not be acknowledged.
@@ -179,8 +183,8 @@ impl Uma {
         self.holds.part(protection, of, beside, limit, now)
     }
 
-    /// Whether a person got all of these scopes at a resource at this moment or after, and has them still, as far
-    /// as it is known.
+    /// Whether a person got all of these scopes at a resource at this moment or after, and has them
+    /// still, as far as it is known.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -244,8 +248,8 @@ impl Uma {
         Ok(None)
     }
 
-    /// Ends one of what somebody holds of this owner's, with everything that came of it, at the next use of any
-    /// token; `None` if there is no such thing, or it is another owner's.
+    /// Ends one of what somebody holds of this owner's, with everything that came of it, at the
+    /// next use of any token; `None` if there is no such thing, or it is another owner's.
     pub(crate) async fn end_hold(
         &self,
         protection: &Protection,

@@ -14,9 +14,9 @@
 //! | resource registration | `/resources`, `/resources/{_id}` | [UF §3.2] |
 //! | keys, where owners are told what waits for them | `/jwks` | [RFC 7517 §5] |
 //!
-//! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked, and
-//! what they do about it, [`console`] the pages on which they do, and [`webhooks`] how they are told. What they permit beforehand is in
-//! [`shares`].
+//! Where policy asks the resource owner, requests wait for them; [`owner`] has what they are asked,
+//! and what they do about it, [`console`] the pages on which they do, and [`webhooks`] how they are
+//! told. What they permit beforehand is in [`shares`].
 //!
 //! What holds for every request: the clock is read once; a ticket is spent in one atomic step that
 //! is durable before anything is answered; an RPT is durable before it leaves; a failing store is

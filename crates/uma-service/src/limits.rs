@@ -16,8 +16,8 @@ pub struct Limits {
     pub tickets: u32,
     /// PATs obtained within the lifetime of one.
     pub pats: u32,
-    /// RPTs that can be refreshed, obtained within the life of a refresh token. Beyond that, RPTs come
-    /// without one.
+    /// RPTs that can be refreshed, obtained within the life of a refresh token. Beyond that, RPTs
+    /// come without one.
     pub grants: u32,
     /// How many of them one client may obtain.
     pub grants_of_a_client: u32,
@@ -31,8 +31,8 @@ pub struct Limits {
     pub cases_of_a_domain: usize,
     /// Shares of its owner.
     pub shares: usize,
-    /// Notices that one owner is sent within an hour. People of one mail domain, whose last two labels count,
-    /// never get more of them than they leave to everybody else.
+    /// Notices that one owner is sent within an hour. People of one mail domain, whose last two
+    /// labels count, never get more of them than they leave to everybody else.
     pub notices: u32,
     /// How many of these notices are about one person.
     pub notices_of_a_person: u32,
@@ -98,9 +98,9 @@ impl Quota {
     }
 }
 
-/// Counts what clients obtain at each of a closed set of resource servers, in windows of the life of
-/// the thing: all of them together, and each by itself. Of clients that are known by a URL there may be
-/// any number; nothing is kept of those of a window that is over.
+/// Counts what clients obtain at each of a closed set of resource servers, in windows of the life
+/// of the thing: all of them together, and each by itself. Of clients that are known by a URL there
+/// may be any number; nothing is kept of those of a window that is over.
 #[derive(Debug)]
 pub(crate) struct SharedQuota {
     limit: u32,

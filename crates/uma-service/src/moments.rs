@@ -10,8 +10,8 @@ use countersign_uma::policy::shares::ShareId;
 /// So far back a list of what happened goes: the latest of one owner at one resource server.
 pub(crate) const MAX_MOMENTS: usize = 10_000;
 
-/// What something happened to. Of one moment, the end of a share comes before the share, as the latest comes
-/// first.
+/// What something happened to. Of one moment, the end of a share comes before the share, as the
+/// latest comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// A person's case.
@@ -49,8 +49,8 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// A subject, and where it stands in a list: by the seconds of a moment, or of one before the epoch, so that
-/// the latest is the first.
+/// A subject, and where it stands in a list: by the seconds of a moment, or of one before the
+/// epoch, so that the latest is the first.
 pub(crate) type Moment = (i64, Subject);
 
 /// When something happened last, the latest first, and so far back as [`MAX_MOMENTS`].

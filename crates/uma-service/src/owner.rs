@@ -1,9 +1,10 @@
 //! The resource owner's part: what waits for them, and what they decide.
 //!
-//! Everything about one person before one owner at one resource server is one record, and each of the
-//! operations here changes it in one atomic step that is durable before it answers: of a decision and a
-//! revocation, one comes first, and the other sees what it left. Whoever calls them has made sure that
-//! it is the owner who decides; the [`Protection`] they pass is part of every key.
+//! Everything about one person before one owner at one resource server is one record, and each of
+//! the operations here changes it in one atomic step that is durable before it answers: of a
+//! decision and a revocation, one comes first, and the other sees what it left. Whoever calls them
+//! has made sure that it is the owner who decides; the [`Protection`] they pass is part of every
+//! key.
 
 mod room;
 
@@ -27,7 +28,8 @@ use crate::finish::finish;
 pub(crate) use room::{CaseRoom, domain_of};
 use room::{Note, Place};
 
-/// So often all cases are read where changes fail meanwhile, so that nothing is known of what was read.
+/// So often all cases are read where changes fail meanwhile, so that nothing is known of what was
+/// read.
 const READINGS: usize = 3;
 
 /// So many cases are in memory at a time where all of them are looked at.
@@ -67,9 +69,9 @@ impl Uma {
         self.case_at(protection, person, self.seams.clock.now()).await
     }
 
-    /// The owner decides about a person, whole or not at all. What they approve is granted to whom the
-    /// decision names as soon as their client comes back with fresh claims; what they deny is gone at
-    /// the next use of a token, whatever was issued for it before.
+    /// The owner decides about a person, whole or not at all. What they approve is granted to whom
+    /// the decision names as soon as their client comes back with fresh claims; what they deny is
+    /// gone at the next use of a token, whatever was issued for it before.
     ///
     /// # Errors
     /// [`OwnerError`].
@@ -104,9 +106,10 @@ impl Uma {
         Ok(case)
     }
 
-    /// The owner takes back everything from a person, whichever of their addresses they asked by: cases of
-    /// the same issuer and subject end with the one that is named. `None` if there is nothing to take
-    /// back. No decision that was made on what was before has any effect after that.
+    /// The owner takes back everything from a person, whichever of their addresses they asked by:
+    /// cases of the same issuer and subject end with the one that is named. `None` if there is
+    /// nothing to take back. No decision that was made on what was before has any effect after
+    /// that.
     ///
     /// # Errors
     /// [`StoreError`]; the end must then not be acknowledged.
@@ -163,8 +166,8 @@ impl Uma {
         Ok(revoked)
     }
 
-    /// Writes into a person's history that their owner ended what they had: something, through this client, or
-    /// everything.
+    /// Writes into a person's history that their owner ended what they had: something, through this
+    /// client, or everything.
     pub(crate) async fn note_end(
         &self,
         protection: &Protection,
@@ -184,8 +187,8 @@ impl Uma {
         self.change_case(protection, &id, now, change).await
     }
 
-    /// Changes a case, and who has a place with it. After an error nothing is known of either, whoever waits
-    /// for it.
+    /// Changes a case, and who has a place with it. After an error nothing is known of either,
+    /// whoever waits for it.
     async fn change_case<T: Send + 'static>(
         &self,
         protection: &Protection,
@@ -261,8 +264,8 @@ impl Uma {
     }
 }
 
-/// Asks the owner, unless they were asked before or have more before them than they may, and says what
-/// they said.
+/// Asks the owner, unless they were asked before or have more before them than they may, and says
+/// what they said.
 pub(crate) async fn ask(
     uma: &Uma,
     awaiting: &AwaitingOwner<'_>,
@@ -317,8 +320,8 @@ pub(crate) async fn ask(
     }
 }
 
-/// What waits for the owner of what an RPT permits by rules alone waits for nobody any more. To be called with
-/// what is granted to whoever may have asked before.
+/// What waits for the owner of what an RPT permits by rules alone waits for nobody any more. To be
+/// called with what is granted to whoever may have asked before.
 pub(crate) async fn let_in(
     uma: &Uma,
     rpt: &Rpt,
@@ -389,8 +392,8 @@ impl Telling {
     }
 }
 
-/// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false` if
-/// there is no case.
+/// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false`
+/// if there is no case.
 pub(crate) async fn give_place(
     uma: &Uma,
     process: &Process,

@@ -1,9 +1,9 @@
 //! That everything of a person was taken back: what had been issued to them until then is over.
 //!
-//! Revocations of a person are counted, and what is issued has the count of those before it. So one ends what
-//! does not know of it, whatever the clock says and within one second too: what comes after it counts, and
-//! what was being issued at the same time does not, unless it came after. All of them are in memory, and there are
-//! few, so that nothing is looked up as long as there is none.
+//! Revocations of a person are counted, and what is issued has the count of those before it. So one
+//! ends what does not know of it, whatever the clock says and within one second too: what comes
+//! after it counts, and what was being issued at the same time does not, unless it came after. All
+//! of them are in memory, and there are few, so that nothing is looked up as long as there is none.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,7 +25,8 @@ const REMEMBERED: Lifetime = Lifetime::from_secs(400 * 86_400);
 /// That everything a person had was revoked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Revocation {
-    /// When, or a second after the one before it: another count each time, whatever the clock shows.
+    /// When, or a second after the one before it: another count each time, whatever the clock
+    /// shows.
     at: Timestamp,
     /// Who revoked it.
     by: String,
@@ -58,8 +59,8 @@ impl Revocations {
         Box::pin(self.known.get_or_try_init(|| read)).await
     }
 
-    /// The last revocation of a person, to be asked for before policy is: what is issued by an answer of before
-    /// a revocation does not know of it.
+    /// The last revocation of a person, to be asked for before policy is: what is issued by an
+    /// answer of before a revocation does not know of it.
     pub(crate) async fn last(
         &self,
         protection: &Protection,
@@ -76,8 +77,9 @@ impl Revocations {
         Ok(rpt.since_revocation < self.last(&rpt.protection, rpt.person.as_ref(), now).await?)
     }
 
-    /// Everything of a person is revoked that was issued until now, as long as anything lives so long. It runs to
-    /// its end whether its caller waits for it or not: memory never shows another state than a restart would.
+    /// Everything of a person is revoked that was issued until now, as long as anything lives so
+    /// long. It runs to its end whether its caller waits for it or not: memory never shows another
+    /// state than a restart would.
     pub(crate) async fn revoke(
         &self,
         protection: &Protection,

@@ -1,9 +1,10 @@
 //! What resource owners share: made and taken back while the server runs.
 //!
-//! Shares are durable, and in memory where policy finds them ([`Policy::shares`]). A change is on the
-//! disk before it is in memory, and in memory before it is acknowledged; so it counts from the next use
-//! of any token on. Changes of one owner come one after the other, and each runs to its end whether its caller waits
-//! for it or not: memory never shows another state than a restart would.
+//! Shares are durable, and in memory where policy finds them ([`Policy::shares`]). A change is on
+//! the disk before it is in memory, and in memory before it is acknowledged; so it counts from the
+//! next use of any token on. Changes of one owner come one after the other, and each runs to its
+//! end whether its caller waits for it or not: memory never shows another state than a restart
+//! would.
 //!
 //! A share that is over stays as what it was, and says who ended it and when: the owner's history.
 //!
@@ -86,8 +87,8 @@ impl Uma {
         Ok(look(&*self.owner_shares.read()?))
     }
 
-    /// The owner shares something more, from the next use of any token on. Whoever calls this has made
-    /// sure that it is the owner; `by` names them in the record.
+    /// The owner shares something more, from the next use of any token on. Whoever calls this has
+    /// made sure that it is the owner; `by` names them in the record.
     ///
     /// # Errors
     /// [`ShareError`]; but for [`ShareError::Store`], nothing was changed.
@@ -112,7 +113,8 @@ impl Uma {
         finish(async move { shares.insert(&protection, share, now).await }).await
     }
 
-    /// The owner takes a share back, at the next use of any token; `None` if there is no such share.
+    /// The owner takes a share back, at the next use of any token; `None` if there is no such
+    /// share.
     ///
     /// # Errors
     /// [`ShareError::NotOffered`], [`ShareError::Store`]; the end must then not be acknowledged.
@@ -150,9 +152,9 @@ impl Uma {
         Ok(terms)
     }
 
-    /// Takes note of who somebody is that was kept out by their address: they are kept out by issuer and
-    /// subject from now on, so that another address of theirs does not let them in. To be called with
-    /// whoever asked for something, whatever became of it.
+    /// Takes note of who somebody is that was kept out by their address: they are kept out by
+    /// issuer and subject from now on, so that another address of theirs does not let them in. To
+    /// be called with whoever asked for something, whatever became of it.
     ///
     /// # Errors
     /// [`StoreError`]; they are then kept out by the address alone.
@@ -180,8 +182,8 @@ impl Uma {
         }
     }
 
-    /// A resource is no more, and what was shared of it alone counts for nothing: it is taken back, so that
-    /// it takes nobody's place. The caller sees to it that this runs to its end.
+    /// A resource is no more, and what was shared of it alone counts for nothing: it is taken back,
+    /// so that it takes nobody's place. The caller sees to it that this runs to its end.
     ///
     /// # Errors
     /// [`StoreError`]; some of it may stay, which does no harm: an identifier is never given again.
@@ -198,8 +200,8 @@ impl Uma {
         }
     }
 
-    /// When this owner shared something or it ended, the latest first: those next to a moment and the moment
-    /// itself, `limit` at most beside it. None where owners share nothing.
+    /// When this owner shared something or it ended, the latest first: those next to a moment and
+    /// the moment itself, `limit` at most beside it. None where owners share nothing.
     pub(crate) fn shares_happened(
         &self,
         protection: &Protection,
@@ -221,7 +223,8 @@ impl Uma {
         Ok(found.and_then(|record| ShareEvent::of(record, subject)))
     }
 
-    /// What happened to the shares with who has this address and to these others, of the latest of them.
+    /// What happened to the shares with who has this address and to these others, of the latest of
+    /// them.
     pub(crate) async fn share_events_of(
         &self,
         protection: &Protection,

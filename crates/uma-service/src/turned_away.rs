@@ -1,9 +1,9 @@
-//! Who was turned away lately by policy, and what spoke against them: what an owner sees, and the client does
-//! not. The log has all of it.
+//! Who was turned away lately by policy, and what spoke against them: what an owner sees, and the
+//! client does not. The log has all of it.
 //!
-//! It is in memory, and bounded, since anybody with a provider can be turned away as often as they like: there
-//! is one entry for a person and a resource, a mail domain has a share of its own, and where there is no more
-//! room, whoever has most of it makes some.
+//! It is in memory, and bounded, since anybody with a provider can be turned away as often as they
+//! like: there is one entry for a person and a resource, a mail domain has a share of its own, and
+//! where there is no more room, whoever has most of it makes some.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,8 @@ pub(crate) struct Denial {
 /// Who at which resource.
 type Key = (PersonId, ResourceId);
 
-/// When, by the seconds before the epoch, so that the latest is the first; and who at which resource.
+/// When, by the seconds before the epoch, so that the latest is the first; and who at which
+/// resource.
 pub(crate) type Mark = (i64, PersonId, ResourceId);
 
 impl Denial {
@@ -102,7 +103,8 @@ impl TurnedAway {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Protection, Place>> {
-        // INVARIANT: what stands in one of the lists of a place alone is not shown, and leaves with the next.
+        // INVARIANT: what stands in one of the lists of a place alone is not shown, and leaves with
+        // the next.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,24 +1,28 @@
-//! Owners are told when a request begins to wait for them: by a signed POST to an endpoint of theirs.
+//! Owners are told when a request begins to wait for them: by a signed POST to an endpoint of
+//! theirs.
 //!
-//! What is sent is a security event token ([`countersign_uma::notice`]), pushed as [RFC 8935 §2] says;
-//! who receives it verifies it with the keys at this server's `jwks_uri`. Where an owner's endpoint is,
-//! the operator says: no URL here is a stranger's choice.
+//! What is sent is a security event token ([`countersign_uma::notice`]), pushed as [RFC 8935 §2]
+//! says; who receives it verifies it with the keys at this server's `jwks_uri`. Where an owner's
+//! endpoint is, the operator says: no URL here is a stranger's choice.
 //!
 //! - A notice is on the disk in the step that makes the request wait, so that an answer
 //!   `request_submitted` and its notice survive a killed process together.
-//! - It is told at least once, each time with the same `jti`, until the endpoint takes it (202), refuses it
-//!   for what it is, the owner has answered anyway, or it is too old ([`WebhookSetup::lifetime`]).
-//! - There is at most one of each case; a later question takes the place of one that was not told yet.
-//!   So there are never more than there are [cases](crate::Limits::cases).
-//! - Each owner has a line of their own, one notice at a time, and pauses that grow while their endpoint does
-//!   not answer. So many go to one owner within an hour as [`Limits::notices`](crate::Limits::notices) says, and so
-//!   many of them are about one person as
-//!   [`Limits::notices_of_a_person`](crate::Limits::notices_of_a_person) does; and never more are about people of one
-//!   mail domain than are left to all others. The rest waits.
-//! - One that is not what this version writes is reported and removed: its owner finds the request in their list.
+//! - It is told at least once, each time with the same `jti`, until the endpoint takes it (202),
+//!   refuses it for what it is, the owner has answered anyway, or it is too old
+//!   ([`WebhookSetup::lifetime`]).
+//! - There is at most one of each case; a later question takes the place of one that was not told
+//!   yet. So there are never more than there are [cases](crate::Limits::cases).
+//! - Each owner has a line of their own, one notice at a time, and pauses that grow while their
+//!   endpoint does not answer. So many go to one owner within an hour as
+//!   [`Limits::notices`](crate::Limits::notices) says, and so many of them are about one person as
+//!   [`Limits::notices_of_a_person`](crate::Limits::notices_of_a_person) does; and never more are
+//!   about people of one mail domain than are left to all others. The rest waits.
+//! - One that is not what this version writes is reported and removed: its owner finds the request
+//!   in their list.
 //! - What an attempt comes to, a panic too, is no other notice's trouble.
 //!
-//! [`Uma::tell_owners`] does it, for as long as it runs. Without webhooks nothing of this costs anything.
+//! [`Uma::tell_owners`] does it, for as long as it runs. Without webhooks nothing of this costs
+//! anything.
 //!
 //! [RFC 8935 §2]: https://www.rfc-editor.org/rfc/rfc8935#section-2
 
@@ -67,8 +71,8 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// An endpoint of these owners, or of everybody else. Its URL is the audience, and who asks is not
-    /// said.
+    /// An endpoint of these owners, or of everybody else. Its URL is the audience, and who asks is
+    /// not said.
     #[must_use]
     pub fn new(url: EndpointUrl, owners: Option<BTreeSet<OwnerId>>) -> Self {
         let audience = url.to_string();
@@ -93,7 +97,8 @@ pub struct WebhookSetup {
 }
 
 impl WebhookSetup {
-    /// The defaults: a first pause of five seconds, pauses of at most an hour, and three days in all.
+    /// The defaults: a first pause of five seconds, pauses of at most an hour, and three days in
+    /// all.
     #[must_use]
     pub const fn new(webhooks: Vec<Webhook>, keys: SigningRing) -> Self {
         Self {
@@ -105,8 +110,8 @@ impl WebhookSetup {
         }
     }
 
-    /// Whether it can be used: there is a key to sign with, no owner has two webhooks, and each pause is
-    /// longer than zero and at most a day.
+    /// Whether it can be used: there is a key to sign with, no owner has two webhooks, and each
+    /// pause is longer than zero and at most a day.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -201,16 +206,16 @@ impl Webhooks {
         self.keys.now()
     }
 
-    /// For how long a notice is kept after its question is over: until its turn has come, so that its
-    /// end is recorded like any other.
+    /// For how long a notice is kept after its question is over: until its turn has come, so that
+    /// its end is recorded like any other.
     pub(crate) fn kept_after(&self) -> Lifetime {
         // A pause is a day at most.
         let pause = u32::try_from(self.setup.longest_pause.as_secs()).unwrap_or_default();
         Lifetime::from_secs(HOUR.as_secs().saturating_add(pause))
     }
 
-    /// Runs a change of a case to its end, whatever becomes of who asked for it, and has its owner told if
-    /// that is what came of it.
+    /// Runs a change of a case to its end, whatever becomes of who asked for it, and has its owner
+    /// told if that is what came of it.
     pub(crate) async fn follow<T: Send + 'static>(
         self: &Arc<Self>,
         protection: &Protection,
@@ -229,8 +234,8 @@ impl Webhooks {
         .await
     }
 
-    /// About how long to wait after so many failures: between half of the pause and the whole of it, by a
-    /// random number.
+    /// About how long to wait after so many failures: between half of the pause and the whole of
+    /// it, by a random number.
     fn pause(&self, failures: u32, random: [u8; 4]) -> Duration {
         let WebhookSetup { first_pause, longest_pause, .. } = self.setup;
         let doubled = first_pause.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
@@ -240,10 +245,11 @@ impl Webhooks {
 }
 
 impl Uma {
-    /// Signs what owners are told with these keys from now on, and publishes them; whether they are others
-    /// than before. For rotation that no receiver notices, publish a key ([`SigningRing::with_next`])
-    /// before it signs, for longer than receivers keep the set (the answer allows five minutes), and the one
-    /// before for as long as they may still have to verify it.
+    /// Signs what owners are told with these keys from now on, and publishes them; whether they are
+    /// others than before. For rotation that no receiver notices, publish a key
+    /// ([`SigningRing::with_next`]) before it signs, for longer than receivers keep the set (the
+    /// answer allows five minutes), and the one before for as long as they may still have to verify
+    /// it.
     ///
     /// # Errors
     /// [`WebhookError::NoKey`], [`WebhookError::None`]; the keys are as they were then.
@@ -251,9 +257,10 @@ impl Uma {
         self.webhooks.as_ref().ok_or(WebhookError::None)?.keys.replace(keys)
     }
 
-    /// Tells owners what waits for them, at the webhooks of this server: what is left of before, and then
-    /// whatever comes. Does not end; when it is dropped, what is on its way may or may not have arrived, and
-    /// is told again after the next start. Without webhooks, nothing is ever told.
+    /// Tells owners what waits for them, at the webhooks of this server: what is left of before,
+    /// and then whatever comes. Does not end; when it is dropped, what is on its way may or may not
+    /// have arrived, and is told again after the next start. Without webhooks, nothing is ever
+    /// told.
     pub async fn tell_owners(self: Arc<Self>) {
         let Some(webhooks) = self.webhooks.clone() else { return std::future::pending().await };
         let mut failures = 0;

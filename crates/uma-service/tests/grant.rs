@@ -109,8 +109,8 @@ async fn malformed_requests() {
     rpt(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
 }
 
-/// RFC 9449 §5: what is issued beside a proof is bound to its key, and nothing is here. Who asks for that
-/// gets no bearer token, and keeps the ticket.
+/// RFC 9449 §5: what is issued beside a proof is bound to its key, and nothing is here. Who asks
+/// for that gets no bearer token, and keeps the ticket.
 #[tokio::test]
 async fn a_proof_of_a_key_is_refused_and_not_ignored() {
     let world = World::new();

@@ -169,8 +169,8 @@ async fn another_decision_bites_at_the_next_use() {
     assert_eq!(scopes(&world, &pat, &token).await, Value::Null);
 }
 
-/// Who waits when the administrator changes the rules is let in or refused by those of now, as whoever comes
-/// anew is: over a restart, and though the owner said nothing.
+/// Who waits when the administrator changes the rules is let in or refused by those of now, as
+/// whoever comes anew is: over a restart, and though the owner said nothing.
 #[tokio::test]
 async fn who_waits_goes_by_the_rules_of_now() {
     let rule = json!({"resource": "*", "scopes": ["get", "put"], "domains": ["alice.example"]});
@@ -236,8 +236,8 @@ async fn u22_a_flood_of_polls_stores_nothing_more() {
     assert_eq!(case(&world).await.revision(), 1);
 }
 
-/// Requests of one person through one client: the last few can be polled with, and nothing is kept of
-/// those before. Another client, or the person's agent, has places of its own.
+/// Requests of one person through one client: the last few can be polled with, and nothing is kept
+/// of those before. Another client, or the person's agent, has places of its own.
 #[tokio::test]
 async fn u22_of_one_persons_waiting_tickets_the_last_few_are_kept() {
     let engine = Arc::new(MemoryEngine::new());
@@ -271,8 +271,9 @@ async fn u22_of_one_persons_waiting_tickets_the_last_few_are_kept() {
     assert_eq!(case(&world).await.revision(), 2, "what the owner sees is not changed by a poll");
 }
 
-/// Whoever comes too early is told to wait without a look at their case. If it is gone, what they wait with is
-/// kept no longer than a ticket that does not wait, and they are told with it that there is nothing to wait for.
+/// Whoever comes too early is told to wait without a look at their case. If it is gone, what they
+/// wait with is kept no longer than a ticket that does not wait, and they are told with it that
+/// there is nothing to wait for.
 #[tokio::test]
 async fn u22_a_ticket_whose_case_is_gone_is_not_kept_for_days() {
     let engine = Arc::new(MemoryEngine::new());
@@ -351,8 +352,8 @@ async fn who_was_answered_counts_no_more() {
     rpt(&answer);
 }
 
-/// Eve's domain has as many people as she likes, each with an issuer of their own, and as many domains
-/// below it.
+/// Eve's domain has as many people as she likes, each with an issuer of their own, and as many
+/// domains below it.
 #[tokio::test]
 async fn a_mail_domain_has_its_share_of_an_owner() {
     let engine = Arc::new(MemoryEngine::new());
@@ -385,7 +386,8 @@ async fn a_mail_domain_has_its_share_of_an_owner() {
     submitted(&answer, &ticket);
 }
 
-/// CVE-2026-4636, CVE-2025-14778: nothing of another owner, or at another resource server, is reached.
+/// CVE-2026-4636, CVE-2025-14778: nothing of another owner, or at another resource server, is
+/// reached.
 #[tokio::test]
 async fn nobody_decides_for_another_owner() {
     let world = world();

@@ -208,8 +208,8 @@ async fn a_share_ends_by_itself_and_its_tokens_with_it() {
     refused(&alice_asks(&world, &pat, &id).await.0, 403, "request_denied");
 }
 
-/// `Forbid` wins over what the owner approved, and over what they share with others.
-/// R6: what was over by a clock that is set back then counts again, whether it was over when something was
+/// `Forbid` wins over what the owner approved, and over what they share with others. R6: what was
+/// over by a clock that is set back then counts again, whether it was over when something was
 /// shared or when the server came up.
 #[tokio::test]
 async fn r6_a_clock_that_is_set_back_lets_nobody_in() {
@@ -377,8 +377,8 @@ async fn who_is_kept_out_is_so_by_whatever_address() {
     }
 }
 
-/// The same where the owner wrote an address, as on the page of a resource: it is a person as soon as
-/// somebody who has it was heard of, before or after.
+/// The same where the owner wrote an address, as on the page of a resource: it is a person as soon
+/// as somebody who has it was heard of, before or after.
 #[tokio::test]
 async fn an_address_that_is_kept_out_is_a_person() {
     for (name, when) in [("a request", 0), ("a token in use", 1)] {
@@ -451,8 +451,8 @@ async fn shares_outlive_a_restart() {
     assert!(!is_active(&world, &pat, &token).await);
 }
 
-/// Whoever waits because of a share waits on when the server comes up again: the share is read before it is
-/// looked whether the owner is asked still.
+/// Whoever waits because of a share waits on when the server comes up again: the share is read
+/// before it is looked whether the owner is asked still.
 #[tokio::test]
 async fn who_waits_by_a_share_waits_on_over_a_restart() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
@@ -470,7 +470,8 @@ async fn who_waits_by_a_share_waits_on_over_a_restart() {
     need_info(&world.present("app", &ticket, &[]).await, &ticket);
 }
 
-/// Fifty who come at once while it is taken back: whoever holds a token afterwards can use it for nothing.
+/// Fifty who come at once while it is taken back: whoever holds a token afterwards can use it for
+/// nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_requests_and_the_end_of_a_share() {
     let world = Arc::new(world());

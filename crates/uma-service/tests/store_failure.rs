@@ -78,7 +78,8 @@ async fn every_endpoint_says_so() {
 #[tokio::test]
 async fn a_grant_that_fails_on_the_way_gives_nothing_out() {
     let (world, engine) = world();
-    // Spending the ticket, reading the resource, reading once from whom everything was taken back, keeping the RPT.
+    // Spending the ticket, reading the resource, reading once from whom everything was taken back,
+    // keeping the RPT.
     for left in 0..4 {
         let ticket = world.ticket().await;
         let claims = world.claims(&ticket);
@@ -101,8 +102,9 @@ async fn a_question_that_fails_on_the_way_lets_nobody_wait_for_nothing() {
     let (world, engine) = world();
     let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
     world.change_policy(support::rules_of(json!([rule])));
-    // Spending the ticket, reading the resource, reading from whom everything was taken back, looking for the case,
-    // reading all there are, opening one, giving the ticket that waits a place in it, keeping it. What was read once is known.
+    // Spending the ticket, reading the resource, reading from whom everything was taken back,
+    // looking for the case, reading all there are, opening one, giving the ticket that waits a
+    // place in it, keeping it. What was read once is known.
     for left in 0..7 {
         let ticket = world.ticket().await;
         let mut claims = world.claims(&ticket);

@@ -1,4 +1,5 @@
-//! An owner takes everything back from a person: by whichever address they asked, and from nobody else.
+//! An owner takes everything back from a person: by whichever address they asked, and from nobody
+//! else.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;

@@ -196,7 +196,8 @@ pub struct NotPermitted {
     pub resource_id: ResourceId,
     /// The scope.
     pub scope: String,
-    /// Why: the policies that forbid it, the claims that are missing or wrong. Nothing, if nothing permits it.
+    /// Why: the policies that forbid it, the claims that are missing or wrong. Nothing, if nothing
+    /// permits it.
     pub why: Vec<Reason>,
 }
 

@@ -1,8 +1,9 @@
 //! What a resource owner is asked about a person, and what they say. [UG §3.3.6]
 //!
-//! Where policy says so ([`Decision::AskOwner`](crate::policy::Decision::AskOwner)), a request waits for
-//! the owner. Everything about one person before one owner at one resource server is one [`Case`]: a
-//! store keeps it as one record and changes it in one step, by the functions of this module.
+//! Where policy says so ([`Decision::AskOwner`](crate::policy::Decision::AskOwner)), a request
+//! waits for the owner. Everything about one person before one owner at one resource server is
+//! one [`Case`]: a store keeps it as one record and changes it in one step, by the functions of
+//! this module.
 //!
 //! ```text
 //!              ask                     approve
@@ -15,9 +16,10 @@
 //!             or rules let them in meanwhile
 //! ```
 //!
-//! An entry is one scope at one resource, for the person through one client, present or not: an owner
-//! who lets a person in has not let in whoever acts for them ([`Person::present`]). What was decided
-//! stands until the owner decides otherwise; where nothing was ever approved, [`REMEMBERED`] ends it.
+//! An entry is one scope at one resource, for the person through one client, present or not: an
+//! owner who lets a person in has not let in whoever acts for them ([`Person::present`]). What was
+//! decided stands until the owner decides otherwise; where nothing was ever approved,
+//! [`REMEMBERED`] ends it.
 //!
 //! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
 
@@ -44,15 +46,15 @@ use crate::resource::ResourceId;
 /// How long a question waits for its answer, unless configured otherwise.
 pub const LIFETIME: Lifetime = Lifetime::from_secs(7 * 86_400);
 
-/// So long after the owner last said something a case is kept in which they never approved anything.
-/// Whoever they denied may then ask anew.
+/// So long after the owner last said something a case is kept in which they never approved
+/// anything. Whoever they denied may then ask anew.
 pub const REMEMBERED: Lifetime = Lifetime::from_secs(90 * 86_400);
 
 /// So many entries one person may have at one owner's resource server.
 pub const MAX_ENTRIES: usize = 256;
 
-/// So many questions, and what rules decided of them, the history of a case goes back. Of what an owner said,
-/// nothing is left out.
+/// So many questions, and what rules decided of them, the history of a case goes back. Of what an
+/// owner said, nothing is left out.
 pub const MAX_QUESTIONS: usize = 64;
 
 /// Which person a case is about: issuer, subject and address together.
@@ -225,7 +227,8 @@ impl Case {
         &self.entries
     }
 
-    /// Everything that an owner said, and the last [`MAX_QUESTIONS`] that they were asked, in order.
+    /// Everything that an owner said, and the last [`MAX_QUESTIONS`] that they were asked, in
+    /// order.
     #[must_use]
     pub fn history(&self) -> &[Event] {
         &self.history
@@ -265,7 +268,8 @@ impl Case {
         })
     }
 
-    /// Whether anything of it is still to be answered, by the owner or by the claims that they want.
+    /// Whether anything of it is still to be answered, by the owner or by the claims that they
+    /// want.
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.open_until(now).is_some()
@@ -331,7 +335,8 @@ pub(crate) fn one_by_one(
 pub(crate) fn add(permissions: &mut Vec<Permission>, resource_id: &ResourceId, scope: &str) {
     match permissions.iter_mut().rfind(|known| known.resource_id == *resource_id) {
         Some(known) => {
-            // A full set takes no more: the history of a case names 64 scopes at a resource at most.
+            // A full set takes no more: the history of a case names 64 scopes at a resource at
+            // most.
             let _ = known.resource_scopes.insert(scope);
         }
         None => permissions.push(Permission {

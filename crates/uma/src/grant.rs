@@ -1,4 +1,5 @@
-//! Token requests with a permission ticket, and their answers. [UG §3.3.1], [UG §3.3.5], [UG §3.3.6]
+//! Token requests with a permission ticket, and their answers. [UG §3.3.1], [UG §3.3.5], [UG
+//! §3.3.6]
 //!
 //! [UG §3.3.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.1
 //! [UG §3.3.5]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.5
@@ -230,9 +231,9 @@ pub enum GrantError {
     /// `claim_token` without `claim_token_format`, or the reverse: `invalid_request`.
     #[error("claim_token and claim_token_format come together")]
     HalfAClaimToken,
-    /// A DPoP proof came with the request, and no token is bound to a key here: `invalid_request`. An
-    /// answer without the binding that was asked for would be a bearer token ([RFC 9449 §5]); the proof
-    /// is not judged, so it is not `invalid_dpop_proof`.
+    /// A DPoP proof came with the request, and no token is bound to a key here: `invalid_request`.
+    /// An answer without the binding that was asked for would be a bearer token ([RFC 9449 §5]);
+    /// the proof is not judged, so it is not `invalid_dpop_proof`.
     ///
     /// [RFC 9449 §5]: https://www.rfc-editor.org/rfc/rfc9449#section-5
     #[error("a proof of a key came, and no token is bound to one here")]

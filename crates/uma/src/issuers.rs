@@ -1,9 +1,9 @@
 //! Which issuer may say what of whose people, where an administrator limits it.
 //!
 //! Without a word here, the issuer that a mail domain names speaks for the domain's people, and all
-//! it says of them counts. An [`IssuerRule`] can only narrow that, with one exception that it has to
-//! ask for: of a [hosted](IssuerRule::hosted) domain the administrator says who speaks for it, and the
-//! domain itself is not asked.
+//! it says of them counts. An [`IssuerRule`] can only narrow that, with one exception that it has
+//! to ask for: of a [hosted](IssuerRule::hosted) domain the administrator says who speaks for it,
+//! and the domain itself is not asked.
 
 use std::collections::BTreeSet;
 
@@ -20,16 +20,16 @@ use crate::policy::shares::MailDomain;
 pub struct IssuerRule {
     /// The issuer.
     pub issuer: Issuer,
-    /// The mail domains it may speak for. It speaks for no other, and no issuer that no rule names for
-    /// one of them speaks for that. Empty for whichever domains name it.
+    /// The mail domains it may speak for. It speaks for no other, and no issuer that no rule names
+    /// for one of them speaks for that. Empty for whichever domains name it.
     #[serde(default)]
     pub domains: BTreeSet<MailDomain>,
     /// Whether it speaks for them without their being asked.
     #[serde(default)]
     pub hosted: bool,
-    /// The claims that it is heard about, beside issuer, subject, address and presence; all of them if
-    /// there is no such list. By another one nobody is let in, and nobody let off: policy that keeps
-    /// somebody out goes by it all the same ([`Person::unheard`]).
+    /// The claims that it is heard about, beside issuer, subject, address and presence; all of them
+    /// if there is no such list. By another one nobody is let in, and nobody let off: policy that
+    /// keeps somebody out goes by it all the same ([`Person::unheard`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<BTreeSet<String>>,
 }
@@ -114,8 +114,8 @@ impl Issuers {
         host.map(|rule| &rule.issuer)
     }
 
-    /// The person, with those of the claims about which their issuer is heard, and the others set aside
-    /// ([`Person::unheard`]).
+    /// The person, with those of the claims about which their issuer is heard, and the others set
+    /// aside ([`Person::unheard`]).
     #[must_use]
     pub fn heard(&self, mut person: Person) -> Person {
         // Another rule may have set them aside, or none.

@@ -51,9 +51,9 @@
 //!
 //! # What is left out
 //!
-//! Persisted claims tokens (PCT), upgrading an RPT and interactive claims gathering are not here: a `pct` or `rpt` parameter is read and has no effect,
-//! which [UG §3.3.1] permits, and [`Outcome`] and
-//! [`Decision`](policy::Decision) are open to more variants.
+//! Persisted claims tokens (PCT), upgrading an RPT and interactive claims gathering are not here: a
+//! `pct` or `rpt` parameter is read and has no effect, which [UG §3.3.1] permits, and [`Outcome`]
+//! and [`Decision`](policy::Decision) are open to more variants.
 //!
 //! DPoP is not here either: a claims token that is bound to a key (`cnf`) is answered with
 //! `need_info`, since an RPT without the binding would be worth more than the token.

@@ -3,11 +3,12 @@
 //!
 //! The specification of UMA leaves open how an owner learns that they are asked ([UG §3.3.6]). A
 //! [`Notice`] is kept from the moment in which the question is put until the owner's endpoint has
-//! taken it; [`sign`] makes the token that is pushed there ([RFC 8935 §2.1]), and [`verify`] is for who
-//! receives it. Whatever the attempt, a notice has one `jti`.
+//! taken it; [`sign`] makes the token that is pushed there ([RFC 8935 §2.1]), and [`verify`] is for
+//! who receives it. Whatever the attempt, a notice has one `jti`.
 //!
-//! Whoever has the token can do nothing with it: it holds no ticket and no other token, and the page
-//! that it names asks who is there. The requesting party is in it only where the server was told so.
+//! Whoever has the token can do nothing with it: it holds no ticket and no other token, and the
+//! page that it names asks who is there. The requesting party is in it only where the server was
+//! told so.
 //!
 //! [RFC 8417 §2]: https://www.rfc-editor.org/rfc/rfc8417#section-2
 //! [RFC 8935 §2.1]: https://www.rfc-editor.org/rfc/rfc8935#section-2.1
@@ -34,11 +35,13 @@ pub const TYP: &str = "secevent+jwt";
 /// What it is sent as. [RFC 8935 §2.1](https://www.rfc-editor.org/rfc/rfc8935#section-2.1)
 pub const MEDIA_TYPE: &str = "application/secevent+jwt";
 
-/// The event: a request waits for its owner. An identifier of this project's own, registered nowhere.
+/// The event: a request waits for its owner. An identifier of this project's own, registered
+/// nowhere.
 pub const REQUEST_SUBMITTED: &str =
     "https://github.com/countersign/countersign/events/request-submitted";
 
-/// So many characters the scopes, identifiers and names of a notice have together; the page has the rest.
+/// So many characters the scopes, identifiers and names of a notice have together; the page has the
+/// rest.
 pub const MAX_TEXT: usize = 4096;
 
 /// A request that began to wait, until its owner has been told. It serialises for the store.
@@ -65,9 +68,10 @@ pub struct Shown {
 }
 
 impl Notice {
-    /// The notice of what waits in a case that was asked last, under an identifier of its own; `None` if
-    /// something else happened last. What was asked last comes first, and then what waited before: the
-    /// notice takes the place of the one of that. `name` says what a resource is called.
+    /// The notice of what waits in a case that was asked last, under an identifier of its own;
+    /// `None` if something else happened last. What was asked last comes first, and then what
+    /// waited before: the notice takes the place of the one of that. `name` says what a resource is
+    /// called.
     #[must_use]
     pub fn of(
         case: &Case,
@@ -98,7 +102,8 @@ impl Notice {
         })
     }
 
-    /// Its identifier, the same at each attempt. [RFC 7519 §4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)
+    /// Its identifier, the same at each attempt. [RFC 7519
+    /// §4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)
     #[must_use]
     pub fn jti(&self) -> &str {
         &self.jti
@@ -167,8 +172,8 @@ pub struct Party {
     pub email: EmailAddress,
 }
 
-/// Signs the token of a notice. It has no `exp`, since what happened stays so, and is thereby no token that has to
-/// have one. [RFC 8417 §2.2](https://www.rfc-editor.org/rfc/rfc8417#section-2.2)
+/// Signs the token of a notice. It has no `exp`, since what happened stays so, and is thereby no
+/// token that has to have one. [RFC 8417 §2.2](https://www.rfc-editor.org/rfc/rfc8417#section-2.2)
 ///
 /// # Errors
 /// [`SignError`].

@@ -106,8 +106,8 @@ impl PermissionRequest {
 
     /// Opens an authorization process for the permissions. [UF §4.2]
     ///
-    /// `protection` is whom the PAT speaks for, `registered` what is registered under it, `id` names
-    /// the process in the audit trail.
+    /// `protection` is whom the PAT speaks for, `registered` what is registered under it, `id`
+    /// names the process in the audit trail.
     ///
     /// # Errors
     /// As [`PermissionRequest::check`].

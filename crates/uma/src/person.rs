@@ -25,8 +25,8 @@ pub struct Person {
     pub present: bool,
     /// What else the provider says of them.
     pub claims: Map<String, Value>,
-    /// What it says as well, and is not [heard](crate::issuers::Issuers::heard) about. Policy lets in whom it
-    /// lets in with and without it, and keeps out whom it keeps out with it or without.
+    /// What it says as well, and is not [heard](crate::issuers::Issuers::heard) about. Policy lets
+    /// in whom it lets in with and without it, and keeps out whom it keeps out with it or without.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub unheard: Map<String, Value>,
     /// What the owner is shown of how it comes to that. No policy goes by it.

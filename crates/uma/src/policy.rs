@@ -34,15 +34,16 @@ pub trait Policy: Send + Sync {
     /// Decides about all that an assessment asks: for each request, in their order, what
     /// [`assess`](Policy::assess) answers to it. What is left without an answer is denied.
     ///
-    /// The person, the client and the moment are mostly the same in all of them, so that a policy which has to
-    /// prepare something for a question can do it once.
+    /// The person, the client and the moment are mostly the same in all of them, so that a policy
+    /// which has to prepare something for a question can do it once.
     fn assess_all(&self, requests: &[PolicyRequest<'_>]) -> Vec<Ruling> {
         requests.iter().map(|request| self.assess(request)).collect()
     }
 
-    /// The rules by which it answers about this owner's resources at this resource server at this moment:
-    /// another value as soon as others hold, by a change or because one of them has ended. Where answers
-    /// become others though the rules are the same, they are [timed](Policy::is_timed).
+    /// The rules by which it answers about this owner's resources at this resource server at this
+    /// moment: another value as soon as others hold, by a change or because one of them has ended.
+    /// Where answers become others though the rules are the same, they are
+    /// [timed](Policy::is_timed).
     ///
     /// An RPT is issued under a revision. While it stands, introspection only compares; once there
     /// is another, every permission of the RPT is assessed anew, so that a change of policy bites
@@ -50,9 +51,9 @@ pub trait Policy: Send + Sync {
     /// revision.
     fn revision(&self, protection: &Protection, now: Timestamp) -> Revision;
 
-    /// Whether an answer about this owner's resources at this resource server may be another at another moment
-    /// under the same [revision](Policy::revision), as where a rule goes by the time of day. Nothing rests on
-    /// the revision alone then.
+    /// Whether an answer about this owner's resources at this resource server may be another at
+    /// another moment under the same [revision](Policy::revision), as where a rule goes by the time
+    /// of day. Nothing rests on the revision alone then.
     fn is_timed(&self, protection: &Protection) -> bool {
         let _ = protection;
         false
@@ -67,15 +68,17 @@ pub trait Policy: Send + Sync {
         BTreeSet::new()
     }
 
-    /// What the policy of this name says of itself, in one line: for owners and for the log, wherever an answer
-    /// names it. `None` if it says nothing, or if there is none of that name any more.
+    /// What the policy of this name says of itself, in one line: for owners and for the log,
+    /// wherever an answer names it. `None` if it says nothing, or if there is none of that name any
+    /// more.
     fn describe(&self, policy: &str) -> Option<String> {
         let _ = policy;
         None
     }
 
-    /// Where the shares are that this policy goes by; `None` if owners share nothing under it. Whoever
-    /// keeps them sees to it that an owner's are [loaded](Shares::load) before policy is asked.
+    /// Where the shares are that this policy goes by; `None` if owners share nothing under it.
+    /// Whoever keeps them sees to it that an owner's are [loaded](Shares::load) before policy is
+    /// asked.
     fn shares(&self) -> Option<&RwLock<Shares>> {
         None
     }
@@ -112,7 +115,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The name of the policy, for whoever says in their own words that it decided; any other reason in words.
+    /// The name of the policy, for whoever says in their own words that it decided; any other
+    /// reason in words.
     pub(crate) fn named(&self) -> String {
         match self {
             Self::Policy(name) => name.clone(),
@@ -196,7 +200,8 @@ pub enum Decision {
     Permit,
     /// It depends on these claims, which are not there: `need_info`. Never empty.
     NeedClaims(Vec<RequiredClaim>),
-    /// The owner is to be asked, about a person who is known: `request_submitted` until they answer.
+    /// The owner is to be asked, about a person who is known: `request_submitted` until they
+    /// answer.
     AskOwner,
     /// They may not: `request_denied`.
     Deny,

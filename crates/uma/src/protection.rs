@@ -120,8 +120,8 @@ pub struct Pat {
     pub protection: Protection,
     /// When it ends.
     pub expires: Timestamp,
-    /// What a person allowed, by which it speaks for them, and without which it counts no more. None if
-    /// the resource server has it by its own registration.
+    /// What a person allowed, by which it speaks for them, and without which it counts no more.
+    /// None if the resource server has it by its own registration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mandate: Option<String>,
 }
@@ -182,7 +182,8 @@ pub fn decide(
     })
 }
 
-/// The token response for a PAT. [RFC 6749 §4.4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.4.3)
+/// The token response for a PAT. [RFC 6749
+/// §4.4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.4.3)
 #[must_use]
 pub fn respond(pat: &Pat, token: &str, now: Timestamp) -> serde_json::Value {
     serde_json::json!({

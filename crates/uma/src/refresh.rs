@@ -1,12 +1,12 @@
 //! A requesting party token (RPT) is refreshed. [UG §3.6], [RFC 6749 §6]
 //!
-//! No assessment is made: a refreshed RPT permits what the first one did, or the part of it that the
-//! client asks for. What it rests on goes along, so that introspection finds out, as for any RPT,
-//! what of it still holds ([`rpt`](crate::rpt)).
+//! No assessment is made: a refreshed RPT permits what the first one did, or the part of it that
+//! the client asks for. What it rests on goes along, so that introspection finds out, as for any
+//! RPT, what of it still holds ([`rpt`](crate::rpt)).
 //!
-//! A refresh token is for clients that authenticate. It stays the same one, so that an answer that was
-//! lost can be had again, and whoever steals it has to steal the client's credentials too
-//! ([RFC 9700 §2.2.2]).
+//! A refresh token is for clients that authenticate. It stays the same one, so that an answer that
+//! was lost can be had again, and whoever steals it has to steal the client's credentials too ([RFC
+//! 9700 §2.2.2]).
 //!
 //! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 //! [RFC 6749 §6]: https://www.rfc-editor.org/rfc/rfc6749#section-6
@@ -43,7 +43,8 @@ pub struct Grant {
     pub expires: Timestamp,
 }
 
-/// Names a [`Grant`] in the RPTs that come of it: the digest of the refresh token, which is no secret.
+/// Names a [`Grant`] in the RPTs that come of it: the digest of the refresh token, which is no
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GrantId(String);
@@ -74,7 +75,8 @@ pub struct RefreshRequest {
     pub resource: Option<ResourceIdentifier>,
 }
 
-/// Parses a request of [`GRANT_TYPE`]. [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
+/// Parses a request of [`GRANT_TYPE`]. [RFC 6749
+/// §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
 ///
 /// # Errors
 /// [`RefreshError::Syntax`] without a token; [`RefreshError::Scope`], [`RefreshError::Target`].

@@ -154,8 +154,8 @@ pub fn registered(id: &ResourceId) -> serde_json::Value {
     serde_json::json!({ "_id": id.as_str() })
 }
 
-/// The same response with `user_access_policy_uri`: where the owner sets who may reach the resource.
-/// [UF §3.2]
+/// The same response with `user_access_policy_uri`: where the owner sets who may reach the
+/// resource. [UF §3.2]
 ///
 /// [UF §3.2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2
 #[must_use]

@@ -37,23 +37,23 @@ pub struct Rpt {
     pub client: ClientId,
     /// The requesting party, where claims were needed: as much of them as policy goes by.
     pub person: Option<Person>,
-    /// The names of the claims that policy went by then: of these it is known whether the person has
-    /// them, and of no other.
+    /// The names of the claims that policy went by then: of these it is known whether the person
+    /// has them, and of no other.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub known_claims: BTreeSet<String>,
     /// What the assessment rested on.
     pub basis: Basis,
     /// What it permits.
     pub permissions: Vec<Permission>,
-    /// Whether it rests on what the owner said when asked: then they are looked up at every use, so that
-    /// what they take back is gone at once.
+    /// Whether it rests on what the owner said when asked: then they are looked up at every use, so
+    /// that what they take back is gone at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
     /// What it came of together with a refresh token, or by one: it ends with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
-    /// The last time that everything of its person was revoked before it was issued, as its owner's revocations
-    /// are counted: one that it does not know of ends it.
+    /// The last time that everything of its person was revoked before it was issued, as its owner's
+    /// revocations are counted: one that it does not know of ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_revocation: Option<Timestamp>,
     /// When it was issued.
@@ -109,8 +109,8 @@ impl Rpt {
     /// The introspection answer for the resource server that `asker`'s PAT speaks for. [UF §5.1.1]
     ///
     /// A permission outlives neither its resource, nor the registration of its scope, nor the
-    /// policy or the owner's word that granted it; no permission outlives the refusal of the issuer that vouched for
-    /// the person. There is no `scope` member, and nothing about the person.
+    /// policy or the owner's word that granted it; no permission outlives the refusal of the issuer
+    /// that vouched for the person. There is no `scope` member, and nothing about the person.
     ///
     /// [UF §5.1.1]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.5.1.1
     #[must_use]
@@ -150,7 +150,8 @@ impl Rpt {
         self.permissions.iter().filter_map(still).collect()
     }
 
-    /// Whether what the assessment rested on is what there is now; `None` if nothing of it counts any more.
+    /// Whether what the assessment rested on is what there is now; `None` if nothing of it counts
+    /// any more.
     fn stands(&self, current: Current<'_>) -> Option<bool> {
         let settings = current.settings;
         if self.person.as_ref().is_some_and(|person| !settings.hears(&person.iss, &person.email)) {
@@ -160,8 +161,8 @@ impl Rpt {
         let revision = settings.revision(revision);
         let stands = self.basis == Basis::of(revision, &self.permissions, current.registered)
             && !current.policy.is_timed(&self.protection);
-        // A claim that was not kept is no claim that the person does not have: whoever has it may be
-        // forbidden by it. The client comes back, with all that policy goes by now.
+        // A claim that was not kept is no claim that the person does not have: whoever has it may
+        // be forbidden by it. The client comes back, with all that policy goes by now.
         let counts =
             stands || current.policy.claims(&self.protection).is_subset(&self.known_claims);
         counts.then_some(stands)
@@ -313,8 +314,9 @@ mod tests {
         answer["permissions"][0]["resource_scopes"].clone()
     }
 
-    /// RPTs are kept with it. Digested are, each after its length in 8 octets, the digest of `rules`,
-    /// `["r1",{"resource_scopes":["get","put"],"name":"inbox"}]` and, not being registered, `["r2",null]`.
+    /// RPTs are kept with it. Digested are, each after its length in 8 octets, the digest of
+    /// `rules`, `["r1",{"resource_scopes":["get","put"],"name":"inbox"}]` and, not being
+    /// registered, `["r2",null]`.
     #[test]
     fn a_basis_is_what_it_was_in_every_version() {
         let permissions = ["r1", "r2"].map(|id| Permission {
@@ -383,8 +385,8 @@ mod tests {
         assert_eq!(answer, inactive());
     }
 
-    /// Whether the person has a claim that no policy went by when the token was issued is not known, and
-    /// it may be one that forbids.
+    /// Whether the person has a claim that no policy went by when the token was issued is not
+    /// known, and it may be one that forbids.
     #[test]
     fn a_policy_that_goes_by_more_claims_permits_nothing_before_they_are_known() {
         assert_eq!(scopes_under(&department("get put by-team")), Value::Null);

@@ -7,8 +7,8 @@
 //! alice:    200 OK, 3 deliveries, through rqp-client
 //! ```
 //!
-//! An axum router gets one layer. The layer asks for tokens, introspects them, and hands out permission
-//! tickets; which path is which resource is said in [`Deliveries`].
+//! An axum router gets one layer. The layer asks for tokens, introspects them, and hands out
+//! permission tickets; which path is which resource is said in [`Deliveries`].
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

@@ -11,8 +11,8 @@
 //! of the old key:     unknown_key
 //! ```
 //!
-//! Nothing here opens a socket or reads a clock: what an issuer publishes arrives as octets, and the
-//! moment is an argument.
+//! Nothing here opens a socket or reads a clock: what an issuer publishes arrives as octets, and
+//! the moment is an argument.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

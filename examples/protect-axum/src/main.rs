@@ -8,8 +8,8 @@
 //! alice, to deliver: 403 Forbidden, needs deliveries.write
 //! ```
 //!
-//! The API is [`api`]; what is added to it stands in [`protected`], and in the one handler that wants
-//! to know who is calling. Nothing is served that the table does not name.
+//! The API is [`api`]; what is added to it stands in [`protected`], and in the one handler that
+//! wants to know who is calling. Nothing is served that the table does not name.
 
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 

@@ -52,7 +52,8 @@ pub struct Introspection {
 pub struct SignIn {
     /// Where people sign in.
     pub issuer: Issuer,
-    /// The dashboard's client id there: a public client, since everybody can read what is published.
+    /// The dashboard's client id there: a public client, since everybody can read what is
+    /// published.
     pub client_id: ClientId,
     /// What it asks for.
     pub scopes: ScopeSet,
@@ -65,8 +66,8 @@ pub struct Exchange {
     pub client: Registration,
     /// Whether the provider's UserInfo endpoint is asked who it is.
     pub user_info: bool,
-    /// Whether people stay signed in for longer than what they brought lasts: by a refresh token, which the
-    /// issuer has to allow.
+    /// Whether people stay signed in for longer than what they brought lasts: by a refresh token,
+    /// which the issuer has to allow.
     pub refresh: bool,
 }
 

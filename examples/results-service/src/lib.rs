@@ -9,14 +9,14 @@
 //! | `POST /api/v1/results` | who has the role `curator` as well | takes a result |
 //! | `GET /` and what it needs | everybody | the dashboard ([`dashboard`]) |
 //!
-//! There are two ways to get a token for the API. With `[exchange]` in the configuration people sign in
-//! at a provider that has never heard of this API's server, and the API exchanges what they bring
-//! (flow 000). Without, they sign in at the server itself, which may be a broker that sends them on
-//! (flow 001), and the second route is not there.
+//! There are two ways to get a token for the API. With `[exchange]` in the configuration people
+//! sign in at a provider that has never heard of this API's server, and the API exchanges what they
+//! bring (flow 000). Without, they sign in at the server itself, which may be a broker that sends
+//! them on (flow 001), and the second route is not there.
 //!
-//! Everything is built of the crate `countersign` and axum. What decides who gets in are two layers:
-//! [`ProtectLayer`](countersign::resource::ProtectLayer) with the provider's tokens before the
-//! exchange, and with the API's own before the results.
+//! Everything is built of the crate `countersign` and axum. What decides who gets in are two
+//! layers: [`ProtectLayer`](countersign::resource::ProtectLayer) with the provider's tokens before
+//! the exchange, and with the API's own before the results.
 
 mod config;
 pub mod dashboard;

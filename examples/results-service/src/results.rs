@@ -70,8 +70,8 @@ pub fn router(
         .layer(layer))
 }
 
-/// Tokens are verified here, with the keys that their issuer publishes; or the issuer is asked about
-/// each, so that one that was revoked is refused at once.
+/// Tokens are verified here, with the keys that their issuer publishes; or the issuer is asked
+/// about each, so that one that was revoked is refused at once.
 fn mode(config: &Config, fetch: &Arc<dyn Fetch>, seams: &Seams) -> Mode {
     let (own, issuer) = (config.identifier.clone(), config.issuer.clone());
     let (fetch, clock) = (Arc::clone(fetch), Arc::clone(&seams.clock));
@@ -144,8 +144,8 @@ fn no_form(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
 const NOT_A_RESULT: Wire =
     Wire::new(ErrorCode::INVALID_REQUEST, StatusCode::BAD_REQUEST, "the body is no result in JSON");
 
-/// What the token says of who it is, for people to read: a name or an address. Of somebody without either, as
-/// much of the subject as tells them from the next.
+/// What the token says of who it is, for people to read: a name or an address. Of somebody without
+/// either, as much of the subject as tells them from the next.
 fn name(caller: &VerifiedCaller) -> String {
     let said = caller.claims().get("name").and_then(Value::as_str);
     let said = said.or_else(|| caller.email().map(|email| email.as_str()));

@@ -2,9 +2,9 @@
 //! `POST /api/v1/pbench-token` (flow 000).
 //!
 //! Whoever comes with an access token of the provider has it verified here, with the keys that the
-//! provider publishes and for this API alone; then the API's own client exchanges it. The refresh token
-//! that comes with it stays here. The browser gets a cookie that no script can read in its place, and
-//! comes back with that when the access token ends.
+//! provider publishes and for this API alone; then the API's own client exchanges it. The refresh
+//! token that comes with it stays here. The browser gets a cookie that no script can read in its
+//! place, and comes back with that when the access token ends.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -94,8 +94,8 @@ async fn enter(State(door): State<Door>, request: Request) -> Response {
     }
 }
 
-/// The layer has verified the token, and whose it is. The session that the browser had may be somebody
-/// else's: it ends, whatever becomes of the new one.
+/// The layer has verified the token, and whose it is. The session that the browser had may be
+/// somebody else's: it ends, whatever becomes of the new one.
 async fn begin(
     State(swap): State<Arc<Swap>>,
     headers: HeaderMap,
@@ -176,8 +176,8 @@ impl Swap {
         }
     }
 
-    /// The session of a request of the dashboard. `SameSite=Strict` keeps the cookie from other sites;
-    /// another origin of the same site is not the dashboard either.
+    /// The session of a request of the dashboard. `SameSite=Strict` keeps the cookie from other
+    /// sites; another origin of the same site is not the dashboard either.
     fn session(&self, headers: &HeaderMap) -> Option<SessionHandle> {
         if headers.get(ORIGIN).is_some_and(|origin| *origin != *self.own) {
             return None;

@@ -80,8 +80,8 @@ pub(crate) async fn ask(
     read(&answer, subject)
 }
 
-/// A token that is not taken any more is refused as RFC 6750 has it, with 401 or 403. Any other status
-/// says nothing about the token.
+/// A token that is not taken any more is refused as RFC 6750 has it, with 401 or 403. Any other
+/// status says nothing about the token.
 fn read(answer: &Response<Bytes>, subject: &str) -> Result<UserInfo, UserInfoError> {
     match answer.status() {
         StatusCode::OK => {}

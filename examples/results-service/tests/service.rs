@@ -1,5 +1,5 @@
-//! The API server between the servers of two domains: flow 000 over sockets and TLS, with a clock that
-//! the tests move.
+//! The API server between the servers of two domains: flow 000 over sockets and TLS, with a clock
+//! that the tests move.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -2,7 +2,8 @@
 
 use crate::workspace::{linked, packages};
 
-/// From the bottom up. A package may depend on packages of lower rows only, never on one of its own row.
+/// From the bottom up. A package may depend on packages of lower rows only, never on one of its own
+/// row.
 const LAYERS: &[&[&str]] = &[
     &["countersign-types"],
     &["countersign-jwt"],

@@ -6,6 +6,7 @@
 //! - `templates`: what pages say stands in the files of their languages.
 //! - `documents`: a row that names a test names one that exists; no attack class lacks its row.
 //! - `models`: what is said of the models is what they are expected to find.
+//! - `widths`: comments and documents are no wider than code.
 
 #[cfg(test)]
 mod documents;
@@ -19,5 +20,7 @@ mod models;
 mod sources;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod widths;
 #[cfg(test)]
 mod workspace;

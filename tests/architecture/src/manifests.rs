@@ -145,7 +145,8 @@ fn versions_stand_in_one_place() {
     }
 }
 
-/// What a published package asks others to build is named by its sources, and what its tests ask for somewhere in it.
+/// What a published package asks others to build is named by its sources, and what its tests ask
+/// for somewhere in it.
 #[test]
 fn what_is_depended_on_is_used() {
     for package in packages().values() {
@@ -217,8 +218,8 @@ fn crates_open_with_what_they_implement_and_an_example() {
     }
 }
 
-/// Whether one of the fences is Rust that `cargo test` compiles and runs: `no_run`, `ignore`, `text`
-/// and other languages are not.
+/// Whether one of the fences is Rust that `cargo test` compiles and runs: `no_run`, `ignore`,
+/// `text` and other languages are not.
 fn has_runnable_example(documentation: &[&str]) -> bool {
     let fences = documentation.iter().filter_map(|line| line.strip_prefix("//! ```"));
     fences.step_by(2).any(|tags| matches!(tags.trim(), "" | "rust"))

@@ -1,5 +1,5 @@
-//! The verdicts of flow 004 that `tests/model/README.md` names are those that the models are expected to find.
-//! [`README`] writes a verdict as property, `attack` or `none`, and switches.
+//! The verdicts of flow 004 that `tests/model/README.md` names are those that the models are
+//! expected to find. [`README`] writes a verdict as property, `attack` or `none`, and switches.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ const README: &str = "tests/model/README.md";
 /// The table that says which check stands between an attack and its success.
 const CHECKS: &str = "## Flow 004: which check each verdict rests on";
 
-/// What `maude/propagation.expect` expects of the properties that must not be reached. Rows that only see to it that
-/// the good way can be gone at all have the verdict `reach`.
+/// What `maude/propagation.expect` expects of the properties that must not be reached. Rows that
+/// only see to it that the good way can be gone at all have the verdict `reach`.
 fn of_maude() -> BTreeSet<String> {
     let text = read("tests/model/maude/propagation.expect");
     let rows = text.lines().filter_map(|line| line.strip_prefix("init "));

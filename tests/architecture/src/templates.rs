@@ -4,7 +4,8 @@ use crate::workspace::{read, root};
 
 const FOLDERS: [&str; 2] = ["crates/sts-service/templates", "crates/uma-service/templates"];
 
-/// What is left of a template without its tags, expressions and markup. Punctuation between texts is no text.
+/// What is left of a template without its tags, expressions and markup. Punctuation between texts
+/// is no text.
 fn words(template: &str) -> Vec<String> {
     let mut rest = template.to_owned();
     for (open, close) in [("{{", "}}"), ("{%", "%}"), ("<", ">")] {

@@ -85,6 +85,11 @@ fn folders_in(parent: &str) -> Vec<String> {
 
 /// Every Rust file below a folder, as a path from the root, with its text.
 pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
+    files(folder, "rs")
+}
+
+/// Every file below a folder whose name has this extension.
+pub(crate) fn files(folder: &str, wanted: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut open = vec![root().join(folder)];
     while let Some(path) = open.pop() {
@@ -94,7 +99,7 @@ pub(crate) fn sources(folder: &str) -> Vec<(String, String)> {
                 if !path.ends_with("target") {
                     open.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == wanted) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
                 files.push((name, text));

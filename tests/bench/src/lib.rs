@@ -1,9 +1,9 @@
 //! What the benches share: how two ways of doing the same are compared, and what is printed.
 //!
 //! A shared machine is up to twice as fast in one minute as in the next, so nothing here reports a
-//! time by itself. Two ways run in turns; every pair of turns gives one ratio, and the median of the
-//! ratios is the result. A turn is shorter than a time slice, so that on a busy machine most turns
-//! are not interrupted and those that are do not move the median.
+//! time by itself. Two ways run in turns; every pair of turns gives one ratio, and the median of
+//! the ratios is the result. A turn is shorter than a time slice, so that on a busy machine most
+//! turns are not interrupted and those that are do not move the median.
 //!
 //! `cargo bench -p countersign-bench-tests` measures. Under `cargo test --benches` every bench runs
 //! a few turns only, to show that it still works.

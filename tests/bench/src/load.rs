@@ -25,8 +25,9 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// How many there were in a second, while every connection waited for one. What is still to be answered
-    /// when no more requests are sent does not count: a server that is asked by fewer and fewer is another matter.
+    /// How many there were in a second, while every connection waited for one. What is still to be
+    /// answered when no more requests are sent does not count: a server that is asked by fewer and
+    /// fewer is another matter.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.answered as f64 / self.elapsed.as_secs_f64()
@@ -76,10 +77,12 @@ fn post(path: &str, content_type: &str, headers: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Threads of the generator. Where many are answered at once, as by a commit, one alone would have everyone wait for it.
+/// Threads of the generator. Where many are answered at once, as by a commit, one alone would have
+/// everyone wait for it.
 const THREADS: usize = 2;
 
-/// Sends every request once, over so many connections at a time, which are fewer than the requests or as many.
+/// Sends every request once, over so many connections at a time, which are fewer than the requests
+/// or as many.
 ///
 /// # Errors
 /// [`io::Error`] if a connection fails or an answer cannot be read.

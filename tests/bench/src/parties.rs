@@ -52,7 +52,8 @@ pub fn bob() -> Protection {
     Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
 }
 
-/// Bob's UMA server, which has found already who speaks for every address, and that they sign with `key`.
+/// Bob's UMA server, which has found already who speaks for every address, and that they sign with
+/// `key`.
 ///
 /// # Panics
 /// If the key is none to verify with.

@@ -1,4 +1,5 @@
-//! The files of one `uma-server`: configuration, secrets and the store, in a directory of their own.
+//! The files of one `uma-server`: configuration, secrets and the store, in a directory of their
+//! own.
 
 use std::fs;
 use std::io;
@@ -19,8 +20,9 @@ pub(crate) const BASIC_CLIENT: &str =
 const RESOURCE_SERVER_SECRET: &str = "rs-secret-ZqT1cYb7mJx0Wn4uKd8vLh2sPf6gRa3e";
 const CLIENT_SECRET: &str = "client-secret-Hn5kQw9zTb3yXc7mVd1sLg4jPf8uRa2e";
 
-/// What every deployment has: a log that says which port the system chose, room for many PATs, and a policy under which
-/// no claims are never enough, so that a good ticket is always answered with `need_info`.
+/// What every deployment has: a log that says which port the system chose, room for many PATs, and
+/// a policy under which no claims are never enough, so that a good ticket is always answered with
+/// `need_info`.
 const CONFIG: &str = r#"
 issuer = "https://uma.bob.example"
 listen = "127.0.0.1:0"

@@ -6,8 +6,8 @@
 //! - an answer is well formed, or there is none;
 //! - it serves again by itself.
 //!
-//! [`run`] does so a number of times. The server is the program `uma-server` as a child process, ended
-//! by its own id; the load is a number of clients over plain http on loopback.
+//! [`run`] does so a number of times. The server is the program `uma-server` as a child process,
+//! ended by its own id; the load is a number of clients over plain http on loopback.
 //!
 //! | module | what it does |
 //! |---|---|

@@ -1,6 +1,6 @@
-//! Flow 004 with identity tokens that are bound to a key (A6, A34, RFC 9449), from the client through the
-//! STS to the relying party, every one on its own TLS origin; and with somebody on the way who changes
-//! what they say to each other.
+//! Flow 004 with identity tokens that are bound to a key (A6, A34, RFC 9449), from the client
+//! through the STS to the relying party, every one on its own TLS origin; and with somebody on the
+//! way who changes what they say to each other.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -151,8 +151,8 @@ async fn party_6_a_bound_token_goes_from_the_client_to_the_relying_party() {
     }
 }
 
-/// A34: whoever takes the proof off the request, or puts their own there, gets a token that the client
-/// shows to nobody.
+/// A34: whoever takes the proof off the request, or puts their own there, gets a token that the
+/// client shows to nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn a34_a_token_that_somebody_on_the_way_had_bound_otherwise_is_not_used() {
     let other = SigningKey::generate(Algorithm::Es256, None).unwrap();
@@ -178,8 +178,8 @@ async fn a34_a_token_that_somebody_on_the_way_had_bound_otherwise_is_not_used() 
     }
 }
 
-/// A relying party that says it takes bearer tokens only gets none, and one that is never content with a
-/// nonce is sent no third request.
+/// A relying party that says it takes bearer tokens only gets none, and one that is never content
+/// with a nonce is sent no third request.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relying_party_can_neither_have_a_bearer_token_nor_endless_requests() {
     let answered = |answer: OnTheWayBack| Case::with(true, Box::new(|_| {}), answer);

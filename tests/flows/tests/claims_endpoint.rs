@@ -7,7 +7,8 @@ use toml::Table;
 
 use crate::bed::{Bed, Credentials, Form, Reply, bearer, challenge_of, claims_of, sign};
 
-/// Alice's application shows its tokens there, and may name Alice, and Dave, whose address nobody verified.
+/// Alice's application shows its tokens there, and may name Alice, and Dave, whose address nobody
+/// verified.
 pub(crate) fn claims_provider(config: &mut Table) {
     let client = config["clients"][0].as_table_mut().unwrap();
     client["grants"].as_array_mut().unwrap().push("client_credentials".into());

@@ -1,5 +1,5 @@
-//! Flow 003 without its owner, and with a claims provider of its own: the AuthN server's access tokens say
-//! nothing, and the claims provider asks it about them (RFC 7662).
+//! Flow 003 without its owner, and with a claims provider of its own: the AuthN server's access
+//! tokens say nothing, and the claims provider asks it about them (RFC 7662).
 
 use countersign_testkit::{Deployment, Page, Party, Web, names};
 use serde_json::{Value, json};

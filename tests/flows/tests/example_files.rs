@@ -1,7 +1,7 @@
 //! The three example files together: what they say fits, and a flow runs over them.
 //!
-//! Only what belongs to a machine is changed: where a server listens, its certificate and store, how
-//! the others are found, and which file a secret is in.
+//! Only what belongs to a machine is changed: where a server listens, its certificate and store,
+//! how the others are found, and which file a secret is in.
 
 use std::path::Path;
 use std::sync::Arc;

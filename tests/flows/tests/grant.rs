@@ -1,5 +1,6 @@
-//! The UMA token endpoint: GRANT-1 to GRANT-9, 11, 13 to 15, 20 and 21. The tables are run for claims tokens of
-//! flow 002, from the exchange, and of flow 003, from the claims provider, in both branches.
+//! The UMA token endpoint: GRANT-1 to GRANT-9, 11, 13 to 15, 20 and 21. The tables are run for
+//! claims tokens of flow 002, from the exchange, and of flow 003, from the claims provider, in both
+//! branches.
 
 mod claims;
 mod narrowing;

@@ -1,6 +1,6 @@
-//! Flow 001: a person signs in through an identity broker at another provider. The broker is Alice's `sts`
-//! with two upstreams, the provider of the university another `sts`, and the library's says what a test
-//! makes it say.
+//! Flow 001: a person signs in through an identity broker at another provider. The broker is
+//! Alice's `sts` with two upstreams, the provider of the university another `sts`, and the
+//! library's says what a test makes it say.
 
 use countersign_testkit::web::Page;
 use countersign_testkit::{Deployment, Party, keys, names};
@@ -181,8 +181,8 @@ pub(crate) async fn user_info(bed: &Bed, access_token: &str) -> Reply {
     bed.get(&url, &[("authorization", authorization.as_str())]).await
 }
 
-/// F001-1, as the flow is drawn: both providers are offered, one is chosen, and the dashboard gets tokens
-/// of the broker.
+/// F001-1, as the flow is drawn: both providers are offered, one is chosen, and the dashboard gets
+/// tokens of the broker.
 #[tokio::test]
 async fn f001_1_two_providers_in_the_chooser() {
     let bed = start().await;
@@ -229,8 +229,8 @@ async fn f001_1_two_providers_in_the_chooser() {
     assert!(asked.contains("client_assertion=") && asked.contains("code_verifier="), "{asked}");
 }
 
-/// F001-2: mix-up. An answer that names another issuer, or comes to another's redirection URI, makes no
-/// token request.
+/// F001-2: mix-up. An answer that names another issuer, or comes to another's redirection URI,
+/// makes no token request.
 #[tokio::test]
 async fn f001_2_an_answer_of_another_provider() {
     let bed = start().await;
@@ -297,7 +297,8 @@ async fn f001_8_a_provider_that_lies() {
     assert_eq!(redeem(&bed, &good, VERIFIER).await.status, 200);
 }
 
-/// F001-4: whoever says no at the provider has not signed in; the client hears of it when they go back.
+/// F001-4: whoever says no at the provider has not signed in; the client hears of it when they go
+/// back.
 #[tokio::test]
 async fn f001_4_denied_at_the_provider() {
     let bed = start().await;
@@ -368,8 +369,8 @@ async fn f001_9_an_address_that_is_somebodys_here() {
     assert_eq!(imported(&bed), 0);
 }
 
-/// F001-10: the same person after a restart of the broker, and refused from the moment that an operator
-/// says so.
+/// F001-10: the same person after a restart of the broker, and refused from the moment that an
+/// operator says so.
 #[tokio::test]
 async fn f001_10_the_second_login_is_the_same_person() {
     let mut bed = start().await;

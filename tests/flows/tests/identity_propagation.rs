@@ -381,8 +381,8 @@ async fn f004_12_former_actors_stay_in_the_token() {
     }
 }
 
-/// PARTY-8, the other half: an identity token is pushed as a claims token, in earnest and dressed as
-/// one. The relying party's half is in `relying_party.rs`.
+/// PARTY-8, the other half: an identity token is pushed as a claims token, in earnest and dressed
+/// as one. The relying party's half is in `relying_party.rs`.
 #[tokio::test]
 async fn party_8_an_identity_token_is_no_claims_token() {
     let acting = Acting::start().await;

@@ -81,8 +81,8 @@ async fn x_1_what_is_published_agrees_with_itself_and_with_what_answers() {
     assert_eq!(challenged.challenge("as_uri"), uma["issuer"].as_str().unwrap());
 }
 
-/// Flow 003: the claims provider's two documents say the same, and no more than is there; the AS of an owner who
-/// has a console says nothing else than one without.
+/// Flow 003: the claims provider's two documents say the same, and no more than is there; the AS of
+/// an owner who has a console says nothing else than one without.
 #[tokio::test]
 async fn x_1_a_claims_provider_and_a_console_publish_what_is_there() {
     let scene = Scene::start(&[ASKING]).await;

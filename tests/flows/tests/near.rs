@@ -1,6 +1,7 @@
-//! A server on the machine of the servers, with documents that are good: what the address guard is for.
-//! [`names::SCRIPTED`](countersign_testkit::names::SCRIPTED) is reached on loopback, too, but by a
-//! `connect_to` that every configuration asks for by name; this one has a port that nobody names.
+//! A server on the machine of the servers, with documents that are good: what the address guard is
+//! for. [`names::SCRIPTED`](countersign_testkit::names::SCRIPTED) is reached on loopback, too, but
+//! by a `connect_to` that every configuration asks for by name; this one has a port that nobody
+//! names.
 
 use std::collections::HashMap;
 use std::net::TcpListener;

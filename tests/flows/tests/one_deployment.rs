@@ -84,7 +84,8 @@ fn serve_results(deployment: &mut Deployment) {
     tokio::spawn(serve(listener, transport, api, std::future::pending()));
 }
 
-/// Flow 000: a token from elsewhere, exchanged by the server; then a restricted call with what it is worth.
+/// Flow 000: a token from elsewhere, exchanged by the server; then a restricted call with what it
+/// is worth.
 async fn flow_000(bed: &Bed) {
     let email = "alice@university.example";
     let alice = bed.deployment.signs_in(names::UNIVERSITY, "alice", names::ALICE_SUB, email).await;

@@ -1,4 +1,5 @@
-//! Flow 003's loop: Alice asks, Bob is asked, and Alice is out again as soon as he says so. GRANT-10
+//! Flow 003's loop: Alice asks, Bob is asked, and Alice is out again as soon as he says so.
+//! GRANT-10
 
 use std::sync::Arc;
 

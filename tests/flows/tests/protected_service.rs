@@ -1,5 +1,5 @@
-//! A service that knows nothing of tokens behind `resource-server`, by the example of its configuration:
-//! people of other domains, and the policy in Cedar.
+//! A service that knows nothing of tokens behind `resource-server`, by the example of its
+//! configuration: people of other domains, and the policy in Cedar.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -231,8 +231,8 @@ async fn party_6_o24_a_bound_token_takes_a_proof_of_its_key() {
     );
 }
 
-/// R2 of the models: the issuer of one.example is entitled to its own people. It names the client as who
-/// acts, and a key of its own in `cnf`.
+/// R2 of the models: the issuer of one.example is entitled to its own people. It names the client
+/// as who acts, and a key of its own in `cnf`.
 #[tokio::test]
 async fn party_6_an_entitled_issuer_impersonates_no_client() {
     let protected = Protected::start().await;

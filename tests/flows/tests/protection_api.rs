@@ -251,7 +251,8 @@ async fn prot_7_permissions_that_cannot_be_asked_for() {
     }
 }
 
-/// Whether there is such a resource of somebody else's, nobody learns: the answers are the same octets.
+/// Whether there is such a resource of somebody else's, nobody learns: the answers are the same
+/// octets.
 #[tokio::test]
 async fn u25_what_is_hidden_and_what_is_not_there_look_the_same() {
     let bed = Bed::start().await;

@@ -1,4 +1,5 @@
-//! Mistakes that were published of other UMA servers and of a library they stand on, each tried here by its number.
+//! Mistakes that were published of other UMA servers and of a library they stand on, each tried
+//! here by its number.
 
 use countersign_testkit::names;
 use http::Method;
@@ -158,8 +159,8 @@ async fn cve_2026_37979_another_resource_servers_token_looks_like_none() {
     assert_eq!(introspect(&two.bob, &rpt).await.json()["active"], true, "whom it is for");
 }
 
-/// Of a label that says `xn--`, and is ASCII once decoded, a library made the plain label: another name for a
-/// domain, by which a stranger's word could count for it.
+/// Of a label that says `xn--`, and is ASCII once decoded, a library made the plain label: another
+/// name for a domain, by which a stranger's word could count for it.
 #[tokio::test]
 async fn rustsec_2024_0421_a_second_spelling_of_a_domain_is_nobodys() {
     let bed = Bed::start().await;

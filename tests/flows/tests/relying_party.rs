@@ -167,8 +167,8 @@ async fn party_5_a_stolen_identity_token_with_the_thiefs_own_proof() {
     assert_eq!(response.body(), "alice@one.example through https://three.example/client");
 }
 
-/// OpenID Registration §2: a key of an algorithm that the client has not bound itself to proves nothing
-/// here either.
+/// OpenID Registration §2: a key of an algorithm that the client has not bound itself to proves
+/// nothing here either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_names_its_algorithm_is_nobody_with_a_key_of_another() {
     for (named, status) in [("ES256", 200), ("Ed25519", 401)] {

@@ -1,5 +1,5 @@
-//! A person's provider and a service that acts for the person, of whom a relying party has never heard:
-//! scripted hosts, so that both can lie.
+//! A person's provider and a service that acts for the person, of whom a relying party has never
+//! heard: scripted hosts, so that both can lie.
 
 use countersign_jwt::{KeySet, SigningKey, sign};
 use countersign_testkit::{Deployment, Page, keys, names};

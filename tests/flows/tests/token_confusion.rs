@@ -1,13 +1,13 @@
 //! J29, X-3: every token offered at every place that takes one. Only the diagonal passes.
 //!
-//! A cell is measured with everything but the kind of the token as right as it can be. A token comes
-//! *as it was minted*, by the code that mints it; and *dressed*: with the claims that the place asks
-//! for laid over its own, signed by the very key that the place expects, so that `typ` alone tells
-//! it from the token that belongs there. That it is `typ` alone is measured too: the same claims
-//! under the `typ` of the place are accepted.
+//! A cell is measured with everything but the kind of the token as right as it can be. A token
+//! comes *as it was minted*, by the code that mints it; and *dressed*: with the claims that the
+//! place asks for laid over its own, signed by the very key that the place expects, so that `typ`
+//! alone tells it from the token that belongs there. That it is `typ` alone is measured too: the
+//! same claims under the `typ` of the place are accepted.
 //!
-//! [`TABLE`] and [`OF_ISSUERS`] are what is expected; they name every token and every place, and what is measured
-//! is printed in their form.
+//! [`TABLE`] and [`OF_ISSUERS`] are what is expected; they name every token and every place, and
+//! what is measured is printed in their form.
 
 mod about_people;
 mod answers;
@@ -182,8 +182,8 @@ async fn measure(world: &World, doors: &[Door], notes: &mut String) -> String {
     measured
 }
 
-/// Members of metadata that are no place for a token: what is only read, and the page at which an owner is asked, who
-/// is signed in at their provider.
+/// Members of metadata that are no place for a token: what is only read, and the page at which an
+/// owner is asked, who is signed in at their provider.
 const TAKES_NONE: [(&str, &str); 7] = [
     (names::STS, "issuer"),
     (names::STS, "jwks_uri"),

@@ -1,5 +1,5 @@
-//! Flow 003, as it is drawn: `uma-wide-ecosystem-push`. Alice, or her agent alone, leaves a message with Bob, who
-//! decides beforehand or while they wait.
+//! Flow 003, as it is drawn: `uma-wide-ecosystem-push`. Alice, or her agent alone, leaves a message
+//! with Bob, who decides beforehand or while they wait.
 
 mod beforehand;
 pub(crate) mod bob;
@@ -116,7 +116,8 @@ async fn f003_every_arrow_of_branch_a() {
     scene.refused(&ticket, Some(&claims_token), 403, "request_denied").await;
 }
 
-/// Branch B: nobody is there to be asked, so Bob has shared beforehand. Every arrow, as in branch A.
+/// Branch B: nobody is there to be asked, so Bob has shared beforehand. Every arrow, as in branch
+/// A.
 #[tokio::test]
 async fn f003_every_arrow_of_branch_b() {
     let scene = Scene::start(&[ASKING, READING]).await;

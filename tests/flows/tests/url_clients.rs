@@ -263,8 +263,8 @@ async fn n6_identifiers_that_are_no_place_for_a_document() {
     }
 }
 
-/// A new key is found at once, in the document or behind it; keys that nobody has are asked for at a
-/// bounded rate, and one that was withdrawn is gone.
+/// A new key is found at once, in the document or behind it; keys that nobody has are asked for at
+/// a bounded rate, and one that was withdrawn is gone.
 #[tokio::test]
 async fn a7_keys_rotate() {
     const JWKS: &str = "https://two.example/jwks";
@@ -302,8 +302,8 @@ async fn a7_keys_rotate() {
     }
 }
 
-/// OpenID Registration §2: a client that binds itself to an algorithm is not whoever holds its key of
-/// another one.
+/// OpenID Registration §2: a client that binds itself to an algorithm is not whoever holds its key
+/// of another one.
 #[tokio::test]
 async fn a7_a_client_that_names_its_algorithm_signs_with_no_other() {
     for server in BOTH {
@@ -321,8 +321,8 @@ async fn a7_a_client_that_names_its_algorithm_signs_with_no_other() {
     }
 }
 
-/// RFC 7591 §2: a document that is silent speaks of authorization codes alone, so that its client has no
-/// other grant at either server, whatever the rule says.
+/// RFC 7591 §2: a document that is silent speaks of authorization codes alone, so that its client
+/// has no other grant at either server, whatever the rule says.
 #[tokio::test]
 async fn a7_a_client_has_the_grants_that_its_document_names() {
     for (server, grant, other) in

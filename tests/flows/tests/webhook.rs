@@ -1,4 +1,5 @@
-//! An owner is told what waits for them, over TLS: the endpoint verifies it by published metadata alone.
+//! An owner is told what waits for them, over TLS: the endpoint verifies it by published metadata
+//! alone.
 
 use std::sync::{Arc, Mutex};
 

@@ -35,7 +35,8 @@ fn the_corpus_is_replayed() {
     }
 }
 
-/// Changes to an input as a fuzzer makes them: octets set, parts cut, doubled, or taken from another.
+/// Changes to an input as a fuzzer makes them: octets set, parts cut, doubled, or taken from
+/// another.
 #[derive(Clone, Debug)]
 enum Change {
     Set(Index, u8),

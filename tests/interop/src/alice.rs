@@ -1,5 +1,5 @@
-//! What Alice's provider is told of the foreign parties: clients, issuers that it trusts, and providers that
-//! people sign in through.
+//! What Alice's provider is told of the foreign parties: clients, issuers that it trusts, and
+//! providers that people sign in through.
 
 use toml::{Table, toml};
 
@@ -14,7 +14,8 @@ pub(crate) fn configure(sts: &mut Table) {
     bob(sts);
 }
 
-/// Bob has an account at Alice's provider, with the password of everybody, and his authorization server is a client.
+/// Bob has an account at Alice's provider, with the password of everybody, and his authorization
+/// server is a client.
 fn bob(sts: &mut Table) {
     let known = |user: &toml::Value| user.get("password").cloned();
     let users = sts.get("users").and_then(toml::Value::as_array);

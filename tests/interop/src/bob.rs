@@ -1,12 +1,12 @@
-//! What Bob's authorization server is told of the foreign parties: their resource servers, who may do what there, and where
-//! Bob signs in to decide.
+//! What Bob's authorization server is told of the foreign parties: their resource servers, who may
+//! do what there, and where Bob signs in to decide.
 
 use toml::{Table, toml};
 
 use crate::alice::extend;
 
-/// Adds everything to the configuration of the deployment's UMA server. The secrets are files that every
-/// deployment has.
+/// Adds everything to the configuration of the deployment's UMA server. The secrets are files that
+/// every deployment has.
 pub(crate) fn configure(uma: &mut Table) {
     let servers = toml! {
         [[resource_servers]]

@@ -2,7 +2,8 @@
 //!
 //! This program runs what is ours, over TLS on loopback: Alice's provider with its security token
 //! service, a relying party, and two APIs. Each foreign party is a program of its own that is told
-//! where everybody is, and ends with 0 only if everything came out as it has to. `run.sh` starts it.
+//! where everybody is, and ends with 0 only if everything came out as it has to. `run.sh` starts
+//! it.
 //!
 //! ```text
 //! countersign-interop-tests PYTHON NODE SCRIPTS [SCRIPT…]

@@ -1,4 +1,5 @@
-//! The files of one server: the configuration that it prints itself, a certificate, and the secrets that it names.
+//! The files of one server: the configuration that it prints itself, a certificate, and the secrets
+//! that it names.
 
 use std::fs;
 use std::io;

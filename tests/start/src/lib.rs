@@ -1,9 +1,11 @@
-//! Starts a server program as it is deployed and measures two things from outside: the time from its start to its
-//! first answer, and what it keeps of the machine's memory when it has nothing to do.
+//! Starts a server program as it is deployed and measures two things from outside: the time from
+//! its start to its first answer, and what it keeps of the machine's memory when it has nothing to
+//! do.
 //!
-//! The program serves TLS from the configuration that `PROGRAM example` prints, on a loopback port of its own, with its files in a
-//! directory of its own. The first start makes what is missing (signing keys, the store) and is not measured; those that
-//! are measured find it there, as every start but the first does. The program's file is in the system's cache.
+//! The program serves TLS from the configuration that `PROGRAM example` prints, on a loopback port
+//! of its own, with its files in a directory of its own. The first start makes what is missing
+//! (signing keys, the store) and is not measured; those that are measured find it there, as every
+//! start but the first does. The program's file is in the system's cache.
 //!
 //! | | what is measured |
 //! |---|---|
@@ -11,8 +13,9 @@
 //! | idle memory | `Rss` of `/proc/PID/smaps_rollup`: all that is resident, code and C libraries included, shared or not. The most unfavourable figure there is, and the one that `ps` shows |
 //! | of it anonymous | `Anonymous` of the same file: what the process allocated or changed, and nobody else can use. The rest are pages of files, which the system takes back when it needs room |
 //!
-//! Idle is [`SETTLED`] after the last answer. Memory is measured twice: when one request was answered, and when
-//! [`CONNECTIONS`] connections were, sixteen at a time; what is printed is the greater one.
+//! Idle is [`SETTLED`] after the last answer. Memory is measured twice: when one request was
+//! answered, and when [`CONNECTIONS`] connections were, sixteen at a time; what is printed is the
+//! greater one.
 //!
 //! | module | what it does |
 //! |---|---|

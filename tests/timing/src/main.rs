@@ -4,9 +4,9 @@
 //! cargo run -rp countersign-timing-tests
 //! ```
 //!
-//! What is measured is processor time, of classes of questions that take turns by chance, so that other work of the
-//! machine is in neither. First the judges are shown leaks that were made for them, and the program ends if
-//! they do not see those.
+//! What is measured is processor time, of classes of questions that take turns by chance, so that
+//! other work of the machine is in neither. First the judges are shown leaks that were made for
+//! them, and the program ends if they do not see those.
 
 #![allow(clippy::print_stdout, reason = "a measurement says what it found")]
 

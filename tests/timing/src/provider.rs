@@ -19,7 +19,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// So many failures of one person from one source end the attempts; nobody comes that far here.
 const FAILURES: usize = 8;
 
-/// So many answers about clients are one sample: a single one takes so little work that what it waits for moves it.
+/// So many answers about clients are one sample: a single one takes so little work that what it
+/// waits for moves it.
 pub(crate) const BATCH: usize = 16;
 
 /// The provider, and the page in one browser.
@@ -57,8 +58,8 @@ impl Provider {
         Ok(Self { deployment, http, cookie, form_token })
     }
 
-    /// Wrong passwords, of somebody and of nobody: processor time of the whole process, in nanoseconds. With a leak,
-    /// somebody's takes that share longer.
+    /// Wrong passwords, of somebody and of nobody: processor time of the whole process, in
+    /// nanoseconds. With a leak, somebody's takes that share longer.
     pub(crate) async fn people(&self, samples: usize, leak: f64) -> Result<Samples, Failure> {
         let url = EndpointUrl::parse(&format!("{}/login", names::STS))?;
         let ask = |is_known, index| {

@@ -13,8 +13,9 @@ pub(crate) fn apart(one: &[f64], other: &[f64]) -> f64 {
     (one - other).abs() / one.min(other)
 }
 
-/// How well the best threshold tells the two sets apart: the area under the curve of its hits over its false
-/// alarms (Mann and Whitney's U over the number of pairs), from 0.5, not at all, to 1, always.
+/// How well the best threshold tells the two sets apart: the area under the curve of its hits over
+/// its false alarms (Mann and Whitney's U over the number of pairs), from 0.5, not at all, to 1,
+/// always.
 pub(crate) fn area_under_curve(one: &[f64], other: &[f64]) -> f64 {
     let tagged = one.iter().map(|&it| (it, true)).chain(other.iter().map(|&it| (it, false)));
     let mut all: Vec<(f64, bool)> = tagged.collect();
@@ -52,8 +53,8 @@ impl Moments {
     }
 }
 
-/// Both sets without what took longer than nine of ten samples of both: interruptions by the rest of the machine. What
-/// a comparison gives away is there in the others, too.
+/// Both sets without what took longer than nine of ten samples of both: interruptions by the rest
+/// of the machine. What a comparison gives away is there in the others, too.
 pub(crate) fn cropped(one: &[f64], other: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let mut all = [one, other].concat();
     all.sort_unstable_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! The work that two classes of questions are, in turn, and what a leak looks like that has to be found.
+//! The work that two classes of questions are, in turn, and what a leak looks like that has to be
+//! found.
 
 use std::hint::black_box;
 
@@ -34,8 +35,8 @@ impl Samples {
     }
 }
 
-/// Which class comes next: by chance, so that nothing periodic falls on one of them alone, and as often one as the
-/// other.
+/// Which class comes next: by chance, so that nothing periodic falls on one of them alone, and as
+/// often one as the other.
 pub(crate) struct Turns(u64);
 
 impl Turns {

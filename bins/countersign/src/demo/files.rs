@@ -12,8 +12,8 @@ use crate::private_file::PrivateFolder;
 #[error("{} exists; nothing is overwritten", .0.display())]
 pub(super) struct Exists(PathBuf);
 
-/// Puts what `write` writes into a folder, which may be there already: all of it, or nothing if one of the
-/// files is there.
+/// Puts what `write` writes into a folder, which may be there already: all of it, or nothing if one
+/// of the files is there.
 ///
 /// # Errors
 /// [`Exists`], or whatever keeps the files from being written.

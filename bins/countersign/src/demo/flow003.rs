@@ -1,4 +1,5 @@
-//! Flow 003: Alice pushes to Bob, and Bob decides while she waits; then beforehand, and her agent pushes alone.
+//! Flow 003: Alice pushes to Bob, and Bob decides while she waits; then beforehand, and her agent
+//! pushes alone.
 
 mod afterwards;
 mod bob;

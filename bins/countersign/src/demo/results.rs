@@ -1,5 +1,5 @@
-//! What flows 000 and 001 have in common: a dashboard in a browser, the server of its results, and people who sign
-//! in elsewhere.
+//! What flows 000 and 001 have in common: a dashboard in a browser, the server of its results, and
+//! people who sign in elsewhere.
 
 pub(super) mod grounds;
 pub(super) mod refused;
@@ -37,7 +37,8 @@ pub(super) const RESULTS: &str = "/api/v1/results";
 /// What a caller of [`RESULTS`] has to be.
 pub(super) const ROLE: &str = "curator";
 
-/// Tells a flow up to its arrow `last`, which brought what is there for `curator`, then the refusals.
+/// Tells a flow up to its arrow `last`, which brought what is there for `curator`, then the
+/// refusals.
 pub(super) async fn tell(
     teller: &Teller,
     last: u8,
@@ -152,8 +153,8 @@ pub(super) fn challenged(answer: &Response<Bytes>, name: &str) -> Option<String>
     challenges.iter().find_map(|it| it.param(name)).map(str::to_owned)
 }
 
-/// What the server publishes of where people sign in. A21: nothing that is secret, and the drawing's optional
-/// client_secret is never there.
+/// What the server publishes of where people sign in. A21: nothing that is secret, and the
+/// drawing's optional client_secret is never there.
 pub(super) fn endpoints(issuer: &str) -> Answer {
     let document = json!({ "openid": { "issuer": issuer, "client_id": DASHBOARD } });
     json_response(StatusCode::OK, &document).map(Body::from)

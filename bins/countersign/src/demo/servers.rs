@@ -1,5 +1,5 @@
-//! What the worlds of all flows have: a folder, certificates, the way out, and servers that run until
-//! they are stopped.
+//! What the worlds of all flows have: a folder, certificates, the way out, and servers that run
+//! until they are stopped.
 
 use std::error::Error;
 use std::io;

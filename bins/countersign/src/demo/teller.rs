@@ -1,5 +1,5 @@
-//! Tells a story while it happens: prints it, and keeps it for the record. Which arrows there are, and
-//! what each has to carry, is a flow's own.
+//! Tells a story while it happens: prints it, and keeps it for the record. Which arrows there are,
+//! and what each has to carry, is a flow's own.
 
 use std::io;
 use std::pin::pin;
@@ -179,7 +179,8 @@ impl Teller {
         }
     }
 
-    /// Waits until such a message was heard that no step has told yet; whether it was, in ten seconds.
+    /// Waits until such a message was heard that no step has told yet; whether it was, in ten
+    /// seconds.
     pub(super) async fn hears(&self, what: impl Fn(&Message) -> bool) -> bool {
         let heard = async {
             loop {
@@ -195,7 +196,8 @@ impl Teller {
         timeout(PATIENCE, heard).await.is_ok()
     }
 
-    /// Tells what a resource server did at its start: it got a token and registered what it protects.
+    /// Tells what a resource server did at its start: it got a token and registered what it
+    /// protects.
     pub(super) async fn registers(&self, rs: &'static str, uma: &'static str, at: &str) {
         let resources = format!("{at}/resources");
         let is_registered = |message: &Message| message.status == 201 && message.url == resources;

@@ -1,4 +1,5 @@
-//! What a token endpoint answered, as it came: with the members that the specifications do not name.
+//! What a token endpoint answered, as it came: with the members that the specifications do not
+//! name.
 
 use std::sync::{Arc, Mutex};
 

@@ -3,8 +3,8 @@
 use countersign_types::{Lifetime, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A key stays published for so long after it signed: what it signed lives for five minutes at most,
-/// clocks differ by one, and whoever reads the document keeps it for five.
+/// A key stays published for so long after it signed: what it signed lives for five minutes at
+/// most, clocks differ by one, and whoever reads the document keeps it for five.
 pub(super) const RETAIN: Lifetime = Lifetime::from_secs(900);
 
 /// A key and its moments.

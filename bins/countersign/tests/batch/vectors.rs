@@ -89,8 +89,8 @@ fn wycheproof_through_the_program() {
         for (answer, is_valid) in ask(args, &questions).iter().zip(is_valid) {
             let id = answer["id"].as_u64().unwrap();
             // What the library's own tests give the reasons for: 367 and 370 have the text of 357,
-            // which is valid; the others are no base64url, or their key is for another algorithm than
-            // the token's, or for one of an unregistered name.
+            // which is valid; the others are no base64url, or their key is for another algorithm
+            // than the token's, or for one of an unregistered name.
             let is_valid = match (args, id) {
                 (VERIFY, 367 | 370) => true,
                 (VERIFY, 346 | 347 | 350 | 351 | 372 | 373) => false,

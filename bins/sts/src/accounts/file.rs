@@ -107,7 +107,8 @@ impl Account {
         }
     }
 
-    /// What the account is found by: of somebody who came through another provider, the address alone.
+    /// What the account is found by: of somebody who came through another provider, the address
+    /// alone.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let email = self.email.as_ref().map(EmailAddress::as_str);
         let own = self.imported.is_none().then_some(self.username.as_str());
@@ -118,15 +119,15 @@ impl Account {
         self.names().any(|known| known == name)
     }
 
-    /// The hash of the password, if there is one that anybody can have: a guess at one that says nothing
-    /// ([`Account::needs_password`]) is answered as a guess at nobody's.
+    /// The hash of the password, if there is one that anybody can have: a guess at one that says
+    /// nothing ([`Account::needs_password`]) is answered as a guess at nobody's.
     pub(super) fn password(&self) -> Option<PasswordHash> {
         PasswordHash::parse(self.password.as_deref()?).ok()
     }
 
-    /// Whether nobody signs in by the password that stands here, since it was hashed with other work than
-    /// is done now, or by another algorithm, or is no hash at all. Another can be set, and nobody else is
-    /// in the way of that.
+    /// Whether nobody signs in by the password that stands here, since it was hashed with other
+    /// work than is done now, or by another algorithm, or is no hash at all. Another can be set,
+    /// and nobody else is in the way of that.
     #[must_use]
     pub fn needs_password(&self) -> bool {
         self.password.as_deref().is_some_and(|hash| PasswordHash::parse(hash).is_err())

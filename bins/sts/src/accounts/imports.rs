@@ -21,9 +21,9 @@ impl Accounts {
         self.write(&Account::of_import(import, None), random)
     }
 
-    /// Replaces what is known of somebody; `false` if there is no such account any more. All stays as it
-    /// is if another identity has the word. The address stays out if it is somebody else's, or none that
-    /// an account is found by.
+    /// Replaces what is known of somebody; `false` if there is no such account any more. All stays
+    /// as it is if another identity has the word. The address stays out if it is somebody else's,
+    /// or none that an account is found by.
     pub(super) fn refresh(
         &self,
         import: &ImportedAccount,
@@ -46,7 +46,8 @@ impl Accounts {
         Ok(true)
     }
 
-    /// Gives the word on somebody to another identity; `false` if there is no such account any more.
+    /// Gives the word on somebody to another identity; `false` if there is no such account any
+    /// more.
     pub(super) fn entrust(
         &self,
         import: &ImportedAccount,
@@ -58,8 +59,8 @@ impl Accounts {
         Ok(true)
     }
 
-    /// The account of somebody who came through another provider, and whether the identity in question
-    /// has the word on them.
+    /// The account of somebody who came through another provider, and whether the identity in
+    /// question has the word on them.
     fn known(&self, import: &ImportedAccount) -> Result<Option<(Account, bool)>, AccountError> {
         let known = self.find(&import.subject)?;
         Ok(known.and_then(|known| {
@@ -88,8 +89,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Takes the account of somebody who came through another provider away; `false` if it stays, because
-    /// they are disabled.
+    /// Takes the account of somebody who came through another provider away; `false` if it stays,
+    /// because they are disabled.
     pub(super) fn forget(&self, subject: &str) -> Result<bool, AccountError> {
         let _lock = self.lock()?;
         let Some(account) = self.find(subject)?.filter(|account| account.imported.is_some()) else {

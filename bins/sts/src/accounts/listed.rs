@@ -7,8 +7,9 @@ use crate::private_files;
 use crate::refusals::Failed;
 
 impl Accounts {
-    /// Makes the directory and that of the refusals, unless they are there, but not the one that they are
-    /// in. From then on that nobody is refused is an answer, and not a directory that went away.
+    /// Makes the directory and that of the refusals, unless they are there, but not the one that
+    /// they are in. From then on that nobody is refused is an answer, and not a directory that went
+    /// away.
     pub(crate) fn make(&self) -> Result<(), AccountError> {
         private_files::make_directory(&self.path).map_err(|source| self.failed(source))?;
         Ok(self.refused.make()?)
@@ -22,7 +23,8 @@ impl Accounts {
         Ok(self.refused.has(subject)?)
     }
 
-    /// The subjects of everybody who is refused, whether they still stand in the configuration or not.
+    /// The subjects of everybody who is refused, whether they still stand in the configuration or
+    /// not.
     ///
     /// # Errors
     /// [`AccountError::Directory`].

@@ -41,7 +41,8 @@ pub(super) struct File {
     pub(super) danger: DangerConfig,
 }
 
-/// What there is no use for here is none of its keys: clients are of the file, and not known by their URLs.
+/// What there is no use for here is none of its keys: clients are of the file, and not known by
+/// their URLs.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Outbound {

@@ -28,7 +28,8 @@ pub(super) fn clients(path: &Path, clients: Vec<ClientConfig>) -> Result<Vec<Cli
     Ok(known)
 }
 
-/// A client that has a file of its own, in which stands what its table in the configuration would say.
+/// A client that has a file of its own, in which stands what its table in the configuration would
+/// say.
 pub(crate) fn client_of_file(path: &Path, text: &str) -> Result<Client, ConfigError> {
     Place { path, table: String::new() }.client(config::parse(path, text)?)
 }
@@ -89,8 +90,8 @@ fn exchange_policy(
     })
 }
 
-/// What both kinds of clients need to be registered for the claims endpoint, and for people to name. The
-/// error has the member and the reason.
+/// What both kinds of clients need to be registered for the claims endpoint, and for people to
+/// name. The error has the member and the reason.
 const fn check_claims(
     exchange: &ClientExchangeConfig,
     public: bool,
@@ -105,8 +106,8 @@ const fn check_claims(
     Ok(())
 }
 
-/// A refresh token is what the scope `offline_access` asks for, on a code (OpenID Connect Core §11), or
-/// comes with the exchange of another issuer's token.
+/// A refresh token is what the scope `offline_access` asks for, on a code (OpenID Connect Core
+/// §11), or comes with the exchange of another issuer's token.
 fn check_refresh(grants: &BTreeSet<GrantConfig>, scopes: &ScopeSet) -> Result<(), &'static str> {
     let refreshes = grants.contains(&GrantConfig::RefreshToken);
     let exchanges_alone = grants.contains(&GrantConfig::TokenExchange)

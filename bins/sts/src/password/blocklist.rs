@@ -1,10 +1,11 @@
 //! Passwords that are guessed first, long as they are. [NIST SP 800-63B-4 §3.1.1.2]
 //!
-//! Such a password is compared as a whole: what is in it beside a name or a common word makes it another one.
-//! Of the 19,640 commonest that Django 5.2 comes with (made by Royce Williams out of what was leaked), 48 have
-//! as many characters as are asked for here, and of the 6,523 of zxcvbn 4.4 three: a list is short, and what
-//! else is guessed at this length is made by rule, of few characters or of words that one knows of the person.
-//! `leaked.txt` has those of the first list that are ASCII, `words.txt` what is nothing but letters among its first 200.
+//! Such a password is compared as a whole: what is in it beside a name or a common word makes it
+//! another one. Of the 19,640 commonest that Django 5.2 comes with (made by Royce Williams out of
+//! what was leaked), 48 have as many characters as are asked for here, and of the 6,523 of zxcvbn
+//! 4.4 three: a list is short, and what else is guessed at this length is made by rule, of few
+//! characters or of words that one knows of the person. `leaked.txt` has those of the first list
+//! that are ASCII, `words.txt` what is nothing but letters among its first 200.
 //!
 //! [NIST SP 800-63B-4 §3.1.1.2]: https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver
 
@@ -36,7 +37,8 @@ const FAMOUS: &str = "correcthorsebatterystaple";
 /// What is over and over has at most so many characters.
 const PIECE: usize = 8;
 
-/// So many digits around words are little else, whichever they are, and so many signs: a date has eight.
+/// So many digits around words are little else, whichever they are, and so many signs: a date has
+/// eight.
 const BESIDE: usize = 8;
 
 /// So many words, whichever they are, are tried one after the other; more of them are not.
@@ -93,7 +95,8 @@ fn is_repeated(folded: &[char]) -> bool {
     (1..=PIECE.min(folded.len() / 2)).any(repeats)
 }
 
-/// Whether three of four steps from one character to the next lead to a neighbour, or to the same again.
+/// Whether three of four steps from one character to the next lead to a neighbour, or to the same
+/// again.
 fn are_neighbours(folded: &[char]) -> bool {
     let steps = folded.iter().zip(folded.iter().skip(1));
     let near = steps.clone().filter(|(one, next)| one == next || is_in_a_row(**one, **next));
@@ -107,8 +110,8 @@ fn is_in_a_row(one: char, next: char) -> bool {
     })
 }
 
-/// Whether its letters are words that anybody would try, one after the other, and what stands beside them
-/// says little.
+/// Whether its letters are words that anybody would try, one after the other, and what stands
+/// beside them says little.
 fn is_of_words(folded: &[char], names: &[String]) -> bool {
     let (letters, beside): (Vec<char>, Vec<char>) =
         folded.iter().partition(|it| it.is_alphabetic());

@@ -188,8 +188,9 @@ async fn o13_a_person_of_the_configuration_is_refused_at_once_and_everywhere() {
     let (ok, said) = world.user("password", &["listed"], "another-horse-battery");
     assert!(!ok && said.contains("stands in the configuration"), "{said}");
 
-    // Where nobody knows who is refused, nobody of the configuration signs in, and nobody is told that their
-    // password is wrong. Whoever has to be refused at once is so whatever else is wrong with the files.
+    // Where nobody knows who is refused, nobody of the configuration signs in, and nobody is told
+    // that their password is wrong. Whoever has to be refused at once is so whatever else is wrong
+    // with the files.
     let accounts = world.file.with_file_name("accounts");
     fs::write(accounts.join("AAAAAAAAAAAAAAAAAAAAAA.json"), "{").unwrap();
     assert!(!world.user("list", &[], "").0);
@@ -241,8 +242,8 @@ async fn the_directory_is_read_with_care() {
     assert!(check(&load(&world.file).unwrap()).is_ok());
 }
 
-/// A password that was hashed with other work or otherwise, by an older version or elsewhere, is nobody's until it is
-/// replaced, and nobody else is in the way of that.
+/// A password that was hashed with other work or otherwise, by an older version or elsewhere, is
+/// nobody's until it is replaced, and nobody else is in the way of that.
 #[tokio::test]
 async fn a_hash_of_other_work_is_a_password_that_nobody_has() {
     let mut world = World::new("other-work");

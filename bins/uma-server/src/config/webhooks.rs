@@ -38,8 +38,8 @@ pub struct WebhookKeys {
 }
 
 impl WebhookKeys {
-    /// The keys as they are now: the one that signs, and those that are only published, the next one
-    /// and former ones.
+    /// The keys as they are now: the one that signs, and those that are only published, the next
+    /// one and former ones.
     ///
     /// # Errors
     /// [`ConfigError`].

@@ -1,4 +1,5 @@
-//! The program, over TLS, with Alice's provider and Bob's: it can be killed, and is another one then.
+//! The program, over TLS, with Alice's provider and Bob's: it can be killed, and is another one
+//! then.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::sync::Arc;
@@ -42,7 +43,8 @@ pub(crate) struct World {
 pub(crate) type Answer = (u16, Value);
 
 impl World {
-    /// What the builder makes, with more in the configuration of the UMA server, and files beside it.
+    /// What the builder makes, with more in the configuration of the UMA server, and files beside
+    /// it.
     pub(crate) async fn start(
         builder: Builder,
         more: fn(&mut Table),

@@ -62,7 +62,8 @@ fn a_bad_file_is_refused_at_the_start_by_name() {
     std::fs::remove_dir_all(directory).unwrap();
 }
 
-/// What cannot be used where the rules are is refused at the start and ever after, however valid it is.
+/// What cannot be used where the rules are is refused at the start and ever after, however valid it
+/// is.
 #[test]
 fn a_set_that_is_unfit_is_refused_whenever_it_is_read() {
     let directory = directory("unfit");

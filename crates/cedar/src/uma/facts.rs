@@ -54,7 +54,8 @@ impl Names {
 
     /// The people whom a share is with.
     pub(super) fn audience(&self, who: &Who, issuer: Option<&Issuer>) -> EntityUid {
-        // INVARIANT: both are made of text, so there is always JSON for them, and another for others.
+        // INVARIANT: both are made of text, so there is always JSON for them, and another for
+        // others.
         uid(&self.audience, &serde_json::to_string(&(who, issuer)).unwrap_or_default())
     }
 
@@ -101,8 +102,9 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// What is known as far as it is asked for: that the person is among these, their claims of these names,
-    /// and the resources. Of what else their provider says nothing is made, however much it is.
+    /// What is known as far as it is asked for: that the person is among these, their claims of
+    /// these names, and the resources. Of what else their provider says nothing is made, however
+    /// much it is.
     ///
     /// What is [asked together](together) is so about one person.
     pub(super) fn new<'w>(
@@ -200,8 +202,8 @@ impl Names {
     }
 }
 
-/// The questions in their order, in parts of which each is about one person through one client at one moment,
-/// and describes a resource in one way.
+/// The questions in their order, in parts of which each is about one person through one client at
+/// one moment, and describes a resource in one way.
 pub(super) fn together<'q, 'a>(
     mut asked: &'q [PolicyRequest<'a>],
 ) -> impl Iterator<Item = &'q [PolicyRequest<'a>]> {

@@ -1,8 +1,8 @@
 //! The rules of administrators, by what they are about.
 //!
 //! A rule names whom it is about (`principal in Domain::"a.example"`) and what (`resource in
-//! Owner::"bob"`), or leaves either open. A question looks at those alone that its person and its resource
-//! can fit, so that it costs the same with a hundred thousand rules about others.
+//! Owner::"bob"`), or leaves either open. A question looks at those alone that its person and its
+//! resource can fit, so that it costs the same with a hundred thousand rules about others.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -31,7 +31,8 @@ pub struct Rules {
     /// What somebody is let in to, asked about, or asked more for, whoever they are.
     opened: HashMap<Option<EntityUid>, usize>,
     claims: BTreeSet<String>,
-    /// What rules that go by the time are about. One about a single resource may be about anybody's.
+    /// What rules that go by the time are about. One about a single resource may be about
+    /// anybody's.
     timed: HashSet<Option<EntityUid>>,
 }
 
@@ -181,7 +182,8 @@ fn check_head(entity: &EntityUid, effect: Effect) -> Result<(), String> {
     if !has_one_spelling {
         return Err(format!("{entity} is not in its one spelling"));
     }
-    // Whoever is kept out by an address is so however it is spelled: it is compared in small letters.
+    // Whoever is kept out by an address is so however it is spelled: it is compared in small
+    // letters.
     let is_address = entity.type_name().to_string() == "Address";
     if is_address && effect == Effect::Forbid && id.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(format!("{entity} forbids in small letters alone"));

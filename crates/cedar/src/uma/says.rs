@@ -9,7 +9,8 @@ const RESERVED: [&str; 2] = ["share ", "rule "];
 /// The annotations there are. One that is misspelt must not come to mean a permission.
 const ANNOTATIONS: [&str; 4] = ["id", "ask", "need_info", "description"];
 
-/// So long the name of a rule and what it says of itself are at most, in octets: both are shown in one line.
+/// So long the name of a rule and what it says of itself are at most, in octets: both are shown in
+/// one line.
 const MAX_TEXT: usize = 256;
 
 /// What a rule says of itself, if anything.
@@ -112,7 +113,8 @@ impl Said {
         self.errors.extend(other.errors);
     }
 
-    /// Only what is permitted both ways is permitted, and what is forbidden either way is forbidden.
+    /// Only what is permitted both ways is permitted, and what is forbidden either way is
+    /// forbidden.
     pub(super) fn narrow(&mut self, other: Self) {
         self.permits.retain(|id| other.permits.contains(id));
         self.asks.retain(|id| other.asks.contains(id));

@@ -267,7 +267,8 @@ fn what_forbids_has_the_last_word() {
     assert_eq!(check(&policy, asked), ("ask", "by \"share s0\"".to_owned()));
     share(&policy, [permit(), terms(What::Everything, "get", Who::Anyone, Effect::Forbid)]);
     assert_eq!(check(&policy, asked), ("deny", "by \"share s1\"".to_owned()));
-    // A rule of an administrator over a share, a share over a rule of a file and of the configuration.
+    // A rule of an administrator over a share, a share over a rule of a file and of the
+    // configuration.
     let text = r#"@id("mallory") forbid (principal in Domain::"a.example", action, resource in Owner::"bob");"#;
     let everyone = json!([{"resource": "*", "scopes": ["get"], "domains": ["*"]}]);
     let policy = configured(text, everyone.clone());
@@ -279,8 +280,8 @@ fn what_forbids_has_the_last_word() {
     assert_eq!(check(&policy, asked), ("deny", "by \"share s0\"".to_owned()));
 }
 
-/// What an issuer is not heard about lets nobody in, and nobody off: a rule that forbids goes by it, and by
-/// its absence as well.
+/// What an issuer is not heard about lets nobody in, and nobody off: a rule that forbids goes by
+/// it, and by its absence as well.
 #[test]
 fn a_claim_that_is_not_heard_forbids_and_permits_nothing() {
     let text = r#"@id("all") permit (principal, action, resource) when { !principal.hasTag("guest") };
@@ -325,8 +326,8 @@ fn a_claim_that_is_not_heard_forbids_and_permits_nothing() {
     }
 }
 
-/// An address that is kept out is so by small and by large letters, in the head of a rule and in what it
-/// says; whoever is let in is so by the one that was written.
+/// An address that is kept out is so by small and by large letters, in the head of a rule and in
+/// what it says; whoever is let in is so by the one that was written.
 #[test]
 fn an_address_that_is_kept_out_has_no_other_spelling() {
     let policy = policy(
@@ -351,8 +352,8 @@ fn an_address_that_is_kept_out_has_no_other_spelling() {
     }
 }
 
-/// Whatever is asked in one go, each question is answered as if it came alone: about other people, at other
-/// moments, before other owners, and where a resource is described in two ways.
+/// Whatever is asked in one go, each question is answered as if it came alone: about other people,
+/// at other moments, before other owners, and where a resource is described in two ways.
 #[test]
 fn questions_that_come_together_are_answered_as_one_by_one() {
     let policy = policy(

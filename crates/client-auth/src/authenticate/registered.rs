@@ -19,7 +19,8 @@ pub struct RegisteredClient {
 /// What a client authenticates with.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// Nothing: a public client. [RFC 6749 §2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)
+    /// Nothing: a public client. [RFC 6749
+    /// §2.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.1)
     Public,
     /// A secret, by one of these methods.
     Secret(SecretDigest, Vec<Method>),

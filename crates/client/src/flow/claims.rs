@@ -1,4 +1,5 @@
-//! A claims token for one ticket: by an exchange at the person's provider (PROFILE §5.2), or at a claims endpoint (§5.6).
+//! A claims token for one ticket: by an exchange at the person's provider (PROFILE §5.2), or at a
+//! claims endpoint (§5.6).
 
 use std::sync::Arc;
 
@@ -142,8 +143,8 @@ impl Client {
         read(issuer, &response)
     }
 
-    /// Where claims tokens are issued: by the OpenID configuration of the provider itself, or by the
-    /// document of a claims provider of its own.
+    /// Where claims tokens are issued: by the OpenID configuration of the provider itself, or by
+    /// the document of a claims provider of its own.
     async fn claims_endpoint(&self) -> Result<EndpointUrl, ClientError> {
         let issuer = self.claims_issuer();
         let is_own = *issuer != self.0.provider.issuer;

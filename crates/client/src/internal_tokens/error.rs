@@ -65,8 +65,8 @@ impl InternalTokenError {
     }
 }
 
-/// What the caller is told: that the token is not accepted ([RFC 6750 §3.1]), or that the failure is
-/// the API's.
+/// What the caller is told: that the token is not accepted ([RFC 6750 §3.1]), or that the failure
+/// is the API's.
 ///
 /// [RFC 6750 §3.1]: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
 impl WireError for InternalTokenError {

@@ -24,8 +24,8 @@ use crate::token_endpoint::TokenError;
 /// The nonces of so many servers are kept at most.
 const MOST: usize = 1024;
 
-/// Who gives nonces. Those of one server are of no use at another, and an authorization server and a
-/// resource server are two, wherever they are. [RFC 9449 §9]
+/// Who gives nonces. Those of one server are of no use at another, and an authorization server and
+/// a resource server are two, wherever they are. [RFC 9449 §9]
 ///
 /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +74,8 @@ impl ProofKey {
         Ok(Proved { proof, nonce })
     }
 
-    /// Keeps the nonce of a response, if it brings one. One that is forgotten costs its server's next
-    /// request a second try and nothing else.
+    /// Keeps the nonce of a response, if it brings one. One that is forgotten costs its server's
+    /// next request a second try and nothing else.
     pub(super) fn note(&self, server: &Server, headers: &HeaderMap) {
         let Some(nonce) = dpop::nonce(headers) else { return };
         let mut nonces = self.nonces();

@@ -12,8 +12,8 @@ use crate::token_endpoint::TokenError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PropagationError {
-    /// The request cannot be sent: its URL is not an absolute `https` one, or it brings headers that
-    /// are the client's to set.
+    /// The request cannot be sent: its URL is not an absolute `https` one, or it brings headers
+    /// that are the client's to set.
     #[error("the request cannot be sent: {0}")]
     Request(&'static str),
     /// Whom the request is for, or where the provider is, cannot be told.

@@ -95,7 +95,8 @@ impl PropagationEvent<'_> {
     }
 }
 
-/// Is told what an [`IdentityPropagator`](super::IdentityPropagator) does. Events carry tokens in clear.
+/// Is told what an [`IdentityPropagator`](super::IdentityPropagator) does. Events carry tokens in
+/// clear.
 pub trait PropagationObserver: Send + Sync {
     /// One step was taken.
     fn on(&self, event: &PropagationEvent<'_>);

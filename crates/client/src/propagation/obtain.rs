@@ -26,7 +26,8 @@ use crate::token_endpoint::IssuedTokenType;
 /// A token that ends sooner than this is not used any more.
 const MARGIN: Lifetime = Lifetime::from_secs(10);
 
-/// The parameter with a client assertion. [RFC 7521 §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2)
+/// The parameter with a client assertion. [RFC 7521
+/// §4.2](https://www.rfc-editor.org/rfc/rfc7521#section-4.2)
 const ASSERTION: &str = "client_assertion";
 
 impl IdentityPropagator {

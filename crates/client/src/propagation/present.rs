@@ -36,9 +36,9 @@ impl Asked<'_> {
 }
 
 impl IdentityPropagator {
-    /// Sends a request with an identity token for `target`. How it is proved follows what the token is
-    /// bound to, which was compared when it came. Where the relying party asks for a nonce, the request
-    /// is sent once more and no more than that. [RFC 9449 §9]
+    /// Sends a request with an identity token for `target`. How it is proved follows what the token
+    /// is bound to, which was compared when it came. Where the relying party asks for a nonce, the
+    /// request is sent once more and no more than that. [RFC 9449 §9]
     ///
     /// [RFC 9449 §9]: https://www.rfc-editor.org/rfc/rfc9449#section-9
     pub(super) async fn present(

@@ -1,4 +1,5 @@
-//! The limits on time of a connection, of which one follows the other and hardly any is ever reached.
+//! The limits on time of a connection, of which one follows the other and hardly any is ever
+//! reached.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,13 +14,13 @@ use tokio::time::{self, sleep_until};
 /// Thirty years, as the runtime's own timers have it.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// One timer for all limits of a connection: a clone is the same one. All of them are waited for by the
-/// connection's task.
+/// One timer for all limits of a connection: a clone is the same one. All of them are waited for by
+/// the connection's task.
 ///
-/// It goes off no later than any of those that are waited for. That may be too early for the others,
-/// and for one that came since; whoever waits then sets it again. To register every limit of every
-/// request with the runtime, and to take it back, would cost each two turns of a lock that all threads
-/// share.
+/// It goes off no later than any of those that are waited for. That may be too early for the
+/// others, and for one that came since; whoever waits then sets it again. To register every limit
+/// of every request with the runtime, and to take it back, would cost each two turns of a lock that
+/// all threads share.
 #[derive(Clone, Default)]
 pub(super) struct Alarm(Arc<Mutex<Option<Armed>>>);
 
@@ -102,7 +103,8 @@ impl Future for Limit {
         if self.due < timer.deadline() {
             timer.as_mut().reset(self.due);
         }
-        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody later.
+        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody
+        // later.
         while Pin::new(&mut unconstrained(timer.as_mut())).poll(cx).is_ready() {
             if self.due <= time::Instant::now() {
                 return Poll::Ready(());

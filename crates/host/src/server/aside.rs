@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// A future that is asked only when it has rung, however often its task is woken for something else.
+/// A future that is asked only when it has rung, however often its task is woken for something
+/// else.
 ///
-/// A connection's task is woken for whatever its peer sends. Whether the server stops or the connection
-/// is old would be asked each time as well, and asking takes locks that all connections share.
+/// A connection's task is woken for whatever its peer sends. Whether the server stops or the
+/// connection is old would be asked each time as well, and asking takes locks that all connections
+/// share.
 pub(super) struct Aside<F> {
     future: Pin<Box<F>>,
     bell: Arc<Bell>,

@@ -24,8 +24,8 @@ use super::transport::Kind;
 use super::{Bodies, Limits, Served, Transport};
 use crate::seams::SystemRandom;
 
-/// So many header fields the library has room for if it is told of no limit. If it is, it makes room at every
-/// request, and empties it first: [`request`] keeps a lower limit for less.
+/// So many header fields the library has room for if it is told of no limit. If it is, it makes
+/// room at every request, and empties it first: [`request`] keeps a lower limit for less.
 const LIBRARY_FIELDS: usize = 100;
 
 /// What all connections of a server share.

@@ -112,7 +112,8 @@ struct Refused;
 type After = Result<Option<Place>, Refused>;
 
 impl Head {
-    /// Takes the octets that neither end a line nor are refused for themselves; how many there were.
+    /// Takes the octets that neither end a line nor are refused for themselves; how many there
+    /// were.
     fn take_run(&mut self, octets: &[u8]) -> usize {
         if self.line.is_ending {
             return 0;
@@ -122,7 +123,8 @@ impl Head {
         run
     }
 
-    /// Takes a line that is there from its start to its end, without keeping any of it; how long it is.
+    /// Takes a line that is there from its start to its end, without keeping any of it; how long it
+    /// is.
     fn take_line(&mut self, octets: &[u8]) -> Option<(usize, After)> {
         if self.line.length > 0 || self.line.is_ending {
             return None;
@@ -211,7 +213,8 @@ impl Head {
     }
 }
 
-/// So many octets are looked at together: the compiler finds the least of them in a few instructions.
+/// So many octets are looked at together: the compiler finds the least of them in a few
+/// instructions.
 const LANE: usize = 32;
 
 /// How many octets come before the first that ends a line or is refused for itself.

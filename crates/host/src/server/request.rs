@@ -21,8 +21,8 @@ use super::body::Paced;
 use super::served::Answer;
 use super::{Bodies, Limits, Served};
 
-/// Names one request in the log, and as `x-request-id` in its answer. The handlers of a router have it among
-/// the request's extensions.
+/// Names one request in the log, and as `x-request-id` in its answer. The handlers of a router have
+/// it among the request's extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId {
     octets: [u8; Self::ROOM],
@@ -103,8 +103,8 @@ enum Begun<'a> {
 impl<'a> Around<'a> {
     /// Answers one request, whatever happens.
     ///
-    /// It is in its place before anybody waits: a future has room for whatever it is given, and this one
-    /// is moved.
+    /// It is in its place before anybody waits: a future has room for whatever it is given, and
+    /// this one is moved.
     pub(super) fn answer(
         self,
         request: Request<Incoming>,
@@ -131,7 +131,8 @@ impl<'a> Around<'a> {
             };
             let mut response = answered.instrument(span).await;
             if is_chunked {
-                // INVARIANT: no request follows a chunked one on its connection; `framing` relies on it.
+                // INVARIANT: no request follows a chunked one on its connection; `framing` relies
+                // on it.
                 response = closing(response);
             }
             response.headers_mut().insert(X_REQUEST_ID, id.header());
@@ -139,8 +140,8 @@ impl<'a> Around<'a> {
         }
     }
 
-    /// The request with its body, bounded in size and time: read whole, so that no handler waits for a
-    /// peer, or to be read piece by piece.
+    /// The request with its body, bounded in size and time: read whole, so that no handler waits
+    /// for a peer, or to be read piece by piece.
     fn begin(self, request: Request<Incoming>, caller: Caller) -> Begun<'a> {
         if request.headers().len() > self.limits.head_fields {
             return Begun::Refused(TOO_MANY_FIELDS);
@@ -218,8 +219,9 @@ pub(super) fn closing(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// A handler's work, whose panic is `None`. Nobody polls it again then, and whatever it left half done ends
-/// with it: what outlives a request is behind locks that tolerate poison, or in the store.
+/// A handler's work, whose panic is `None`. Nobody polls it again then, and whatever it left half
+/// done ends with it: what outlives a request is behind locks that tolerate poison, or in the
+/// store.
 struct Guarded(Answer);
 
 impl Future for Guarded {

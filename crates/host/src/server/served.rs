@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
-/// A router, or a service that answers at every path and so needs no route to be looked for. A clone
-/// is the same one.
+/// A router, or a service that answers at every path and so needs no route to be looked for. A
+/// clone is the same one.
 #[derive(Clone)]
 pub struct Served(Kind);
 

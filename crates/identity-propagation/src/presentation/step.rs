@@ -11,8 +11,8 @@ use crate::identity_token::IdentityTokenError;
 /// A failed check says that those before it passed, which is what a decision log prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// The identity token is a JWS of the right `typ` and `alg`, and `iss`, `sub` and `jti` are texts if
-    /// they are there.
+    /// The identity token is a JWS of the right `typ` and `alg`, and `iss`, `sub` and `jti` are
+    /// texts if they are there.
     TokenType,
     /// Its `aud` is this relying party alone.
     Audience,
@@ -22,8 +22,8 @@ pub enum Step {
     Subject,
     /// Its `act` names a client by URL, and `client_id` no other.
     Actor,
-    /// If it is bound to a key by `cnf`, and only then, there is a DPoP proof, of that key, for this
-    /// request and this token.
+    /// If it is bound to a key by `cnf`, and only then, there is a DPoP proof, of that key, for
+    /// this request and this token.
     Binding,
     /// There is a client proof, of the right `typ`, by the actor, for this relying party, now.
     Proof,

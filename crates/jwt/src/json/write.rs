@@ -2,8 +2,8 @@
 //!
 //! What a value serializes to is known only as it is written: names of a map and of what is
 //! flattened into it may meet, texts hold NUL. So the rules of the reader are kept while writing,
-//! and only where that cannot tell is the text read again. Texts that need no escapes, and those are
-//! most, are copied whole; the others and all numbers are written by `serde_json`.
+//! and only where that cannot tell is the text read again. Texts that need no escapes, and those
+//! are most, are copied whole; the others and all numbers are written by `serde_json`.
 
 use serde::ser::{self, Serialize, SerializeStruct as _, Serializer};
 

@@ -92,8 +92,8 @@ pub(super) fn ephemeral_key(epk: &Value) -> Result<(Curve, Map<String, Value>), 
     Ok((key.curve, own.collect()))
 }
 
-/// Below 2^255 - 19, the one spelling that senders write, and of no small order. [RFC 7748 §5] has readers
-/// take other spellings; nobody honest makes them, and each is a second text for one key.
+/// Below 2^255 - 19, the one spelling that senders write, and of no small order. [RFC 7748 §5] has
+/// readers take other spellings; nobody honest makes them, and each is a second text for one key.
 ///
 /// [RFC 7748 §5]: https://www.rfc-editor.org/rfc/rfc7748#section-5
 fn check_x25519(u: &[u8]) -> Result<(), KeyError> {

@@ -12,15 +12,18 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyManagement {
-    /// A shared key encrypts the content. [RFC 7518 §4.5](https://www.rfc-editor.org/rfc/rfc7518#section-4.5)
+    /// A shared key encrypts the content. [RFC 7518
+    /// §4.5](https://www.rfc-editor.org/rfc/rfc7518#section-4.5)
     Dir,
-    /// A shared key wraps the key. [RFC 7518 §4.4](https://www.rfc-editor.org/rfc/rfc7518#section-4.4)
+    /// A shared key wraps the key. [RFC 7518
+    /// §4.4](https://www.rfc-editor.org/rfc/rfc7518#section-4.4)
     A256Kw,
     /// The key is agreed on with an ephemeral key, on P-256 or X25519.
     /// [RFC 7518 §4.6](https://www.rfc-editor.org/rfc/rfc7518#section-4.6),
     /// [RFC 8037 §3.2](https://www.rfc-editor.org/rfc/rfc8037#section-3.2)
     EcdhEs,
-    /// The key that wraps the key is agreed on likewise. [RFC 7518 §4.6](https://www.rfc-editor.org/rfc/rfc7518#section-4.6)
+    /// The key that wraps the key is agreed on likewise. [RFC 7518
+    /// §4.6](https://www.rfc-editor.org/rfc/rfc7518#section-4.6)
     EcdhEsA256Kw,
     /// RSAES-OAEP with SHA-256. [RFC 7518 §4.3](https://www.rfc-editor.org/rfc/rfc7518#section-4.3)
     RsaOaep256,
@@ -65,13 +68,17 @@ impl fmt::Display for KeyManagement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContentEncryption {
-    /// AES-GCM with a key of 128 bits. [RFC 7518 §5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)
+    /// AES-GCM with a key of 128 bits. [RFC 7518
+    /// §5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)
     A128Gcm,
-    /// AES-GCM with a key of 256 bits. [RFC 7518 §5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)
+    /// AES-GCM with a key of 256 bits. [RFC 7518
+    /// §5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)
     A256Gcm,
-    /// AES-CBC and HMAC SHA-256. [RFC 7518 §5.2.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.3)
+    /// AES-CBC and HMAC SHA-256. [RFC 7518
+    /// §5.2.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.3)
     A128CbcHs256,
-    /// AES-CBC and HMAC SHA-512. [RFC 7518 §5.2.5](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.5)
+    /// AES-CBC and HMAC SHA-512. [RFC 7518
+    /// §5.2.5](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.5)
     A256CbcHs512,
 }
 

@@ -121,7 +121,8 @@ fn cbc(enc: ContentEncryption, key: &[u8]) -> Result<UnboundCipherKey, Unspecifi
     UnboundCipherKey::new(algorithm, key)
 }
 
-/// The initial octets of the key are for the MAC, the final ones for the cipher. [RFC 7518 §5.2.2.1]
+/// The initial octets of the key are for the MAC, the final ones for the cipher. [RFC 7518
+/// §5.2.2.1]
 ///
 /// [RFC 7518 §5.2.2.1]: https://www.rfc-editor.org/rfc/rfc7518#section-5.2.2.1
 fn halves(enc: ContentEncryption, key: &[u8]) -> Result<(&[u8], &[u8]), Unspecified> {

@@ -28,8 +28,8 @@ pub struct Encrypted {
 
 impl Encrypted {
     /// Reads a compact JWE from untrusted text. Size, alphabet and number of parts are looked at
-    /// before anything is decoded, the header before the rest, and each part has the one length that
-    /// its algorithm gives it.
+    /// before anything is decoded, the header before the rest, and each part has the one length
+    /// that its algorithm gives it.
     ///
     /// # Errors
     /// The [`Malformed`] that says why it cannot be one.
@@ -96,7 +96,8 @@ impl Encrypted {
     ///
     /// # Errors
     /// [`DecryptError::UnknownKey`] if the key is for another algorithm, curve or length, or the
-    /// token names another `kid`: what anyone can see. [`DecryptError::Failed`], whatever the reason.
+    /// token names another `kid`: what anyone can see. [`DecryptError::Failed`], whatever the
+    /// reason.
     pub fn decrypt(&self, key: &DecryptionKey) -> Result<Decrypted, DecryptError> {
         if !self.is_for(key) {
             return Err(DecryptError::UnknownKey);
@@ -119,8 +120,8 @@ impl Encrypted {
     /// key of its algorithm that does, out of [`MAX_CANDIDATES`](crate::jwks::MAX_CANDIDATES).
     ///
     /// # Errors
-    /// As [`decrypt`](Self::decrypt): that there are more keys than were tried is not told, since it
-    /// would tell that those did not decrypt.
+    /// As [`decrypt`](Self::decrypt): that there are more keys than were tried is not told, since
+    /// it would tell that those did not decrypt.
     pub fn decrypt_with_one_of(&self, keys: &[DecryptionKey]) -> Result<Decrypted, DecryptError> {
         let suits = |key: &&DecryptionKey| {
             self.is_for(key) && (self.header.kid.is_none() || key.kid() == self.header.kid())

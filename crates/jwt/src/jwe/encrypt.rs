@@ -65,7 +65,8 @@ impl<'a> Encrypter<'a> {
         if token.len() > MAX_TOKEN { Err(EncryptError::TooLong) } else { Ok(token) }
     }
 
-    /// Encrypts a signed token, and says so in `cty`. [RFC 7519 §5.2](https://www.rfc-editor.org/rfc/rfc7519#section-5.2)
+    /// Encrypts a signed token, and says so in `cty`. [RFC 7519
+    /// §5.2](https://www.rfc-editor.org/rfc/rfc7519#section-5.2)
     ///
     /// # Errors
     /// [`EncryptError::NotAToken`] if it is none that our own reader takes, and as

@@ -123,7 +123,8 @@ fn text<'a>(members: &'a Object, name: &'static str) -> Result<Option<&'a str>, 
     }
 }
 
-/// Octets in base64url that name a party. [RFC 7518 §4.6.1.2](https://www.rfc-editor.org/rfc/rfc7518#section-4.6.1.2)
+/// Octets in base64url that name a party. [RFC 7518
+/// §4.6.1.2](https://www.rfc-editor.org/rfc/rfc7518#section-4.6.1.2)
 fn party(members: &Object, name: &'static str) -> Result<Option<String>, Malformed> {
     match text(members, name)? {
         None => Ok(None),

@@ -148,7 +148,8 @@ impl DecryptionKey {
     }
 
     /// Reads the keys of a set that are for decrypting, and says which were left out: those for
-    /// something else, and those of one `kid`. `agreed` is as in [`from_jwk_for`](Self::from_jwk_for).
+    /// something else, and those of one `kid`. `agreed` is as in
+    /// [`from_jwk_for`](Self::from_jwk_for).
     ///
     /// # Errors
     /// [`KeySetError`] if the text as a whole is no set, [`KeySetError::Mixed`] foremost.

@@ -144,7 +144,8 @@ pub(super) fn read(
     Ok((about, numbers))
 }
 
-/// The algorithm that the key names: one of key management, or, for `dir`, one of content encryption.
+/// The algorithm that the key names: one of key management, or, for `dir`, one of content
+/// encryption.
 fn named(
     members: &Members<'_>,
 ) -> Result<(Option<KeyManagement>, Option<ContentEncryption>), KeyError> {

@@ -4,8 +4,9 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 
 use super::KeyError;
 
-/// Checks that these octets encode a point of the curve ([RFC 8032 §5.1.3]), in the one way there is,
-/// and that it is not of small order. The engine looks at none of the three before it has a signature.
+/// Checks that these octets encode a point of the curve ([RFC 8032 §5.1.3]), in the one way there
+/// is, and that it is not of small order. The engine looks at none of the three before it has a
+/// signature.
 ///
 /// [RFC 8032 §5.1.3]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.3
 pub(super) fn check(octets: &[u8; 32]) -> Result<(), KeyError> {

@@ -139,9 +139,11 @@ impl Material {
         }
     }
 
-    /// SHA-256 over the required members. [RFC 7638 §3](https://www.rfc-editor.org/rfc/rfc7638#section-3)
+    /// SHA-256 over the required members. [RFC 7638
+    /// §3](https://www.rfc-editor.org/rfc/rfc7638#section-3)
     pub(crate) fn thumbprint(&self) -> Digest {
-        // Written by hand, since a serializer keeps the order of its map, which is a build's choice.
+        // Written by hand, since a serializer keeps the order of its map, which is a build's
+        // choice.
         let mut text = Zeroizing::new(String::with_capacity(1024));
         text.push('{');
         for (index, (name, value)) in self.members().into_iter().enumerate() {

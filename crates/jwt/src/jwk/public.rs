@@ -75,8 +75,8 @@ impl PublicKey {
         Self::read(&members, agreed)
     }
 
-    /// Reads a key from its SubjectPublicKeyInfo in DER ([RFC 5280 §4.1.2.7]). `algorithm` says what
-    /// an RSA key is for (RS256 if `None`) and has to fit the key otherwise.
+    /// Reads a key from its SubjectPublicKeyInfo in DER ([RFC 5280 §4.1.2.7]). `algorithm` says
+    /// what an RSA key is for (RS256 if `None`) and has to fit the key otherwise.
     ///
     /// # Errors
     /// [`KeyError::Unsupported`] for another kind of key, [`KeyError::AlgorithmMismatch`],

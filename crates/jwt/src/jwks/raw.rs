@@ -167,8 +167,8 @@ impl<'a> RawKey<'a> {
         }
     }
 
-    /// The same without `key_ops`: to judge the numbers of a key that is reserved for what its other
-    /// half does.
+    /// The same without `key_ops`: to judge the numbers of a key that is reserved for what its
+    /// other half does.
     #[must_use]
     pub fn without_key_ops(&self) -> Wiped {
         let mut jwk = Wiped::new(self.jwk.clone());

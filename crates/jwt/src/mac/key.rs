@@ -29,7 +29,8 @@ pub struct HmacKey {
     operations: Operations,
 }
 
-/// What `key_ops` let the key do. [RFC 7517 §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)
+/// What `key_ops` let the key do. [RFC 7517
+/// §4.3](https://www.rfc-editor.org/rfc/rfc7517#section-4.3)
 #[derive(Clone, Copy)]
 struct Operations {
     sign: bool,

@@ -13,7 +13,8 @@ use crate::json::{self, JsonError, Node, fingerprint};
 /// From so many members on, comparing each with each costs more than hashing them.
 pub(super) const MANY: usize = 24;
 
-/// The members of the object that is the text, and which names there may be among the outermost of them.
+/// The members of the object that is the text, and which names there may be among the outermost of
+/// them.
 pub(super) fn members(text: &str) -> Result<(Vec<Member>, Names), JsonError> {
     let fault = Cell::new(JsonError::Syntax);
     let place = Place { node: Node::outermost(&fault), base: text };
@@ -125,7 +126,8 @@ impl<'de> Visitor<'de> for NameAt<'_> {
     }
 }
 
-/// Reads the value of a member of this name, or an element, and puts it behind what was read before.
+/// Reads the value of a member of this name, or an element, and puts it behind what was read
+/// before.
 struct MemberAt<'m, 'b> {
     place: Place<'b>,
     members: &'m mut Vec<Member>,

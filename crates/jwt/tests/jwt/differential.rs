@@ -1,8 +1,8 @@
 //! Random tokens and mutations of them, before this reader, josekit's and `jsonwebtoken`'s.
 //!
-//! What this reader takes, one of the others takes too. There are two exceptions, and no third: the name
-//! `Ed25519`, which neither of them knows (RFC 9864 §2.2), is shown to them as `EdDSA`; and a payload that
-//! is empty is not shown to `jsonwebtoken`, which takes claims only.
+//! What this reader takes, one of the others takes too. There are two exceptions, and no third: the
+//! name `Ed25519`, which neither of them knows (RFC 9864 §2.2), is shown to them as `EdDSA`; and a
+//! payload that is empty is not shown to `jsonwebtoken`, which takes claims only.
 
 use std::sync::LazyLock;
 

@@ -1,10 +1,10 @@
 //! Random changes to keys, before this importer and josekit's.
 //!
-//! A key that this importer takes, josekit takes too. `jsonwebtoken` is not asked: it keeps what it is
-//! given and looks at it with the first signature, so that it refuses next to nothing. There are two
-//! exceptions, and no third. The name `Ed25519`, which josekit does not know (RFC 9864 §2.2), is shown to
-//! it as `EdDSA`. And members that belong to another type of key, which RFC 7517 §4 has an importer
-//! ignore, are not shown to it: josekit refuses an RSA key for a malformed `x`.
+//! A key that this importer takes, josekit takes too. `jsonwebtoken` is not asked: it keeps what it
+//! is given and looks at it with the first signature, so that it refuses next to nothing. There are
+//! two exceptions, and no third. The name `Ed25519`, which josekit does not know (RFC 9864 §2.2),
+//! is shown to it as `EdDSA`. And members that belong to another type of key, which RFC 7517 §4 has
+//! an importer ignore, are not shown to it: josekit refuses an RSA key for a malformed `x`.
 
 use countersign_jwt::mac::{HmacKey, MacAlgorithm};
 use countersign_jwt::{Algorithm, PublicKey, SigningKey};

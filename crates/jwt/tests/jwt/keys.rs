@@ -211,8 +211,9 @@ fn j16_a_modulus_of_8192_bits_is_bounded_work() {
     assert!(key.verify(b"input", &[1; 1024]).is_err());
 }
 
-/// 65537 to the power of 128 has the structure of a modulus of the generator that ROCA names: it is a
-/// power of 65537 modulo every prime. It has 2049 bits and is odd, so nothing else is wrong with it.
+/// 65537 to the power of 128 has the structure of a modulus of the generator that ROCA names: it is
+/// a power of 65537 modulo every prime. It has 2049 bits and is odd, so nothing else is wrong with
+/// it.
 #[test]
 fn j16_a_modulus_of_the_structure_that_roca_factors() {
     let mut power = vec![1_u8];
@@ -308,8 +309,8 @@ fn j9_colliding_kids() {
     assert!(skipped.iter().all(|key| key.reason == SkipReason::DuplicateKid));
 }
 
-/// A key has a twin by its name alone: whether its type, its use or its numbers differ, or it is not
-/// understood, nobody can say which of the two is meant.
+/// A key has a twin by its name alone: whether its type, its use or its numbers differ, or it is
+/// not understood, nobody can say which of the two is meant.
 #[test]
 fn j9_a_twin_is_one_by_name_alone() {
     let own = key(Algorithm::Es256).public().to_jwk();

@@ -87,8 +87,8 @@ fn section_4_4_mac() {
     assert_eq!(key.verify_payload(&detached).unwrap_err(), VerifyError::Signature.into());
 }
 
-/// The JSON serializations are not read. A signature whose algorithm is protected has a compact form,
-/// and that is.
+/// The JSON serializations are not read. A signature whose algorithm is protected has a compact
+/// form, and that is.
 #[test]
 fn section_4_6_to_4_8_json_serializations() {
     let (keys, signatures) = (keys(), signatures());

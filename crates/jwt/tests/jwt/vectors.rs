@@ -159,7 +159,8 @@ fn rfc7517_a2_private_keys() {
     }
 }
 
-/// The secrets by the door for MACs; neither names an algorithm that it could be used with as it is.
+/// The secrets by the door for MACs; neither names an algorithm that it could be used with as it
+/// is.
 #[test]
 fn rfc7517_a3_symmetric_keys() {
     let vector = vector(include_str!("../vectors/rfc7517_a3.json"));
@@ -195,7 +196,8 @@ fn rfc8037_a_ed25519() {
     let token = vector["jws"].as_str().unwrap();
     let (input, signature) = token.rsplit_once('.').unwrap();
     assert_eq!(encode(key.sign(input.as_bytes()).unwrap()), signature);
-    // Its payload is no claims set, and it says EdDSA: by the door for such payloads, with its switch.
+    // Its payload is no claims set, and it says EdDSA: by the door for such payloads, with its
+    // switch.
     assert!(Unverified::parse(token).is_err());
     assert_eq!(UnverifiedJws::parse(token).unwrap_err(), Malformed::Algorithm);
     let read = UnverifiedJws::parse_accepting_eddsa_name(token).unwrap();

@@ -1,7 +1,7 @@
 //! Project Wycheproof's vectors for JWE.
 //!
-//! A vector that is labelled valid is decrypted if its `alg` and `enc` are on our lists, and refused for
-//! the right reason if not; one that is labelled invalid is refused.
+//! A vector that is labelled valid is decrypted if its `alg` and `enc` are on our lists, and
+//! refused for the right reason if not; one that is labelled invalid is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,8 +1,8 @@
 //! Project Wycheproof's vectors for JWS and JWK.
 //!
 //! Each vector goes through the door its key asks for: a secret through
-//! [`mac`](countersign_jwt::mac), anything else through the door for signatures. Where our answer is
-//! not the label's, [`EXCEPTIONS`] says why; the tests fail when a reason no longer holds.
+//! [`mac`](countersign_jwt::mac), anything else through the door for signatures. Where our answer
+//! is not the label's, [`EXCEPTIONS`] says why; the tests fail when a reason no longer holds.
 
 use countersign_jwt::jws::UnverifiedJws;
 use countersign_jwt::mac::{HmacKey, HmacKeys};
@@ -26,7 +26,8 @@ const EXCEPTIONS: [(usize, Reason); 8] = [
 enum Reason {
     /// The key is for PS256 and the token is of PS384. RFC 8725 §3.1
     AnotherAlgorithm,
-    /// The key says `"alg": "ES521"`, which is no registered name; the token says ES512. RFC 7518 §3.1
+    /// The key says `"alg": "ES521"`, which is no registered name; the token says ES512. RFC 7518
+    /// §3.1
     UnregisteredName,
     /// Labelled invalid, but octet for octet the vector of this number, which is labelled valid.
     SameAsValid(usize),

@@ -23,8 +23,8 @@ pub struct Through<'a> {
     pub provider: &'a Issuer,
 }
 
-/// Visits the authorization URL of a broker, chooses a provider there, signs in at that, and returns
-/// the query of the broker's answer, which is not delivered to the redirection URI.
+/// Visits the authorization URL of a broker, chooses a provider there, signs in at that, and
+/// returns the query of the broker's answer, which is not delivered to the redirection URI.
 ///
 /// # Errors
 /// Any [`HeadlessError`].

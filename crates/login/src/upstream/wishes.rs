@@ -21,8 +21,8 @@ pub struct Wishes {
 }
 
 impl Wishes {
-    /// The `max_age` that is asked for. By it the provider has to say when the person signed in, which
-    /// `prompt=login` alone leaves open.
+    /// The `max_age` that is asked for. By it the provider has to say when the person signed in,
+    /// which `prompt=login` alone leaves open.
     pub(super) fn asked_max_age(&self) -> Option<Lifetime> {
         let at_once = self.anew_since.map(|_| Lifetime::from_secs(0));
         at_once.or(self.max_age)

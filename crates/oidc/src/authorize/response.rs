@@ -80,8 +80,8 @@ impl AuthorizationRequest {
         self.refused(ErrorCode::LOGIN_REQUIRED, "somebody else signed in")
     }
 
-    /// The answer where something that the request wishes cannot be had: to leave it out would be to do
-    /// something else than was asked for. [RFC 6749 §4.1.2.1]
+    /// The answer where something that the request wishes cannot be had: to leave it out would be
+    /// to do something else than was asked for. [RFC 6749 §4.1.2.1]
     ///
     /// [RFC 6749 §4.1.2.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1
     #[must_use]

@@ -186,8 +186,8 @@ fn a_proof_binds_the_tokens_of_a_public_client() {
     assert!(case.refresh(&token, 1, true).is_ok(), "a confidential client proves itself");
 }
 
-/// O14: a token that was given out unbound has whoever shows it for its bearer, so that no key which was
-/// bound to meanwhile keeps its reuse from being seen.
+/// O14: a token that was given out unbound has whoever shows it for its bearer, so that no key
+/// which was bound to meanwhile keeps its reuse from being seen.
 #[test]
 fn a_token_given_out_unbound_is_reused_by_whatever_key() {
     for proved in [None, key(b"another"), key(b"thief")] {

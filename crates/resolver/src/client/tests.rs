@@ -209,7 +209,8 @@ async fn keys_that_are_not_there_have_their_host_asked_so_often_and_no_more() {
     assert!(knows(&documents, "a").await);
 }
 
-/// OpenID Registration §2, in the document and behind it: keys of other algorithms are not the client's.
+/// OpenID Registration §2, in the document and behind it: keys of other algorithms are not the
+/// client's.
 #[tokio::test]
 async fn a_client_that_names_its_algorithm_has_no_key_of_another() {
     let key = |algorithm, kid| SigningKey::generate(algorithm, Some(kid)).unwrap();

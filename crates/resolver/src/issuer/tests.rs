@@ -196,7 +196,8 @@ async fn negative_results_are_cached_briefly() {
     }
 }
 
-/// PROFILE §6.3: answers are kept by address, metadata by issuer; a network that fails leaves them in use.
+/// PROFILE §6.3: answers are kept by address, metadata by issuer; a network that fails leaves them
+/// in use.
 #[tokio::test]
 async fn answers_are_kept_by_address() {
     let world = World::new();
@@ -266,7 +267,8 @@ async fn caches_are_bounded() {
     assert!(resolver.named.len() <= 16);
 }
 
-/// Whoever makes addresses up costs others neither what is known of theirs, nor their domain its peace.
+/// Whoever makes addresses up costs others neither what is known of theirs, nor their domain its
+/// peace.
 #[tokio::test]
 async fn made_up_addresses_are_asked_about_so_often_and_push_nothing_out() {
     let world = World::new();

@@ -39,15 +39,17 @@ pub struct Introspector {
     pub issuer: Issuer,
     /// This server's client id there.
     pub client_id: ClientId,
-    /// How it proves who it is there. [RFC 7662 §2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)
+    /// How it proves who it is there. [RFC 7662
+    /// §2.1](https://www.rfc-editor.org/rfc/rfc7662#section-2.1)
     pub proof: Proof,
 }
 
-/// Asks the issuer of access tokens what they are worth: for opaque ones, and where a revocation has
-/// to bite sooner than a token expires.
+/// Asks the issuer of access tokens what they are worth: for opaque ones, and where a revocation
+/// has to bite sooner than a token expires.
 ///
-/// An answer counts for one request, unless [`with_max_age`](Self::with_max_age) says that it may be
-/// remembered; it never is for longer than the token lives, and never if the token is not active.
+/// An answer counts for one request, unless [`with_max_age`](Self::with_max_age) says that it may
+/// be remembered; it never is for longer than the token lives, and never if the token is not
+/// active.
 pub struct IntrospectedTokens {
     identifier: ResourceIdentifier,
     trusted: IssuerCache,
@@ -88,8 +90,8 @@ impl IntrospectedTokens {
         }
     }
 
-    /// Remembers an answer for this long, so that a revocation takes effect that much later. By default, no
-    /// answer is remembered.
+    /// Remembers an answer for this long, so that a revocation takes effect that much later. By
+    /// default, no answer is remembered.
     #[must_use]
     pub const fn with_max_age(mut self, max_age: Lifetime) -> Self {
         self.max_age = max_age;

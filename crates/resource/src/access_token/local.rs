@@ -21,11 +21,13 @@ use crate::decide::LEEWAY;
 use crate::introspect::Permission;
 use crate::revocation::{NoRevocations, Revocations};
 
-/// The `typ` of an access token. [RFC 9068 §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
+/// The `typ` of an access token. [RFC 9068
+/// §2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)
 const TYP: Typ<'static> = Typ::Is("at+jwt");
 
-/// The claims that an access token has to have beside `iss` and `aud`, which are compared, and `exp`,
-/// which is always required. [RFC 9068 §2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)
+/// The claims that an access token has to have beside `iss` and `aud`, which are compared, and
+/// `exp`, which is always required. [RFC 9068
+/// §2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2)
 const REQUIRED: [&str; 4] = ["sub", "client_id", "iat", "jti"];
 
 /// Octets of verified tokens that are remembered: 16 MiB, some ten thousand tokens.
@@ -101,7 +103,8 @@ impl AccessTokens {
         self
     }
 
-    /// Remembers so many octets of verified tokens; with zero, every token is verified at every use.
+    /// Remembers so many octets of verified tokens; with zero, every token is verified at every
+    /// use.
     #[must_use]
     pub fn with_memory(mut self, octets: u64) -> Self {
         self.seen = Seen::new(octets);
@@ -135,8 +138,8 @@ impl AccessTokens {
         Ok(caller)
     }
 
-    /// The caller of a token that was verified before and needs no other proof, if nothing has to be asked
-    /// or refused: by its octets alone, which nobody has looked at yet.
+    /// The caller of a token that was verified before and needs no other proof, if nothing has to
+    /// be asked or refused: by its octets alone, which nobody has looked at yet.
     pub(crate) fn known(&self, token: &[u8]) -> Option<VerifiedCaller> {
         let caller = self.seen_before(&Digest::of(token), self.clock.now())?;
         let is_bound = caller.confirmation().is_some();

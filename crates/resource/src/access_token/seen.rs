@@ -11,8 +11,9 @@ use quick_cache::sync::Cache;
 use crate::caller::VerifiedCaller;
 use crate::decide::LEEWAY;
 
-/// Tokens by their SHA-256, up to so many octets together. What was not used for a while makes room, not
-/// strictly the oldest first; tokens that come once do not push out what is used again and again.
+/// Tokens by their SHA-256, up to so many octets together. What was not used for a while makes
+/// room, not strictly the oldest first; tokens that come once do not push out what is used again
+/// and again.
 ///
 /// INVARIANT: a digest stands for one text, so that nobody gets the claims of another's token,
 /// whatever the two have in common. The twin of an ECDSA token is another text with another entry,
@@ -36,8 +37,9 @@ pub(super) struct Times {
 
 /// Why a verification holds.
 pub(super) enum RestsOn {
-    /// A signature by a key of this set, which is that of one of the issuers. Once the issuer's set is another
-    /// one, it is worth nothing. The token's `kid` is there if the set has no key of that name.
+    /// A signature by a key of this set, which is that of one of the issuers. Once the issuer's set
+    /// is another one, it is worth nothing. The token's `kid` is there if the set has no key of
+    /// that name.
     Keys { issuer: usize, keys: Arc<KeySet>, lacking: Option<String> },
     /// The issuer's word, good from the moment it was given until another.
     Word { given: Timestamp, until: Timestamp },
@@ -65,8 +67,8 @@ impl RestsOn {
     }
 }
 
-/// The scopes of tokens, each set of them once however many tokens have it. Every request compares them:
-/// those of a token of its own would be fetched from afar each time.
+/// The scopes of tokens, each set of them once however many tokens have it. Every request compares
+/// them: those of a token of its own would be fetched from afar each time.
 #[derive(Default)]
 pub(super) struct Shared(Mutex<Vec<Arc<ScopeSet>>>);
 
@@ -90,7 +92,8 @@ impl Shared {
     }
 }
 
-/// What an entry takes beside its claims, with the headers in which a service behind is told of them.
+/// What an entry takes beside its claims, with the headers in which a service behind is told of
+/// them.
 const OVERHEAD: usize = 1024;
 /// What a token of ordinary length takes, to tell how many there may be.
 const ORDINARY: u64 = 1024;

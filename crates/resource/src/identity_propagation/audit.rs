@@ -37,8 +37,8 @@ pub struct PresentationRecord {
     /// Who the identity token says is calling; established only where the outcome is
     /// [`Outcome::Accepted`].
     pub claimed: Claimed,
-    /// The checks that were made, in their order. Those after one that failed, or could not be made,
-    /// were not made and are not listed.
+    /// The checks that were made, in their order. Those after one that failed, or could not be
+    /// made, were not made and are not listed.
     pub checks: Vec<Check>,
 }
 

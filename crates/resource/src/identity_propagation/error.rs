@@ -13,9 +13,9 @@ use http::StatusCode;
 
 use super::proofs::ProofsError;
 
-/// Why an identity is not accepted. The caller is told `invalid_token`, what is wrong with a DPoP proof,
-/// or 503 where nothing is known, and nothing more: every URL that was fetched is one that the caller, or whoever vouches for them,
-/// chose.
+/// Why an identity is not accepted. The caller is told `invalid_token`, what is wrong with a DPoP
+/// proof, or 503 where nothing is known, and nothing more: every URL that was fetched is one that
+/// the caller, or whoever vouches for them, chose.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -89,8 +89,8 @@ impl IdentityError {
     }
 }
 
-/// Whether a host was not asked because of its address. Strangers choose the hosts: told apart from one
-/// that has no address, it would say which names this server's network knows.
+/// Whether a host was not asked because of its address. Strangers choose the hosts: told apart from
+/// one that has no address, it would say which names this server's network knows.
 fn is_out_of_reach(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {

@@ -11,8 +11,9 @@ use crate::registration::BoxFuture;
 
 /// The memory of used proofs, of clients and of keys.
 ///
-/// One atomic step: of two calls with one key, however close, exactly one is told that it is new. The
-/// answer is given once it would outlive a restart, or the restart takes longer than a proof lives.
+/// One atomic step: of two calls with one key, however close, exactly one is told that it is new.
+/// The answer is given once it would outlive a restart, or the restart takes longer than a proof
+/// lives.
 pub trait UsedProofs: Send + Sync {
     /// Notes a key until a moment; `true` if it was not there. Both are of a verified proof.
     ///
@@ -35,8 +36,8 @@ impl ProofsError {
     }
 }
 
-/// What has ended stays this much longer, as in the stores: a clock that is ahead for a while makes no
-/// proof new.
+/// What has ended stays this much longer, as in the stores: a clock that is ahead for a while makes
+/// no proof new.
 const GRACE: Lifetime = Lifetime::from_secs(300);
 
 /// Proofs live for two minutes with the leeway, and their keys are 32 octets: so many are 64 MiB at
@@ -68,8 +69,8 @@ impl MemoryProofs {
         // No code panics while it holds this lock, and every state in between is a valid one.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.until.len() >= self.max {
-            // At most once a second: looking at all of them for each request would be the next thing to
-            // flood.
+            // At most once a second: looking at all of them for each request would be the next
+            // thing to flood.
             let now = self.clock.now();
             if used.purged != Some(now) {
                 used.until.retain(|_, until| now < until.after(GRACE));

@@ -32,8 +32,8 @@ pub fn schema(routes: &Routes) -> String {
 /// Decides by the rules of files, which are read again on demand.
 ///
 /// An address (`email`, `domain`) is as good as the issuer that vouches for it. An identity token's
-/// issuer is entitled to the domain; of an access token it is any issuer that is trusted here, so that a
-/// rule that speaks of the address names the issuer, too, as the first one here does.
+/// issuer is entitled to the domain; of an access token it is any issuer that is trusted here, so
+/// that a rule that speaks of the address names the issuer, too, as the first one here does.
 ///
 /// ```
 /// # use std::sync::Arc;

@@ -83,10 +83,11 @@ impl Mode {
         self
     }
 
-    /// With another limit on the tokens that one source may have asked about in vain. A request of a
-    /// source beyond it gets 429 in the place of an answer about its token, unless the token was good
-    /// before. Sources are told apart by the [`Source`] among a request's extensions, which is the
-    /// server's to put there. Other modes ask nobody about single tokens, or have their own limit.
+    /// With another limit on the tokens that one source may have asked about in vain. A request of
+    /// a source beyond it gets 429 in the place of an answer about its token, unless the token was
+    /// good before. Sources are told apart by the [`Source`] among a request's extensions, which is
+    /// the server's to put there. Other modes ask nobody about single tokens, or have their own
+    /// limit.
     #[must_use]
     pub fn with_guess_limit(mut self, limit: GuessLimit) -> Self {
         if let Kind::Introspected(_, own) = &mut self.kind {
@@ -95,9 +96,9 @@ impl Mode {
         self
     }
 
-    /// Takes access tokens that are bound to a key, with a proof of it ([RFC 9449 §7]). Identity tokens
-    /// are taken anyway, and their proofs noted where client proofs are: of them, it says only whether
-    /// they carry a nonce. RPTs are bearer tokens.
+    /// Takes access tokens that are bound to a key, with a proof of it ([RFC 9449 §7]). Identity
+    /// tokens are taken anyway, and their proofs noted where client proofs are: of them, it says
+    /// only whether they carry a nonce. RPTs are bearer tokens.
     ///
     /// [RFC 9449 §7]: https://www.rfc-editor.org/rfc/rfc9449#section-7
     #[must_use]
@@ -152,8 +153,8 @@ impl Mode {
 
     /// Says who is calling, if they may.
     ///
-    /// What waits for others is boxed: a future has room for whatever it may wait for, and the one for
-    /// access tokens that are verified here is moved at every request.
+    /// What waits for others is boxed: a future has room for whatever it may wait for, and the one
+    /// for access tokens that are verified here is moved at every request.
     pub(super) async fn authorize(
         &self,
         parts: &Parts,
@@ -212,8 +213,8 @@ impl Mode {
         }
     }
 
-    /// The caller of a token that is good in whoever's hands it is, or of one whose client proves itself
-    /// beside it.
+    /// The caller of a token that is good in whoever's hands it is, or of one whose client proves
+    /// itself beside it.
     async fn by_bearer(
         &self,
         parts: &Parts,
@@ -278,8 +279,8 @@ impl Mode {
         }
     }
 
-    /// The person that an identity token names, and the client that proves itself beside it; with the
-    /// DPoP proof, where the token came with that scheme.
+    /// The person that an identity token names, and the client that proves itself beside it; with
+    /// the DPoP proof, where the token came with that scheme.
     async fn by_identity(
         &self,
         identities: &IdentityPropagation,
@@ -369,8 +370,8 @@ fn refused(
     Answer::Token(error.wire())
 }
 
-/// Whom a token names, by its issuer's word. The issuer is asked for no more guesses of one source than
-/// is allowed.
+/// Whom a token names, by its issuer's word. The issuer is asked for no more guesses of one source
+/// than is allowed.
 async fn asked(
     tokens: &IntrospectedTokens,
     limit: &GuessLimit,

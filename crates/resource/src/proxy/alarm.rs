@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that stays from one request to the next. Limits follow one another, each later than the last,
-/// so that it need not be told of them: it goes off too early now and then, and is set to the limit that
-/// there is by then. To register each with the runtime, and to take it back, would cost every request
-/// two turns of a lock that all threads share.
+/// A timer that stays from one request to the next. Limits follow one another, each later than the
+/// last, so that it need not be told of them: it goes off too early now and then, and is set to the
+/// limit that there is by then. To register each with the runtime, and to take it back, would cost
+/// every request two turns of a lock that all threads share.
 #[derive(Default)]
 pub(super) struct Alarm(Option<Armed>);
 
@@ -45,7 +45,8 @@ impl Alarm {
         if due < timer.deadline() {
             timer.as_mut().reset(due);
         }
-        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody later.
+        // Whatever else the task has done, this is asked: a timer that puts it off wakes nobody
+        // later.
         while Pin::new(&mut unconstrained(timer.as_mut())).poll(cx).is_ready() {
             if due <= Instant::now() {
                 return Poll::Ready(());

@@ -1,8 +1,8 @@
 //! The connections to the service behind: made when none is to spare, and used again.
 //!
-//! A connection has no task of its own. Whoever sends a request over it drives it, for the head of the
-//! answer and then for its body: what the service says passes from one socket to the other within one
-//! task, and no other has to be woken for it.
+//! A connection has no task of its own. Whoever sends a request over it drives it, for the head of
+//! the answer and then for its body: what the service says passes from one socket to the other
+//! within one task, and no other has to be woken for it.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -42,8 +42,8 @@ impl Connections {
 
     /// Sends a request and waits for the head of its answer; the rest comes by the connection.
     ///
-    /// The service may have ended an idle connection meanwhile: a request that it has not seen any of
-    /// goes over another one. An answer that does not begin in time is [`TooSlow`].
+    /// The service may have ended an idle connection meanwhile: a request that it has not seen any
+    /// of goes over another one. An answer that does not begin in time is [`TooSlow`].
     pub(super) async fn send(
         &self,
         mut request: Request<Outgoing>,
@@ -112,8 +112,9 @@ impl Connection {
 
     /// What there is of what comes by this connection, and by nothing else.
     ///
-    /// The task is named only once nothing is there. What the connection and the receiver of its answer tell
-    /// one another would wake it for nothing, and the next request whoever sent the last.
+    /// The task is named only once nothing is there. What the connection and the receiver of its
+    /// answer tell one another would wake it for nothing, and the next request whoever sent the
+    /// last.
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

@@ -57,7 +57,8 @@ impl CallerHeaders {
             .map(|name| folded(name).into_owned())
     }
 
-    /// What a service behind is told of a caller, in one piece of memory: every request reads all of it.
+    /// What a service behind is told of a caller, in one piece of memory: every request reads all
+    /// of it.
     fn set(&self, headers: &mut HeaderMap, caller: &VerifiedCaller) {
         let actor = caller.actors().map(|actors| actors.current().sub.as_str());
         let scope = caller.scopes().to_string();
@@ -89,8 +90,8 @@ pub(crate) struct OwnHeaders {
 }
 
 impl OwnHeaders {
-    /// The headers of a proxy for what the outside knows as `identifier`: the service's links have to
-    /// work there.
+    /// The headers of a proxy for what the outside knows as `identifier`: the service's links have
+    /// to work there.
     pub(super) fn new(callers: CallerHeaders, identifier: &ResourceIdentifier) -> Self {
         let mut always = HeaderMap::new();
         always.insert(HOST, authority_of(identifier));
@@ -131,8 +132,8 @@ impl OwnHeaders {
     }
 }
 
-/// The headers that a proxy sets in every request of a caller. They are written once, and copied for
-/// each request: to put one into a map after the other costs a hash for each.
+/// The headers that a proxy sets in every request of a caller. They are written once, and copied
+/// for each request: to put one into a map after the other costs a hash for each.
 pub(crate) struct Told {
     by: Arc<OwnHeaders>,
     headers: HeaderMap,
@@ -160,13 +161,13 @@ static OF_A_CONNECTION: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Headers that no service behind has a use for, or that only the proxy sets: where everybody may, nobody
-/// has looked at them.
+/// Headers that no service behind has a use for, or that only the proxy sets: where everybody may,
+/// nobody has looked at them.
 static SPENT: [HeaderName; 6] =
     [HOST, AUTHORIZATION, CLIENT_PROOF, dpop::HEADER, EXPECT, FORWARDED];
 
-/// Headers by which some services take another method, URL or caller than the one that was judged, or
-/// another way out: `Proxy`, as a variable, is `HTTP_PROXY` (CVE-2016-5385).
+/// Headers by which some services take another method, URL or caller than the one that was judged,
+/// or another way out: `Proxy`, as a variable, is `HTTP_PROXY` (CVE-2016-5385).
 const OVERRIDES: [&str; 11] = [
     "proxy",
     "x-http-method",
@@ -233,8 +234,8 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     names.filter_map(|name| name.trim().parse().ok()).collect()
 }
 
-/// Whether there is a header of this name. To compare the few that a message has costs less than to hash
-/// the name.
+/// Whether there is a header of this name. To compare the few that a message has costs less than to
+/// hash the name.
 fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.keys().any(|known| known == name)
 }

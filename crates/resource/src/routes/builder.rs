@@ -41,12 +41,12 @@ pub enum RoutesError {
         #[source]
         source: ScopeError,
     },
-    /// The action has no name, or one with other characters than a scope has; or an attribute has the
-    /// name of a placeholder.
+    /// The action has no name, or one with other characters than a scope has; or an attribute has
+    /// the name of a placeholder.
     #[error("the action of {0:?} is none")]
     Action(String),
-    /// One method and path twice, or two placeholders in one place; paths that differ in case or by a
-    /// slash at the end are one here.
+    /// One method and path twice, or two placeholders in one place; paths that differ in case or by
+    /// a slash at the end are one here.
     #[error("{0:?} says again what another rule says")]
     Twice(String),
 }

@@ -36,8 +36,8 @@ pub struct Requirement {
 pub struct Action {
     /// Its name: up to 128 visible ASCII characters but `"` and `\`, as in a scope.
     pub name: String,
-    /// What is known of the resource. What the path has in a placeholder is known beside it, under the
-    /// placeholder's name.
+    /// What is known of the resource. What the path has in a placeholder is known beside it, under
+    /// the placeholder's name.
     pub attributes: BTreeMap<String, String>,
 }
 

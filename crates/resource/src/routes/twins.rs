@@ -31,7 +31,8 @@ impl Twins {
     /// Whether a path and its twins are of one rule, the path being of this one.
     pub(super) fn are_of(&self, rule: &str, path: &str) -> bool {
         let folded = fold(path);
-        // Where there is nothing to overlook, in the table and in the path, it is of the rule that was found.
+        // Where there is nothing to overlook, in the table and in the path, it is of the rule that
+        // was found.
         (!self.some_differ && folded == path)
             || self.rules.at(&folded).is_ok_and(|twin| twin.value == rule)
     }

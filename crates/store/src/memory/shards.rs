@@ -1,8 +1,9 @@
 //! Maps in shards, each behind its own mutex, and what may be forgotten of them.
 //!
-//! A shard that has doubled since the last time drops what expired, and one that is full takes nothing more.
-//! What has expired is told by the moments that callers pass in, under the rules that protect the SQLite
-//! engine from a clock that jumps. A panic elsewhere does not poison a shard for good.
+//! A shard that has doubled since the last time drops what expired, and one that is full takes
+//! nothing more. What has expired is told by the moments that callers pass in, under the rules that
+//! protect the SQLite engine from a clock that jumps. A panic elsewhere does not poison a shard for
+//! good.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};

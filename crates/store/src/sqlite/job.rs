@@ -10,7 +10,8 @@ use crate::error::StoreError;
 /// Where the result of a write goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// What a write gives its caller; and for the write of a record, what stands there from now on, if it knows.
+/// What a write gives its caller; and for the write of a record, what stands there from now on, if
+/// it knows.
 pub(super) type Written<T> = (T, Option<Stands>);
 
 /// What stands under the key of a record that was written.

@@ -1,20 +1,22 @@
-//! Records that were put lately, as they stand in the journal: one row of the file for all of a commit.
+//! Records that were put lately, as they stand in the journal: one row of the file for all of a
+//! commit.
 //!
-//! An access token lives for minutes, and hardly ever changes. In the table its record takes a place
-//! in three trees; in the journal it is a few octets behind others. The latest rows are in memory as well; when
-//! these are too many, the oldest are put on the shelf (module `shelf`): they stay where they are in the file, and memory
-//! keeps their span alone. From the shelf they leave in the order in which they came, when something in them has
-//! expired or when they are too many; what is still live then goes to the table.
+//! An access token lives for minutes, and hardly ever changes. In the table its record takes a
+//! place in three trees; in the journal it is a few octets behind others. The latest rows are in
+//! memory as well; when these are too many, the oldest are put on the shelf (module `shelf`): they
+//! stay where they are in the file, and memory keeps their span alone. From the shelf they leave in
+//! the order in which they came, when something in them has expired or when they are too many; what
+//! is still live then goes to the table.
 //!
-//! Of several records under one key the later counts: one in memory shadows one on the shelf, of these the later
-//! row shadows the earlier, and both shadow the table.
+//! Of several records under one key the later counts: one in memory shadows one on the shelf, of
+//! these the later row shadows the earlier, and both shadow the table.
 //!
-//! Nothing in the journal is changed. Before a record is replaced or removed, the same commit puts it
-//! into the table, takes it from the rows on the shelf, and notes here that it is settled, so that changes are made
-//! in one place alone. A row that is put on the shelf keeps only what counts.
+//! Nothing in the journal is changed. Before a record is replaced or removed, the same commit puts
+//! it into the table, takes it from the rows on the shelf, and notes here that it is settled, so
+//! that changes are made in one place alone. A row that is put on the shelf keeps only what counts.
 //!
-//! INVARIANT: what is here is what is committed and synced. Only the writer changes it, after a commit
-//! and before anybody learns of that commit.
+//! INVARIANT: what is here is what is committed and synced. Only the writer changes it, after a
+//! commit and before anybody learns of that commit.
 
 mod entries;
 mod leaving;
@@ -50,7 +52,8 @@ pub(super) struct Room {
 /// For some thirty thousand records, and for the spans of fifty thousand commits.
 pub(super) const ROOM: Room = Room { records: 24 * 1024 * 1024, spans: 8 * 1024 * 1024 };
 
-/// Such a part of the room for records is made free at a time: 96 KiB, as much as one commit can take along.
+/// Such a part of the room for records is made free at a time: 96 KiB, as much as one commit can
+/// take along.
 const STEP: usize = 256;
 
 /// Octets that an entry takes in memory besides its own: a place in the tree of keys, and its key.
@@ -209,8 +212,8 @@ pub(super) fn records(octets: &[u8]) -> Option<Vec<(Vec<u8>, Row)>> {
 }
 
 impl Journal {
-    /// What stands on the shelf and in the rows behind it, each in their order, with so much room for
-    /// it and for what comes.
+    /// What stands on the shelf and in the rows behind it, each in their order, with so much room
+    /// for it and for what comes.
     pub(super) fn read(
         shelf: Vec<Span>,
         rows: Vec<(i64, Vec<u8>)>,
@@ -249,8 +252,8 @@ impl Journal {
         self.lock().shelf.holding(key)
     }
 
-    /// The rows on the shelf that may hold records under keys with this prefix, the latest last, and the
-    /// records that are in memory, live or not.
+    /// The rows on the shelf that may hold records under keys with this prefix, the latest last,
+    /// and the records that are in memory, live or not.
     pub(super) fn within(&self, prefix: &[u8]) -> (Vec<i64>, Vec<(Vec<u8>, Row)>) {
         let contents = self.lock();
         let from_prefix =
@@ -260,8 +263,9 @@ impl Journal {
         (contents.shelf.within(prefix), records.collect())
     }
 
-    /// The rows on the shelf that are next to a key, `most` of them at most; and the records in memory, live or
-    /// not, as far as these rows say all, the nearest first and `limit` of them at most.
+    /// The rows on the shelf that are next to a key, `most` of them at most; and the records in
+    /// memory, live or not, as far as these rows say all, the nearest first and `limit` of them at
+    /// most.
     pub(super) fn page(
         &self,
         prefix: &[u8],
@@ -298,8 +302,8 @@ impl Journal {
         last.or(contents.shelf.last()).map_or(1, |last| last + 1)
     }
 
-    /// The oldest rows in memory and on the shelf, if there is too much of them or something expired at
-    /// `moment` or before.
+    /// The oldest rows in memory and on the shelf, if there is too much of them or something
+    /// expired at `moment` or before.
     pub(super) fn leaving(&self, moment: Option<Timestamp>) -> Leaving {
         let contents = self.lock();
         let gone = contents.shelf.leaving(self.room.spans, moment);

@@ -1,7 +1,7 @@
 //! Lists of the records that have a journal: in memory, on the shelf and in their table.
 //!
-//! The three are read in the order in which records move, so that what moves meanwhile is in one of them at least,
-//! and what the earlier says of a key counts.
+//! The three are read in the order in which records move, so that what moves meanwhile is in one of
+//! them at least, and what the earlier says of a key counts.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +124,8 @@ impl SqliteEngine {
             return Ok(found);
         }
         self.read(|c| {
-            // What is taken out of a row meanwhile is taken out of those before it as well: they are read behind it.
+            // What is taken out of a row meanwhile is taken out of those before it as well: they
+            // are read behind it.
             for id in rows.iter().rev() {
                 for (key, row) in moves::records(c, *id)? {
                     found.entry(key).or_insert(row);

@@ -7,8 +7,9 @@
 //!
 //! INVARIANT: what is here is what is committed and synced. The engine is the only one on its file
 //! ([`lock`](super::lock)), its writer corrects what a commit changed before anybody learns of the
-//! commit, and a reader that was overtaken by a commit does not leave what it read. Where there is a
-//! [`journal`](super::journal), this is what its table says, and who asks looks into the journal first.
+//! commit, and a reader that was overtaken by a commit does not leave what it read. Where there is
+//! a [`journal`](super::journal), this is what its table says, and who asks looks into the journal
+//! first.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

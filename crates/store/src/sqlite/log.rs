@@ -1,9 +1,9 @@
 //! Keeps the write-ahead log short.
 //!
-//! SQLite moves the log into the database when it has become long, and writes it from the start again when nobody
-//! reads what is in it. Readings last for microseconds, yet under a load of them there may always be one: then
-//! the log would grow as long as the load lasts. So the writer keeps readers waiting for a moment when it is twice as
-//! long as it should be.
+//! SQLite moves the log into the database when it has become long, and writes it from the start
+//! again when nobody reads what is in it. Readings last for microseconds, yet under a load of them
+//! there may always be one: then the log would grow as long as the load lasts. So the writer keeps
+//! readers waiting for a moment when it is twice as long as it should be.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
@@ -43,7 +43,8 @@ impl Log {
 
     /// After a commit: has the next one begin the log anew, if it is too long.
     ///
-    /// It stays as it is while somebody else reads, such as a tool that copies the file; nobody waits for that.
+    /// It stays as it is while somebody else reads, such as a tool that copies the file; nobody
+    /// waits for that.
     pub(super) fn keep_short(&mut self, connection: &Connection) {
         let octets = self.length();
         if octets <= self.most {
@@ -60,8 +61,8 @@ impl Log {
 
     /// Its octets; none if that cannot be told.
     ///
-    /// Where it ends says so, and not its metadata: Linux gives a file that was asked for its times a
-    /// finer time at the next write, which the next sync has to write too.
+    /// Where it ends says so, and not its metadata: Linux gives a file that was asked for its times
+    /// a finer time at the next write, which the next sync has to write too.
     fn length(&mut self) -> u64 {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();

@@ -1,5 +1,5 @@
-//! Records that move: from memory to the shelf, from there to their table, or out of the journal because they are
-//! to be changed. All of it inside the writer's transaction.
+//! Records that move: from memory to the shelf, from there to their table, or out of the journal
+//! because they are to be changed. All of it inside the writer's transaction.
 
 use countersign_types::Timestamp;
 use rusqlite::Connection;
@@ -54,8 +54,8 @@ fn move_to_table(connection: &Connection, row: &Span, expired: Timestamp) -> rus
     Ok(())
 }
 
-/// Sees to it that the table says what stands under this key, and the journal does not. `octets` is what this
-/// commit adds to the journal.
+/// Sees to it that the table says what stands under this key, and the journal does not. `octets` is
+/// what this commit adds to the journal.
 pub(super) fn settle(
     connection: &Connection,
     journal: &Journal,

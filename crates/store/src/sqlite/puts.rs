@@ -1,7 +1,8 @@
 //! Records that wait for one commit: what becomes a row of the journal, and who is told.
 //!
-//! A record costs its caller a copy into octets that all share, and the writer one statement for all of
-//! them. Nothing that one thread made has to be dropped by another, and one call wakes all who wait.
+//! A record costs its caller a copy into octets that all share, and the writer one statement for
+//! all of them. Nothing that one thread made has to be dropped by another, and one call wakes all
+//! who wait.
 
 use std::sync::Arc;
 

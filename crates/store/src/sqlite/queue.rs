@@ -1,13 +1,13 @@
 //! Where writes wait for the thread that commits them.
 //!
-//! A sync costs the same for one write as for a hundred, and waking a thread costs more than a write.
-//! So nobody wakes the writer but the first who finds it asleep, and while many are writing it gives
-//! those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a fraction of a
-//! millisecond there would be a sync for every few writes otherwise. It knows of those who came during
-//! the last commit, and of those whom that one answered, who have an answer to read and a request to send
-//! before their next write. When seven eighths of them are there, the one who completes these wakes it: the
-//! last ones keep the processors busy during the commit, as nobody would if it waited for everyone. Those who
-//! came during one commit are known at the next.
+//! A sync costs the same for one write as for a hundred, and waking a thread costs more than a
+//! write. So nobody wakes the writer but the first who finds it asleep, and while many are writing
+//! it gives those who are about to come a moment ([`Queue::gather`]): on a disk that syncs in a
+//! fraction of a millisecond there would be a sync for every few writes otherwise. It knows of
+//! those who came during the last commit, and of those whom that one answered, who have an answer
+//! to read and a request to send before their next write. When seven eighths of them are there, the
+//! one who completes these wakes it: the last ones keep the processors busy during the commit, as
+//! nobody would if it waited for everyone. Those who came during one commit are known at the next.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -140,8 +140,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// After a commit that answered so many: if they were many, or many came meanwhile, waits until seven
-    /// eighths of both are there, for so long at most.
+    /// After a commit that answered so many: if they were many, or many came meanwhile, waits until
+    /// seven eighths of both are there, for so long at most.
     pub(super) fn gather(&self, answered: usize, most: usize, longest: Duration) {
         let mut line = self.lock();
         let waiting = line.waiting.len();
@@ -254,8 +254,8 @@ mod tests {
         assert!(taken.iter().all(|numbers| numbers.is_sorted()));
     }
 
-    /// A gathering that would have to last for a minute ends at once when those whom it waits for have
-    /// come, and does not begin where there is no company.
+    /// A gathering that would have to last for a minute ends at once when those whom it waits for
+    /// have come, and does not begin where there is no company.
     #[test]
     fn the_one_who_completes_those_who_are_known_ends_the_gathering() {
         let queue = Arc::new(Queue::default());
@@ -282,7 +282,8 @@ mod tests {
         assert_eq!(writer.join().unwrap(), (few + COMPANY, None));
     }
 
-    /// Whoever came during the commit counts as much as whom it answered, and an eighth of them may come later.
+    /// Whoever came during the commit counts as much as whom it answered, and an eighth of them may
+    /// come later.
     #[test]
     fn the_last_eighth_is_not_waited_for() {
         let queue = Arc::new(Queue::default());

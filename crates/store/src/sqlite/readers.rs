@@ -12,8 +12,9 @@ use crate::error::StoreError;
 /// Connections that read at the same time, at most.
 const READERS: usize = 4;
 
-/// Connections that read, each of which is opened when all before it are in use: a connection takes some
-/// hundred kilobytes, and readings take microseconds, so that a server with little to do has one.
+/// Connections that read, each of which is opened when all before it are in use: a connection takes
+/// some hundred kilobytes, and readings take microseconds, so that a server with little to do has
+/// one.
 pub(super) struct Readers {
     path: PathBuf,
     connections: [Mutex<Option<Connection>>; READERS],
@@ -38,7 +39,8 @@ impl Readers {
         if reader.is_none() {
             match schema::open_reader(&self.path) {
                 Ok(connection) => *reader = Some(connection),
-                // Of the first, which is open, there is one, and its turn comes soon. Nobody holds two.
+                // Of the first, which is open, there is one, and its turn comes soon. Nobody holds
+                // two.
                 Err(_) => {
                     drop(reader);
                     reader = self.first().ok_or(StoreError::Stopped)?;

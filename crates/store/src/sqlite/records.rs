@@ -74,7 +74,8 @@ impl Records for SqliteEngine {
                 Look::Known(value) => return Ok(value),
                 Look::Unknown(changes) => changes,
             };
-            // After that number was given, so that what goes to the shelf meanwhile is found there, or not learned.
+            // After that number was given, so that what goes to the shelf meanwhile is found there,
+            // or not learned.
             let shelved = match self.memory.journal.search(table, key) {
                 Search::Found(row) => return Ok(row.is_live(now).then_some(row.value)),
                 Search::Rows(rows) => rows,

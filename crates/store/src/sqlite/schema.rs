@@ -77,8 +77,8 @@ const HORIZON: &str = "
 CREATE TABLE horizon (id INTEGER PRIMARY KEY CHECK (id = 0), past INTEGER NOT NULL) STRICT;
 ";
 
-/// Where people are signed in, what they allowed, and what derives from it for longer than a code or an
-/// access token lives.
+/// Where people are signed in, what they allowed, and what derives from it for longer than a code
+/// or an access token lives.
 const GRANTS: &str = "
 CREATE TABLE grants (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, value BLOB NOT NULL, expires INTEGER
@@ -147,8 +147,8 @@ CREATE TABLE notices (
 CREATE INDEX notices_expires ON notices (expires) WHERE expires IS NOT NULL;
 ";
 
-/// Rows of the journal that are not in memory: between which keys their records stand, and when the first of
-/// these expires.
+/// Rows of the journal that are not in memory: between which keys their records stand, and when the
+/// first of these expires.
 const SHELF: &str = "
 CREATE TABLE shelf (
     id INTEGER PRIMARY KEY, first BLOB NOT NULL, last BLOB NOT NULL, expires INTEGER
@@ -192,9 +192,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         // Where a plain sync stops at the drive's cache (macOS), ask for the real one.
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        // 64 MiB of log between checkpoints: keys are random, so a page that is written to the file once
-        // for many changes is worth waiting for. The last commit reaches beyond that; somewhat more is kept, or
-        // the file would be cut each time and made longer again.
+        // 64 MiB of log between checkpoints: keys are random, so a page that is written to the file
+        // once for many changes is worth waiting for. The last commit reaches beyond that; somewhat
+        // more is kept, or the file would be cut each time and made longer again.
         connection.pragma_update(None, "wal_autocheckpoint", log::PAGES as i64)?;
         connection.pragma_update(None, "journal_size_limit", 72 * 1024 * 1024)?;
         connection.pragma_update(None, "cache_size", -64 * 1024)

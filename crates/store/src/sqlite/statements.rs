@@ -224,7 +224,8 @@ pub(super) fn replace(
     Ok(statement.execute(params![key, value, now.as_unix()])? == 1)
 }
 
-/// Looks at a live record and changes it as `change` says; gives what stands there then, if something was put.
+/// Looks at a live record and changes it as `change` says; gives what stands there then, if
+/// something was put.
 pub(super) fn update(
     connection: &Connection,
     table: RecordTable,
@@ -341,8 +342,9 @@ pub(super) fn count(
     Ok(count)
 }
 
-/// Shows the live rows from a key on, in the order of the statement, until it is enough or a row, live or
-/// not, is not within what is read. The first column is the key, the second whether the row is live.
+/// Shows the live rows from a key on, in the order of the statement, until it is enough or a row,
+/// live or not, is not within what is read. The first column is the key, the second whether the row
+/// is live.
 fn walk(
     connection: &Connection,
     sql: &str,

@@ -120,8 +120,8 @@ impl Writer {
         committed.await.unwrap_or(Err(StoreError::Stopped))
     }
 
-    /// The same for a write of this record, which memory may know, and knows from then on if the write says
-    /// what stands there.
+    /// The same for a write of this record, which memory may know, and knows from then on if the
+    /// write says what stands there.
     pub(super) async fn commit_record<T, F>(
         &self,
         table: RecordTable,

@@ -105,8 +105,8 @@ async fn a_live_value_that_was_written_is_spent_on_the_disk() {
     assert_eq!(again, Spend::Again(b"old".to_vec()));
 }
 
-/// What is inserted under a key that is taken, wherever what took it is and whatever became of it, is
-/// refused and changes nothing.
+/// What is inserted under a key that is taken, wherever what took it is and whatever became of it,
+/// is refused and changes nothing.
 #[tokio::test]
 async fn a_key_that_is_taken_stays_taken_in_every_state() {
     for (is_lazy, is_written, is_spent, is_reopened) in

@@ -63,7 +63,8 @@ async fn a_notice_stands_from_the_change_that_it_tells_of_until_it_is_over() {
     .await;
 }
 
-/// What is gone through is all of it, each once, however many there are and whatever comes meanwhile.
+/// What is gone through is all of it, each once, however many there are and whatever comes
+/// meanwhile.
 #[tokio::test]
 async fn all_notices_are_gone_through_a_few_at_a_time() {
     on_both(async |engine| {

@@ -91,7 +91,8 @@ async fn cases_are_read_in_parts_but_for_those_that_are_over() {
     .await;
 }
 
-/// In the order of their issue, wherever they stand: in the journal, in its table, or in neither any more.
+/// In the order of their issue, wherever they stand: in the journal, in its table, or in neither
+/// any more.
 #[tokio::test]
 async fn access_tokens_are_read_in_parts_in_the_order_of_their_issue() {
     let directory = Directory::new();

@@ -15,8 +15,8 @@ use crate::pages;
 use crate::sessions::Active;
 use crate::texts::Say;
 
-/// Keeps what the person allowed with a fresh code for it, and gives the URL that carries the code to
-/// the client.
+/// Keeps what the person allowed with a fresh code for it, and gives the URL that carries the code
+/// to the client.
 pub(super) async fn issue_code(
     sts: &Sts,
     request: AuthorizationRequest,

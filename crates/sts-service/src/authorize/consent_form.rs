@@ -77,7 +77,8 @@ async fn answered(
     if let Some(answer) = client_gone(sts, &purpose).await {
         return Ok(answer);
     }
-    // INVARIANT: who answers is who was asked. A session that began meanwhile may be another person's.
+    // INVARIANT: who answers is who was asked. A session that began meanwhile may be another
+    // person's.
     let active = sessions::of(sts, headers, now).await?;
     let active = active.filter(|active| active.sign_in.sid == sid);
     // The page may have been read for long, and they may have signed in another way since.

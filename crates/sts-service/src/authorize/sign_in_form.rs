@@ -99,8 +99,8 @@ pub(crate) async fn post(
     }
 }
 
-/// What somebody filled in on a sign-in page, and what they sign in for, if anybody still is to sign in;
-/// otherwise what is to be done instead.
+/// What somebody filled in on a sign-in page, and what they sign in for, if anybody still is to
+/// sign in; otherwise what is to be done instead.
 pub(crate) async fn opened(
     sts: &Sts,
     headers: &HeaderMap,
@@ -120,8 +120,8 @@ pub(crate) async fn opened(
     Ok((fields, purpose))
 }
 
-/// The page for whoever signs in for a client that was refused meanwhile: it gets nothing any more, and
-/// nobody is sent there. `None` while it is known, and where there is no client.
+/// The page for whoever signs in for a client that was refused meanwhile: it gets nothing any more,
+/// and nobody is sent there. `None` while it is known, and where there is no client.
 pub(crate) async fn client_gone(sts: &Sts, purpose: &Purpose) -> Option<Response> {
     match sts.clients.is_known(&purpose.request()?.client_id).await {
         Ok(true) => None,
@@ -156,8 +156,8 @@ async fn back(
     }
 }
 
-/// Begins the person's session. A client has its answer then, and it is remembered what they allowed it
-/// by signing in.
+/// Begins the person's session. A client has its answer then, and it is remembered what they
+/// allowed it by signing in.
 pub(crate) async fn signed_in(
     sts: &Sts,
     purpose: Purpose,
@@ -191,8 +191,8 @@ pub(crate) async fn signed_in(
 }
 
 /// Answers a form that cannot be trusted. If it says what it was for, that is a request like any
-/// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with the
-/// name that they typed.
+/// other: whoever cancelled it goes back to the client, and everybody else gets a fresh form with
+/// the name that they typed.
 pub(crate) async fn start_over(sts: &Sts, fields: &Fields, headers: &HeaderMap) -> Response {
     let Some((query, subject)) = fields.get("form_token").and_then(form_token::claimed) else {
         return forms::too_old(sts);
@@ -218,8 +218,9 @@ fn shortened(username: &str) -> &str {
     username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
 }
 
-/// Where a request comes from, as far as attempts are counted by that. A loopback address is that of a proxy on
-/// this machine and tells nobody from anybody else: who guesses there would lock all others out.
+/// Where a request comes from, as far as attempts are counted by that. A loopback address is that
+/// of a proxy on this machine and tells nobody from anybody else: who guesses there would lock all
+/// others out.
 pub(crate) fn source(peer: Option<Extension<ConnectInfo<SocketAddr>>>) -> Option<String> {
     let address = peer?.0.0.ip().to_canonical();
     (!address.is_loopback()).then(|| under_way::source(address))

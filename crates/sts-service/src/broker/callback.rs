@@ -1,8 +1,8 @@
 //! What a provider sent a browser back with. [OpenID Connect Core §3.1.2.5 to §3.1.3.8]
 //!
-//! The answer counts in the browser in which the login began, once, for minutes, and at the URL of the
-//! provider that was asked. Whatever is wrong with it leads to a page that says so; the client is told
-//! nothing but, if the person wants to go back, that they did not sign in.
+//! The answer counts in the browser in which the login began, once, for minutes, and at the URL of
+//! the provider that was asked. Whatever is wrong with it leads to a page that says so; the client
+//! is told nothing but, if the person wants to go back, that they did not sign in.
 //!
 //! [OpenID Connect Core §3.1.2.5 to §3.1.3.8]: https://openid.net/specs/openid-connect-core-1_0.html#AuthResponse
 
@@ -83,8 +83,8 @@ pub(crate) async fn get(
     }
 }
 
-/// The login that an answer belongs to, which is taken out. One that was begun at another provider is
-/// none: that one may have lured the browser here. [RFC 9700 §4.4]
+/// The login that an answer belongs to, which is taken out. One that was begun at another provider
+/// is none: that one may have lured the browser here. [RFC 9700 §4.4]
 ///
 /// [RFC 9700 §4.4]: https://www.rfc-editor.org/rfc/rfc9700#section-4.4
 fn begun(
@@ -100,8 +100,8 @@ fn begun(
     (begun.alias == alias).then_some(begun)
 }
 
-/// The sign-in page again, with what went wrong: from there the person tries again, chooses another way,
-/// or goes back to the client.
+/// The sign-in page again, with what went wrong: from there the person tries again, chooses another
+/// way, or goes back to the client.
 pub(super) async fn refused(
     sts: &Sts,
     upstream: &Upstream,

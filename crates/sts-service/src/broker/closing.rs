@@ -1,5 +1,5 @@
-//! The end of an account with its last way in, for whoever came through another provider: who would be locked
-//! out by the end of a link says that the account may go with it.
+//! The end of an account with its last way in, for whoever came through another provider: who would
+//! be locked out by the end of a link says that the account may go with it.
 
 use axum::response::Response;
 use countersign_store::StoreError;
@@ -15,8 +15,8 @@ use crate::pages::{self, ClosePage, Closing};
 use crate::sessions::{self, Active};
 use crate::users::User;
 
-/// Whether an account is its person's to close: one that was made for somebody who came through another
-/// provider. Any other is the operator's, who lets its person in again or not.
+/// Whether an account is its person's to close: one that was made for somebody who came through
+/// another provider. Any other is the operator's, who lets its person in again or not.
 pub(super) const fn is_theirs(user: &User) -> bool {
     user.origin.is_some()
 }
@@ -60,8 +60,8 @@ fn page(sts: &Sts, upstream: String, closing: Option<Closing>) -> ClosePage {
 
 /// Closes an account; `false` if it stays, because its person was shut out meanwhile.
 ///
-/// The account goes first: nobody is signed in to it then, and no client has anything of it. What is cut off
-/// in between leads nowhere, and whoever comes by a link that is left is somebody new.
+/// The account goes first: nobody is signed in to it then, and no client has anything of it. What
+/// is cut off in between leads nowhere, and whoever comes by a link that is left is somebody new.
 pub(super) async fn close(
     sts: &Sts,
     known: &Known,

@@ -26,9 +26,9 @@ pub(super) enum Outcome {
     NotExpected,
 }
 
-/// Finds the account of somebody who signed in at a provider: by the link of (`iss`, `sub`) and by nothing
-/// else. Whoever has none gets an account, unless their address belongs to one. [OpenID Connect Core
-/// §5.7]
+/// Finds the account of somebody who signed in at a provider: by the link of (`iss`, `sub`) and by
+/// nothing else. Whoever has none gets an account, unless their address belongs to one. [OpenID
+/// Connect Core §5.7]
 ///
 /// [OpenID Connect Core §5.7]: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
 pub(super) async fn federate(
@@ -82,7 +82,8 @@ pub(super) async fn federate(
     Err(BrokerError::Account)
 }
 
-/// Whether the word on the account has come to this identity. Links of former versions do not say that it may.
+/// Whether the word on the account has come to this identity. Links of former versions do not say
+/// that it may.
 async fn has_the_word(
     sts: &Sts,
     issuer: &Issuer,
@@ -95,8 +96,8 @@ async fn has_the_word(
     Ok(origin.is_some_and(|it| it.issuer == *issuer && it.sub == sub))
 }
 
-/// An address that an account here has is never enough to be taken for its person: they are asked, if
-/// they can prove that they are.
+/// An address that an account here has is never enough to be taken for its person: they are asked,
+/// if they can prove that they are.
 async fn to_be_asked(
     sts: &Sts,
     known: &Known,
@@ -202,8 +203,8 @@ fn account(upstream: &Upstream, arrived: &Arrived, subject: &str) -> ImportedAcc
     }
 }
 
-/// What is known of a person whose word on themselves passes to the provider of a link: nothing, until they
-/// sign in there.
+/// What is known of a person whose word on themselves passes to the provider of a link: nothing,
+/// until they sign in there.
 pub(super) fn entrusted(upstream: &Upstream, link: &Link, subject: &str) -> ImportedAccount {
     ImportedAccount {
         subject: subject.to_owned(),

@@ -1,9 +1,9 @@
-//! A further provider, through which the person of an account can sign in as well: from the account page,
-//! by signing in there, and by a yes.
+//! A further provider, through which the person of an account can sign in as well: from the account
+//! page, by signing in there, and by a yes.
 //!
-//! It is for good, so that a session which somebody left open, or took, does not do: the person has just
-//! signed in. And what the page asks about names who they are at the provider, since somebody else may
-//! have signed in there, in this browser.
+//! It is for good, so that a session which somebody left open, or took, does not do: the person has
+//! just signed in. And what the page asks about names who they are at the provider, since somebody
+//! else may have signed in there, in this browser.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -153,8 +153,8 @@ pub(crate) async fn confirmed(
         return forms::too_old(&sts);
     };
     let says_yes = fields.get("decision") == Some("link");
-    // Apart from the request, so that a person who goes away meanwhile leaves no yes that counted and linked
-    // nothing, and lets nobody else in whose turn has not come.
+    // Apart from the request, so that a person who goes away meanwhile leaves no yes that counted
+    // and linked nothing, and lets nobody else in whose turn has not come.
     let answer = {
         let sts = Arc::clone(&sts);
         async move {

@@ -1,5 +1,5 @@
-//! The pages on which somebody who came from another provider, and whose address belongs to an account
-//! here, shows that the account is theirs, and says that the two belong together.
+//! The pages on which somebody who came from another provider, and whose address belongs to an
+//! account here, shows that the account is theirs, and says that the two belong together.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -125,8 +125,8 @@ pub(crate) async fn confirmed(
     }
 }
 
-/// Links the two; `false` if the form was answered before, too. It signs in without the password, so that
-/// whoever finds it later in the browser would have a session, or a link that was ended.
+/// Links the two; `false` if the form was answered before, too. It signs in without the password,
+/// so that whoever finds it later in the browser would have a session, or a link that was ended.
 async fn link_once(
     sts: &Sts,
     id: &str,
@@ -138,7 +138,8 @@ async fn link_once(
     Ok(is_first && link(sts, arrival, subject, credential, now).await?)
 }
 
-/// Links the two; `false` if the account or the identity is not what it was when the person was asked.
+/// Links the two; `false` if the account or the identity is not what it was when the person was
+/// asked.
 async fn link(
     sts: &Sts,
     arrival: &Arrival,

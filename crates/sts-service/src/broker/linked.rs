@@ -1,4 +1,5 @@
-//! The other providers that a person's account is linked to, on the account page, and the end of a link.
+//! The other providers that a person's account is linked to, on the account page, and the end of a
+//! link.
 
 use std::sync::Arc;
 
@@ -32,7 +33,8 @@ pub(crate) async fn of(sts: &Sts, user: &User) -> Result<Vec<Link>, StoreError> 
     Ok(links)
 }
 
-/// The links as the account page shows them to somebody who signed in `through` one of them, or by a password.
+/// The links as the account page shows them to somebody who signed in `through` one of them, or by
+/// a password.
 pub(crate) fn shown(
     sts: &Sts,
     user: &User,
@@ -77,10 +79,11 @@ pub(crate) fn further(sts: &Sts, links: &[Link]) -> Vec<OfferedUpstream> {
 enum Without<'a> {
     /// In the way that they came now: by this other link, or by the password.
     Way(Option<(&'a Link, &'a Upstream)>),
-    /// Perhaps by the password, which they have not typed in this session and may have forgotten, or through
-    /// this provider, which has let them in once and may not any more.
+    /// Perhaps by the password, which they have not typed in this session and may have forgotten,
+    /// or through this provider, which has let them in once and may not any more.
     Untried(Option<&'a Upstream>),
-    /// By the password alone, which says nothing of who they are, as the provider of this link does.
+    /// By the password alone, which says nothing of who they are, as the provider of this link
+    /// does.
     Password,
     /// In no way, and the account would be of nobody: it goes with the link.
     Account,
@@ -132,8 +135,8 @@ fn has_password(sts: &Sts, user: &User) -> bool {
     user.password.is_some() && sts.upstreams.offer_passwords()
 }
 
-/// Whether a password does, without this link. It says nothing of who the person is, so that it takes no
-/// provider's place that does.
+/// Whether a password does, without this link. It says nothing of who the person is, so that it
+/// takes no provider's place that does.
 fn by_password(sts: &Sts, user: &User, link: &Link) -> bool {
     has_password(sts, user) && !has_the_word(user, link)
 }
@@ -163,8 +166,8 @@ pub(crate) async fn unlink(
         Some("close") => Says::Close,
         _ => Says::End,
     };
-    // Apart from the request, so that a person who goes away meanwhile leaves nothing half done, and lets
-    // nobody else in whose turn has not come.
+    // Apart from the request, so that a person who goes away meanwhile leaves nothing half done,
+    // and lets nobody else in whose turn has not come.
     let end = {
         let (sts, active, id) = (Arc::clone(&sts), active.clone(), id.clone());
         async move { end(&sts, &active, &id, says, now).await }
@@ -204,12 +207,12 @@ enum End {
     Stays(Told),
 }
 
-/// Ends a link of a person who is signed in, unless it may be their last way in. One that is not there has
-/// ended.
+/// Ends a link of a person who is signed in, unless it may be their last way in. One that is not
+/// there has ended.
 ///
-/// If its provider has the word on the person, the one that they came through has it first, which says nothing
-/// until they come again: whatever is cut off in between leaves a link like any other, and nothing of what the
-/// provider said.
+/// If its provider has the word on the person, the one that they came through has it first, which
+/// says nothing until they come again: whatever is cut off in between leaves a link like any other,
+/// and nothing of what the provider said.
 async fn end(
     sts: &Sts,
     active: &Active,
@@ -235,7 +238,8 @@ async fn end(
             if says == Says::End {
                 return Ok(End::TakesTheAccount(name));
             }
-            // Nothing is closed from a session whose own link was ended while this one waited for its turn.
+            // Nothing is closed from a session whose own link was ended while this one waited for
+            // its turn.
             if active.sign_in.through.as_ref().is_none_or(|it| it.link != link.id) {
                 return Ok(End::Ended);
             }

@@ -23,8 +23,8 @@ const EMAIL: &[&str] = &["email", "email_address", "email_verified"];
 /// What a provider is trusted to say. Whatever is not listed here is ignored.
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
-    /// The domains whose e-mail addresses it speaks for, in canonical form: an address that it says it
-    /// verified is the person's.
+    /// The domains whose e-mail addresses it speaks for, in canonical form: an address that it says
+    /// it verified is the person's.
     pub email_domains: BTreeSet<String>,
     /// The names of the claims about a person that are taken over from it; see [`may_be_released`].
     pub claims: BTreeSet<String>,
@@ -132,8 +132,8 @@ impl Mapping {
         Ok(Profile { label, name, email, claims: released, required, acr, amr })
     }
 
-    /// What is still believed of a person who was let in before, perhaps under other rules; `None` if they
-    /// have to sign in anew to show that they may come in.
+    /// What is still believed of a person who was let in before, perhaps under other rules; `None`
+    /// if they have to sign in anew to show that they may come in.
     pub(crate) fn still_believed(&self, user: &User, origin: &Origin) -> Option<User> {
         if missing(&self.required, &origin.required).is_some() {
             return None;

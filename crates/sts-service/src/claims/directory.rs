@@ -18,16 +18,16 @@ pub enum DirectoryError {
     /// The server that has them did not say.
     #[error("the server that has the accounts did not say")]
     Unavailable(#[from] IssuerError),
-    /// What it said about this address is no answer. Another address it may answer for, so that this may
-    /// depend on who there is: whoever names somebody is told of it as of nobody.
+    /// What it said about this address is no answer. Another address it may answer for, so that
+    /// this may depend on who there is: whoever names somebody is told of it as of nobody.
     #[error("what was said about this address is no answer")]
     Unclear(#[source] IssuerError),
 }
 
 /// Where a claims provider finds people. Nobody can be listed or searched for.
 pub trait Directory: Send + Sync {
-    /// Whoever is known under exactly this verified address, which is untrusted. Who does not exist,
-    /// who may not sign in and whose address was not verified are alike: nobody.
+    /// Whoever is known under exactly this verified address, which is untrusted. Who does not
+    /// exist, who may not sign in and whose address was not verified are alike: nobody.
     fn by_address<'a>(
         &'a self,
         address: &'a EmailAddress,

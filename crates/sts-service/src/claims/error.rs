@@ -103,8 +103,8 @@ const INVALID_TOKEN: Wire =
     Wire::new(ErrorCode::INVALID_TOKEN, StatusCode::UNAUTHORIZED, "the access token is not valid")
         .with_challenge("Bearer error=\"invalid_token\"");
 
-/// One answer for a token without the scope, for a client that is not registered for the endpoint, and
-/// for a client that names a person whom it may not name or who does not exist.
+/// One answer for a token without the scope, for a client that is not registered for the endpoint,
+/// and for a client that names a person whom it may not name or who does not exist.
 const INSUFFICIENT_SCOPE: Wire = Wire::new(
     ErrorCode::INSUFFICIENT_SCOPE,
     StatusCode::FORBIDDEN,

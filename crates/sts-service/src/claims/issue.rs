@@ -1,5 +1,5 @@
-//! From a request whose access token was taken to its answer, and to its record: at the claims endpoint of
-//! an OpenID provider and at that of a claims provider of its own alike.
+//! From a request whose access token was taken to its answer, and to its record: at the claims
+//! endpoint of an OpenID provider and at that of a claims provider of its own alike.
 
 use countersign_claims_token::MintError;
 use countersign_jwt::Sign;
@@ -47,7 +47,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Issuing<'_> {
-    /// Decides, and answers with the claims token. The record has who and by which rules from then on.
+    /// Decides, and answers with the claims token. The record has who and by which rules from then
+    /// on.
     pub(super) fn answer(&self, asking: &Asking<'_>, record: &mut ExchangeRecord) -> Answered {
         let Asking { request, subject, ref holder, account, now } = *asking;
         let facts = Facts {

@@ -1,8 +1,9 @@
-//! A claims provider of its own, in front of an AuthN server that knows nothing of it. (PROFILE §5.8)
+//! A claims provider of its own, in front of an AuthN server that knows nothing of it. (PROFILE
+//! §5.8)
 //!
-//! It takes access tokens of that server, asks it who has the address, and signs claims tokens in its
-//! own name: as the issuer `https://DOMAIN`, which speaks for the addresses of that domain by its
-//! `/.well-known/claims-provider-configuration`.
+//! It takes access tokens of that server, asks it who has the address, and signs claims tokens in
+//! its own name: as the issuer `https://DOMAIN`, which speaks for the addresses of that domain by
+//! its `/.well-known/claims-provider-configuration`.
 //!
 //! | route | what answers |
 //! |---|---|
@@ -57,10 +58,11 @@ use crate::{cors, elsewhere};
 
 /// Everything that a claims provider takes from outside.
 pub struct Parts {
-    /// The issuer, who has it all: its own rules, beside which the lifetimes of other tokens mean nothing.
+    /// The issuer, who has it all: its own rules, beside which the lifetimes of other tokens mean
+    /// nothing.
     pub policy: ServerPolicy,
-    /// The server that people and clients have their access tokens from. Of how far it is trusted, its
-    /// issuer and the form of its access tokens count.
+    /// The server that people and clients have their access tokens from. Of how far it is trusted,
+    /// its issuer and the form of its access tokens count.
     pub authn_server: IssuerSetup,
     /// What the access tokens have to be made out to, beside this provider.
     pub audiences: Vec<String>,
@@ -148,7 +150,8 @@ impl ClaimsProvider {
         })
     }
 
-    /// Signs and publishes with these keys from now on, as [`Sts::replace_keys`](crate::Sts::replace_keys).
+    /// Signs and publishes with these keys from now on, as
+    /// [`Sts::replace_keys`](crate::Sts::replace_keys).
     ///
     /// # Errors
     /// [`SetupError::Key`], [`SetupError::IdleKey`]; the keys are as they were then.
@@ -257,8 +260,9 @@ impl ClaimsProvider {
         issuing.answer(&Asking { request, subject, holder, account, now }, record)
     }
 
-    /// Whom the directory has: under the address of the token, or under the one that its client names.
-    /// About addresses of other domains nobody would believe this provider, and nobody is asked.
+    /// Whom the directory has: under the address of the token, or under the one that its client
+    /// names. About addresses of other domains nobody would believe this provider, and nobody is
+    /// asked.
     async fn person(
         &self,
         request: &ExchangeRequest,
@@ -275,7 +279,8 @@ impl ClaimsProvider {
         let address = address.filter(|address| address.domain() == domain);
         let Some(address) = address else { return Ok(None) };
         match self.directory.by_address(&address).await {
-            // A client that names somebody would learn from a failure what the directory has of them.
+            // A client that names somebody would learn from a failure what the directory has of
+            // them.
             Err(DirectoryError::Unclear(error)) if subject.is_client() => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "what the directory says of somebody is taken for nobody");

@@ -1,9 +1,11 @@
-//! The user query: SCIM 2.0, as far as it answers one question. [RFC 7644 §3.4.2], [RFC 7643 §4.1, §4.3]
+//! The user query: SCIM 2.0, as far as it answers one question. [RFC 7644 §3.4.2], [RFC 7643 §4.1,
+//! §4.3]
 //!
 //! `GET /scim/v2/Users?filter=emails.value eq "alice@alice.example"` tells a client with the scope
-//! `query-users` who has exactly this verified address, with the claims that may leave the provider. No
-//! other filter is understood, nobody can be listed, and nothing can be changed. Who does not exist, who
-//! is disabled and whose address was not verified are alike: a list without anybody.
+//! `query-users` who has exactly this verified address, with the claims that may leave the
+//! provider. No other filter is understood, nobody can be listed, and nothing can be changed. Who
+//! does not exist, who is disabled and whose address was not verified are alike: a list without
+//! anybody.
 //!
 //! [RFC 7643 §4.1, §4.3]: https://www.rfc-editor.org/rfc/rfc7643#section-4.1
 //! [RFC 7644 §3.4.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2
@@ -63,7 +65,8 @@ async fn respond(
     let now = sts.clock.now();
     let token = bearer::token(headers)?;
     let issued = IssuedToken::find(sts, &token, now).await?.ok_or(QueryError::Token)?;
-    // Whoever else the token is for holds it as well, and whoever acts in it is not who was let ask.
+    // Whoever else the token is for holds it as well, and whoever acts in it is not who was let
+    // ask.
     let is_own = !issued.claims.has("act") && !issued.claims.has(ORIGIN_JTI);
     let for_us = issued.claims.audience().is_ok_and(|all| all == [sts.issuer().as_str()]) && is_own;
     let is_bearer = matches!(Confirmation::of(&issued.claims), Ok(None));

@@ -15,8 +15,8 @@ use super::{Introspection, IssuerError, Known, Peer};
 const INTROSPECTION: &str = "introspection_endpoint";
 const USER_INFO: &str = "userinfo_endpoint";
 
-/// What an issuer tells whoever has an access token about the person, unless it failed a moment ago; `None`
-/// if it does not take the token. [OpenID Connect Core §5.3.1 to §5.3.3]
+/// What an issuer tells whoever has an access token about the person, unless it failed a moment
+/// ago; `None` if it does not take the token. [OpenID Connect Core §5.3.1 to §5.3.3]
 ///
 /// [OpenID Connect Core §5.3.1 to §5.3.3]: https://openid.net/specs/openid-connect-core-1_0.html#UserInfoRequest
 pub(crate) async fn user_info(
@@ -57,8 +57,8 @@ async fn ask(
     response.map_err(|source| IssuerError::Fetch { endpoint, source })
 }
 
-/// What the issuer says about a token now, unless it failed a moment ago; `None` if it says nothing of
-/// tokens of this kind. [RFC 7662 §2.1, §2.2]
+/// What the issuer says about a token now, unless it failed a moment ago; `None` if it says nothing
+/// of tokens of this kind. [RFC 7662 §2.1, §2.2]
 ///
 /// [RFC 7662 §2.1, §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.1
 pub(crate) async fn introspect(
@@ -106,8 +106,8 @@ async fn asked(
     }
 }
 
-/// Whether the issuer answers no questions about tokens of this kind, as some do not about a JWT where
-/// [RFC 7662 §2.2] has `active`. The code is that of [RFC 7009 §2.2.1].
+/// Whether the issuer answers no questions about tokens of this kind, as some do not about a JWT
+/// where [RFC 7662 §2.2] has `active`. The code is that of [RFC 7009 §2.2.1].
 ///
 /// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 /// [RFC 7009 §2.2.1]: https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1

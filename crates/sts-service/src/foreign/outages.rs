@@ -10,15 +10,15 @@ use http::StatusCode;
 
 use super::IssuerError;
 
-/// For so many seconds after a failure the server is left alone, so that those who wait for it do not each
-/// wait for as long as the first.
+/// For so many seconds after a failure the server is left alone, so that those who wait for it do
+/// not each wait for as long as the first.
 pub(crate) const LEFT_ALONE: Lifetime = Lifetime::from_secs(5);
 
 /// So many tokens are remembered at a time. Anybody can make some up.
 const MOST_TOKENS: usize = 1_000;
 
-/// When questions with tokens, or about them, are not worth asking at one endpoint just now. Answers are not kept here: every question that
-/// gets one is asked.
+/// When questions with tokens, or about them, are not worth asking at one endpoint just now.
+/// Answers are not kept here: every question that gets one is asked.
 pub(crate) struct Outages {
     clock: Arc<dyn Clock>,
     known: Mutex<Known>,
@@ -28,8 +28,8 @@ pub(crate) struct Outages {
 struct Known {
     /// The endpoint as a whole is left alone until then.
     server: Option<Timestamp>,
-    /// About these tokens nothing is asked until then: it failed over them, and whoever made one up for that
-    /// keeps nobody else out.
+    /// About these tokens nothing is asked until then: it failed over them, and whoever made one up
+    /// for that keeps nobody else out.
     tokens: HashMap<Digest, Timestamp>,
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn is_down(failed: &IssuerError) -> bool {
     }
 }
 
-/// Whether a moment is still to come. One that is further away than any that was set was set before the
-/// clock was put back.
+/// Whether a moment is still to come. One that is further away than any that was set was set before
+/// the clock was put back.
 fn is_ahead(until: Timestamp, now: Timestamp) -> bool {
     until > now && until <= now.after(LEFT_ALONE)
 }
@@ -61,8 +61,8 @@ impl Outages {
         Self { clock, known: Mutex::default() }
     }
 
-    /// Asks with a token, or about one, unless that failed a moment ago. When the moment is over, the first who comes
-    /// asks, and the others wait for no server that is still away.
+    /// Asks with a token, or about one, unless that failed a moment ago. When the moment is over,
+    /// the first who comes asks, and the others wait for no server that is still away.
     pub(crate) async fn ask<T>(
         &self,
         token: &AccessToken,

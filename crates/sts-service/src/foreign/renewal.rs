@@ -32,9 +32,9 @@ pub(crate) struct Presented<'a> {
 
 /// The refresh token that comes with an exchange, if one does. It is kept before it is given out.
 ///
-/// An access token whose issuer can be asked is kept for as long as there is something to ask: sealed under
-/// the refresh token, of which this server has a digest alone. Nothing that lasts comes of one that its
-/// issuer revoked, whatever its signature says.
+/// An access token whose issuer can be asked is kept for as long as there is something to ask:
+/// sealed under the refresh token, of which this server has a digest alone. Nothing that lasts
+/// comes of one that its issuer revoked, whatever its signature says.
 pub(crate) async fn begin(
     sts: &Sts,
     grant: &mut Grant,
@@ -93,8 +93,8 @@ pub(crate) async fn holder(
     })
 }
 
-/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and what the
-/// person allowed stands.
+/// Whether what is issued on a grant counts: the grant is kept, its client is registered, and what
+/// the person allowed stands.
 pub(crate) async fn is_kept(
     sts: &Sts,
     subject: &str,
@@ -117,7 +117,8 @@ pub(crate) async fn is_kept(
     }
 }
 
-/// Gives a new access token, for `resources` alone if it names any. The client proves itself, so that its refresh token stays the same.
+/// Gives a new access token, for `resources` alone if it names any. The client proves itself, so
+/// that its refresh token stays the same.
 pub(crate) async fn refresh(
     sts: &Sts,
     request: RefreshRequest,
@@ -173,8 +174,8 @@ pub(crate) async fn refresh(
     Ok(respond_with(&grant, &token, None))
 }
 
-/// Whether the issuer still stands by the token that it was asked about, while that has not ended by itself.
-/// [RFC 7662 §2.2]
+/// Whether the issuer still stands by the token that it was asked about, while that has not ended
+/// by itself. [RFC 7662 §2.2]
 ///
 /// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
 async fn stands(

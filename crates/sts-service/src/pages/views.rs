@@ -92,7 +92,8 @@ pub(crate) struct OnwardPage {
 
 in_a_language!(Texts, OnwardPage, "onward.html");
 
-/// The pages on which somebody who comes from another provider links the account that they have here.
+/// The pages on which somebody who comes from another provider links the account that they have
+/// here.
 pub(crate) struct LinkPage {
     pub(crate) provider: String,
     pub(crate) upstream: String,

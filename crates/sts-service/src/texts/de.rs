@@ -1,5 +1,5 @@
-//! Deutsch. Namen anderer Anbieter stehen so da, wie sie in der Konfiguration stehen, also in Anführungszeichen: so passt jeder
-//! in jeden Satz.
+//! Deutsch. Namen anderer Anbieter stehen so da, wie sie in der Konfiguration stehen, also in
+//! Anführungszeichen: so passt jeder in jeden Satz.
 
 use super::{Text, Texts};
 

@@ -27,8 +27,8 @@ pub(super) async fn redeem(
     if !asker.registered.authorization_code {
         return Err(TokenError::UnauthorizedClient(client.clone()));
     }
-    // Before the code is used up: whoever asks for what this client may never have can ask again. What was
-    // not asked for with this code is known only when it is taken, and uses it up.
+    // Before the code is used up: whoever asks for what this client may never have can ask again.
+    // What was not asked for with this code is known only when it is taken, and uses it up.
     super::check_resources(sts, params, asker.registered)?;
     let redemption = code::parse(params)?;
     let kept = match sts.codes.take(&redemption.code, client, now).await? {

@@ -1,4 +1,5 @@
-//! The account page: where somebody is signed in and what they allowed is seen, ended and taken back.
+//! The account page: where somebody is signed in and what they allowed is seen, ended and taken
+//! back.
 
 use http::StatusCode;
 use http::header::{CONTENT_SECURITY_POLICY, LOCATION, X_FRAME_OPTIONS};

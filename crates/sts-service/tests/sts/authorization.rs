@@ -128,8 +128,8 @@ async fn unknown_users_and_wrong_passwords_get_the_same_answer() {
     assert!(pages[0].contains("The user name or the password is wrong."));
 }
 
-/// H13, H15: whoever is turned away because too many sign in at the moment has not guessed. Those whom nobody
-/// knows take the places as everybody does, since a password is compared for them, too.
+/// H13, H15: whoever is turned away because too many sign in at the moment has not guessed. Those
+/// whom nobody knows take the places as everybody does, since a password is compared for them, too.
 #[tokio::test]
 async fn h13_h15_whoever_is_turned_away_unheard_has_not_guessed() {
     let world = World::new();
@@ -140,7 +140,8 @@ async fn h13_h15_whoever_is_turned_away_unheard_has_not_guessed() {
             [("form_token", token), ("username", username.as_str()), ("password", password)];
         world.submit(cookie, &fields).await
     };
-    // Four passwords are compared at a time, and sixty wait. More guesses than Alice has then come at once.
+    // Four passwords are compared at a time, and sixty wait. More guesses than Alice has then come
+    // at once.
     let strangers = (0..64).map(|number| attempt(format!("nobody-{number}"), "guess"));
     let guesses = (0..20).map(|_| attempt("alice".to_owned(), "guess"));
     let answers = crate::broker::futures_of(strangers.chain(guesses)).await;
@@ -288,8 +289,8 @@ async fn guessing_ends_after_some_failures() {
     assert_eq!(attempt("mallory", PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
-/// H15: attempts count before they are made, so that none gets by while others are under way; and who
-/// guesses at a name keeps nobody else from it.
+/// H15: attempts count before they are made, so that none gets by while others are under way; and
+/// who guesses at a name keeps nobody else from it.
 #[tokio::test]
 async fn h15_fifty_at_once_are_ten_attempts_of_one_source() {
     let world = std::sync::Arc::new(World::new());
@@ -311,7 +312,8 @@ async fn h15_fifty_at_once_are_ten_attempts_of_one_source() {
     assert_eq!(elsewhere.status, StatusCode::SEE_OTHER, "alice signs in from where she is");
 }
 
-/// H15: whoever guesses at one name after the other has an end, too, and so has whoever shares the network.
+/// H15: whoever guesses at one name after the other has an end, too, and so has whoever shares the
+/// network.
 #[tokio::test]
 async fn h15_a_source_guesses_at_few_names() {
     let world = World::new();
@@ -364,7 +366,8 @@ async fn h15_no_source_keeps_all_others_waiting() {
     assert_eq!(turned_away, [StatusCode::SERVICE_UNAVAILABLE; 48]);
 }
 
-/// H15: behind a proxy on this machine everybody has its address, and no one of them uses up what all have.
+/// H15: behind a proxy on this machine everybody has its address, and no one of them uses up what
+/// all have.
 #[tokio::test]
 async fn h15_a_proxy_on_this_machine_is_no_source() {
     let world = World::new();

@@ -116,8 +116,8 @@ impl Case {
         on_the_way(&browser.submit(&page, &[("upstream", alias)]).await)
     }
 
-    /// Signs somebody in through a provider, whose ID token is changed before it is signed: what the
-    /// browser gets back here.
+    /// Signs somebody in through a provider, whose ID token is changed before it is signed: what
+    /// the browser gets back here.
     pub(crate) async fn arrives(
         &self,
         browser: &Browser<'_>,
@@ -246,7 +246,8 @@ async fn f001_1_a_person_chooses_a_provider_and_arrives() {
     assert!(silent.location("code").is_some(), "{:?}", silent.headers);
 }
 
-/// F001-10, and F000-13 at the broker: an identity is its issuer and its `sub`, and nothing else is.
+/// F001-10, and F000-13 at the broker: an identity is its issuer and its `sub`, and nothing else
+/// is.
 #[tokio::test]
 async fn f001_10_the_same_identity_is_the_same_person_and_no_other_is() {
     let case = Case::new();

@@ -20,7 +20,8 @@ use crate::support::*;
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
-/// A world in which whoever holds a token of `rqp-client` may show it, and which names people of one domain.
+/// A world in which whoever holds a token of `rqp-client` may show it, and which names people of
+/// one domain.
 fn world() -> World {
     changed_by(|_| {})
 }
@@ -370,8 +371,8 @@ impl Users for Unreadable {
     }
 }
 
-/// STS-8: about whom no list could have, nobody is asked, at either front; nor for a token that is refused anyway.
-/// A failure of ours decided nothing.
+/// STS-8: about whom no list could have, nobody is asked, at either front; nor for a token that is
+/// refused anyway. A failure of ours decided nothing.
 #[tokio::test]
 async fn sts_8_accounts_are_read_for_those_alone_whom_a_list_could_have() {
     let world = of(server_policy(), Unreadable, |_| {});
@@ -387,7 +388,8 @@ async fn sts_8_accounts_are_read_for_those_alone_whom_a_list_could_have() {
     assert_eq!(world.audit.0.lock().unwrap().len(), 3);
 }
 
-/// Who holds the token of a client that proves nothing is that client, where such clients get something.
+/// Who holds the token of a client that proves nothing is that client, where such clients get
+/// something.
 #[tokio::test]
 async fn a_public_client_is_a_holder_where_policy_lets_it() {
     for (public_clients, status) in [(true, 200), (false, 403)] {

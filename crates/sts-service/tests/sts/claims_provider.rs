@@ -1,4 +1,5 @@
-//! A claims provider of its own, before an AuthN server that folds the case of addresses (PROFILE §5.8).
+//! A claims provider of its own, before an AuthN server that folds the case of addresses (PROFILE
+//! §5.8).
 
 mod answers;
 mod server;
@@ -174,8 +175,8 @@ async fn the_directory_is_asked_with_a_token_that_is_fetched_once() {
     assert_eq!((bed.server.count("/token"), bed.server.count("/scim/v2/Users")), (1, 3));
 }
 
-/// STS-8: a directory that folds cases finds CAROL, and one without an identifier for somebody finds them;
-/// neither shows.
+/// STS-8: a directory that folds cases finds CAROL, and one without an identifier for somebody
+/// finds them; neither shows.
 #[tokio::test]
 async fn sts_8_a_directory_that_folds_cases_tells_nobody_who_exists() {
     let bed = bed(only_alice(), Fails::Nothing);
@@ -227,7 +228,8 @@ async fn tokens_of_the_authn_server() {
     assert_eq!(bed.ask(&both, ALICE).await.0, 200, "the server itself holds every token");
 }
 
-/// Whoever is listed and whatever the token says: of another domain it says nothing, and asks nobody.
+/// Whoever is listed and whatever the token says: of another domain it says nothing, and asks
+/// nobody.
 #[tokio::test]
 async fn nobody_is_asked_about_addresses_of_other_domains() {
     let domains = ["bob.example", "x.alice.example", "malice.example"];
@@ -274,7 +276,8 @@ async fn tokens_are_made_out_to_the_provider_by_any_of_its_names() {
     }
 }
 
-/// RFC 6750 §3.1: what the token allows comes before what is asked; what is no request is written down.
+/// RFC 6750 §3.1: what the token allows comes before what is asked; what is no request is written
+/// down.
 #[tokio::test]
 async fn a_request_that_is_none_is_refused_and_recorded() {
     let bed = bed(only_alice(), Fails::Nothing);
@@ -286,8 +289,8 @@ async fn a_request_that_is_none_is_refused_and_recorded() {
     assert!(!record.checks.last().unwrap().passed && record.issued.is_none());
 }
 
-/// Whichever of its endpoints it is: those who ask meanwhile do not each wait for it, and then it is asked
-/// again.
+/// Whichever of its endpoints it is: those who ask meanwhile do not each wait for it, and then it
+/// is asked again.
 #[tokio::test]
 async fn a_server_that_fails_is_left_alone_for_a_moment() {
     for (fails, tokens, queries) in
@@ -317,7 +320,8 @@ impl Bed {
     }
 }
 
-/// RFC 7662 §4: an answer is as old as the question, so that what was taken back is taken back at once.
+/// RFC 7662 §4: an answer is as old as the question, so that what was taken back is taken back at
+/// once.
 #[tokio::test]
 async fn the_server_is_asked_about_each_use_of_a_token() {
     let bed = bed(only_alice(), Fails::Nothing);

@@ -1,4 +1,5 @@
-//! O13: a client that is refused is refused at every door, with what it holds and what came of that.
+//! O13: a client that is refused is refused at every door, with what it holds and what came of
+//! that.
 
 use http::Request;
 use http::header::AUTHORIZATION;

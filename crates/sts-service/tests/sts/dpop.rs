@@ -159,7 +159,8 @@ async fn a_used_proof_is_the_check_of_an_exchange_that_failed() {
     assert_eq!(proofs.collect::<Vec<_>>(), expected);
 }
 
-/// RFC 9449 §5.2: such a client gets nothing without a proof, and what it brought is as good as before.
+/// RFC 9449 §5.2: such a client gets nothing without a proof, and what it brought is as good as
+/// before.
 #[tokio::test]
 async fn rfc_9449_section_5_2_a_client_whose_tokens_are_bound_gets_no_other() {
     let (world, key) = (World::new(), key());

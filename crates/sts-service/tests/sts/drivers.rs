@@ -1,5 +1,5 @@
-//! What a driver finds on the pages: each form and what is pressed in it has an identifier, or a name and a
-//! value, that stays. Whoever changes one changes what others drive.
+//! What a driver finds on the pages: each form and what is pressed in it has an identifier, or a
+//! name and a value, that stays. Whoever changes one changes what others drive.
 
 use crate::broker::Case;
 use crate::browser::Browser;

@@ -57,8 +57,8 @@ async fn a_person_gets_a_page() {
     }
 }
 
-/// H7: a link gives a client its code, and one with an ID token signs out, as the specifications want
-/// it. Nothing else does that, whatever a header says that it is.
+/// H7: a link gives a client its code, and one with an ID token signs out, as the specifications
+/// want it. Nothing else does that, whatever a header says that it is.
 #[tokio::test]
 async fn h7_what_get_does_nothing_else_does() {
     let world = World::new();

@@ -424,8 +424,8 @@ async fn the_ticket_is_never_learnt_and_no_secret_is_logged() {
     }
 }
 
-/// An API that a public client's token is for was shown it, and is that client to whoever asks for nothing
-/// more than its name.
+/// An API that a public client's token is for was shown it, and is that client to whoever asks for
+/// nothing more than its name.
 #[tokio::test]
 async fn who_was_shown_a_public_clients_token_is_not_that_client() {
     let world = World::new();

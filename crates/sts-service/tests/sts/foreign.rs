@@ -134,7 +134,8 @@ fn check(name: &str, answer: &Answer, expected: (u16, &str)) {
     assert_eq!(answer.json().get("access_token"), None, "{name}");
 }
 
-/// The claims of an access token of the other issuer as it mints them, changed; null takes one away.
+/// The claims of an access token of the other issuer as it mints them, changed; null takes one
+/// away.
 fn foreign_claims(change: &[(&str, Value)]) -> Value {
     let mut claims = json!({
         "iss": IDP, "sub": "sub-of-alice", "aud": IDP, "client_id": "rqp-client", "jti": "1",

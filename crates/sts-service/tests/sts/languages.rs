@@ -160,7 +160,8 @@ async fn the_browser_is_asked_where_the_client_wishes_nothing() {
     is_in("by POST", "de", &page);
 }
 
-/// Whoever is led on by a page after a form, or has signed out, is spoken to as they were on the form.
+/// Whoever is led on by a page after a form, or has signed out, is spoken to as they were on the
+/// form.
 #[tokio::test]
 async fn what_comes_after_a_form_is_in_its_language() {
     let world = World::new();

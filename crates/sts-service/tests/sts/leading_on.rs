@@ -40,8 +40,8 @@ async fn o27_what_was_posted_is_sealed_and_not_for_long() {
     assert_eq!(browser.get(way).await.status, StatusCode::FORBIDDEN, "too late");
 }
 
-/// CSP3 form-action: a browser holds all redirects after a form to what its page allows, whoever makes
-/// them. From a page that leads on by itself, a client may lead wherever it likes.
+/// CSP3 form-action: a browser holds all redirects after a form to what its page allows, whoever
+/// makes them. From a page that leads on by itself, a client may lead wherever it likes.
 #[tokio::test]
 async fn a_browser_is_led_on_by_a_page_where_a_redirect_would_be_held_back() {
     let world = World::new();
@@ -66,7 +66,8 @@ async fn a_browser_is_led_on_by_a_page_where_a_redirect_would_be_held_back() {
     leads(&navigating.submit(&consent, &[("decision", "allow")]).await, "cb?code=");
     let asked = "/logout?client_id=rqp-client&post_logout_redirect_uri=https://app.example/bye";
     leads(&navigating.submit(&browser.get(asked).await, &[]).await, "bye");
-    // Within this server a redirect is none that anybody holds back, and a program gets what it asked for.
+    // Within this server a redirect is none that anybody holds back, and a program gets what it
+    // asked for.
     let page = browser.get("/account").await;
     let back = navigating.submit(&page, &signed_in).await;
     assert_eq!(back.header(LOCATION), format!("{STS}/account"), "{}", back.text);

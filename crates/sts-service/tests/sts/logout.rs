@@ -160,8 +160,8 @@ async fn the_browser_is_sent_where_the_client_registered_and_nowhere_else() {
     assert_eq!((twice.status, twice.header(LOCATION)), (StatusCode::BAD_REQUEST, ""));
 }
 
-/// OpenID Connect RP-Initiated Logout §2, §3: an application that has no ID token any more says which one it
-/// is. The person has the word, and sees where they would go.
+/// OpenID Connect RP-Initiated Logout §2, §3: an application that has no ID token any more says
+/// which one it is. The person has the word, and sees where they would go.
 #[tokio::test]
 async fn o27_a_client_without_an_id_token_has_the_person_asked_and_back() {
     let world = World::new();
@@ -206,8 +206,8 @@ async fn posted(world: &World, fields: &[(&str, &str)]) -> String {
     answer.header(LOCATION).strip_prefix(STS).unwrap().to_owned()
 }
 
-/// A form of another site brings no session; the browser is sent on, and brings it then. What it was sent
-/// is in no URL.
+/// A form of another site brings no session; the browser is sent on, and brings it then. What it
+/// was sent is in no URL.
 #[tokio::test]
 async fn by_post_the_browser_is_sent_on_without_the_id_token() {
     let world = World::new();

@@ -166,7 +166,8 @@ async fn a_code_that_is_shown_again_ends_one() {
     assert!(is_inactive(&world, "own", token).await);
 }
 
-/// It was on the disk before it was given out, and what is there is nothing that could be presented.
+/// It was on the disk before it was given out, and what is there is nothing that could be
+/// presented.
 #[tokio::test]
 async fn one_outlives_a_restart_and_is_not_in_the_files() {
     let (running, killed) = (Directory::new(), Directory::new());

@@ -291,8 +291,8 @@ async fn revoked_by_its_client(world: &World) -> String {
     token
 }
 
-/// What a key binds is of no use where that key is not proved, and what is issued is bound to it; where
-/// nobody could ask for the proof, nothing is issued.
+/// What a key binds is of no use where that key is not proved, and what is issued is bound to it;
+/// where nobody could ask for the proof, nothing is issued.
 #[tokio::test]
 async fn t13_a_binding_is_not_dropped() {
     let case = case().await;

@@ -1,5 +1,5 @@
-//! Sessions and consent: who is asked again, and who is not. OpenID Connect Core §3.1.2; O18, O21, O27,
-//! O30.
+//! Sessions and consent: who is asked again, and who is not. OpenID Connect Core §3.1.2; O18, O21,
+//! O27, O30.
 
 use countersign_sts_service::{Client, TrustedIssuers};
 use countersign_types::RedirectUri;
@@ -170,8 +170,8 @@ async fn consent_is_one_clients_as_it_was() {
     }
 }
 
-/// O30, RFC 8252 §8.6: whoever listens on the person's machine can say that it is a client that proves
-/// nothing.
+/// O30, RFC 8252 §8.6: whoever listens on the person's machine can say that it is a client that
+/// proves nothing.
 #[tokio::test]
 async fn a_client_on_the_persons_machine_that_proves_nothing_is_allowed_each_time() {
     let world = World::new();

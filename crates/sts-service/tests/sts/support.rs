@@ -100,8 +100,8 @@ pub(crate) fn user(name: &str, verified: bool) -> User {
     }
 }
 
-/// Alice and, under no address that counts: Mallory, whose address was not verified; Dora, whose user name reads like
-/// somebody else's; Ida, who came through a provider that is trusted no more.
+/// Alice and, under no address that counts: Mallory, whose address was not verified; Dora, whose
+/// user name reads like somebody else's; Ida, who came through a provider that is trusted no more.
 pub(crate) fn people() -> StaticUsers {
     let named = |username: &str, name| User { username: username.to_owned(), ..user(name, true) };
     let issuer = Issuer::parse("https://idp.gone.example").unwrap();

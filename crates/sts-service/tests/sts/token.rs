@@ -295,8 +295,8 @@ async fn assert_at(world: &World, assertion: &str) -> Answer {
     world.token(&fields).await
 }
 
-/// RFC 9449 §10: a code whose request named a key is nobody's who does not prove that key, be the sign-in
-/// page as old as the process before.
+/// RFC 9449 §10: a code whose request named a key is nobody's who does not prove that key, be the
+/// sign-in page as old as the process before.
 #[tokio::test]
 async fn rfc_9449_section_10_a_code_is_redeemed_with_the_key_it_is_bound_to() {
     let key = SigningKey::generate(Algorithm::Es256, None).unwrap();

@@ -6,7 +6,8 @@ pub enum Party {
     /// Alice's identity provider with its security token service, which also answers for the host
     /// `alice.example`.
     Sts,
-    /// A claims provider of its own in front of it, which answers for the host `alice.example` then.
+    /// A claims provider of its own in front of it, which answers for the host `alice.example`
+    /// then.
     ClaimsProvider,
     /// Bob's UMA authorization server.
     UmaServer,

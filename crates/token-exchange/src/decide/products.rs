@@ -67,8 +67,8 @@ pub(super) fn access_token(
     let audiences = narrow::access_token_targets(request, server, made_out_to(facts))?;
     let own = |target: &String| target == server.issuer.as_str();
     let (onward, others): (Vec<_>, Vec<_>) = audiences.iter().cloned().partition(own);
-    // For this server alone a token would be of use only for renewing itself. And whom another issuer
-    // names has no account here that could end, so that nothing rests on one.
+    // For this server alone a token would be of use only for renewing itself. And whom another
+    // issuer names has no account here that could end, so that nothing rests on one.
     let may_go_on = facts.policy.client.may_delegate_onward && facts.subject.foreign.is_none();
     if !onward.is_empty() && (others.is_empty() || !may_go_on) {
         return Err(ExchangeError::ResourceDenied(server.issuer.as_str().to_owned()));

@@ -13,8 +13,8 @@ use crate::renewal::Terms;
 use crate::subject::{Foreign, Subject};
 use crate::trusted_issuer::{AccessTokenForm, ROLES, Subjects, TrustedIssuer, may_be_released};
 
-/// The most octets of roles and other claims that are taken over: the token that carries them ends at
-/// 16 KiB.
+/// The most octets of roles and other claims that are taken over: the token that carries them ends
+/// at 16 KiB.
 const MAX_RELEASED: usize = 4 * 1024;
 
 /// What the names of the users begin with that Keycloak makes for its clients.
@@ -46,8 +46,8 @@ impl ForeignSubject<'_> {
         Ok(self)
     }
 
-    /// The subject: what the issuer is believed, under a name that is of this server. A token that is
-    /// bound to a key takes the proof of that key: `proved`.
+    /// The subject: what the issuer is believed, under a name that is of this server. A token that
+    /// is bound to a key takes the proof of that key: `proved`.
     ///
     /// # Errors
     /// [`ForeignError::Bound`], [`ForeignError::NotAPerson`], [`ForeignError::Required`],
@@ -107,13 +107,13 @@ impl ForeignSubject<'_> {
 }
 
 impl ForeignSubject<'_> {
-    /// The subject as its issuer names it, with the scope that the issuer gave: for a claims provider
-    /// that belongs to that issuer.
+    /// The subject as its issuer names it, with the scope that the issuer gave: for a claims
+    /// provider that belongs to that issuer.
     ///
     /// # Errors
-    /// [`ForeignError::Bound`] for a token that is bound to a key, [`ForeignError::AuthorizedParty`] for
-    /// one that does not say which client it was issued to, [`ForeignError::NotAPerson`],
-    /// [`ForeignError::Act`], [`ForeignError::Claim`].
+    /// [`ForeignError::Bound`] for a token that is bound to a key,
+    /// [`ForeignError::AuthorizedParty`] for one that does not say which client it was issued to,
+    /// [`ForeignError::NotAPerson`], [`ForeignError::Act`], [`ForeignError::Claim`].
     pub fn at_home(self) -> Result<Subject, ForeignError> {
         let claims = Claims::from_map(self.claims);
         // Nothing that comes of it would be bound to the key.
@@ -148,8 +148,8 @@ impl ForeignSubject<'_> {
     }
 }
 
-/// The actors that a token of this issuer names, each said to be of its name space. What clients are
-/// called there means nothing here.
+/// The actors that a token of this issuer names, each said to be of its name space. What clients
+/// are called there means nothing here.
 fn actors_of(act: &Value, issuer: &Issuer) -> Result<ActorChain, ForeignError> {
     let theirs = ActorChain::from_claim(act)?;
     let named = |actor: &Actor| match &actor.iss {

@@ -244,7 +244,8 @@ fn everything_else_holds_for_it_as_for_any_claims_token() {
     check("the delegation policy", |c| c.delegation = OnlyFor("bob"), invalid_request());
 }
 
-/// STS-8: about whom no list could have, nobody is asked, so that no answer and no failure tells of them.
+/// STS-8: about whom no list could have, nobody is asked, so that no answer and no failure tells of
+/// them.
 #[test]
 fn the_directory_is_asked_about_those_alone_whom_a_list_could_have() {
     let asked = |people: Option<NamedPeople>, address: &str| {

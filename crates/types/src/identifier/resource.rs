@@ -60,8 +60,8 @@ impl ResourceIdentifier {
 }
 
 /// Whether `url` is `place` in any spelling, or lies below it on the same origin: for lists of what
-/// is refused, which a capital letter, a spelt-out port, a dot behind the host or a longer path must
-/// not escape. Nothing is ever allowed by this comparison.
+/// is refused, which a capital letter, a spelt-out port, a dot behind the host or a longer path
+/// must not escape. Nothing is ever allowed by this comparison.
 ///
 /// ```
 /// use countersign_types::identifier::is_at_or_below;

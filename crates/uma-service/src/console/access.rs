@@ -140,7 +140,8 @@ pub(super) async fn post(
     }
 }
 
-/// Those of one place who hold something, by what they got last; nothing of those of whom nothing counts.
+/// Those of one place who hold something, by what they got last; nothing of those of whom nothing
+/// counts.
 pub(super) struct Holders<'a> {
     pub(super) desk: &'a Desk,
     pub(super) place: &'a Place,

@@ -1,8 +1,9 @@
-//! The authorization endpoint: a resource server asks a person whether it may protect something in their
-//! name. [RFC 6749 §4.1], [RFC 7636], [UF §1.3]
+//! The authorization endpoint: a resource server asks a person whether it may protect something in
+//! their name. [RFC 6749 §4.1], [RFC 7636], [UF §1.3]
 //!
-//! The person is asked each time, and sees which resource server it is and where the answer goes. The
-//! request itself goes along with the form, sealed, and is checked once more when the answer comes.
+//! The person is asked each time, and sees which resource server it is and where the answer goes.
+//! The request itself goes along with the form, sealed, and is checked once more when the answer
+//! comes.
 //!
 //! [RFC 6749 §4.1]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1
 //! [RFC 7636]: https://www.rfc-editor.org/rfc/rfc7636
@@ -80,7 +81,8 @@ async fn check(
         _ => None,
     };
     match received.check(known) {
-        // The person is asked each time, and by the session that they have; nothing is bound to a key.
+        // The person is asked each time, and by the session that they have; nothing is bound to a
+        // key.
         Ok(request)
             if request.wishes.sign_in()
                 || request.wishes.select_account()
@@ -121,7 +123,8 @@ pub(super) async fn post(
     allow(&desk, request, owner, visit).await
 }
 
-/// Keeps what the person allowed with a fresh code for it, and sends the browser back with the code.
+/// Keeps what the person allowed with a fresh code for it, and sends the browser back with the
+/// code.
 async fn allow(
     desk: &Desk,
     request: AuthorizationRequest,

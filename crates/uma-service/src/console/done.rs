@@ -1,6 +1,7 @@
 //! What was just done, said on the page that comes next, and only there.
 //!
-//! It travels in a cookie of this server, so that no link of somebody else's says that something was done.
+//! It travels in a cookie of this server, so that no link of somebody else's says that something
+//! was done.
 
 use countersign_pages::cookies;
 use countersign_types::Lifetime;

@@ -14,12 +14,13 @@ use super::refusal::Refusal;
 use super::sessions;
 use crate::body;
 
-/// So many fields a form may have: a tick for everything that somebody may have asked, and what else belongs to it.
+/// So many fields a form may have: a tick for everything that somebody may have asked, and what
+/// else belongs to it.
 const MAX_FIELDS: usize = MAX_ENTRIES + MAX_PARAMS;
 
-/// So many octets a tick takes at most: each octet of a resource and a scope takes three in a form if it takes
-/// one in their names, and their names come with a field's, with a blank between them and with what stands
-/// between two fields.
+/// So many octets a tick takes at most: each octet of a resource and a scope takes three in a form
+/// if it takes one in their names, and their names come with a field's, with a blank between them
+/// and with what stands between two fields.
 const MAX_TICK: usize = "scope=+&".len() + 3 * (MAX_IDENTIFIER + MAX_SCOPE_LENGTH);
 
 /// So long a form may be: with everything ticked, and what else is typed into it.

@@ -60,7 +60,8 @@ pub(super) async fn get(
     Ok(desk.show(StatusCode::OK, page, &visit))
 }
 
-/// What happened to a person's case, and to what is shared with them or keeps them out, the latest first.
+/// What happened to a person's case, and to what is shared with them or keeps them out, the latest
+/// first.
 pub(super) async fn views(
     cards: &mut Cards<'_>,
     place: &Place,
@@ -181,8 +182,8 @@ pub(super) fn short(text: String) -> String {
     }
 }
 
-/// A text of somebody else's as it is: what would have it read in another order, or would not be seen, is
-/// seen instead. [UTR #36](https://www.unicode.org/reports/tr36/)
+/// A text of somebody else's as it is: what would have it read in another order, or would not be
+/// seen, is seen instead. [UTR #36](https://www.unicode.org/reports/tr36/)
 pub(super) fn plain(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let is_seen = |c: char| !(c.is_control() && c != '\n' || turns(c));

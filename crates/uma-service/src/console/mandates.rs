@@ -1,5 +1,5 @@
-//! What people allowed resource servers: to protect something in their name. A PAT that came of it counts
-//! only while it is there. [UF §1.3]
+//! What people allowed resource servers: to protect something in their name. A PAT that came of it
+//! counts only while it is there. [UF §1.3]
 //!
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 
@@ -16,7 +16,8 @@ use super::owners::Identity;
 /// So long a person is not asked again: a year.
 pub(crate) const LIFETIME: Lifetime = Lifetime::from_secs(365 * 86_400);
 
-/// So often a resource server may be allowed the same by one owner: each time for another code of its own.
+/// So often a resource server may be allowed the same by one owner: each time for another code of
+/// its own.
 const MAX_MANDATES: usize = 8;
 
 /// A resource server may protect something in an owner's name.
@@ -35,8 +36,8 @@ impl Console {
         self.people.contains_key(id)
     }
 
-    /// A mandate that stands: nobody took it back, the resource server may still ask people, and whoever
-    /// allowed it is still this owner.
+    /// A mandate that stands: nobody took it back, the resource server may still ask people, and
+    /// whoever allowed it is still this owner.
     pub(crate) async fn mandate(
         &self,
         protection: &Protection,
@@ -57,8 +58,8 @@ impl Console {
         Ok(all.iter().any(|mandate| mandate.protection == *protection && self.stands(mandate)))
     }
 
-    /// A code was redeemed for a mandate: it stands from now on until it is taken back, a year at most.
-    /// `false` if it is over.
+    /// A code was redeemed for a mandate: it stands from now on until it is taken back, a year at
+    /// most. `false` if it is over.
     pub(crate) async fn redeem_mandate(
         &self,
         mandate: &Mandate,
@@ -68,7 +69,8 @@ impl Console {
         self.mandates.prolong(owner, &mandate.id, now.after(LIFETIME), now).await
     }
 
-    /// Ends the oldest mandates of an owner for a resource server, so that there is room for this one.
+    /// Ends the oldest mandates of an owner for a resource server, so that there is room for this
+    /// one.
     pub(super) async fn make_room(&self, new: &Mandate, now: Timestamp) -> Result<(), StoreError> {
         let Mandate { protection, by, .. } = new;
         let owner = protection.owner.as_str();
@@ -90,8 +92,8 @@ impl Console {
         Ok(())
     }
 
-    /// Ends all that a resource server may do in an owner's name, by whichever mandate, if this is one of
-    /// the owner's: to them it is one thing that they allowed.
+    /// Ends all that a resource server may do in an owner's name, by whichever mandate, if this is
+    /// one of the owner's: to them it is one thing that they allowed.
     pub(super) async fn end_all_like(
         &self,
         owner: &str,

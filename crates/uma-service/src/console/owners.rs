@@ -4,7 +4,8 @@ use countersign_types::{EmailAddress, Issuer};
 use countersign_uma::protection::OwnerId;
 use serde::{Deserialize, Serialize};
 
-/// One person who acts for one owner. An owner may have several, and a person may be several owners.
+/// One person who acts for one owner. An owner may have several, and a person may be several
+/// owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnerIdentity {
     /// The owner.

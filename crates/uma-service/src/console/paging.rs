@@ -1,8 +1,9 @@
 //! Long lists, page by page.
 //!
-//! A page is asked for by a [`Mark`]: the record after or before which it begins. So a page costs the same
-//! wherever it is in its list, and goes on where the one before ended, whoever came or went meanwhile. One
-//! that is looked for something in looks through a bounded number of records, and says so if there are more.
+//! A page is asked for by a [`Mark`]: the record after or before which it begins. So a page costs
+//! the same wherever it is in its list, and goes on where the one before ended, whoever came or
+//! went meanwhile. One that is looked for something in looks through a bounded number of records,
+//! and says so if there are more.
 
 use std::convert::Infallible;
 
@@ -29,7 +30,8 @@ const AT_A_TIME: usize = 250;
 /// The longest text that is looked for.
 const MAX_FIND: usize = 256;
 
-/// A part of what is listed on a page, in an order of its own: that of one owner at one resource server.
+/// A part of what is listed on a page, in an order of its own: that of one owner at one resource
+/// server.
 pub(super) trait List: Sync {
     /// What is shown of a record.
     type Item: Send;
@@ -40,8 +42,9 @@ pub(super) trait List: Sync {
     /// What it is called in a mark: another in each list, and the same over restarts.
     fn id(&self) -> String;
 
-    /// The first records after a key or the last before it, `limit` of them at most and fewer only where
-    /// there are no more, in their order. A key that is none of the list's is no reason to fail.
+    /// The first records after a key or the last before it, `limit` of them at most and fewer only
+    /// where there are no more, in their order. A key that is none of the list's is no reason to
+    /// fail.
     fn part(
         &self,
         beside: Beside<&str>,

@@ -120,8 +120,8 @@ pub(super) async fn unshare(
     }
 }
 
-/// The people of one place: those whose cases there are, and after all of these those with whom something is
-/// shared or who are kept out, by their addresses.
+/// The people of one place: those whose cases there are, and after all of these those with whom
+/// something is shared or who are kept out, by their addresses.
 struct People<'a> {
     desk: &'a Desk,
     now: Timestamp,

@@ -278,10 +278,12 @@ async fn revoke(
     let case = desk.uma.case_at(protection, person, now).await?;
     let known = known(desk, place, person, case.as_ref(), now).await?.ok_or(Refusal::NotThere)?;
     let held = desk.uma.holder(protection, person, now).await?;
-    // What cannot be refused comes first; what is issued meanwhile by another way ends with the rest.
+    // What cannot be refused comes first; what is issued meanwhile by another way ends with the
+    // rest.
     let revoked: Option<Case> = desk.uma.revoke(protection, person, by).await?;
     let kept_out = shares::keep_out(desk, protection, &known, by).await?;
-    // Last, so that whatever was issued before they were kept out does not come back if they are let in.
+    // Last, so that whatever was issued before they were kept out does not come back if they are
+    // let in.
     desk.uma.revoke_tokens(protection, &known, by).await?;
     if revoked.is_none() && held.is_some() {
         desk.uma.note_end(protection, &known, None, Vec::new(), by, now).await?;
@@ -307,8 +309,8 @@ fn permissions(params: &Params) -> Option<Vec<Permission>> {
     Some(permissions)
 }
 
-/// The names of claims that somebody can be asked for; none if one of them is none. A claim that a claims
-/// token has a meaning of its own for says nothing about a person.
+/// The names of claims that somebody can be asked for; none if one of them is none. A claim that a
+/// claims token has a meaning of its own for says nothing about a person.
 fn claims(text: &str) -> Option<BTreeSet<String>> {
     let names = text.split([' ', ',', ';']).filter(|name| !name.is_empty());
     let names: BTreeSet<String> = names.map(str::to_owned).collect();

@@ -89,9 +89,9 @@ impl Provider {
         Ok(SignedIn { identity, id_token: redeemed.id_token() })
     }
 
-    /// Where the browser goes for the person to sign out at the provider too, and comes back with this
-    /// `state`; nowhere if the provider has no such place, or does not say so now.
-    /// [OpenID Connect RP-Initiated Logout §2]
+    /// Where the browser goes for the person to sign out at the provider too, and comes back with
+    /// this `state`; nowhere if the provider has no such place, or does not say so now. [OpenID
+    /// Connect RP-Initiated Logout §2]
     ///
     /// [OpenID Connect RP-Initiated Logout §2]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
     pub(super) async fn sign_out(&self, id_token: Option<&str>, state: &str) -> Option<Url> {

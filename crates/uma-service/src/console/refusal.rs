@@ -65,7 +65,8 @@ impl Refusal {
     }
 }
 
-/// A handler that refuses answers with this, and [`explain`] makes the page. Without that it is a bare 500.
+/// A handler that refuses answers with this, and [`explain`] makes the page. Without that it is a
+/// bare 500.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, Extension(Arc::new(self))).into_response()

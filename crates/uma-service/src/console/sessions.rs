@@ -1,4 +1,5 @@
-//! Which owner is signed in at a browser. The browser holds a handle in a cookie, the store everything else.
+//! Which owner is signed in at a browser. The browser holds a handle in a cookie, the store
+//! everything else.
 
 use countersign_pages::cookies;
 use countersign_store::StoreError;
@@ -38,8 +39,8 @@ pub(super) struct Active {
     pub(super) owners: Vec<OwnerId>,
 }
 
-/// The session of the browser that a request comes from. It is over when nothing was done in it for a
-/// while, and a person who is no owner any more has none.
+/// The session of the browser that a request comes from. It is over when nothing was done in it for
+/// a while, and a person who is no owner any more has none.
 pub(super) async fn of(
     desk: &Desk,
     headers: &HeaderMap,
@@ -65,8 +66,8 @@ pub(super) async fn of(
     Ok(Some(Active { sid, identity, id_token, owners }))
 }
 
-/// Begins a session of somebody who has just signed in, with the cookie for it. The handle is fresh,
-/// whatever the browser sent; the session that it was of ends.
+/// Begins a session of somebody who has just signed in, with the cookie for it. The handle is
+/// fresh, whatever the browser sent; the session that it was of ends.
 pub(super) async fn begin(
     desk: &Desk,
     SignedIn { identity, id_token }: SignedIn,
@@ -97,7 +98,8 @@ pub(super) async fn end(
         Some(session) => sessions.remove(&session.identity.key(), &session.sid).await?,
         None => false,
     };
-    // The handle stands for nothing by then. If it cannot be removed, it goes when its time is over.
+    // The handle stands for nothing by then. If it cannot be removed, it goes when its time is
+    // over.
     if let Err(error) = sessions.forget(&handle).await {
         tracing::warn!(cause = %causes(&error), "the handle of a session that is over stays");
     }

@@ -24,7 +24,8 @@ use super::refusal::Refusal;
 use super::views::ShareView;
 use crate::shares::{ShareError, ShareEvent};
 
-/// Everything at a place that is shared with a person or keeps them out; `None` where owners share nothing.
+/// Everything at a place that is shared with a person or keeps them out; `None` where owners share
+/// nothing.
 pub(super) async fn about(
     desk: &Desk,
     protection: &Protection,
@@ -287,8 +288,8 @@ fn lets_everyone_in(terms: &Terms) -> bool {
         && *terms.what() == What::Everything
 }
 
-/// What was shared with one person at a place or kept them out, and how it ended; with what of `all` does so now
-/// though it was said of another address of theirs.
+/// What was shared with one person at a place or kept them out, and how it ended; with what of
+/// `all` does so now though it was said of another address of theirs.
 pub(super) async fn past(
     desk: &Desk,
     protection: &Protection,
@@ -306,8 +307,8 @@ fn is_personal(share: &Share) -> bool {
     share.terms.effect() != Effect::Forbid && matches!(share.terms.who(), Who::Person(_))
 }
 
-/// Whether a share keeps a person out of everything, whatever else says that they may, by their address
-/// and as whom their issuer knows.
+/// Whether a share keeps a person out of everything, whatever else says that they may, by their
+/// address and as whom their issuer knows.
 fn keeps_out(share: &Share, person: &Person) -> bool {
     let terms = &share.terms;
     terms.is_of_every_scope()
@@ -324,9 +325,9 @@ pub(super) fn may_be_in(shares: &[Share], person: &Person) -> bool {
     !shares.iter().any(|share| keeps_out(share, person))
 }
 
-/// Keeps a person out from now on, of what is shared with more people than them and of what rules permit
-/// too, and takes back what is shared with them. Where owners share nothing, nothing is done. Whether there
-/// was anything to do.
+/// Keeps a person out from now on, of what is shared with more people than them and of what rules
+/// permit too, and takes back what is shared with them. Where owners share nothing, nothing is
+/// done. Whether there was anything to do.
 pub(super) async fn keep_out(
     desk: &Desk,
     protection: &Protection,

@@ -1,4 +1,5 @@
-//! What is around what a page shows: where in the console one is, who is signed in, which part of a list it is.
+//! What is around what a page shows: where in the console one is, who is signed in, which part of a
+//! list it is.
 
 use super::texts::{Say, Text, Texts};
 

@@ -1,8 +1,8 @@
 //! Signing in at the provider. [OpenID Core §3.1]
 //!
 //! An answer of the provider counts in the browser in which the login began, once, and for minutes.
-//! Where it leads afterwards is a path of this server: whatever a link asked for, it is put behind our own
-//! origin.
+//! Where it leads afterwards is a path of this server: whatever a link asked for, it is put behind
+//! our own origin.
 //!
 //! [OpenID Core §3.1]: https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 
@@ -57,7 +57,8 @@ pub(super) async fn begin(
     Ok(response)
 }
 
-/// The path that one comes back to: that of a page of the console, or of a request to be asked about.
+/// The path that one comes back to: that of a page of the console, or of a request to be asked
+/// about.
 fn destination(desk: &Desk, query: &str) -> Result<String, Refusal> {
     let base = desk.console.path();
     let mut pairs = form_urlencoded::parse(query.as_bytes());

@@ -1,9 +1,10 @@
 //! Signing out of the console, and at the provider if it offers that.
 //! [OpenID Connect RP-Initiated Logout §2, §3]
 //!
-//! The session here is over at once, whatever becomes of the rest. The browser goes on by a page of its own:
-//! it would hold a redirect after a form to what the page with the form allows. What it comes back with is
-//! worth a sentence and nothing else, so that no link of anybody's signs anybody out.
+//! The session here is over at once, whatever becomes of the rest. The browser goes on by a page of
+//! its own: it would hold a redirect after a form to what the page with the form allows. What it
+//! comes back with is worth a sentence and nothing else, so that no link of anybody's signs anybody
+//! out.
 //!
 //! [OpenID Connect RP-Initiated Logout §2, §3]: https://openid.net/specs/openid-connect-rpinitiated-1_0.html#RPLogout
 

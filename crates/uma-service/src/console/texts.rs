@@ -1,7 +1,8 @@
 //! What the console says, in each language.
 //!
-//! A language is a file beside this one and a line in [`LANGUAGES`]. All texts are fields of [`Texts`], so
-//! that a language which lacks one does not compile, and the templates have none of their own.
+//! A language is a file beside this one and a line in [`LANGUAGES`]. All texts are fields of
+//! [`Texts`], so that a language which lacks one does not compile, and the templates have none of
+//! their own.
 
 mod de;
 mod en;

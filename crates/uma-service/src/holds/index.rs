@@ -12,12 +12,12 @@ use countersign_uma::{PersonId, Protection, Rpt};
 
 use super::HoldId;
 
-/// So much is known of one owner at one resource server, the latest of it. What a resource server may obtain
-/// ([`Limits`](crate::Limits)) is about as much.
+/// So much is known of one owner at one resource server, the latest of it. What a resource server
+/// may obtain ([`Limits`](crate::Limits)) is about as much.
 const MAX_OF_A_PLACE: usize = 1 << 20;
 
-/// Where something stands among what is held: by the seconds of its issue before the epoch, so that the
-/// latest is the first.
+/// Where something stands among what is held: by the seconds of its issue before the epoch, so that
+/// the latest is the first.
 pub(crate) type Mark = (i64, HoldId);
 
 /// What is listed.
@@ -38,8 +38,8 @@ pub(crate) struct Found {
     holder: u64,
 }
 
-/// One permission of what is held. Who and what are hashes: what is shown and ended is the record, which says
-/// both.
+/// One permission of what is held. Who and what are hashes: what is shown and ended is the record,
+/// which says both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     mark: Mark,
@@ -171,8 +171,8 @@ impl Index {
         part.into()
     }
 
-    /// One that was found, and what else its holder holds of what is meant, the latest first; those after a
-    /// mark, `limit` at most.
+    /// One that was found, and what else its holder holds of what is meant, the latest first; those
+    /// after a mark, `limit` at most.
     pub(super) fn like(
         &self,
         protection: &Protection,

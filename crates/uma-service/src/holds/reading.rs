@@ -19,8 +19,8 @@ use crate::pat::{Refreshable, StoredToken};
 /// So many records are read at a time.
 const AT_A_TIME: usize = 500;
 
-/// A look begins so long before the end of the one before it: a token has the moment at which it was made, and
-/// its record comes when the disk has it.
+/// A look begins so long before the end of the one before it: a token has the moment at which it
+/// was made, and its record comes when the disk has it.
 const OVERLAP: Lifetime = Lifetime::from_secs(30);
 
 /// What is over is forgotten so often at most.
@@ -29,7 +29,8 @@ const SWEPT: Lifetime = Lifetime::from_secs(60);
 /// So long somebody who looks waits for what is read; after that, they see what there is so far.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many refresh tokens are noted between two looks. If there are more, all of them are read again.
+/// So many refresh tokens are noted between two looks. If there are more, all of them are read
+/// again.
 const MAX_NOTED: usize = 16_384;
 
 /// What is held, as far as somebody looked.
@@ -97,8 +98,8 @@ impl Holds {
         }
     }
 
-    /// Reads on; `false` if that takes longer than one waits for it. It is read to its end then, too. All who
-    /// come while somebody reads share what is read after that.
+    /// Reads on; `false` if that takes longer than one waits for it. It is read to its end then,
+    /// too. All who come while somebody reads share what is read after that.
     pub(super) async fn look(&self, now: Timestamp) -> Result<bool, StoreError> {
         let inner = Arc::clone(&self.0);
         let before = inner.begun.load(Ordering::SeqCst);
@@ -149,7 +150,8 @@ impl Holds {
 }
 
 impl Inner {
-    /// Reads on, unless another did who began later than this look: `before` it, it had been begun so often.
+    /// Reads on, unless another did who began later than this look: `before` it, it had been begun
+    /// so often.
     async fn read_on(&self, before: u64, now: Timestamp) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
         if reading.done > before {

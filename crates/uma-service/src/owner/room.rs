@@ -1,5 +1,6 @@
-//! How many people an owner has before them at a time, how many of them one mail domain has, who of them
-//! waits, and when something happened: what has to be known of all of an owner's cases at once.
+//! How many people an owner has before them at a time, how many of them one mail domain has, who of
+//! them waits, and when something happened: what has to be known of all of an owner's cases at
+//! once.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +12,12 @@ use countersign_uma::{Case, Person, PersonId, Protection};
 
 use crate::moments::{Latest, Moment, Subject, part};
 
-/// The open cases of each owner at each resource server. They are read once, when the first new person
-/// comes after a start; from then on each change of a case is noted in the step that makes it.
+/// The open cases of each owner at each resource server. They are read once, when the first new
+/// person comes after a start; from then on each change of a case is noted in the step that makes
+/// it.
 ///
-/// Whoever has a mail domain can have as many people in it as they like, each with an issuer of their
-/// own, so that a domain has a share of its own. What the owner answered counts no more.
+/// Whoever has a mail domain can have as many people in it as they like, each with an issuer of
+/// their own, so that a domain has a share of its own. What the owner answered counts no more.
 #[derive(Debug)]
 pub(crate) struct CaseRoom {
     limit: usize,
@@ -34,8 +36,8 @@ struct Open {
     waiting: BTreeSet<Moment>,
     /// When the owner said something in whose case.
     said: Latest,
-    /// When they were asked. Anybody can ask, so that these have a bound of their own: they take no room
-    /// from what the owner said.
+    /// When they were asked. Anybody can ask, so that these have a bound of their own: they take no
+    /// room from what the owner said.
     asked: Latest,
     reading: Reading,
     /// The latest moment by which a case was not open.
@@ -73,8 +75,8 @@ impl Happening {
     }
 }
 
-/// How an open case stands: whose share it counts toward, until when, and since when it waits for the owner,
-/// if it does.
+/// How an open case stands: whose share it counts toward, until when, and since when it waits for
+/// the owner, if it does.
 #[derive(Debug)]
 struct Stands {
     domain: String,
@@ -116,7 +118,8 @@ impl Default for Reading {
     }
 }
 
-/// Since when every change of a case is noted: from one that was forgotten meanwhile on, nothing was.
+/// Since when every change of a case is noted: from one that was forgotten meanwhile on, nothing
+/// was.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Begun(Arc<()>);
 
@@ -184,8 +187,8 @@ impl CaseRoom {
         Self { limit, of_a_domain, open: Mutex::default() }
     }
 
-    /// Whether the cases that there were are known. What was over by a clock that has been set back since
-    /// may be open again, so that all is forgotten then.
+    /// Whether the cases that there were are known. What was over by a clock that has been set back
+    /// since may be open again, so that all is forgotten then.
     pub(super) fn is_known(&self, protection: &Protection, now: Timestamp) -> bool {
         let mut open = self.lock();
         let Some(known) = open.get(protection) else { return false };
@@ -206,8 +209,8 @@ impl CaseRoom {
         }
     }
 
-    /// The cases as they were read at this moment, after reading was begun: whether they are known now.
-    /// They are not if what was noted since was forgotten, and have to be read again.
+    /// The cases as they were read at this moment, after reading was begun: whether they are known
+    /// now. They are not if what was noted since was forgotten, and have to be read again.
     pub(super) fn read(
         &self,
         protection: &Protection,
@@ -236,8 +239,8 @@ impl CaseRoom {
         true
     }
 
-    /// Who waits for the owner, the first who asked first: those next to somebody and they themselves,
-    /// `limit` at most beside them.
+    /// Who waits for the owner, the first who asked first: those next to somebody and they
+    /// themselves, `limit` at most beside them.
     pub(crate) fn waiting(
         &self,
         protection: &Protection,
@@ -293,8 +296,8 @@ impl CaseRoom {
     }
 }
 
-/// One person's place before one owner. It is changed in the step that changes their case, where nothing
-/// else does.
+/// One person's place before one owner. It is changed in the step that changes their case, where
+/// nothing else does.
 #[derive(Debug)]
 pub(super) struct Place {
     room: Arc<CaseRoom>,

@@ -1,7 +1,7 @@
 //! PATs of people: by an authorization code, and by a refresh token. [UF §1.3], [RFC 6749 §4.1.3]
 //!
-//! The resource server authenticates, so that its refresh token stays the same for as long as the person
-//! lets it ([RFC 9700 §2.2.2]).
+//! The resource server authenticates, so that its refresh token stays the same for as long as the
+//! person lets it ([RFC 9700 §2.2.2]).
 //!
 //! [UF §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.1.3
 //! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3

@@ -1,9 +1,10 @@
 //! What this server says about itself. [UG §2], [UF §2], [RFC 8414 §3]
 //!
-//! The two well-known documents say the same, and nothing that is not there for real. Where no resource
-//! server asks people, there is no authorization endpoint, hence no `response_types_supported` (an empty
-//! array is forbidden, [RFC 8414 §3.2], where its §2 requires the member). RPTs are opaque, so that there is a
-//! key set only where something else is signed: what owners are told.
+//! The two well-known documents say the same, and nothing that is not there for real. Where no
+//! resource server asks people, there is no authorization endpoint, hence no
+//! `response_types_supported` (an empty array is forbidden, [RFC 8414 §3.2], where its §2 requires
+//! the member). RPTs are opaque, so that there is a key set only where something else is signed:
+//! what owners are told.
 //!
 //! [UG §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.2
 //! [UF §2]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.2

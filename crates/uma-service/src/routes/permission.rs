@@ -15,7 +15,8 @@ use crate::app::Uma;
 use crate::failure::Failure;
 use crate::{body, pat};
 
-/// [UF §4.1](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4.1)
+/// [UF
+/// §4.1](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.4.1)
 pub(crate) async fn permission(State(uma): State<Arc<Uma>>, request: Request) -> Response {
     let now = uma.seams.clock.now();
     respond(&uma, request, now).await.unwrap_or_else(Failure::into_response)

@@ -49,8 +49,8 @@ pub(crate) async fn refresh(
         return Err(GrantError::GrantType.into());
     }
     let rpt = refresh::decide(&request, grant, &client, now, uma.settings.rpt_lifetime)?;
-    // A ticket is good for one RPT, a refresh token for any number. They have a quota of their own, so
-    // that nobody with a refresh token takes the tickets that all others need.
+    // A ticket is good for one RPT, a refresh token for any number. They have a quota of their own,
+    // so that nobody with a refresh token takes the tickets that all others need.
     uma.refresh_quota.take(&rpt.protection.resource_server, client.id(), now)?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
@@ -90,7 +90,8 @@ pub(crate) async fn grant_with(
     Ok(Some(token))
 }
 
-/// Whether an RPT still counts for its person, and the grant that it came of is still there, if it came of one.
+/// Whether an RPT still counts for its person, and the grant that it came of is still there, if it
+/// came of one.
 pub(crate) async fn grant_stands(uma: &Uma, rpt: &Rpt, now: Timestamp) -> Result<bool, Failure> {
     let Some(grant) = &rpt.grant else { return Ok(!uma.is_revoked(rpt, now).await?) };
     let Some(digest) = grant.digest() else { return Ok(false) };

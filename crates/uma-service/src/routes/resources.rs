@@ -26,31 +26,36 @@ use crate::{body, pat};
 /// PAT is told.
 type Named = Result<Path<ResourceId>, PathRejection>;
 
-/// [UF §3.2.5](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.5)
+/// [UF
+/// §3.2.5](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.5)
 pub(crate) async fn list(State(uma): State<Arc<Uma>>, headers: HeaderMap) -> Response {
     let now = uma.seams.clock.now();
     try_list(&uma, &headers, now).await.unwrap_or_else(Failure::into_response)
 }
 
-/// [UF §3.2.1](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.1)
+/// [UF
+/// §3.2.1](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.1)
 pub(crate) async fn create(State(uma): State<Arc<Uma>>, request: Request) -> Response {
     let now = uma.seams.clock.now();
     try_create(&uma, request, now).await.unwrap_or_else(Failure::into_response)
 }
 
-/// [UF §3.2.2](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.2)
+/// [UF
+/// §3.2.2](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.2)
 pub(crate) async fn read(State(uma): State<Arc<Uma>>, id: Named, headers: HeaderMap) -> Response {
     let now = uma.seams.clock.now();
     try_read(&uma, id, &headers, now).await.unwrap_or_else(Failure::into_response)
 }
 
-/// [UF §3.2.3](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.3)
+/// [UF
+/// §3.2.3](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.3)
 pub(crate) async fn replace(State(uma): State<Arc<Uma>>, id: Named, request: Request) -> Response {
     let now = uma.seams.clock.now();
     try_replace(&uma, id, request, now).await.unwrap_or_else(Failure::into_response)
 }
 
-/// [UF §3.2.4](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.4)
+/// [UF
+/// §3.2.4](https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-federated-authz-2.0.html#rfc.section.3.2.4)
 pub(crate) async fn delete(State(uma): State<Arc<Uma>>, id: Named, headers: HeaderMap) -> Response {
     let now = uma.seams.clock.now();
     try_delete(&uma, id, &headers, now).await.unwrap_or_else(Failure::into_response)
@@ -161,8 +166,8 @@ async fn try_delete(
     Ok(response)
 }
 
-/// Removes a resource with what is shared of it alone; `false` if there is no such resource. What is shared goes
-/// even then: the store may have failed before all of it was gone.
+/// Removes a resource with what is shared of it alone; `false` if there is no such resource. What
+/// is shared goes even then: the store may have failed before all of it was gone.
 async fn remove(
     uma: &Uma,
     protection: &Protection,

@@ -109,8 +109,8 @@ fn note_failure(record: &mut AssessmentRecord, failure: &Failure) {
     }
 }
 
-/// What is not needed any more is dropped before the disk is waited for: later, it would be by another
-/// thread as often as not, and from a cache that has forgotten it.
+/// What is not needed any more is dropped before the disk is waited for: later, it would be by
+/// another thread as often as not, and from a cache that has forgotten it.
 async fn assess(
     uma: &Uma,
     headers: HeaderMap,
@@ -178,7 +178,8 @@ async fn assess(
     }
 }
 
-/// Refuses the proof of a key that what is issued would have to be bound to, before anything is spent.
+/// Refuses the proof of a key that what is issued would have to be bound to, before anything is
+/// spent.
 pub(super) fn no_proof(headers: &HeaderMap) -> Result<(), GrantError> {
     if headers.contains_key(dpop::HEADER) { Err(GrantError::Binding) } else { Ok(()) }
 }
@@ -310,8 +311,8 @@ async fn go_on(uma: &Uma, need_info: NeedInfo) -> Result<Response, Failure> {
     Ok(grant::respond_need_info(reason, &required_claims, &ticket).map(Body::from))
 }
 
-/// Keeps the process until its owner has answered, under a fresh ticket that only its client can present.
-/// Durable before it leaves: the client comes back for days.
+/// Keeps the process until its owner has answered, under a fresh ticket that only its client can
+/// present. Durable before it leaves: the client comes back for days.
 async fn wait(
     uma: &Uma,
     submitted: Submitted,

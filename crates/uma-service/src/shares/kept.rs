@@ -18,12 +18,12 @@ use super::past::{Over, Past, Record};
 use crate::app::registrant;
 use crate::moments::Moment;
 
-/// So many claims the groups of one owner may go by: each is a name that every token for their resources
-/// has to know.
+/// So many claims the groups of one owner may go by: each is a name that every token for their
+/// resources has to know.
 const MAX_CLAIMS: usize = 64;
 
-/// So many shares that are over are forgotten with each change: more than one adds to them, but for the end
-/// of a resource.
+/// So many shares that are over are forgotten with each change: more than one adds to them, but for
+/// the end of a resource.
 const FORGOTTEN_AT_ONCE: usize = 16;
 
 /// The shares of all owners.
@@ -31,8 +31,8 @@ pub(crate) struct OwnerShares {
     kept: KeptShares<Record>,
     policy: Arc<dyn Policy>,
     limit: usize,
-    /// Held while what is kept of an owner and what is in memory may differ: an owner has always the
-    /// same of these, and shares it with few others.
+    /// Held while what is kept of an owner and what is in memory may differ: an owner has always
+    /// the same of these, and shares it with few others.
     changing: [tokio::sync::Mutex<()>; LOCKS],
     chooser: RandomState,
     /// When what was shared, and what ended.
@@ -68,8 +68,8 @@ impl OwnerShares {
         Ok(self.in_memory()?.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads an owner's shares from the store, once, and again if the clock was set back behind the end of
-    /// one.
+    /// Reads an owner's shares from the store, once, and again if the clock was set back behind the
+    /// end of one.
     pub(super) async fn load(
         &self,
         protection: &Protection,
@@ -207,8 +207,8 @@ impl OwnerShares {
         Ok(())
     }
 
-    /// Keeps a record in place of what it was. It has no end in the store: what a share was is known after
-    /// its time, too.
+    /// Keeps a record in place of what it was. It has no end in the store: what a share was is
+    /// known after its time, too.
     async fn put(
         &self,
         protection: &Protection,
@@ -227,8 +227,9 @@ impl OwnerShares {
         Ok(())
     }
 
-    /// Forgets what was over first, beyond what is remembered, a few at a time: whoever made a change waits
-    /// for it. What stays, because there is more or the store fails, goes with the changes that come.
+    /// Forgets what was over first, beyond what is remembered, a few at a time: whoever made a
+    /// change waits for it. What stays, because there is more or the store fails, goes with the
+    /// changes that come.
     async fn make_room(&self, protection: &Protection, now: Timestamp) {
         for _ in 0..FORGOTTEN_AT_ONCE {
             let oldest = self.past().get(protection).and_then(|past| past.beyond(now));

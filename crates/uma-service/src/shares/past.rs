@@ -13,9 +13,9 @@ use crate::moments::{Latest, MAX_MOMENTS, Moment, Subject, moment};
 
 /// A share, or what is over of one.
 ///
-/// INVARIANT: it is one record under the share's identifier, so that no share ends without a trace. What is
-/// over has another form than a share: a program that does not know it refuses to read it, and does not
-/// take it for one that counts.
+/// INVARIANT: it is one record under the share's identifier, so that no share ends without a trace.
+/// What is over has another form than a share: a program that does not know it refuses to read it,
+/// and does not take it for one that counts.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Record {
@@ -90,8 +90,8 @@ impl ShareEvent {
     }
 }
 
-/// When an owner shared what at one resource server, and when it ended: without the shares themselves, which
-/// the store has.
+/// When an owner shared what at one resource server, and when it ended: without the shares
+/// themselves, which the store has.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     happened: Latest,

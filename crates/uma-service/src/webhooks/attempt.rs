@@ -74,8 +74,8 @@ enum NotTold {
 }
 
 impl NotTold {
-    /// Whether it would be so again. RFC 8935 §4: what is wrong with the token itself remains when it is
-    /// sent again; what is wrong with who sends it may pass.
+    /// Whether it would be so again. RFC 8935 §4: what is wrong with the token itself remains when
+    /// it is sent again; what is wrong with who sends it may pass.
     fn is_final(&self) -> bool {
         let remains = ["invalid_request", "invalid_issuer", "invalid_audience"];
         matches!(self, Self::Refused(err) if remains.contains(&err.as_str()))
@@ -157,8 +157,8 @@ async fn try_tell(
     Ok(Attempt::Failed { retry_after })
 }
 
-/// What became of a question that waits no more: its owner answered without having been told, or rules did,
-/// or nobody.
+/// What became of a question that waits no more: its owner answered without having been told, or
+/// rules did, or nobody.
 fn unanswered(case: Option<&Case>, notice: &Notice) -> End {
     let mut events = case.into_iter().flat_map(Case::history);
     let is_answer = |event: &Event| match event.what {
@@ -251,7 +251,8 @@ async fn push(
     }
 }
 
-/// What the endpoint says is wrong. [RFC 8935 §2.3](https://www.rfc-editor.org/rfc/rfc8935#section-2.3)
+/// What the endpoint says is wrong. [RFC 8935
+/// §2.3](https://www.rfc-editor.org/rfc/rfc8935#section-2.3)
 fn refused(response: &Response<Bytes>) -> Option<NotTold> {
     #[derive(Deserialize)]
     struct Answer {

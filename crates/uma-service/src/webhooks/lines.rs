@@ -165,9 +165,9 @@ impl Lines {
         Some(place)
     }
 
-    /// Counts one more that is sent to an owner: the notice of this `jti`, about this person of that domain.
-    /// Whoever has a domain can have as many people in it as they like, so that there are never more of one
-    /// domain than are left to the others.
+    /// Counts one more that is sent to an owner: the notice of this `jti`, about this person of
+    /// that domain. Whoever has a domain can have as many people in it as they like, so that there
+    /// are never more of one domain than are left to the others.
     ///
     /// # Errors
     /// [`Full`], and nothing is counted.

@@ -159,7 +159,8 @@ async fn bob_sees_whom_a_rule_let_in_and_ends_it() {
     assert!(ends(&bob.get(ACCESS).await.text).is_empty());
 }
 
-/// What is shared and what Cedar says, each with its name; and who has been let in by the owner themselves.
+/// What is shared and what Cedar says, each with its name; and who has been let in by the owner
+/// themselves.
 #[tokio::test]
 async fn it_says_which_share_and_which_policy_lets_somebody_in() {
     let bed = Bed::new();
@@ -248,7 +249,8 @@ async fn what_can_be_renewed_ends_with_all_that_came_of_it() {
     refused(&refreshed(&bed, &renewing).await, 400, "invalid_grant");
 }
 
-/// Where people are asked, PATs are renewed; RPTs are so only where there are refresh tokens for them.
+/// Where people are asked, PATs are renewed; RPTs are so only where there are refresh tokens for
+/// them.
 #[tokio::test]
 async fn what_could_be_renewed_is_not_where_there_are_pats_of_people_alone() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
@@ -261,8 +263,8 @@ async fn what_could_be_renewed_is_not_where_there_are_pats_of_people_alone() {
     rpt(&refreshed(&before, &renewing).await);
 }
 
-/// Who was never asked about has the same button as everybody: what they have ends, they stay out where
-/// owners share, and nothing of before comes back when they are let in again.
+/// Who was never asked about has the same button as everybody: what they have ends, they stay out
+/// where owners share, and nothing of before comes back when they are let in again.
 #[tokio::test]
 async fn everything_is_taken_back_of_somebody_nobody_asked_about() {
     for shares in [false, true] {
@@ -293,7 +295,8 @@ async fn everything_is_taken_back_of_somebody_nobody_asked_about() {
             refused(&refreshed(&bed, &refresh_token(answer)).await, 400, "invalid_grant");
         }
         assert!(is_active(&bed, &pat, &bert).await, "others stay");
-        // The clock stands still, here as everywhere: what comes after it counts within the same second.
+        // The clock stands still, here as everywhere: what comes after it counts within the same
+        // second.
         let again = gets(&bed, &pat, &id, "alice").await;
         if !shares {
             assert!(is_active(&bed, &pat, &rpt(&again)).await, "the rule lets her in again");
@@ -321,8 +324,8 @@ fn bob_at_rs() -> countersign_uma::Protection {
     serde_json::from_value(json!({"owner": "bob", "resource_server": "rs"})).unwrap()
 }
 
-/// Fifty requests meet a revocation, all within one second: none that was issued before it lives after it, and
-/// what is shown and what counts of the others is the same.
+/// Fifty requests meet a revocation, all within one second: none that was issued before it lives
+/// after it, and what is shown and what counts of the others is the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_revocation_ends_what_is_issued_at_the_same_time() {
     let bed = Arc::new(Bed::renewing(Arc::new(MemoryEngine::new())));
@@ -355,7 +358,8 @@ async fn a_revocation_ends_what_is_issued_at_the_same_time() {
     }
     let shown = ends(&bob.get(&alice).await.text).len();
     assert_eq!(shown, live.min(50));
-    // Once more, when nothing is being issued: nothing is left of any of them, and what comes then is.
+    // Once more, when nothing is being issued: nothing is left of any of them, and what comes then
+    // is.
     gets(&bed, &pat, &id, "alice").await;
     assert_eq!(takes_everything_back(&bob, &alice).await.status, 303);
     for answer in &meanwhile {
@@ -368,7 +372,8 @@ async fn a_revocation_ends_what_is_issued_at_the_same_time() {
     assert_eq!(refreshed(&bed, &refresh_token(&after)).await.status, 200);
 }
 
-/// U6, U7: what somebody has of another owner's is not shown, and does not end, whatever it is called.
+/// U6, U7: what somebody has of another owner's is not shown, and does not end, whatever it is
+/// called.
 #[tokio::test]
 async fn nobody_sees_or_ends_what_is_held_of_another_owner() {
     let bed = letting_in();
@@ -459,8 +464,8 @@ fn person_of(page: &str, address: &str) -> String {
     link.unwrap_or_else(|| panic!("{page}")).split('"').next().unwrap().to_owned()
 }
 
-/// What counts no more, however much of it, hides nothing that counts; whoever holds it has a page as long as it
-/// may count again.
+/// What counts no more, however much of it, hides nothing that counts; whoever holds it has a page
+/// as long as it may count again.
 #[tokio::test]
 async fn nobody_hides_behind_what_counts_no_more() {
     let may = |scopes: &[&str]| {

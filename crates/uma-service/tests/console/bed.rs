@@ -140,7 +140,8 @@ impl Bed {
         (submitted(&answer, &ticket).0, id)
     }
 
-    /// What Alice gets who comes again in time with her ticket, and with claims if they are needed again.
+    /// What Alice gets who comes again in time with her ticket, and with claims if they are needed
+    /// again.
     pub(crate) async fn alice_comes_again(&self, ticket: &str) -> Answer {
         self.world.advance(5);
         let answer = self.world.present("app", ticket, &[]).await;

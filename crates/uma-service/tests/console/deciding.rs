@@ -103,7 +103,8 @@ async fn bob_wants_to_know_more_first() {
     assert!(page.text.contains(&format!("value=\"{id} get\" checked")), "{}", page.text);
 }
 
-/// As much as one person may have is decided at once, however long the names are: no form of ours is too long.
+/// As much as one person may have is decided at once, however long the names are: no form of ours
+/// is too long.
 #[tokio::test]
 async fn bob_allows_all_that_his_page_can_show() {
     let bed = Bed::new();

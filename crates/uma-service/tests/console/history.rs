@@ -51,8 +51,8 @@ async fn unshare(bed: &Bed, bob: &Browser<'_>, path: &str) {
     leads_to(&bob.post(path, &[("form_token", &token), ("unshare", &one)]).await, path);
 }
 
-/// Sharing, its end, keeping somebody out and the end of that: each is a line, among the others by its time,
-/// and still one after a restart.
+/// Sharing, its end, keeping somebody out and the end of that: each is a line, among the others by
+/// its time, and still one after a restart.
 #[tokio::test]
 async fn what_was_shared_and_taken_back_stands_in_the_history() {
     let name = format!("countersign-history-{}", std::process::id());
@@ -190,8 +190,8 @@ async fn what_was_over_first_is_forgotten() {
     assert_eq!(kept.list(&registrant(), now).await.unwrap().len(), REMEMBERED);
 }
 
-/// Many more than are kept may be over at the same moment. Whoever makes a change next does not wait until
-/// all of them are gone.
+/// Many more than are kept may be over at the same moment. Whoever makes a change next does not
+/// wait until all of them are gone.
 #[tokio::test]
 async fn of_many_that_are_over_a_few_are_forgotten_at_a_time() {
     let (bed, kept, now) = over(REMEMBERED + 50).await;
@@ -206,7 +206,8 @@ async fn of_many_that_are_over_a_few_are_forgotten_at_a_time() {
     assert_eq!(forgotten.collect::<Vec<_>>(), [32, 20], "two changes, and then what was left");
 }
 
-/// Questions of many and what the owner shared stand in one list, and each of them once, from either end.
+/// Questions of many and what the owner shared stand in one list, and each of them once, from
+/// either end.
 #[tokio::test]
 async fn shares_and_cases_are_paged_together() {
     let bed = Bed::new();
@@ -244,8 +245,8 @@ async fn shares_and_cases_are_paged_together() {
     assert_eq!(back, forth);
 }
 
-/// A person's page has what was shared with them, that they were kept out, and the end of either, among what they
-/// asked and what was said to it.
+/// A person's page has what was shared with them, that they were kept out, and the end of either,
+/// among what they asked and what was said to it.
 #[tokio::test]
 async fn a_persons_page_has_what_was_shared_with_them() {
     let bed = Bed::new();

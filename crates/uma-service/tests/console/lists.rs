@@ -77,8 +77,8 @@ pub(crate) fn all<'a>(page: &'a str, before: &str, after: &str) -> Vec<&'a str> 
     page.split(before).skip(1).map(|rest| rest.split(after).next().unwrap()).collect()
 }
 
-/// A page costs what it shows, wherever it is and however much there is: 10^5 resources, 10^4 people who
-/// wait.
+/// A page costs what it shows, wherever it is and however much there is: 10^5 resources, 10^4
+/// people who wait.
 #[tokio::test]
 async fn a_page_reads_few_records_of_many() {
     let watched = Arc::new(Watched::default());

@@ -255,7 +255,8 @@ async fn a_code_is_its_resource_servers_and_good_once() {
     refused(&refreshes(&bed, "rs3", &refresh).await, 400, "invalid_grant");
 }
 
-/// What Carol allowed counts while she is who she was, and while the resource server may ask anybody.
+/// What Carol allowed counts while she is who she was, and while the resource server may ask
+/// anybody.
 #[tokio::test]
 async fn what_was_allowed_stands_with_who_allowed_it() {
     let bed = Bed::new();
@@ -341,7 +342,8 @@ async fn what_was_allowed_twice_is_taken_back_at_once() {
     }
 }
 
-/// What gives way to what is allowed after it does so in the log, by name and with who allowed that.
+/// What gives way to what is allowed after it does so in the log, by name and with who allowed
+/// that.
 #[tokio::test]
 async fn the_audit_log_says_what_gave_way() {
     let bed = Bed::new();

@@ -100,8 +100,8 @@ async fn a_path_that_is_no_text_gets_a_page() {
     }
 }
 
-/// H12, U24: what others say of themselves is shown as text, in the order in which it was written, and nothing of
-/// theirs is fetched.
+/// H12, U24: what others say of themselves is shown as text, in the order in which it was written,
+/// and nothing of theirs is fetched.
 #[tokio::test]
 async fn what_others_say_is_text() {
     let bed = Bed::new();

@@ -37,8 +37,8 @@ impl Provider {
         }
     }
 
-    /// Lets somebody in who was sent here by this URL: the query that the browser is sent back with.
-    /// What `more` says goes into the ID token, or takes the place of what is there.
+    /// Lets somebody in who was sent here by this URL: the query that the browser is sent back
+    /// with. What `more` says goes into the ID token, or takes the place of what is there.
     pub(crate) fn lets_in(&self, request: &Url, sub: &str, more: Value, now: i64) -> String {
         let asked = |name: &str| {
             let mut pairs = request.query_pairs();

@@ -309,8 +309,8 @@ async fn taking_everything_back_ends_what_is_shared_too() {
     assert!(page.contains("id=\"revoke\"") && !page.contains("id=\"kept-out\""), "{page}");
 }
 
-/// Whoever is kept out by an address, and nothing was ever asked about, is on the list of people, and so is
-/// whoever something is shared with: Bob sees it there and ends it, and nobody else does.
+/// Whoever is kept out by an address, and nothing was ever asked about, is on the list of people,
+/// and so is whoever something is shared with: Bob sees it there and ends it, and nobody else does.
 #[tokio::test]
 async fn who_is_kept_out_by_an_address_is_seen_and_let_in_again_among_the_people() {
     let (bed, path) = sharing().await;
@@ -377,8 +377,8 @@ async fn taking_everything_back_keeps_out_of_what_rules_permit() {
     assert!(!bob.get(&person).await.text.contains("id=\"revoke\""), "nothing is left");
 }
 
-/// A person is a person: whoever asked by two addresses is out by both, and who is kept out by an address
-/// on a resource's page is so as whom the owner was asked about by it.
+/// A person is a person: whoever asked by two addresses is out by both, and who is kept out by an
+/// address on a resource's page is so as whom the owner was asked about by it.
 #[tokio::test]
 async fn a_person_is_out_by_every_address_of_theirs() {
     let (bed, path) = sharing().await;

@@ -73,7 +73,8 @@ async fn who_signs_out_is_sent_to_the_provider_and_comes_back() {
     assert!(bob.in_german("/console/signed-out").await.text.contains("Sie sind abgemeldet"));
 }
 
-/// A provider where one cannot sign out, and one that cannot be asked, keep nobody from signing out here.
+/// A provider where one cannot sign out, and one that cannot be asked, keep nobody from signing out
+/// here.
 #[tokio::test]
 async fn without_a_place_to_sign_out_there_the_page_says_so() {
     for is_down in [false, true] {
@@ -120,8 +121,8 @@ async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_out() {
     let engine = Arc::new(Watched::default());
     let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
     let mut ended = Vec::new();
-    // Who sends the form is read by handle and by session, and so is what ends. Then the session is removed,
-    // and the handle after it, which stands for nothing by then.
+    // Who sends the form is read by handle and by session, and so is what ends. Then the session is
+    // removed, and the handle after it, which stands for nothing by then.
     for left in 0..7 {
         let bob = bed.bob().await;
         let page = bob.get(CONSOLE).await.text;

@@ -3,7 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// Lets a request go after so many turns; what goes on without it comes to its end. Whether it had been answered.
+/// Lets a request go after so many turns; what goes on without it comes to its end. Whether it had
+/// been answered.
 pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) -> bool {
     let mut request = Box::pin(request);
     let mut is_answered = false;

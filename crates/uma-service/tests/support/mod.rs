@@ -56,7 +56,8 @@ impl Clock for SetClock {
     }
 }
 
-/// Never the same twice, over restarts of the server too, which is all these tests ask of randomness.
+/// Never the same twice, over restarts of the server too, which is all these tests ask of
+/// randomness.
 struct Counter;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -1,4 +1,5 @@
-//! Owners are told what waits for them: what is sent, how often, and what becomes of it where nobody takes it.
+//! Owners are told what waits for them: what is sent, how often, and what becomes of it where
+//! nobody takes it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

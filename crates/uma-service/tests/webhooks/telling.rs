@@ -245,7 +245,8 @@ async fn one_domain_leaves_the_others_their_share_of_an_hour() {
     bed.endpoints.wait_for(BOBS, 5).await;
 }
 
-/// One person who asks for ever more things is told of so often in an hour, and nobody else waits for them.
+/// One person who asks for ever more things is told of so often in an hour, and nobody else waits
+/// for them.
 #[tokio::test]
 async fn one_person_leaves_the_others_their_share_of_an_hour() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());

@@ -299,8 +299,8 @@ impl Clock for Fixed {
     }
 }
 
-/// The answer was out, and the notice was not: a server that starts again on the same file tells it, and one
-/// that was stopped amid an attempt tells it again.
+/// The answer was out, and the notice was not: a server that starts again on the same file tells
+/// it, and one that was stopped amid an attempt tells it again.
 #[tokio::test]
 async fn what_was_not_told_is_told_after_a_restart() {
     let name = format!("countersign-uma-service-webhooks-{}", std::process::id());

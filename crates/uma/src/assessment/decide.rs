@@ -7,8 +7,9 @@
 //! granted   = those of requested that policy permits, or the owner where policy asks them
 //! ```
 //!
-//! Nobody is asked where the answer does not depend on it: not where something is denied and parts are
-//! not granted, not before the claims are there that policy wants, and not where a part is granted.
+//! Nobody is asked where the answer does not depend on it: not where something is denied and parts
+//! are not granted, not before the claims are there that policy wants, and not where a part is
+//! granted.
 //!
 //! [UG §3.3.4]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.4
 
@@ -87,8 +88,8 @@ impl Tally {
 }
 
 impl<'a> AwaitingPolicy<'a> {
-    /// Asks policy about every scope at every resource, and ends the assessment unless the owner has
-    /// to be asked.
+    /// Asks policy about every scope at every resource, and ends the assessment unless the owner
+    /// has to be asked.
     pub fn decide(self, policy: &dyn Policy) -> Decided<'a> {
         // Asked for first: what changes meanwhile is noticed when the RPT is introspected.
         let revision = self.core.rules(policy);
@@ -229,8 +230,8 @@ impl Core<'_> {
     }
 }
 
-/// What an answer rests on, for the log. The client is told in `required_claims` what is missing, and
-/// nothing else.
+/// What an answer rests on, for the log. The client is told in `required_claims` what is missing,
+/// and nothing else.
 struct Because<'a>(&'a [Reason], &'a dyn Policy);
 
 impl fmt::Display for Because<'_> {

@@ -1,8 +1,8 @@
 //! The owner is asked, and what they said is looked up. [UG §3.3.6]
 //!
-//! An approval opens nothing by itself: who polls and is told of one has to push claims again, for the
-//! new ticket, and what is granted rests on these. So a ticket that waited for days, and was seen by
-//! whomever, is worth no more than the answer to a question.
+//! An approval opens nothing by itself: who polls and is told of one has to push claims again, for
+//! the new ticket, and what is granted rests on these. So a ticket that waited for days, and was
+//! seen by whomever, is worth no more than the answer to a question.
 //!
 //! [UG §3.3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.3.6
 
@@ -142,9 +142,9 @@ impl<'a> Polling<'a> {
         &self.waiting.person
     }
 
-    /// Ends the assessment by what the owner has said so far; `case` is the person's, if there is one
-    /// still. Where the owner is not asked any more, by the rules of now, nothing is waited for: what these
-    /// say is found out with fresh claims.
+    /// Ends the assessment by what the owner has said so far; `case` is the person's, if there is
+    /// one still. Where the owner is not asked any more, by the rules of now, nothing is waited
+    /// for: what these say is found out with fresh claims.
     #[must_use]
     pub fn looked_up(self, case: Option<&Case>, policy: &dyn Policy) -> Box<Ended> {
         let Self { mut core, waiting } = self;
@@ -189,8 +189,8 @@ const OTHER_RULES: &str =
 const ANEW: &str = "the owner has been asked: claims about the requesting party are needed again";
 const MORE: &str = "the owner wants more claims about the requesting party";
 
-/// What the owner wants to know, from the issuer that vouches for the person; and the address, which
-/// every claims token has.
+/// What the owner wants to know, from the issuer that vouches for the person; and the address,
+/// which every claims token has.
 fn wanted(names: BTreeSet<String>, issuer: &Issuer) -> Vec<RequiredClaim> {
     let claim = |name| RequiredClaim::named(name).with_issuers([issuer.clone()]);
     names.into_iter().map(claim).collect()
@@ -215,9 +215,10 @@ impl Core<'_> {
         self.facts.settings.revision(revision)
     }
 
-    /// Whether the rules of now leave to the owner all that is waited for, as far as the person is known. As
-    /// long as the rules are those that sent the request to the owner, they do, whatever was said of the
-    /// person before; unless it is only since the client was last told to wait that they say something else.
+    /// Whether the rules of now leave to the owner all that is waited for, as far as the person is
+    /// known. As long as the rules are those that sent the request to the owner, they do, whatever
+    /// was said of the person before; unless it is only since the client was last told to wait that
+    /// they say something else.
     fn is_still_asked(&self, case: &Case, waiting: &Waiting, policy: &dyn Policy) -> bool {
         let Facts { settings, now, .. } = self.facts;
         let is_same = waiting.rules == Some(self.rules(policy));
@@ -237,8 +238,8 @@ impl Core<'_> {
             || (is_same && decided(waiting.told) == decided_now)
     }
 
-    /// What policy decides about all that is waited for, at that moment; `None` if something of it is not there
-    /// any more.
+    /// What policy decides about all that is waited for, at that moment; `None` if something of it
+    /// is not there any more.
     fn decided(
         &self,
         waiting: &Waiting,

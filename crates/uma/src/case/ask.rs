@@ -1,4 +1,5 @@
-//! The requesting party's side of a case: the owner is asked, and what they said so far is looked up.
+//! The requesting party's side of a case: the owner is asked, and what they said so far is looked
+//! up.
 
 use std::collections::BTreeSet;
 
@@ -39,8 +40,8 @@ pub struct Said {
 }
 
 impl Case {
-    /// Asks the owner whatever of the question they were not asked yet, and says what they said. The
-    /// case is given back if it is another one now.
+    /// Asks the owner whatever of the question they were not asked yet, and says what they said.
+    /// The case is given back if it is another one now.
     #[must_use]
     pub fn ask(found: Option<Self>, question: &Question, now: Timestamp) -> (Option<Self>, Said) {
         let Question { person, client, permissions, .. } = question;
@@ -91,8 +92,8 @@ impl Case {
         Self { person, revision: 0, entries: Vec::new(), history: Vec::new(), waiting: Vec::new() }
     }
 
-    /// Makes entries of what was not asked yet, and of what the owner wanted to know more for and now
-    /// does. Gives what the owner is asked by that.
+    /// Makes entries of what was not asked yet, and of what the owner wanted to know more for and
+    /// now does. Gives what the owner is asked by that.
     fn open(&mut self, question: &Question, now: Timestamp) -> Vec<Permission> {
         let Question { person, client, permissions, lifetime, .. } = question;
         self.entries.retain(|entry| entry.is_live(now));

@@ -7,8 +7,9 @@ use crate::permission::Permission;
 use crate::person::Person;
 
 impl Case {
-    /// The case once the owner ended something that this person had, through this client, or all that they had.
-    /// A person whom the owner was never asked about has a case from then on, in which nothing is asked.
+    /// The case once the owner ended something that this person had, through this client, or all
+    /// that they had. A person whom the owner was never asked about has a case from then on, in
+    /// which nothing is asked.
     #[must_use]
     pub fn ended(
         found: Option<Self>,

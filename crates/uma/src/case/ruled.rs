@@ -9,9 +9,9 @@ use crate::policy::Reason;
 use crate::rpt::Held;
 
 impl Case {
-    /// The case once rules let the person in to this by themselves, through this client: what was asked of it
-    /// and is not answered is no question any more. What the owner approved stays their word, and what they
-    /// denied as well. `None` if nothing of it waits.
+    /// The case once rules let the person in to this by themselves, through this client: what was
+    /// asked of it and is not answered is no question any more. What the owner approved stays their
+    /// word, and what they denied as well. `None` if nothing of it waits.
     #[must_use]
     pub fn let_in(
         found: Option<Self>,

@@ -331,8 +331,8 @@ fn so_many_tickets_wait_and_no_more() {
     assert_eq!(forgotten, 2 * MAX_WAITING);
 }
 
-/// What rules let somebody in to is asked no more, of whom they let in and as far as they do; what the owner said
-/// stays as it is.
+/// What rules let somebody in to is asked no more, of whom they let in and as far as they do; what
+/// the owner said stays as it is.
 #[test]
 fn what_rules_decide_waits_for_the_owner_no_more() {
     use crate::policy::Reason;

@@ -1,7 +1,7 @@
 //! The tickets with which a case is waited for: so many and no more.
 //!
-//! A ticket that waits lives for days, and whoever may ask can ask again and again. So a case knows the
-//! tickets that wait for it, and a new one takes the place of the oldest.
+//! A ticket that waits lives for days, and whoever may ask can ask again and again. So a case knows
+//! the tickets that wait for it, and a new one takes the place of the oldest.
 
 use countersign_types::ClientId;
 use countersign_types::digest::Digest;

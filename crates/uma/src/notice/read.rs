@@ -24,7 +24,8 @@ pub struct Received {
     pub at: Timestamp,
     /// Whose answer is awaited.
     pub owner: OwnerId,
-    /// Where their resources are: the resource server's client identifier at the authorization server.
+    /// Where their resources are: the resource server's client identifier at the authorization
+    /// server.
     pub resource_server: ClientId,
     /// What is asked for. Where it is a lot, the page has all of it.
     pub permissions: Vec<Shown>,

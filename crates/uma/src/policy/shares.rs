@@ -1,12 +1,12 @@
 //! What resource owners share, with whom, and under which conditions. [UG §1.3], [UG §5.6]
 //!
-//! A [`Share`] is one sentence of an owner: these scopes, at this resource or at everything they have at
-//! a resource server, for these people, perhaps until some time, perhaps only after asking. It is made
-//! and taken back while the server runs. [`Shares`] has all of them, and finds those that a question
-//! can depend on without looking at the others.
+//! A [`Share`] is one sentence of an owner: these scopes, at this resource or at everything they
+//! have at a resource server, for these people, perhaps until some time, perhaps only after asking.
+//! It is made and taken back while the server runs. [`Shares`] has all of them, and finds those
+//! that a question can depend on without looking at the others.
 //!
-//! What a share means is decided by the [`Policy`](super::Policy) that goes by it; this module says what
-//! there is. A share that forbids wins over every other, and over what the owner approved.
+//! What a share means is decided by the [`Policy`](super::Policy) that goes by it; this module says
+//! what there is. A share that forbids wins over every other, and over what the owner approved.
 //!
 //! [UG §1.3]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.1.3
 //! [UG §5.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.5.6
@@ -42,7 +42,8 @@ impl ShareId {
         Self(random::identifier(random))
     }
 
-    /// Parses an identifier as [`Display`](std::fmt::Display) writes it: 1 to 64 characters of base64url.
+    /// Parses an identifier as [`Display`](std::fmt::Display) writes it: 1 to 64 characters of
+    /// base64url.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -140,8 +141,8 @@ pub enum Who {
     Person(EmailAddress),
     /// Who has an address at this domain.
     Domain(MailDomain),
-    /// Those of a domain whose claim is this value, or a list with the value in it. Without a domain
-    /// anybody's provider could say it of them.
+    /// Those of a domain whose claim is this value, or a list with the value in it. Without a
+    /// domain anybody's provider could say it of them.
     Group {
         /// The claim's name.
         claim: String,
@@ -220,8 +221,9 @@ impl Terms {
         Ok(Self { what, scopes, who, effect, accounts, issuer, present: false, until })
     }
 
-    /// Keeps this person out, whatever they would do: who has their address, and whom their issuer knows as
-    /// the same, whatever address it says they have. It is of every scope, of those to come as well.
+    /// Keeps this person out, whatever they would do: who has their address, and whom their issuer
+    /// knows as the same, whatever address it says they have. It is of every scope, of those to
+    /// come as well.
     #[must_use]
     pub fn keeping_out(person: &Person, what: What) -> Self {
         let (who, effect) = (Who::Person(person.email.clone()), Effect::Forbid);
@@ -230,9 +232,9 @@ impl Terms {
         terms.with_account(person)
     }
 
-    /// The same terms where they [keep out by address](Self::keeps_out_by_address) who turned out to be
-    /// this person: from now on by issuer and subject, too. Any other terms are left as they are, and so
-    /// are those that know [`MAX_ACCOUNTS`].
+    /// The same terms where they [keep out by address](Self::keeps_out_by_address) who turned out
+    /// to be this person: from now on by issuer and subject, too. Any other terms are left as they
+    /// are, and so are those that know [`MAX_ACCOUNTS`].
     #[must_use]
     pub fn with_account(mut self, person: &Person) -> Self {
         let is_new = self.keeps_out_by_address(&person.email) && !self.knows(person);
@@ -273,7 +275,8 @@ impl Terms {
         &self.scopes
     }
 
-    /// Whether it is of every scope that there is or will be, as what [keeps out](Self::keeping_out) is.
+    /// Whether it is of every scope that there is or will be, as what [keeps
+    /// out](Self::keeping_out) is.
     #[must_use]
     pub fn is_of_every_scope(&self) -> bool {
         // INVARIANT: nothing else has no scope.
@@ -291,8 +294,8 @@ impl Terms {
         self.accounts.iter().map(|account| (&account.issuer, &*account.subject))
     }
 
-    /// Whether it keeps out who has this address. Small and large letters make no difference, since they
-    /// make none to most providers.
+    /// Whether it keeps out who has this address. Small and large letters make no difference, since
+    /// they make none to most providers.
     #[must_use]
     pub fn keeps_out_by_address(&self, address: &EmailAddress) -> bool {
         let is_it = |email: &EmailAddress| email.as_str().eq_ignore_ascii_case(address.as_str());

@@ -21,10 +21,12 @@ pub struct Held {
 
 impl Rpt {
     /// What it permits at this moment, each scope with what lets the person use it: what
-    /// [`introspect`](Self::introspect) permits, but that the time of the RPT is for the caller to look at.
+    /// [`introspect`](Self::introspect) permits, but that the time of the RPT is for the caller to
+    /// look at.
     ///
-    /// An RPT does not keep what decided for it. Policy gives the same question the same answer, so it is asked
-    /// once more; and where it is another policy by now, that is the one by which the RPT counts.
+    /// An RPT does not keep what decided for it. Policy gives the same question the same answer, so
+    /// it is asked once more; and where it is another policy by now, that is the one by which the
+    /// RPT counts.
     #[must_use]
     pub fn held(&self, current: Current<'_>) -> Vec<Held> {
         if self.stands(current).is_none() {

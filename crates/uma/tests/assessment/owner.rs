@@ -78,8 +78,8 @@ fn grant_10_the_client_waits_for_the_owner() {
     assert_eq!(scopes(&rpt.permissions), "get");
 }
 
-/// Who waits when other rules come is told what these say, by fresh claims; and waits on where these leave
-/// it to the owner all the same.
+/// Who waits when other rules come is told what these say, by fresh claims; and waits on where
+/// these leave it to the owner all the same.
 #[test]
 fn who_waits_goes_by_the_rules_of_now() {
     let asks = json!({"resource": "RS API", "scopes": ["get"], "domains": ["*"], "ask": true});
@@ -114,8 +114,8 @@ fn who_waits_goes_by_the_rules_of_now() {
     }
 }
 
-/// What was said of somebody when the owner was asked does not have a request go round and round that is
-/// asked about by what is said of them now.
+/// What was said of somebody when the owner was asked does not have a request go round and round
+/// that is asked about by what is said of them now.
 #[test]
 fn other_rules_are_looked_at_once() {
     let mut world = world();
@@ -140,8 +140,8 @@ fn other_rules_are_looked_at_once() {
     }
 }
 
-/// Rules that go by the time are no others at each moment: who waits is sent back for claims when what they say
-/// of them changes, once, and not at each poll.
+/// Rules that go by the time are no others at each moment: who waits is sent back for claims when
+/// what they say of them changes, once, and not at each poll.
 #[test]
 fn who_waits_under_rules_that_go_by_the_time_goes_back_when_these_say_something_else() {
     let rules = |rules: Value| {
@@ -166,7 +166,8 @@ fn who_waits_under_rules_that_go_by_the_time_goes_back_when_these_say_something_
     let token = world.token(&world.claims("t3"));
     assert!(!granted(world.present(needed.process, "t3", &pushed(&token))).asked);
 
-    // By what was said of her when the owner was asked she would be let in; she is in no department now.
+    // By what was said of her when the owner was asked she would be let in; she is in no department
+    // now.
     let mut world = with_rules(json!([asks()]));
     let mut claims = world.claims("t1");
     claims["department"] = json!("research");

@@ -1,5 +1,5 @@
-//! Several things in one request, of which one is otherwise than the others: all that is asked, or an
-//! error, unless parts are granted (GRANT-12).
+//! Several things in one request, of which one is otherwise than the others: all that is asked, or
+//! an error, unless parts are granted (GRANT-12).
 
 use countersign_types::{Lifetime, ScopeSet, Timestamp};
 use countersign_uma::assessment::{Ended, PartialGrants};
@@ -123,8 +123,8 @@ fn u9_a_policy_that_needs_no_claim_denies() {
     is_refused_but_in_part(&mut world, "get");
 }
 
-/// The owner is asked about people, and not about nobody: whoever says nothing of themselves is asked who
-/// they are.
+/// The owner is asked about people, and not about nobody: whoever says nothing of themselves is
+/// asked who they are.
 #[test]
 fn grant_4_who_is_unknown_is_asked_before_the_owner_is() {
     let mut world = World::new();

@@ -20,8 +20,8 @@ fn change_rules(world: &mut World) {
     world.rules = Rules::new().with(world.server.protection.clone(), rules);
 }
 
-/// What was verified before the owner was asked is worth nothing once they have answered, however fresh it
-/// is: the ticket may have been seen by whomever meanwhile (A9).
+/// What was verified before the owner was asked is worth nothing once they have answered, however
+/// fresh it is: the ticket may have been seen by whomever meanwhile (A9).
 #[test]
 fn grant_10_claims_of_before_do_not_outlast_the_wait() {
     let mut world = with_rules(json!([

@@ -176,8 +176,8 @@ fn of_another_subject(brought: &str, sub: &str) -> String {
     countersign::jwt::sign("at+jwt", &keys::signing(keys::ES256_A), &said).unwrap()
 }
 
-/// F000-13, where people are accounts: the account is of the subject that is linked to it, and whoever else
-/// has its name, its address or its subject's spelling gets no token, and no account.
+/// F000-13, where people are accounts: the account is of the subject that is linked to it, and
+/// whoever else has its name, its address or its subject's spelling gets no token, and no account.
 #[tokio::test]
 async fn f000_13_the_same_user_name_under_another_sub_is_401() {
     let world = World::with(of_accounts).await;
@@ -197,8 +197,8 @@ async fn f000_13_the_same_user_name_under_another_sub_is_401() {
     assert_eq!(of(world.with_token(TOKEN, &brought, "").await), account, "hers as before");
 }
 
-/// F000-13, where nobody is an account: one name under two subjects is two people, and either is served as
-/// who they are ([0028](../../../../docs/decisions/0028-who-a-foreign-person-is.md)).
+/// F000-13, where nobody is an account: one name under two subjects is two people, and either is
+/// served as who they are ([0028](../../../../docs/decisions/0028-who-a-foreign-person-is.md)).
 #[tokio::test]
 async fn f000_13_without_accounts_one_user_name_is_two_people() {
     let world = World::with(|_, text| text.replace("user_info = true", "")).await;

@@ -172,7 +172,8 @@ impl World {
         self.signs_in(username, (IDP, client, scope), None).await
     }
 
-    /// An access token of the API's own server, where it is a broker, by a sign-in at the university.
+    /// An access token of the API's own server, where it is a broker, by a sign-in at the
+    /// university.
     pub(crate) async fn through_broker(&self, username: &str) -> String {
         let provider = Issuer::parse(IDP).unwrap();
         let through = Through { alias: "university", provider: &provider };
@@ -357,7 +358,8 @@ user_info = true
     )
 }
 
-/// The API's own server as a broker, too, whose accounts the people of the university are at the API.
+/// The API's own server as a broker, too, whose accounts the people of the university are at the
+/// API.
 pub(crate) fn of_accounts(host: &str, text: String) -> String {
     match host {
         "idp.university.example" => format!(

@@ -1,5 +1,5 @@
-//! A person's browser, as far as authorization codes need one. It calls the router without a network: what it
-//! does is not measured.
+//! A person's browser, as far as authorization codes need one. It calls the router without a
+//! network: what it does is not measured.
 
 use axum::Router;
 use axum::body::Body;

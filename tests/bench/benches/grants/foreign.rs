@@ -1,4 +1,5 @@
-//! The exchange of another issuer's token (flow 000): people sign in there, and an API brings what they got.
+//! The exchange of another issuer's token (flow 000): people sign in there, and an API brings what
+//! they got.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! What a grant costs beside its cryptography: token exchange, of this server's tokens and of another issuer's, authorization code, refresh, introspection, and permission
-//! ticket to RPT.
+//! What a grant costs beside its cryptography: token exchange, of this server's tokens and of
+//! another issuer's, authorization code, refresh, introspection, and permission ticket to RPT.
 //!
 //! Both servers run on a durable SQLite store behind the server that the programs use, loaded over
-//! loopback by 64 connections of two threads. Beside each grant stands a bare endpoint on the same server under the same
-//! load: the bound that the grant is measured by.
+//! loopback by 64 connections of two threads. Beside each grant stands a bare endpoint on the same
+//! server under the same load: the bound that the grant is measured by.
 //!
 //! | | the bare endpoint | the grant does besides |
 //! |---|---|---|
@@ -22,16 +22,19 @@
 //!
 //! The primitives are those of aws-lc, with keys parsed beforehand. So what is left out of the bare
 //! endpoint is not cryptography and not HTTP, and all of it counts against the grant. ID tokens are
-//! signed with ES256: beside RSA's signature, which most clients ask for, nothing else could be seen.
+//! signed with ES256: beside RSA's signature, which most clients ask for, nothing else could be
+//! seen.
 //!
-//! The two take turns, and who goes first changes. The share is the median of the turns' ratios:
-//! of the rates, while all connections have a request to wait for, and of the processor time of the whole process (server, store and load generator).
-//! On a machine that has nothing else to do, the rates say what a client sees. On a busy one they
-//! say little, since a grant waits for more threads than a bare answer does; processor time still holds.
+//! The two take turns, and who goes first changes. The share is the median of the turns' ratios: of
+//! the rates, while all connections have a request to wait for, and of the processor time of the
+//! whole process (server, store and load generator). On a machine that has nothing else to do, the
+//! rates say what a client sees. On a busy one they say little, since a grant waits for more
+//! threads than a bare answer does; processor time still holds.
 //!
-//! Tickets are redeemed as in a flow, within a second of their issue, when they are in memory alone;
-//! one row is of tickets that had to be written to the disk, and are spent there. The stores' logs were filled once before, and
-//! are written in place from then on, as in a server that has run for a while.
+//! Tickets are redeemed as in a flow, within a second of their issue, when they are in memory
+//! alone; one row is of tickets that had to be written to the disk, and are spent there. The
+//! stores' logs were filled once before, and are written in place from then on, as in a server that
+//! has run for a while.
 //!
 //! Goal: at least 85 % of the bare endpoint's rate, for the token exchange and from ticket to RPT.
 //!
@@ -42,8 +45,9 @@
 //!
 //! # Where it stands
 //!
-//! On two cores of a shared machine (2 x AMD EPYC), in the bench profile, as shares of the rate and of the processor time; two more runs' shares stand behind. The neighbours made
-//! the machine a fifth slower in the last one, and what touches memory more than what computes:
+//! On two cores of a shared machine (2 x AMD EPYC), in the bench profile, as shares of the rate and
+//! of the processor time; two more runs' shares stand behind. The neighbours made the machine a
+//! fifth slower in the last one, and what touches memory more than what computes:
 //!
 //! | | bare, per s | grant, per s | share | by processor time | again | and again |
 //! |---|---|---|---|---|---|---|
@@ -58,28 +62,44 @@
 //! | ticket on disk to RPT | 28,954 | 17,541 | 62 % | 79 % | 58 %, 77 % | 56 %, 74 % |
 //! | introspection of an RPT | 104,518 | 66,689 | 60 % | 72 % | 62 %, 70 % | 72 %, 77 % |
 //!
-//! The exchanges reach the goal, and the RPT does not: it has 77 to 84 %, and 81 % where nothing else is measured before it (median of eight runs, 78 to 85). By processor time it has 84 to 90 %. Before rows
-//! were packed, and with load from one thread, it had 76 to 78 %, and 82 % alone.
+//! The exchanges reach the goal, and the RPT does not: it has 77 to 84 %, and 81 % where nothing
+//! else is measured before it (median of eight runs, 78 to 85). By processor time it has 84 to 90
+//! %. Before rows were packed, and with load from one thread, it had 76 to 78 %, and 82 % alone.
 //!
-//! Where the rest of an RPT goes, of some 14 us beside the bare endpoint's 70 (perf, `perf sched`, callgrind):
+//! Where the rest of an RPT goes, of some 14 us beside the bare endpoint's 70 (perf, `perf sched`,
+//! callgrind):
 //!
-//! - **The handler**, 9 to 12 us: 117,000 instructions beside the 735,000 that verify the signature (store 34,000, claims token 32,000, policy 12,000, form 11,000, client 5,000; 24,000 of all that are eleven blocks of SHA-256 where the
-//!   processor has no instructions for it). No function has a tenth of it but the allocator: 86 values, some 19 KB in all, of which a part lives while the disk is waited for. With 56 requests waiting, these are in no
-//!   near cache when they are used again, which costs 3 us in the allocator alone; and the table of P-256 is pushed out of it, 2 us.
-//! - **The writer**, 4 to 5 us: a commit of some 45 RPTs takes it 130 us on the way to the sync and 60 us behind it. A third of that is the sync's own work, a tenth the writing of 2.3 pages. Before rows were packed
-//!   it wrote 6.4 pages, and took 180 and 70 us.
-//! - **Idle processors**, 3 to 6 % of the time. Of it, half is in commits during which the last eighth runs out of work, while both wait for the disk; a fifth is one processor that idles while two workers wait for the other, which the
-//!   system's balancing leaves so for a millisecond now and then. One thread that generates all load adds 2 to 3 %: it had answers of a whole commit to read, one after the other, and nobody else anything to do.
+//! - **The handler**, 9 to 12 us: 117,000 instructions beside the 735,000 that verify the signature
+//!   (store 34,000, claims token 32,000, policy 12,000, form 11,000, client 5,000; 24,000 of all
+//!   that are eleven blocks of SHA-256 where the processor has no instructions for it). No function
+//!   has a tenth of it but the allocator: 86 values, some 19 KB in all, of which a part lives while
+//!   the disk is waited for. With 56 requests waiting, these are in no near cache when they are
+//!   used again, which costs 3 us in the allocator alone; and the table of P-256 is pushed out of
+//!   it, 2 us.
+//! - **The writer**, 4 to 5 us: a commit of some 45 RPTs takes it 130 us on the way to the sync and
+//!   60 us behind it. A third of that is the sync's own work, a tenth the writing of 2.3 pages.
+//!   Before rows were packed it wrote 6.4 pages, and took 180 and 70 us.
+//! - **Idle processors**, 3 to 6 % of the time. Of it, half is in commits during which the last
+//!   eighth runs out of work, while both wait for the disk; a fifth is one processor that idles
+//!   while two workers wait for the other, which the system's balancing leaves so for a millisecond
+//!   now and then. One thread that generates all load adds 2 to 3 %: it had answers of a whole
+//!   commit to read, one after the other, and nobody else anything to do.
 //!
-//! What was tried without an effect beyond the noise: jemalloc, mimalloc's version 2, a page cache of 8 MiB, `fdatasync` in place of `fsync`, 1.5 to 4 ms to gather, to wait for five sixths or six sevenths in place of seven
-//! eighths (three quarters make commits too small, fifteen sixteenths leave nothing to do), to give the processor to the writer at once (half its wait, no more RPTs). Workers that stay on their processors idle a
-//! percent less; the programs do not do that, and so the bench does not.
+//! What was tried without an effect beyond the noise: jemalloc, mimalloc's version 2, a page cache
+//! of 8 MiB, `fdatasync` in place of `fsync`, 1.5 to 4 ms to gather, to wait for five sixths or six
+//! sevenths in place of seven eighths (three quarters make commits too small, fifteen sixteenths
+//! leave nothing to do), to give the processor to the writer at once (half its wait, no more RPTs).
+//! Workers that stay on their processors idle a percent less; the programs do not do that, and so
+//! the bench does not.
 //!
-//! What a redeemed code and a refresh do besides is mostly waiting for the disk, once or twice. What SQLite moves from its log into the database is no part of it: twelve times 14 to 50 ms in a whole run of the provider's rows.
-//! The introspection of an RPT is so little that one thread of load was its bound: with two, the bare endpoint answers a fifth more.
+//! What a redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
+//! What SQLite moves from its log into the database is no part of it: twelve times 14 to 50 ms in a
+//! whole run of the provider's rows. The introspection of an RPT is so little that one thread of
+//! load was its bound: with two, the bare endpoint answers a fifth more.
 //!
-//! A `nice` value counts within a session alone where the system groups by sessions. On a busy machine the processors are nearly the bench's own by
-//! `setsid -w sh -c 'echo -20 > /proc/self/autogroup; exec nice -n -15 cargo bench …'`; the disk is not.
+//! A `nice` value counts within a session alone where the system groups by sessions. On a busy
+//! machine the processors are nearly the bench's own by `setsid -w sh -c 'echo -20 >
+//! /proc/self/autogroup; exec nice -n -15 cargo bench …'`; the disk is not.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! The requests of the UMA server's grant: for a permission ticket, from that to an RPT, and for what an RPT is
-//! worth.
+//! The requests of the UMA server's grant: for a permission ticket, from that to an RPT, and for
+//! what an RPT is worth.
 
 use countersign_bench_tests::load;
 use countersign_jwt::sign;

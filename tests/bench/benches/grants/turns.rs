@@ -108,8 +108,8 @@ impl Bench {
         String::from_utf8_lossy(&answers[0].1).into_owned()
     }
 
-    /// Compares a grant with its bare endpoint; gives the median share of the rates. What is asked for
-    /// in a round is made of the grants of the round before.
+    /// Compares a grant with its bare endpoint; gives the median share of the rates. What is asked
+    /// for in a round is made of the grants of the round before.
     pub(crate) fn share(
         &self,
         name: &str,

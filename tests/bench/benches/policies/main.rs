@@ -1,10 +1,11 @@
-//! Whether what others share, and what else there is, costs a request anything: permission, token and
-//! introspection at a UMA server with one resource and one share, and at one with 10^5 resources, 10^5
-//! shares (a thousand of them with the person who comes) and 10^5 rules of an administrator.
+//! Whether what others share, and what else there is, costs a request anything: permission, token
+//! and introspection at a UMA server with one resource and one share, and at one with 10^5
+//! resources, 10^5 shares (a thousand of them with the person who comes) and 10^5 rules of an
+//! administrator.
 //!
-//! Both are the router that the program serves, on a store of their own on the disk, under the policy in
-//! Cedar. The requests go to them one after the other and by turns, without a network; each is timed.
-//! The claims token is signed beforehand, and its issuer is known.
+//! Both are the router that the program serves, on a store of their own on the disk, under the
+//! policy in Cedar. The requests go to them one after the other and by turns, without a network;
+//! each is timed. The claims token is signed beforehand, and its issuer is known.
 //!
 //! Goal: p99 of the full server within 1.5 times that of the empty one.
 //!
@@ -18,9 +19,11 @@
 //! | token | 1,218 us | 1,295 us | 1.06 | 1.06, 1.24, 1.03 |
 //! | introspection | 74 us | 74 us | 1.00 | 1.00, 0.82, 0.91 |
 //!
-//! On two cores of a shared machine (2 x AMD EPYC), in five runs: permission 0.63 to 1.39, introspection 0.98 to 1.08, token 0.89 to 1.13 and once 1.77.
+//! On two cores of a shared machine (2 x AMD EPYC), in five runs: permission 0.63 to 1.39,
+//! introspection 0.98 to 1.08, token 0.89 to 1.13 and once 1.77.
 //!
-//! The goal is met but for that once. A token waits for the disk, alone: most of its time is the sync, and what that takes on a disk that others use is in its p99.
+//! The goal is met but for that once. A token waits for the disk, alone: most of its time is the
+//! sync, and what that takes on a disk that others use is in its p99.
 //!
 //! `cargo bench -p countersign-bench-tests --bench policies` measures; as a test it runs with a
 //! hundredth of everything and looks at the answers alone.

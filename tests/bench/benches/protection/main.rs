@@ -1,13 +1,14 @@
 //! What protecting an API by access tokens costs: the layer, and the proxy.
 //!
-//! The layer is measured without a network: one request after the other through an axum router, with
-//! the layer and without. *Warm*, the token is one of a thousand that were seen before; *cold*, nobody
-//! has seen it, and what the layer costs is compared with the bare verification of the same signature
-//! by aws-lc-rs, with a key parsed beforehand. The memory for tokens fills meanwhile: six tokens
-//! in ten ask the system for a page of it, and what that costs is the machine's doing (2.2 us on the one below, more where the host has to find
-//! it), so that one and the same program gave 1.09 to 1.15. Once it is full, after eleven thousand tokens, each takes the
-//! place of another, which is no cheaper: 1.14 in three runs on a busy machine. (An
-//! earlier program, whose tokens moka kept, gave 1.11 there while its memory filled.)
+//! The layer is measured without a network: one request after the other through an axum router,
+//! with the layer and without. *Warm*, the token is one of a thousand that were seen before;
+//! *cold*, nobody has seen it, and what the layer costs is compared with the bare verification of
+//! the same signature by aws-lc-rs, with a key parsed beforehand. The memory for tokens fills
+//! meanwhile: six tokens in ten ask the system for a page of it, and what that costs is the
+//! machine's doing (2.2 us on the one below, more where the host has to find it), so that one and
+//! the same program gave 1.09 to 1.15. Once it is full, after eleven thousand tokens, each takes
+//! the place of another, which is no cheaper: 1.14 in three runs on a busy machine. (An earlier
+//! program, whose tokens moka kept, gave 1.11 there while its memory filled.)
 //!
 //! The proxy is what `resource-server --protect` runs, over loopback and without TLS, in front of a
 //! service that answers with a kilobyte. Beside it stands a proxy of hyper alone that looks at
@@ -25,16 +26,21 @@
 //!
 //! # Where it stands
 //!
-//! Layer and proxy meet their goals. On two cores of a shared machine (2 x AMD EPYC) the proxy made 92 % of the bare one's rate in two runs (52,305 a second beside 57,059 in the last; 92 and 91 % by processor time), and
-//! the layer took 0.7 to 0.8 us warm, 1.13 and 1.10 times the verification cold. On two idle cores of another one (2 x Intel Xeon), with load from one thread, the proxy made 87, 85 and 86 % of the bare one's rate (57,152 a second beside
-//! 66,198 in the last; 87, 86 and 87 % by processor time), 82 % (82 %) before the last three rows of the table below, and 79 % (78 %) before the two above them; the earlier rates
-//! have the end of each round in them, when connections wait for no answer any more. Both make
-//! the same system calls, 8.5 a request with those of generator and service; the rest is what is computed, and a quarter of the surplus is
+//! Layer and proxy meet their goals. On two cores of a shared machine (2 x AMD EPYC) the proxy made
+//! 92 % of the bare one's rate in two runs (52,305 a second beside 57,059 in the last; 92 and 91 %
+//! by processor time), and the layer took 0.7 to 0.8 us warm, 1.13 and 1.10 times the verification
+//! cold. On two idle cores of another one (2 x Intel Xeon), with load from one thread, the proxy
+//! made 87, 85 and 86 % of the bare one's rate (57,152 a second beside 66,198 in the last; 87, 86
+//! and 87 % by processor time), 82 % (82 %) before the last three rows of the table below, and 79 %
+//! (78 %) before the two above them; the earlier rates have the end of each round in them, when
+//! connections wait for no answer any more. Both make the same system calls, 8.5 a request with
+//! those of generator and service; the rest is what is computed, and a quarter of the surplus is
 //! the system's, at the same calls.
 //!
-//! Callgrind counts, generator and service included and without link-time optimisation, 51,200 instructions a request for the bare
-//! proxy and 66,300 for ours (before the last row), beside 26,100 of SHA-256 in software: it does not have the processor's own. What was taken
-//! out (the first four rows were counted with that optimisation):
+//! Callgrind counts, generator and service included and without link-time optimisation, 51,200
+//! instructions a request for the bare proxy and 66,300 for ours (before the last row), beside
+//! 26,100 of SHA-256 in software: it does not have the processor's own. What was taken out (the
+//! first four rows were counted with that optimisation):
 //!
 //! | | |
 //! |---|---|
@@ -48,26 +54,30 @@
 //! | memory of each token's own that is read at every request: scopes, issuer and name of the key to be compared, and a place for every header | 900, and what it takes to fetch it from afar |
 //! | a task woken by what its own connection tells it, or by the next request of another | one of three wakings a request |
 //!
-//! In turns on a busy machine, medians of three, the last row but two took the rate from 80 % of the bare one's to 82 %, and the
-//! last but one from 79 % to 84 %. With two thousand tokens in use it is not instructions alone that count, but the places in memory that a
-//! request touches.
-//! Of what is left, each with what it calls,
+//! In turns on a busy machine, medians of three, the last row but two took the rate from 80 % of
+//! the bare one's to 82 %, and the last but one from 79 % to 84 %. With two thousand tokens in use
+//! it is not instructions alone that count, but the places in memory that a request touches. Of
+//! what is left, each with what it calls,
 //!
-//! - 8,300 are headers: 1,600 to copy those of a caller and what goes on, and to take out those of a connection and of credentials, and
-//!   6,700 because seven are written, read by the service and dropped in place of two;
-//! - 2,400 admit the caller, beside SHA-256: the token is looked up, and the path read and found among the rules;
+//! - 8,300 are headers: 1,600 to copy those of a caller and what goes on, and to take out those of
+//!   a connection and of credentials, and 6,700 because seven are written, read by the service and
+//!   dropped in place of two;
+//! - 2,400 admit the caller, beside SHA-256: the token is looked up, and the path read and found
+//!   among the rules;
 //! - 1,300 follow the octets of a request (`host`, `framing`);
-//! - 3,100 are what server and proxy take more than hyper's and hyper-util's: request id, extensions, limits, heads that are moved.
+//! - 3,100 are what server and proxy take more than hyper's and hyper-util's: request id,
+//!   extensions, limits, heads that are moved.
 //!
-//! The bare proxy does less than it may: it takes no header of a connection out ([RFC 9110 §7.6.1]) and names itself to nobody
-//! ([RFC 9110 §7.6.3]), which a proxy must. With both it would take 4,600 instructions more, the
-//! service's reading of one more header included: a third of the surplus.
+//! The bare proxy does less than it may: it takes no header of a connection out ([RFC 9110 §7.6.1])
+//! and names itself to nobody ([RFC 9110 §7.6.3]), which a proxy must. With both it would take
+//! 4,600 instructions more, the service's reading of one more header included: a third of the
+//! surplus.
 //!
 //! [RFC 9110 §7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 //! [RFC 9110 §7.6.3]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.3
 //!
-//! `cargo bench -p countersign-bench-tests --bench protection -- --write-readme` puts the table into
-//! the README of the `resource` crate.
+//! `cargo bench -p countersign-bench-tests --bench protection -- --write-readme` puts the table
+//! into the README of the `resource` crate.
 
 #![allow(
     clippy::unwrap_used,

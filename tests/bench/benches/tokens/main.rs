@@ -1,12 +1,12 @@
 //! What a token costs beside its signature, and what other crates make of the same.
 //!
-//! Signing is from claims to text, verifying from text to claims whose issuer, audience and times were
-//! judged, each against the same aws-lc-rs operation over the same octets with a key parsed beforehand.
-//! josekit and jsonwebtoken run in the same process, in turns with the same bare operation; each gets a
-//! key that it parsed beforehand, as far as it has such a thing.
+//! Signing is from claims to text, verifying from text to claims whose issuer, audience and times
+//! were judged, each against the same aws-lc-rs operation over the same octets with a key parsed
+//! beforehand. josekit and jsonwebtoken run in the same process, in turns with the same bare
+//! operation; each gets a key that it parsed beforehand, as far as it has such a thing.
 //!
-//! `cargo bench -p countersign-bench-tests --bench tokens -- --write-readme` puts the table into the
-//! README of the `jwt` crate.
+//! `cargo bench -p countersign-bench-tests --bench tokens -- --write-readme` puts the table into
+//! the README of the `jwt` crate.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, or stops")]
 

@@ -58,7 +58,8 @@ impl Other {
         Some(Self { sign: Box::new(sign), verify: Box::new(verify) })
     }
 
-    /// jsonwebtoken over aws-lc-rs. Its times are those of the system's clock, so they are not judged.
+    /// jsonwebtoken over aws-lc-rs. Its times are those of the system's clock, so they are not
+    /// judged.
     pub(crate) fn jsonwebtoken(key: &SigningKey) -> Option<Self> {
         let algorithm = jsonwebtoken_name(key.public().algorithm())?;
         let (private, public) = jsonwebtoken_pair(key);

@@ -11,8 +11,9 @@ use super::{
 use crate::bed::Bed;
 use crate::near::{Guard, Near};
 
-/// What a domain points to on the machine of the server, at any hop, is not fetched, however good it is.
-/// That it is the address guard, and it alone, shows where an operator lets the network be reached.
+/// What a domain points to on the machine of the server, at any hop, is not fetched, however good
+/// it is. That it is the address guard, and it alone, shows where an operator lets the network be
+/// reached.
 #[tokio::test]
 async fn disc_4_good_documents_on_the_servers_own_machine() {
     type Publish = fn(&Bed, &str);

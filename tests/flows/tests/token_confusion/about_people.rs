@@ -1,5 +1,6 @@
-//! The places that take the STS's own access tokens: the claims endpoint, which speaks for Alice, at the STS or at a
-//! claims provider of its own, and the user query, which tells her application who has an address.
+//! The places that take the STS's own access tokens: the claims endpoint, which speaks for Alice,
+//! at the STS or at a claims provider of its own, and the user query, which tells her application
+//! who has an address.
 
 use countersign_testkit::names;
 use serde_json::{Value, json};
@@ -16,8 +17,9 @@ const QUERY_USERS: &str = "query-users";
 /// What Alice's application asks for where it wants to come back without her.
 pub(super) const LASTING: &str = "openid email claims-provider offline_access";
 
-/// Alice's application may show its tokens there, have one of its own, ask about any, come back without Alice, and
-/// have her sent to it when she leaves. What the other application has of its own is opaque.
+/// Alice's application may show its tokens there, have one of its own, ask about any, come back
+/// without Alice, and have her sent to it when she leaves. What the other application has of its
+/// own is opaque.
 pub(super) fn may_be_asked(config: &mut Table) {
     let client = config["clients"][0].as_table_mut().unwrap();
     assert_eq!(client["id"].as_str(), Some(names::RQP_CLIENT));
@@ -52,8 +54,8 @@ impl World {
         with(&self.shown_to_the_sts(), &said)
     }
 
-    /// What the client's own access token says: nobody allowed it anything, so it is of no grant, and of no
-    /// exchange.
+    /// What the client's own access token says: nobody allowed it anything, so it is of no grant,
+    /// and of no exchange.
     pub(super) fn shown_to_ask(&self) -> Value {
         let said = json!({ "sub": names::RQP_CLIENT, "aud": names::STS,
             "client_id": names::RQP_CLIENT, "jti": jti(), "scope": QUERY_USERS, "may_act": null,

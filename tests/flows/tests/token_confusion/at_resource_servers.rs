@@ -1,5 +1,5 @@
-//! Places in front of a resource: resource servers under UMA, with access tokens and with tokens that their issuer is
-//! asked about, and a relying party.
+//! Places in front of a resource: resource servers under UMA, with access tokens and with tokens
+//! that their issuer is asked about, and a relying party.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The places of Alice's STS: what an exchange takes, what a client shows of its own, what tokens are asked about, given
-//! back and renewed by, and what a browser brings.
+//! The places of Alice's STS: what an exchange takes, what a client shows of its own, what tokens
+//! are asked about, given back and renewed by, and what a browser brings.
 
 use std::sync::Arc;
 
@@ -67,7 +67,8 @@ impl World {
         with(&self.of_alice(), &said)
     }
 
-    /// What a proof says that goes to UserInfo beside a bound access token of Alice's, and that token.
+    /// What a proof says that goes to UserInfo beside a bound access token of Alice's, and that
+    /// token.
     async fn proved_at_userinfo(&self) -> (Value, String) {
         let cnf = dpop::confirmation(&self.acting.key).to_claim();
         let mut said = with(&self.shown_to_the_sts(), &json!({ "cnf": cnf }));

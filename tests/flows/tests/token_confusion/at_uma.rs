@@ -1,5 +1,5 @@
-//! The places of Bob's UMA server: what a client shows for an RPT, what a resource server is known by, and what either
-//! asks about or gives back.
+//! The places of Bob's UMA server: what a client shows for an RPT, what a resource server is known
+//! by, and what either asks about or gives back.
 
 use std::sync::Arc;
 
@@ -94,7 +94,8 @@ impl World {
         }
     }
 
-    /// A revocation by whoever might have it there, which ends what it is shown, or what came with it.
+    /// A revocation by whoever might have it there, which ends what it is shown, or what came with
+    /// it.
     async fn revoke_at_uma(&self, open: Open, token: &str) -> Answer {
         let bed = &self.acting.bed;
         let watched = open.watched.as_deref().unwrap_or(token);
@@ -120,7 +121,8 @@ impl World {
         if before && !alive().await { Answer::Accepted } else { Answer::Refused }
     }
 
-    /// By whoever has refresh tokens there: an application for RPTs, a resource server for PATs and for nothing else.
+    /// By whoever has refresh tokens there: an application for RPTs, a resource server for PATs and
+    /// for nothing else.
     async fn refresh_at_uma(&self, token: &str) -> Answer {
         let bed = &self.acting.bed;
         let endpoint = bed.uma("token_endpoint").await;

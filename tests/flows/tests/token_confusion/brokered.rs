@@ -1,4 +1,5 @@
-//! The callback of Alice's provider where it is a broker: the ID token of another one, by which somebody signs in.
+//! The callback of Alice's provider where it is a broker: the ID token of another one, by which
+//! somebody signs in.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The columns: every place that takes a token. A new one is a line here, what it expects and a way to it in the module
-//! of its [`Home`], and a column of the table.
+//! The columns: every place that takes a token. A new one is a line here, what it expects and a way
+//! to it in the module of its [`Home`], and a column of the table.
 
 use countersign_testkit::names;
 
@@ -124,7 +124,8 @@ impl Door {
         self.place().endpoint
     }
 
-    /// Whether whatever is at home there is not the same afterwards, or has to be one that is sure to be good.
+    /// Whether whatever is at home there is not the same afterwards, or has to be one that is sure
+    /// to be good.
     pub(super) const fn uses_up(self) -> bool {
         matches!(
             self,

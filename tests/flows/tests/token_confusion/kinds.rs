@@ -145,8 +145,8 @@ impl Kind {
 }
 
 impl World {
-    /// A fresh token of a kind, by the code that mints it and for whom it is minted there. Of a kind
-    /// that nobody here mints, the claims alone.
+    /// A fresh token of a kind, by the code that mints it and for whom it is minted there. Of a
+    /// kind that nobody here mints, the claims alone.
     pub(super) async fn mint(&self, kind: Kind, open: &Open) -> Minted {
         let mut watched = None;
         let text = match kind {

@@ -1,4 +1,5 @@
-//! What Bob lets his resource server do in his own name: a code, and the PAT and the refresh token that come of it.
+//! What Bob lets his resource server do in his own name: a code, and the PAT and the refresh token
+//! that come of it.
 
 use countersign_testkit::names;
 use countersign_types::EndpointUrl;

@@ -1,5 +1,5 @@
-//! Places to which a token is brought by whoever made it: a client at its provider and at its STS, a broker, and an
-//! owner's endpoint.
+//! Places to which a token is brought by whoever made it: a client at its provider and at its STS,
+//! a broker, and an owner's endpoint.
 
 use std::sync::Arc;
 

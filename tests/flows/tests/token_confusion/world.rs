@@ -1,5 +1,5 @@
-//! Where the tokens of the table go: the servers and services, over TLS, and the client where it is the client that
-//! is given one.
+//! Where the tokens of the table go: the servers and services, over TLS, and the client where it is
+//! the client that is given one.
 
 use std::sync::Arc;
 
@@ -141,7 +141,8 @@ impl World {
         &self.identity_token
     }
 
-    /// What every token says that is made for a place: when it was made, and nothing that another kind says.
+    /// What every token says that is made for a place: when it was made, and nothing that another
+    /// kind says.
     pub(super) fn fresh(&self) -> Value {
         let now = self.acting.bed.now();
         json!({ "iat": now, "exp": now + 60, "jti": jti(), "nbf": null, "act": null,
@@ -238,7 +239,8 @@ impl World {
     }
 }
 
-/// The provider's metadata and its key, and what it says of the token that the client shows [`ASKING`].
+/// The provider's metadata and its key, and what it says of the token that the client shows
+/// [`ASKING`].
 fn publish_provider(acting: &Acting, provider: &SigningKey) {
     let metadata = json!({
         "issuer": PROVIDER, "authorization_endpoint": format!("{PROVIDER}/authorize"),

@@ -1,5 +1,5 @@
-//! Nobody is asked while they wait: Bob shares beforehand, by each template, and the administrator of his
-//! server has rules in Cedar.
+//! Nobody is asked while they wait: Bob shares beforehand, by each template, and the administrator
+//! of his server has rules in Cedar.
 
 use countersign_testkit::{Party, names};
 

@@ -44,7 +44,8 @@ async fn application(scene: &Scene, branch: Branch) -> (Client, Arc<Seen>) {
     (client.build(), seen)
 }
 
-/// The waiting client of branch A: the arrows of the loop, and on the wire nothing that is not drawn.
+/// The waiting client of branch A: the arrows of the loop, and on the wire nothing that is not
+/// drawn.
 #[tokio::test]
 async fn the_client_goes_round_the_loop_until_bob_lets_it_in() {
     let scene = Scene::start(&[ASKING, READING]).await;
@@ -59,7 +60,8 @@ async fn the_client_goes_round_the_loop_until_bob_lets_it_in() {
     scene.bed.advance(5);
     let response = client.resume(pending, letter()).await.unwrap();
     assert_eq!(response.status(), 201);
-    // As flow 002 numbers them: 3 and 4 are the digest and the claims, after which the loop goes round.
+    // As flow 002 numbers them: 3 and 4 are the digest and the claims, after which the loop goes
+    // round.
     assert_eq!(seen.arrows(), [1, 2, 3, 4, 5, 6, 6, 3, 4, 5, 6, 7, 8, 9], "{:?}", seen.events());
     let first = super::asked_for_claims(true);
     let again = super::asked_for_claims(false);

@@ -1,5 +1,5 @@
-//! What the tables of the grant say of tickets, claims and clients, at this flow's front: a POST, claims of the
-//! claims endpoint, and an owner who is asked. GRANT-2, 4, 6, 8, 13, 14, 15
+//! What the tables of the grant say of tickets, claims and clients, at this flow's front: a POST,
+//! claims of the claims endpoint, and an owner who is asked. GRANT-2, 4, 6, 8, 13, 14, 15
 
 use countersign_testkit::{keys, names};
 use serde_json::json;
@@ -12,8 +12,8 @@ async fn check(scene: &Scene, name: &str, attempt: &Attempt, expected: (u16, &st
     assert_eq!((reply.status, reply.error().as_str()), expected, "{name}: {reply:?}");
 }
 
-/// Without claims they are asked for; then the newest ticket takes a digest of its own, and each ticket is
-/// good for one step.
+/// Without claims they are asked for; then the newest ticket takes a digest of its own, and each
+/// ticket is good for one step.
 #[tokio::test]
 async fn grant_14_each_round_takes_a_digest_of_its_own() {
     for branch in Branch::ALL {
@@ -44,7 +44,8 @@ async fn grant_14_each_round_takes_a_digest_of_its_own() {
     }
 }
 
-/// The domain of the address names the claims provider: the AuthN server behind it is another issuer.
+/// The domain of the address names the claims provider: the AuthN server behind it is another
+/// issuer.
 #[tokio::test]
 async fn grant_8_the_claims_provider_speaks_for_its_domain_alone() {
     let scene = Scene::start(&[LETTING]).await;

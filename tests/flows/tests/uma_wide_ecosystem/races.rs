@@ -1,4 +1,5 @@
-//! Fifty at once: clients on one ticket of the loop, and Bob who allows and takes back on fifty screens.
+//! Fifty at once: clients on one ticket of the loop, and Bob who allows and takes back on fifty
+//! screens.
 
 use std::sync::Arc;
 
@@ -76,8 +77,8 @@ async fn comes(scene: &Scene, access_token: &str) -> Option<String> {
     }
 }
 
-/// Whatever the order, the last word counts, for every token that was given out meanwhile: none is active
-/// whose approval was taken back. And of what was acknowledged nothing is lost.
+/// Whatever the order, the last word counts, for every token that was given out meanwhile: none is
+/// active whose approval was taken back. And of what was acknowledged nothing is lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_approvals_while_bob_takes_it_back_fifty_times() {
     let scene = Arc::new(Scene::start(&[ASKING]).await);

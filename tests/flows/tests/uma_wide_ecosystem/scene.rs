@@ -175,8 +175,8 @@ impl Scene {
         reply.member("claims_token")
     }
 
-    /// Arrows 5 and 6, with the access token that there is: whoever has signed in a moment ago does not sign
-    /// in again.
+    /// Arrows 5 and 6, with the access token that there is: whoever has signed in a moment ago does
+    /// not sign in again.
     pub(crate) async fn claims_of(&self, branch: Branch, ticket: &str) -> String {
         let now = self.bed.now();
         let kept = self.signed_in.lock().unwrap().get(&branch).cloned();
@@ -346,8 +346,8 @@ pub(crate) fn policy(rules: &[&str]) -> toml::Value {
     written["policy"].clone()
 }
 
-/// Alice's application goes both ways, and its access tokens are for the claims provider. Her provider knows
-/// where she works.
+/// Alice's application goes both ways, and its access tokens are for the claims provider. Her
+/// provider knows where she works.
 fn authn_server(config: &mut Table) {
     let client = config["clients"][0].as_table_mut().unwrap();
     client["grants"].as_array_mut().unwrap().push("client_credentials".into());
@@ -360,8 +360,8 @@ fn authn_server(config: &mut Table) {
     alice.insert("claims".to_owned(), claims.into());
 }
 
-/// What was heard, as far as it is drawn: neither metadata and keys, nor how Alice signs in, nor what the
-/// resource server and the AS have to do with each other, nor Bob, who sends no message.
+/// What was heard, as far as it is drawn: neither metadata and keys, nor how Alice signs in, nor
+/// what the resource server and the AS have to do with each other, nor Bob, who sends no message.
 pub(crate) fn arrows(scene: &Scene) -> Vec<String> {
     scene.heard().iter().filter_map(arrow).collect()
 }

@@ -7,9 +7,9 @@ use super::scene::{ASKING, Branch, Scene};
 use crate::bed::challenge_of;
 use crate::log::Log;
 
-/// STS-10 at the fronts of flow 003: of no ticket of the whole loop does the AuthN server, the claims provider,
-/// Bob's provider or a page of his console see more than its digest, no record holds one, and no log shows one at
-/// the finest level of detail, nor any token.
+/// STS-10 at the fronts of flow 003: of no ticket of the whole loop does the AuthN server, the
+/// claims provider, Bob's provider or a page of his console see more than its digest, no record
+/// holds one, and no log shows one at the finest level of detail, nor any token.
 #[tokio::test]
 async fn sts_10_no_ticket_goes_where_it_does_not_belong() {
     let log = Log::start();

@@ -1,4 +1,5 @@
-//! Bob is asked: he refuses, wants to know more, lets a part be, and takes it back. GRANT-10, 12, 18
+//! Bob is asked: he refuses, wants to know more, lets a part be, and takes it back. GRANT-10, 12,
+//! 18
 
 use countersign_testkit::names;
 use serde_json::{Value, json};
@@ -7,7 +8,8 @@ use super::bob::{Bob, Page};
 use super::scene::{ASKING, ASKING_ABOUT_ALL, Branch, Scene, application};
 use crate::bed::Form;
 
-/// Alice asks for these scopes beside what posting takes, and waits: her ticket, and her access token.
+/// Alice asks for these scopes beside what posting takes, and waits: her ticket, and her access
+/// token.
 async fn asks(scene: &Scene, branch: Branch, more: &[(&str, &str)]) -> (String, String) {
     let access_token = scene.access_token(branch).await;
     let ticket = scene.ticket().await;
@@ -81,7 +83,8 @@ async fn grant_10_bob_wants_to_know_more_first() {
     scene.posted(&rpt, "Hello Bob").await;
 }
 
-/// Scope by scope: of two that she asked for, Bob lets her have one. What comes of it is configuration.
+/// Scope by scope: of two that she asked for, Bob lets her have one. What comes of it is
+/// configuration.
 #[tokio::test]
 async fn grant_12_bob_allows_a_part() {
     for (partial_grants, granted) in [("allow", json!(["message:create"])), ("refuse", Value::Null)]

@@ -1,9 +1,10 @@
-//! A resource server and a client on the crate `openid`, against the UMA server, with the subject token and the
-//! names that the test bed's file has.
+//! A resource server and a client on the crate `openid`, against the UMA server, with the subject
+//! token and the names that the test bed's file has.
 //!
-//! The library was written for Keycloak, and where that has a dialect of its own, so does the library. Each of its calls
-//! is made here: those that are what UMA 2.0 specifies work, and of the others this program says what they ask for
-//! instead; an answer that is another than it was is an error too.
+//! The library was written for Keycloak, and where that has a dialect of its own, so does the
+//! library. Each of its calls is made here: those that are what UMA 2.0 specifies work, and of the
+//! others this program says what they ask for instead; an answer that is another than it was is an
+//! error too.
 //!
 //! ```text
 //! openid_uma2 WORLD
@@ -111,7 +112,8 @@ async fn run() -> Result<(), Failure> {
     check("  but the resource is gone", left.is_empty(), left)
 }
 
-/// What the server publishes, with the members that the library's type has to have of an OpenID provider.
+/// What the server publishes, with the members that the library's type has to have of an OpenID
+/// provider.
 fn uma(world: &World, http: &reqwest::Client, metadata: &Value, id: &str) -> Result<Uma, Failure> {
     let mut filled = metadata.clone();
     for name in ["authorization_endpoint", "jwks_uri"] {
@@ -249,7 +251,8 @@ async fn grant(
     Ok(rpt)
 }
 
-/// Of the provider's security token service, bound to the ticket; the library has no token exchange.
+/// Of the provider's security token service, bound to the ticket; the library has no token
+/// exchange.
 async fn claims_token(
     world: &World,
     http: &reqwest::Client,

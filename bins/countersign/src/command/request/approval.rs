@@ -1,5 +1,5 @@
-//! Before an authorization server learns the person's address for the first time, the person is asked.
-//! What they said yes to is kept, in a file beside the sessions.
+//! Before an authorization server learns the person's address for the first time, the person is
+//! asked. What they said yes to is kept, in a file beside the sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -160,8 +160,8 @@ mod tests {
         PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
     }
 
-    /// Asks about servers one after the other, each time as a new run of the program, and gives what came
-    /// of it and how often somebody was asked.
+    /// Asks about servers one after the other, each time as a new run of the program, and gives
+    /// what came of it and how often somebody was asked.
     async fn runs(
         folder: &PrivateFolder,
         says: Option<bool>,

@@ -1,4 +1,5 @@
-//! `countersign request --identity-propagation`: a client with a URL of its own acts for the person.
+//! `countersign request --identity-propagation`: a client with a URL of its own acts for the
+//! person.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -17,8 +17,8 @@ use crate::session::Sessions;
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Goes on with a request for as long as its answer is that the owner is asked, and no longer than
-/// `patience`. `resume` asks how it stands, `sleep` waits. What the owner was asked stands at the server,
-/// so that a server that is away for a while, as in a restart, is asked again.
+/// `patience`. `resume` asks how it stands, `sleep` waits. What the owner was asked stands at the
+/// server, so that a server that is away for a while, as in a restart, is asked again.
 pub(super) async fn until_answered<R>(
     first: Result<R, ClientError>,
     patience: Duration,
@@ -55,8 +55,9 @@ pub(super) async fn until_answered<R>(
     }
 }
 
-/// Whether an attempt ended at a server that gave no answer, before the resource server had the request with
-/// a token. A request whose own answer was lost is not sent again: it may have left its message.
+/// Whether an attempt ended at a server that gave no answer, before the resource server had the
+/// request with a token. A request whose own answer was lost is not sent again: it may have left
+/// its message.
 fn can_be_asked_again(error: &ClientError) -> bool {
     let is_of_the_request = matches!(error, ClientError::Fetch { .. });
     !is_of_the_request && client_code(error) == Code::Unavailable

@@ -1,5 +1,5 @@
-//! The Pbench-Server of the drawing: an API with three routes. What it does with a token is told as it
-//! happens.
+//! The Pbench-Server of the drawing: an API with three routes. What it does with a token is told as
+//! it happens.
 
 use std::sync::Arc;
 

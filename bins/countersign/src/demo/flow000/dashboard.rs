@@ -1,5 +1,5 @@
-//! The Pbench-Dashboard of the drawing: it signs people in at the provider, whose pages it drives as a
-//! script does, and calls the server.
+//! The Pbench-Dashboard of the drawing: it signs people in at the provider, whose pages it drives
+//! as a script does, and calls the server.
 
 use bytes::Bytes;
 use countersign_login::{Credentials, Registration, RelyingParty, headless};

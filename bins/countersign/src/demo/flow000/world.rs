@@ -1,5 +1,5 @@
-//! Flow 000's parties: two providers from their configuration files, and an API; each on its own TLS
-//! origin.
+//! Flow 000's parties: two providers from their configuration files, and an API; each on its own
+//! TLS origin.
 
 use std::sync::{Arc, Mutex};
 

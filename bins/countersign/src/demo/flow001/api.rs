@@ -1,5 +1,5 @@
-//! The Pbench-Server of the drawing: an API that takes the broker's tokens, and asks the broker about
-//! each, so that one that was revoked is refused at once.
+//! The Pbench-Server of the drawing: an API that takes the broker's tokens, and asks the broker
+//! about each, so that one that was revoked is refused at once.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Flow 001's parties: two providers and a broker from their configuration files, and an API; each on
-//! its own TLS origin.
+//! Flow 001's parties: two providers and a broker from their configuration files, and an API; each
+//! on its own TLS origin.
 
 use std::sync::Arc;
 

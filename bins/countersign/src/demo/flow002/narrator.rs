@@ -1,5 +1,5 @@
-//! Listens to the client and to both servers' audit trails, and tells what it hears as the arrows of
-//! flow 002. Each arrow is compared with the drawing: its order, and what it has to carry.
+//! Listens to the client and to both servers' audit trails, and tells what it hears as the arrows
+//! of flow 002. Each arrow is compared with the drawing: its order, and what it has to carry.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

@@ -67,8 +67,8 @@ async fn stolen_ticket(world: &World) -> Result<Refused, Failure> {
     push(world, &stolen, &claims_token).await
 }
 
-/// A malicious resource server obtains a ticket from the honest one and shows it to Alice's client as
-/// its own, naming the honest authorization server. It waits for the RPT.
+/// A malicious resource server obtains a ticket from the honest one and shows it to Alice's client
+/// as its own, naming the honest authorization server. It waits for the RPT.
 async fn malicious_resource_server(world: &mut World, client: &Client) -> Result<Refused, Failure> {
     let relay =
         Router::new().route("/free-cake", get(relay_ticket)).with_state(world.servers.fetch());

@@ -1,5 +1,5 @@
-//! Flow 002's servers: three real programs, composed in this process from the configuration files that
-//! they would be started with by hand, on real sockets with real TLS.
+//! Flow 002's servers: three real programs, composed in this process from the configuration files
+//! that they would be started with by hand, on real sockets with real TLS.
 
 use std::io;
 use std::net::TcpListener;

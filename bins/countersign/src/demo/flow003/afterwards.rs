@@ -57,8 +57,8 @@ pub(super) async fn revoke(
     Ok(())
 }
 
-/// Bob changes his mind: whom he keeps out he keeps out no more, and shares without being asked again,
-/// with whoever acts for her as well.
+/// Bob changes his mind: whom he keeps out he keeps out no more, and shares without being asked
+/// again, with whoever acts for her as well.
 pub(super) async fn share(world: &World, bob: &mut Browser) -> Result<(), Failure> {
     let teller = world.servers.teller();
     let page = bob.only_resource().await?;

@@ -75,8 +75,8 @@ impl Browser {
         self.submit(page, id, &[("verdict", verdict)]).await
     }
 
-    /// Takes back the first thing that a page says is shared, or that keeps somebody out. Whether there
-    /// was one.
+    /// Takes back the first thing that a page says is shared, or that keeps somebody out. Whether
+    /// there was one.
     pub(super) async fn lift(&mut self, page: &Page) -> Result<bool, Failure> {
         let Some(share) = between(&page.text, "<form id=\"unshare-", "\"") else {
             return Ok(false);

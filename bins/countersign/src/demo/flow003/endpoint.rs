@@ -1,5 +1,6 @@
-//! Where Bob is told that somebody waits for him: an endpoint of his own, to which his authorization server
-//! pushes security event tokens. [RFC 8935](https://www.rfc-editor.org/rfc/rfc8935)
+//! Where Bob is told that somebody waits for him: an endpoint of his own, to which his
+//! authorization server pushes security event tokens. [RFC
+//! 8935](https://www.rfc-editor.org/rfc/rfc8935)
 
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ pub(super) fn endpoint() -> (Router, Told) {
     (Router::new().route("/uma", post(receive)).with_state(came), told)
 }
 
-/// It has what it was sent before it looks at it, and says so: RFC 8935 §2.2. What comes when the story is
-/// over is taken as well.
+/// It has what it was sent before it looks at it, and says so: RFC 8935 §2.2. What comes when the
+/// story is over is taken as well.
 async fn receive(State(came): State<Sender<String>>, token: String) -> StatusCode {
     drop(came.try_send(token));
     StatusCode::ACCEPTED

@@ -15,7 +15,8 @@ async fn both_branches_are_as_drawn() {
     let loop_of_the_drawing = [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8, 9, 10];
     let branch_b = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
     assert_eq!(arrows, [&loop_of_the_drawing[..], &branch_b].concat());
-    // What Bob says of Alice comes in its order: he lets her in, takes it back, and shares before her agent.
+    // What Bob says of Alice comes in its order: he lets her in, takes it back, and shares before
+    // her agent.
     let place = |words: &str| {
         let told = story.steps.iter().position(|step| step.words.starts_with(words));
         told.unwrap_or_else(|| panic!("{words}"))
@@ -87,8 +88,8 @@ async fn an_agent_that_nobody_listed_differs() {
     assert!(story.data.is_some(), "branch A is as drawn");
 }
 
-/// The demo with Bob at the keyboard, who looks at what waits, takes his time, so that the client asks more
-/// than once, and says this.
+/// The demo with Bob at the keyboard, who looks at what waits, takes his time, so that the client
+/// asks more than once, and says this.
 async fn live(verdict: &str) -> Story {
     let grounds = Live::prepare().unwrap();
     replace(grounds.folder(), files::UMA, "[store]", "[lifetimes]\npoll_interval = 1\n\n[store]");
@@ -132,7 +133,8 @@ async fn who_sits_at_the_keyboard_may_take_their_time() {
     assert_eq!(asked.count(), 1, "it is told once");
 }
 
-/// A no is none, either; there is no letter then, and the agent gets in by what is shared afterwards.
+/// A no is none, either; there is no letter then, and the agent gets in by what is shared
+/// afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_sits_at_the_keyboard_may_say_no() {
     let story = live("deny").await;

@@ -1,5 +1,5 @@
-//! Flow 003's servers: five real programs, composed in this process from the configuration files that
-//! they would be started with by hand.
+//! Flow 003's servers: five real programs, composed in this process from the configuration files
+//! that they would be started with by hand.
 
 use std::io;
 use std::net::TcpListener;
@@ -43,7 +43,8 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Where servers are that are started by hand. Bob's have names that every browser takes for this machine.
+    /// Where servers are that are started by hand. Bob's have names that every browser takes for
+    /// this machine.
     pub(super) fn by_hand() -> Self {
         Self {
             authn: 8461,
@@ -93,8 +94,8 @@ pub(crate) struct World {
 }
 
 impl Grounds {
-    /// Takes free ports and writes the files into a folder of their own. Where Bob is at the keyboard, his
-    /// servers have names that every browser takes for this machine.
+    /// Takes free ports and writes the files into a folder of their own. Where Bob is at the
+    /// keyboard, his servers have names that every browser takes for this machine.
     pub(super) fn prepare(is_live: bool) -> Result<Self, Failure> {
         let seams = Seams::system();
         let folder = servers::folder(&seams)?;

@@ -1,5 +1,5 @@
-//! Listens to the client, to the STS's audit trail and to the RP's decisions, and tells what it hears
-//! as the arrows of flow 004. Each arrow is compared with the drawing.
+//! Listens to the client, to the STS's audit trail and to the RP's decisions, and tells what it
+//! hears as the arrows of flow 004. Each arrow is compared with the drawing.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

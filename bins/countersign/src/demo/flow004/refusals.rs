@@ -1,5 +1,5 @@
-//! Three attacks on the running parties, each through the same doors as the honest client's, and the
-//! check that stops each.
+//! Three attacks on the running parties, each through the same doors as the honest client's, and
+//! the check that stops each.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Flow 004's parties: the provider's and the relying party's programs from their configuration files,
-//! and two services with nothing but their documents; each on its own TLS origin.
+//! Flow 004's parties: the provider's and the relying party's programs from their configuration
+//! files, and two services with nothing but their documents; each on its own TLS origin.
 
 use std::io;
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! What is there before a flow runs, and how its servers start: ports, certificates, keys, secrets and configuration
-//! files.
+//! What is there before a flow runs, and how its servers start: ports, certificates, keys, secrets
+//! and configuration files.
 
 use std::io;
 use std::net::TcpListener;

@@ -43,7 +43,8 @@ fn rules_speak_of_what_they_are_about() {
     assert_eq!((policy.describe("research"), policy.describe("rule 1")), (None, None));
 }
 
-/// The revision names the rules and not the moment; where a rule goes by the time is said beside it.
+/// The revision names the rules and not the moment; where a rule goes by the time is said beside
+/// it.
 #[test]
 fn rules_that_go_by_the_time_are_the_same_at_each_moment() {
     let by_day = "when { context.time.toTime() < duration(\"12h\") };";

@@ -185,7 +185,8 @@ proptest! {
         let rulings = policy.assess_all(&asked);
         for ((asked, sliced), ruling) in asked.iter().zip(sliced).zip(rulings) {
             let whole = say_of_all(&policy, asked, &person);
-            // Each set names what decides in it; that is all there is to compare where something forbids.
+            // Each set names what decides in it; that is all there is to compare where something
+            // forbids.
             let forbidden = !whole.forbids.is_empty();
             prop_assert_eq!(!sliced.forbids.is_empty(), forbidden);
             let (sliced, whole) = (sliced.ruling(), whole.ruling());

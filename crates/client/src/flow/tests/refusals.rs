@@ -68,7 +68,8 @@ async fn a_request_waits_for_the_owner_and_goes_on() {
     let elsewhere = client.resume(pending.clone(), get("https://other.example/")).await;
     assert!(matches!(elsewhere, Err(ClientError::Request(_))), "{elsewhere:?}");
     assert_eq!(client.resume(pending, get(&url)).await.unwrap().status(), 200);
-    // The provider is asked for a claims token when one is wanted, and not while nobody has decided.
+    // The provider is asked for a claims token when one is wanted, and not while nobody has
+    // decided.
     let pushed: Vec<_> =
         world.grants().iter().map(|sent| sent.param("claim_token").is_some()).collect();
     assert_eq!(pushed, [true, false, true]);
@@ -137,7 +138,8 @@ async fn what_was_asked_for_one_person_is_not_anothers() {
     assert_eq!(world.sent_to(&url).len(), 1);
 }
 
-/// Somebody else signs in while a request waits: their claims go nowhere, whatever the server wants then.
+/// Somebody else signs in while a request waits: their claims go nowhere, whatever the server wants
+/// then.
 #[tokio::test]
 async fn claims_that_are_wanted_later_are_the_same_persons() {
     let wanted = || need_info("t3");

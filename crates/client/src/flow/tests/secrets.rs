@@ -15,7 +15,8 @@ use super::world::{
 use crate::error::ClientError;
 use crate::subject::{AnyAudience, ApproveAudience, NewAudience};
 
-/// STS-10: of the ticket, whoever signs the claims token is sent the digest alone, at either endpoint.
+/// STS-10: of the ticket, whoever signs the claims token is sent the digest alone, at either
+/// endpoint.
 #[tokio::test]
 async fn each_secret_goes_to_its_own_party_only() {
     let honest = || World::new().rs([challenge("the-ticket"), data()]).uma([rpt("the-rpt")]);

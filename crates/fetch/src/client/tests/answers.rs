@@ -190,7 +190,8 @@ async fn only_200_and_json_are_taken() {
     }
 }
 
-/// N5: where any status is taken, every success is of a type that was asked for, unless it has no body.
+/// N5: where any status is taken, every success is of a type that was asked for, unless it has no
+/// body.
 #[tokio::test]
 async fn a_success_of_another_type_is_not_taken() {
     let json = "content-type: application/json\r\n";

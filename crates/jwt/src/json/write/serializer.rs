@@ -4,7 +4,8 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::{Open, WriteError, Writer};
 
-/// How the structures are called by which `serde_json` hands itself a text that is to stand as it is.
+/// How the structures are called by which `serde_json` hands itself a text that is to stand as it
+/// is.
 const AS_IT_STANDS: &str = "$serde_json::private::";
 
 macro_rules! scalars {

@@ -78,8 +78,8 @@ fn keys_of_refused_algorithms_are_refused() {
     }
 }
 
-/// The JSON serializations are not read, whatever they hold. Their parts in the compact form, as far
-/// as it has a place for them, are refused for what they lack or name.
+/// The JSON serializations are not read, whatever they hold. Their parts in the compact form, as
+/// far as it has a place for them, are refused for what they lack or name.
 #[test]
 fn section_5_10_to_5_13_json_serializations() {
     let vectors = vectors();

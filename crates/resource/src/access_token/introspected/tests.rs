@@ -121,7 +121,8 @@ async fn without_an_answer_nothing_is_said_about_a_token() {
     assert_eq!(verify(&tokens, "opaque").await.unwrap_err().wire().status, 503);
 }
 
-/// Some issuers answer so about self-contained tokens; another refusal says nothing about the token.
+/// Some issuers answer so about self-contained tokens; another refusal says nothing about the
+/// token.
 #[tokio::test]
 async fn a_token_of_a_kind_that_its_issuer_does_not_know_is_not_active() {
     let issuer = saying(json!({}));

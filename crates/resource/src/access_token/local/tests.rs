@@ -272,7 +272,8 @@ async fn the_issuer_is_asked_for_its_keys_once() {
     assert_eq!((issuer.asked("/jwks"), issuer.asked("/.well-known/")), (1, 1));
 }
 
-/// One unsigned token with a made-up `kid` has the set fetched again: what was verified with it stays.
+/// One unsigned token with a made-up `kid` has the set fetched again: what was verified with it
+/// stays.
 #[tokio::test]
 async fn an_unknown_kid_costs_no_verified_token_its_place() {
     let issuer = PretendIssuer::new();

@@ -24,8 +24,8 @@ async fn ask_bound(
     layer.layer(Inner).call(request.body(()).unwrap()).await.unwrap()
 }
 
-/// An issuer that speaks for its own domain chooses `cnf`, too: only the keys that the client publishes
-/// say that it is the client who calls (R2 of the models).
+/// An issuer that speaks for its own domain chooses `cnf`, too: only the keys that the client
+/// publishes say that it is the client who calls (R2 of the models).
 #[tokio::test]
 async fn party_6_an_entitled_issuer_that_lies_impersonates_no_client() {
     let world = World::new();

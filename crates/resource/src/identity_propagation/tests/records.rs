@@ -41,7 +41,8 @@ async fn every_decision_is_recorded_with_its_checks() {
         assert!(before.iter().all(|check| check.passed));
     }
 
-    // What came with another proof of a key than the token asks for, or with a bad one, is told as well.
+    // What came with another proof of a key than the token asks for, or with a bad one, is told as
+    // well.
     let key = SigningKey::generate(Algorithm::Es256, None).unwrap();
     let bound = world.identity(&json!({ "cnf": dpop::confirmation(&key).to_claim() }));
     let own = world.good_proof(&bound);

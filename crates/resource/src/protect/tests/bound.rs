@@ -96,8 +96,8 @@ async fn rfc_9449_section_7_bound_access_tokens_take_a_proof() {
     }
 }
 
-/// The challenge that tells of the error is that of the scheme that was used; both, where nobody can say
-/// which it was.
+/// The challenge that tells of the error is that of the scheme that was used; both, where nobody
+/// can say which it was.
 #[tokio::test]
 async fn rfc_9449_section_7_2_each_scheme_tells_its_own_errors() {
     let issuer = PretendIssuer::new();

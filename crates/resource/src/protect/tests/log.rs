@@ -6,8 +6,8 @@ thread_local! {
     static LOGGED: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// What is logged on this thread. One subscriber serves the whole process: with one per test, an event that
-/// a test without any meets first stays unlogged for all.
+/// What is logged on this thread. One subscriber serves the whole process: with one per test, an
+/// event that a test without any meets first stays unlogged for all.
 struct Log;
 
 impl std::io::Write for Log {

@@ -28,8 +28,8 @@ enum Event {
     Closed,
 }
 
-/// A service that answers every request it reads, so many of them on one connection; then it ends the
-/// connection as soon as it is told to.
+/// A service that answers every request it reads, so many of them on one connection; then it ends
+/// the connection as soon as it is told to.
 async fn service(
     answer: &'static [u8],
     most: usize,

@@ -1,8 +1,8 @@
 //! The octets of one row of the journal: entries, one behind the other.
 //!
-//! An entry is one octet that says what it is, eight of the moment at which the record expires, eight
-//! each of the lengths of key and value, all with the lowest octet first, then key and value. No entry begins with
-//! the octet 3: in the file, a packed row does (`statements::packed`).
+//! An entry is one octet that says what it is, eight of the moment at which the record expires,
+//! eight each of the lengths of key and value, all with the lowest octet first, then key and value.
+//! No entry begins with the octet 3: in the file, a packed row does (`statements::packed`).
 
 use countersign_types::Timestamp;
 

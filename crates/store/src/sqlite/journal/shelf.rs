@@ -1,8 +1,8 @@
 //! Rows of the journal that are in the file alone.
 //!
-//! Memory knows of such a row between which keys its records stand, and when the first of them expires: a few
-//! octets for all records of a commit. Since an access token's key begins with the moment of its issue, the rows
-//! that may hold a key are few, mostly one.
+//! Memory knows of such a row between which keys its records stand, and when the first of them
+//! expires: a few octets for all records of a commit. Since an access token's key begins with the
+//! moment of its issue, the rows that may hold a key are few, mostly one.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -11,7 +11,8 @@ use countersign_types::Timestamp;
 
 use crate::engine::Part;
 
-/// Rows of one chunk: a search looks at the chunks, and then at the rows of those that may hold the key.
+/// Rows of one chunk: a search looks at the chunks, and then at the rows of those that may hold the
+/// key.
 const CHUNK: usize = 256;
 
 /// Octets that a row takes in memory besides its keys.

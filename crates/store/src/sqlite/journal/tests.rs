@@ -1,5 +1,5 @@
-//! The journal behind its engine: with room for few records, so that they leave memory all the time, and for
-//! few spans, so that they leave the shelf.
+//! The journal behind its engine: with room for few records, so that they leave memory all the
+//! time, and for few spans, so that they leave the shelf.
 
 mod meanwhile;
 mod model;
@@ -223,8 +223,8 @@ proptest! {
     }
 }
 
-/// An earlier record, which was read from the table, says nothing of one that was put since and then
-/// replaced.
+/// An earlier record, which was read from the table, says nothing of one that was put since and
+/// then replaced.
 #[tokio::test]
 async fn a_replaced_record_lasts_as_long_as_it_was_put_for() {
     use Operation::*;
@@ -368,7 +368,8 @@ async fn what_expired_leaves_the_journal_and_does_not_reach_the_table() {
     clock.0.store(1300, Ordering::Relaxed);
 
     let second = engine().unwrap();
-    // Any commit is an occasion to look for what expired: with one it leaves memory, with the next the shelf.
+    // Any commit is an occasion to look for what expired: with one it leaves memory, with the next
+    // the shelf.
     for _ in 0..2 {
         second.put(RecordTable::Resources, b"occasion", Vec::new(), None).await.unwrap();
         for live in [&b"lives"[..], b"stays"] {
@@ -402,7 +403,8 @@ fn spoil(directory: &Directory) {
     connection.execute("UPDATE journal SET records = CAST(records || x'00' AS BLOB)", []).unwrap();
 }
 
-/// A long row that an older version wrote, which did not pack, is found, goes to the shelf, and loses what is removed.
+/// A long row that an older version wrote, which did not pack, is found, goes to the shelf, and
+/// loses what is removed.
 #[tokio::test]
 async fn a_row_from_before_rows_were_packed_is_still_good() {
     let directory = Directory::new();

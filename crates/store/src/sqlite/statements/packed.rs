@@ -1,11 +1,12 @@
 //! How the records of a row stand in the file.
 //!
-//! Records of access tokens are alike: the same names, and mostly the same servers, clients and scopes. So a row of many is
-//! packed as a block of LZ4, which takes a third to a tenth of the pages, and less time than writing the rest would. A row
-//! of few stands as it is: it has its page in any case.
+//! Records of access tokens are alike: the same names, and mostly the same servers, clients and
+//! scopes. So a row of many is packed as a block of LZ4, which takes a third to a tenth of the
+//! pages, and less time than writing the rest would. A row of few stands as it is: it has its page
+//! in any case.
 //!
-//! A packed row is one octet that says so, which no entry begins with, four of the length of what is packed, with the lowest
-//! octet first, and the block.
+//! A packed row is one octet that says so, which no entry begins with, four of the length of what
+//! is packed, with the lowest octet first, and the block.
 
 use std::borrow::Cow;
 
@@ -84,7 +85,8 @@ mod tests {
     #[test]
     fn a_packed_row_is_what_it_was() {
         let mut written = vec![3, 0, 8, 0, 0];
-        // One literal, then a match with the octet before it, of 2042; and five literals at the end.
+        // One literal, then a match with the octet before it, of 2042; and five literals at the
+        // end.
         written.extend([0x1f, b'a', 1, 0]);
         written.extend([255; 7]);
         written.extend([238, 0x50, b'a', b'a', b'a', b'a', b'a']);

@@ -1,4 +1,5 @@
-//! Access tokens of the AuthN server: its signed JWTs, and others by its word. [RFC 9068 §4], [RFC 7662]
+//! Access tokens of the AuthN server: its signed JWTs, and others by its word. [RFC 9068 §4], [RFC
+//! 7662]
 //!
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 //! [RFC 9068 §4]: https://www.rfc-editor.org/rfc/rfc9068#section-4

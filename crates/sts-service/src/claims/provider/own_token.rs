@@ -21,8 +21,8 @@ use crate::foreign::outages::LEFT_ALONE;
 
 const ENDPOINT: &str = "token_endpoint";
 
-/// An access token for the claims provider itself, by client credentials: kept until a tenth of its life is
-/// left, and fetched by one request at a time.
+/// An access token for the claims provider itself, by client credentials: kept until a tenth of its
+/// life is left, and fetched by one request at a time.
 pub struct OwnToken {
     server: IssuerCache,
     client_id: ClientId,

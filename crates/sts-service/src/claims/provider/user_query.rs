@@ -22,10 +22,11 @@ use crate::foreign::IssuerError;
 
 const ENDPOINT: &str = "user query";
 
-/// The accounts of the AuthN server, asked about by SCIM with the claims provider's own access token.
+/// The accounts of the AuthN server, asked about by SCIM with the claims provider's own access
+/// token.
 pub struct UserQuery {
-    /// The resource `/Users`. It has to answer for addresses alone that the server verified: SCIM has no
-    /// word for that.
+    /// The resource `/Users`. It has to answer for addresses alone that the server verified: SCIM
+    /// has no word for that.
     pub endpoint: EndpointUrl,
     /// Which attribute is the `sub` of the server's tokens.
     pub subject: SubjectAttribute,
@@ -37,12 +38,12 @@ pub struct UserQuery {
     pub fetch: Arc<dyn Fetch>,
 }
 
-/// Whether an answer of this status is about the server, and not about this address alone. Of the others
-/// each may be about who there is: a directory may answer 404 about people whom it does not have, 403 about
-/// some, and 400 about names that it cannot look for.
+/// Whether an answer of this status is about the server, and not about this address alone. Of the
+/// others each may be about who there is: a directory may answer 404 about people whom it does not
+/// have, 403 about some, and 400 about names that it cannot look for.
 ///
-/// So 5xx is all of it the server's own ([RFC 9110 §15.6]), 501 and its like too: what it cannot do, it can
-/// do for nobody. 401 came about a fresh token as well.
+/// So 5xx is all of it the server's own ([RFC 9110 §15.6]), 501 and its like too: what it cannot
+/// do, it can do for nobody. 401 came about a fresh token as well.
 ///
 /// [RFC 9110 §15.6]: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
 fn is_of_the_server(status: StatusCode) -> bool {
@@ -87,7 +88,8 @@ impl UserQuery {
                 }
                 IssuerError::Refused { endpoint: ENDPOINT, status }
             }
-            // How much a directory has to say depends on who there is, and so does where it sends one on.
+            // How much a directory has to say depends on who there is, and so does where it sends
+            // one on.
             Err(source) => {
                 let is_of_the_server =
                     source.is_temporary() || matches!(source, FetchError::Refused { .. });

@@ -28,8 +28,8 @@ fn read(filter: &str) -> Option<EmailAddress> {
     EmailAddress::parse(&address).ok()
 }
 
-/// The query for an address: of whoever has it, these attributes, and of others no more than shows that
-/// they are several. [RFC 7644 §3.4.2.4, §3.9]
+/// The query for an address: of whoever has it, these attributes, and of others no more than shows
+/// that they are several. [RFC 7644 §3.4.2.4, §3.9]
 ///
 /// [RFC 7644 §3.4.2.4, §3.9]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.4
 pub(in crate::claims) fn of(address: &EmailAddress, attributes: &str) -> String {

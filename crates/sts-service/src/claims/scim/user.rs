@@ -11,7 +11,8 @@ const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-/// Claims that are lists of texts, by the same names in the core schema, where each is a `value`. [RFC 7643 §4.1.2]
+/// Claims that are lists of texts, by the same names in the core schema, where each is a `value`.
+/// [RFC 7643 §4.1.2]
 ///
 /// [RFC 7643 §4.1.2]: https://www.rfc-editor.org/rfc/rfc7643#section-4.1.2
 const LISTS: [&str; 3] = ["entitlements", "groups", "roles"];
@@ -96,9 +97,9 @@ impl SubjectAttribute {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotAnAnswer;
 
-/// Whom an answer names under this address, with the claims of these names; `None` for nobody. More than
-/// one person, another address, whoever is not active and whoever has no such subject are nobody, too:
-/// what depends on who there is never shows as a failure.
+/// Whom an answer names under this address, with the claims of these names; `None` for nobody. More
+/// than one person, another address, whoever is not active and whoever has no such subject are
+/// nobody, too: what depends on who there is never shows as a failure.
 pub(crate) fn read(
     answer: &Map<String, Value>,
     address: &EmailAddress,
@@ -152,8 +153,9 @@ pub(crate) fn attributes(subject: SubjectAttribute, claims: &[String]) -> String
     names.join(",")
 }
 
-/// Whether one of the addresses is this one, letter by letter: a directory folds cases ([RFC 7643 §8.7.1]
-/// has `emails.value` be no matter of case), and what it takes for equal is not asked about here.
+/// Whether one of the addresses is this one, letter by letter: a directory folds cases ([RFC 7643
+/// §8.7.1] has `emails.value` be no matter of case), and what it takes for equal is not asked about
+/// here.
 ///
 /// [RFC 7643 §8.7.1]: https://www.rfc-editor.org/rfc/rfc7643#section-8.7.1
 fn has_address(user: &Map<String, Value>, address: &EmailAddress) -> bool {
@@ -217,8 +219,8 @@ mod tests {
         assert_eq!(attributes(SubjectAttribute::UserName, &claims), expected);
     }
 
-    /// A directory that does not know the filter lists everybody; one that folds cases has another's.
-    /// STS-8: none of it is a failure, which would tell that somebody is there.
+    /// A directory that does not know the filter lists everybody; one that folds cases has
+    /// another's. STS-8: none of it is a failure, which would tell that somebody is there.
     #[test]
     fn an_answer_about_others_is_about_nobody() {
         let change = |path: &str, value: Value| {

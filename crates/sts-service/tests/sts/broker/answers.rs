@@ -31,8 +31,8 @@ fn check_refusal(name: &str, page: &Answer, status: u16) {
     assert!(!page.text.contains("canary"), "{name}");
 }
 
-/// F001-2: an answer that is not this browser's, or not of the provider that was asked, makes no token
-/// request and leaves nothing.
+/// F001-2: an answer that is not this browser's, or not of the provider that was asked, makes no
+/// token request and leaves nothing.
 #[tokio::test]
 async fn f001_2_answers_that_belong_to_no_login() {
     let case = Case::new();
@@ -190,8 +190,8 @@ async fn f001_8_bad_id_tokens() {
     assert!(good.location("code").is_some(), "{}", good.text);
 }
 
-/// What a provider says instead of letting somebody in; from the page the client learns of it only if the
-/// person goes back.
+/// What a provider says instead of letting somebody in; from the page the client learns of it only
+/// if the person goes back.
 #[tokio::test]
 async fn errors_of_a_provider_end_on_a_page() {
     let case = Case::new();
@@ -299,7 +299,8 @@ async fn a_provider_changes_its_keys() {
     assert!(case.provider.count("/jwks") <= 1, "however many tokens name unknown keys");
 }
 
-/// What an ID token lacks is asked of UserInfo where the configuration says so, about the same person.
+/// What an ID token lacks is asked of UserInfo where the configuration says so, about the same
+/// person.
 #[tokio::test]
 async fn user_info_adds_what_the_id_token_lacks() {
     for (sub, address, status) in
@@ -401,9 +402,9 @@ async fn a_login_that_was_under_way_over_a_restart_ends_on_a_page() {
     assert!(again.location("code").is_some(), "{}", again.text);
 }
 
-/// CSP3 form-action: a browser holds the way to the provider to what the chooser's page allows, and comes
-/// back by the redirect after the provider's form, and would hold the next one to what that form's page
-/// allows. To whoever is no browser both are a 303, as drawn.
+/// CSP3 form-action: a browser holds the way to the provider to what the chooser's page allows, and
+/// comes back by the redirect after the provider's form, and would hold the next one to what that
+/// form's page allows. To whoever is no browser both are a 303, as drawn.
 #[tokio::test]
 async fn f001_1_a_browser_is_led_back_by_a_page() {
     let case = Case::new();

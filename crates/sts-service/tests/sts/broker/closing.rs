@@ -1,4 +1,5 @@
-//! The last way in of somebody who came through another provider is ended with the account, by a word of theirs.
+//! The last way in of somebody who came through another provider is ended with the account, by a
+//! word of theirs.
 
 use std::sync::atomic::Ordering;
 
@@ -111,8 +112,8 @@ async fn f001_9_a_session_whose_link_has_just_ended_closes_nothing() {
     assert!(is_sign_in(&second.get("/account").await), "over");
 }
 
-/// Whoever is disabled while their yes is on its way keeps the account, so that they do not come back as
-/// somebody new.
+/// Whoever is disabled while their yes is on its way keeps the account, so that they do not come
+/// back as somebody new.
 #[tokio::test]
 async fn an_account_that_is_disabled_meanwhile_is_not_closed() {
     let case = Case::new();

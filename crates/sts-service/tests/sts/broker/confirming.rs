@@ -1,4 +1,5 @@
-//! The yes that links an account is a sign-in without another password, so it counts once and not for long.
+//! The yes that links an account is a sign-in without another password, so it counts once and not
+//! for long.
 
 use http::StatusCode;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Whose account it is, of whom another issuer's token speaks, where that issuer's people are the accounts
-//! that are linked to them.
+//! Whose account it is, of whom another issuer's token speaks, where that issuer's people are the
+//! accounts that are linked to them.
 
 use std::sync::Arc;
 
@@ -86,8 +86,8 @@ async fn is_active(case: &Case, token: &str) -> Value {
     case.world.post("/introspect", &fields).await.json()["active"].clone()
 }
 
-/// F000-13: neither a user name nor an address makes somebody an account, a link does; and whoever has none
-/// is nobody.
+/// F000-13: neither a user name nor an address makes somebody an account, a link does; and whoever
+/// has none is nobody.
 #[tokio::test]
 async fn f000_13_a_linked_issuers_people_are_the_accounts_they_are_linked_to() {
     let case = case(Subjects::Linked);
@@ -102,7 +102,8 @@ async fn f000_13_a_linked_issuers_people_are_the_accounts_they_are_linked_to() {
     assert_eq!(is_active(&case, &token).await, json!(true));
     assert_eq!(exchanged(&case, "8").await.error(), refused, "of the same name and address");
 
-    // Whoever came through the university and got an account is that account, and is disabled with it.
+    // Whoever came through the university and got an account is that account, and is disabled with
+    // it.
     let ada = Browser::new(&case.world);
     let imported = case.subject(&case.arrives(&ada, ("university", "9"), &[], |_| {}).await).await;
     let (subject, token) = issued(&exchanged(&case, "9").await);

@@ -1,4 +1,5 @@
-//! A further provider for an account: from its page, by a sign-in there and a yes, and never silently.
+//! A further provider for an account: from its page, by a sign-in there and a yes, and never
+//! silently.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -295,7 +296,8 @@ async fn what_goes_wrong_at_the_provider_is_said_on_the_account_page() {
     assert!(!browser.get("/account").await.text.contains("name=\"link\""));
 }
 
-/// Where nobody signs in by a password, the address that two providers name is a way to a second one, too.
+/// Where nobody signs in by a password, the address that two providers name is a way to a second
+/// one, too.
 #[tokio::test]
 async fn a_second_way_in_can_be_ended_where_passwords_are_not_offered() {
     let case = Case::with(both(), Upstreams::without_passwords);

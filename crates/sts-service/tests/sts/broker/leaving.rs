@@ -1,5 +1,5 @@
-//! F001-9: the link to the provider that an account was made by is ended as any other, where another way in
-//! is left.
+//! F001-9: the link to the provider that an account was made by is ended as any other, where
+//! another way in is left.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -97,7 +97,8 @@ async fn f001_9_an_account_outlives_the_provider_it_came_from() {
     assert_eq!(access(&case, ("library", "9"), |_| {}).await, after, "and takes nothing along");
 }
 
-/// Whoever signs in at the provider whose link was ended never gets the account silently, by its address either.
+/// Whoever signs in at the provider whose link was ended never gets the account silently, by its
+/// address either.
 #[tokio::test]
 async fn f001_9_an_ended_link_leads_to_nobodys_account() {
     let case = Case::new();
@@ -125,7 +126,8 @@ async fn f001_9_an_ended_link_leads_to_nobodys_account() {
     assert_eq!(case.people.imported().len(), 1);
 }
 
-/// A way in that nobody has just come by may be none: the other provider let her in once, and does not any more.
+/// A way in that nobody has just come by may be none: the other provider let her in once, and does
+/// not any more.
 #[tokio::test]
 async fn f001_9_the_other_way_in_is_tried_first() {
     let case = Case::new();
@@ -164,7 +166,8 @@ async fn f001_9_what_the_other_provider_requires_is_shown_first() {
     assert_eq!(access(&case, ("university", "7"), |_| {}).await["sub"], subject);
 }
 
-/// A link of a former version says that its provider never has the word. It gets it as any other does.
+/// A link of a former version says that its provider never has the word. It gets it as any other
+/// does.
 #[tokio::test]
 async fn f001_9_a_link_of_a_former_version_gets_the_word_too() {
     let case = Case::new();
@@ -239,7 +242,8 @@ async fn the_last_of_two_links_stays_whoever_asks() {
     }
 }
 
-/// A process that ends between the two steps leaves a link like any other, which is ended by asking again.
+/// A process that ends between the two steps leaves a link like any other, which is ended by asking
+/// again.
 #[tokio::test]
 async fn what_is_cut_off_in_between_leaves_a_link_like_any_other() {
     use countersign_sts_service::{ImportedAccount, ImportedAccounts as _};
@@ -280,8 +284,9 @@ async fn what_is_cut_off_in_between_leaves_a_link_like_any_other() {
     assert_ne!(access(&case, ("university", "7"), ada).await["sub"], before["sub"]);
 }
 
-/// Of a person who has a password as well (of an embedder's server), no other provider says who they are: the
-/// link stays, and is not the last way in with which the account would be closed, until they come by another.
+/// Of a person who has a password as well (of an embedder's server), no other provider says who
+/// they are: the link stays, and is not the last way in with which the account would be closed,
+/// until they come by another.
 #[tokio::test]
 async fn f001_9_a_password_takes_no_providers_place() {
     let case = Case::new();
@@ -310,7 +315,8 @@ async fn f001_9_a_password_takes_no_providers_place() {
     let account = through.get("/account").await;
     assert_eq!(ends(&through, &account, &first).await, StatusCode::SEE_OTHER);
     assert_eq!(case.people.imported().len(), 1);
-    // The password says nothing of who it is, and is a way in as before, if anybody finds the account.
+    // The password says nothing of who it is, and is a way in as before, if anybody finds the
+    // account.
     let account = through.get("/account").await;
     assert!(account.text.contains("link another provider and sign in"), "{}", account.text);
 }

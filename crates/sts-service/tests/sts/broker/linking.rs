@@ -11,7 +11,8 @@ use super::{Case, both, is_nobody};
 use crate::browser::{Browser, is_consent, is_sign_in};
 use crate::support::*;
 
-/// O27: whoever is not whom the client means links nothing, with the right password and a yes either.
+/// O27: whoever is not whom the client means links nothing, with the right password and a yes
+/// either.
 #[tokio::test]
 async fn o27_a_hint_for_somebody_else_leaves_no_link() {
     let case = Case::new();
@@ -126,7 +127,8 @@ async fn f001_9_nothing_is_linked_otherwise() {
     assert!(case.people.imported().is_empty());
 }
 
-/// H15: a password is guessed here no more often than on the sign-in page, and the two count together.
+/// H15: a password is guessed here no more often than on the sign-in page, and the two count
+/// together.
 #[tokio::test]
 async fn f001_9_wrong_passwords_count() {
     let case = Case::new();
@@ -149,8 +151,8 @@ async fn f001_9_wrong_passwords_count() {
     assert_eq!(browser.post("/login", &fields).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
 
-/// An address that nobody verified, or that the provider is not believed, means nothing: neither does it
-/// lead to the account, nor is it anybody's verified address.
+/// An address that nobody verified, or that the provider is not believed, means nothing: neither
+/// does it lead to the account, nor is it anybody's verified address.
 #[tokio::test]
 async fn f001_9_an_address_that_is_not_believed_means_nothing() {
     let case = Case::new();
@@ -179,8 +181,8 @@ async fn f001_9_an_address_that_is_not_believed_means_nothing() {
     assert!(case.people.imported().iter().all(|it| it.account.email.is_none()));
 }
 
-/// O13: somebody who is disabled does not come back as somebody new, nor does anyone take an address that
-/// an imported person has.
+/// O13: somebody who is disabled does not come back as somebody new, nor does anyone take an
+/// address that an imported person has.
 #[tokio::test]
 async fn f001_9_an_address_that_cannot_be_asked_about() {
     let case = Case::new();
@@ -272,8 +274,8 @@ async fn a_link_is_ended_with_what_it_gave() {
     assert!(is_sign_in(&through.get("/account").await));
 }
 
-/// A password that nobody typed in this session may be forgotten: whoever came by the link that they would end
-/// signs in with the password first.
+/// A password that nobody typed in this session may be forgotten: whoever came by the link that
+/// they would end signs in with the password first.
 #[tokio::test]
 async fn f001_9_the_password_is_tried_first_too() {
     let case = Case::new();
@@ -299,8 +301,8 @@ async fn f001_9_the_password_is_tried_first_too() {
     assert!(is_sign_in(&through.get("/account").await), "it has ended");
 }
 
-/// What somebody allowed for good at a session through a link is forgotten with the link: it may have
-/// been whoever had taken over the identity there.
+/// What somebody allowed for good at a session through a link is forgotten with the link: it may
+/// have been whoever had taken over the identity there.
 #[tokio::test]
 async fn o30_a_consent_ends_with_the_link_through_which_it_was_given() {
     let case = Case::new();
@@ -358,7 +360,8 @@ async fn o30_a_consent_does_not_count_without_the_provider_through_which_it_was_
     assert!(is_asked(&case).await);
 }
 
-/// A consent at the page is of the session that it was given in, and adds nothing to what came another way.
+/// A consent at the page is of the session that it was given in, and adds nothing to what came
+/// another way.
 #[tokio::test]
 async fn o30_consents_of_two_ways_of_signing_in_are_not_one() {
     let case = Case::new();
@@ -377,8 +380,8 @@ async fn o30_consents_of_two_ways_of_signing_in_are_not_one() {
     assert!(is_consent(&browser.authorize(&openid).await), "it was allowed through the link");
 }
 
-/// The last way in to an account of the operator's stays where passwords are not offered any more: it is not its
-/// person's to close.
+/// The last way in to an account of the operator's stays where passwords are not offered any more:
+/// it is not its person's to close.
 #[tokio::test]
 async fn the_last_way_in_is_not_ended() {
     let case = Case::new();

@@ -1,4 +1,5 @@
-//! O13: what a provider is believed less than before counts less at once, for whoever came through it, too.
+//! O13: what a provider is believed less than before counts less at once, for whoever came through
+//! it, too.
 
 use countersign_sts_service::UpstreamSetup;
 use serde_json::{Value, json};
@@ -32,7 +33,8 @@ async fn refreshed(case: &Case, tokens: &Value) -> Answer {
     case.world.token(&fields).await
 }
 
-/// After a restart with another mapping: `roles`, `email` and `name` of the tokens that a grant gives.
+/// After a restart with another mapping: `roles`, `email` and `name` of the tokens that a grant
+/// gives.
 async fn given(case: &Case, tokens: &Value, change: impl FnOnce(&mut UpstreamSetup)) -> [Value; 3] {
     let mut setups = both();
     change(&mut setups[0]);

@@ -68,8 +68,8 @@ async fn a_session_of_unknown_age_is_never_young_enough() {
     }
 }
 
-/// OpenID Connect Core §2: where nobody said when a person signed in, no token says it, and what a client
-/// with `max_age` gets always does (§3.1.2.1).
+/// OpenID Connect Core §2: where nobody said when a person signed in, no token says it, and what a
+/// client with `max_age` gets always does (§3.1.2.1).
 #[tokio::test]
 async fn a_moment_that_nobody_told_is_in_no_token() {
     let case = Case::new();
@@ -85,7 +85,8 @@ async fn a_moment_that_nobody_told_is_in_no_token() {
     };
     assert_eq!([has_told(&tokens), has_told(&refreshed)], [[false; 2]; 2]);
 
-    // The page was opened in a sign-in that was young enough, and is answered in one of unknown age.
+    // The page was opened in a sign-in that was young enough, and is answered in one of unknown
+    // age.
     let now = |token: &mut Value| token["auth_time"] = json!(NOW);
     let aged = [("prompt", "consent"), ("max_age", "100")];
     for (answered_at_once, is_answered) in [(true, true), (false, false)] {
@@ -187,7 +188,8 @@ async fn a_disabled_person_is_refused_at_once() {
     assert_eq!(refresh().await, 400, "what the former gave stays ended");
 }
 
-/// O13, CVE-2026-1609: a provider that is no longer one of the configuration ends what came through it.
+/// O13, CVE-2026-1609: a provider that is no longer one of the configuration ends what came through
+/// it.
 #[tokio::test]
 async fn a_provider_that_is_taken_away_ends_what_came_through_it() {
     let case = Case::new();

@@ -1,5 +1,5 @@
-//! T1 to T10 and T13 to T15 on the two paths through the claims endpoint. What they are refused with is the
-//! endpoint's own: whoever shows a token there has it as their credentials, too.
+//! T1 to T10 and T13 to T15 on the two paths through the claims endpoint. What they are refused
+//! with is the endpoint's own: whoever shows a token there has it as their credentials, too.
 
 use super::*;
 use crate::acting::{chain, dpop_proof};
@@ -288,7 +288,8 @@ async fn t8_chains_have_an_end() {
     }
 }
 
-/// T9, T10: nobody takes a person's place but whom the person let, or who may name them and says so.
+/// T9, T10: nobody takes a person's place but whom the person let, or who may name them and says
+/// so.
 #[tokio::test]
 async fn t9_t10_nobody_takes_the_persons_place() {
     let (world, nobodys) = (world(), changed_by(|client| client.exchange.people = None));

@@ -104,9 +104,9 @@ fn said_of_one() -> Vec<(String, Said)> {
     rows
 }
 
-/// STS-8: whatever is said of one address alone, of one that is known as well as of one that is not, is
-/// the answer about somebody whom the client may not name: in its octets, in what is written down, and in
-/// how often the directory was asked.
+/// STS-8: whatever is said of one address alone, of one that is known as well as of one that is
+/// not, is the answer about somebody whom the client may not name: in its octets, in what is
+/// written down, and in how often the directory was asked.
 #[tokio::test]
 async fn sts_8_what_a_directory_says_of_one_address_tells_nobody_who_exists() {
     let rows = said_of_one();
@@ -127,8 +127,8 @@ async fn sts_8_what_a_directory_says_of_one_address_tells_nobody_who_exists() {
     }
 }
 
-/// What it says of itself is no statement about anybody, and then it is left alone for a moment. RFC 9110
-/// §15.6 has all of 5xx be that.
+/// What it says of itself is no statement about anybody, and then it is left alone for a moment.
+/// RFC 9110 §15.6 has all of 5xx be that.
 #[tokio::test]
 async fn what_a_directory_says_of_itself_is_told_alike_about_everybody() {
     let statuses = (200..600).filter(|status| is_of_the_server(*status));
@@ -158,8 +158,8 @@ async fn what_a_directory_says_of_itself_is_told_alike_about_everybody() {
     }
 }
 
-/// Whoever holds a token of the person's own is told that nobody could be asked: there is nothing to hide
-/// from them, and nothing was found out about the token. Nobody is nobody, too.
+/// Whoever holds a token of the person's own is told that nobody could be asked: there is nothing
+/// to hide from them, and nothing was found out about the token. Nobody is nobody, too.
 #[tokio::test]
 async fn a_person_is_told_when_the_directory_says_nothing_of_them() {
     let own =

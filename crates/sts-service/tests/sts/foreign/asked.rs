@@ -75,8 +75,8 @@ async fn f000_8_user_info_is_about_the_same_person() {
         case.network.set(USER_INFO, answer);
         case.refuses(name, &token, &[], "invalid_request").await;
     }
-    // As the issuer has it: a token that is for the API alone opens nothing there, and one of a login
-    // does.
+    // As the issuer has it: a token that is for the API alone opens nothing there, and one of a
+    // login does.
     let case = Case::with(IssuerSetup { user_info: true, ..trusted() });
     case.refuses("unknown there", &token_for("https://api.example"), &[], "invalid_request").await;
     let token = case.idp.access_token("alice", THEIR_SCOPE).await;

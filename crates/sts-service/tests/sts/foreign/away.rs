@@ -40,8 +40,8 @@ async fn f000_9_an_issuer_that_does_not_answer() {
     }
 }
 
-/// An endpoint that is away is asked by one in five seconds, and the others do not wait for it. The other
-/// endpoint goes on.
+/// An endpoint that is away is asked by one in five seconds, and the others do not wait for it. The
+/// other endpoint goes on.
 #[tokio::test]
 async fn an_endpoint_that_is_away_is_left_alone_for_a_moment() {
     let opaque = ("opaque", ACCESS_TOKEN, &[("subject_issuer", ALIAS)][..]);

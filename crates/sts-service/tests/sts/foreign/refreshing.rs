@@ -9,7 +9,8 @@ const REFRESH: &str = "refresh_token";
 /// The API's own client asks for one.
 const ASKED: &[(&str, &str)] = &[("client_id", "api"), ("scope", "offline_access")];
 
-/// An issuer whose tokens the client `api` may exchange for the API, and go on from there for an hour.
+/// An issuer whose tokens the client `api` may exchange for the API, and go on from there for an
+/// hour.
 fn lasting() -> IssuerSetup {
     let mut setup = trusted();
     let accepted = Accepted {
@@ -142,7 +143,8 @@ async fn a30_revoking_it_ends_what_came_of_it() {
     check("revoked", &refresh(&case, token, &[]).await, (400, "invalid_grant"));
 }
 
-/// A30: it is revoked with what it came from. The issuer of an opaque token is asked again while that lives.
+/// A30: it is revoked with what it came from. The issuer of an opaque token is asked again while
+/// that lives.
 #[tokio::test]
 async fn a30_a_token_that_its_issuer_revoked_ends_what_came_of_it() {
     let says = |active: bool| Says::Says(foreign_claims(&[("active", json!(active))]));
@@ -216,7 +218,8 @@ async fn a30_a_jwt_that_its_issuer_revoked_ends_what_came_of_it() {
         assert!(!is_live(&case, text(body, "access_token")).await);
     }
 
-    // Nothing that lasts comes of one that was revoked before, or of which nobody says that it was not.
+    // Nothing that lasts comes of one that was revoked before, or of which nobody says that it was
+    // not.
     case.refuses("revoked before", &jwt, ASKED, "invalid_request").await;
     case.network.set(INTROSPECTION, Says::Silent);
     assert_eq!(case.exchange(JWT, &jwt, ASKED).await.status.as_u16(), 503);
@@ -229,8 +232,8 @@ async fn a30_a_jwt_that_its_issuer_revoked_ends_what_came_of_it() {
     assert_eq!(case.network.count(INTROSPECTION), 0);
 }
 
-/// A30: some issuers answer no questions about a JWT at all. It counts by its signature, as it does where nobody can
-/// be asked; once an issuer did answer, its word is needed.
+/// A30: some issuers answer no questions about a JWT at all. It counts by its signature, as it does
+/// where nobody can be asked; once an issuer did answer, its word is needed.
 #[tokio::test]
 async fn a30_a_jwt_of_an_issuer_that_says_nothing_of_jwts() {
     let case = Case::with(lasting_and_asked());
@@ -253,7 +256,8 @@ async fn a30_a_jwt_of_an_issuer_that_says_nothing_of_jwts() {
     check("it said something once", &answer, (400, "invalid_grant"));
 }
 
-/// A30: nothing is kept for a client that did not ask, and what it is given does not say that it did.
+/// A30: nothing is kept for a client that did not ask, and what it is given does not say that it
+/// did.
 #[tokio::test]
 async fn a30_one_has_to_be_asked_for() {
     let case = Case::with(lasting());

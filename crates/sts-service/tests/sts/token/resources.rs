@@ -69,8 +69,9 @@ async fn rfc_8707_section_2_a_resource_that_the_tokens_are_not_for_is_refused() 
     }
 }
 
-/// RFC 8707 §2.2: a token that was asked for an API is for that API alone, so that the API, and whoever else
-/// it comes to, is nobody here by it. What the authorization request asked for is the most.
+/// RFC 8707 §2.2: a token that was asked for an API is for that API alone, so that the API, and
+/// whoever else it comes to, is nobody here by it. What the authorization request asked for is the
+/// most.
 #[tokio::test]
 async fn rfc_8707_section_2_2_a_token_is_for_what_it_was_asked_for() {
     let api = "https://api.alice.example";

@@ -90,7 +90,8 @@ async fn few_are_shown_by_name_and_many_by_key() {
     }
 }
 
-/// However long a list is, a page of it costs the same: what tells few from many, and what is shown.
+/// However long a list is, a page of it costs the same: what tells few from many, and what is
+/// shown.
 #[tokio::test]
 async fn a_page_of_a_long_list_reads_few_records() {
     let lists = [Numbers::new("a", 1..=100_000)];
@@ -122,7 +123,8 @@ async fn what_is_looked_for_is_found_a_bounded_way_at_a_time() {
     assert_eq!((shown, pager.next, pager.previous), (vec![377, 277, 177, 77], None, None));
 }
 
-/// A mark is a place in a list, whether its record is there still or not, and one of no list is no mark.
+/// A mark is a place in a list, whether its record is there still or not, and one of no list is no
+/// mark.
 #[tokio::test]
 async fn a_mark_outlives_its_record() {
     let lists = [Numbers::new("a", (1..=2000).filter(|n| n % 2 == 0))];

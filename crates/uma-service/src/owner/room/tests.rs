@@ -58,7 +58,8 @@ fn is_left(room: &Arc<CaseRoom>, owner: &str, address: &str, seconds: i64) -> bo
     place(room, owner, address).is_left(&email(address), at(seconds))
 }
 
-/// What was read before the store failed says nothing of what changed since, though the change may be there.
+/// What was read before the store failed says nothing of what changed since, though the change may
+/// be there.
 #[test]
 fn a_reading_of_before_a_failure_is_none() {
     let room = Arc::new(CaseRoom::new(3, 2));

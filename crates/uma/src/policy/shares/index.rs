@@ -22,8 +22,8 @@ pub const MAX_ALIKE: usize = 64;
 
 /// The shares of owners, in memory.
 ///
-/// An owner's shares are [loaded](Shares::load) as a whole; as long as they are not, there are none,
-/// and nothing is permitted by them.
+/// An owner's shares are [loaded](Shares::load) as a whole; as long as they are not, there are
+/// none, and nothing is permitted by them.
 #[derive(Debug, Default)]
 pub struct Shares(HashMap<Protection, Owned>);
 
@@ -82,8 +82,8 @@ impl Owned {
         }
     }
 
-    /// What a share adds to the sum. Its identifier is random, and of its terms only whom it keeps out
-    /// becomes more.
+    /// What a share adds to the sum. Its identifier is random, and of its terms only whom it keeps
+    /// out becomes more.
     fn mark(share: &Share) -> Digest {
         let accounts = share.terms.accounts();
         let accounts = accounts.flat_map(|(issuer, subject)| [issuer.as_str(), subject]);
@@ -159,8 +159,8 @@ impl Shares {
         self.0.contains_key(protection)
     }
 
-    /// Whether all of an owner's shares are here that count at this moment: what was dropped because it was
-    /// over counts again if the clock was set back, and has to be loaded again.
+    /// Whether all of an owner's shares are here that count at this moment: what was dropped
+    /// because it was over counts again if the clock was set back, and has to be loaded again.
     #[must_use]
     pub fn is_whole(&self, protection: &Protection, now: Timestamp) -> bool {
         let owned = self.0.get(protection);
@@ -269,9 +269,9 @@ impl Shares {
         by_who.map_or(0, |by_who| by_who.count(who))
     }
 
-    /// Those shares that can say anything of this person and this scope: of the resource or of everything,
-    /// for their address, their domain, a group of theirs or anyone. Whether they describe the person
-    /// as a whole is not decided here.
+    /// Those shares that can say anything of this person and this scope: of the resource or of
+    /// everything, for their address, their domain, a group of theirs or anyone. Whether they
+    /// describe the person as a whole is not decided here.
     #[must_use]
     pub fn about(
         &self,
@@ -289,8 +289,8 @@ impl Shares {
         about.filter(counts).filter(|share| found.insert(&share.id)).cloned().collect()
     }
 
-    /// Those shares that keep a person out by their address alone, of these resources or of everything, and
-    /// do not [know](Terms::knows) them yet.
+    /// Those shares that keep a person out by their address alone, of these resources or of
+    /// everything, and do not [know](Terms::knows) them yet.
     #[must_use]
     pub fn unaware<'a>(
         &self,

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// However a record is read, what was acknowledged before counts: of a record that is put again and again, so that
-/// several stand on the shelf, and of one that is removed each time.
+/// However a record is read, what was acknowledged before counts: of a record that is put again and
+/// again, so that several stand on the shelf, and of one that is removed each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn what_was_replaced_or_removed_is_never_read_again() {
     const ROUNDS: u32 = 300;

@@ -1,5 +1,5 @@
-//! Any sequence of operations beside a map, where everything moves all the time: out of memory, off the shelf, away
-//! because it expired; over ends and kills, each of which finds other room.
+//! Any sequence of operations beside a map, where everything moves all the time: out of memory, off
+//! the shelf, away because it expired; over ends and kills, each of which finds other room.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,8 @@ fn apply(model: &mut Model, write: &Write, now: i64) -> Option<bool> {
     }
 }
 
-/// What may come of writes at the same time: they are committed in parts, and of each records come first.
+/// What may come of writes at the same time: they are committed in parts, and of each records come
+/// first.
 fn outcomes(model: &Model, writes: &[Write], now: i64) -> Vec<(Model, Vec<Option<bool>>)> {
     let cuts = 1_usize << (writes.len() - 1);
     let outcome = |cuts: usize| {

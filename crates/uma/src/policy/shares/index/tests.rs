@@ -111,8 +111,8 @@ fn a_question_finds_what_speaks_of_it_and_nothing_else() {
     );
 }
 
-/// Who is kept out is so by another spelling of their address, and by another address of theirs; who
-/// is let in is so by the one that was written.
+/// Who is kept out is so by another spelling of their address, and by another address of theirs;
+/// who is let in is so by the one that was written.
 #[test]
 fn who_is_kept_out_comes_back_by_no_other_address() {
     let alice = person("alice@a.example", json!({}));
@@ -148,7 +148,8 @@ fn who_is_kept_out_comes_back_by_no_other_address() {
     );
 }
 
-/// An address that is kept out becomes a person, once it is known who has it: and that is another revision.
+/// An address that is kept out becomes a person, once it is known who has it: and that is another
+/// revision.
 #[test]
 fn who_is_kept_out_by_an_address_is_recognised() {
     let eve = || Who::Person(EmailAddress::parse("Eve@a.example").unwrap());
