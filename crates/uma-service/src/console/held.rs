@@ -1,6 +1,7 @@
 //! What somebody holds, as it is shown where its owner can end it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use countersign_pages::page::moment;
 use countersign_types::{Params, Timestamp};
@@ -17,6 +18,7 @@ use super::people::{self, Cards};
 use super::places::Place;
 use super::refusal::Refusal;
 use super::views::ResourceName;
+use crate::finish::finish;
 use crate::holds::{Hold, HoldId};
 
 /// What somebody holds.
@@ -173,7 +175,9 @@ pub(super) async fn end(
 ) -> Result<Option<Result<Done, Notice>>, Refusal> {
     let Some(id) = params.get("end") else { return Ok(None) };
     let id = HoldId::parse(id).ok_or(Refusal::Malformed)?;
-    let ended = desk.uma.end_hold(&place.protection, &id, by).await?;
+    let (uma, protection) = (Arc::clone(&desk.uma), place.protection.clone());
+    let by = by.to_owned();
+    let ended = finish(async move { uma.end_hold(&protection, &id, &by).await }).await?;
     Ok(Some(ended.map(|_| Done::LetGo).ok_or(Notice::NOTHING_LEFT)))
 }
 

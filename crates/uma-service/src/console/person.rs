@@ -31,6 +31,7 @@ use super::shell::Tab;
 use super::turned_away;
 use super::views::{EntryView, Group, PersonPage};
 use super::vouched::{SignedIn, Vouched};
+use crate::finish::finish;
 use crate::holds::Of;
 use crate::owner::OwnerError;
 
@@ -205,7 +206,14 @@ pub(super) async fn post(
     let place = places::named(&desk, &visit.active, &place).await?;
     let person = PersonId::parse(&person).ok_or(Refusal::NotThere)?;
     let (by, now) = (visit.active.identity.label(), visit.now);
-    let done = act(&desk, &place, &person, &params, revision, by).await?;
+    let (done, params) = {
+        let (desk, place, by) = (Arc::clone(&desk), place.clone(), by.to_owned());
+        finish(async move {
+            let done = act(&desk, &place, &person, &params, revision, &by).await?;
+            Ok::<_, Refusal>((done, params))
+        })
+        .await?
+    };
     match done {
         Ok(done) => {
             // Whoever never asked, and holds nothing any more, has no page.

@@ -1,6 +1,7 @@
 //! Who is in at the moment, whoever let them in, and how it ends.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine};
@@ -9,6 +10,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Browser, fields, leads_to};
+use crate::engine::Watched;
+use crate::gone::let_go;
 use crate::sharing::{offer, share, shared};
 use crate::support::{Answer, refused, rpt, rules_of};
 
@@ -370,6 +373,61 @@ async fn a_revocation_ends_what_is_issued_at_the_same_time() {
     let after = gets(&bed, &pat, &id, "alice").await;
     assert!(is_active(&bed, &pat, &rpt(&after)).await);
     assert_eq!(refreshed(&bed, &refresh_token(&after)).await.status, 200);
+}
+
+/// An owner who closes the browser meanwhile has taken everything back, and that is in the history,
+/// or nothing.
+#[tokio::test]
+async fn everything_is_taken_back_whole_though_the_owner_goes_away() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    bed.world.change_policy(rule());
+    let (id, pat) = resource(&bed, "rs").await;
+    let bob = bed.bob().await;
+    for turns in 0.. {
+        let token = rpt(&gets(&bed, &pat, &id, &format!("p{turns}")).await);
+        let list = bob.get(ACCESS).await.text;
+        let person = list.split("href=\"").find(|rest| rest.contains(&format!("p{turns}@")));
+        let person = person.unwrap().split('"').next().unwrap().to_owned();
+        let page = bob.get(&person).await.text;
+        let form_token = fields(&page, "revoke")[0].1.clone();
+        let form = [("form_token", form_token.as_str()), ("verdict", "revoke")];
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(bob.post(&person, &form), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        let is_in = is_active(&bed, &pat, &token).await;
+        let is_noted = bob.get("/console/history").await.text.contains(&format!("p{turns}@"));
+        assert_ne!(is_in, is_noted, "after {turns} turns");
+        if is_answered {
+            assert!(!is_in && turns > 5, "{turns}");
+            break;
+        }
+    }
+}
+
+/// The same of one thing that somebody has.
+#[tokio::test]
+async fn what_ends_is_in_the_history_though_the_owner_goes_away() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    bed.world.change_policy(rule());
+    let (id, pat) = resource(&bed, "rs").await;
+    let bob = bed.bob().await;
+    for turns in 0.. {
+        let token = rpt(&gets(&bed, &pat, &id, &format!("p{turns}")).await);
+        let page = bob.get(ACCESS).await.text;
+        let (_, of_person) = page.split_once(&format!(">p{turns}@")).unwrap();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(end_on(&bob, ACCESS, of_person), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        let is_in = is_active(&bed, &pat, &token).await;
+        let is_noted = bob.get("/console/history").await.text.contains(&format!("p{turns}@"));
+        assert_ne!(is_in, is_noted, "after {turns} turns");
+        if is_answered {
+            assert!(!is_in && turns > 4, "{turns}");
+            break;
+        }
+    }
 }
 
 /// U6, U7: what somebody has of another owner's is not shown, and does not end, whatever it is

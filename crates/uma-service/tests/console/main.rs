@@ -11,6 +11,8 @@ mod bed;
 mod deciding;
 #[path = "../support/engine.rs"]
 mod engine;
+#[path = "../support/gone.rs"]
+mod gone;
 mod history;
 mod lists;
 #[path = "../support/log.rs"]
