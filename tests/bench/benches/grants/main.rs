@@ -62,35 +62,39 @@
 //! | ticket on disk to RPT | 28,954 | 17,541 | 62 % | 79 % | 58 %, 77 % | 56 %, 74 % |
 //! | introspection of an RPT | 104,518 | 66,689 | 60 % | 72 % | 62 %, 70 % | 72 %, 77 % |
 //!
-//! The exchanges reach the goal, and the RPT does not: it has 77 to 84 %, and 81 % where nothing
-//! else is measured before it (median of eight runs, 78 to 85). By processor time it has 84 to 90
-//! %. Before rows were packed, and with load from one thread, it had 76 to 78 %, and 82 % alone.
+//! The exchanges reach the goal, and the RPT does not: it has 75 to 84 %, and 81 % where nothing
+//! else is measured before it (medians of many runs: 80 to 82); by processor time, 83 to 90 %. With
+//! a store in memory it has 90 % (89 to 91), and 88 % with SQLite that does not sync: a tenth is
+//! the handler's, and 6 to 8 points are the sync's.
 //!
 //! Where the rest of an RPT goes, of some 14 us beside the bare endpoint's 70 (perf, `perf sched`,
 //! callgrind):
 //!
-//! - **The handler**, 9 to 12 us: 117,000 instructions beside the 735,000 that verify the signature
+//! - **The handler**, 7 to 8 us: 117,000 instructions beside the 735,000 that verify the signature
 //!   (store 34,000, claims token 32,000, policy 12,000, form 11,000, client 5,000; 24,000 of all
 //!   that are eleven blocks of SHA-256 where the processor has no instructions for it). No function
 //!   has a tenth of it but the allocator: 86 values, some 19 KB in all, of which a part lives while
 //!   the disk is waited for. With 56 requests waiting, these are in no near cache when they are
 //!   used again, which costs 3 us in the allocator alone; and the table of P-256 is pushed out of
 //!   it, 2 us.
-//! - **The writer**, 4 to 5 us: a commit of some 45 RPTs takes it 130 us on the way to the sync and
-//!   60 us behind it. A third of that is the sync's own work, a tenth the writing of 2.3 pages.
-//!   Before rows were packed it wrote 6.4 pages, and took 180 and 70 us.
-//! - **Idle processors**, 3 to 6 % of the time. Of it, half is in commits during which the last
-//!   eighth runs out of work, while both wait for the disk; a fifth is one processor that idles
-//!   while two workers wait for the other, which the system's balancing leaves so for a millisecond
-//!   now and then. One thread that generates all load adds 2 to 3 %: it had answers of a whole
-//!   commit to read, one after the other, and nobody else anything to do.
+//! - **The writer**, 4 us: 200 us of a processor for a commit of some 48 RPTs. Half is the sync's
+//!   own; the rest is 30 us to pack and insert the row, 12 to 20 to take note of it in memory, 8 to
+//!   begin, 8 to answer, and 10 to leave rows on the shelf. The sync lasts 200 us in the middle,
+//!   and more than 450 in a tenth of the commits.
+//! - **Idle processors**, up to 8 % of the time. A third of the commits find all 64 connections
+//!   waiting before they end, for 200 us; a fifth is one processor that idles while two workers
+//!   wait for the other, which the system's balancing leaves so for a millisecond now and then. One
+//!   thread that generates all load adds 2 to 3 %: it had answers of a whole commit to read, one
+//!   after the other, and nobody else anything to do.
 //!
-//! What was tried without an effect beyond the noise: jemalloc, mimalloc's version 2, a page cache
-//! of 8 MiB, `fdatasync` in place of `fsync`, 1.5 to 4 ms to gather, to wait for five sixths or six
-//! sevenths in place of seven eighths (three quarters make commits too small, fifteen sixteenths
-//! leave nothing to do), to give the processor to the writer at once (half its wait, no more RPTs).
-//! Workers that stay on their processors idle a percent less; the programs do not do that, and so
-//! the bench does not.
+//! What was tried without an effect beyond the noise: jemalloc, mimalloc's version 2, memory that
+//! is never given back, large pages, a page cache of 8 MiB, 1.5 to 4 ms to gather, to wait for five
+//! sixths or six sevenths in place of seven eighths (three quarters make commits too small, fifteen
+//! sixteenths leave nothing to do), to remember for longer how many callers there are, to give the
+//! processor to the writer at once, a writer in real time or with a shorter slice (no commit finds
+//! all waiting, and more of them cost as much). Workers that stay on their processors idle a
+//! percent less. A runtime for each processor, with connections of its own, takes 2 us less of the
+//! processors for an RPT, and idles as much longer.
 //!
 //! What a redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
 //! What SQLite moves from its log into the database is no part of it: twelve times 14 to 50 ms in a
