@@ -1,5 +1,6 @@
 //! The metadata documents of issuers and of resource servers.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use countersign_fetch::{Fetch, FetchError, Limits, Request};
@@ -12,7 +13,10 @@ use countersign_types::{Clock, EndpointUrl, Issuer, Lifetime};
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::budget::Budget;
 use crate::cache::{Cache, Failure, Times};
+
+const NEW_PER_HOST: NonZeroU32 = NonZeroU32::new(300).unwrap();
 
 /// How long metadata is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -27,6 +31,9 @@ pub struct MetadataConfig {
     pub negative: Lifetime,
     /// So many documents are kept: 1000.
     pub capacity: u64,
+    /// So many issuers of one host that are not known yet are asked for in a minute: 300. One that
+    /// was known has as many attempts of its own.
+    pub new_per_host: NonZeroU32,
 }
 
 impl Default for MetadataConfig {
@@ -36,6 +43,7 @@ impl Default for MetadataConfig {
             stale: Lifetime::from_secs(300),
             negative: Lifetime::from_secs(30),
             capacity: 1000,
+            new_per_host: NEW_PER_HOST,
         }
     }
 }
@@ -58,6 +66,12 @@ pub enum ServerMetadataError {
     /// The document's URL would be none.
     #[error("there is no URL for the document")]
     Url(#[from] IdentifierError),
+    /// Too many issuers of the host were asked for: this one was not.
+    #[error("too many issuers of {host} to be asked for for now")]
+    TooMany {
+        /// The host.
+        host: String,
+    },
     /// The document could not be fetched.
     #[error("the document could not be fetched")]
     Fetch(#[source] Arc<FetchError>),
@@ -70,7 +84,11 @@ impl ServerMetadataError {
     /// Whether the same question may be answered later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Fetch(error) if error.is_temporary())
+        match self {
+            Self::TooMany { .. } => true,
+            Self::Fetch(error) => error.is_temporary(),
+            Self::Url(_) | Self::Document(_) => false,
+        }
     }
 
     /// Whether the issuer's own host says that there is no such document.
@@ -91,16 +109,21 @@ impl Failure for ServerMetadataError {
 }
 
 /// The metadata of issuers, cached by issuer and kind of document.
+///
+/// A failure that may pass is not remembered, and strangers choose which issuers there are: of one
+/// host so many are asked for in a minute and no more ([`MetadataConfig::new_per_host`]).
 pub struct ServerMetadataCache {
     fetch: Arc<dyn Fetch>,
     documents: Cache<(DocumentKind, Issuer), ServerMetadata, ServerMetadataError>,
+    budget: Budget,
 }
 
 impl ServerMetadataCache {
     /// An empty cache.
     #[must_use]
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>, config: &MetadataConfig) -> Self {
-        Self { fetch, documents: Cache::new(config.capacity, clock, config.times()) }
+        let budget = Budget::new(config.new_per_host, Arc::clone(&clock));
+        Self { fetch, documents: Cache::new(config.capacity, clock, config.times()), budget }
     }
 
     /// The document of a kind that an issuer publishes, its `issuer` compared octet by octet. The
@@ -114,7 +137,21 @@ impl ServerMetadataCache {
         issuer: &Issuer,
     ) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
         let key = (kind, issuer.clone());
-        self.documents.get(&key, |_| true, || load(&*self.fetch, kind, issuer)).await
+        let load = || async {
+            self.spend(&key)?;
+            load(&*self.fetch, kind, issuer).await
+        };
+        self.documents.get(&key, |_| true, load).await
+    }
+
+    /// The issuers that are known have nothing to do with those made up.
+    fn spend(&self, key: &(DocumentKind, Issuer)) -> Result<(), ServerMetadataError> {
+        let (_, issuer) = key;
+        let host = issuer.host();
+        if self.budget.take(if self.documents.has_found(key) { issuer.as_str() } else { &host }) {
+            return Ok(());
+        }
+        Err(ServerMetadataError::TooMany { host })
     }
 }
 

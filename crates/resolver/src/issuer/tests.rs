@@ -255,6 +255,37 @@ async fn issuers_with_a_path_are_found_at_the_right_place_only() {
     assert_eq!(resolve(&world).await.unwrap().issuer.as_str(), issuer);
 }
 
+/// N7: issuers that are not there, at a host that somebody else names.
+#[tokio::test]
+async fn issuers_that_are_not_there_have_their_host_asked_so_often_and_no_more() {
+    let world = World::new();
+    let own = "https://as.example/own";
+    let place = "https://as.example/own/.well-known/openid-configuration";
+    world.set(place, document(own));
+    let (fetch, clock): (Arc<dyn Fetch>, Arc<dyn Clock>) = (world.clone(), world.clone());
+    let cache = ServerMetadataCache::new(fetch, clock, &MetadataConfig::default());
+    let get =
+        async |issuer: &str| cache.get(DocumentKind::OpenId, &Issuer::parse(issuer).unwrap()).await;
+    // One that fails for now, and others of which there are none.
+    world.set("https://as.example/down/.well-known/openid-configuration", Answer::Status(503));
+    let made_up = async || {
+        for number in 0..1000 {
+            let path = if number % 2 == 0 { "down".to_owned() } else { number.to_string() };
+            assert!(get(&format!("https://as.example/{path}")).await.is_err());
+        }
+    };
+    assert!(get(own).await.is_ok());
+    made_up().await;
+    assert_eq!(world.count(), 300, "the genuine one among them");
+    let refused = get("https://as.example/other").await.unwrap_err();
+    assert!(refused.is_temporary() && !refused.is_absence(), "{refused:?}");
+
+    world.pass(300);
+    made_up().await;
+    assert!(get(own).await.is_ok());
+    assert_eq!(world.count(), 300 + 300 + 1, "one that is known is none of them");
+}
+
 #[tokio::test]
 async fn caches_are_bounded() {
     let world = World::new();
