@@ -183,9 +183,8 @@ async fn u22_a_new_person_has_no_other_case_read() {
     assert_eq!(engine.listed.load(Ordering::SeqCst), 2, "the cases, and what was taken back");
 }
 
-/// Whose case could not be written has no place.
-#[tokio::test]
-async fn a_case_that_was_not_written_takes_nobodys_place() {
+/// A server that asks its owner about everybody and has room for one case, a PAT and a resource.
+async fn with_room_for_one() -> (World, Arc<Watched>, String, String) {
     let mut limits = Limits::default();
     limits.cases = 1;
     let (world, engine) = world_within(limits);
@@ -193,6 +192,13 @@ async fn a_case_that_was_not_written_takes_nobodys_place() {
     world.change_policy(support::rules_of(json!([rule])));
     let pat = world.pat("rs").await;
     let id = world.register(&pat).await;
+    (world, engine, pat, id)
+}
+
+/// Whose case could not be written has no place.
+#[tokio::test]
+async fn a_case_that_was_not_written_takes_nobodys_place() {
+    let (world, engine, pat, id) = with_room_for_one().await;
     for (number, torn) in [(0, true), (1, false)] {
         let ticket = world.ticket_for(&pat, &id).await;
         let mut claims = world.claims(&ticket);
@@ -212,13 +218,7 @@ async fn a_case_that_was_not_written_takes_nobodys_place() {
 #[tokio::test]
 async fn a_case_that_was_not_written_takes_nobodys_place_whoever_waits_for_it() {
     for turns in 0.. {
-        let mut limits = Limits::default();
-        limits.cases = 1;
-        let (world, engine) = world_within(limits);
-        let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-        world.change_policy(support::rules_of(json!([rule])));
-        let pat = world.pat("rs").await;
-        let id = world.register(&pat).await;
+        let (world, engine, pat, id) = with_room_for_one().await;
         let ask = async |number| {
             let ticket = world.ticket_for(&pat, &id).await;
             let mut claims = world.claims(&ticket);
@@ -244,13 +244,7 @@ async fn a_case_that_was_not_written_takes_nobodys_place_whoever_waits_for_it() 
 /// Whoever waits has their place until their owner's answer is written, whoever waits for that.
 #[tokio::test]
 async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
-    let mut limits = Limits::default();
-    limits.cases = 1;
-    let (world, engine) = world_within(limits);
-    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-    world.change_policy(support::rules_of(json!([rule])));
-    let pat = world.pat("rs").await;
-    let id = world.register(&pat).await;
+    let (world, engine, pat, id) = with_room_for_one().await;
     let ticket = world.ticket_for(&pat, &id).await;
     support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
     let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());

@@ -375,57 +375,39 @@ async fn a_revocation_ends_what_is_issued_at_the_same_time() {
     assert_eq!(refreshed(&bed, &refresh_token(&after)).await.status, 200);
 }
 
-/// An owner who closes the browser meanwhile has taken everything back, and that is in the history,
-/// or nothing.
-#[tokio::test]
-async fn everything_is_taken_back_whole_though_the_owner_goes_away() {
-    let engine = Arc::new(Watched::default());
-    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
-    bed.world.change_policy(rule());
-    let (id, pat) = resource(&bed, "rs").await;
-    let bob = bed.bob().await;
-    for turns in 0.. {
-        let token = rpt(&gets(&bed, &pat, &id, &format!("p{turns}")).await);
-        let list = bob.get(ACCESS).await.text;
-        let person = list.split("href=\"").find(|rest| rest.contains(&format!("p{turns}@")));
-        let person = person.unwrap().split('"').next().unwrap().to_owned();
-        let page = bob.get(&person).await.text;
-        let form_token = fields(&page, "revoke")[0].1.clone();
-        let form = [("form_token", form_token.as_str()), ("verdict", "revoke")];
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(bob.post(&person, &form), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
-        let is_in = is_active(&bed, &pat, &token).await;
-        let is_noted = bob.get("/console/history").await.text.contains(&format!("p{turns}@"));
-        assert_ne!(is_in, is_noted, "after {turns} turns");
-        if is_answered {
-            assert!(!is_in && turns > 5, "{turns}");
-            break;
-        }
-    }
-}
-
-/// The same of one thing that somebody has.
+/// What an owner ends who closes the browser meanwhile has ended, all of it, and is in the history,
+/// or neither.
 #[tokio::test]
 async fn what_ends_is_in_the_history_though_the_owner_goes_away() {
-    let engine = Arc::new(Watched::default());
-    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
-    bed.world.change_policy(rule());
-    let (id, pat) = resource(&bed, "rs").await;
-    let bob = bed.bob().await;
-    for turns in 0.. {
-        let token = rpt(&gets(&bed, &pat, &id, &format!("p{turns}")).await);
-        let page = bob.get(ACCESS).await.text;
-        let (_, of_person) = page.split_once(&format!(">p{turns}@")).unwrap();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(end_on(&bob, ACCESS, of_person), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
-        let is_in = is_active(&bed, &pat, &token).await;
-        let is_noted = bob.get("/console/history").await.text.contains(&format!("p{turns}@"));
-        assert_ne!(is_in, is_noted, "after {turns} turns");
-        if is_answered {
-            assert!(!is_in && turns > 4, "{turns}");
-            break;
+    for everything in [true, false] {
+        let engine = Arc::new(Watched::default());
+        let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+        bed.world.change_policy(rule());
+        let (id, pat) = resource(&bed, "rs").await;
+        let bob = bed.bob().await;
+        for turns in 0.. {
+            let name = format!("p{turns}@");
+            let token = rpt(&gets(&bed, &pat, &id, &format!("p{turns}")).await);
+            let list = bob.get(ACCESS).await.text;
+            let person = list.split("href=\"").find(|rest| rest.contains(&name)).unwrap();
+            let person = person.split('"').next().unwrap();
+            let request = async {
+                if everything {
+                    takes_everything_back(&bob, person).await
+                } else {
+                    end(&bob, person).await
+                }
+            };
+            engine.slow.store(true, Ordering::SeqCst);
+            let is_answered = let_go(request, turns).await;
+            engine.slow.store(false, Ordering::SeqCst);
+            let is_in = is_active(&bed, &pat, &token).await;
+            let is_noted = bob.get("/console/history").await.text.contains(&name);
+            assert_ne!(is_in, is_noted, "after {turns} turns");
+            if is_answered {
+                assert!(!is_in && turns > 5, "{turns}");
+                break;
+            }
         }
     }
 }
