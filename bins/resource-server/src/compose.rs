@@ -1,7 +1,6 @@
 //! From a configuration to a server.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,8 +14,7 @@ use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{MetadataConfig, ServerMetadataCache};
 use countersign_resource::challenge::empty;
 use countersign_resource::{ResourceServer, StrictPath, TicketLimit, UmaLayer, server as uma};
-use countersign_store::sqlite::OpenError;
-use countersign_store::{Engine, SqliteEngine};
+use countersign_store::SqliteEngine;
 use http::StatusCode;
 
 use crate::config::{Config, OwnContent, Serves};
@@ -62,24 +60,28 @@ pub fn compose_with(
     audits: &Audits,
 ) -> Result<Composed, ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
-    let kept = Kept::new(engine(config.serving.store.as_deref(), seams)?);
+    let kept = Kept::open(config.serving.store.as_deref(), seams)?;
     match config.serves {
         Serves::Site(own) => {
-            let composed = own_content(*own, fetch, &kept, seams, config.serving.listen, transport);
-            Ok(composed)
+            Ok(own_content(*own, fetch, &kept, seams, config.serving.listen, transport))
         }
         Serves::Service(protection) => {
             let protected = protection.compose(fetch, &kept, seams, audits)?;
-            Ok(composed(protected, config.serving.listen, transport))
+            Ok(composed(protected, &kept, config.serving.listen, transport))
         }
     }
 }
 
 /// A service behind its layer, to be served.
-pub(crate) fn composed(protected: Protected, listen: SocketAddr, transport: Transport) -> Composed {
+pub(crate) fn composed(
+    protected: Protected,
+    kept: &Kept,
+    listen: SocketAddr,
+    transport: Transport,
+) -> Composed {
     let Protected { served, rules, server, limits } = protected;
-    let mut composed =
-        Composed::new(served, listen, transport).with_limits(limits, Bodies::Streamed);
+    let composed = Composed::new(served, listen, transport).with_limits(limits, Bodies::Streamed);
+    let mut composed = kept.closed_with(composed);
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
@@ -116,18 +118,8 @@ fn own_content(
     let server = Arc::new(ResourceServer::new(own.identity, site.descriptions(), uma_seams));
     let limit = TicketLimit::new(own.tickets_per_source);
     let router = app(&server, &site, limit);
-    Composed::new(router, listen, transport)
-        .with_limits(limits, Bodies::Whole)
-        .with_task(move |_| register(server))
-}
-
-/// The store's engine, if there is a store.
-pub(crate) fn engine(
-    path: Option<&Path>,
-    seams: &Seams,
-) -> Result<Option<Arc<dyn Engine>>, OpenError> {
-    let open = |path| SqliteEngine::open(path, Arc::clone(&seams.clock));
-    Ok(path.map(open).transpose()?.map(|engine| Arc::new(engine) as _))
+    let composed = Composed::new(router, listen, transport).with_limits(limits, Bodies::Whole);
+    kept.closed_with(composed).with_task(move |_| register(server))
 }
 
 /// Reads the files that a configuration names, opens nothing and makes nothing.
@@ -145,7 +137,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     if let Serves::Service(protection) = &config.serves {
         let protection = Protection::clone(protection);
         let composed =
-            protection.compose(fetch, &Kept::new(None), &Seams::system(), &Audits::default());
+            protection.compose(fetch, &Kept::in_memory(), &Seams::system(), &Audits::default());
         composed.map_err(|error| ConfigError::because(file, key_of(&error), &error))?;
     }
     Ok(())

@@ -1,27 +1,44 @@
 //! What this server remembers over a restart, where there is a store.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use countersign_host::Seams;
+use countersign_host::{Composed, Seams};
 use countersign_resource::identity_propagation::{MemoryProofs, ProofsError, UsedProofs};
 use countersign_resource::registration::{BoxFuture, RegistrationStoreError};
 use countersign_resource::{MemoryRegistrations, RegistrationStore};
-use countersign_store::{Engine, MemoryEngine, Registrations, Replay};
+use countersign_store::sqlite::OpenError;
+use countersign_store::{Engine, MemoryEngine, Registrations, Replay, SqliteEngine};
 use countersign_types::digest::Digest;
 use countersign_types::{Issuer, Timestamp};
 
 /// The store, if there is one.
-pub(crate) struct Kept(Option<Arc<dyn Engine>>);
+pub(crate) struct Kept(Option<Arc<SqliteEngine>>);
 
 impl Kept {
-    pub(crate) fn new(engine: Option<Arc<dyn Engine>>) -> Self {
-        Self(engine)
+    /// Nothing is remembered.
+    pub(crate) fn in_memory() -> Self {
+        Self(None)
+    }
+
+    /// The store at `path`, if there is a path.
+    pub(crate) fn open(path: Option<&Path>, seams: &Seams) -> Result<Self, OpenError> {
+        let open = |path| SqliteEngine::open(path, Arc::clone(&seams.clock));
+        Ok(Self(path.map(open).transpose()?.map(Arc::new)))
+    }
+
+    /// The server, which ends once the store is closed.
+    pub(crate) fn closed_with(&self, composed: Composed) -> Composed {
+        match &self.0 {
+            Some(engine) => composed.with_closing(engine.closed()),
+            None => composed,
+        }
     }
 
     /// The identifiers that authorization servers gave resources.
     pub(crate) fn registrations(&self) -> Arc<dyn RegistrationStore> {
         match &self.0 {
-            Some(engine) => Arc::new(KeptRegistrations(Registrations::new(Arc::clone(engine)))),
+            Some(engine) => Arc::new(KeptRegistrations(Registrations::new(engine.clone()))),
             None => Arc::new(MemoryRegistrations::default()),
         }
     }
@@ -29,13 +46,13 @@ impl Kept {
     /// What is left in inboxes.
     pub(crate) fn messages(&self) -> Arc<dyn Engine> {
         let none = || Arc::new(MemoryEngine::new()) as Arc<dyn Engine>;
-        self.0.as_ref().map_or_else(none, Arc::clone)
+        self.0.as_ref().map_or_else(none, |engine| Arc::clone(engine) as _)
     }
 
     /// Which proofs were used.
     pub(crate) fn used_proofs(&self, seams: &Seams) -> Arc<dyn UsedProofs> {
         match &self.0 {
-            Some(engine) => Arc::new(KeptProofs(Replay::new(Arc::clone(engine)))),
+            Some(engine) => Arc::new(KeptProofs(Replay::new(Arc::clone(engine) as _))),
             None => Arc::new(MemoryProofs::new(Arc::clone(&seams.clock))),
         }
     }

@@ -47,8 +47,12 @@ pub fn compose(
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
     let transport = config.serving.transport()?;
-    let engine: Arc<dyn Engine> = match &config.serving.store {
-        Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
+    let path = config.serving.store.as_deref();
+    let on_disk =
+        path.map(|path| SqliteEngine::open(path, Arc::clone(&seams.clock))).transpose()?;
+    let closed = on_disk.as_ref().map(SqliteEngine::closed);
+    let engine: Arc<dyn Engine> = match on_disk {
+        Some(engine) => Arc::new(engine),
         None => Arc::new(MemoryEngine::new()),
     };
     let rules = rules(&config)?;
@@ -123,6 +127,9 @@ pub fn compose(
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
+    }
+    if let Some(closed) = closed {
+        composed = composed.with_closing(closed);
     }
     Ok(rotation.beside(composed, move |ring| sts.replace_keys(ring)))
 }

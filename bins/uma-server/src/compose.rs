@@ -47,7 +47,8 @@ pub fn compose(
 }
 
 /// The same for a program in which owners can answer: by the operations of the server that comes
-/// along ([`countersign_uma_service::owner`]), which shares its store with what is served.
+/// along ([`countersign_uma_service::owner`]), which shares its store with what is served: to be
+/// dropped when that is to end.
 ///
 /// # Errors
 /// [`ComposeError`].
@@ -67,8 +68,12 @@ fn build(
 ) -> Result<(Composed, Arc<Uma>), ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
     let policies = policies(&config, answers)?;
-    let engine: Arc<dyn Engine> = match &config.serving.store {
-        Some(path) => Arc::new(SqliteEngine::open(path, Arc::clone(&seams.clock))?),
+    let path = config.serving.store.as_deref();
+    let on_disk =
+        path.map(|path| SqliteEngine::open(path, Arc::clone(&seams.clock))).transpose()?;
+    let closed = on_disk.as_ref().map(SqliteEngine::closed);
+    let engine: Arc<dyn Engine> = match on_disk {
+        Some(engine) => Arc::new(engine),
         None => Arc::new(MemoryEngine::new()),
     };
     let clock = || Arc::clone(&seams.clock);
@@ -113,6 +118,9 @@ fn build(
         composed = composed
             .with_task(|_| tells.tell_owners())
             .with_task(move |reload| reload.read_again(move || replace_keys(&signs, &keys)));
+    }
+    if let Some(closed) = closed {
+        composed = composed.with_closing(closed);
     }
     Ok((composed, uma))
 }

@@ -35,8 +35,8 @@ const STATUS: &str = "Exit status: 0 after an orderly end, 1 if serving failed, 
      command line, 78 for a configuration that cannot be used.\n\n\
      Environment: only the variables that the configuration names for its secrets, as in \
      { env = \"NAME\" }.\n\n\
-     SIGTERM and SIGINT let open requests finish. SIGHUP has these files read again, which \
-     happens every minute as well: ";
+     SIGTERM and SIGINT let open requests finish, and what they began. SIGHUP has these files \
+     read again, which happens every minute as well: ";
 
 /// A server program.
 pub trait Program {

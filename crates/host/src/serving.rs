@@ -152,6 +152,7 @@ pub struct Composed {
     listen: SocketAddr,
     transport: Transport,
     tasks: Vec<Box<dyn FnOnce(Reload) -> Task + Send>>,
+    closed: Vec<Task>,
     reload: Reload,
     limits: Limits,
     bodies: Bodies,
@@ -166,6 +167,7 @@ impl Composed {
             listen,
             transport,
             tasks: Vec::new(),
+            closed: Vec::new(),
             reload: Reload::never(),
             limits: Limits::default(),
             bodies: Bodies::Whole,
@@ -180,6 +182,15 @@ impl Composed {
         F: Future<Output = ()> + Send + 'static,
     {
         self.tasks.push(Box::new(|reload| Box::pin(task(reload))));
+        self
+    }
+
+    /// With something that is closed once nobody uses it, as a store is; `closed` is done then.
+    /// What a request began may go on though its peer is gone: serving lasts until it has ended,
+    /// but at most another [`Limits::drain`].
+    #[must_use]
+    pub fn with_closing(mut self, closed: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.closed.push(Box::pin(closed));
         self
     }
 
@@ -217,7 +228,7 @@ impl Composed {
         self.served.clone().into_router()
     }
 
-    /// Serves until `shutdown` is done.
+    /// Serves until `shutdown` is done, and what is open then has ended.
     ///
     /// # Errors
     /// [`ServeError`], before anything is served.
@@ -232,8 +243,17 @@ impl Composed {
         }
         let service = Service::new(self.served).with_limits(self.limits).with_bodies(self.bodies);
         let service = service.with_reload(self.reload);
-        // The tasks end when the set is dropped.
-        server::serve(listener, self.transport, service, shutdown).await
+        let served = server::serve(listener, self.transport, service, shutdown).await;
+        let ended = async {
+            running.shutdown().await;
+            for closed in self.closed {
+                closed.await;
+            }
+        };
+        if tokio::time::timeout(self.limits.drain, ended).await.is_err() {
+            tracing::warn!("what was begun has not ended, and is cut off");
+        }
+        served
     }
 }
 
@@ -248,6 +268,11 @@ impl std::fmt::Debug for Composed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
     use super::*;
 
     fn written() -> ServingConfig {
@@ -303,5 +328,39 @@ mod tests {
         let tls = serving.tls.unwrap();
         assert_eq!(tls.certificate, Path::new("etc/a.pem"));
         assert_eq!(tls.key, Path::new("/a.key"));
+    }
+
+    /// A server whose store is closed once `closed` says so, and a task of its own that `uses`
+    /// something.
+    fn with_store(closed: oneshot::Receiver<()>, uses: &Arc<()>) -> Composed {
+        let (listen, uses) = (SocketAddr::from(([127, 0, 0, 1], 0)), Arc::clone(uses));
+        Composed::new(Router::new(), listen, server::danger::plain_http())
+            .with_closing(async { drop(closed.await) })
+            .with_task(|_| async move {
+                let _uses = uses;
+                std::future::pending().await
+            })
+    }
+
+    #[tokio::test]
+    async fn serving_ends_with_what_was_begun() {
+        let ((close, closed), used) = (oneshot::channel(), Arc::new(()));
+        let composed = with_store(closed, &used);
+        let listener = server::bind(composed.listen()).unwrap();
+        let mut served = tokio::spawn(composed.serve(listener, std::future::ready(())));
+        let soon = tokio::time::timeout(Duration::from_millis(100), &mut served).await;
+        assert!(soon.is_err(), "the store is open yet");
+        assert_eq!(Arc::strong_count(&used), 1, "the server's own task keeps nothing open");
+        close.send(()).unwrap();
+        served.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_cut_off() {
+        let (_never, closed) = oneshot::channel();
+        let limits = Limits { drain: Duration::from_millis(10), ..Limits::default() };
+        let composed = with_store(closed, &Arc::default()).with_limits(limits, Bodies::Whole);
+        let listener = server::bind(composed.listen()).unwrap();
+        composed.serve(listener, std::future::ready(())).await.unwrap();
     }
 }

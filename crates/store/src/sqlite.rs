@@ -50,12 +50,14 @@ mod schema;
 mod statements;
 mod writer;
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_types::digest::Digest;
 use countersign_types::{Clock, Timestamp};
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use self::journal::{Journal, Room};
 use self::known::Known;
@@ -125,8 +127,10 @@ pub struct SqliteEngine {
     writer: Writer,
     memory: Arc<Memory>,
     readers: Arc<Readers>,
-    /// The last to go: until then nobody else may open the file.
+    /// Until it goes, nobody else may open the file.
     _lock: Lock,
+    /// The last to go: see [`SqliteEngine::closed`].
+    open: watch::Sender<()>,
 }
 
 /// What is in memory: instead of the disk, or as well.
@@ -177,7 +181,7 @@ impl SqliteEngine {
         let log = Log::new(path, Arc::clone(&readers), log::PAGES);
         let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory), Some(log));
         let writer = writer.map_err(OpenError::Thread)?;
-        Ok(Self { writer, memory, readers, _lock: lock })
+        Ok(Self { writer, memory, readers, _lock: lock, open: watch::Sender::new(()) })
     }
 
     /// Whether [`SqliteEngine::open`] can go well, as far as can be told without opening,
@@ -187,6 +191,15 @@ impl SqliteEngine {
     /// [`OpenError`], but for what only a database can find out.
     pub fn probe(path: &Path) -> Result<(), OpenError> {
         probe::probe(path)
+    }
+
+    /// Done once the engine was dropped by all who held it: what was queued is written, and another
+    /// engine may open the file.
+    ///
+    /// A server that waits for this before it ends cuts nothing off that still changes something.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut open = self.open.subscribe();
+        async move { while open.changed().await.is_ok() {} }
     }
 
     /// Whether the engine stopped writing after a failure: time to restart the program.

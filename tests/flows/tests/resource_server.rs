@@ -225,6 +225,20 @@ async fn rs_keeps_its_identifiers_over_a_restart() {
     check("the same resource", &call(&bed, names::RS_API, Some(&rpt)).await, 200);
 }
 
+/// Whatever it is doing, the next one has the store to itself once it has stopped.
+#[tokio::test]
+async fn rs_stops_in_the_midst_of_registering() {
+    let mut bed = Bed::start().await;
+    let rpt = bed.rpt().await;
+    for steps in 0..40 {
+        bed.deployment.restart(Party::ResourceServer, |_| {}).await;
+        for _ in 0..steps {
+            tokio::task::yield_now().await;
+        }
+    }
+    check("the same resource", &call(&bed, names::RS_API, Some(&rpt)).await, 200);
+}
+
 /// Whoever sends requests without a token cannot use up the tickets of everyone.
 #[tokio::test]
 async fn rs_a_source_has_its_share_of_tickets() {

@@ -18,7 +18,7 @@ use countersign_types::{Issuer, ResourceIdentifier};
 use http::HeaderName;
 
 use super::{Audits, BoundTokens, Callers, MAX_BODY, Protection, ProtectionError};
-use crate::compose::{composed, engine};
+use crate::compose::composed;
 use crate::kept::Kept;
 
 /// What is protected, for whom, and how.
@@ -193,9 +193,9 @@ impl Protect {
             max_body: self.max_body,
         };
         let fetch = Arc::new(HttpFetch::new(&outbound)?);
-        let kept = Kept::new(engine(self.store.as_deref(), seams)?);
+        let kept = Kept::open(self.store.as_deref(), seams)?;
         let protected = protection.compose(fetch, &kept, seams, &Audits::default())?;
-        Ok(composed(protected, self.listen, transport))
+        Ok(composed(protected, &kept, self.listen, transport))
     }
 
     fn transport(&self) -> Result<Transport, FlagsError> {

@@ -1,6 +1,9 @@
 //! What survives a restart, and which files are refused.
 
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use crate::common::{Directory, FixedClock, SetClock, Sevens, at, open};
 use countersign_store::engine::{
@@ -387,6 +390,30 @@ async fn access_tokens_from_before_the_journal_are_still_good() {
     assert!(engine.remove(table, &[3]).await.unwrap());
     assert_eq!(get(3).await, None);
     assert_eq!(engine.count(table, &[], at(1)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_store_is_closed_once_nobody_holds_it() {
+    let directory = Directory::new();
+    let engine = SqliteEngine::open(&directory.file(), Arc::new(FixedClock(0)));
+    let engine = Arc::new(engine.unwrap());
+    let mut closed = pin!(engine.closed());
+    let other = Arc::clone(&engine);
+    engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap();
+    drop(engine);
+    assert_eq!(now(closed.as_mut()), None, "one more holds it");
+    drop(other);
+    assert_eq!(now(closed), Some(()));
+    let engine = open(&directory.file());
+    assert!(!engine.insert_new(Digest::of(b"jti"), at(1000)).await.unwrap());
+}
+
+/// What a future has at its next look.
+fn now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 #[test]
