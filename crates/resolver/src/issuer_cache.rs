@@ -19,12 +19,11 @@ pub struct IssuerCache {
     issuer: Issuer,
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
-    /// By [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3).
-    oauth: One<ServerMetadata, ServerMetadataError>,
+    /// By [RFC 8414 §3](https://www.rfc-editor.org/rfc/rfc8414#section-3), or else by OpenID
+    /// Connect Discovery §4.
+    metadata: One<ServerMetadata, ServerMetadataError>,
     /// By OpenID Connect Discovery §4.
     openid: One<ServerMetadata, ServerMetadataError>,
-    /// Which document was there last, once one was.
-    document: ArcSwapOption<DocumentKind>,
     /// Where its metadata last said that its keys are, and what is there.
     keys: ArcSwapOption<KeysAt>,
 }
@@ -40,9 +39,8 @@ impl IssuerCache {
     pub fn new(issuer: Issuer, fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
         let times = MetadataConfig::default().times();
         let document = || One::new(Arc::clone(&clock), times, |_, _| false);
-        let (oauth, openid) = (document(), document());
-        let (document, keys) = (ArcSwapOption::empty(), ArcSwapOption::empty());
-        Self { issuer, fetch, clock, oauth, openid, document, keys }
+        let (metadata, openid) = (document(), document());
+        Self { issuer, fetch, clock, metadata, openid, keys: ArcSwapOption::empty() }
     }
 
     /// The issuer.
@@ -52,8 +50,8 @@ impl IssuerCache {
     }
 
     /// The issuer's metadata, its `issuer` compared octet by octet: by [RFC 8414 §3], or, where it
-    /// says that it has none of that name, by [OpenID Discovery §4]. The document that was there
-    /// last is asked for first, and the other one where the issuer says that it is gone.
+    /// says that it has none of that name, by [OpenID Discovery §4]. They are asked for in this
+    /// order each time, whichever was there before.
     ///
     /// # Errors
     /// Any [`ServerMetadataError`].
@@ -61,19 +59,13 @@ impl IssuerCache {
     /// [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
     /// [RFC 8414 §3]: https://www.rfc-editor.org/rfc/rfc8414#section-3
     pub async fn metadata(&self) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
-        let last = self.document.load().as_deref().copied();
-        let first = last.unwrap_or(DocumentKind::OAuth);
-        let (kind, found) = match self.metadata_by(first).await {
-            Err(error) if error.is_absence() => {
-                let other = other_than(first);
-                (other, self.metadata_by(other).await)
+        let load = || async {
+            match self.load(DocumentKind::OAuth).await {
+                Err(error) if error.is_absence() => self.load(DocumentKind::OpenId).await,
+                found => found,
             }
-            found => (first, found),
         };
-        if found.is_ok() && last != Some(kind) {
-            self.document.store(Some(Arc::new(kind)));
-        }
-        found
+        self.metadata.get(|_| true, load).await
     }
 
     /// The issuer's metadata as an OpenID provider, its `issuer` compared octet by octet: by
@@ -84,15 +76,11 @@ impl IssuerCache {
     ///
     /// [OpenID Discovery §4]: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
     pub async fn openid_metadata(&self) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
-        self.metadata_by(DocumentKind::OpenId).await
+        self.openid.get(|_| true, || self.load(DocumentKind::OpenId)).await
     }
 
-    async fn metadata_by(
-        &self,
-        kind: DocumentKind,
-    ) -> Result<Arc<ServerMetadata>, ServerMetadataError> {
-        let document = if kind == DocumentKind::OpenId { &self.openid } else { &self.oauth };
-        document.get(|_| true, || metadata::load(&*self.fetch, kind, &self.issuer)).await
+    async fn load(&self, kind: DocumentKind) -> Result<ServerMetadata, ServerMetadataError> {
+        metadata::load(&*self.fetch, kind, &self.issuer).await
     }
 
     /// The set behind the `jwks_uri` of its metadata, fetched again if it has no key of this `kid`;
@@ -117,14 +105,9 @@ impl IssuerCache {
     /// untrusted.
     #[must_use]
     pub fn is_current(&self, keys: &Arc<KeySet>, kid: Option<&str>, now: Timestamp) -> bool {
-        let document = match self.document.load().as_deref() {
-            Some(DocumentKind::OpenId) => &self.openid,
-            Some(_) => &self.oauth,
-            None => return false,
-        };
         let at = self.keys.load();
         let Some(at) = at.as_deref() else { return false };
-        document.is_fresh(now, |metadata| metadata.jwks_uri.as_ref() == Some(&at.url))
+        self.metadata.is_fresh(now, |metadata| metadata.jwks_uri.as_ref() == Some(&at.url))
             && at.set.is_fresh(now, |current| Arc::ptr_eq(current, keys))
             && kid.is_none_or(|kid| keys.contains_kid(kid))
     }
@@ -142,10 +125,6 @@ impl IssuerCache {
         let before = self.keys.rcu(|at| Some(known(at).unwrap_or_else(|| Arc::clone(&new))));
         known(&before).unwrap_or(new)
     }
-}
-
-fn other_than(kind: DocumentKind) -> DocumentKind {
-    if kind == DocumentKind::OpenId { DocumentKind::OAuth } else { DocumentKind::OpenId }
 }
 
 impl std::fmt::Debug for IssuerCache {
@@ -244,31 +223,59 @@ mod tests {
         let cache = cache(&world);
         let first = keys(&cache, "a").await;
         for (gone, there, at, kid) in [(DOCUMENT, OPENID, c, "c"), (OPENID, DOCUMENT, a, "a")] {
-            world.set(gone, Answer::Timeout).set(there, document(at));
+            world.set(gone, Answer::Timeout).set(there, Answer::Timeout);
             world.pass(300);
             assert!(cache.metadata().await.is_ok(), "the old one, while the network fails");
-            assert_eq!(world.asked().last().unwrap(), gone);
 
-            world.set(gone, Answer::Status(404));
+            world.set(gone, Answer::Status(404)).set(there, document(at));
             world.pass(10);
-            let before = world.count();
             let moved = keys(&cache, kid).await;
             assert!(moved.contains_kid(kid), "{there}");
-            assert_eq!(world.asked()[before..before + 2], [gone, there]);
             assert!(is_current(&cache, &world, &moved, kid));
             assert!(!is_current(&cache, &world, &first, "a"));
-
-            let before = world.count();
-            world.pass(300);
-            assert!(cache.metadata().await.is_ok());
-            assert_eq!(
-                world.asked()[before..],
-                [there],
-                "the one that is gone is not asked for first"
-            );
         }
         world.set(DOCUMENT, Answer::Status(404));
         world.pass(300);
         assert!(cache.metadata().await.unwrap_err().is_absence(), "neither is there");
+    }
+
+    /// Both are published, and one of two that answer for the host lacks a file for a while.
+    #[tokio::test]
+    async fn the_oauth_document_is_asked_for_first_whatever_was_found_before() {
+        let (a, c) = ("https://as.example/a", "https://as.example/c");
+        let world = World::new();
+        world.set(DOCUMENT, document(a)).set(OPENID, document(c));
+        let cache = cache(&world);
+        let at = async || cache.metadata().await.unwrap().jwks_uri.as_ref().unwrap().to_string();
+        assert_eq!(at().await, a);
+        world.pass(300);
+        world.set(DOCUMENT, Answer::Status(404));
+        assert_eq!(at().await, c);
+        world.set(DOCUMENT, document(a));
+        world.pass(299);
+        assert_eq!(at().await, c, "what was found is fresh");
+        assert_eq!(world.asked(), [DOCUMENT, DOCUMENT, OPENID]);
+        world.pass(1);
+        assert_eq!(at().await, a);
+        assert_eq!(world.asked()[3..], [DOCUMENT]);
+    }
+
+    #[tokio::test]
+    async fn while_the_network_fails_the_document_found_last_counts_whichever_it_was() {
+        let c = "https://as.example/c";
+        let world = World::new();
+        world.set(OPENID, document(c));
+        let cache = cache(&world);
+        assert!(cache.metadata().await.is_ok());
+        let failing = [(300, DOCUMENT, Answer::Timeout), (200, OPENID, Answer::Timeout)];
+        for (seconds, url, answer) in failing {
+            world.set(DOCUMENT, Answer::Status(404)).set(url, answer);
+            world.pass(seconds);
+            for _ in 0..2 {
+                assert!(cache.metadata().await.is_ok(), "{url}");
+            }
+        }
+        let asked = [DOCUMENT, OPENID, DOCUMENT, DOCUMENT, OPENID];
+        assert_eq!(world.asked(), asked, "each time it fails once, and then not for a while");
     }
 }
