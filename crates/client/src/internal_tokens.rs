@@ -48,6 +48,7 @@ use countersign_types::{
 use http::header::AUTHORIZATION;
 use oauth2::TokenUrl;
 use serde::Deserialize;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
 
 pub use self::error::InternalTokenError;
@@ -191,6 +192,8 @@ impl InternalTokens {
     /// Exchanges a token of another issuer. It has to be verified before: that it is this person's,
     /// and was made for this API, is not seen here.
     ///
+    /// A session that is kept already when its caller goes away ends, here and at the server.
+    ///
     /// # Errors
     /// Any [`InternalTokenError`] but `Session`.
     pub async fn begin(
@@ -214,7 +217,7 @@ impl InternalTokens {
         if answer.issued_token_type.as_deref() != Some(TokenType::ACCESS_TOKEN.as_str()) {
             return Err(InternalTokenError::Answer("another type of token was issued"));
         }
-        let (session, made_room) = self.keep(person, &answer).unzip();
+        let (unclaimed, made_room) = self.keep(person, &answer).unzip();
         let unrevoked = match made_room.flatten() {
             Some(entry) => {
                 let revoked = tokio::time::timeout(PATIENCE, self.revoke(entry)).await;
@@ -222,11 +225,12 @@ impl InternalTokens {
             }
             None => None,
         };
+        let session = unclaimed.and_then(Unclaimed::claim);
         Ok(Begun { issued: answer.issued(), session, unrevoked })
     }
 
     /// The new session, if there is one, and the one that made room for it.
-    fn keep(&self, person: Person<'_>, answer: &Answer) -> Option<(Session, Option<Entry>)> {
+    fn keep(&self, person: Person<'_>, answer: &Answer) -> Option<(Unclaimed, Option<Entry>)> {
         let token = answer.refresh_token.as_ref().filter(|_| self.refreshes)?;
         let expires_in = answer.refresh_expires_in.map_or(SESSION, Lifetime::from_secs);
         let Server { clock, random, sessions, .. } = &*self.server;
@@ -234,7 +238,8 @@ impl InternalTokens {
         let held = Held { token: RefreshToken::new(token), expires: now.after(expires_in) };
         let handle = SessionHandle::generate(random.as_ref());
         let made_room = sessions.insert(handle.digest(), person.digest(), held, now);
-        Some((Session { handle, expires_in }, made_room))
+        let session = Some(Session { handle, expires_in });
+        Some((Unclaimed { server: Arc::clone(&self.server), session }, made_room))
     }
 
     /// Another token for a session. [RFC 6749 §6]
@@ -280,6 +285,30 @@ async fn to_its_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, InternalTokenError>> + Send + 'static,
 ) -> Result<T, InternalTokenError> {
     tokio::spawn(work).await.unwrap_or(Err(InternalTokenError::Stopped))
+}
+
+/// A session that is kept, and whose handle nobody has yet. It ends with this.
+struct Unclaimed {
+    server: Arc<Server>,
+    session: Option<Session>,
+}
+
+impl Unclaimed {
+    fn claim(mut self) -> Option<Session> {
+        self.session.take()
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let Some(entry) = self.server.sessions.remove(&session.handle.digest()) else { return };
+        // Whoever would be told whether it was revoked is gone.
+        if let Ok(runtime) = Handle::try_current() {
+            let server = Arc::clone(&self.server);
+            runtime.spawn(async move { server.revoke(&entry).await });
+        }
+    }
 }
 
 impl Server {

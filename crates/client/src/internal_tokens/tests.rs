@@ -221,6 +221,40 @@ async fn a_slow_revocation_cuts_nobody_off() {
     assert_eq!(service.revoked(), ["r1"]);
 }
 
+/// Whoever goes away while another session's end is waited for never had the handle of their own.
+#[tokio::test]
+async fn a_session_whose_handle_nobody_has_ends() {
+    let service = Service::new();
+    let tokens = service.tokens().refreshing();
+    for _ in 0..sessions::OF_ONE {
+        tokens.begin(person("alice"), &brought()).await.unwrap();
+    }
+    *service.is_silent.lock().unwrap() = true;
+    let mut body = good();
+    body["refresh_token"] = json!("new");
+    service.says(200, body);
+    let brought = brought();
+    let mut beginning = Box::pin(tokens.begin(person("alice"), &brought));
+    while service.revoked().is_empty() {
+        let polled = beginning.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(beginning);
+    let told = async {
+        while service.revoked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(20 * PATIENCE, told).await.expect("the server does not hear of it");
+    assert_eq!(service.revoked(), ["r1", "new"]);
+    // Its place is free.
+    let begun = tokens.begin(person("alice"), &brought).await.unwrap();
+    assert!(begun.unrevoked.is_none());
+    tokens.renew(&begun.session.unwrap().handle).await.unwrap();
+    assert_eq!(service.revoked().len(), 2);
+}
+
 #[tokio::test]
 async fn without_being_asked_for_nothing_is_kept() {
     let service = Service::new();
