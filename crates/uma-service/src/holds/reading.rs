@@ -47,6 +47,14 @@ struct Inner {
     /// Whether somebody ever looked: before that, nothing is noted.
     is_looked_at: AtomicBool,
     noted: Mutex<Noted>,
+    /// Whether the server has ended: nobody looks any more.
+    is_over: AtomicBool,
+}
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How far was read.
@@ -81,6 +89,7 @@ impl Holds {
             begun: AtomicU64::default(),
             is_looked_at: AtomicBool::new(false),
             noted: Mutex::default(),
+            is_over: AtomicBool::new(false),
         }))
     }
 
@@ -194,8 +203,14 @@ impl Inner {
             if is_last {
                 return Ok(());
             }
-            tokio::task::yield_now().await;
+            self.pause().await?;
         }
+    }
+
+    /// Lets others have their turn; a reading ends here once nobody needs it.
+    async fn pause(&self) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        if self.is_over.load(Ordering::Relaxed) { Err(StoreError::Stopped) } else { Ok(()) }
     }
 
     async fn read_grants(&self, reading: &mut Reading, now: Timestamp) -> Result<(), StoreError> {
@@ -223,7 +238,7 @@ impl Inner {
                 reading.has_grants = true;
                 return Ok(());
             }
-            tokio::task::yield_now().await;
+            self.pause().await?;
         }
     }
 
@@ -241,7 +256,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::task::Poll;
+
     use countersign_store::{Engine, MemoryEngine};
+    use countersign_types::ClientId;
+    use countersign_types::secret::AccessToken;
+    use countersign_uma::protection::{OwnerId, Pat};
 
     use super::*;
 
@@ -267,5 +288,33 @@ mod tests {
         assert_eq!(begun(), 1, "one for all of them");
         assert!(holds.look(now).await.unwrap());
         assert_eq!(begun(), 2, "who comes after that does not know it yet");
+    }
+
+    /// It holds the store, which has to be closed for the server to end.
+    #[tokio::test]
+    async fn a_reading_ends_with_the_server() {
+        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+        let tokens = AccessTokens::new(Arc::clone(&engine));
+        let now = Timestamp::from_unix(1_800_000_000);
+        let expires = now.after(Lifetime::from_secs(60));
+        let owner = OwnerId::parse("bob").unwrap();
+        let protection = Protection::new(owner, ClientId::parse("rs").unwrap());
+        let pat = StoredToken::Pat(Pat { protection, expires, mandate: None });
+        for number in 0..10 * AT_A_TIME {
+            let token = AccessToken::new(format!("{number:0>51}"));
+            tokens.insert(&token, &pat, expires).await.unwrap();
+        }
+        let holds = Holds::new(tokens, RefreshTokens::new(Arc::clone(&engine)));
+        let mut look = Box::pin(holds.look(now));
+        let begun = std::future::poll_fn(|cx| Poll::Ready(look.as_mut().poll(cx)));
+        assert!(begun.await.is_pending());
+        tokio::task::yield_now().await;
+        assert_eq!(holds.0.begun.load(Ordering::SeqCst), 1);
+        drop(look);
+        drop(holds);
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(Arc::strong_count(&engine), 1);
     }
 }
