@@ -134,8 +134,8 @@ impl Generations {
 
 impl Attempts {
     /// Counts an attempt as failed before it is made, so that attempts made at the same time all
-    /// count. One that is refused does not count.
-    pub(crate) fn begin(&self, attempt: Attempt, now: Timestamp) -> Result<(), Refused> {
+    /// count. One that is refused does not count, nor one that is not made after all.
+    pub(crate) fn begin(&self, attempt: Attempt, now: Timestamp) -> Result<Begun<'_>, Refused> {
         let mut counted = self.counted();
         let Counted { pairs, sources } = &mut *counted;
         pairs.turn(now);
@@ -146,12 +146,10 @@ impl Attempts {
             sources.failed(source, now);
         }
         pairs.failed(attempt.pair, now);
-        Ok(())
+        Ok(Begun { attempts: self, attempt })
     }
 
-    /// The attempt was not made after all, and leaves nothing behind: what is kept is bounded by
-    /// the passwords that can be checked within a window.
-    pub(crate) fn not_made(&self, attempt: Attempt) {
+    fn not_made(&self, attempt: Attempt) {
         let mut counted = self.counted();
         counted.pairs.not_failed(attempt.pair);
         if let Some(source) = attempt.source {
@@ -174,9 +172,37 @@ impl Attempts {
     }
 }
 
+/// An attempt that is counted and not made yet. If it is dropped, since it was turned away or
+/// whoever makes it went away, it leaves nothing behind: what is kept is bounded by the passwords
+/// that can be checked within a window.
+#[must_use]
+pub(crate) struct Begun<'a> {
+    attempts: &'a Attempts,
+    attempt: Attempt,
+}
+
+impl Begun<'_> {
+    /// The attempt is made, and counts whatever comes of it.
+    pub(crate) fn made(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.attempts.not_made(self.attempt);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Attempts {
+        fn make(&self, attempt: Attempt, now: Timestamp) -> Result<(), Refused> {
+            self.begin(attempt, now).map(Begun::made)
+        }
+    }
 
     /// The attempt of a person whose source is not known.
     fn at(name: &str) -> Attempt {
@@ -189,18 +215,18 @@ mod tests {
         let (alice, bob) = (at("alice"), at("bob"));
         let now = Timestamp::from_unix(0);
         for _ in 0..LIMIT {
-            assert_eq!(attempts.begin(alice, now), Ok(()));
+            assert_eq!(attempts.make(alice, now), Ok(()));
         }
-        assert_eq!(attempts.begin(alice, now), Err(Refused::TooMany));
-        assert_eq!(attempts.begin(bob, now), Ok(()));
-        assert_eq!(attempts.begin(alice, now.after(WINDOW)), Ok(()));
+        assert_eq!(attempts.make(alice, now), Err(Refused::TooMany));
+        assert_eq!(attempts.make(bob, now), Ok(()));
+        assert_eq!(attempts.make(alice, now.after(WINDOW)), Ok(()));
     }
 
     #[test]
     fn a_source_has_a_limit_of_its_own_at_whatever_names() {
         let attempts = Attempts::default();
         let begin = |number: u32, source, now| {
-            attempts.begin(Attempt::of(&number.to_string(), source), Timestamp::from_unix(now))
+            attempts.make(Attempt::of(&number.to_string(), source), Timestamp::from_unix(now))
         };
         for number in 0..LIMIT_OF_SOURCE {
             assert_eq!(begin(number, Some("192.0.2.1"), 0), Ok(()));
@@ -222,9 +248,9 @@ mod tests {
         let (attempts, now) = (Attempts::default(), Timestamp::from_unix(0));
         let alice = Attempt::of("alice", Some("192.0.2.1"));
         for number in 0..2 * LIMIT_OF_SOURCE {
-            assert_eq!(attempts.begin(alice, now).is_ok(), number < LIMIT);
+            assert_eq!(attempts.make(alice, now).is_ok(), number < LIMIT);
         }
-        assert_eq!(attempts.begin(Attempt::of("bob", Some("192.0.2.1")), now), Ok(()));
+        assert_eq!(attempts.make(Attempt::of("bob", Some("192.0.2.1")), now), Ok(()));
     }
 
     /// H15: whoever has an account gets no guesses at others for it.
@@ -233,13 +259,13 @@ mod tests {
         let (attempts, now) = (Attempts::default(), Timestamp::from_unix(0));
         let attempt = |name: &str| Attempt::of(name, Some("192.0.2.1"));
         for number in 0..LIMIT_OF_SOURCE {
-            assert_eq!(attempts.begin(attempt(&number.to_string()), now), Ok(()));
+            assert_eq!(attempts.make(attempt(&number.to_string()), now), Ok(()));
             if number < LIMIT_OF_SOURCE - 1 {
-                assert_eq!(attempts.begin(attempt("mallory"), now), Ok(()));
+                assert_eq!(attempts.make(attempt("mallory"), now), Ok(()));
                 attempts.succeeded(attempt("mallory"));
             }
         }
-        assert_eq!(attempts.begin(attempt("alice"), now), Err(Refused::TooMany));
+        assert_eq!(attempts.make(attempt("alice"), now), Err(Refused::TooMany));
     }
 
     #[test]
@@ -248,15 +274,15 @@ mod tests {
             let (attempts, alice) = (Attempts::default(), at("alice"));
             let unix = Timestamp::from_unix;
             // Somebody's window begins at 0, so that a turn is due at 600.
-            assert_eq!(attempts.begin(at("bob"), unix(0)), Ok(()));
+            assert_eq!(attempts.make(at("bob"), unix(0)), Ok(()));
             for _ in 0..LIMIT {
-                assert_eq!(attempts.begin(alice, unix(begins)), Ok(()));
+                assert_eq!(attempts.make(alice, unix(begins)), Ok(()));
             }
             for later in [begins + 1, begins + 599] {
-                let refused = attempts.begin(alice, unix(later));
+                let refused = attempts.make(alice, unix(later));
                 assert_eq!(refused, Err(Refused::TooMany), "{begins} {later}");
             }
-            assert_eq!(attempts.begin(alice, unix(begins + 600)), Ok(()));
+            assert_eq!(attempts.make(alice, unix(begins + 600)), Ok(()));
         }
     }
 
@@ -266,13 +292,13 @@ mod tests {
         let key = |n: usize| Attempt::of("alice", Some(&n.to_string()));
         let now = Timestamp::from_unix(0);
         for n in 0..MOST {
-            assert_eq!(attempts.begin(key(n), now), Ok(()));
+            assert_eq!(attempts.make(key(n), now), Ok(()));
         }
-        assert_eq!(attempts.begin(key(MOST), now), Err(Refused::Full));
-        assert_eq!(attempts.begin(key(0), now), Ok(()), "who is counted is counted on");
+        assert_eq!(attempts.make(key(MOST), now), Err(Refused::Full));
+        assert_eq!(attempts.make(key(0), now), Ok(()), "who is counted is counted on");
         let later = now.after(WINDOW);
-        assert_eq!(attempts.begin(key(MOST), later), Ok(()));
-        assert_eq!(attempts.begin(key(0), later.after(WINDOW)), Ok(()));
+        assert_eq!(attempts.make(key(MOST), later), Ok(()));
+        assert_eq!(attempts.make(key(0), later.after(WINDOW)), Ok(()));
         let Counted { pairs, sources } = &*attempts.counted();
         assert_eq!((pairs.young.len(), pairs.old.len()), (1, 1));
         assert_eq!((sources.young.len(), sources.old.len()), (1, 1));
@@ -283,8 +309,7 @@ mod tests {
         let attempts = Attempts::default();
         let alice = Attempt::of("alice", Some("192.0.2.1"));
         for _ in 0..3 * LIMIT_OF_SOURCE {
-            assert_eq!(attempts.begin(alice, Timestamp::from_unix(0)), Ok(()));
-            attempts.not_made(alice);
+            assert!(attempts.begin(alice, Timestamp::from_unix(0)).is_ok());
         }
         let Counted { pairs, sources } = &*attempts.counted();
         assert!([pairs, sources].iter().all(|it| it.young.is_empty() && it.old.is_empty()));
@@ -295,7 +320,7 @@ mod tests {
         let attempts = Attempts::default();
         let alice = Attempt::of("alice", Some("192.0.2.1"));
         for _ in 0..3 * LIMIT_OF_SOURCE {
-            assert_eq!(attempts.begin(alice, Timestamp::from_unix(0)), Ok(()));
+            assert_eq!(attempts.make(alice, Timestamp::from_unix(0)), Ok(()));
             attempts.succeeded(alice);
         }
     }

@@ -11,7 +11,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use countersign_types::random::Random;
 use countersign_types::secret::Password;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// The longest password that is looked at.
 pub const MAX_PASSWORD: usize = 1024;
@@ -159,27 +159,38 @@ impl Passwords {
         Self { workers, places, shares: Shares::default(), nobody, compare }
     }
 
+    /// Waits for the turn to have a password checked. Who comes from a known source has no more
+    /// than a share of the places.
+    pub(crate) async fn turn(&self, source: Option<&str>) -> Result<Turn<'_>, Busy> {
+        let share = source.map(|source| self.shares.take(source)).transpose()?;
+        let place = self.places.try_acquire().map_err(|_| Busy)?;
+        let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
+        Ok(Turn { passwords: self, worker, _place: place, _share: share })
+    }
+}
+
+/// The turn of somebody who has a password checked.
+pub(crate) struct Turn<'a> {
+    passwords: &'a Passwords,
+    worker: OwnedSemaphorePermit,
+    _place: SemaphorePermit<'a>,
+    _share: Option<Share<'a>>,
+}
+
+impl Turn<'_> {
     /// Whether the password is the one of `hash`. Without a hash the answer is no, after the same
-    /// work. Who sends it from a known source has no more than a share of the places.
-    pub(crate) async fn check(
-        &self,
-        hash: Option<&PasswordHash>,
-        password: Password,
-        source: Option<&str>,
-    ) -> Result<bool, Busy> {
-        let _share = source.map(|source| self.shares.take(source)).transpose()?;
-        let _place = self.places.try_acquire().map_err(|_| Busy)?;
-        let permit = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| Busy)?;
+    /// work.
+    pub(crate) async fn check(self, hash: Option<&PasswordHash>, password: Password) -> bool {
         let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobody).clone();
-        let compare = Arc::clone(&self.compare);
+        let hash = hash.unwrap_or(&self.passwords.nobody).clone();
+        let (compare, worker) = (Arc::clone(&self.passwords.compare), self.worker);
         let verified = tokio::task::spawn_blocking(move || {
             let verified = compare(&hash, &password);
-            drop(permit);
+            drop(worker);
             verified
         });
         // A task that panicked has verified nothing.
-        Ok(verified.await.unwrap_or(false) && known)
+        verified.await.unwrap_or(false) && known
     }
 }
 
@@ -225,6 +236,17 @@ impl Drop for Share<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Passwords {
+        async fn check(
+            &self,
+            hash: Option<&PasswordHash>,
+            password: Password,
+            source: Option<&str>,
+        ) -> Result<bool, Busy> {
+            Ok(self.turn(source).await?.check(hash, password).await)
+        }
+    }
 
     struct Zero;
 

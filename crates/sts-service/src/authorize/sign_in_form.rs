@@ -243,15 +243,15 @@ pub(crate) async fn authenticate(
     let address = EmailAddress::parse(username).ok();
     let name = address.as_ref().map_or(username, EmailAddress::as_str);
     let attempt = Attempt::of(name, source);
-    sts.attempts.begin(attempt, now).map_err(|refused| match refused {
+    let begun = sts.attempts.begin(attempt, now).map_err(|refused| match refused {
         Refused::TooMany => SignInError::TooMany,
         Refused::Full => SignInError::Busy,
     })?;
     let hash = user.as_ref().and_then(|user| user.password.as_ref());
-    let right = sts.passwords.check(hash, password, source).await.map_err(|_| {
-        sts.attempts.not_made(attempt);
-        SignInError::Busy
-    })?;
+    let turn = sts.passwords.turn(source).await.map_err(|_| SignInError::Busy)?;
+    // Who goes away from here on does not take a guess back.
+    begun.made();
+    let right = turn.check(hash, password).await;
     match user {
         Some(user) if right => {
             sts.attempts.succeeded(attempt);

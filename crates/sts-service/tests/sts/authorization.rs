@@ -159,6 +159,38 @@ async fn h13_h15_whoever_is_turned_away_unheard_has_not_guessed() {
     assert_eq!(attempt("alice".to_owned(), PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
+/// H15: who goes away while others' passwords are compared has not guessed, and who does while
+/// their own is has.
+#[tokio::test]
+async fn h15_whoever_goes_away_has_guessed_if_their_password_is_compared() {
+    let world = World::new();
+    let (_, token, cookie) = world.page(&[]).await;
+    let send = async |username: &str, password: &str| {
+        world.send(sign_in_from("127.0.0.1", &cookie, &token, (username, password))).await.status
+    };
+    // Four passwords are compared at a time, and nobody else's turn comes while these wait.
+    let names: Vec<_> = (0..8).map(|number| format!("nobody-{number}")).collect();
+    let mut strangers = Box::pin(crate::broker::futures_of(names.iter().map(|it| send(it, "x"))));
+    std::future::poll_fn(|task| {
+        assert!(strangers.as_mut().poll(task).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    for _ in 0..10 {
+        assert!(!let_go(send("alice", "guess"), 3).await);
+    }
+    assert_eq!(strangers.await, [StatusCode::FORBIDDEN; 8]);
+    assert_eq!(send("alice", PASSWORD).await, StatusCode::SEE_OTHER);
+
+    for _ in 0..4 {
+        assert!(!let_go(send("alice", "guess"), 3).await);
+    }
+    for _ in 0..6 {
+        assert_eq!(send("alice", "guess").await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(send("alice", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+}
+
 #[tokio::test]
 async fn a_form_from_elsewhere_signs_nobody_in() {
     let world = World::new();
