@@ -122,7 +122,7 @@ pub fn compose(
         audit,
     })?;
     let sts = sts.with_trusted_issuers(trusted_issuers).with_upstreams(upstreams);
-    let sts = Arc::new(sts);
+    let sts = Arc::new(sts.with_proxies(config.proxies));
     let mut composed = Composed::new(app(Arc::clone(&sts)), config.serving.listen, transport);
     if let Some(rules) = rules {
         // What is wrong with a file has been logged, and the rules that were there stay in use.

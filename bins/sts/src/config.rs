@@ -19,7 +19,8 @@ use countersign_identity_propagation::identity_token;
 use countersign_jwt::act::MAX_DEPTH;
 use countersign_resolver::{ClientDocumentsConfig, UrlClientRule};
 use countersign_sts_service::{
-    Client, IssuerSetup, Settings, StaticClients, StaticUsers, UpstreamSetup, UrlClientTerms, User,
+    Client, IssuerSetup, ProxyAddresses, Settings, StaticClients, StaticUsers, UpstreamSetup,
+    UrlClientTerms, User,
 };
 use countersign_token_exchange::ServerPolicy;
 use countersign_token_exchange::policy::{JwtProfile, RegisteredTarget};
@@ -67,6 +68,7 @@ pub struct Config {
     pub(crate) fetch: FetchConfig,
     pub(crate) trusted_issuers: Vec<IssuerSetup>,
     pub(crate) upstreams: Vec<UpstreamSetup>,
+    pub(crate) proxies: Vec<ProxyAddresses>,
     pub(crate) passwords: bool,
     pub(crate) users: StaticUsers,
     pub(crate) accounts: Option<Accounts>,
@@ -226,6 +228,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         }),
         trusted_issuers: trusted_issuers(path, file.trusted_issuers, &own)?,
         upstreams,
+        proxies: file.proxies,
         passwords: file.passwords.unwrap_or(true),
         clients: StaticClients::new(clients),
         url_clients: url_clients(path, file.url_clients)?,

@@ -3,15 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
 use countersign_testkit::directory::{fill, only_for_its_owner};
 use countersign_testkit::{networks, unusable_files};
+use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 
@@ -82,6 +85,7 @@ fn the_example_is_complete_and_loads() {
     // Every key that the example comments out is a key too.
     let uncommented = EXAMPLE
         .replace("[tls]\n", "[unused]\n")
+        .replace("# proxies =", "proxies =")
         .replace("# jwt =", "jwt =")
         .replace("# [danger]\n# plain_http", "[danger]\nplain_http")
         .replace("# memory_store", "memory_store");
@@ -193,6 +197,34 @@ fn nobody_is_explained_a_policy_that_is_not_there() {
     assert_eq!(error.key, "delegation.explain_to", "{error}");
 }
 
+/// H15: more at once than one source has places for.
+#[tokio::test]
+async fn h15_those_behind_a_proxy_that_is_named_are_not_one_source() {
+    let listen = "listen = \"127.0.0.1:0\"\n";
+    let text = SMALL.replace(listen, &format!("{listen}proxies = [\"192.0.2.0/28\"]\n"));
+    let config = load_text("proxies", &text).unwrap();
+    let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
+    let page = router.clone().oneshot(Request::get("/account").body(Body::empty()).unwrap());
+    let (head, body) = page.await.unwrap().into_parts();
+    let cookie = head.headers[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let page = String::from_utf8(body.to_vec()).unwrap();
+    let (_, rest) = page.split_once("name=\"form_token\" value=\"").unwrap();
+    let token = rest.split('"').next().unwrap();
+    let mut attempts = tokio::task::JoinSet::new();
+    for number in 0..17 {
+        let fields = format!("form_token={token}&username=nobody-{number}&password=guess");
+        let request = Request::post("/login")
+            .header(COOKIE, &cookie)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(ConnectInfo(SocketAddr::from(([192, 0, 2, 10], 50_000))));
+        attempts.spawn(router.clone().oneshot(request.body(Body::from(fields)).unwrap()));
+    }
+    for answer in attempts.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::FORBIDDEN);
+    }
+}
+
 /// X-2: what any client may ask for is in the metadata, whichever way the client is known.
 #[tokio::test]
 async fn the_scopes_of_clients_with_a_url_are_listed() {
@@ -247,6 +279,17 @@ fn a_bad_value_is_named() {
     refused("long issuer", "https://sts.alice.example", &long, "issuer", reason);
     refused("unknown", "name = \"alice", "nmae = \"alice", "nmae", "unknown field");
     refused("domain", "[\"alice.example\"]", "[\"localhost\"]", "email_domains[0]", "domain");
+    let listen = "listen = \"127.0.0.1:0\"";
+    for (wrong, reason) in [
+        ("proxy.example", "neither an IP address nor a network"),
+        ("192.0.2.0/33", "neither an IP address nor a network"),
+        ("192.0.2.10/24", "its first address is 192.0.2.0"),
+        ("::ffff:192.0.2.10", "take the IPv4 address"),
+        ("0.0.0.0/0", "every address"),
+    ] {
+        let proxies = format!("{listen}\nproxies = [\"192.0.2.10\", \"{wrong}\"]");
+        refused("proxies", listen, &proxies, "proxies[1]", reason);
+    }
     refused("plain", "plain_http = true", "", "tls", "danger.plain_http");
     refused("store", "memory_store = true", "", "store.path", "danger.memory_store");
     refused("keys", "directory = \"keys\"", "", "keys", "either directory");

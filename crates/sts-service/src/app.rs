@@ -34,6 +34,7 @@ use crate::foreign::TrustedIssuers;
 use crate::form_token::{self, FormTokens};
 use crate::keys::{Current, Keys};
 use crate::passwords::{PasswordHash, PasswordHashError, Passwords};
+use crate::proxies::ProxyAddresses;
 use crate::sessions::Session;
 use crate::texts::Texts;
 use crate::users::{User, Users};
@@ -124,6 +125,7 @@ pub struct Sts {
     pub(crate) policy: ServerPolicy,
     pub(crate) trusted_issuers: TrustedIssuers,
     pub(crate) upstreams: Upstreams,
+    pub(crate) proxies: Vec<ProxyAddresses>,
     pub(crate) delegation: Arc<dyn DelegationPolicy>,
     pub(crate) endpoints: Endpoints,
     keys: Current<Keys>,
@@ -254,6 +256,7 @@ impl Sts {
             policy,
             trusted_issuers: TrustedIssuers::default(),
             upstreams: Upstreams::default(),
+            proxies: Vec::new(),
             delegation,
             keys: Current::new(keys)?,
             clients,
@@ -274,6 +277,14 @@ impl Sts {
     #[must_use]
     pub fn with_upstreams(self, upstreams: Upstreams) -> Self {
         Self { upstreams, ..self }
+    }
+
+    /// Takes these addresses for those of proxies that connect for everybody. Passwords that come
+    /// from them are counted by the name alone, as those from loopback addresses are, and not by
+    /// the address as well.
+    #[must_use]
+    pub fn with_proxies(self, proxies: Vec<ProxyAddresses>) -> Self {
+        Self { proxies, ..self }
     }
 
     /// The person of this subject, if the account still exists, as they are kept.

@@ -17,12 +17,13 @@ use countersign_types::{Lifetime, Timestamp};
 const LIMIT: u32 = 10;
 /// So many failures of a source within [`WINDOW`], at whatever names, end all its attempts until
 /// the window is over. A source may be an office or a mobile network, whose people all mistype now
-/// and then.
+/// and then. A proxy on this machine, and one that is named
+/// ([`with_proxies`](crate::Sts::with_proxies)), is none.
 const LIMIT_OF_SOURCE: u32 = 100;
 const WINDOW: Lifetime = Lifetime::from_secs(600);
 
 /// So many pairs of name and source, and so many sources, are counted in a window. More come only
-/// by 218 wrong passwords a second, from more than 1300 sources or from one that is not known.
+/// by 218 wrong passwords a second, from more than 1300 sources or from none that is known.
 /// Whoever is not counted then does not sign in until the window is over, rather than a failure
 /// being forgotten.
 const MOST: usize = 1 << 17;
@@ -35,8 +36,8 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// At this name, from this source. Where the source is not known, there is the limit of the
-    /// name alone.
+    /// At this name, from this source. Where no source is known, as behind a proxy, there is the
+    /// limit of the name alone, for all who come so together.
     pub(crate) fn of(name: &str, source: Option<&str>) -> Self {
         let named = source.unwrap_or_default().as_bytes();
         let pair = Digest::of_parts(&[name.as_bytes(), named]);

@@ -12,6 +12,7 @@ use countersign_host::server::TlsConfig;
 use countersign_host::serving::StoreConfig;
 use countersign_identity_propagation::ActorAudience;
 use countersign_jwt::act::MAX_DEPTH;
+use countersign_sts_service::ProxyAddresses;
 use countersign_token_exchange::NamedPeople;
 use countersign_types::{
     ClientId, EmailAddress, Issuer, Lifetime, RedirectUri, ResourceIdentifier, ScopeSet,
@@ -31,6 +32,8 @@ pub(super) struct File {
     pub(super) name: String,
     pub(super) email_domains: Vec<String>,
     pub(super) listen: SocketAddr,
+    #[serde(default)]
+    pub(super) proxies: Vec<ProxyAddresses>,
     pub(super) tls: Option<TlsConfig>,
     #[serde(default)]
     pub(super) store: StoreConfig,

@@ -88,7 +88,7 @@ pub(crate) async fn post(
         return sign_in_page(&sts, &purpose, answer, shortened(username), &headers, now).await;
     }
     let password = Password::new(fields.get("password").unwrap_or_default());
-    let source = source(peer);
+    let source = source(&sts, peer);
     let user = match authenticate(&sts, username, password, source.as_deref(), now).await {
         Ok(user) => user,
         Err(error) => return sign_in_failed(&sts, &purpose, error, username, &headers, now).await,
@@ -218,12 +218,16 @@ fn shortened(username: &str) -> &str {
     username.get(..username.len().min(MAX_USERNAME)).unwrap_or_default()
 }
 
-/// Where a request comes from, as far as attempts are counted by that. A loopback address is that
-/// of a proxy on this machine and tells nobody from anybody else: who guesses there would lock all
-/// others out.
-pub(crate) fn source(peer: Option<Extension<ConnectInfo<SocketAddr>>>) -> Option<String> {
+/// Where a request comes from, as far as attempts are counted by that. The address of a proxy, and
+/// a loopback address is that of one on this machine, tells nobody from anybody else: who guesses
+/// there would lock all others out.
+pub(crate) fn source(
+    sts: &Sts,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+) -> Option<String> {
     let address = peer?.0.0.ip().to_canonical();
-    (!address.is_loopback()).then(|| under_way::source(address))
+    let of_proxy = address.is_loopback() || sts.proxies.iter().any(|it| it.contain(address));
+    (!of_proxy).then(|| under_way::source(address))
 }
 
 /// The person of a name and a password, both untrusted. Every attempt counts.

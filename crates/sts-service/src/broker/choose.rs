@@ -67,7 +67,7 @@ pub(super) async fn begin(
     let alias = upstream.setup.alias.clone();
     let locales = pages::locales(aim.request());
     if let Some(known) = sts.upstreams.known() {
-        let source = sign_in_form::source(peer);
+        let source = sign_in_form::source(sts, peer);
         let size = aim.size();
         let begun = (Begun { alias, aim, pending }, size);
         known.logins.begin(key, source.as_deref(), begun, now, form_token::LIFETIME);

@@ -63,7 +63,7 @@ pub(crate) async fn post(
         return sign_in_form::start_over(&sts, &fields, &headers).await;
     };
     let password = Password::new(fields.get("password").unwrap_or_default());
-    let (name, source) = (address.as_str(), sign_in_form::source(peer));
+    let (name, source) = (address.as_str(), sign_in_form::source(&sts, peer));
     let checked = sign_in_form::authenticate(&sts, name, password, source.as_deref(), now).await;
     let user = match checked.map_err(SignInError::told_of_password) {
         Ok(user) => user,

@@ -413,6 +413,40 @@ async fn h15_a_proxy_on_this_machine_is_no_source() {
     assert_eq!(world.send(alice).await.status, StatusCode::SEE_OTHER);
 }
 
+/// H15: so it is behind a proxy that is named. A name has the end that it has everywhere.
+#[tokio::test]
+async fn h15_a_proxy_that_is_named_is_no_source() {
+    let proxies = ["192.0.2.10", "2001:db8:1::/64"].map(|it| it.parse().unwrap()).to_vec();
+    let engine = std::sync::Arc::new(countersign_store::MemoryEngine::new());
+    let with_proxies = |sts: countersign_sts_service::Sts, _| sts.with_proxies(proxies);
+    let world = World::peopled(std::sync::Arc::new(people()), engine, with_proxies);
+    let (_, token, cookie) = world.page(&[]).await;
+    let (world, token, cookie) = (&world, token.as_str(), cookie.as_str());
+    let attempt = async |address: &str, username: &str, password: &str| {
+        world.send(sign_in_from(address, cookie, token, (username, password))).await.status
+    };
+    let names: Vec<_> = (0..102).map(|number| format!("nobody-{number}")).collect();
+    for (proxy, neighbour) in [("192.0.2.10", "192.0.2.11"), ("2001:db8:1::2", "2001:db8:2::2")] {
+        for some in names.chunks(51) {
+            let guesses = some.iter().map(|name| attempt(proxy, name, "guess"));
+            let statuses = crate::broker::futures_of(guesses).await;
+            assert_eq!(statuses, [StatusCode::FORBIDDEN; 51], "{proxy}");
+        }
+        assert_eq!(attempt(proxy, "alice", PASSWORD).await, StatusCode::SEE_OTHER, "{proxy}");
+
+        let guesses = names.iter().take(51).map(|name| attempt(neighbour, name, "guess"));
+        let statuses = crate::broker::futures_of(guesses).await;
+        let (heard, turned_away) = statuses.split_at(16);
+        assert_eq!(heard, [StatusCode::FORBIDDEN; 16], "{neighbour}");
+        assert_eq!(turned_away, [StatusCode::SERVICE_UNAVAILABLE; 35], "{neighbour}");
+    }
+    for _ in 0..10 {
+        assert_eq!(attempt("192.0.2.10", "mallory", "guess").await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(attempt("2001:db8:1::3", "mallory", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(attempt("192.0.2.9", "mallory", PASSWORD).await, StatusCode::SEE_OTHER);
+}
+
 /// The sign-in form, sent from this address.
 fn sign_in_from(
     address: &str,
