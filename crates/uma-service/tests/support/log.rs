@@ -1,6 +1,6 @@
 //! What the server writes to its log.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 /// The log of this thread.
 #[derive(Clone, Default)]
@@ -19,6 +19,12 @@ impl std::io::Write for Log {
 impl Log {
     /// Hears everything as long as what it gives lives.
     pub(crate) fn hear(&self) -> tracing::subscriber::DefaultGuard {
+        // If this were the only subscriber, `tracing` would ask the thread that logs a line first
+        // whether anybody wants it, and a thread of another test would say no for all.
+        static ANOTHER: Once = Once::new();
+        ANOTHER.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+        });
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false);
         let subscriber = subscriber.with_writer(move || writer.clone()).finish();
