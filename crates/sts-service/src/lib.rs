@@ -178,6 +178,7 @@ mod discovery;
 mod elsewhere;
 mod error;
 mod exchange;
+mod finish;
 pub mod foreign;
 mod form_token;
 mod forms;

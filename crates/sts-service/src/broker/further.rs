@@ -16,7 +16,6 @@ use countersign_login::Pending;
 use countersign_store::StoreError;
 use countersign_types::{Timestamp, random};
 use http::{HeaderMap, StatusCode};
-use tracing::Instrument;
 
 use super::callback;
 use super::called;
@@ -29,6 +28,7 @@ use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
+use crate::finish::finish;
 use crate::form_token::{self, Arrival, Form, Purpose};
 use crate::forms;
 use crate::pages::{self, LinkPage, Told};
@@ -155,9 +155,9 @@ pub(crate) async fn confirmed(
     let says_yes = fields.get("decision") == Some("link");
     // Apart from the request, so that a person who goes away meanwhile leaves no yes that counted
     // and linked nothing, and lets nobody else in whose turn has not come.
-    let answer = {
+    let answered = {
         let sts = Arc::clone(&sts);
-        async move {
+        finish(async move {
             // The link that the person came by is not ended while they make another.
             let _turn = sts.upstreams.turn.lock().await;
             let active = match sessions::of(&sts, &headers, now).await? {
@@ -169,10 +169,9 @@ pub(crate) async fn confirmed(
                 return Ok(redirect(sts.endpoints.account.as_str()));
             }
             linked(&sts, &active, &id, &arrival, &headers, now).await
-        }
+        })
+        .await
     };
-    let answered = tokio::spawn(answer.in_current_span()).await;
-    let answered = answered.unwrap_or(Err(StoreError::Stopped));
     answered.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 

@@ -11,7 +11,6 @@ use countersign_oidc::Through;
 use countersign_store::StoreError;
 use countersign_types::{Issuer, Timestamp};
 use http::{HeaderMap, StatusCode};
-use tracing::Instrument;
 
 use super::further::first_sign_in;
 use super::upstream::Upstream;
@@ -20,6 +19,7 @@ use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::offered;
 use crate::authorize::{redirect, unavailable};
+use crate::finish::finish;
 use crate::pages::{LinkedIdentity, OfferedUpstream, Told};
 use crate::sessions::Active;
 use crate::texts::Say;
@@ -168,12 +168,11 @@ pub(crate) async fn unlink(
     };
     // Apart from the request, so that a person who goes away meanwhile leaves nothing half done,
     // and lets nobody else in whose turn has not come.
-    let end = {
+    let ended = {
         let (sts, active, id) = (Arc::clone(&sts), active.clone(), id.clone());
-        async move { end(&sts, &active, &id, says, now).await }
+        finish(async move { end(&sts, &active, &id, says, now).await }).await
     };
-    let ended = tokio::spawn(end.in_current_span()).await;
-    match ended.unwrap_or(Err(StoreError::Stopped)) {
+    match ended {
         Ok(End::Ended) => redirect(sts.endpoints.account.as_str()),
         Ok(End::TakesTheAccount(name)) => closing::ask(&sts, &active, (&id, name), &headers, now),
         Ok(End::Closed(name)) => closing::closed(&sts, name),
