@@ -22,6 +22,7 @@ use crate::app::Sts;
 use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
 use crate::broker::{self, linked};
+use crate::finish::finish;
 use crate::form_token::{Form, Purpose};
 use crate::forms::{self, Fields};
 use crate::pages::{self, AccountPage, AllowedClient, KnownSession, Told, moment};
@@ -163,7 +164,11 @@ pub(crate) async fn post(
         Err(answer) => return *answer,
     };
     let Some(wish) = Wish::of(&fields) else { return forms::too_old(&sts) };
-    fulfil(&sts, &active, wish, now).await.unwrap_or_else(|error| unavailable(&sts, &error))
+    let fulfilled = {
+        let sts = Arc::clone(&sts);
+        finish(async move { fulfil(&sts, &active, wish, now).await }).await
+    };
+    fulfilled.unwrap_or_else(|error| unavailable(&sts, &error))
 }
 
 async fn fulfil(

@@ -54,6 +54,40 @@ async fn what_was_allowed_is_seen_and_taken_back() {
     assert!(silent.location("code").is_some(), "the other's was not meant");
 }
 
+/// A person who closes the browser meanwhile has taken everything back of a client, or nothing.
+#[tokio::test]
+async fn what_was_allowed_is_taken_back_whole_though_the_person_goes_away() {
+    let (engine, world) = World::slowly();
+    let scope = [("scope", "openid offline_access")];
+    let browsers = [Browser::new(&world), Browser::new(&world)];
+    for browser in &browsers {
+        browser.sign_in("alice", &[("client_id", "other"), ("scope", "openid")]).await;
+    }
+    for turns in 0.. {
+        let mut allowed = Vec::new();
+        for browser in &browsers {
+            let mut answer = browser.authorize(&scope).await;
+            if is_consent(&answer) {
+                answer = browser.submit(&answer, &[("decision", "allow")]).await;
+            }
+            allowed.push(tokens(&world, &answer).await);
+        }
+        let page = browsers[0].get("/account").await;
+        let wish = let_go(browsers[0].submit(&page, &[("client", "rqp-client")]), turns);
+        let (is_answered, _) = engine.during(wish).await;
+        let asked = browsers[0].authorize(&[("scope", "openid")]).await;
+        let mut stands = vec![!is_consent(&asked)];
+        for tokens in &allowed {
+            stands.push(refresh(&world, tokens).await.status == StatusCode::OK);
+        }
+        assert!(stands.iter().all(|it| *it == stands[0]), "after {turns} turns: {stands:?}");
+        if is_answered {
+            assert!(!stands[0] && turns > 3, "{turns}");
+            break;
+        }
+    }
+}
+
 /// O18: what is taken back is taken back on the page, in the session that it shows.
 #[tokio::test]
 async fn nobody_else_takes_anything_back() {
@@ -116,6 +150,29 @@ async fn who_is_not_signed_in_does_so_and_comes_back() {
     world.clock.advance(600);
     assert_eq!(late.submit(&page, &fields).await.status, StatusCode::FORBIDDEN);
     assert!(late.cookie("__Host-session").is_none());
+}
+
+/// Likewise of every other session.
+#[tokio::test]
+async fn all_other_sessions_end_though_the_person_goes_away() {
+    let (engine, world) = World::slowly();
+    let this = Browser::new(&world);
+    this.sign_in("alice", &[]).await;
+    for turns in 0.. {
+        let elsewhere = [Browser::new(&world), Browser::new(&world)];
+        for browser in &elsewhere {
+            browser.sign_in("alice", &[]).await;
+        }
+        let page = this.get("/account").await;
+        let wish = let_go(this.submit(&page, &[("others", "end")]), turns);
+        let (is_answered, _) = engine.during(wish).await;
+        let left = others(&this.get("/account").await).len();
+        assert!([0, others(&page).len()].contains(&left), "after {turns} turns: {left}");
+        if is_answered {
+            assert!(left == 0 && turns > 3, "{turns}");
+            break;
+        }
+    }
 }
 
 #[tokio::test]

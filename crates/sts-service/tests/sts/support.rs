@@ -4,6 +4,7 @@ mod clients;
 mod gone;
 mod requests;
 mod seams;
+mod slow;
 
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -34,6 +35,7 @@ pub(crate) use requests::{
     Answer, authorization, changed, encoded, form_request, hidden, redemption,
 };
 pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
+pub(crate) use slow::Slow;
 
 use clients::{Refusing, client, secret, url_clients};
 use requests::form;
@@ -142,6 +144,12 @@ impl World {
 
     pub(crate) fn on(policy: ServerPolicy, engine: Arc<dyn Engine>) -> Self {
         Self::trusting(policy, engine, |_| TrustedIssuers::default())
+    }
+
+    /// With an engine that can be slow.
+    pub(crate) fn slowly() -> (Arc<Slow>, Self) {
+        let engine = Arc::new(Slow::default());
+        (Arc::clone(&engine), Self::on(server_policy(), engine))
     }
 
     /// With another `rqp-client`.
