@@ -27,6 +27,7 @@ use crate::client_request;
 use crate::clients::Client;
 use crate::error::TokenError;
 use crate::exchange;
+use crate::finish::finish;
 
 pub(crate) type TokenResponse = http::Response<Vec<u8>>;
 
@@ -68,12 +69,12 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let answered = respond(&sts, query.as_deref(), &headers, body).await;
+    let answered = respond(sts, query.as_deref(), &headers, body).await;
     client_request::answer(answered, "token request")
 }
 
 async fn respond(
-    sts: &Sts,
+    sts: Arc<Sts>,
     query: Option<&str>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -81,20 +82,31 @@ async fn respond(
     let now = sts.clock.now();
     let params = client_request::parameters(query, headers, body, request::REPEATABLE)?;
     let grant_type = params.require("grant_type")?;
-    let (client, registered) = client_request::authenticate(sts, headers, &params, now).await?;
-    let proof = judged_proof(sts, headers, now)?;
+    let (client, registered) = client_request::authenticate(&sts, headers, &params, now).await?;
+    let proof = judged_proof(&sts, headers, now)?;
     // RFC 9449 §5.2: a token request without a proof MUST be rejected.
     if proof.is_none() && registered.dpop_bound_access_tokens {
         return Err(DpopError::Missing.into());
     }
     let asker = Asker { client: &client, registered: &registered, proof };
-    match grant_type {
-        code::GRANT_TYPE => authorization_code::redeem(sts, &params, asker, now).await,
-        countersign_oidc::refresh::GRANT_TYPE => refresh::refresh(sts, &params, asker, now).await,
-        client_credentials::GRANT_TYPE => client_credentials::issue(sts, &params, asker, now).await,
-        request::GRANT_TYPE => exchange::exchange(sts, &params, asker, now).await,
-        _ => Err(TokenError::UnsupportedGrantType),
-    }
+    let is_code = match grant_type {
+        code::GRANT_TYPE => true,
+        countersign_oidc::refresh::GRANT_TYPE => false,
+        client_credentials::GRANT_TYPE => {
+            return client_credentials::issue(&sts, &params, asker, now).await;
+        }
+        request::GRANT_TYPE => return exchange::exchange(&sts, &params, asker, now).await,
+        _ => return Err(TokenError::UnsupportedGrantType),
+    };
+    // Whoever shows again what is good once ends the grant, and does not keep it by going away.
+    finish(async move {
+        let asker = Asker { client: &client, registered: &registered, proof };
+        match is_code {
+            true => authorization_code::redeem(&sts, &params, asker, now).await,
+            false => refresh::refresh(&sts, &params, asker, now).await,
+        }
+    })
+    .await
 }
 
 /// Refuses what no token of a client is for, before anything is used up. [RFC 8707 §2.2]

@@ -339,3 +339,35 @@ async fn a_code_shown_again_kills_what_was_refreshed_out_of_it() {
     let answer = refresh(&world, CONFIDENTIAL, None, token, &[]).await;
     refused("its refresh token", &answer, "invalid_grant");
 }
+
+/// O4, O14: a code or a refresh token that is shown again ends the grant, though whoever shows it
+/// does not wait for the answer.
+#[tokio::test]
+async fn what_is_shown_again_ends_the_grant_though_nobody_waits() {
+    let (engine, world) = World::slowly();
+    for shows_code in [true, false] {
+        for turns in 0.. {
+            let code = world.code("alice", &[PUBLIC[0], ("scope", SCOPE)]).await;
+            let redemption = [
+                ("grant_type", "authorization_code"),
+                ("code", code.as_str()),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", VERIFIER),
+            ];
+            let first = ask(&world, PUBLIC, None, &redemption).await.json();
+            let replaced = text(&first, "refresh_token");
+            let second = refresh(&world, PUBLIC, None, replaced, &[]).await.json();
+            let reuse = [("grant_type", "refresh_token"), ("refresh_token", replaced)];
+            let shown = if shows_code { &redemption[..] } else { &reuse };
+            let shown = let_go(ask(&world, PUBLIC, None, shown), turns);
+            let (is_answered, operations) = engine.during(shown).await;
+            let newest = refresh(&world, PUBLIC, None, text(&second, "refresh_token"), &[]).await;
+            let is_ended = newest.status.as_u16() == 400;
+            assert_eq!(is_ended, operations > 0, "{shows_code}, after {turns} turns");
+            if is_answered {
+                assert!(is_ended && turns > 1, "{turns}");
+                break;
+            }
+        }
+    }
+}
