@@ -93,7 +93,9 @@ impl Console {
     }
 
     /// Ends all that a resource server may do in an owner's name, by whichever mandate, if this is
-    /// one of the owner's: to them it is one thing that they allowed.
+    /// one of the owner's: to them it is one thing that they allowed. This one goes last, so that
+    /// whoever tries again after a failure finds it. The caller sees to it that this runs to its
+    /// end.
     pub(super) async fn end_all_like(
         &self,
         owner: &str,
@@ -102,10 +104,11 @@ impl Console {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let Some(named) = self.mandates.find(owner, id, now).await? else { return Ok(false) };
-        for mandate in self.mandates.list(owner, now).await? {
-            if mandate.protection == named.protection
-                && self.mandates.remove(owner, &mandate.id).await?
-            {
+        let mut all = self.mandates.list(owner, now).await?;
+        all.retain(|mandate| mandate.protection == named.protection);
+        all.sort_by_key(|mandate| mandate.id == named.id);
+        for mandate in all {
+            if self.mandates.remove(owner, &mandate.id).await? {
                 tracing::info!(
                     target: "countersign::audit",
                     %owner,

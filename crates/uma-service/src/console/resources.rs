@@ -31,6 +31,7 @@ use super::shares;
 use super::shell::Tab;
 use super::views::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands};
 use crate::app::registrant;
+use crate::finish::finish;
 use crate::holds::Of;
 
 /// So many of those who are in are on the page of a resource.
@@ -124,11 +125,17 @@ pub(super) async fn end(
     let Submitted { params, form, visit, .. } = forms::read(&desk, request, &[]).await?;
     let Form::Mandates { .. } = form else { return Err(Refusal::NotOurs) };
     let id = params.get("end").ok_or(Refusal::Malformed)?;
-    let (mut ended, by) = (false, visit.active.identity.label());
-    for owner in &visit.active.owners {
-        // INVARIANT: mandates are found by their owner, so that nobody ends another's.
-        ended |= desk.console.end_all_like(owner.as_str(), id, by, visit.now).await?;
-    }
+    let (console, id, Visit { active, now, .. }) =
+        (Arc::clone(&desk.console), id.to_owned(), visit);
+    let end = async move {
+        let (mut ended, by) = (false, active.identity.label());
+        for owner in &active.owners {
+            // INVARIANT: mandates are found by their owner, so that nobody ends another's.
+            ended |= console.end_all_like(owner.as_str(), &id, by, now).await?;
+        }
+        Ok::<_, Refusal>(ended)
+    };
+    let ended = finish(end).await?;
     let path = format!("{}/resources", desk.console.path());
     Ok(if ended {
         desk.lead(&path, Done::Ended)

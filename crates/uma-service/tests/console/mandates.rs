@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use countersign_store::MemoryEngine;
+use countersign_store::{Engine, MemoryEngine};
 use countersign_types::digest::Digest;
 use countersign_uma_service::console::Who;
 use http::Method;
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::bed::{BACK, Bed, Browser, fields, leads_to, person};
+use crate::engine::Watched;
+use crate::gone::let_go;
 use crate::log::Log;
 use crate::support::{Answer, encode, refused};
 
@@ -92,6 +94,22 @@ fn member(answer: &Answer, name: &str) -> String {
 /// Whether a PAT reaches the protection API.
 async fn reaches(bed: &Bed, pat: &str) -> bool {
     bed.world.protect(Method::GET, "/resources", pat, "").await.status == 200
+}
+
+/// What ends the only thing that is shown as allowed.
+async fn only_mandate(browser: &Browser<'_>) -> [(&'static str, String); 2] {
+    let page = browser.get("/console/resources").await.text;
+    let [_, mandate] = &*page.split("name=\"end\" value=\"").collect::<Vec<_>>() else {
+        panic!("one row: {page}")
+    };
+    let mandate = mandate.split('"').next().unwrap().to_owned();
+    let form_token = fields(&page, &format!("end-{mandate}"))[0].1.clone();
+    [("form_token", form_token), ("end", mandate)]
+}
+
+async fn ends(browser: &Browser<'_>, form: &[(&str, String)]) -> Answer {
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.post("/console/resources", &form).await
 }
 
 /// UMA Federated Authorization §1.3: a PAT of a person, whose resources nobody else reaches.
@@ -320,16 +338,10 @@ async fn what_was_allowed_twice_is_taken_back_at_once() {
         assert!(!reaches(&bed, pat).await);
         refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
     }
-    let page = carol.get("/console/resources").await.text;
-    let [_, mandate] = &*page.split("name=\"end\" value=\"").collect::<Vec<_>>() else {
-        panic!("one row: {page}")
-    };
-    let mandate = mandate.split('"').next().unwrap();
-    let form = fields(&page, &format!("end-{mandate}"));
-    let ends = [("form_token", form[0].1.as_str()), ("end", mandate)];
+    let form = only_mandate(&carol).await;
     let log = Log::default();
     let heard = log.hear();
-    leads_to(&carol.post("/console/resources", &ends).await, "/console/resources");
+    leads_to(&ends(&carol, &form).await, "/console/resources");
     drop(heard);
     let lines = log.audited();
     let ended: Vec<_> = lines.iter().filter(|line| line.contains(" ended what ")).collect();
@@ -339,6 +351,68 @@ async fn what_was_allowed_twice_is_taken_back_at_once() {
     for (pat, refresh) in last {
         assert!(!reaches(&bed, pat).await);
         refused(&refreshes(&bed, "rs3", refresh).await, 400, "invalid_grant");
+    }
+}
+
+/// Whoever closes the browser meanwhile has taken back all of it, and the log says so, or nothing.
+#[tokio::test]
+async fn what_was_allowed_twice_is_taken_back_whole_though_its_owner_goes_away() {
+    for turns in 0.. {
+        let engine = Arc::new(Watched::default());
+        let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+        let carol = bed.carol().await;
+        let mut pats = Vec::new();
+        for _ in 0..3 {
+            let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+            pats.push(member(&answer, "access_token"));
+        }
+        let form = only_mandate(&carol).await;
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(ends(&carol, &form), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let mut over = 0;
+        for pat in &pats {
+            over += usize::from(!reaches(&bed, pat).await);
+        }
+        let lines = log.audited();
+        let ended = lines.iter().filter(|line| line.contains(" ended what ")).count();
+        assert_eq!(ended, over, "after {turns} turns: {lines:?}");
+        assert!(over == 0 || over == pats.len(), "after {turns} turns: {over}");
+        if is_answered {
+            assert!(over == pats.len() && turns > 5, "{turns}");
+            break;
+        }
+    }
+}
+
+/// Whoever is told that the store failed, and tries again, has taken back all of it.
+#[tokio::test]
+async fn what_was_allowed_twice_can_be_taken_back_until_all_of_it_is() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    let carol = bed.carol().await;
+    for left in 0.. {
+        let mut pats = Vec::new();
+        for _ in 0..3 {
+            let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+            pats.push(member(&answer, "access_token"));
+        }
+        let form = only_mandate(&carol).await;
+        engine.left.store(left, Ordering::SeqCst);
+        let status = ends(&carol, &form).await.status;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        if status == 303 {
+            assert!(left > 5, "{left}");
+            break;
+        }
+        assert_eq!(status, 503, "{left}");
+        leads_to(&ends(&carol, &form).await, "/console/resources");
+        for pat in &pats {
+            assert!(!reaches(&bed, pat).await, "{left}");
+        }
     }
 }
 
