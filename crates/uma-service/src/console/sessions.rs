@@ -1,6 +1,8 @@
 //! Which owner is signed in at a browser. The browser holds a handle in a cookie, the store
 //! everything else.
 
+use std::sync::Arc;
+
 use countersign_pages::cookies;
 use countersign_store::StoreError;
 use countersign_types::secret::SessionHandle;
@@ -13,6 +15,7 @@ use super::desk::Desk;
 use super::owners::Identity;
 use super::provider::SignedIn;
 use crate::failure::causes;
+use crate::finish::finish;
 
 const COOKIE: &str = "__Host-console";
 
@@ -47,9 +50,7 @@ pub(super) async fn of(
     now: Timestamp,
 ) -> Result<Option<Active>, StoreError> {
     let sessions = &desk.console.sessions;
-    let Some(handle) = cookies::handle(headers, COOKIE).map(SessionHandle::new) else {
-        return Ok(None);
-    };
+    let Some(handle) = handle(headers) else { return Ok(None) };
     let Some(session) = sessions.find(&handle, now).await? else { return Ok(None) };
     let owners = desk.console.owners.of(&session.identity);
     if owners.is_empty() || now >= session.seen.after(desk.console.idle) {
@@ -74,7 +75,9 @@ pub(super) async fn begin(
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Option<HeaderValue>, StoreError> {
-    end(desk, headers, now).await?;
+    if let Some(former) = handle(headers) {
+        remove(desk, &former, now).await?;
+    }
     let (random, lifetime) = (&*desk.uma.seams.random, desk.console.session);
     let session = Session { sid: random::identifier(random), identity, id_token, seen: now };
     let (handle, key) = (SessionHandle::generate(random), session.identity.key());
@@ -83,27 +86,54 @@ pub(super) async fn begin(
     Ok(cookies::set(COOKIE, handle.expose(), lifetime))
 }
 
-/// Ends the session of a browser, whatever it is worth still; `false` if there is none.
+/// Signs out: ends the session of a browser, whatever it is worth still, and says so in the log.
+/// Both, whoever waits for it.
 pub(super) async fn end(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
+    let Some(handle) = handle(headers) else { return Ok(()) };
+    let desk = Arc::clone(desk);
+    finish(async move {
+        if let Some(Session { identity, .. }) = remove(&desk, &handle, now).await? {
+            tracing::info!(
+                target: "countersign::audit",
+                issuer = %identity.issuer,
+                subject = %identity.subject.escape_debug(),
+                owners = ?desk.console.owners.of(&identity),
+                "an owner signed out",
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Ends the session that a handle stands for: what it was.
+async fn remove(
+    desk: &Desk,
+    handle: &SessionHandle,
+    now: Timestamp,
+) -> Result<Option<Session>, StoreError> {
     let sessions = &desk.console.sessions;
-    let Some(handle) = cookies::handle(headers, COOKIE).map(SessionHandle::new) else {
-        return Ok(false);
-    };
-    let session = sessions.find(&handle, now).await?;
-    let ended = match session {
-        Some(session) => sessions.remove(&session.identity.key(), &session.sid).await?,
-        None => false,
-    };
+    let mut ended = None;
+    if let Some(session) = sessions.find(handle, now).await?
+        && sessions.remove(&session.identity.key(), &session.sid).await?
+    {
+        ended = Some(session);
+    }
     // The handle stands for nothing by then. If it cannot be removed, it goes when its time is
     // over.
-    if let Err(error) = sessions.forget(&handle).await {
+    if let Err(error) = sessions.forget(handle).await {
         tracing::warn!(cause = %causes(&error), "the handle of a session that is over stays");
     }
     Ok(ended)
+}
+
+/// What a browser has in its cookie.
+fn handle(headers: &HeaderMap) -> Option<SessionHandle> {
+    cookies::handle(headers, COOKIE).map(SessionHandle::new)
 }
 
 /// What makes the browser forget its session.

@@ -32,15 +32,7 @@ pub(super) async fn begin(
     let Submitted { form, visit, headers, .. } = forms::read(&desk, request, &[]).await?;
     let Form::SignOut { .. } = form else { return Err(Refusal::NotOurs) };
     let (Visit { active, now, .. }, random) = (visit, &*desk.uma.seams.random);
-    if sessions::end(&desk, &headers, now).await? {
-        tracing::info!(
-            target: "countersign::audit",
-            issuer = %active.identity.issuer,
-            subject = %active.identity.subject.escape_debug(),
-            owners = ?active.owners,
-            "an owner signed out",
-        );
-    }
+    sessions::end(&desk, &headers, now).await?;
     let state = random::handle(random);
     let away = desk.console.provider.sign_out(active.id_token.as_deref(), &state).await;
     let mut response = match away {

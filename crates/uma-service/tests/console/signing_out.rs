@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
 use crate::engine::Watched;
+use crate::gone::let_go;
 use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};
@@ -142,6 +143,33 @@ async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_out() {
         ended.push(is_over);
     }
     assert_eq!(ended, [false, false, false, false, false, true, true]);
+}
+
+/// Whoever closes the browser meanwhile is signed out, and the log says so, or neither.
+#[tokio::test]
+async fn the_log_says_exactly_who_is_signed_out_though_they_go_away() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    for turns in 0.. {
+        let bob = bed.bob().await;
+        let page = bob.get(CONSOLE).await.text;
+        let handle = bob.cookies.lock().unwrap()["__Host-console"].clone();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(sends(&bob, &page), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
+        let is_over = !is_signed_in(&bob.get(CONSOLE).await);
+        let lines = log.audited();
+        let lines = lines.iter().filter(|line| line.contains("an owner signed out")).count();
+        assert_eq!(lines, usize::from(is_over), "after {turns} turns");
+        if is_answered {
+            assert!(is_over && turns > 5, "{turns}");
+            break;
+        }
+    }
 }
 
 /// No link signs anybody out, nor says that they are.
