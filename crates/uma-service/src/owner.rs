@@ -418,10 +418,13 @@ pub(crate) async fn give_place(
     finish(async move {
         let changed = cases.change(&registrant, person.digest(), now, change).await?;
         let Some(forgotten) = changed else { return Ok(false) };
+        // Each of them, whatever becomes of the others: none is found again.
+        let mut has_place = Ok(true);
         for ticket in forgotten {
-            tickets.forget_waiting(&ticket).await?;
+            let forgot = tickets.forget_waiting(&ticket).await;
+            has_place = has_place.and(forgot.map(|()| true));
         }
-        Ok(true)
+        has_place
     })
     .await
 }

@@ -12,15 +12,16 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::Engine;
 use countersign_store::engine::{RecordTable, Records as _};
+use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Timestamp};
-use countersign_uma::case::{MAX_WAITING, OwnerDecision, Verdict};
+use countersign_uma::case::{MAX_WAITING, MAX_WAITING_IN_ALL, OwnerDecision, Verdict};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
 use engine::Watched;
 use gone::let_go;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Answer, World, refused, rpt};
 
 fn world() -> (World, Arc<Watched>) {
@@ -313,4 +314,50 @@ async fn u22_nobody_who_goes_away_leaves_tickets_without_a_place() {
     let now = Timestamp::from_unix(world.now());
     let count = engine.count(RecordTable::WaitingTickets, &[], now).await.unwrap();
     assert_eq!(count, MAX_WAITING);
+}
+
+/// Of several tickets that lose their places at once, as in a case of a version that gave more of
+/// them, a failure keeps one.
+#[tokio::test]
+async fn u22_a_ticket_that_cannot_be_forgotten_keeps_no_other() {
+    for left in 0.. {
+        let (world, engine) = world();
+        let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+        world.change_policy(support::rules_of(json!([rule])));
+        let pat = world.pat("rs").await;
+        let id = world.register(&pat).await;
+        let ticket = world.ticket_for(&pat, &id).await;
+        support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+        let now = Timestamp::from_unix(world.now());
+        let case = async || {
+            let mut cases = engine.list(RecordTable::Cases, &[], now).await.unwrap();
+            let (key, case) = cases.remove(0);
+            (key, serde_json::from_slice::<Value>(&case).unwrap())
+        };
+        let (key, mut record) = case().await;
+        let waiting = record["waiting"].as_array_mut().unwrap();
+        for number in 0..MAX_WAITING_IN_ALL + 2 {
+            let digest = Digest::of(format!("ticket {number}").as_bytes());
+            let other = json!({"client": "other", "present": true, "digest": digest});
+            waiting.push(other);
+            engine.put(RecordTable::WaitingTickets, digest.as_bytes(), vec![], None).await.unwrap();
+        }
+        engine.put(RecordTable::Cases, &key, record.to_string().into_bytes(), None).await.unwrap();
+
+        let ticket = world.ticket_for(&pat, &id).await;
+        let claims = world.claims(&ticket);
+        engine.once.store(true, Ordering::SeqCst);
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = world.redeem(&ticket, &claims, &[]).await;
+        let has_failed = engine.left.swap(usize::MAX, Ordering::SeqCst) > left;
+        let places = case().await.1["waiting"].as_array().unwrap().len();
+        let kept = engine.count(RecordTable::WaitingTickets, &[], now).await.unwrap();
+        assert!(kept <= places, "{left}: {kept} of {places}");
+        if !has_failed {
+            support::submitted(&answer, &ticket);
+            assert!(left > 5 && places == MAX_WAITING_IN_ALL, "{left}: {places}");
+            break;
+        }
+        unavailable(&answer);
+    }
 }

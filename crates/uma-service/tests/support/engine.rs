@@ -11,10 +11,12 @@ use countersign_store::{MemoryEngine, StoreError};
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
-/// Works for so many more operations, then fails.
+/// Works for so many more operations, then fails: for good, or once.
 pub(crate) struct Watched {
     inner: MemoryEngine,
     pub(crate) left: AtomicUsize,
+    /// Whether it works again after one failure.
+    pub(crate) once: AtomicBool,
     /// How many lists were read, or parts of them.
     pub(crate) listed: AtomicUsize,
     /// How many records were read.
@@ -32,6 +34,7 @@ impl Default for Watched {
         Self {
             inner: MemoryEngine::new(),
             left: AtomicUsize::new(usize::MAX),
+            once: AtomicBool::new(false),
             listed: AtomicUsize::new(0),
             read: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
@@ -62,6 +65,9 @@ impl Watched {
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         let spent = |left: usize| left.checked_sub(1);
         let works = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok();
+        if !works && self.once.load(Ordering::SeqCst) {
+            self.left.store(usize::MAX, Ordering::SeqCst);
+        }
         let is_slow = self.slow.load(Ordering::SeqCst);
         Box::pin(async move {
             let full = || Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
