@@ -16,8 +16,9 @@ use axum::response::Response;
 use countersign_oidc::authorize::{self, Registration};
 use countersign_oidc::{AuthorizationError, AuthorizationRequest, CodeGrant, code, interaction};
 use countersign_pages::page;
+use countersign_store::StoreError;
 use countersign_types::secret::AuthorizationCode;
-use countersign_types::{ScopeSet, random};
+use countersign_types::{ScopeSet, Timestamp, random};
 use countersign_uma::Protection;
 use countersign_uma::protection::{OwnerId, SCOPE};
 use http::{HeaderMap, StatusCode, Uri};
@@ -28,6 +29,7 @@ use super::mandates::{LIFETIME, Mandate};
 use super::refusal::Refusal;
 use super::shell::Tab;
 use super::views::MandatePage;
+use crate::finish::finish;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,
@@ -126,7 +128,7 @@ pub(super) async fn post(
 /// Keeps what the person allowed with a fresh code for it, and sends the browser back with the
 /// code.
 async fn allow(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     request: AuthorizationRequest,
     owner: OwnerId,
     Visit { active, now, .. }: Visit,
@@ -143,13 +145,27 @@ async fn allow(
         grant_id: mandate.id.clone(),
         request,
     };
+    let desk = Arc::clone(desk);
+    finish(async move { keep(&desk, &mandate, &code, &kept, now).await }).await?;
+    Ok(page::see_other(&location))
+}
+
+/// Keeps what was allowed, with the code for it, in the place of the oldest of the kind if there are
+/// too many. The caller sees to it that this runs to its end.
+async fn keep(
+    desk: &Desk,
+    mandate: &Mandate,
+    code: &AuthorizationCode,
+    kept: &CodeGrant,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let owner = mandate.protection.owner.as_str();
-    desk.console.make_room(&mandate, now).await?;
     // It is over with its code, unless that is redeemed.
-    desk.console.mandates.insert(owner, &mandate.id, &mandate, kept.expires).await?;
+    desk.console.mandates.insert(owner, &mandate.id, mandate, kept.expires).await?;
     // As long as the mandate can be, so that a code that is shown again ends it.
     let client = &mandate.protection.resource_server;
-    desk.uma.codes.issue(&code, &kept, client, now.after(LIFETIME)).await?;
+    desk.uma.codes.issue(code, kept, client, now.after(LIFETIME)).await?;
+    desk.console.make_room(mandate, now).await?;
     tracing::info!(
         target: "countersign::audit",
         %owner,
@@ -158,5 +174,5 @@ async fn allow(
         by = %mandate.by.label().escape_debug(),
         "an owner lets a resource server protect something in their name",
     );
-    Ok(page::see_other(&location))
+    Ok(())
 }

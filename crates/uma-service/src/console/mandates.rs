@@ -69,13 +69,13 @@ impl Console {
         self.mandates.prolong(owner, &mandate.id, now.after(LIFETIME), now).await
     }
 
-    /// Ends the oldest mandates of an owner for a resource server, so that there is room for this
-    /// one.
+    /// Ends the oldest mandates of an owner for a resource server that there is no room for beside
+    /// this one.
     pub(super) async fn make_room(&self, new: &Mandate, now: Timestamp) -> Result<(), StoreError> {
-        let Mandate { protection, by, .. } = new;
+        let Mandate { protection, by, id, .. } = new;
         let owner = protection.owner.as_str();
         let mut all = self.mandates.list(owner, now).await?;
-        all.retain(|mandate| mandate.protection == *protection);
+        all.retain(|mandate| mandate.protection == *protection && mandate.id != *id);
         all.sort_by_key(|mandate| std::cmp::Reverse(mandate.since));
         for mandate in all.iter().skip(MAX_MANDATES - 1) {
             if self.mandates.remove(owner, &mandate.id).await? {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 use countersign_uma_service::console::Who;
 use http::Method;
@@ -441,6 +443,74 @@ async fn the_audit_log_says_what_gave_way() {
     assert_eq!(mandates("gave way"), got[..2]);
     let lines = log.audited().into_iter().filter(|line| line.contains("gave way"));
     assert!(lines.into_iter().all(|line| line.ends_with(" by=carol@bob.example")));
+}
+
+/// Whoever closes the browser meanwhile has allowed it, or nothing gave way.
+#[tokio::test]
+async fn nothing_gives_way_to_what_is_not_allowed_though_its_owner_goes_away() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    let carol = bed.carol().await;
+    for _ in 0..8 {
+        member(&redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await, "access_token");
+    }
+    for turns in 0.. {
+        let page = carol.get(&asks(&[])).await;
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(answers(&carol, &page.text, "allow", "carol"), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let lines = log.audited();
+        let said = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+        let allowed = said("lets a resource server protect something");
+        assert_eq!(said("gave way"), allowed, "after {turns} turns: {lines:?}");
+        let now = Timestamp::from_unix(bed.world.now());
+        let kept = engine.count(RecordTable::Grants, &[], now).await.unwrap();
+        assert_eq!(kept, 8, "after {turns} turns");
+        if is_answered {
+            assert!(allowed == 1 && turns > 5, "{turns}");
+            break;
+        }
+    }
+}
+
+/// Nor if the store fails on the way.
+#[tokio::test]
+async fn nothing_gives_way_to_what_could_not_be_kept() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    let carol = bed.carol().await;
+    let mut pats = Vec::new();
+    for _ in 0..8 {
+        let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+        pats.push(member(&answer, "access_token"));
+        bed.world.advance(1);
+    }
+    for left in 0.. {
+        let page = carol.get(&asks(&[])).await;
+        let log = Log::default();
+        let heard = log.hear();
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = answers(&carol, &page.text, "allow", "carol").await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        drop(heard);
+        let is_said = log.audited().iter().any(|line| line.contains("gave way"));
+        let is_allowed = answer.status == 303;
+        assert_eq!(is_said, is_allowed, "{left}");
+        assert_eq!(reaches(&bed, &pats[0]).await, !is_allowed, "{left}");
+        if is_allowed {
+            assert!(left > 4, "{left}");
+            break;
+        }
+        assert_eq!(answer.status, 503, "{left}");
+        // What was kept and could not be fetched is over.
+        bed.world.advance(60);
+    }
+    for pat in &pats[1..] {
+        assert!(reaches(&bed, pat).await);
+    }
 }
 
 /// A code that nobody redeems leaves nothing behind.
