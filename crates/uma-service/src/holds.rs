@@ -94,17 +94,7 @@ impl Uma {
     ) -> Result<(), StoreError> {
         let now = self.seams.clock.now();
         let longest = self.refresh_lifetime.max(Some(self.settings.rpt_lifetime));
-        self.revocations.revoke(protection, person, by, now, longest).await?;
-        tracing::info!(
-            target: "countersign::audit",
-            owner = %protection.owner,
-            resource_server = %protection.resource_server,
-            by = %by.escape_debug(),
-            issuer = %person.iss,
-            subject = %person.sub.escape_debug(),
-            "an owner ended all that was issued to a person",
-        );
-        Ok(())
+        self.revocations.revoke(protection, person, by, now, longest).await
     }
 
     /// Whether everything of its person was revoked after it was issued.

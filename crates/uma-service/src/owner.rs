@@ -6,12 +6,12 @@
 //! has made sure that it is the owner who decides; the [`Protection`] they pass is part of every
 //! key.
 
+mod book;
 mod room;
 
 use std::sync::Arc;
 
 use countersign_store::cases::Kept;
-use countersign_store::resources::Beside;
 use countersign_store::{StoreError, Tickets};
 use countersign_types::digest::Digest;
 use countersign_types::random::identifier;
@@ -25,15 +25,13 @@ use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
 
 use crate::app::{Uma, registrant};
 use crate::finish::finish;
+use book::CaseBook;
+use room::Note;
 pub(crate) use room::{CaseRoom, domain_of};
-use room::{Note, Place};
 
 /// So often all cases are read where changes fail meanwhile, so that nothing is known of what was
 /// read.
 const READINGS: usize = 3;
-
-/// So many cases are in memory at a time where all of them are looked at.
-const AT_A_TIME: usize = 250;
 
 /// Why a decision has no effect.
 #[derive(Debug, thiserror::Error)]
@@ -82,28 +80,32 @@ impl Uma {
         decision: OwnerDecision,
     ) -> Result<Case, OwnerError> {
         let now = self.seams.clock.now();
-        let (by, client) = (decision.by.clone(), decision.client.clone());
-        let place = self.place(protection, person);
-        let change = move |found| match Case::decide(found, &decision, now) {
-            Ok(case) => {
-                place.note(&case, now);
-                (Some(kept(&case)), Ok(case))
-            }
-            Err(error) => (None, Err(error)),
-        };
-        let case = self.change_case(protection, person, now, change).await??;
-        tracing::info!(
-            target: "countersign::audit",
-            owner = %protection.owner,
-            resource_server = %protection.resource_server,
-            by = %by.escape_debug(),
-            client_id = %client,
-            issuer = %case.person().iss,
-            subject = %case.person().sub.escape_debug(),
-            decided = ?case.history().last().map(|event| &event.what),
-            "an owner decided",
-        );
-        Ok(case)
+        let (book, protection, person) = (CaseBook::of(self), protection.clone(), *person);
+        let place = book.place(&protection, &person);
+        finish(async move {
+            let (by, client) = (decision.by.clone(), decision.client.clone());
+            let change = move |found| match Case::decide(found, &decision, now) {
+                Ok(case) => {
+                    place.note(&case, now);
+                    (Some(kept(&case)), Ok(case))
+                }
+                Err(error) => (None, Err(error)),
+            };
+            let case = book.change(&protection, &person, now, change).await??;
+            tracing::info!(
+                target: "countersign::audit",
+                owner = %protection.owner,
+                resource_server = %protection.resource_server,
+                by = %by.escape_debug(),
+                client_id = %client,
+                issuer = %case.person().iss,
+                subject = %case.person().sub.escape_debug(),
+                decided = ?case.history().last().map(|event| &event.what),
+                "an owner decided",
+            );
+            Ok(case)
+        })
+        .await
     }
 
     /// The owner takes back everything from a person, whichever of their addresses they asked by:
@@ -120,50 +122,9 @@ impl Uma {
         by: &str,
     ) -> Result<Option<Case>, StoreError> {
         let now = self.seams.clock.now();
-        let Some(named) = self.case_at(protection, person, now).await? else { return Ok(None) };
-        let mut revoked = self.revoke_case(protection, person, by, now).await?;
-        let (named, mut others) = (named.person(), Vec::new());
-        let is_theirs = |other: &Person| other.iss == named.iss && other.sub == named.sub;
-        let look = |case: Case| {
-            others.extend(is_theirs(case.person()).then(|| PersonId::of(case.person())));
-        };
-        self.each_case(protection, now, look).await?;
-        for id in others.into_iter().filter(|id| id != person) {
-            let other = self.revoke_case(protection, &id, by, now).await?;
-            revoked = revoked.or(other);
-        }
-        Ok(revoked)
-    }
-
-    async fn revoke_case(
-        &self,
-        protection: &Protection,
-        person: &PersonId,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Option<Case>, StoreError> {
-        let who = by.to_owned();
-        let place = self.place(protection, person);
-        let change = move |found| {
-            let revoked = Case::revoke(found, &who, now);
-            if let Some(case) = &revoked {
-                place.note(case, now);
-            }
-            (revoked.as_ref().map(kept), revoked)
-        };
-        let revoked = self.change_case(protection, person, now, change).await?;
-        if let Some(case) = &revoked {
-            tracing::info!(
-                target: "countersign::audit",
-                owner = %protection.owner,
-                resource_server = %protection.resource_server,
-                by = %by.escape_debug(),
-                issuer = %case.person().iss,
-                subject = %case.person().sub.escape_debug(),
-                "an owner took everything back",
-            );
-        }
-        Ok(revoked)
+        let (book, protection) = (CaseBook::of(self), protection.clone());
+        let (person, by) = (*person, by.to_owned());
+        finish(async move { book.revoke(&protection, &person, &by, now).await }).await
     }
 
     /// Writes into a person's history that their owner ended what they had: something, through this
@@ -178,35 +139,14 @@ impl Uma {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (id, person, by) = (PersonId::of(person), person.clone(), by.to_owned());
-        let place = self.place(protection, &id);
+        let (book, protection) = (CaseBook::of(self), protection.clone());
+        let place = book.place(&protection, &id);
         let change = move |found| {
             let case = Case::ended(found, &person, through, permissions, &by, now);
             place.note(&case, now);
             (Some(kept(&case)), ())
         };
-        self.change_case(protection, &id, now, change).await
-    }
-
-    /// Changes a case, and who has a place with it. After an error nothing is known of either,
-    /// whoever waits for it.
-    async fn change_case<T: Send + 'static>(
-        &self,
-        protection: &Protection,
-        person: &PersonId,
-        now: Timestamp,
-        change: impl FnOnce(Option<Case>) -> (Option<Kept<Case>>, T) + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let (cases, room) = (self.cases.clone(), Arc::clone(&self.case_room));
-        let (protection, person) = (protection.clone(), *person);
-        finish(async move {
-            let registrant = registrant(&protection);
-            let changed = cases.change(&registrant, person.digest(), now, change).await;
-            if changed.is_err() {
-                room.forget(&protection);
-            }
-            changed
-        })
-        .await
+        finish(async move { book.change(&protection, &id, now, change).await }).await
     }
 
     /// Reads what has to be known of all of an owner's cases, once.
@@ -235,23 +175,9 @@ impl Uma {
         &self,
         protection: &Protection,
         now: Timestamp,
-        mut show: impl FnMut(Case) + Send,
+        show: impl FnMut(Case) + Send,
     ) -> Result<(), StoreError> {
-        let (registrant, mut last) = (registrant(protection), None::<PersonId>);
-        loop {
-            let beside = last.as_ref().map_or(Beside::Start, |id| Beside::After(id.digest()));
-            let part = self.cases.page(&registrant, beside, AT_A_TIME, now).await?;
-            let is_last = part.len() < AT_A_TIME;
-            last = part.last().map(|case| PersonId::of(case.person()));
-            part.into_iter().for_each(&mut show);
-            if is_last {
-                return Ok(());
-            }
-        }
-    }
-
-    fn place(&self, protection: &Protection, person: &PersonId) -> Place {
-        Place::new(Arc::clone(&self.case_room), protection.clone(), *person)
+        CaseBook::of(self).each(protection, now, show).await
     }
 
     pub(crate) async fn case_at(
@@ -282,7 +208,7 @@ pub(crate) async fn ask(
         return Ok(said);
     }
     uma.know_cases(protection, now).await?;
-    let place = uma.place(protection, &person);
+    let place = CaseBook::of(uma).place(protection, &person);
     let webhooks = uma.webhooks.as_ref().filter(|webhooks| webhooks.serves(&protection.owner));
     let mut tells = webhooks.map(|_| Telling::new(uma, awaiting, &question));
     if let Some(tells) = &mut tells {
@@ -338,7 +264,9 @@ pub(crate) async fn let_in(
     if Case::let_in(Some(found), (&client, present), &held, now).is_none() {
         return Ok(());
     }
-    let place = uma.place(protection, &id);
+    let (book, protection, person) = (CaseBook::of(uma), protection.clone(), person.clone());
+    let place = book.place(&protection, &id);
+    let through = client.clone();
     let change = move |found| {
         let case = Case::let_in(found, (&client, present), &held, now);
         if let Some(case) = &case {
@@ -346,19 +274,22 @@ pub(crate) async fn let_in(
         }
         (case.as_ref().map(kept), case)
     };
-    if let Some(case) = uma.change_case(protection, &id, now, change).await? {
-        tracing::info!(
-            target: "countersign::audit",
-            owner = %protection.owner,
-            resource_server = %protection.resource_server,
-            client_id = %rpt.client,
-            issuer = %person.iss,
-            subject = %person.sub.escape_debug(),
-            why = ?case.history().last().map(|event| &event.why),
-            "rules let somebody in who waited for an owner",
-        );
-    }
-    Ok(())
+    finish(async move {
+        if let Some(case) = book.change(&protection, &id, now, change).await? {
+            tracing::info!(
+                target: "countersign::audit",
+                owner = %protection.owner,
+                resource_server = %protection.resource_server,
+                client_id = %through,
+                issuer = %person.iss,
+                subject = %person.sub.escape_debug(),
+                why = ?case.history().last().map(|event| &event.why),
+                "rules let somebody in who waited for an owner",
+            );
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What an owner is told of a question, but for what the step that asks it decides.

@@ -78,8 +78,8 @@ impl Revocations {
     }
 
     /// Everything of a person is revoked that was issued until now, as long as anything lives so
-    /// long. It runs to its end whether its caller waits for it or not: memory never shows another
-    /// state than a restart would.
+    /// long, and the audit log says so. It runs to its end whether its caller waits for it or not:
+    /// memory never shows another state than a restart would.
     pub(crate) async fn revoke(
         &self,
         protection: &Protection,
@@ -90,19 +90,31 @@ impl Revocations {
     ) -> Result<(), StoreError> {
         self.known(now).await?;
         let expires = now.after(longest.map_or(REMEMBERED, |longest| longest.max(REMEMBERED)));
-        let by = by.to_owned();
+        let (protection, person, by) = (protection.clone(), person.clone(), by.to_owned());
+        let revoked_by = by.clone();
         let next = move |found: Option<Revocation>| {
             let after = found.map(|found| found.at.after(Lifetime::from_secs(1)));
-            Revocation { at: after.map_or(now, |after| after.max(now)), by }
+            Revocation { at: after.map_or(now, |after| after.max(now)), by: revoked_by }
         };
-        let (registrant, account) = (registrant(protection), account(person));
+        let (registrant, account) = (registrant(&protection), account(&person));
         let (kept, known) = (self.kept.clone(), Arc::clone(&self.known));
         finish(async move {
             let made = kept.revoke(&registrant, &account, now, expires, next).await?;
             let Some(known) = known.get() else { return Err(StoreError::Stopped) };
-            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-            let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
-            *last = made.at.max(*last);
+            {
+                let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+                let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
+                *last = made.at.max(*last);
+            }
+            tracing::info!(
+                target: "countersign::audit",
+                owner = %protection.owner,
+                resource_server = %protection.resource_server,
+                by = %by.escape_debug(),
+                issuer = %person.iss,
+                subject = %person.sub.escape_debug(),
+                "an owner ended all that was issued to a person",
+            );
             Ok(())
         })
         .await
