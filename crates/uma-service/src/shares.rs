@@ -19,12 +19,12 @@ use std::sync::Arc;
 use countersign_store::StoreError;
 use countersign_store::resources::Beside;
 use countersign_types::{EmailAddress, Timestamp};
-use countersign_uma::policy::shares::{ShareId, Terms, What, Who, in_order};
+use countersign_uma::policy::shares::{ShareId, Terms, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Person, Protection};
 
-use crate::app::{Uma, registrant};
+use crate::app::Uma;
 use crate::finish::finish;
 use crate::moments::{Moment, Subject};
 pub(crate) use kept::OwnerShares;
@@ -99,18 +99,12 @@ impl Uma {
         by: &str,
     ) -> Result<Share, ShareError> {
         let now = self.seams.clock.now();
-        if let What::Resource(id) = terms.what() {
-            let found = self.resources.read(&registrant(protection), id.as_str()).await?;
-            let description = found.ok_or(ShareError::UnknownResource)?;
-            if !terms.scopes().is_subset(description.resource_scopes()) {
-                return Err(ShareError::Scope);
-            }
-        }
         let terms = self.with_known_accounts(protection, terms, now).await?;
         let id = ShareId::generate(&*self.seams.random);
         let share = Share { id, terms, since: now, by: by.to_owned() };
         let (shares, protection) = (Arc::clone(&self.owner_shares), protection.clone());
-        finish(async move { shares.insert(&protection, share, now).await }).await
+        let resources = self.resources.clone();
+        finish(async move { shares.insert(&protection, share, &resources, now).await }).await
     }
 
     /// The owner takes a share back, at the next use of any token; `None` if there is no such

@@ -6,11 +6,11 @@ use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_store::resources::Beside;
-use countersign_store::{Shares as KeptShares, StoreError};
+use countersign_store::{Resources, Shares as KeptShares, StoreError};
 use countersign_types::{EmailAddress, Timestamp};
-use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, Who};
+use countersign_uma::policy::shares::{Indexed, MAX_ALIKE, ShareId, What, Who};
 use countersign_uma::policy::{Share, Shares};
-use countersign_uma::resource::ResourceId;
+use countersign_uma::resource::{ResourceDescription, ResourceId};
 use countersign_uma::{Person, Policy, Protection};
 
 use super::ShareError;
@@ -114,9 +114,18 @@ impl OwnerShares {
         &self,
         protection: &Protection,
         share: Share,
+        resources: &Resources<ResourceDescription>,
         now: Timestamp,
     ) -> Result<Share, ShareError> {
         let _changing = self.changing(protection).await;
+        // With the lock: whoever deletes it meanwhile waits for that, and takes this share along.
+        if let What::Resource(id) = share.terms.what() {
+            let found = resources.read(&registrant(protection), id.as_str()).await?;
+            let description = found.ok_or(ShareError::UnknownResource)?;
+            if !share.terms.scopes().is_subset(description.resource_scopes()) {
+                return Err(ShareError::Scope);
+            }
+        }
         self.load_alone(protection, now).await?;
         {
             let mut shares = self.write()?;

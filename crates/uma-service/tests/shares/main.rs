@@ -29,7 +29,7 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{PersonId, Policy, Protection};
 use countersign_uma_service::{ShareError, UmaConfig};
 use engine::Watched;
-use gone::let_go;
+use gone::{go_on, let_go};
 use http::Method;
 use serde_json::{Value, json};
 use support::{Answer, World, issuer_of, need_info, refused, rpt, submitted};
@@ -189,6 +189,34 @@ async fn a_deletion_that_failed_on_the_way_is_made_up_for() {
     assert_eq!(world.uma.shares(&bob()).await.unwrap().len(), 1);
     refused(&delete().await, 404, "not_found");
     assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
+}
+
+/// Whatever is deleted while its owner shares it is not shared after that.
+#[tokio::test]
+async fn what_is_deleted_meanwhile_is_not_shared() {
+    let engine = Arc::new(Watched::default());
+    let world = world_on(Arc::clone(&engine) as Arc<dyn Engine>, |_| {});
+    let pat = world.pat("rs").await;
+    for turns in 0.. {
+        let id = world.register(&pat).await;
+        let path = format!("/resources/{id}");
+        let terms = terms(one(&id), "get", alice(), Effect::Permit);
+        let mut sharing = Box::pin(async { world.uma.share(&bob(), terms, "bob").await });
+        engine.slow.store(true, Ordering::SeqCst);
+        let early = go_on(sharing.as_mut(), turns).await;
+        assert_eq!(world.protect(Method::DELETE, &path, &pat, "").await.status, 204);
+        let was_shared = early.is_some();
+        if !was_shared {
+            // Refused or not, it does not count.
+            drop(sharing.await);
+        }
+        engine.slow.store(false, Ordering::SeqCst);
+        assert!(world.uma.shares(&bob()).await.unwrap().is_empty(), "after {turns} turns");
+        if was_shared {
+            assert!(turns > 2);
+            break;
+        }
+    }
 }
 
 #[tokio::test]

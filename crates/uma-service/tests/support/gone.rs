@@ -1,20 +1,29 @@
-//! Who asks for something and goes away.
+//! Who asks for something and goes away, or is slow.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
+
+/// Lets a request go on for so many turns: its answer, if there is one by then.
+pub(crate) async fn go_on<T>(
+    mut request: Pin<&mut impl Future<Output = T>>,
+    turns: usize,
+) -> Option<T> {
+    for _ in 0..turns {
+        let turn = poll_fn(|task| Poll::Ready(request.as_mut().poll(task))).await;
+        if let Poll::Ready(answer) = turn {
+            return Some(answer);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
 
 /// Lets a request go after so many turns; what goes on without it comes to its end. Whether it had
 /// been answered.
 pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) -> bool {
     let mut request = Box::pin(request);
-    let mut is_answered = false;
-    for _ in 0..turns {
-        is_answered = poll_fn(|task| Poll::Ready(request.as_mut().poll(task).is_ready())).await;
-        if is_answered {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+    let is_answered = go_on(request.as_mut(), turns).await.is_some();
     drop(request);
     // More turns than any request takes.
     for _ in 0..100 {
