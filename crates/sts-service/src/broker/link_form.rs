@@ -18,6 +18,7 @@ use super::upstream::Upstream;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, SignInError, client_gone, sign_in_page, signed_in};
 use crate::authorize::unavailable;
+use crate::finish::finish;
 use crate::form_token::{Arrival, Form, Purpose};
 use crate::forms;
 use crate::pages::{self, LinkPage, Person, Told};
@@ -112,12 +113,18 @@ pub(crate) async fn confirmed(
         (
             Some(Form::ConfirmLink { id, purpose, arrival, subject, authenticated, credential }),
             Some("link"),
-        ) => match link_once(&sts, &id, &arrival, (&subject, &credential), now).await {
-            Ok(true) => finish(&sts, purpose, &subject, authenticated, &headers, now).await,
-            Ok(false) => Ok(sign_in_form::start_over(&sts, &fields, &headers).await),
-            Err(error) => Err(error),
+        ) => {
+            let linked = {
+                let (sts, subject) = (Arc::clone(&sts), subject.clone());
+                async move { link_once(&sts, &id, &arrival, (&subject, &credential), now).await }
+            };
+            match finish(linked).await {
+                Ok(true) => sign_in(&sts, purpose, &subject, authenticated, &headers, now).await,
+                Ok(false) => Ok(sign_in_form::start_over(&sts, &fields, &headers).await),
+                Err(error) => Err(error),
+            }
+            .unwrap_or_else(|error| unavailable(&sts, &error))
         }
-        .unwrap_or_else(|error| unavailable(&sts, &error)),
         (Some(Form::ConfirmLink { purpose, arrival, .. }), _) => {
             declined(&sts, &purpose, &arrival).await
         }
@@ -153,7 +160,7 @@ async fn link(
     federation::link_to(sts, upstream, arrival, &user, now).await
 }
 
-async fn finish(
+async fn sign_in(
     sts: &Sts,
     purpose: Purpose,
     subject: &str,

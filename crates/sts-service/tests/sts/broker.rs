@@ -143,9 +143,13 @@ impl Case {
 
     /// Which link an identity has.
     pub(crate) async fn linked(&self, issuer: &str, sub: &str) -> String {
+        self.link(issuer, sub).await.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn link(&self, issuer: &str, sub: &str) -> Option<Value> {
         let linked = LinkedIdentities::<Value>::new(Arc::clone(&self.engine));
         let found = linked.find(&Issuer::parse(issuer).unwrap(), sub).await.unwrap();
-        found.unwrap().record["id"].as_str().unwrap().to_owned()
+        found.map(|linked| linked.record)
     }
 
     async fn subject(&self, answer: &Answer) -> String {

@@ -1,11 +1,15 @@
 //! The yes that links an account is a sign-in without another password, so it counts once and not
 //! for long.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::json;
 
 use super::linking::as_alice;
-use super::{Case, is_nobody};
+use super::people::People;
+use super::provider::Provider;
+use super::{Case, UNIVERSITY, both, is_nobody};
 use crate::browser::Browser;
 use crate::support::*;
 
@@ -58,6 +62,26 @@ async fn f001_9_a_yes_counts_once() {
     assert!(!browser.get("/account").await.text.contains("name=\"link\""));
     let again = case.arrives(&left, ("university", "7"), &[], as_alice).await;
     assert!(again.text.contains("You have an account here already"), "{}", again.text);
+}
+
+/// A yes that counted has linked the two, though the person closes the browser meanwhile.
+#[tokio::test]
+async fn f001_9_a_yes_counts_whole_though_the_person_goes_away() {
+    for turns in 0.. {
+        let (engine, provider) = (Arc::new(Slow::default()), Arc::new(Provider::new()));
+        let (people, kept) = (People::new([user("alice", true)]), Arc::clone(&engine));
+        let case = Case::of(people, kept, provider, both(), |upstreams| upstreams);
+        let browser = Browser::new(&case.world);
+        let page = asked(&case, &browser, &[]).await;
+        let (is_answered, _) = engine.during(let_go(browser.submit(&page, YES), turns)).await;
+        // One that did not count counts now.
+        browser.submit(&page, YES).await;
+        assert!(case.link(UNIVERSITY, "7").await.is_some(), "after {turns} turns");
+        if is_answered {
+            assert!(turns > 3, "{turns}");
+            break;
+        }
+    }
 }
 
 /// `max_age` holds for whoever reads the page for long.
