@@ -34,6 +34,15 @@ pub(super) struct Session {
     seen: Timestamp,
 }
 
+impl Session {
+    /// Which owners the person is, while it counts: they are one still, and were not idle too long.
+    fn owners(&self, desk: &Desk, now: Timestamp) -> Option<Vec<OwnerId>> {
+        let owners = desk.console.owners.of(&self.identity);
+        let counts = !owners.is_empty() && now < self.seen.after(desk.console.idle);
+        counts.then_some(owners)
+    }
+}
+
 /// A live session, and which owners the person is now.
 pub(super) struct Active {
     pub(super) sid: String,
@@ -52,10 +61,7 @@ pub(super) async fn of(
     let sessions = &desk.console.sessions;
     let Some(handle) = handle(headers) else { return Ok(None) };
     let Some(session) = sessions.find(&handle, now).await? else { return Ok(None) };
-    let owners = desk.console.owners.of(&session.identity);
-    if owners.is_empty() || now >= session.seen.after(desk.console.idle) {
-        return Ok(None);
-    }
+    let Some(owners) = session.owners(desk, now) else { return Ok(None) };
     if now >= session.seen.after(NOTED) {
         let session = Session { seen: now, ..session.clone() };
         let key = session.identity.key();
@@ -68,22 +74,34 @@ pub(super) async fn of(
 }
 
 /// Begins a session of somebody who has just signed in, with the cookie for it. The handle is
-/// fresh, whatever the browser sent; the session that it was of ends.
+/// fresh, whatever the browser sent; the session that it was of ends. The log says of both, whoever
+/// waits for it.
 pub(super) async fn begin(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     SignedIn { identity, id_token }: SignedIn,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Option<HeaderValue>, StoreError> {
-    if let Some(former) = handle(headers) {
-        remove(desk, &former, now).await?;
-    }
     let (random, lifetime) = (&*desk.uma.seams.random, desk.console.session);
     let session = Session { sid: random::identifier(random), identity, id_token, seen: now };
-    let (handle, key) = (SessionHandle::generate(random), session.identity.key());
-    let name = (key.as_str(), session.sid.as_str());
-    desk.console.sessions.put(&handle, name, &session, now.after(lifetime)).await?;
-    Ok(cookies::set(COOKIE, handle.expose(), lifetime))
+    let fresh = SessionHandle::generate(random);
+    let cookie = cookies::set(COOKIE, fresh.expose(), lifetime);
+    let (desk, former) = (Arc::clone(desk), handle(headers));
+    finish(async move {
+        if let Some(former) = former
+            && let Some(former) = remove(&desk, &former, now).await?
+            && former.owners(&desk, now).is_some()
+        {
+            note(&desk, &former.identity, "an owner's session gave way to a new one");
+        }
+        let key = session.identity.key();
+        let name = (key.as_str(), session.sid.as_str());
+        desk.console.sessions.put(&fresh, name, &session, now.after(lifetime)).await?;
+        note(&desk, &session.identity, "an owner signed in");
+        Ok::<_, StoreError>(())
+    })
+    .await?;
+    Ok(cookie)
 }
 
 /// Signs out: ends the session of a browser, whatever it is worth still, and says so in the log.
@@ -96,14 +114,8 @@ pub(super) async fn end(
     let Some(handle) = handle(headers) else { return Ok(()) };
     let desk = Arc::clone(desk);
     finish(async move {
-        if let Some(Session { identity, .. }) = remove(&desk, &handle, now).await? {
-            tracing::info!(
-                target: "countersign::audit",
-                issuer = %identity.issuer,
-                subject = %identity.subject.escape_debug(),
-                owners = ?desk.console.owners.of(&identity),
-                "an owner signed out",
-            );
+        if let Some(session) = remove(&desk, &handle, now).await? {
+            note(&desk, &session.identity, "an owner signed out");
         }
         Ok(())
     })
@@ -129,6 +141,16 @@ async fn remove(
         tracing::warn!(cause = %causes(&error), "the handle of a session that is over stays");
     }
     Ok(ended)
+}
+
+fn note(desk: &Desk, identity: &Identity, what: &str) {
+    tracing::info!(
+        target: "countersign::audit",
+        issuer = %identity.issuer,
+        subject = %identity.subject.escape_debug(),
+        owners = ?desk.console.owners.of(identity),
+        "{what}",
+    );
 }
 
 /// What a browser has in its cookie.

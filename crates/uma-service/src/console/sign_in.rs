@@ -92,8 +92,7 @@ pub(super) async fn callback(
     let Begun { pending, to } = begun.ok_or(Refusal::NobodyBegan)?;
     let signed_in = desk.console.provider.finish(pending, &query, now, random).await?;
     let identity = &signed_in.identity;
-    let owners = desk.console.owners.of(identity);
-    if owners.is_empty() {
+    if desk.console.owners.of(identity).is_empty() {
         tracing::warn!(
             target: "countersign::audit",
             issuer = %identity.issuer,
@@ -102,13 +101,6 @@ pub(super) async fn callback(
         );
         return Err(Refusal::NoOwner);
     }
-    tracing::info!(
-        target: "countersign::audit",
-        issuer = %identity.issuer,
-        subject = %identity.subject.escape_debug(),
-        ?owners,
-        "an owner signed in",
-    );
     let cookie = sessions::begin(&desk, signed_in, &headers, now).await?;
     let mut response = page::see_other(&desk.console.absolute(&to));
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));

@@ -1,13 +1,18 @@
 //! Who is let in, for how long, and who is not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
 use countersign_types::{Clock, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
+use crate::engine::Watched;
+use crate::gone::let_go;
+use crate::log::Log;
 use crate::provider::IDP;
 
 /// A page that shows nothing of anybody's.
@@ -185,6 +190,106 @@ async fn a_session_ends_by_doing_nothing_by_its_age_and_by_signing_out() {
     assert!(!bob.cookies.lock().unwrap().contains_key("__Host-console"));
     *bob.cookies.lock().unwrap() = stolen;
     asks_to_sign_in(&bob.get(CONSOLE).await);
+}
+
+/// What the audit log says of signing in and out: what happened, and to whom.
+fn said(log: &Log) -> Vec<(String, String)> {
+    let lines = log.audited().into_iter().filter(|line| line.contains(": an owner"));
+    let said = lines.map(|line| {
+        let (_, said) = line.split_once(": an owner").unwrap();
+        let (what, whom) = said.split_once(" issuer=").unwrap();
+        (what.to_owned(), whom.to_owned())
+    });
+    said.collect()
+}
+
+/// Which session gave way is in the log with whose it was, as when they sign out.
+#[tokio::test]
+async fn the_audit_log_says_whose_session_gave_way() {
+    let bed = Bed::new();
+    let carol = json!({"email": "carol@bob.example", "email_verified": true});
+    let log = Log::default();
+    let _heard = log.hear();
+    let browser = bed.bob().await;
+    browser.sign_in("/console/sign-in", "c1", carol).await;
+    let [bob, gone, carol] = &*said(&log) else { panic!("{}", log.text()) };
+    assert_eq!((&*bob.0, &*gone.0, &*carol.0), (" signed in", GAVE_WAY, " signed in"));
+    assert_eq!(bob.1, gone.1);
+    assert!(bob.1.ends_with(" subject=b1 owners=[OwnerId(\"bob\")]"), "{}", bob.1);
+    assert!(carol.1.ends_with(" subject=c1 owners=[OwnerId(\"carol\")]"), "{}", carol.1);
+    // Of one that was over there is nothing to say.
+    bed.world.advance(1800);
+    browser.sign_in("/console/sign-in", "b1", json!({})).await;
+    assert_eq!(said(&log).len(), 4);
+}
+
+const GAVE_WAY: &str = "'s session gave way to a new one";
+
+/// Wherever the store fails, the answer and the log say who is signed in.
+#[tokio::test]
+async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_in() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+    for left in 0.. {
+        let bob = bed.bob().await;
+        let request = bob.leaves("/console/sign-in").await;
+        let query = bed.provider.lets_in(&request, "b1", json!({}), bed.world.now());
+        let former = bob.cookies.lock().unwrap().clone();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = bob.get(&format!("{CONSOLE}/callback?{query}")).await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        drop(heard);
+        let said: Vec<_> = said(&log).into_iter().map(|(what, _)| what).collect();
+        let is_signed_in = answer.status == 303;
+        assert_eq!(said.contains(&" signed in".to_owned()), is_signed_in, "{left}: {said:?}");
+        let before = bed.browser();
+        *before.cookies.lock().unwrap() = former;
+        let is_over = !before.get(CONSOLE).await.text.contains("id=\"sign-out\"");
+        assert_eq!(said.contains(&GAVE_WAY.to_owned()), is_over, "{left}: {said:?}");
+        if is_signed_in {
+            assert!(bob.get(CONSOLE).await.text.contains("id=\"sign-out\""));
+            assert!(is_over && left > 5, "{left}");
+            break;
+        }
+        assert_eq!(answer.status, 503, "{left}");
+    }
+}
+
+/// Whoever closes the browser meanwhile has a new session in the place of the former, and the log
+/// says so, or the former.
+#[tokio::test]
+async fn the_log_says_exactly_who_is_signed_in_though_they_go_away() {
+    for turns in 0.. {
+        let engine = Arc::new(Watched::default());
+        let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+        let bob = bed.bob().await;
+        let request = bob.leaves("/console/sign-in").await;
+        let query = bed.provider.lets_in(&request, "b1", json!({}), bed.world.now());
+        let callback = format!("{CONSOLE}/callback?{query}");
+        let former = bob.cookies.lock().unwrap().clone();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(bob.get(&callback), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let before = bed.browser();
+        *before.cookies.lock().unwrap() = former;
+        let is_over = !before.get(CONSOLE).await.text.contains("id=\"sign-out\"");
+        let said: Vec<_> = said(&log).into_iter().map(|(what, _)| what).collect();
+        let both = [GAVE_WAY.to_owned(), " signed in".to_owned()];
+        assert_eq!(said, if is_over { &both[..] } else { &[] }, "after {turns} turns");
+        // A session and the handle of it.
+        let now = Timestamp::from_unix(bed.world.now());
+        let kept = engine.count(RecordTable::Sessions, &[], now).await.unwrap();
+        assert_eq!(kept, 2, "after {turns} turns");
+        if is_answered {
+            assert!(is_over && turns > 4, "{turns}");
+            break;
+        }
+    }
 }
 
 /// A fresh handle, whatever the browser sent, and the former session is over.
