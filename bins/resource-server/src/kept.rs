@@ -10,6 +10,7 @@ use countersign_resource::{MemoryRegistrations, RegistrationStore};
 use countersign_store::sqlite::OpenError;
 use countersign_store::{Engine, MemoryEngine, Registrations, Replay, SqliteEngine};
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::{Issuer, Timestamp};
 
 /// The store, if there is one.
@@ -104,7 +105,7 @@ impl UsedProofs for KeptProofs {
         &self,
         key: Digest,
         until: Timestamp,
-    ) -> BoxFuture<'_, Result<bool, ProofsError>> {
+    ) -> BoxFuture<'_, Result<Seen, ProofsError>> {
         Box::pin(async move { self.0.insert_new(key, until).await.map_err(ProofsError::new) })
     }
 }

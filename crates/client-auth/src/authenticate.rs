@@ -8,6 +8,7 @@ mod registered;
 
 use countersign_jwt::{Checked, KeySet};
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::secret::ClientSecret;
 use countersign_types::{ClientId, Timestamp};
 
@@ -126,15 +127,16 @@ impl ReplayCheck {
         self.expires
     }
 
-    /// Settles the check: `inserted` is what the store said, true if the key was new.
+    /// Settles the check, given what the store says of the key.
     ///
     /// # Errors
-    /// [`ClientAuthError::Replayed`] if it was not.
-    pub fn confirm(self, inserted: bool) -> Result<AuthenticatedClient, ClientAuthError> {
-        if inserted {
-            Ok(AuthenticatedClient { id: self.client_id, method: Method::PrivateKeyJwt })
-        } else {
-            Err(ClientAuthError::Replayed)
+    /// [`ClientAuthError::Replayed`].
+    pub fn confirm(self, seen: Seen) -> Result<AuthenticatedClient, ClientAuthError> {
+        match seen {
+            Seen::First => {
+                Ok(AuthenticatedClient { id: self.client_id, method: Method::PrivateKeyJwt })
+            }
+            Seen::Again => Err(ClientAuthError::Replayed),
         }
     }
 }

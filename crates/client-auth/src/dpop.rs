@@ -16,6 +16,7 @@ use countersign_jwt::own_key::{OwnKeyError, sign_with_own_key, verify_by_own_key
 use countersign_jwt::{Algorithm, ClaimError, SignError, SigningKey, Typ};
 use countersign_types::digest::Digest;
 use countersign_types::random::{self, Random};
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{EndpointUrl, Lifetime, Timestamp, Wire, WireError};
@@ -274,12 +275,15 @@ impl Presented {
         bound == Confirmation::Jkt(self.thumbprint)
     }
 
-    /// The key that was proved, given whether the store saw [`Presented::once`] for the first time.
+    /// The key that was proved, given what the store says of [`Presented::once`].
     ///
     /// # Errors
     /// [`DpopError::Replayed`].
-    pub fn if_new(self, new: bool) -> Result<ProvedKey, DpopError> {
-        if new { Ok(ProvedKey(self.thumbprint)) } else { Err(DpopError::Replayed) }
+    pub fn if_new(self, seen: Seen) -> Result<ProvedKey, DpopError> {
+        match seen {
+            Seen::First => Ok(ProvedKey(self.thumbprint)),
+            Seen::Again => Err(DpopError::Replayed),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use countersign_jwt::{
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::{self, Random};
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Issuer, Lifetime, ResourceIdentifier, Timestamp};
 use serde::Serialize;
@@ -225,12 +226,15 @@ impl PresentedActor {
         self.jti.map(|jti| (jti, self.expires))
     }
 
-    /// The actor, given whether the store saw [`PresentedActor::once`] for the first time.
+    /// The actor, given what the store says of [`PresentedActor::once`].
     ///
     /// # Errors
     /// [`ActorError::Replayed`].
-    pub fn if_new(self, new: bool) -> Result<VerifiedActor, ActorError> {
-        if new { Ok(self.actor) } else { Err(ActorError::Replayed) }
+    pub fn if_new(self, seen: Seen) -> Result<VerifiedActor, ActorError> {
+        match seen {
+            Seen::First => Ok(self.actor),
+            Seen::Again => Err(ActorError::Replayed),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use countersign_jwt::{
 };
 use countersign_types::digest::Digest;
 use countersign_types::random::{self, Random};
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Lifetime, ResourceIdentifier, Timestamp};
 use serde::Serialize;
@@ -176,12 +177,15 @@ impl PresentedProof {
         (self.once, self.expires)
     }
 
-    /// The proof, given whether the store saw [`PresentedProof::once`] for the first time.
+    /// The proof, given what the store says of [`PresentedProof::once`].
     ///
     /// # Errors
     /// [`ProofError::Replayed`].
-    pub fn if_new(self, new: bool) -> Result<VerifiedProof, ProofError> {
-        if new { Ok(VerifiedProof(())) } else { Err(ProofError::Replayed) }
+    pub fn if_new(self, seen: Seen) -> Result<VerifiedProof, ProofError> {
+        match seen {
+            Seen::First => Ok(VerifiedProof(())),
+            Seen::Again => Err(ProofError::Replayed),
+        }
     }
 }
 

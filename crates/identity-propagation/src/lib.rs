@@ -21,6 +21,7 @@
 //! };
 //! use countersign_jwt::act::{Actor, ActorChain};
 //! use countersign_jwt::{Algorithm, KeySet, SigningKey};
+//! use countersign_types::replay::Seen;
 //! use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, Timestamp};
 //! # struct Zero;
 //! # impl countersign_types::random::Random for Zero {
@@ -68,7 +69,7 @@
 //! let client_keys = KeySet::from_keys(vec![client_key.public().clone()])?; // from the client's URL
 //! let presented = checked.verify(&sts, &issuer_keys, &client_keys)?;
 //! let (_key, _until) = presented.once(); // into the store of used proofs
-//! let caller: PropagatedIdentity = presented.if_new(true, None)?;
+//! let caller: PropagatedIdentity = presented.if_new(Seen::First, None)?;
 //! assert_eq!(caller.email(), &alice);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

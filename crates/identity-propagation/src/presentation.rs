@@ -20,6 +20,7 @@ use countersign_jwt::act::ActorChain;
 use countersign_jwt::cnf::Confirmation;
 use countersign_jwt::{Claims, KeySet};
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, EmailAddress, Issuer, ResourceIdentifier, Timestamp};
 
@@ -220,8 +221,8 @@ impl Presented {
         self.proof.once()
     }
 
-    /// The outcome, given whether the store saw [`Presented::once`] for the first time, and the key
-    /// that [`Presented::key_proof`] proved, if there is one.
+    /// The outcome, given what the store says of [`Presented::once`], and the key that
+    /// [`Presented::key_proof`] proved, if there is one.
     ///
     /// # Errors
     /// [`PresentationError::Bound`], [`PresentationError::Unbound`], [`PresentationError::Key`],
@@ -230,7 +231,7 @@ impl Presented {
     /// [`ProofError::Replayed`]: crate::client_proof::ProofError::Replayed
     pub fn if_new(
         self,
-        new: bool,
+        seen: Seen,
         proved: Option<ProvedKey>,
     ) -> Result<PropagatedIdentity, PresentationError> {
         match (self.identity.confirmation(), proved) {
@@ -240,7 +241,7 @@ impl Presented {
             (Some(bound), Some(proved)) if *bound == proved.confirmation() => {}
             (Some(_), Some(_)) => return Err(PresentationError::Key),
         }
-        let _proof = self.proof.if_new(new)?;
+        let _proof = self.proof.if_new(seen)?;
         Ok(PropagatedIdentity(self.identity))
     }
 }

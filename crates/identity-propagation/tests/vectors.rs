@@ -16,6 +16,7 @@ use countersign_identity_propagation::actor_token::{self, ActorError, Expected, 
 use countersign_identity_propagation::presentation::{self, PresentationError};
 use countersign_identity_propagation::{ActorAudience, PropagatedIdentity, client_proof};
 use countersign_jwt::KeySet;
+use countersign_types::replay::Seen;
 use countersign_types::secret::{AccessToken, ClientSecret};
 use countersign_types::{ClientId, Issuer, Params, ResourceIdentifier, Timestamp};
 use serde_json::Value;
@@ -79,7 +80,7 @@ impl World {
         let client = self.client();
         let (issuer, now, forms) = (&self.issuer, self.now, ActorAudience::Either);
         let expected = Expected { client: &client, issuer, forms, now };
-        actor_token::verify(&token(actor_token), &self.client_keys, &expected)?.if_new(true)
+        actor_token::verify(&token(actor_token), &self.client_keys, &expected)?.if_new(Seen::First)
     }
 
     #[track_caller]
@@ -91,7 +92,7 @@ impl World {
         let proof = (!proof.is_null()).then(|| token(proof));
         presentation::check(&token(identity), proof.as_ref(), &self.audience, self.now)?
             .verify(&self.issuer, &self.issuer_keys, &self.client_keys)?
-            .if_new(true, None)
+            .if_new(Seen::First, None)
     }
 }
 

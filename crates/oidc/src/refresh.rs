@@ -17,6 +17,7 @@
 use countersign_jwt::cnf::Confirmation;
 use countersign_types::digest::Digest;
 use countersign_types::random::{self, Random};
+use countersign_types::replay::Seen;
 use countersign_types::secret::RefreshToken;
 use countersign_types::{ClientId, Lifetime, Params, ScopeSet, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -232,8 +233,8 @@ impl Rotating {
     ///
     /// # Errors
     /// [`RefreshError::Reused`].
-    pub fn if_new(self, new: bool, random: &dyn Random) -> Result<Refreshed, RefreshError> {
-        if !new {
+    pub fn if_new(self, seen: Seen, random: &dyn Random) -> Result<Refreshed, RefreshError> {
+        if seen == Seen::Again {
             return self.repeated();
         }
         let (token, seed) = match self.derived() {

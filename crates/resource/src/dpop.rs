@@ -80,8 +80,8 @@ impl Dpop {
     /// Takes the proof, which nobody can show again.
     pub(crate) async fn take(&self, presented: Presented) -> Result<ProvedKey, TakeError> {
         let (key, until) = presented.once();
-        let is_new = self.used.insert_new(key, until).await?;
-        Ok(presented.if_new(is_new)?)
+        let seen = self.used.insert_new(key, until).await?;
+        Ok(presented.if_new(seen)?)
     }
 }
 

@@ -28,6 +28,7 @@ use countersign_resolver::{
     MetadataConfig, RemoteKeys, ServerMetadataCache,
 };
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{Clock, EmailAddress, EndpointUrl, Issuer, ResourceIdentifier, Timestamp};
 use http::{HeaderMap, HeaderName};
@@ -153,18 +154,18 @@ impl IdentityPropagation {
         // `Once`: nothing is used up by what any other step refuses.
         let proved = match presented.key_proof() {
             Some(proof) => {
-                let is_new = self.is_new(proof.once()).await?;
-                Some(proof.if_new(is_new).map_err(PresentationError::from)?)
+                let seen = self.take(proof.once()).await?;
+                Some(proof.if_new(seen).map_err(PresentationError::from)?)
             }
             None => None,
         };
-        let is_new = self.is_new(presented.once()).await?;
-        let identity = presented.if_new(is_new, proved)?;
+        let seen = self.take(presented.once()).await?;
+        let identity = presented.if_new(seen, proved)?;
         Ok(caller_of(&identity, identity_token.expose().len()))
     }
 
-    /// Whether a proof was never seen; from now on it was.
-    async fn is_new(&self, (key, until): (Digest, Timestamp)) -> Result<bool, ProofsError> {
+    /// Notes a proof, which nobody can show again.
+    async fn take(&self, (key, until): (Digest, Timestamp)) -> Result<Seen, ProofsError> {
         self.used.insert_new(key, until).await
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 
 use crate::engine::Engine;
 use crate::error::StoreError;
@@ -21,7 +22,7 @@ impl Replay {
         Self { engine }
     }
 
-    /// Remembers `key`; `false` if it was seen before.
+    /// Remembers `key`, and says whether it was seen before.
     ///
     /// `key` is a digest over kind, issuer and `jti` of something whose signature was verified.
     /// `expires` is when that something is refused for its age by every clock we allow for: its
@@ -29,7 +30,8 @@ impl Replay {
     ///
     /// # Errors
     /// [`StoreError`]; treat it as not confirmed.
-    pub async fn insert_new(&self, key: Digest, expires: Timestamp) -> Result<bool, StoreError> {
-        self.engine.insert_new(key, expires).await
+    pub async fn insert_new(&self, key: Digest, expires: Timestamp) -> Result<Seen, StoreError> {
+        let is_new = self.engine.insert_new(key, expires).await?;
+        Ok(if is_new { Seen::First } else { Seen::Again })
     }
 }

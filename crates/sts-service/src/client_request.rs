@@ -65,8 +65,8 @@ pub(crate) async fn authenticate(
     let client = match client_auth::authenticate(credentials, registered)? {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(check) => {
-            let new = sts.replay.insert_new(check.key(), check.expires()).await?;
-            check.confirm(new)?
+            let seen = sts.replay.insert_new(check.key(), check.expires()).await?;
+            check.confirm(seen)?
         }
     };
     // INVARIANT: who authenticated is registered.

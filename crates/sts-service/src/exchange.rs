@@ -16,6 +16,7 @@ use countersign_token_exchange::subject::{self, Subject, SubjectError};
 use countersign_token_exchange::{
     Account, ExchangeError, ExchangeRequest, Requester, Step, foreign, people, request,
 };
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Params, Timestamp, random};
 use serde_json::{Map, Value};
@@ -160,8 +161,8 @@ pub(crate) async fn subject(
         ancestors: presented.ancestors(),
         grant: presented.grant(),
     };
-    let ended = derivation.has_ended(sts, now).await?;
-    let subject = presented.unless_revoked(ended).map_err(rejected)?;
+    let state = derivation.state(sts, now).await?;
+    let subject = presented.unless_revoked(state).map_err(rejected)?;
     let client = ClientId::parse(subject.client_id()).ok();
     let remain = match &client {
         Some(client) => {
@@ -193,11 +194,11 @@ async fn actor(
     let forms = policy.client.actor_audience;
     let expected = Expected { client, issuer: sts.issuer(), forms, now };
     let presented = actor_token::verify(token, keys, &expected).map_err(rejected)?;
-    let new = match presented.once() {
+    let seen = match presented.once() {
         Some((key, expires)) => sts.replay.insert_new(key, expires).await?,
-        None => true,
+        None => Seen::First,
     };
-    Ok(Some(presented.if_new(new).map_err(rejected)?))
+    Ok(Some(presented.if_new(seen).map_err(rejected)?))
 }
 
 pub(crate) async fn mint(

@@ -13,7 +13,7 @@
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{Algorithm, Claims, Policy, Typ, Unverified};
 use countersign_store::StoreError;
-use countersign_token_exchange::subject::{self, GRANT_ID, ORIGIN_JTI, TYP};
+use countersign_token_exchange::subject::{self, GRANT_ID, ORIGIN_JTI, TYP, TokenState};
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Lifetime, ScopeSet, Timestamp};
 
@@ -84,7 +84,7 @@ impl IssuedToken {
             ancestors: &ancestors,
             grant: grant.map(|id| (self.subject.as_str(), id)),
         };
-        if derivation.has_ended(sts, now).await? {
+        if derivation.state(sts, now).await? == TokenState::Revoked {
             return Ok(false);
         }
         if !actors_remain(sts, &self.claims).await? {
@@ -128,16 +128,18 @@ fn signed(sts: &Sts, token: &AccessToken, now: Timestamp) -> Option<Claims> {
 }
 
 impl Derivation<'_> {
-    /// Whether something of it was revoked.
-    pub(crate) async fn has_ended(&self, sts: &Sts, now: Timestamp) -> Result<bool, StoreError> {
+    /// [`TokenState::Revoked`] if something of it was.
+    pub(crate) async fn state(&self, sts: &Sts, now: Timestamp) -> Result<TokenState, StoreError> {
         for jti in self.ancestors.iter().map(String::as_str).chain([self.jti]) {
             if sts.revoked.is_revoked(jti, now).await? {
-                return Ok(true);
+                return Ok(TokenState::Revoked);
             }
         }
         Ok(match self.grant {
-            Some((subject, id)) => !renewal::is_kept(sts, subject, id, now).await?,
-            None => false,
+            Some((subject, id)) if !renewal::is_kept(sts, subject, id, now).await? => {
+                TokenState::Revoked
+            }
+            _ => TokenState::Active,
         })
     }
 }

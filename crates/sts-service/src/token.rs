@@ -58,8 +58,8 @@ impl<'a> Asker<'a> {
     pub(crate) async fn prove(&self, sts: &Sts) -> Result<Option<Confirmation>, TokenError> {
         let Some(proof) = self.proof else { return Ok(None) };
         let (key, until) = proof.once();
-        let new = sts.replay.insert_new(key, until).await?;
-        Ok(Some(proof.if_new(new)?.confirmation()))
+        let seen = sts.replay.insert_new(key, until).await?;
+        Ok(Some(proof.if_new(seen)?.confirmation()))
     }
 }
 

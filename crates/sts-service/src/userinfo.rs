@@ -199,7 +199,7 @@ async fn proved(
         return Err(UserInfoError::Token);
     }
     let (key, until) = presented.once();
-    let new = sts.replay.insert_new(key, until).await?;
-    presented.if_new(new)?;
+    let seen = sts.replay.insert_new(key, until).await?;
+    presented.if_new(seen)?;
     Ok(())
 }

@@ -64,6 +64,18 @@ pub enum SubjectError {
     Expired,
 }
 
+/// What the store says of an access token that verified. [RFC 7662 §2.2], [RFC 7009 §2]
+///
+/// [RFC 7009 §2]: https://www.rfc-editor.org/rfc/rfc7009#section-2
+/// [RFC 7662 §2.2]: https://www.rfc-editor.org/rfc/rfc7662#section-2.2
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// Neither it, nor what it was exchanged out of, nor its grant was revoked.
+    Active,
+    /// One of them was.
+    Revoked,
+}
+
 /// An access token that verified; whether it was revoked is not known yet.
 #[derive(Debug)]
 pub struct PresentedSubject(Subject);
@@ -230,13 +242,15 @@ impl PresentedSubject {
         self.0.grant_id.as_deref().map(|id| (self.0.sub.as_str(), id))
     }
 
-    /// The subject, given what the store says about the revocation of the token, of what it was
-    /// exchanged out of and of its grant.
+    /// The subject, given what the store says of the token.
     ///
     /// # Errors
     /// [`SubjectError::Revoked`].
-    pub fn unless_revoked(self, revoked: bool) -> Result<Subject, SubjectError> {
-        if revoked { Err(SubjectError::Revoked) } else { Ok(self.0) }
+    pub fn unless_revoked(self, state: TokenState) -> Result<Subject, SubjectError> {
+        match state {
+            TokenState::Active => Ok(self.0),
+            TokenState::Revoked => Err(SubjectError::Revoked),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`text`] | texts that are parsed as they are deserialised | |
 //! | [`time`] | whole-second timestamps, lifetimes, the clock seam | |
 //! | [`random`] | the randomness seam | |
+//! | [`replay`] | whether a value was shown before | [RFC 7519 §4.1.7], [RFC 9449 §11.1] |
 //! | [`wire`] | one table from error to wire | [RFC 6749 §5.2] |
 //!
 //! Nothing here waits, reads a clock or opens a socket.
@@ -41,10 +42,12 @@
 //! [RFC 6749 §3.1, §3.2, Appendix B]: https://www.rfc-editor.org/rfc/rfc6749#section-3.1
 //! [RFC 6749 §3.3]: https://www.rfc-editor.org/rfc/rfc6749#section-3.3
 //! [RFC 6749 §5.2]: https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+//! [RFC 7519 §4.1.7]: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7
 //! [RFC 8252 §7.3]: https://www.rfc-editor.org/rfc/rfc8252#section-7.3
 //! [RFC 8414 §2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
 //! [RFC 8693 §3]: https://www.rfc-editor.org/rfc/rfc8693#section-3
 //! [RFC 9110 §11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
+//! [RFC 9449 §11.1]: https://www.rfc-editor.org/rfc/rfc9449#section-11.1
 //! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 
 pub mod auth_param;
@@ -54,6 +57,7 @@ mod host_name;
 pub mod identifier;
 pub mod params;
 pub mod random;
+pub mod replay;
 pub mod scope;
 pub mod secret;
 pub mod text;

@@ -113,7 +113,7 @@ fn check_assertion(token: &str, key: &SigningKey) -> Result<Authentication, Clie
 fn settled(authentication: Authentication) -> AuthenticatedClient {
     match authentication {
         Authentication::Done(client) => client,
-        Authentication::OnceOnly(replay) => replay.confirm(true).unwrap(),
+        Authentication::OnceOnly(replay) => replay.confirm(Seen::First).unwrap(),
     }
 }
 
@@ -394,8 +394,8 @@ fn an_assertion_is_good_once_and_only_its_signer_can_use_it_up() {
     let again = once(&token(&header(), &claims(), &key));
     // Another signature over the same jti is the same assertion.
     assert_eq!(first.key(), again.key());
-    assert!(first.confirm(true).is_ok());
-    invalid_client(&again.confirm(false).unwrap_err());
+    assert!(first.confirm(Seen::First).is_ok());
+    invalid_client(&again.confirm(Seen::Again).unwrap_err());
 
     // A forged assertion never gets as far as a key to insert.
     let forged = token(&header(), &claims(), &super::tests::key());

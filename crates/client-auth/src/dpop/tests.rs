@@ -58,8 +58,8 @@ fn a_proof_is_of_a_key_and_for_one_request() {
     assert_eq!(presented.confirmation(), confirmation(&key));
     assert!(!presented.is_of(Confirmation::Jkt(Digest::of(b"another"))));
     assert_eq!(presented.once().1, NOW.after(LIFETIME).after(LEEWAY));
-    assert_eq!(presented.if_new(true).unwrap().confirmation(), confirmation(&key));
-    assert!(matches!(presented.if_new(false), Err(DpopError::Replayed)));
+    assert_eq!(presented.if_new(Seen::First).unwrap().confirmation(), confirmation(&key));
+    assert!(matches!(presented.if_new(Seen::Again), Err(DpopError::Replayed)));
     let again = proof(&key, target, Some(&token), None, NOW, &random).unwrap();
     assert_ne!(check(&again, None, NOW).unwrap().once().0, presented.once().0);
     let at_the_token_endpoint = proof(&key, target, None, None, NOW, &random).unwrap();

@@ -22,7 +22,7 @@ fn authenticated(world: &World) -> AuthenticatedClient {
     };
     let presented = parse(&http::HeaderMap::new(), &params).unwrap();
     match authenticate(presented.check(&world.sts, NOW).unwrap(), Some(&registered)).unwrap() {
-        Authentication::OnceOnly(check) => check.confirm(true).unwrap(),
+        Authentication::OnceOnly(check) => check.confirm(Seen::First).unwrap(),
         Authentication::Done(client) => client,
     }
 }
@@ -90,7 +90,8 @@ fn each_form_is_known_by_its_audience_and_taken_where_it_is_allowed() {
             }
         }
     }
-    let actor = |token| case.verify(token, ActorAudience::Either).unwrap().if_new(true).unwrap();
+    let actor =
+        |token| case.verify(token, ActorAudience::Either).unwrap().if_new(Seen::First).unwrap();
     assert_eq!(actor(&for_issuer).target(), None);
     assert_eq!(actor(&for_target).target(), Some(&case.world.rp));
     assert_eq!(actor(&for_target).actor().sub, "https://mail.example/client");
@@ -103,7 +104,7 @@ fn a_token_is_used_once_where_it_has_an_identifier() {
     let presented = case.verify(&token, ActorAudience::Either).unwrap();
     let (key, until) = presented.once().unwrap();
     assert_eq!(until, NOW.after(Lifetime::from_secs(120)), "exp and the allowance for clocks");
-    assert!(matches!(presented.if_new(false), Err(ActorError::Replayed)));
+    assert!(matches!(presented.if_new(Seen::Again), Err(ActorError::Replayed)));
     let again = case.verify(&token, ActorAudience::Either).unwrap();
     assert_eq!(again.once().unwrap().0, key);
     let unnamed = changed(&token, Some(TYP), &case.world.client_key, &[("jti", json!(null))]);

@@ -64,8 +64,8 @@ fn a_proof_is_signed_by_the_client_and_used_once() {
     let presented = checked().verify(&world.client_keys()).unwrap();
     let (once, until) = presented.once();
     assert_eq!(until, NOW.after(Lifetime::from_secs(120)), "exp and the allowance for clocks");
-    assert!(presented.if_new(true).is_ok());
+    assert!(presented.if_new(Seen::First).is_ok());
     let again = checked().verify(&world.client_keys()).unwrap();
     assert_eq!(again.once().0, once);
-    assert!(matches!(again.if_new(false), Err(ProofError::Replayed)));
+    assert!(matches!(again.if_new(Seen::Again), Err(ProofError::Replayed)));
 }

@@ -18,8 +18,8 @@ struct Case {
     entitled: Issuer,
     issuer_keys: KeySet,
     client_keys: KeySet,
-    new_key_proof: bool,
-    new: bool,
+    seen_key_proof: Seen,
+    seen: Seen,
 }
 
 impl Case {
@@ -33,8 +33,8 @@ impl Case {
             entitled: world.sts.clone(),
             issuer_keys: world.sts_keys(),
             client_keys: world.client_keys(),
-            new_key_proof: true,
-            new: true,
+            seen_key_proof: Seen::First,
+            seen: Seen::First,
             world,
         }
     }
@@ -74,8 +74,8 @@ impl Case {
 
     fn present(&self) -> Result<PropagatedIdentity, PresentationError> {
         let presented = self.presented()?;
-        let proved = presented.key_proof().map(|proof| proof.if_new(self.new_key_proof));
-        presented.if_new(self.new, proved.transpose()?)
+        let proved = presented.key_proof().map(|proof| proof.if_new(self.seen_key_proof));
+        presented.if_new(self.seen, proved.transpose()?)
     }
 
     /// Another identity token, with a proof that goes with it.
@@ -114,8 +114,9 @@ fn a_bound_token_takes_the_proof_of_its_key_and_that_of_the_client() {
 #[test]
 fn nobody_is_identified_by_a_key_that_the_token_is_not_bound_to() {
     let ((case, _), (other, _)) = (Case::bound(), Case::bound());
-    let proved = || other.presented().unwrap().key_proof().unwrap().if_new(true).ok();
-    let ended = |case: &Case, proved| case.presented().unwrap().if_new(true, proved).unwrap_err();
+    let proved = || other.presented().unwrap().key_proof().unwrap().if_new(Seen::First).ok();
+    let ended =
+        |case: &Case, proved| case.presented().unwrap().if_new(Seen::First, proved).unwrap_err();
     assert!(matches!(ended(&case, None), PresentationError::Bound));
     assert!(matches!(ended(&case, proved()), PresentationError::Key));
     assert!(matches!(ended(&Case::good(), proved()), PresentationError::Unbound));
@@ -222,14 +223,14 @@ const ROWS: &[Row] = &[
     ),
     ("another issuer's key", |c| c.issuer_keys = keys(&fresh()), Step::IssuerSignature),
     ("another client's key", |c| c.client_keys = keys(&fresh()), Step::ClientSignature),
-    ("shown before", |c| c.new = false, Step::Once),
+    ("shown before", |c| c.seen = Seen::Again, Step::Once),
     (
         "the proof of its key was shown before",
         |c| {
             let key = fresh();
             c.bind(&key);
             c.prove(&key);
-            c.new_key_proof = false;
+            c.seen_key_proof = Seen::Again;
         },
         Step::Once,
     ),

@@ -86,11 +86,11 @@ impl Case {
         &mut self,
         token: &Successor,
         now: i64,
-        new: bool,
+        seen: Seen,
     ) -> Result<Refreshed, RefreshError> {
         let refreshed = match self.admit(token, "", now)? {
             Admitted::Done(refreshed) => refreshed,
-            Admitted::OnceOnly(rotating) => rotating.if_new(new, &self.random)?,
+            Admitted::OnceOnly(rotating) => rotating.if_new(seen, &self.random)?,
         };
         if !refreshed.is_repeated {
             self.grant = refreshed.grant.clone();
@@ -104,55 +104,55 @@ fn a_confidential_clients_token_lasts() {
     let (mut case, token) = Case::new(false, None);
     assert_eq!(token.expires, at(1000));
     for now in [99, 150, 150, 240] {
-        let refreshed = case.refresh(&token, now, false).unwrap();
+        let refreshed = case.refresh(&token, now, Seen::Again).unwrap();
         assert!(refreshed.successor.is_none() && !refreshed.is_repeated);
         assert_eq!(refreshed.grant.renewal.unwrap().used, at(now));
     }
-    assert!(matches!(case.refresh(&token, 340, true), Err(RefreshError::Idle)));
+    assert!(matches!(case.refresh(&token, 340, Seen::First), Err(RefreshError::Idle)));
     case.grant.renewal.as_mut().unwrap().used = at(950);
-    assert!(matches!(case.refresh(&token, 1000, true), Err(RefreshError::Unknown)));
+    assert!(matches!(case.refresh(&token, 1000, Seen::First), Err(RefreshError::Unknown)));
 }
 
 #[test]
 fn a_public_clients_token_is_replaced_and_the_old_one_ends_the_grant() {
     let (mut case, first) = Case::new(true, None);
     assert_eq!((first.expires, first.record.seed.clone()), (at(100), None));
-    let second = case.refresh(&first, 90, true).unwrap().successor.unwrap();
+    let second = case.refresh(&first, 90, Seen::First).unwrap().successor.unwrap();
     assert!(!second.token.ct_eq(first.token.expose()));
     assert_eq!((second.expires, second.record.generation), (at(190), 1));
-    let third = case.refresh(&second, 91, true).unwrap().successor.unwrap();
+    let third = case.refresh(&second, 91, Seen::First).unwrap().successor.unwrap();
     for old in [&first, &second] {
-        assert!(matches!(case.refresh(old, 91, true), Err(RefreshError::Reused)));
+        assert!(matches!(case.refresh(old, 91, Seen::First), Err(RefreshError::Reused)));
     }
-    assert!(case.refresh(&third, 92, true).is_ok());
+    assert!(case.refresh(&third, 92, Seen::First).is_ok());
     // Used at the same time as by another: the store knows.
     let (mut case, first) = Case::new(true, None);
-    assert!(matches!(case.refresh(&first, 1, false), Err(RefreshError::Reused)));
+    assert!(matches!(case.refresh(&first, 1, Seen::Again), Err(RefreshError::Reused)));
 }
 
 /// O16: what was given stays given for a moment, to whoever has the key.
 #[test]
 fn with_the_key_the_same_successor_is_given_once_more() {
     let (mut case, first) = Case::new(true, key(b"key"));
-    let given = case.refresh(&first, 50, true).unwrap();
+    let given = case.refresh(&first, 50, Seen::First).unwrap();
     let given = given.successor.unwrap();
     for now in [50, 59] {
-        let again = case.refresh(&first, now, true).unwrap();
+        let again = case.refresh(&first, now, Seen::First).unwrap();
         assert!(again.is_repeated);
         let again = again.successor.unwrap();
         assert!(again.token.ct_eq(given.token.expose()));
         assert_eq!(again.record, given.record);
     }
     // Too late; another's key; and after the successor was used, it is an old token like any other.
-    assert!(matches!(case.refresh(&first, 60, true), Err(RefreshError::Reused)));
+    assert!(matches!(case.refresh(&first, 60, Seen::First), Err(RefreshError::Reused)));
     for proved in [None, key(b"another")] {
         case.proved = proved;
-        assert!(matches!(case.refresh(&first, 51, true), Err(RefreshError::Key)));
-        assert!(matches!(case.refresh(&given, 51, true), Err(RefreshError::Key)));
+        assert!(matches!(case.refresh(&first, 51, Seen::First), Err(RefreshError::Key)));
+        assert!(matches!(case.refresh(&given, 51, Seen::First), Err(RefreshError::Key)));
     }
     case.proved = key(b"key");
-    assert!(case.refresh(&given, 52, true).is_ok());
-    assert!(matches!(case.refresh(&first, 53, true), Err(RefreshError::Reused)));
+    assert!(case.refresh(&given, 52, Seen::First).is_ok());
+    assert!(matches!(case.refresh(&first, 53, Seen::First), Err(RefreshError::Reused)));
 }
 
 /// The answer was lost before the grant was written: its holder goes on.
@@ -160,15 +160,15 @@ fn with_the_key_the_same_successor_is_given_once_more() {
 fn what_was_begun_is_finished_for_whoever_has_the_key() {
     let (mut case, first) = Case::new(true, key(b"key"));
     let lost = match case.admit(&first, "", 10).unwrap() {
-        Admitted::OnceOnly(rotating) => rotating.if_new(true, &case.random).unwrap(),
+        Admitted::OnceOnly(rotating) => rotating.if_new(Seen::First, &case.random).unwrap(),
         Admitted::Done(_) => panic!("not rotated"),
     };
-    let again = case.refresh(&first, 99, false).unwrap().successor.unwrap();
+    let again = case.refresh(&first, 99, Seen::Again).unwrap().successor.unwrap();
     assert!(again.token.ct_eq(lost.successor.unwrap().token.expose()));
-    let next = case.refresh(&again, 99, true).unwrap().successor.unwrap();
+    let next = case.refresh(&again, 99, Seen::First).unwrap().successor.unwrap();
     assert_eq!(case.grant.renewal.as_ref().unwrap().generation, 2);
-    assert!(matches!(case.refresh(&first, 99, true), Err(RefreshError::Reused)));
-    assert!(case.refresh(&next, 150, true).is_ok());
+    assert!(matches!(case.refresh(&first, 99, Seen::First), Err(RefreshError::Reused)));
+    assert!(case.refresh(&next, 150, Seen::First).is_ok());
 }
 
 /// RFC 9449 §5: what a public client is given on a proof is bound to it, from then on.
@@ -176,14 +176,14 @@ fn what_was_begun_is_finished_for_whoever_has_the_key() {
 fn a_proof_binds_the_tokens_of_a_public_client() {
     let (mut case, first) = Case::new(true, None);
     case.proved = key(b"key");
-    let second = case.refresh(&first, 1, true).unwrap().successor.unwrap();
+    let second = case.refresh(&first, 1, Seen::First).unwrap().successor.unwrap();
     assert!(second.record.seed.is_some());
     case.proved = None;
-    assert!(matches!(case.refresh(&second, 2, true), Err(RefreshError::Key)));
+    assert!(matches!(case.refresh(&second, 2, Seen::First), Err(RefreshError::Key)));
 
     let (mut case, token) = Case::new(false, key(b"key"));
     case.proved = None;
-    assert!(case.refresh(&token, 1, true).is_ok(), "a confidential client proves itself");
+    assert!(case.refresh(&token, 1, Seen::First).is_ok(), "a confidential client proves itself");
 }
 
 /// O14: a token that was given out unbound has whoever shows it for its bearer, so that no key
@@ -193,20 +193,20 @@ fn a_token_given_out_unbound_is_reused_by_whatever_key() {
     for proved in [None, key(b"another"), key(b"thief")] {
         let (mut case, first) = Case::new(true, None);
         case.proved = key(b"thief");
-        let second = case.refresh(&first, 1, true).unwrap().successor.unwrap();
+        let second = case.refresh(&first, 1, Seen::First).unwrap().successor.unwrap();
         case.proved = proved;
-        for new in [true, false] {
+        for seen in [Seen::First, Seen::Again] {
             assert!(
-                matches!(case.refresh(&first, 2, new), Err(RefreshError::Reused)),
+                matches!(case.refresh(&first, 2, seen), Err(RefreshError::Reused)),
                 "{proved:?}"
             );
         }
         // One that was given out bound is nothing without its key.
         case.proved = key(b"thief");
-        let third = case.refresh(&second, 2, true).unwrap().successor.unwrap();
+        let third = case.refresh(&second, 2, Seen::First).unwrap().successor.unwrap();
         case.proved = None;
         for bound in [&second, &third] {
-            assert!(matches!(case.refresh(bound, 2, true), Err(RefreshError::Key)));
+            assert!(matches!(case.refresh(bound, 2, Seen::First), Err(RefreshError::Key)));
         }
     }
 }
@@ -236,10 +236,10 @@ fn a_scope_is_never_wider() {
 fn a_token_is_its_clients_own() {
     let (mut case, token) = Case::new(true, None);
     case.client = ClientId::parse("other").unwrap();
-    assert!(matches!(case.refresh(&token, 1, true), Err(RefreshError::Unknown)));
+    assert!(matches!(case.refresh(&token, 1, Seen::First), Err(RefreshError::Unknown)));
     let (mut case, token) = Case::new(true, None);
     case.grant.renewal = None;
-    assert!(matches!(case.refresh(&token, 1, true), Err(RefreshError::Unknown)));
+    assert!(matches!(case.refresh(&token, 1, Seen::First), Err(RefreshError::Unknown)));
     let missing = parse(&Params::parse(b"scope=get", &[]).unwrap()).unwrap_err();
     assert_eq!(missing.wire().code, ErrorCode::INVALID_REQUEST);
 }

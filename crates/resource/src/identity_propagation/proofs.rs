@@ -5,22 +5,23 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::{Clock, Lifetime, Timestamp};
 
 use crate::registration::BoxFuture;
 
 /// The memory of used proofs, of clients and of keys.
 ///
-/// One atomic step: of two calls with one key, however close, exactly one is told that it is new.
+/// One atomic step: of two calls with one key, however close, exactly one is told [`Seen::First`].
 /// The answer is given once it would outlive a restart, or the restart takes longer than a proof
 /// lives.
 pub trait UsedProofs: Send + Sync {
-    /// Notes a key until a moment; `true` if it was not there. Both are of a verified proof.
+    /// Notes a key until a moment, and says whether it was there. Both are of a verified proof.
     ///
     /// # Errors
     /// [`ProofsError`] if nothing was noted, or if that is not known.
     fn insert_new(&self, key: Digest, until: Timestamp)
-    -> BoxFuture<'_, Result<bool, ProofsError>>;
+    -> BoxFuture<'_, Result<Seen, ProofsError>>;
 }
 
 /// The memory of used proofs failed.
@@ -65,7 +66,7 @@ impl MemoryProofs {
         Self { used: Mutex::default(), max: MAX_PROOFS, clock }
     }
 
-    fn insert(&self, key: Digest, until: Timestamp) -> Result<bool, ProofsError> {
+    fn insert(&self, key: Digest, until: Timestamp) -> Result<Seen, ProofsError> {
         // No code panics while it holds this lock, and every state in between is a valid one.
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.until.len() >= self.max {
@@ -80,7 +81,8 @@ impl MemoryProofs {
                 return Err(ProofsError::new("too many proofs within their life"));
             }
         }
-        Ok(used.until.insert(key, until).is_none())
+        let noted = used.until.insert(key, until);
+        Ok(if noted.is_none() { Seen::First } else { Seen::Again })
     }
 }
 
@@ -89,7 +91,7 @@ impl UsedProofs for MemoryProofs {
         &self,
         key: Digest,
         until: Timestamp,
-    ) -> BoxFuture<'_, Result<bool, ProofsError>> {
+    ) -> BoxFuture<'_, Result<Seen, ProofsError>> {
         Box::pin(std::future::ready(self.insert(key, until)))
     }
 }
@@ -117,20 +119,20 @@ mod tests {
             proofs.insert(Digest::of(text.as_bytes()), Timestamp::from_unix(until))
         };
         for text in ["a", "b"] {
-            assert!(insert(text, 10).unwrap());
+            assert_eq!(insert(text, 10).unwrap(), Seen::First);
         }
-        assert!(insert("c", 2).unwrap());
+        assert_eq!(insert("c", 2).unwrap(), Seen::First);
         assert!(insert("d", 10).is_err());
         let set = |now| watch.0.store(now, Ordering::SeqCst);
         set(1 + i64::from(GRACE.as_secs()));
         assert!(insert("d", 10).is_err(), "a clock that is ahead for a while makes nothing new");
         set(2 + i64::from(GRACE.as_secs()));
-        assert!(insert("d", 10).unwrap(), "c has ended for good");
+        assert_eq!(insert("d", 10).unwrap(), Seen::First, "c has ended for good");
         // What ends now is found in the next second.
         proofs.used.lock().unwrap().until.insert(Digest::of(b"b"), Timestamp::from_unix(1));
         assert!(insert("e", 10).is_err());
         set(3 + i64::from(GRACE.as_secs()));
-        assert!(insert("e", 10).unwrap());
+        assert_eq!(insert("e", 10).unwrap(), Seen::First);
         assert!(
             insert("a", 10).is_err(),
             "and never takes a proof for new that it has no room for"

@@ -366,7 +366,7 @@ async fn a_memory_that_fails_is_ours_to_answer_for() {
             &self,
             _: countersign_types::digest::Digest,
             _: Timestamp,
-        ) -> BoxFuture<'_, Result<bool, ProofsError>> {
+        ) -> BoxFuture<'_, Result<Seen, ProofsError>> {
             Box::pin(async { Err(ProofsError::new("no space left")) })
         }
     }

@@ -12,6 +12,7 @@ use countersign_store::{
     Registrations, Replay, Resources, RevokedTokens, Sessions, Shares, StoreError, Taken, Tickets,
 };
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::secret::{
     AccessToken, AuthorizationCode, RefreshToken, SessionHandle, TicketHandle,
 };
@@ -222,10 +223,10 @@ async fn what_was_seen_is_remembered() {
     on_both(async |engine| {
         let replay = Replay::new(engine);
         let key = Digest::of(b"client assertion, client, jti");
-        assert!(replay.insert_new(key, at(100)).await.unwrap());
-        assert!(!replay.insert_new(key, at(200)).await.unwrap());
+        assert_eq!(replay.insert_new(key, at(100)).await.unwrap(), Seen::First);
+        assert_eq!(replay.insert_new(key, at(200)).await.unwrap(), Seen::Again);
         let other = Digest::of(b"client assertion, client, another jti");
-        assert!(replay.insert_new(other, at(100)).await.unwrap());
+        assert_eq!(replay.insert_new(other, at(100)).await.unwrap(), Seen::First);
     })
     .await;
 }

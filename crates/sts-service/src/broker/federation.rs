@@ -4,6 +4,7 @@ use countersign_oidc::Through;
 use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
 use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::{EmailAddress, Issuer, Timestamp, random};
 use serde_json::Map;
 
@@ -174,7 +175,8 @@ pub(super) async fn link_to(
 /// Whether a yes is the first to its page. A later one would make again what was ended meanwhile.
 pub(super) async fn is_first_yes(sts: &Sts, id: &str, now: Timestamp) -> Result<bool, StoreError> {
     let key = Digest::of_parts(&[b"confirm_link", id.as_bytes()]);
-    sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await
+    let seen = sts.replay.insert_new(key, now.after(form_token::LIFETIME)).await?;
+    Ok(seen == Seen::First)
 }
 
 fn link(sts: &Sts, upstream: &Upstream, arrival: &Arrival, imported: bool, now: Timestamp) -> Link {

@@ -94,8 +94,8 @@ async fn renew(
         Admitted::Done(refreshed) => refreshed,
         Admitted::OnceOnly(rotating) => {
             let (key, until) = rotating.once();
-            let new = sts.replay.insert_new(key, until).await?;
-            rotating.if_new(new, sts.random.as_ref())?
+            let seen = sts.replay.insert_new(key, until).await?;
+            rotating.if_new(seen, sts.random.as_ref())?
         }
     };
     let Refreshed { grant, is_repeated, successor, .. } = &refreshed;

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex};
 use countersign_identity_propagation::actor_token::Expected;
 use countersign_identity_propagation::{ActorAudience, MadeOutTo, actor_token};
 use countersign_jwt::{Algorithm, KeySet, SigningKey};
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::wire::ErrorCode;
 use countersign_types::{EmailAddress, Lifetime, UrlPattern, WireError as _};
@@ -85,7 +86,7 @@ impl Case {
             let keys = KeySet::from_keys(vec![KEY.public().clone()]).unwrap();
             let forms = ActorAudience::Either;
             let expected = Expected { client: &client, issuer: &issuer, forms, now: NOW };
-            actor_token::verify(&token, &keys, &expected).unwrap().if_new(true).unwrap()
+            actor_token::verify(&token, &keys, &expected).unwrap().if_new(Seen::First).unwrap()
         });
         let mut fields = self.fields.clone();
         if actor.is_some() {

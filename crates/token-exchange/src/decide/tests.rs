@@ -18,7 +18,7 @@ use super::*;
 use crate::delegation::ByRegistration;
 use crate::policy::{ClientPolicy, RegisteredTarget, ServerPolicy};
 use crate::request::{self, REPEATABLE};
-use crate::subject;
+use crate::subject::{self, TokenState};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 pub(crate) const STS: &str = "https://sts.alice.example";
@@ -79,7 +79,10 @@ pub(crate) fn subject_of(claims: &Map<String, Value>) -> Subject {
     let token = AccessToken::new(sign(subject::TYP, &*KEY, claims).unwrap());
     let keys = KeySet::from_keys(vec![KEY.public().clone()]).unwrap();
     let issuer = Issuer::parse(STS).unwrap();
-    subject::verify(&token, &keys, &issuer, None, NOW).unwrap().unless_revoked(false).unwrap()
+    subject::verify(&token, &keys, &issuer, None, NOW)
+        .unwrap()
+        .unless_revoked(TokenState::Active)
+        .unwrap()
 }
 
 pub(crate) fn server() -> ServerPolicy {
@@ -477,7 +480,7 @@ fn a_subject_token_is_a_live_access_token_of_this_server() {
         subject::verify(&token, &keys, &issuer, None, NOW)
     };
     assert!(verify("at+jwt", &[]).is_ok());
-    assert!(verify("at+jwt", &[]).unwrap().unless_revoked(true).is_err());
+    assert!(verify("at+jwt", &[]).unwrap().unless_revoked(TokenState::Revoked).is_err());
     for (name, result) in [
         ("id token", verify("JWT", &[])),
         ("claims token", verify("uma-claims+jwt", &[])),

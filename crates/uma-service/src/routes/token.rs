@@ -344,8 +344,8 @@ pub(super) async fn authenticate(
     let client = match countersign_client_auth::authenticate(credentials, registered)? {
         Authentication::Done(client) => client,
         Authentication::OnceOnly(check) => {
-            let new = uma.replay.insert_new(check.key(), check.expires()).await?;
-            check.confirm(new)?
+            let seen = uma.replay.insert_new(check.key(), check.expires()).await?;
+            check.confirm(seen)?
         }
     };
     // A client that authenticated is registered; this only satisfies the types.

@@ -15,6 +15,8 @@ use countersign_identity_propagation::{
 };
 use countersign_jwt::act::ActorChain;
 use countersign_jwt::{KeySet, SigningKey};
+use countersign_types::digest::Digest;
+use countersign_types::replay::Seen;
 use countersign_types::secret::AccessToken;
 use countersign_types::{ClientId, Clock as _, Issuer, Params, ResourceIdentifier, TokenType};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -100,6 +102,11 @@ impl World {
         dpop::verify(&proof, &ExpectedProof { target, token, nonces, now: self.now() })
     }
 
+    fn seen(&self, once: Digest) -> Seen {
+        let is_new = self.used.lock().unwrap().insert(once);
+        if is_new { Seen::First } else { Seen::Again }
+    }
+
     /// Steps 4 to 6.
     pub(super) fn exchange(&self, request: &Request) -> Response<Bytes> {
         let params = Params::parse(&request.body, &["resource", "audience"]).unwrap();
@@ -114,8 +121,8 @@ impl World {
         let credentials = parse(&request.headers, &params).unwrap().check(&issuer, now).unwrap();
         let client = match authenticate(credentials, Some(&registered)).unwrap() {
             Authentication::OnceOnly(check) => {
-                let new = self.used.lock().unwrap().insert(check.key());
-                check.confirm(new).unwrap()
+                let seen = self.seen(check.key());
+                check.confirm(seen).unwrap()
             }
             Authentication::Done(_) => panic!("a client assertion is used once"),
         };
@@ -128,14 +135,14 @@ impl World {
                 nonces.unwrap().give(response.headers_mut());
                 return response;
             }
-            judged => Some(judged.unwrap().if_new(true).unwrap().confirmation()),
+            judged => Some(judged.unwrap().if_new(Seen::First).unwrap().confirmation()),
         };
         let expected =
             Expected { client: &client, issuer: &issuer, forms: ActorAudience::Either, now };
         let token = AccessToken::new(params.get("actor_token").unwrap());
         let acts = actor::verify(&token, &keys, &expected).unwrap();
-        let new = self.used.lock().unwrap().insert(acts.once().unwrap().0);
-        let acts = acts.if_new(new).unwrap();
+        let seen = self.seen(acts.once().unwrap().0);
+        let acts = acts.if_new(seen).unwrap();
         let resource = params.get("resource").map(|text| ResourceIdentifier::parse(text).unwrap());
         let mut token = IdentityToken {
             iss: issuer,
@@ -212,10 +219,10 @@ impl World {
         let issuer = Issuer::parse(STS).unwrap();
         let caller = checked.verify(&issuer, &keys(&self.sts_key), &keys(&self.key)).unwrap();
         let proved = caller.key_proof().map(|proof| {
-            let new = self.used.lock().unwrap().insert(proof.once().0);
-            proof.if_new(new).unwrap()
+            let seen = self.seen(proof.once().0);
+            proof.if_new(seen).unwrap()
         });
-        let new = self.used.lock().unwrap().insert(caller.once().0);
-        Some(caller.if_new(new, proved).unwrap())
+        let seen = self.seen(caller.once().0);
+        Some(caller.if_new(seen, proved).unwrap())
     }
 }

@@ -65,7 +65,7 @@ impl UsedProofs for Hesitant {
         &self,
         key: Digest,
         until: Timestamp,
-    ) -> BoxFuture<'_, Result<bool, ProofsError>> {
+    ) -> BoxFuture<'_, Result<Seen, ProofsError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.0.insert_new(key, until).await
