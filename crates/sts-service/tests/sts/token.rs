@@ -5,9 +5,12 @@ mod resources;
 use std::sync::Arc;
 
 use axum::body::Body;
+use countersign_claims_token::claims::RESERVED;
 use countersign_jwt::verify::verify;
 use countersign_jwt::{Algorithm, Policy, SigningKey, Typ};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_sts_service::{Client, StaticUsers};
+use countersign_token_exchange::ServerPolicy;
 use countersign_types::{ResourceIdentifier, Timestamp, UrlPattern, digest::Digest};
 use http::Request;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -62,6 +65,28 @@ async fn a_code_gives_an_access_token_and_an_id_token() {
     use base64::Engine as _;
     let at_hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(left);
     assert_eq!(claims.str("at_hash").unwrap(), Some(at_hash.as_str()));
+}
+
+/// Whatever the policy lists and an account says: what a token means is this server's to say.
+#[tokio::test]
+async fn no_claim_about_a_person_takes_the_place_of_one_of_the_protocol() {
+    let reserved = || RESERVED.iter().map(|name| (*name).to_owned());
+    let mut alice = user("alice", true);
+    alice.claims.extend(reserved().map(|name| (name, json!("forged"))));
+    let policy = ServerPolicy {
+        user_claims: reserved().chain(["groups".to_owned()]).collect(),
+        ..server_policy()
+    };
+    for is_opaque in [true, false] {
+        let (engine, users) = (Arc::new(MemoryEngine::new()), StaticUsers::new([alice.clone()]));
+        let change = |client: &mut Client| client.opaque_access_tokens = is_opaque;
+        let world = World::built(policy.clone(), engine, Arc::new(users), |sts, _| sts, change);
+        let token = world.access_token("alice", "openid email claims-provider").await;
+        let fields = [("client_id", "own"), ("client_secret", SECRET), ("token", &token)];
+        let told = world.post("/introspect", &fields).await;
+        assert_eq!(told.json()["sub"], "sub-of-alice", "{}", told.text);
+        assert!(!told.text.contains("forged"), "{}", told.text);
+    }
 }
 
 #[tokio::test]
