@@ -30,6 +30,26 @@ async fn a_ticket_claims_and_the_resource_are_worth_an_rpt() {
     assert_eq!(record.permissions[0].resource_scopes.to_string(), "get");
 }
 
+/// An agent in their place is one, whatever came of it.
+#[tokio::test]
+async fn the_audit_trail_says_whether_the_person_was_there() {
+    let world = World::new();
+    for email in ["alice@alice.example", "nobody@alice.example"] {
+        for act in [None, Some(json!({"sub": "https://agent.example"}))] {
+            let ticket = world.ticket().await;
+            let mut claims = world.claims(&ticket);
+            claims["email"] = json!(email);
+            if let Some(act) = &act {
+                claims["act"] = act.clone();
+            }
+            let answer = world.redeem(&ticket, &claims, &[]).await;
+            assert_eq!(answer.status == 200, email.starts_with("alice"), "{answer:?}");
+            let person = world.recorded().person.unwrap();
+            assert_eq!((person.email.as_str(), person.present), (email, act.is_none()));
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_audit_trail_holds_no_secret() {
     let world = World::new();

@@ -185,6 +185,23 @@ async fn the_page_of_a_person_says_who_vouches_for_them_and_whether_they_were_th
     }
 }
 
+/// What a rule says of itself is cut where it is too long, and reads in the order in which it was
+/// written.
+#[tokio::test]
+async fn what_a_rule_says_of_itself_is_a_text_of_somebody_elses() {
+    let bed = Bed::new();
+    bed.world.describe_rules(format!("\u{202e}{}", "ä".repeat(600)).leak());
+    bed.alice_asks().await;
+    let bob = bed.bob().await;
+    let person = bob.only_person().await;
+    // With the name, 512 characters.
+    let said = format!("<strong>rule 1: \u{fffd}{}…</strong>", "ä".repeat(503));
+    for path in [&*person, "/console/history"] {
+        let page = bob.get(path).await.text;
+        assert!(page.contains(&said), "{path}: {page}");
+    }
+}
+
 /// What a decision needs stands in the list of requests already.
 #[tokio::test]
 async fn the_list_of_requests_says_who_vouches_by_what_and_what_they_say() {

@@ -1,6 +1,11 @@
 //! Who was turned away by policy, and why: their owner sees it, and nobody else.
 
+use std::sync::Arc;
+
+use countersign_types::Timestamp;
 use countersign_uma::policy::rules::Rules;
+use countersign_uma::policy::{Decision, PolicyRequest, Reason, Revision, Ruling};
+use countersign_uma::{Policy, Protection};
 use serde_json::json;
 
 use crate::bed::Bed;
@@ -91,4 +96,40 @@ async fn bob_sees_which_claims_were_missing_or_wrong_and_the_client_does_not() {
     // U6, U7: it is nobody else's.
     let carol = bed.carol().await.get(PAGE).await;
     assert!(carol.status == 200 && !carol.text.contains("bert@"), "{}", carol.text);
+}
+
+/// Turns everybody away, for everything there is.
+struct Against(String);
+
+impl Policy for Against {
+    fn assess(&self, _: &PolicyRequest<'_>) -> Ruling {
+        let why = [Reason::Policy, Reason::Missing, Reason::Wrong, Reason::Failed];
+        let why = why.map(|why| why(self.0.clone())).to_vec();
+        Ruling { decision: Decision::Deny, why }
+    }
+
+    fn revision(&self, _: &Protection, _: Timestamp) -> Revision {
+        Revision::of("against")
+    }
+}
+
+/// What policy names is cut where it is too long, and reads in the order in which it was written.
+#[tokio::test]
+async fn what_policy_names_is_a_text_of_somebody_elses() {
+    let bed = Bed::new();
+    bed.world.decide_by(Arc::new(Against(format!("\u{202e}{}", "ä".repeat(600)))));
+    let pat = bed.world.pat("rs").await;
+    let id = bed.world.register(&pat).await;
+    let (answer, _) = asks(&bed, &pat, &id, json!({})).await;
+    refused(&answer, 403, "request_denied");
+    let page = bed.bob().await.get(PAGE).await.text;
+    let name = format!("\u{fffd}{}…", "ä".repeat(511));
+    for said in [
+        format!("A rule of this server is against it: <strong>{name}</strong>"),
+        format!("The claim <code>{name}</code> is missing."),
+        format!("The claim <code>{name}</code> says something else than it has to."),
+        format!("A rule could not be applied: {name}"),
+    ] {
+        assert!(page.contains(&said), "{said}: {page}");
+    }
 }
