@@ -150,8 +150,8 @@ async fn allow(
     Ok(page::see_other(&location))
 }
 
-/// Keeps what was allowed, with the code for it, in the place of the oldest of the kind if there are
-/// too many. The caller sees to it that this runs to its end.
+/// Keeps what was allowed, with the code for it, in the place of the oldest of the kind if there
+/// are too many. The caller sees to it that this runs to its end.
 async fn keep(
     desk: &Desk,
     mandate: &Mandate,
