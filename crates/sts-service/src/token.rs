@@ -89,24 +89,27 @@ async fn respond(
         return Err(DpopError::Missing.into());
     }
     let asker = Asker { client: &client, registered: &registered, proof };
-    let is_code = match grant_type {
-        code::GRANT_TYPE => true,
-        countersign_oidc::refresh::GRANT_TYPE => false,
+    match grant_type {
+        code::GRANT_TYPE | countersign_oidc::refresh::GRANT_TYPE => {
+            let is_code = grant_type == code::GRANT_TYPE;
+            // Whoever shows again what is good once ends the grant, and does not keep it by going
+            // away.
+            finish(async move {
+                let asker = Asker { client: &client, registered: &registered, proof };
+                if is_code {
+                    authorization_code::redeem(&sts, &params, asker, now).await
+                } else {
+                    refresh::refresh(&sts, &params, asker, now).await
+                }
+            })
+            .await
+        }
         client_credentials::GRANT_TYPE => {
-            return client_credentials::issue(&sts, &params, asker, now).await;
+            client_credentials::issue(&sts, &params, asker, now).await
         }
-        request::GRANT_TYPE => return exchange::exchange(&sts, &params, asker, now).await,
-        _ => return Err(TokenError::UnsupportedGrantType),
-    };
-    // Whoever shows again what is good once ends the grant, and does not keep it by going away.
-    finish(async move {
-        let asker = Asker { client: &client, registered: &registered, proof };
-        match is_code {
-            true => authorization_code::redeem(&sts, &params, asker, now).await,
-            false => refresh::refresh(&sts, &params, asker, now).await,
-        }
-    })
-    .await
+        request::GRANT_TYPE => exchange::exchange(&sts, &params, asker, now).await,
+        _ => Err(TokenError::UnsupportedGrantType),
+    }
 }
 
 /// Refuses what no token of a client is for, before anything is used up. [RFC 8707 §2.2]
