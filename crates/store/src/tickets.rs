@@ -73,7 +73,7 @@ impl<R: Serialize + DeserializeOwned + Send + 'static> Tickets<R> {
     pub async fn issue_waiting(
         &self,
         ticket: &TicketHandle,
-        record: R,
+        record: &R,
         client: &ClientId,
         expires: Timestamp,
     ) -> Result<(), StoreError> {

@@ -15,10 +15,12 @@ use countersign_store::cases::Kept;
 use countersign_store::{StoreError, Tickets};
 use countersign_types::digest::Digest;
 use countersign_types::random::identifier;
+use countersign_types::secret::TicketHandle;
 use countersign_types::{ClientId, Timestamp};
 use countersign_uma::assessment::AwaitingOwner;
 use countersign_uma::case::{CaseError, OwnerDecision, Question, Said};
 use countersign_uma::permission::{Permission, Registered};
+use countersign_uma::process::Waiting;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::rpt::Current;
 use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
@@ -323,39 +325,54 @@ impl Telling {
     }
 }
 
-/// Gives a ticket that waits a place in its case, and forgets those whose places are taken; `false`
-/// if there is no case.
-pub(crate) async fn give_place(
+/// Keeps a ticket that waits, with a place in its case, and forgets those whose places are taken.
+/// To its end: nothing else forgets a ticket that has no place.
+pub(crate) async fn wait(
     uma: &Uma,
-    process: &Process,
+    process: Process,
     client: &ClientId,
-    ticket: &Digest,
+    ticket: &TicketHandle,
     shown: &Digest,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    let Some(waiting) = process.waiting() else { return Ok(false) };
-    let (client, present, ticket, shown) = (client.clone(), waiting.present, *ticket, *shown);
-    let change = move |found: Option<Case>| match found {
-        None => (None, None),
-        Some(case) => {
-            let (case, forgotten) = case.wait(&client, present, ticket, &shown);
-            (Some(kept(&case)), Some(forgotten))
-        }
-    };
+) -> Result<(), StoreError> {
+    let (client, ticket, shown) = (client.clone(), ticket.clone(), *shown);
+    let soon = now.after(uma.settings.ticket_lifetime);
     let tickets = Tickets::<Process>::new(Arc::clone(&uma.seams.engine));
     let cases = uma.cases.clone();
-    let (registrant, person) = (registrant(process.protection()), waiting.person);
-    // To its end: nothing else forgets a ticket that has no place.
     finish(async move {
-        let changed = cases.change(&registrant, person.digest(), now, change).await?;
-        let Some(forgotten) = changed else { return Ok(false) };
+        let (digest, expires) = (ticket.digest(), process.expires());
+        // Before it has a place, so that it is there to be forgotten when that is taken.
+        tickets.issue_waiting(&ticket, &process, &client, expires).await?;
+        let placed = match process.waiting() {
+            Some(&Waiting { person, present, .. }) => {
+                let client = client.clone();
+                let change = move |found: Option<Case>| match found {
+                    None => (None, None),
+                    Some(case) => {
+                        let (case, forgotten) = case.wait(&client, present, digest, &shown);
+                        (Some(kept(&case)), Some(forgotten))
+                    }
+                };
+                cases.change(&registrant(process.protection()), person.digest(), now, change).await
+            }
+            None => Ok(None),
+        };
+        let (forgotten, mut outcome) = match placed {
+            Ok(Some(forgotten)) => (forgotten, Ok(())),
+            // Without a case there is nothing to wait for, as the client is told when it comes
+            // back.
+            Ok(None) => {
+                let soon = expires.min(soon);
+                return tickets.issue_waiting(&ticket, &process, &client, soon).await;
+            }
+            // The client is told of no ticket.
+            Err(error) => (vec![digest], Err(error)),
+        };
         // Each of them, whatever becomes of the others: none is found again.
-        let mut has_place = Ok(true);
         for ticket in forgotten {
-            let forgot = tickets.forget_waiting(&ticket).await;
-            has_place = has_place.and(forgot.map(|()| true));
+            outcome = outcome.and(tickets.forget_waiting(&ticket).await);
         }
-        has_place
+        outcome
     })
     .await
 }

@@ -74,7 +74,7 @@ async fn a_ticket_that_waits_is_its_clients_and_leaves_nothing_behind() {
         let (alice, mallory) = (client("a"), client("m"));
         for round in 0..3 {
             let ticket = TicketHandle::new(format!("w{round}"));
-            tickets.issue_waiting(&ticket, "process".into(), &alice, at(100)).await.unwrap();
+            tickets.issue_waiting(&ticket, &"process".into(), &alice, at(100)).await.unwrap();
             assert_eq!(tickets.take(&ticket, &mallory, at(10)).await.unwrap(), Taken::Bound);
             assert_eq!(tickets.take(&ticket, &alice, at(100)).await.unwrap(), Taken::Absent);
             let first = tickets.take(&ticket, &alice, at(99)).await.unwrap();

@@ -68,7 +68,7 @@ async fn race_for_a_ticket_that_waits(engine: Arc<dyn Engine>) {
     let client = ClientId::parse("app").unwrap();
     for round in 0..ROUNDS {
         let ticket = TicketHandle::new(round.to_string());
-        tickets.issue_waiting(&ticket, round, &client, at(100)).await.unwrap();
+        tickets.issue_waiting(&ticket, &round, &client, at(100)).await.unwrap();
         let attempts: Vec<_> = (0..CALLERS)
             .map(|_| {
                 let (tickets, client) = (tickets.clone(), client.clone());

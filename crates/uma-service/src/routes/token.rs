@@ -322,11 +322,7 @@ async fn wait(
 ) -> Result<Response, Failure> {
     let Submitted { process, interval } = submitted;
     let ticket = TicketHandle::generate(&*uma.seams.random);
-    let has_place = owner::give_place(uma, &process, client, &ticket.digest(), shown, now).await?;
-    // Without a case there is nothing to wait for, as the client is told when it comes back.
-    let soon = now.after(uma.settings.ticket_lifetime);
-    let expires = if has_place { process.expires() } else { process.expires().min(soon) };
-    uma.tickets.issue_waiting(&ticket, process, client, expires).await?;
+    owner::wait(uma, process, client, &ticket, shown, now).await?;
     Ok(grant::respond_submitted(interval, &ticket).map(Body::from))
 }
 
