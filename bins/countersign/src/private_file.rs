@@ -143,16 +143,11 @@ impl Drop for PrivateFolder {
 mod tests {
     use super::*;
 
-    fn scratch(name: &str) -> PrivateFolder {
-        let name = format!("countersign-private-{}-{name}", std::process::id());
-        PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
-    }
-
     #[cfg(unix)]
     #[test]
     fn a_file_that_others_could_read_is_replaced_by_one_they_cannot() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = scratch("mode");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -165,7 +160,7 @@ mod tests {
     #[test]
     fn a_new_file_takes_no_others_place() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = scratch("new");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/key.jwk");
         write_new(&path, b"first").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -181,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finished_leaves_what_was_there() {
-        let folder = scratch("unfinished");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("record.json");
         fs::write(&path, "old").unwrap();
         drop(PrivateFile::create(&path).unwrap());
@@ -191,14 +186,15 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_not_replaced() {
-        let folder = scratch("directory");
+        let folder = tempfile::tempdir().unwrap();
         assert!(PrivateFile::create(folder.path()).is_err());
         assert!(PrivateFile::create(&folder.path().join("missing/record.json")).is_err());
     }
 
     #[test]
     fn a_folder_goes_with_its_value() {
-        let folder = scratch("folder");
+        let parent = tempfile::tempdir().unwrap();
+        let folder = PrivateFolder::create(parent.path().join("folder")).unwrap();
         let path = folder.path().to_owned();
         assert!(path.exists());
         drop(folder);

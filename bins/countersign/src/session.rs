@@ -199,13 +199,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::private_file::PrivateFolder;
-
-    /// A directory that goes with the test.
-    fn scratch(name: &str) -> PrivateFolder {
-        let name = format!("countersign-session-{}-{name}", std::process::id());
-        PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
-    }
 
     fn issuer() -> Issuer {
         Issuer::parse("https://sts.example").unwrap()
@@ -226,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_was_saved_is_loaded() {
-        let folder = scratch("saved");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/session.json");
         sessions(100).save(&path).unwrap();
         sessions(200).save(&path).unwrap();
@@ -242,7 +235,7 @@ mod tests {
 
     #[test]
     fn no_file_is_no_session() {
-        let folder = scratch("none");
+        let folder = tempfile::tempdir().unwrap();
         let none = Sessions::load(&folder.path().join("session.json")).unwrap();
         let failure = none.live(&issuer(), Timestamp::from_unix(0)).unwrap_err();
         assert!(failure.line().contains("countersign login https://sts.example"), "{failure:?}");
@@ -252,7 +245,7 @@ mod tests {
     #[test]
     fn the_file_is_its_users_alone() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = scratch("mode");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/session.json");
         sessions(100).save(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -265,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_named_and_not_quoted() {
-        let folder = scratch("damaged");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.json");
         for text in [
             "",

@@ -12,7 +12,7 @@ const GOLDEN: &str = "Pn3swUIhNUiYFpJdpL67uuVdjcbI1CPRsm04Z-Q77_c";
 
 #[test]
 fn hash_ticket_prints_the_golden_vector() {
-    let home = Home::new("hash-ticket");
+    let home = Home::new();
     let ticket = "016f84e8-f9b9-11e0-bd6f-0021cc6004de";
     for (args, stdin) in [
         (&["hash-ticket", ticket][..], ""),
@@ -28,7 +28,7 @@ fn hash_ticket_prints_the_golden_vector() {
 
 #[test]
 fn a_key_signs_what_its_public_half_verifies() {
-    let home = Home::new("sign-verify");
+    let home = Home::new();
     for alg in ["ES256", "ES384", "RS256", "PS256", "Ed25519"] {
         let (key, jwks) = (format!("{alg}.jwk"), format!("{alg}.jwks"));
         home.check(&["jwk", "generate", "--alg", alg, "--out", &key], "", 0);
@@ -66,7 +66,7 @@ fn a_key_signs_what_its_public_half_verifies() {
 
 #[test]
 fn what_is_encrypted_to_a_key_it_alone_decrypts() {
-    let home = Home::new("encrypt");
+    let home = Home::new();
     for (alg, crv) in [
         ("ECDH-ES", "P-256"),
         ("ECDH-ES", "X25519"),
@@ -112,7 +112,7 @@ fn what_is_encrypted_to_a_key_it_alone_decrypts() {
 
 #[test]
 fn a_key_in_pem_signs_as_well() {
-    let home = Home::new("pem");
+    let home = Home::new();
     home.check(&["jwk", "generate", "--pem", "--out", "key.pem"], "", 0);
     let sign = ["jwt", "sign", "--key", "key.pem", "--typ", "t", "--expires-in", "9"];
     let token = home.check(&sign, "{}", 0).stdout;
@@ -123,7 +123,7 @@ fn a_key_in_pem_signs_as_well() {
 #[test]
 fn a_private_key_is_its_owners_alone_and_not_overwritten() {
     use std::os::unix::fs::PermissionsExt as _;
-    let home = Home::new("generate");
+    let home = Home::new();
     let ended = home.check(&["jwk", "generate", "--out", "a.jwk"], "", 0);
     let mode = std::fs::metadata(home.path("a.jwk")).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -137,7 +137,7 @@ fn a_private_key_is_its_owners_alone_and_not_overwritten() {
 #[test]
 fn a_secret_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
-    let home = Home::new("exposed");
+    let home = Home::new();
     let set_mode = |name: &str, mode: u32| {
         std::fs::set_permissions(home.path(name), std::fs::Permissions::from_mode(mode))
             .expect("a mode");
@@ -189,7 +189,7 @@ fn a_secret_that_others_can_read_is_refused() {
 
 #[test]
 fn a_set_of_mixed_keys_or_two_of_one_kid_is_refused() {
-    let home = Home::new("check");
+    let home = Home::new();
     let key = home.check(&["jwk", "generate", "--kid", "one"], "", 0).stdout;
     home.check(&["jwk", "check", "-"], &key, 0);
     let checked = home.json(&["jwk", "check"], &format!("{{\"keys\":[{key}]}}"));
@@ -222,7 +222,7 @@ fn a_set_of_mixed_keys_or_two_of_one_kid_is_refused() {
 
 #[test]
 fn the_thumbprint_is_that_of_rfc_7638() {
-    let home = Home::new("thumbprint");
+    let home = Home::new();
     // RFC 7638 §3.1.
     let key = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
     let ended = home.check(&["jwk", "thumbprint"], key, 0);
@@ -231,7 +231,7 @@ fn the_thumbprint_is_that_of_rfc_7638() {
 
 #[test]
 fn decode_shows_what_it_would_not_accept() {
-    let home = Home::new("decode");
+    let home = Home::new();
     // RFC 7519 §3.1.
     let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     let ended = home.check(&["jwt", "decode", token], "", 0);
@@ -243,7 +243,7 @@ fn decode_shows_what_it_would_not_accept() {
 
 #[test]
 fn a_wrong_configuration_names_file_key_and_reason() {
-    let home = Home::new("config");
+    let home = Home::new();
     let cases = [
         ("[provider]\nissuer = \"http://sts.example\"\nclient_id = \"a\"", "provider.issuer"),
         ("[provider]\nisuer = \"https://sts.example\"", "provider.isuer"),
@@ -284,7 +284,7 @@ fn a_wrong_configuration_names_file_key_and_reason() {
 
 #[test]
 fn a_login_elsewhere_names_file_and_key() {
-    let home = Home::new("elsewhere");
+    let home = Home::new();
     home.write("client.toml", "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"");
     let args = ["--config", "client.toml", "login", "https://other.example"];
     let said = home.check(&args, "", 3).stderr;
@@ -297,7 +297,7 @@ fn a_login_elsewhere_names_file_and_key() {
 
 #[test]
 fn a_note_is_json_where_asked() {
-    let home = Home::new("note");
+    let home = Home::new();
     home.check(&["jwk", "generate", "--out", "a.jwk"], "", 0);
     let sign = ["jwt", "sign", "--key", "a.jwk", "--typ", "t", "--expires-in", "9"];
     let token = home.check(&sign, "{}", 0).stdout;
@@ -308,7 +308,7 @@ fn a_note_is_json_where_asked() {
 
 #[test]
 fn who_is_not_signed_in_is_told_how() {
-    let home = Home::new("session");
+    let home = Home::new();
     home.write("client.toml", "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"");
     let request = ["--config", "client.toml", "request", "https://rs.example/"];
     let ended = home.check(&request, "", 3);
@@ -323,7 +323,7 @@ fn who_is_not_signed_in_is_told_how() {
 
 #[test]
 fn a_session_that_cannot_be_kept_is_found_before_anybody_signs_in() {
-    let home = Home::new("unkept");
+    let home = Home::new();
     // Nothing answers there: an attempt to sign in would end otherwise.
     let config = "[provider]\nissuer = \"https://sts.example\"\nclient_id = \"a\"\n\
                   [danger]\nconnect_to = [\"sts.example:443=127.0.0.1:1\"]";
@@ -339,12 +339,12 @@ fn a_session_that_cannot_be_kept_is_found_before_anybody_signs_in() {
     let args = ["--config", "client.toml", "--session", "new/session.json", "login"];
     let ended = home.check(&args, "", 4);
     assert!(ended.stderr.contains("could not be fetched"), "not the session: {}", ended.stderr);
-    assert!(!home.0.join("new/session.json").exists(), "a check leaves nothing");
+    assert!(!home.file("new/session.json").exists(), "a check leaves nothing");
 }
 
 #[test]
 fn a_wrong_command_line_is_a_usage_error() {
-    let home = Home::new("usage");
+    let home = Home::new();
     for args in [
         &["no-such-command"][..],
         &[],
@@ -376,7 +376,7 @@ fn a_wrong_command_line_is_a_usage_error() {
 
 #[test]
 fn errors_are_one_line_and_json_where_asked() {
-    let home = Home::new("errors");
+    let home = Home::new();
     let ended = home.check(&["jwk", "check", "missing.jwk"], "", 2);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     let ended = home.run(&["--json", "jwk", "check", "missing.jwk"], "");
@@ -394,7 +394,7 @@ fn errors_are_one_line_and_json_where_asked() {
 
 #[test]
 fn help_has_examples_and_exit_codes() {
-    let home = Home::new("help");
+    let home = Home::new();
     let help = home.check(&["--help"], "", 0).stdout;
     for expected in ["Examples:", "Exit codes:", "countersign demo", "--json", "--verbose"] {
         assert!(help.contains(expected), "{expected} is not in\n{help}");

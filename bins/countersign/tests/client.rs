@@ -25,13 +25,13 @@ fn init(home: &Home, more: &[&str]) {
 }
 
 fn json(home: &Home, file: &str) -> Value {
-    let text = std::fs::read_to_string(home.0.join(file)).expect("a file");
+    let text = std::fs::read_to_string(home.file(file)).expect("a file");
     serde_json::from_str(&text).expect("JSON")
 }
 
 /// Has the time since the key was published pass.
 fn let_time_pass(home: &Home, seconds: i64) {
-    let file = home.0.join("mail/client.json");
+    let file = home.file("mail/client.json");
     let mut state = json(home, "mail/client.json");
     for key in state["keys"].as_array_mut().expect("keys") {
         for moment in ["published", "signs", "retired"] {
@@ -45,7 +45,7 @@ fn let_time_pass(home: &Home, seconds: i64) {
 
 #[test]
 fn a_key_is_announced_then_signs_then_goes() {
-    let home = Home::new("client-rotate");
+    let home = Home::new();
     init(&home, &["--name", "Mail"]);
     let kids = |home: &Home| -> Vec<String> {
         let document = json(home, "mail/document.json");
@@ -77,12 +77,12 @@ fn a_key_is_announced_then_signs_then_goes() {
     let again = home.check(&["client", "rotate", "--dir", "mail"], "", 0);
     assert!(again.stderr.contains(&first[0]), "{}", again.stderr);
     assert!(!kids(&home).contains(&first[0]), "what is over is not published");
-    assert!(!home.0.join(format!("mail/keys/{}.jwk", first[0])).exists());
+    assert!(!home.file(&format!("mail/keys/{}.jwk", first[0])).exists());
 }
 
 #[test]
 fn what_cannot_be_a_client_is_refused() {
-    let home = Home::new("client-refused");
+    let home = Home::new();
     for args in [
         &["https://mail.example"][..],
         &["mail"],
@@ -93,7 +93,7 @@ fn what_cannot_be_a_client_is_refused() {
     ] {
         let args = [&["client", "init", "--dir", "x"], args].concat();
         home.check(&args, "", 2);
-        assert!(!home.0.join("x").exists(), "{args:?}");
+        assert!(!home.file("x").exists(), "{args:?}");
     }
     init(&home, &[]);
     home.check(&["client", "init", ID, "--dir", "mail"], "", 2);
@@ -115,11 +115,11 @@ fn get(address: &str, method: &str, path: &str) -> (u16, String) {
 
 #[test]
 fn a_document_and_its_key_set_are_served_and_nothing_else() {
-    let home = Home::new("client-serve");
+    let home = Home::new();
     init(&home, &["--jwks-uri", "https://mail.example/keys/set"]);
     // Whoever serves needs no key.
-    std::fs::remove_dir_all(home.0.join("mail/keys")).expect("removed");
-    std::fs::remove_file(home.0.join("mail/client.json")).expect("removed");
+    std::fs::remove_dir_all(home.file("mail/keys")).expect("removed");
+    std::fs::remove_file(home.file("mail/client.json")).expect("removed");
     let args =
         ["client", "serve", "--dir", "mail", "--listen", "127.0.0.1:0", "--danger-plain-http"];
     let mut child = home.command(&args).spawn().expect("it starts");

@@ -52,7 +52,7 @@ fn shows(printed: &str, expected: &[&str]) {
 
 #[test]
 fn a_newcomer_sees_the_flow_in_its_order() {
-    let home = Home::new("demo");
+    let home = Home::new();
     let printed = home.check(&["demo"], "", 0).stdout;
     shows(
         &printed,
@@ -97,7 +97,7 @@ fn a_newcomer_sees_the_flow_in_its_order() {
 
 #[test]
 fn f000_1_flow_000_is_shown() {
-    let home = Home::new("demo-000");
+    let home = Home::new();
     let printed = home.check(&["demo", "000"], "", 0).stdout;
     shows(
         &printed,
@@ -149,7 +149,7 @@ fn f000_1_flow_000_is_shown() {
 
 #[test]
 fn f001_1_flow_001_is_shown() {
-    let home = Home::new("demo-001");
+    let home = Home::new();
     let printed = home.check(&["demo", "001"], "", 0).stdout;
     shows(
         &printed,
@@ -196,7 +196,7 @@ fn f001_1_flow_001_is_shown() {
 
 #[test]
 fn f004_1_flow_004_is_shown_in_both_forms() {
-    let home = Home::new("demo-004");
+    let home = Home::new();
     let printed = home.check(&["demo", "004"], "", 0).stdout;
     let once = [
         "1. Client                     Client generates the actor_token {iss, aud, sub, exp, nbf}",
@@ -249,7 +249,7 @@ fn the_readme_shows_what_is_printed() {
     let readme = include_str!("../../../README.md");
     let (_, rest) = readme.split_once("Of what the demo prints:\n\n```text\n").expect("an excerpt");
     let (excerpt, _) = rest.split_once("```").expect("its end");
-    let home = Home::new("readme");
+    let home = Home::new();
     let printed = home.check(&["demo", "002"], "", 0).stdout;
     let printed: BTreeSet<_> = printed.lines().map(masked).collect();
     let excerpt: Vec<_> = excerpt.lines().filter(|line| line.trim() != "...").collect();
@@ -261,7 +261,7 @@ fn the_readme_shows_what_is_printed() {
 
 #[test]
 fn the_record_is_whole_and_its_users_alone() {
-    let home = Home::new("record");
+    let home = Home::new();
     let file = home.write("record.json", "old").display().to_string();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a mode");
     home.check(&["demo", "--record", "record.json"], "", 0);
@@ -282,7 +282,7 @@ fn the_record_is_whole_and_its_users_alone() {
 
 #[test]
 fn a_record_that_cannot_be_written_is_known_before_anything_starts() {
-    let home = Home::new("unrecorded");
+    let home = Home::new();
     let ended = home.check(&["demo", "--record", "missing/record.json"], "", 2);
     assert!(ended.stderr.contains("missing/record.json"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
@@ -291,7 +291,7 @@ fn a_record_that_cannot_be_written_is_known_before_anything_starts() {
 
 #[test]
 fn with_json_there_is_nothing_but_the_record() {
-    let home = Home::new("demo-json");
+    let home = Home::new();
     let record = home.json(&["demo"], "");
     assert_eq!((&record["flow"], &record["as_drawn"]), (&"002".into(), &true.into()));
     assert_eq!(record["refusals"].as_array().map(Vec::len), Some(3));
@@ -306,7 +306,7 @@ fn with_json_there_is_nothing_but_the_record() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    let home = Home::new("head");
+    let home = Home::new();
     let mut child = home.command(&["demo"]).spawn().expect("the program starts");
     let mut line = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -318,17 +318,17 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 fn a_signal_leaves_nothing_behind() {
-    ends_in_order("interrupted", "-INT");
+    ends_in_order("-INT");
 }
 
 #[test]
 fn a_terminal_that_goes_away_leaves_nothing_behind() {
-    ends_in_order("hung-up", "-HUP");
+    ends_in_order("-HUP");
 }
 
 #[track_caller]
-fn ends_in_order(name: &str, which: &str) {
-    let home = Home::new(name);
+fn ends_in_order(which: &str) {
+    let home = Home::new();
     let mut child = home.command(&["demo"]).spawn().expect("the program starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
     // Not before the first party is introduced: then keys and secrets are there.
@@ -346,7 +346,7 @@ fn ends_in_order(name: &str, which: &str) {
 
 #[test]
 fn what_is_written_starts_servers_by_hand() {
-    let home = Home::new("write");
+    let home = Home::new();
     let written = home.check(&["demo", "--write", "by-hand"], "", 0).stdout;
     for needle in ["sts.toml", "uma-server.toml", "resource-server.toml", "login", "request"] {
         assert!(written.contains(needle), "{written}");

@@ -12,6 +12,7 @@ use axum::body::{Body, to_bytes};
 use countersign_host::Seams;
 use countersign_sts::{check, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::Directory;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -66,19 +67,15 @@ scopes = ["openid", "read"]
 struct World {
     file: PathBuf,
     router: Router,
+    _place: Directory,
 }
 
 impl World {
-    fn new(name: &str) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts-clients").join(name);
-        if directory.exists() {
-            fs::remove_dir_all(&directory).unwrap();
-        }
-        fs::create_dir_all(&directory).unwrap();
-        let file = directory.join("sts.toml");
-        fs::write(&file, CONFIG).unwrap();
+    fn new() -> Self {
+        let place = Directory::new().unwrap();
+        let file = place.write("sts.toml", CONFIG).unwrap();
         let composed = compose(load(&file).unwrap(), &Seams::system(), Arc::new(LogAudit)).unwrap();
-        Self { router: composed.router(), file }
+        Self { router: composed.router(), file, _place: place }
     }
 
     /// Runs `sts client`: whether it went well, and what it said.
@@ -114,7 +111,7 @@ impl World {
 
 #[tokio::test]
 async fn o13_a_client_comes_is_refused_and_returns_while_the_server_runs() {
-    let world = World::new("comes");
+    let world = World::new();
     assert_eq!(world.token("added").await.0, 401);
     let (ok, said) = world.add(TABLE);
     assert!(ok && said == "added  \"Added\"  file\n", "{said}");
@@ -147,7 +144,7 @@ async fn o13_a_client_comes_is_refused_and_returns_while_the_server_runs() {
 
 #[test]
 fn what_cannot_be_a_client_is_refused() {
-    let world = World::new("refused");
+    let world = World::new();
     assert!(world.add(TABLE).0);
     let changed = |from: &str, to: &str| TABLE.replacen(from, to, 1);
     for (name, table, reason) in [
@@ -176,7 +173,7 @@ fn what_cannot_be_a_client_is_refused() {
 /// A directory that nobody can read refuses everybody, rather than nobody.
 #[tokio::test]
 async fn the_directory_is_read_with_care() {
-    let world = World::new("files");
+    let world = World::new();
     assert!(world.add(TABLE).0 && world.client("disable", "listed").0);
     let directory = world.file.with_file_name("clients");
     let files = |path: &Path| {
@@ -221,7 +218,7 @@ async fn the_directory_is_read_with_care() {
 /// client.
 #[tokio::test]
 async fn o13_a_client_is_refused_whatever_else_is_wrong() {
-    let world = World::new("crash");
+    let world = World::new();
     assert!(world.add(TABLE).0 && world.client("disable", "listed").0);
     let refused = world.file.with_file_name("clients").join("disabled");
     let only = fs::read_dir(&refused).unwrap().next().unwrap().unwrap().path();

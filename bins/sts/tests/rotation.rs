@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use countersign_host::{Reload, Seams, server};
 use countersign_jwt::{KeySet, Policy, Typ, Unverified, verify};
 use countersign_sts::{announce_keys, compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::Directory;
 use countersign_types::{Clock, Lifetime, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -69,18 +70,14 @@ struct World {
     address: SocketAddr,
     /// Ends with this value.
     _serving: JoinSet<()>,
+    _place: Directory,
 }
 
 impl World {
-    fn start(name: &str, periods: &str) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts-rotation").join(name);
-        if directory.exists() {
-            fs::remove_dir_all(&directory).unwrap();
-        }
-        fs::create_dir_all(&directory).unwrap();
-        write_secret(&directory.join("service.secret"));
-        let file = directory.join("sts.toml");
-        fs::write(&file, format!("{CONFIG}{periods}")).unwrap();
+    fn start(periods: &str) -> Self {
+        let place = Directory::new().unwrap();
+        place.write("service.secret", SECRET).unwrap();
+        let file = place.write("sts.toml", &format!("{CONFIG}{periods}")).unwrap();
 
         let clock = Arc::new(TestClock(AtomicI64::new(START)));
         let seams = Seams { clock: Arc::clone(&clock) as _, random: Seams::system().random };
@@ -91,7 +88,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         let mut serving = JoinSet::new();
         serving.spawn(async { composed.serve(listener, std::future::pending()).await.unwrap() });
-        Self { file, seams, clock, trigger, address, _serving: serving }
+        Self { file, seams, clock, trigger, address, _serving: serving, _place: place }
     }
 
     fn set_clock(&self, now: i64, cause: Cause) {
@@ -119,15 +116,6 @@ async fn soon<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), found).await.unwrap()
-}
-
-fn write_secret(file: &Path) {
-    fs::write(file, SECRET).unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
-    }
 }
 
 /// The body of the answer to a request on a connection of its own.
@@ -211,7 +199,7 @@ async fn keys_are_replaced_thirty_times_under_load() {
     const TURNS: i64 = 30;
     const EVERY: i64 = 3600;
     const ANNOUNCE: i64 = 600;
-    let world = World::start("load", "announce = 600\nrotate_every = 3600\n");
+    let world = World::start("announce = 600\nrotate_every = 3600\n");
     let mut set = world.published_are(2).await;
     let verifier = |age| Verifier { keys: set.clone(), asked: START - age };
     let mut verifiers = [0, 90, 180, 270].map(verifier);
@@ -259,7 +247,7 @@ async fn keys_are_replaced_thirty_times_under_load() {
 
 #[tokio::test]
 async fn keys_are_rotated_while_the_server_serves() {
-    let world = World::start("by-hand", "announce = 600\n");
+    let world = World::start("announce = 600\n");
     let first = world.published_are(2).await;
 
     // What `sts rotate-keys` does, in another process.

@@ -184,7 +184,7 @@ fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use countersign_testkit::directory::only_for_its_owner;
+    use countersign_testkit::Directory;
 
     use super::*;
 
@@ -209,15 +209,8 @@ memory_store = true
     /// after.
     #[test]
     fn a_reload_brings_no_question_that_nobody_answers() {
-        let name = format!("countersign-uma-asks-{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory).unwrap();
-        let file = |name: &str, text: &str| {
-            let file = directory.join(name);
-            std::fs::write(&file, text).unwrap();
-            only_for_its_owner(&file).unwrap();
-            file
-        };
+        let directory = Directory::new().unwrap();
+        let file = |name: &str, text: &str| directory.write(name, text).unwrap();
         file("a.secret", "a-secret-of-thirty-two-characters\n");
         let text = file("uma-server.toml", TEXT);
         let (permits, asks) = (
@@ -234,6 +227,5 @@ memory_store = true
         assert!(error.contains("nobody could answer"), "{error}");
         assert!(!files.current().asks(), "the old rules stay");
         assert!(answered.refresh().unwrap() && answered.current().asks());
-        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -410,8 +410,8 @@ mod tests {
     #[test]
     fn a_secret_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
-        let name = format!("countersign-host-{}.secret", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.secret");
         let read = |text: &str, mode| {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -425,6 +425,5 @@ mod tests {
             assert!(!error.to_string().contains("s3cret\n"), "{error}");
         }
         assert!(read("\n", 0o600).unwrap_err().reason.contains("empty"));
-        std::fs::remove_file(&path).unwrap();
     }
 }

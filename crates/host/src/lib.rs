@@ -35,8 +35,8 @@
 //!     Ok(server::serve(listener, transport, router, shutdown).await?)
 //! }
 //! # use std::os::unix::fs::PermissionsExt as _;
-//! # let folder = std::env::temp_dir().join(format!("countersign-host-{}", std::process::id()));
-//! # std::fs::create_dir(&folder)?;
+//! # let directory = tempfile::tempdir()?;
+//! # let folder = directory.path();
 //! # let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
 //! # std::fs::write(folder.join("server.pem"), made.cert.pem())?;
 //! # let key = folder.join("server.key");
@@ -45,9 +45,7 @@
 //! # let file = folder.join("server.toml");
 //! # let tls = "tls = { certificate = 'server.pem', key = 'server.key' }";
 //! # std::fs::write(&file, format!("listen = '127.0.0.1:0'\n{tls}\n"))?;
-//! # let ran = tokio::runtime::Runtime::new()?.block_on(run(&file, std::future::ready(())));
-//! # std::fs::remove_dir_all(&folder)?;
-//! # ran?;
+//! # tokio::runtime::Runtime::new()?.block_on(run(&file, std::future::ready(())))?;
 //! # Ok::<(), Box<dyn Error>>(())
 //! ```
 //!

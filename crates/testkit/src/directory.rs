@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
 
 /// A directory of its own for one test, removed with everything in it when it is dropped.
 #[derive(Debug)]
-pub struct Directory(PathBuf);
+pub struct Directory(TempDir);
 
 impl Directory {
     /// A new, empty directory that only this user can enter.
@@ -14,21 +15,13 @@ impl Directory {
     /// # Errors
     /// What the system reports.
     pub fn new() -> io::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("countersign-{}-{count}", std::process::id()));
-        // What a process of the same number left behind.
-        match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => std::fs::create_dir(&path)?,
-        }
-        Ok(Self(path))
+        tempfile::tempdir().map(Self)
     }
 
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// Writes a file that only this user can read, and tells its path.
@@ -36,17 +29,10 @@ impl Directory {
     /// # Errors
     /// What the system reports.
     pub fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         std::fs::write(&path, text)?;
         only_for_its_owner(&path)?;
         Ok(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left over is the system's to clean up.
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 

@@ -4,7 +4,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
 
 /// The resource identifier of the one resource server.
 pub(crate) const RESOURCE_IDENTIFIER: &str = "https://rs.bob.example";
@@ -78,7 +79,7 @@ pub enum Memory {
 /// A directory with everything a server needs, which goes away with this value.
 #[derive(Debug)]
 pub struct Deployment {
-    directory: PathBuf,
+    directory: TempDir,
 }
 
 impl Deployment {
@@ -87,32 +88,25 @@ impl Deployment {
     /// # Errors
     /// Whatever the system says.
     pub fn create(memory: Memory) -> io::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-faults-{}-{number}", std::process::id());
-        let deployment = Self { directory: std::env::temp_dir().join(name) };
-        fs::create_dir(&deployment.directory)?;
+        let deployment = Self { directory: tempfile::tempdir()? };
         let store = match memory {
             Memory::Durable => DURABLE,
             Memory::Forgetful => FORGETFUL,
         };
         fs::write(deployment.config(), format!("{CONFIG}{store}"))?;
-        write_secret(&deployment.directory.join("rs.secret"), RESOURCE_SERVER_SECRET)?;
-        write_secret(&deployment.directory.join("rqp-client.secret"), CLIENT_SECRET)?;
+        write_secret(&deployment.file("rs.secret"), RESOURCE_SERVER_SECRET)?;
+        write_secret(&deployment.file("rqp-client.secret"), CLIENT_SECRET)?;
         Ok(deployment)
     }
 
     /// The configuration file.
     #[must_use]
     pub fn config(&self) -> PathBuf {
-        self.directory.join("uma-server.toml")
+        self.file("uma-server.toml")
     }
-}
 
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        // What stays behind is in the directory for temporary files.
-        drop(fs::remove_dir_all(&self.directory));
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 }
 

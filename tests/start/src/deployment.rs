@@ -6,10 +6,10 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::CertifiedKey;
 use rustls_pki_types::CertificateDer;
+use tempfile::TempDir;
 
 use crate::Server;
 
@@ -21,7 +21,7 @@ pub(crate) const SECRET: &str = "a secret of forty-three characters, or more.";
 /// A directory with everything that a server needs, which goes away with this value.
 #[derive(Debug)]
 pub struct Deployment {
-    directory: PathBuf,
+    directory: TempDir,
     certificate: CertificateDer<'static>,
     address: SocketAddr,
 }
@@ -32,22 +32,18 @@ impl Deployment {
     /// # Errors
     /// What the system says, or that the program prints no example.
     pub fn create(server: Server, program: &Path) -> io::Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-start-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir(&directory)?;
+        let directory = tempfile::tempdir()?;
         let made = rcgen::generate_simple_self_signed([server.host().to_owned()]);
         let CertifiedKey { cert, signing_key } = made.map_err(io::Error::other)?;
         // Nobody else takes it in the moment until the server does, or the measurement ends.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let deployment = Self { directory, certificate: cert.der().clone(), address };
-        let file = |extension| deployment.directory.join(format!("{}.{extension}", server.host()));
+        let file = |extension| deployment.file(&format!("{}.{extension}", server.host()));
         fs::write(file("pem"), cert.pem())?;
         write_secret(&file("key"), &signing_key.serialize_pem())?;
-        write_secret(&deployment.directory.join(SECRET_FILE), SECRET)?;
+        write_secret(&deployment.file(SECRET_FILE), SECRET)?;
         // The example of the resource server serves it.
-        fs::write(deployment.directory.join("README.md"), "# A manual\n")?;
+        fs::write(deployment.file("README.md"), "# A manual\n")?;
         fs::write(deployment.config(), example(program, address)?)?;
         Ok(deployment)
     }
@@ -55,7 +51,11 @@ impl Deployment {
     /// The configuration file.
     #[must_use]
     pub fn config(&self) -> PathBuf {
-        self.directory.join("server.toml")
+        self.file("server.toml")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// What the server proves itself with.
@@ -68,13 +68,6 @@ impl Deployment {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
-    }
-}
-
-impl Drop for Deployment {
-    fn drop(&mut self) {
-        // What stays behind is in the directory for temporary files.
-        drop(fs::remove_dir_all(&self.directory));
     }
 }
 

@@ -61,8 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_not_overwritten() {
-        let name = format!("countersign-files-{}", std::process::id());
-        let directory = PrivateFolder::create(std::env::temp_dir().join(name)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("by/hand");
         let write = |made: &Path| {
             fs::write(made.join("a.toml"), "new")?;

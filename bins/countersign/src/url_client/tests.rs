@@ -1,12 +1,6 @@
 use super::*;
-use crate::private_file::PrivateFolder;
 
 const ID: &str = "https://mail.example/client";
-
-fn scratch(name: &str) -> PrivateFolder {
-    let name = format!("countersign-client-{}-{name}", std::process::id());
-    PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
-}
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix(1_800_000_000 + seconds)
@@ -39,8 +33,8 @@ fn signer(client: &UrlClient) -> String {
 #[test]
 fn no_reader_of_the_document_meets_a_key_it_did_not_know() {
     let jwks_uri = EndpointUrl::parse("https://mail.example/jwks").unwrap();
-    for (name, jwks_uri) in [("jwks", None), ("uri", Some(jwks_uri))] {
-        let folder = scratch(name);
+    for jwks_uri in [None, Some(jwks_uri)] {
+        let folder = tempfile::tempdir().unwrap();
         let described = Description { jwks_uri, ..description(Algorithm::Es256) };
         let mut client = UrlClient::create(folder.path(), described, at(0)).unwrap();
         let first = signer(&client);
@@ -70,7 +64,7 @@ fn no_reader_of_the_document_meets_a_key_it_did_not_know() {
 
 #[test]
 fn what_is_published_is_a_clients_document() {
-    let folder = scratch("document");
+    let folder = tempfile::tempdir().unwrap();
     let described = Description {
         client_name: Some("Mail".to_owned()),
         redirect_uris: vec![RedirectUri::parse("https://mail.example/callback").unwrap()],
@@ -94,7 +88,7 @@ fn what_is_published_is_a_clients_document() {
 
 #[test]
 fn a_client_is_not_overwritten_and_has_a_path() {
-    let folder = scratch("again");
+    let folder = tempfile::tempdir().unwrap();
     UrlClient::create(folder.path(), description(Algorithm::Es256), at(0)).unwrap();
     let again = UrlClient::create(folder.path(), description(Algorithm::Es256), at(0));
     assert_eq!(again.unwrap_err().code(), Code::Usage);
@@ -113,7 +107,7 @@ fn a_client_is_not_overwritten_and_has_a_path() {
 #[test]
 fn private_files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = scratch("modes");
+    let folder = tempfile::tempdir().unwrap();
     let client = UrlClient::create(folder.path(), description(Algorithm::Es256), at(0)).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let key = key_file(folder.path(), &signer(&client));
@@ -131,7 +125,7 @@ fn private_files_are_their_owners_alone() {
 
 #[test]
 fn what_nobody_would_take_is_not_served() {
-    let folder = scratch("served");
+    let folder = tempfile::tempdir().unwrap();
     let jwks_uri = EndpointUrl::parse("https://mail.example/jwks").unwrap();
     let described = Description { jwks_uri: Some(jwks_uri), ..description(Algorithm::Es256) };
     let client = UrlClient::create(folder.path(), described, at(0)).unwrap();

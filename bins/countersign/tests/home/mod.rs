@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A directory of one test, with no configuration and no session in it.
-pub(crate) struct Home(pub(crate) PathBuf);
+pub(crate) struct Home(pub(crate) TempDir);
 
 /// How the program ended, and what it said.
 pub(crate) struct Ended {
@@ -19,20 +20,24 @@ pub(crate) struct Ended {
 }
 
 impl Home {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("countersign-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(path.join("tmp")).expect("a directory for the test");
-        Self(path)
+    pub(crate) fn new() -> Self {
+        let home = Self(tempfile::tempdir().expect("a directory for the test"));
+        std::fs::create_dir(home.file("tmp")).expect("a directory for temporary files");
+        home
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.file(name);
         std::fs::write(&path, content).expect("a file for the test");
         path
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
+        self.file(name).display().to_string()
     }
 
     /// The program, with nothing of this test's own environment.
@@ -40,10 +45,10 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
             .args(args)
-            .current_dir(&self.0)
+            .current_dir(self.0.path())
             .env_clear()
-            .env("HOME", &self.0)
-            .env("TMPDIR", self.0.join("tmp"))
+            .env("HOME", self.0.path())
+            .env("TMPDIR", self.file("tmp"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -52,7 +57,7 @@ impl Home {
 
     /// What the program left among the temporary files.
     pub(crate) fn left_behind(&self) -> usize {
-        std::fs::read_dir(self.0.join("tmp")).expect("a directory").count()
+        std::fs::read_dir(self.file("tmp")).expect("a directory").count()
     }
 
     pub(crate) fn run(&self, args: &[&str], stdin: &str) -> Ended {
@@ -79,12 +84,6 @@ impl Home {
     pub(crate) fn json(&self, args: &[&str], stdin: &str) -> Value {
         let ended = self.check(&[&["--json"], args].concat(), stdin, 0);
         serde_json::from_str(&ended.stdout).expect("JSON")
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

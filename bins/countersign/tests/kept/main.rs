@@ -29,13 +29,13 @@ fn what_is_printed_is_what_works() {
 
 #[track_caller]
 fn works(flow: &str, data: &str) {
-    let mut kept = Kept::of(&format!("commands-{flow}"), flow);
+    let mut kept = Kept::of(flow);
     let commands = kept.record["kept"]["commands"].as_array().expect("commands").clone();
     let script: Vec<_> = commands.iter().filter_map(Value::as_str).collect();
     let output = Command::new("sh")
         .args(["-ec", &script.join("\n")])
         .env_clear()
-        .env("HOME", &kept.home.0)
+        .env("HOME", kept.home.0.path())
         .output()
         .expect("a shell");
     let stdout = String::from_utf8_lossy(&output.stdout);

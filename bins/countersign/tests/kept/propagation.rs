@@ -8,7 +8,7 @@ const LETTERS: &str = "https://rp.bob.example/letters";
 
 #[test]
 fn f004_1_a_service_acts_for_a_person() {
-    let kept = Kept::of("propagation", "004");
+    let kept = Kept::of("004");
     let (mail, news) = (kept.file("mail"), kept.file("news"));
     let request = |client: &str, more: &[&str], code: i32| {
         let args = ["request", "--identity-propagation", "--client", client];
@@ -73,7 +73,7 @@ fn f004_1_a_service_acts_for_a_person() {
 /// A6: by a key beside the client proof, from the provider to the relying party.
 #[test]
 fn a_token_is_bound_to_a_key_of_its_own() {
-    let kept = Kept::of("dpop", "004");
+    let kept = Kept::of("004");
     kept.login();
     let mail = kept.file("mail");
     let args = ["request", "--identity-propagation", "--dpop", "--explain", "--client", &mail];
@@ -103,7 +103,7 @@ fn a_token_is_bound_to_a_key_of_its_own() {
 
 #[test]
 fn an_exchange_tells_which_rule_decided() {
-    let kept = Kept::of("rules", "004");
+    let kept = Kept::of("004");
     kept.login();
     let exchange = |client: &str, more: &[&str], code: i32| {
         let client = kept.file(client);
@@ -155,7 +155,7 @@ fn an_exchange_tells_which_rule_decided() {
 /// What others see at the client's URL decides, not what the directory says.
 #[test]
 fn a_next_key_does_not_sign_before_it_is_seen() {
-    let kept = Kept::of("unseen", "004");
+    let kept = Kept::of("004");
     let mail = kept.file("mail");
     kept.check(&["client", "rotate", "--dir", &mail], 0);
     let state = kept.file("mail/client.json");

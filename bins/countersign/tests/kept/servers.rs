@@ -16,12 +16,12 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn start(name: &str) -> Self {
-        Self::of(name, "002")
+    pub(crate) fn start() -> Self {
+        Self::of("002")
     }
 
-    pub(crate) fn of(name: &str, flow: &str) -> Self {
-        let home = Home::new(name);
+    pub(crate) fn of(flow: &str) -> Self {
+        let home = Home::new();
         let args = ["--json", "demo", flow, "--keep"];
         let mut demo = home.command(&args).spawn().expect("it starts");
         let stdout = BufReader::new(demo.stdout.take().expect("a pipe"));

@@ -38,13 +38,8 @@ fn asks_the_owner(interval: u32, questions: u32, asked: Arc<AtomicU32>) -> Route
 }
 
 /// A request to a resource whose owner is asked, and how often that was.
-async fn request(
-    name: &str,
-    (interval, questions): (u32, u32),
-    args: &[&str],
-    code: i32,
-) -> (Ended, u32) {
-    let kept = Kept::start(name);
+async fn request((interval, questions): (u32, u32), args: &[&str], code: i32) -> (Ended, u32) {
+    let kept = Kept::start();
     kept.login();
     let file = |name: &str| kept.file(name).into();
     let tls = TlsConfig {
@@ -68,7 +63,7 @@ async fn request(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_wait_for_the_owner_is_told_so() {
-    let (ended, asked) = request("submitted", (5, 9), &["--wait", "4"], 7).await;
+    let (ended, asked) = request((5, 9), &["--wait", "4"], 7).await;
     let told = "the owner of the resource has been asked; try again in 5 s or later";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert_eq!(asked, 1);
@@ -76,7 +71,7 @@ async fn who_does_not_wait_for_the_owner_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_waits_until_the_owner_has_said_what_they_say() {
-    let (ended, asked) = request("waits", (1, 2), &[], 6).await;
+    let (ended, asked) = request((1, 2), &[], 6).await;
     let told = "https://uma.bob.example asks the owner of https://rs.bob.example: waiting";
     assert_eq!(ended.stderr.matches(told).count(), 1, "{}", ended.stderr);
     assert_eq!(asked, 3);

@@ -11,7 +11,7 @@ const URL: &str = "https://rs.bob.example/rs-api";
 
 #[test]
 fn a_client_gets_in_and_tells_what_it_does() {
-    let kept = Kept::start("request");
+    let kept = Kept::start();
     let ended = kept.check(&["request", URL], 3);
     assert!(ended.stderr.contains("not signed in"), "{}", ended.stderr);
     kept.login();
@@ -37,7 +37,7 @@ fn a_client_gets_in_and_tells_what_it_does() {
 
 #[test]
 fn an_address_leads_to_its_issuer() {
-    let kept = Kept::start("discover");
+    let kept = Kept::start();
     let found = kept.check(&["--json", "discover", "alice@alice.example"], 0).stdout;
     let found: Value = serde_json::from_str(&found).expect("JSON");
     assert_eq!(found["issuer"], "https://sts.alice.example");
@@ -48,7 +48,7 @@ fn an_address_leads_to_its_issuer() {
 
 #[test]
 fn a_token_is_exchanged_for_one_that_is_bound_to_a_ticket() {
-    let kept = Kept::start("exchange");
+    let kept = Kept::start();
     kept.login();
     let ticket = kept.home.check(&["hash-ticket", "a-ticket"], "", 0).stdout;
     let exchange = [
@@ -72,7 +72,7 @@ fn a_token_is_exchanged_for_one_that_is_bound_to_a_ticket() {
 
 #[test]
 fn every_way_in_that_is_shut_has_its_exit_code() {
-    let kept = Kept::start("codes");
+    let kept = Kept::start();
     let login = ["login", "--headless", "--username", "alice", "--password-file"];
     let password = kept.file("alice.password");
     let right = [&login[..], &[&password]].concat();
@@ -106,7 +106,7 @@ fn every_way_in_that_is_shut_has_its_exit_code() {
 
 #[test]
 fn login_prints_the_address_and_opens_nothing_without_a_terminal() {
-    let kept = Kept::start("login");
+    let kept = Kept::start();
     let files = ["--config", kept.kept("config"), "--session", kept.kept("session")];
     let args = [&files[..], &["--json", "login"]].concat();
     let mut child = kept.home.command(&args).spawn().expect("it starts");

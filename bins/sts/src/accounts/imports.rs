@@ -141,6 +141,7 @@ mod tests {
 
     use countersign_claims_token::VerifiedEmail;
     use countersign_host::Seams;
+    use countersign_testkit::Directory;
     use countersign_types::Issuer;
     use serde_json::Map;
 
@@ -149,13 +150,12 @@ mod tests {
     const SUBJECT: &str = "AAAAAAAAAAAAAAAAAAAAAA";
     const OTHER: &str = "BBBBBBBBBBBBBBBBBBBBBB";
 
-    fn accounts(name: &str) -> Accounts {
-        let name = format!("countersign-sts-imports-{}-{name}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        if path.exists() {
-            fs::remove_dir_all(&path).unwrap();
-        }
-        Accounts::new(path, BTreeSet::from(["alice.example".to_owned()]))
+    /// No accounts yet, and the place for them.
+    fn accounts() -> (Directory, Accounts) {
+        let place = Directory::new().unwrap();
+        let domains = BTreeSet::from(["alice.example".to_owned()]);
+        let accounts = Accounts::new(place.path().join("accounts"), domains);
+        (place, accounts)
     }
 
     fn import(subject: &str, email: Option<&str>) -> ImportedAccount {
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn an_import_is_found_by_its_address_and_signs_in_by_nothing() {
-        let accounts = accounts("found");
+        let (_place, accounts) = accounts();
         let random = Seams::system().random;
         let ada = import(SUBJECT, Some("ada@university.example"));
         assert!(!accounts.refresh(&ada, false, random.as_ref()).unwrap(), "nobody made it");
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_word_on_a_person_passes_to_another_identity() {
-        let accounts = accounts("entrusted");
+        let (_place, accounts) = accounts();
         let random = Seams::system().random;
         let ada = import(SUBJECT, Some("ada@university.example"));
         let there = ImportedAccount {
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn an_address_is_one_accounts() {
-        let accounts = accounts("taken");
+        let (_place, accounts) = accounts();
         let random = Seams::system().random;
         for subject in [SUBJECT, OTHER] {
             let ada = import(subject, Some("ada@university.example"));
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn whoever_is_disabled_stays_so() {
-        let accounts = accounts("disabled");
+        let (_place, accounts) = accounts();
         let random = Seams::system().random;
         let ada = import(SUBJECT, Some("ada@university.example"));
         accounts.import(&ada, random.as_ref()).unwrap();
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn simultaneous_claims_of_one_address_give_it_to_one() {
-        let accounts = accounts("race");
+        let (_place, accounts) = accounts();
         let random = Seams::system().random;
         let subjects: Vec<String> = (0..8).map(|n| format!("{n}AAAAAAAAAAAAAAAAAAAAA")).collect();
         std::thread::scope(|scope| {

@@ -187,6 +187,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicU8, Ordering};
 
+    use countersign_testkit::Directory;
+
     use super::super::OF_PROVIDER;
     use super::*;
 
@@ -202,11 +204,6 @@ mod tests {
     const START: i64 = 1_800_000_000;
     const DAY: i64 = 86_400;
 
-    fn scratch(name: &str) -> PathBuf {
-        let directory = format!("countersign-sts-{name}-{}", std::process::id());
-        std::env::temp_dir().join(directory)
-    }
-
     fn kids(ring: &SigningRing) -> Vec<String> {
         ring.published().iter().filter_map(|key| key.kid()).map(str::to_owned).collect()
     }
@@ -214,7 +211,8 @@ mod tests {
     /// R9, on a clock that is passed in: four days of keys that are replaced every day.
     #[test]
     fn no_verifier_notices_that_keys_are_replaced() {
-        let path = scratch("rotation");
+        let place = Directory::new().unwrap();
+        let path = place.path().join("keys");
         let lifetime = Lifetime::from_secs;
         let periods = Periods {
             announce: lifetime(3600),
@@ -241,12 +239,12 @@ mod tests {
         assert_eq!(alive.len(), 2 * 4, "a key of each kind for each day");
         let left = fs::read_dir(&directory.path).unwrap().count();
         assert_eq!(left, cached.len(), "what is over is removed");
-        fs::remove_dir_all(&directory.path).unwrap();
     }
 
     #[test]
     fn a_restart_finds_the_same_keys_in_the_same_places() {
-        let path = scratch("restart");
+        let place = Directory::new().unwrap();
+        let path = place.path().join("keys");
         let periods = Periods {
             announce: Lifetime::from_secs(600),
             rotate_every: None,
@@ -268,6 +266,5 @@ mod tests {
             assert_eq!(signs(&one), signs(&other), "{now}");
             assert_eq!(signs(&one) == signs(&first), now < 660, "{now}");
         }
-        fs::remove_dir_all(&path).unwrap();
     }
 }

@@ -26,7 +26,7 @@ const UNUSABLE: &str = "  needs a new password";
 
 #[tokio::test]
 async fn o13_a_disabled_person_is_refused_at_once_and_everywhere() {
-    let world = World::new("disabled");
+    let world = World::new();
     let bob = ["bob", "--name", "Bob", "--email", "bob@alice.example", "--email-verified"];
     let (ok, said) = world.user("add", &bob, "correct-horse-battery");
     assert!(ok && said.starts_with("bob  ") && said.contains("bob@alice.example"), "{said}");
@@ -55,7 +55,7 @@ async fn o13_a_disabled_person_is_refused_at_once_and_everywhere() {
 /// O13: whoever knew the former password has nothing of it left.
 #[tokio::test]
 async fn o13_a_new_password_ends_what_the_former_one_began() {
-    let world = World::new("password");
+    let world = World::new();
     assert!(world.user("add", &["bob"], "correct-horse-battery").0);
     let tokens = world.sign_in("bob", "correct-horse-battery").await.unwrap();
     assert_eq!(world.userinfo(&tokens).await.status, 200);
@@ -85,7 +85,7 @@ async fn o13_a_new_password_ends_what_the_former_one_began() {
 /// O13: so it is for whoever stands in the configuration, when that changes.
 #[tokio::test]
 async fn o13_another_password_in_the_configuration_ends_what_the_former_one_began() {
-    let mut world = World::new("listed");
+    let mut world = World::new();
     let text = fs::read_to_string(&world.file).unwrap();
     let text = text.replace("memory_store = true\n", "");
     let text = text.replace("[keys]", "[store]\npath = \"sts.db\"\n\n[keys]");
@@ -116,7 +116,7 @@ async fn o13_another_password_in_the_configuration_ends_what_the_former_one_bega
 
 #[test]
 fn what_cannot_be_an_account_is_refused() {
-    let world = World::new("refused");
+    let world = World::new();
     assert!(world.user("add", &["carol", "--email", "carol@alice.example"], "a long password").0);
     for (name, arguments, reason) in [
         ("taken", &["carol"][..], "taken"),
@@ -150,7 +150,7 @@ fn what_cannot_be_an_account_is_refused() {
 /// Whoever stands in the configuration is refused while the server runs, as everybody else is.
 #[tokio::test]
 async fn o13_a_person_of_the_configuration_is_refused_at_once_and_everywhere() {
-    let mut world = World::new("refused");
+    let mut world = World::new();
     let hash =
         PasswordHash::of(&Password::new("correct-horse-battery"), Seams::system().random.as_ref());
     let config = CONFIG.replace(LISTED_PASSWORD, &hash.unwrap().to_string());
@@ -203,7 +203,7 @@ async fn o13_a_person_of_the_configuration_is_refused_at_once_and_everywhere() {
 /// Nobody finds a file outside the directory, and a file that is none is named.
 #[tokio::test]
 async fn the_directory_is_read_with_care() {
-    let world = World::new("files");
+    let world = World::new();
     assert!(world.user("add", &["erin"], "correct-horse-battery").0);
     for name in ["../names/erin", "/etc/passwd", ".", "erin/", "names"] {
         assert_eq!(world.sign_in(name, "correct-horse-battery").await.unwrap_err(), 403, "{name}");
@@ -246,7 +246,7 @@ async fn the_directory_is_read_with_care() {
 /// nobody's until it is replaced, and nobody else is in the way of that.
 #[tokio::test]
 async fn a_hash_of_other_work_is_a_password_that_nobody_has() {
-    let mut world = World::new("other-work");
+    let mut world = World::new();
     assert!(world.user("add", &["erin"], "correct-horse-battery").0);
     assert!(world.user("add", &["bob"], "correct-horse-battery").0);
     let erin = world.user("list", &[], "").1;
@@ -296,7 +296,7 @@ async fn a_hash_of_other_work_is_a_password_that_nobody_has() {
 /// People who came through another provider are kept like others, by their subject.
 #[test]
 fn imported_people_are_shown_and_disabled() {
-    let world = World::new("imported");
+    let world = World::new();
     assert!(world.user("add", &["bob"], "correct-horse-battery").0);
     let subject = "AAAAAAAAAAAAAAAAAAAAAA";
     let file = world.file.with_file_name("accounts").join(format!("{subject}.json"));

@@ -1,8 +1,7 @@
 //! A configuration, a server that has it, and what one does at it.
 
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use countersign_host::Seams;
 use countersign_sts::{compose, load};
 use countersign_sts_service::LogAudit;
+use countersign_testkit::Directory;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Request};
 use serde_json::Value;
@@ -61,6 +61,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) struct World {
     pub(crate) file: PathBuf,
     pub(crate) router: Router,
+    _place: Directory,
 }
 
 pub(crate) struct Answer {
@@ -80,16 +81,11 @@ impl Answer {
 }
 
 impl World {
-    pub(crate) fn new(name: &str) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts-accounts").join(name);
-        if directory.exists() {
-            fs::remove_dir_all(&directory).unwrap();
-        }
-        fs::create_dir_all(&directory).unwrap();
-        let file = directory.join("sts.toml");
-        fs::write(&file, CONFIG).unwrap();
+    pub(crate) fn new() -> Self {
+        let place = Directory::new().unwrap();
+        let file = place.write("sts.toml", CONFIG).unwrap();
         let composed = compose(load(&file).unwrap(), &Seams::system(), Arc::new(LogAudit)).unwrap();
-        Self { router: composed.router(), file }
+        Self { router: composed.router(), file, _place: place }
     }
 
     /// Runs `sts user`: whether it went well, and what it said.

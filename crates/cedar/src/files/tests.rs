@@ -6,13 +6,6 @@ const SCHEMA: &str =
     "entity User; entity Doc; action read appliesTo { principal: [User], resource: [Doc] };";
 const GOOD: &str = r#"@id("good") permit (principal, action, resource);"#;
 
-fn directory(name: &str) -> PathBuf {
-    let directory =
-        std::env::temp_dir().join(format!("countersign-cedar-{}-{name}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
 fn permits(files: &PolicyFiles) -> bool {
     let question = Question {
         principal: ("User", "a"),
@@ -26,8 +19,8 @@ fn permits(files: &PolicyFiles) -> bool {
 
 #[test]
 fn a_bad_file_keeps_the_old_set() {
-    let directory = directory("reload");
-    let file = directory.join("a.cedar");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.cedar");
     std::fs::write(&file, GOOD).unwrap();
     let files = PolicyFiles::open(SCHEMA, [file.clone()]).unwrap();
     assert!(permits(&files));
@@ -45,13 +38,12 @@ fn a_bad_file_keeps_the_old_set() {
     assert!(files.refresh().unwrap());
     assert!(!files.refresh().unwrap(), "nothing new");
     assert!(!permits(&files));
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn a_bad_file_is_refused_at_the_start_by_name() {
-    let directory = directory("start");
-    let (good, bad) = (directory.join("good.cedar"), directory.join("bad.cedar"));
+    let directory = tempfile::tempdir().unwrap();
+    let (good, bad) = (directory.path().join("good.cedar"), directory.path().join("bad.cedar"));
     std::fs::write(&good, GOOD).unwrap();
     std::fs::write(&bad, GOOD).unwrap();
     let error = PolicyFiles::open(SCHEMA, [good.clone(), bad.clone()]).unwrap_err();
@@ -59,15 +51,14 @@ fn a_bad_file_is_refused_at_the_start_by_name() {
     std::fs::write(&bad, vec![b' '; 1024 * 1024 + 1]).unwrap();
     assert!(PolicyFiles::open(SCHEMA, [bad]).is_err(), "too large");
     assert!(PolicyFiles::open(SCHEMA, [good]).is_ok());
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 /// What cannot be used where the rules are is refused at the start and ever after, however valid it
 /// is.
 #[test]
 fn a_set_that_is_unfit_is_refused_whenever_it_is_read() {
-    let directory = directory("unfit");
-    let file = directory.join("a.cedar");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.cedar");
     let fit = |set: &Policies| match set.len() {
         1 => Ok(()),
         _ => Err("one rule, and no more".to_owned()),
@@ -84,19 +75,18 @@ fn a_set_that_is_unfit_is_refused_whenever_it_is_read() {
     assert!(error.to_string().contains("no more"), "{error}");
     assert!(permits(&files), "the old set stays");
     assert!(!files.refresh().unwrap(), "said once");
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
 fn a_directory_stands_for_its_files_and_those_to_come() {
-    let directory = directory("whole");
-    std::fs::write(directory.join("a.cedar"), GOOD).unwrap();
-    std::fs::write(directory.join("notes.txt"), "not Cedar").unwrap();
-    std::fs::write(directory.join(".b.cedar"), "half of a fi").unwrap();
-    let files = PolicyFiles::open(SCHEMA, [directory.clone()]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a.cedar"), GOOD).unwrap();
+    std::fs::write(directory.path().join("notes.txt"), "not Cedar").unwrap();
+    std::fs::write(directory.path().join(".b.cedar"), "half of a fi").unwrap();
+    let files = PolicyFiles::open(SCHEMA, [directory.path().to_owned()]).unwrap();
     assert!(permits(&files));
     let before = files.current_with_digest().1;
-    let new = directory.join("b.cedar");
+    let new = directory.path().join("b.cedar");
     std::fs::write(&new, r#"@id("nobody") forbid (principal, action, resource);"#).unwrap();
     assert!(files.refresh().unwrap());
     assert!(!permits(&files));
@@ -107,5 +97,4 @@ fn a_directory_stands_for_its_files_and_those_to_come() {
     std::fs::write(&new, "permit").unwrap();
     assert!(files.refresh().unwrap_err().to_string().contains("b.cedar"));
     assert!(permits(&files), "the old set stays");
-    std::fs::remove_dir_all(directory).unwrap();
 }

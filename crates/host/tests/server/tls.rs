@@ -1,6 +1,5 @@
 //! H17: TLS and what its files must be.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_host::reload::{Cause, Reload};
@@ -8,6 +7,7 @@ use countersign_host::server::{Limits, Service, TlsConfig, TransportError};
 use countersign_host::{Transport, config};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
@@ -15,7 +15,7 @@ use crate::peer::{Server, router};
 
 /// A certificate for `localhost` and its key, as files in a directory that goes away.
 struct Files {
-    directory: PathBuf,
+    _directory: TempDir,
     tls: TlsConfig,
     certificate: CertificateDer<'static>,
     /// This one and those before it.
@@ -23,14 +23,13 @@ struct Files {
 }
 
 impl Files {
-    fn new(name: &str) -> Self {
-        let directory =
-            std::env::temp_dir().join(format!("countersign-host-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
         let written = TlsConfig { certificate: "cert.pem".into(), key: "key.pem".into() };
-        let tls = written.relative_to(&directory.join("server.toml"));
+        let tls = written.relative_to(&directory.path().join("server.toml"));
         let certificate = write_certificate(&tls);
-        let files = Self { tls, trusted: vec![certificate.clone()], certificate, directory };
+        let trusted = vec![certificate.clone()];
+        let files = Self { tls, trusted, certificate, _directory: directory };
         files.set_key_mode(0o600);
         files
     }
@@ -82,15 +81,9 @@ async fn served(server: &Server, files: &Files) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap().first().unwrap().clone().into_owned()
 }
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.directory));
-    }
-}
-
 #[tokio::test]
 async fn both_versions_are_served_and_plain_text_is_not() {
-    let files = Files::new("versions");
+    let files = Files::new();
     let transport = Transport::tls(&files.tls).unwrap();
     let server = Server::start_with(transport, router(), Limits::default());
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
@@ -116,7 +109,7 @@ async fn both_versions_are_served_and_plain_text_is_not() {
 
 #[tokio::test]
 async fn a_renewed_certificate_is_served_without_a_restart() {
-    let mut files = Files::new("renewed");
+    let mut files = Files::new();
     let old = files.certificate.clone();
     let transport = Transport::tls(&files.tls).unwrap();
     let (trigger, reload) = Reload::manual();
@@ -141,13 +134,13 @@ async fn a_renewed_certificate_is_served_without_a_restart() {
 
 #[tokio::test]
 async fn files_that_cannot_be_used_leave_the_old_certificate() {
-    let mut files = Files::new("kept");
+    let mut files = Files::new();
     let transport = Transport::tls(&files.tls).unwrap();
     let (trigger, reload) = Reload::manual();
     let server = Server::serve(transport, Service::new(router()).with_reload(reload));
     let old = files.certificate.clone();
 
-    let other = Files::new("kept-other");
+    let other = Files::new();
     std::fs::copy(&other.tls.certificate, &files.tls.certificate).unwrap();
     trigger.pull(Cause::Timer);
     for _ in 0..20 {
@@ -175,7 +168,7 @@ async fn until(is_so: impl AsyncFn() -> bool) {
 
 #[tokio::test]
 async fn a_peer_that_never_shakes_hands_is_cut_off() {
-    let files = Files::new("handshake");
+    let files = Files::new();
     let mut limits = Limits::default();
     limits.handshake = std::time::Duration::from_millis(200);
     let transport = Transport::tls(&files.tls).unwrap();
@@ -186,7 +179,7 @@ async fn a_peer_that_never_shakes_hands_is_cut_off() {
 
 #[test]
 fn unusable_files_are_named() {
-    let files = Files::new("unusable");
+    let files = Files::new();
     #[cfg(unix)]
     {
         files.set_key_mode(0o644);
@@ -203,7 +196,7 @@ fn unusable_files_are_named() {
     let error = Transport::tls(&missing).unwrap_err();
     assert!(error.to_string().contains("no/such.pem"), "{error}");
 
-    let other = Files::new("other");
+    let other = Files::new();
     let mixed = TlsConfig { key: other.tls.key.clone(), ..files.tls.clone() };
     let error = Transport::tls(&mixed).unwrap_err();
     assert!(matches!(error, TransportError::Unusable(_)), "{error}");
@@ -211,7 +204,7 @@ fn unusable_files_are_named() {
 
 #[test]
 fn a_certificate_covers_its_names_and_no_others() {
-    let transport = Transport::tls(&Files::new("covers").tls).unwrap();
+    let transport = Transport::tls(&Files::new().tls).unwrap();
     for (host, is_covered) in
         [("localhost", true), ("LOCALHOST", true), ("a.localhost", false), ("[::1]", false)]
     {

@@ -42,7 +42,8 @@ pub fn schema(routes: &Routes) -> String {
 /// use countersign_resource::Routes;
 ///
 /// let routes = Routes::new().by_policy("GET /albums/{owner}", "read").build()?;
-/// # let file = std::env::temp_dir().join(format!("countersign-access-{}.cedar", std::process::id()));
+/// # let directory = tempfile::tempdir()?;
+/// # let file = directory.path().join("access.cedar");
 /// std::fs::write(&file, r#"
 ///     @id("people read their own albums")
 ///     permit (principal is Person, action == Action::"read", resource)
@@ -51,11 +52,10 @@ pub fn schema(routes: &Routes) -> String {
 ///         resource.hasTag("owner") && resource.getTag("owner") == principal.email
 ///     };
 /// "#)?;
-/// let rules = Arc::new(PolicyFiles::open(schema(&routes), [file.clone()])?);
+/// let rules = Arc::new(PolicyFiles::open(schema(&routes), [file])?);
 /// let policy = Arc::new(CedarAccess::new(Arc::clone(&rules)));
 /// // `ProtectLayer::with_policy(mode, routes, policy)`, and from time to time:
 /// rules.refresh()?;
-/// # std::fs::remove_file(file)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -83,8 +83,8 @@ mod tests {
     fn the_log_stays_short_while_somebody_always_reads() {
         const PAGES: u64 = 64;
         const COMMITS: i64 = 400;
-        let name = format!("countersign-store-log-{}.db", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
         schema::create_file(&path).unwrap();
         let writer = schema::open_writer(&path).unwrap();
         writer.pragma_update(None, "wal_autocheckpoint", PAGES as i64).unwrap();
@@ -114,9 +114,5 @@ mod tests {
         });
         let pages = std::fs::metadata(&log.path).unwrap().len() / PAGE;
         assert!((PAGES..5 * PAGES).contains(&pages), "{pages}");
-        drop((writer, readers));
-        for end in ["", "-wal", "-shm"] {
-            drop(std::fs::remove_file(format!("{}{end}", path.display())));
-        }
     }
 }

@@ -80,9 +80,8 @@ mod tests {
 
     #[test]
     fn probing_says_what_opening_says_and_makes_nothing() {
-        let directory = std::env::temp_dir().join(format!("store-probe-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let at = |name: &str| directory.join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         fs::write(
             at("text"),
             "not a database, but longer than a header of one hundred octets is, \
@@ -116,6 +115,5 @@ mod tests {
             let opened = SqliteEngine::open(&at(name), Arc::new(Now));
             assert_eq!(opened.is_ok(), good, "{name}");
         }
-        fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -88,8 +88,8 @@ mod tests {
 
     #[test]
     fn a_connection_is_opened_when_all_others_are_in_use() {
-        let name = format!("countersign-store-readers-{}.db", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
         schema::create_file(&path).unwrap();
         drop(schema::open_writer(&path).unwrap());
         let readers = Readers::open(&path).unwrap();
@@ -108,9 +108,5 @@ mod tests {
         assert_eq!(count(&readers), READERS);
         ask(&|| ask(&|| ()));
         assert_eq!(count(&readers), READERS);
-        drop(readers);
-        for end in ["", "-wal", "-shm"] {
-            drop(std::fs::remove_file(format!("{}{end}", path.display())));
-        }
     }
 }

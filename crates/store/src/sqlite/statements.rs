@@ -420,11 +420,9 @@ mod tests {
     use super::*;
 
     /// Octets of log for many commits of many records, under the keys that `key` makes of numbers.
-    fn log(name: &str, key: impl Fn(u32) -> Vec<u8>) -> u64 {
-        let file = format!("countersign-store-log-{}-{name}", std::process::id());
-        let directory = std::env::temp_dir().join(file);
-        std::fs::create_dir(&directory).unwrap();
-        let path = directory.join("store.db");
+    fn log(key: impl Fn(u32) -> Vec<u8>) -> u64 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
         schema::create_file(&path).unwrap();
         let connection = schema::open_writer(&path).unwrap();
         let expires = Some(Timestamp::from_unix(1000));
@@ -436,10 +434,7 @@ mod tests {
             }
             connection.execute_batch("COMMIT").unwrap();
         }
-        let octets = std::fs::metadata(directory.join("store.db-wal")).unwrap().len();
-        drop(connection);
-        std::fs::remove_dir_all(&directory).unwrap();
-        octets
+        std::fs::metadata(directory.path().join("store.db-wal")).unwrap().len()
     }
 
     /// What is behind the end is not walked, be it live or not.
@@ -472,8 +467,8 @@ mod tests {
     #[test]
     fn keys_in_the_order_of_time_share_pages_of_the_log() {
         let digest = |number: u32| Digest::of(&number.to_be_bytes());
-        let random = log("random", |number| digest(number).as_bytes().to_vec());
-        let ordered = log("ordered", |number| {
+        let random = log(|number| digest(number).as_bytes().to_vec());
+        let ordered = log(|number| {
             let mut key = (number / 50).to_be_bytes().to_vec();
             key.extend(digest(number).as_bytes());
             key

@@ -167,13 +167,12 @@ async fn bob_sees_whom_a_rule_let_in_and_ends_it() {
 #[tokio::test]
 async fn it_says_which_share_and_which_policy_lets_somebody_in() {
     let bed = Bed::new();
-    let path =
-        std::env::temp_dir().join(format!("countersign-access-{}.cedar", std::process::id()));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("research.cedar");
     let text = "@id(\"the research department\")\n\
                 permit (principal in Address::\"dora@alice.example\", action, resource);\n";
     std::fs::write(&path, text).unwrap();
-    let files = Arc::new(PolicyFiles::open_as(uma::SCHEMA, [path.clone()]).unwrap());
-    std::fs::remove_file(path).unwrap();
+    let files = Arc::new(PolicyFiles::open_as(uma::SCHEMA, [path]).unwrap());
     let asking = rules_of(json!([
         {"resource": "*", "scopes": ["get"], "emails": ["alice@alice.example"], "ask": true},
     ]));

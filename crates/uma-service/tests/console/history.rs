@@ -1,6 +1,5 @@
 //! What an owner shared, and took back, among everything that happened.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_store::resources::Registrant;
@@ -18,14 +17,6 @@ use crate::lists::{all, link, people};
 use crate::sharing::{offer, share, shared};
 
 const HISTORY: &str = "/console/history";
-
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 struct Still;
 
@@ -55,11 +46,9 @@ async fn unshare(bed: &Bed, bob: &Browser<'_>, path: &str) {
 /// its time, and still one after a restart.
 #[tokio::test]
 async fn what_was_shared_and_taken_back_stands_in_the_history() {
-    let name = format!("countersign-history-{}", std::process::id());
-    let directory = Directory(std::env::temp_dir().join(name));
-    std::fs::create_dir(&directory.0).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let start = || {
-        let engine = SqliteEngine::open(&directory.0.join("uma.db"), Arc::new(Still)).unwrap();
+        let engine = SqliteEngine::open(&directory.path().join("uma.db"), Arc::new(Still)).unwrap();
         Bed::on(Arc::new(engine))
     };
     let bed = start();

@@ -320,10 +320,8 @@ impl Clock for Stands {
 
 #[tokio::test]
 async fn a_session_outlives_the_server_and_ends_with_what_it_rests_on() {
-    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("console-session.db");
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
-    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("uma.db");
     let open =
         || -> Arc<dyn Engine> { Arc::new(SqliteEngine::open(&file, Arc::new(Stands)).unwrap()) };
     let cookies = {

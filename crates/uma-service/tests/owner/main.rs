@@ -18,7 +18,6 @@ mod races;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
@@ -29,6 +28,7 @@ use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{OwnerError, audit};
 use serde_json::{Value, json};
 use support::{Answer, NOW, World, issuer_of, need_info, refused, rpt, rules_of, submitted};
+use tempfile::TempDir;
 
 fn bob() -> Protection {
     Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
@@ -247,14 +247,11 @@ async fn nobody_decides_for_another_owner() {
 }
 
 /// A directory that goes away with the value.
-struct Directory(PathBuf);
+struct Directory(TempDir);
 
 impl Directory {
-    fn new(name: &str) -> Self {
-        let name = format!("countersign-owner-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
 
     /// The store in it; whoever had it before has to be gone.
@@ -265,7 +262,7 @@ impl Directory {
                 at(0)
             }
         }
-        Arc::new(SqliteEngine::open(&self.0.join("store.db"), Arc::new(Still)).unwrap())
+        Arc::new(SqliteEngine::open(&self.0.path().join("store.db"), Arc::new(Still)).unwrap())
     }
 
     fn open(&self) -> World {
@@ -273,16 +270,10 @@ impl Directory {
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
 /// Two clients wait; the server restarts; one of them never got its last answer.
 #[tokio::test]
 async fn two_loops_with_a_lost_answer_and_a_restart_in_between() {
-    let directory = Directory::new("restart");
+    let directory = Directory::new();
     let world = directory.open();
     let pat = world.pat("rs").await;
     let id = world.register(&pat).await;

@@ -62,7 +62,7 @@ async fn fifty_approvals_and_a_revocation_in_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_approvals_and_a_revocation_in_sqlite() {
-    let directory = Directory::new("race");
+    let directory = Directory::new();
     race(directory.engine()).await;
 }
 

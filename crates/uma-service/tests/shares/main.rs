@@ -14,7 +14,6 @@ mod said;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -437,21 +436,10 @@ async fn an_address_that_is_kept_out_is_a_person() {
     }
 }
 
-/// A directory that goes away with the value.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// What was acknowledged is there after a restart, and a token from before is worth what it was.
 #[tokio::test]
 async fn shares_outlive_a_restart() {
-    let name = format!("countersign-shares-{}", std::process::id());
-    let directory = Directory(std::env::temp_dir().join(name));
-    std::fs::create_dir(&directory.0).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let start = |now: i64| {
         struct Still;
         impl Clock for Still {
@@ -459,7 +447,7 @@ async fn shares_outlive_a_restart() {
                 Timestamp::from_unix(0)
             }
         }
-        let engine = SqliteEngine::open(&directory.0.join("uma.db"), Arc::new(Still)).unwrap();
+        let engine = SqliteEngine::open(&directory.path().join("uma.db"), Arc::new(Still)).unwrap();
         let world = world_on(Arc::new(engine), |_| {});
         world.advance(now - support::NOW);
         world

@@ -303,11 +303,9 @@ impl Clock for Fixed {
 /// it, and one that was stopped amid an attempt tells it again.
 #[tokio::test]
 async fn what_was_not_told_is_told_after_a_restart() {
-    let name = format!("countersign-uma-service-webhooks-{}", std::process::id());
-    let directory = std::env::temp_dir().join(name);
-    std::fs::create_dir(&directory).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let open = || -> Arc<dyn Engine> {
-        Arc::new(SqliteEngine::open(&directory.join("uma.db"), Arc::new(Fixed)).unwrap())
+        Arc::new(SqliteEngine::open(&directory.path().join("uma.db"), Arc::new(Fixed)).unwrap())
     };
     Bed::on(open(), |_| {}).asks(ALICE).await;
 
@@ -328,8 +326,6 @@ async fn what_was_not_told_is_told_after_a_restart() {
 
     let engine = open();
     assert_eq!(left(&*engine).await, 0);
-    drop(engine);
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 /// Pauses grow, and stop growing.

@@ -1,7 +1,6 @@
 //! Grants and bare endpoints take turns under the same load.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +10,7 @@ use countersign_jwt::{Algorithm, SigningKey};
 use countersign_store::SqliteEngine;
 use countersign_store::engine::{RecordTable, Records as _};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::CONNECTIONS;
 use crate::bare::{Endpoints, Of};
@@ -51,7 +51,6 @@ pub(crate) struct Bench {
     rounds: usize,
     /// Requests in a round.
     pub(crate) requests: usize,
-    pub(crate) directory: PathBuf,
     pub(crate) seams: Seams,
     pub(crate) key: SigningKey,
     endpoints: Endpoints,
@@ -62,16 +61,16 @@ pub(crate) struct Bench {
     /// The UMA server's.
     pub(crate) store: Arc<SqliteEngine>,
     pub(crate) runtime: tokio::runtime::Runtime,
+    _directory: TempDir,
 }
 
 impl Bench {
     pub(crate) fn start(effort: Effort) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("grants-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+        // Not among the temporary files, which may be in memory.
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let seams = Seams::system();
         let engine = |name: &str| {
-            let path = directory.join(name);
+            let path = directory.path().join(name);
             Arc::new(SqliteEngine::open(&path, Arc::clone(&seams.clock)).unwrap())
         };
         let store = engine("uma.db");
@@ -93,11 +92,11 @@ impl Bench {
             uma: serve(&runtime, uma.merge(endpoints.router())),
             endpoints,
             provider,
-            directory,
             seams,
             key,
             store,
             runtime,
+            _directory: directory,
         }
     }
 

@@ -1,8 +1,7 @@
 //! A UMA server with as much in it as is wanted, and the three requests of a grant.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,6 +23,7 @@ use countersign_uma::resource::{ResourceDescription, ResourceId};
 use http::Request;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower_service::Service as _;
 
 use crate::timed;
@@ -61,33 +61,13 @@ impl Size {
     }
 }
 
-/// A directory that goes away with the value.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-policies-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
-
 pub(crate) struct Server {
     router: Router,
     seams: Seams,
     key: SigningKey,
     pat: String,
     permission: Value,
-    _directory: Directory,
+    _directory: TempDir,
 }
 
 fn id(number: usize) -> ResourceId {
@@ -107,13 +87,13 @@ fn address(local: &str) -> Who {
 
 impl Server {
     pub(crate) async fn with(size: Size) -> Self {
-        let (directory, seams) = (Directory::new(), Seams::system());
-        let path = directory.0.join("uma.db");
+        let (directory, seams) = (tempfile::tempdir().unwrap(), Seams::system());
+        let path = directory.path().join("uma.db");
         let engine: Arc<dyn Engine> =
             Arc::new(SqliteEngine::open(&path, Arc::clone(&seams.clock)).unwrap());
         fill(&engine, size).await;
         let key = SigningKey::generate(Algorithm::Es256, Some("k1")).unwrap();
-        let policy = policy(&directory, size.rules);
+        let policy = policy(directory.path(), size.rules);
         let router = parties::uma(&key, engine, policy, &seams);
         let permission = json!({ "resource_id": id(0), "resource_scopes": ["get"] });
         let pat = String::new();
@@ -223,8 +203,8 @@ async fn fill(engine: &Arc<dyn Engine>, size: Size) {
 }
 
 /// Rules about other people and other owners.
-fn policy(directory: &Directory, rules: usize) -> Arc<CedarUma> {
-    let files = directory.0.join("policies");
+fn policy(directory: &Path, rules: usize) -> Arc<CedarUma> {
+    let files = directory.join("policies");
     std::fs::create_dir(&files).unwrap();
     for begin in (0..rules).step_by(RULES_OF_A_FILE) {
         let rule = |number: usize| {

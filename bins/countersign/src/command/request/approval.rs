@@ -137,9 +137,9 @@ mod tests {
     use std::sync::Mutex;
 
     use countersign_types::{EmailAddress, ResourceIdentifier};
+    use tempfile::TempDir;
 
     use super::*;
-    use crate::private_file::PrivateFolder;
 
     fn new(person: &str, audience: &str) -> NewAudience {
         let person = EmailAddress::parse(person)
@@ -155,15 +155,10 @@ mod tests {
         Issuer::parse("https://sts.alice.example").unwrap()
     }
 
-    fn folder(name: &str) -> PrivateFolder {
-        let name = format!("countersign-approval-{}-{name}", std::process::id());
-        PrivateFolder::create(std::env::temp_dir().join(name)).unwrap()
-    }
-
     /// Asks about servers one after the other, each time as a new run of the program, and gives
     /// what came of it and how often somebody was asked.
     async fn runs(
-        folder: &PrivateFolder,
+        folder: &TempDir,
         says: Option<bool>,
         asked: &[(&str, &str)],
     ) -> (Vec<bool>, usize) {
@@ -190,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_yes_is_for_one_server_and_one_person_and_for_good() {
-        let folder = folder("yes");
+        let folder = tempfile::tempdir().unwrap();
         let asked = [
             ("a", BOB),
             ("a", BOB),
@@ -204,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_no_is_for_now_and_no_terminal_is_a_no() {
-        let folder = folder("no");
+        let folder = tempfile::tempdir().unwrap();
         assert_eq!(
             runs(&folder, Some(false), &[("a", BOB), ("a", BOB)]).await,
             (vec![false; 2], 2)
@@ -215,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_damaged_file_stops_the_request_before_it_begins() {
-        let folder = folder("damaged");
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         for text in ["", "{", "{\"version\":2,\"people\":{}}", "{\"version\":1,\"people\":[]}"] {
             write_private(&path, text.as_bytes()).unwrap();

@@ -91,7 +91,6 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::private_file::PrivateFolder;
     use crate::session::Session;
 
     fn submitted(interval: Option<u32>) -> Result<&'static str, ClientError> {
@@ -188,8 +187,7 @@ mod tests {
                 Timestamp::from_unix(100)
             }
         }
-        let name = format!("countersign-wait-{}", std::process::id());
-        let folder = PrivateFolder::create(std::env::temp_dir().join(name)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.json");
         let issuer = Issuer::parse("https://sts.example").unwrap();
         let saved =

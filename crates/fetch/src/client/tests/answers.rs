@@ -11,7 +11,7 @@ use crate::danger::ConnectTo;
 
 #[tokio::test]
 async fn a_document_is_fetched_over_tls() {
-    let peer = Peer::start("fetched", |request, mut stream| async move {
+    let peer = Peer::start(|request, mut stream| async move {
         assert!(request.starts_with("GET /document HTTP/1.1\r\n"), "{request}");
         assert!(request.to_lowercase().contains("host: peer.example\r\n"), "{request}");
         assert!(request.to_lowercase().contains("accept: application/json\r\n"), "{request}");
@@ -32,7 +32,7 @@ async fn redirects_are_not_followed() {
         let location = "https://peer.example/elsewhere";
         let response =
             format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-        let peer = Peer::saying(&format!("redirect-{status}"), response).await;
+        let peer = Peer::saying(response).await;
         for limits in [Limits::metadata(), Limits::jwks(), Limits::client_document()] {
             let refused = get(&peer.client(), limits).await;
             assert!(matches!(refused, Err(FetchError::Redirect)), "{status}: {refused:?}");
@@ -47,7 +47,7 @@ async fn redirects_are_not_followed() {
 /// N3, DISC-4: WebFinger follows two hops over https, each vetted anew.
 #[tokio::test]
 async fn webfinger_follows_two_vetted_redirects() {
-    let peer = Peer::start("hops", |request, mut stream| async move {
+    let peer = Peer::start(|request, mut stream| async move {
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let redirect =
             |to: &str| format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
@@ -92,15 +92,15 @@ async fn webfinger_follows_two_vetted_redirects() {
 async fn large_bodies_are_cut_off() {
     let limit = Limits::client_document().max_body;
     let exact = format!("{JSON_HEAD}content-length: {limit}\r\n\r\n{}", " ".repeat(limit));
-    let peer = Peer::saying("exact", exact).await;
+    let peer = Peer::saying(exact).await;
     assert_eq!(get(&peer.client(), Limits::client_document()).await.unwrap().body().len(), limit);
 
     let declared = format!("{JSON_HEAD}content-length: {}\r\n\r\n", limit + 1);
-    let peer = Peer::saying("declared", declared).await;
+    let peer = Peer::saying(declared).await;
     let refused = get(&peer.client(), Limits::client_document()).await;
     assert!(matches!(refused, Err(FetchError::TooLarge)), "{refused:?}");
 
-    let peer = Peer::start("endless", |_, mut stream| async move {
+    let peer = Peer::start(|_, mut stream| async move {
         let _ = stream.write_all(JSON_HEAD.as_bytes()).await;
         let _ = stream.write_all(b"\r\n").await;
         while stream.write_all(&[b' '; 4096]).await.is_ok() {}
@@ -115,10 +115,10 @@ async fn large_bodies_are_cut_off() {
 async fn a_body_that_nobody_asked_for_is_not_read() {
     let limits = Limits::resource().with_max_body(16).with_body_of(StatusCode::BAD_REQUEST);
     let large = "content-length: 5000\r\n\r\n";
-    let peer = Peer::saying("accepted", format!("HTTP/1.1 202 Accepted\r\n{large}")).await;
+    let peer = Peer::saying(format!("HTTP/1.1 202 Accepted\r\n{large}")).await;
     let response = get(&peer.client(), limits).await.unwrap();
     assert_eq!((response.status(), response.body().len()), (StatusCode::ACCEPTED, 0));
-    let peer = Peer::saying("refused", format!("HTTP/1.1 400 Bad Request\r\n{large}")).await;
+    let peer = Peer::saying(format!("HTTP/1.1 400 Bad Request\r\n{large}")).await;
     let refused = get(&peer.client(), limits).await;
     assert!(matches!(refused, Err(FetchError::TooLarge)), "{refused:?}");
 }
@@ -126,14 +126,14 @@ async fn a_body_that_nobody_asked_for_is_not_read() {
 /// N4: one byte now and then does not hold a request beyond its deadline, nor does silence.
 #[tokio::test]
 async fn slow_answers_are_cut_off() {
-    let dripping = Peer::start("dripping", |_, mut stream| async move {
+    let dripping = Peer::start(|_, mut stream| async move {
         let _ = stream.write_all(format!("{JSON_HEAD}\r\n").as_bytes()).await;
         while stream.write_all(b" ").await.is_ok() && stream.flush().await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
-    let silent = Peer::start("silent", |_, stream| async move {
+    let silent = Peer::start(|_, stream| async move {
         std::future::pending::<()>().await;
         drop(stream);
     })
@@ -180,11 +180,11 @@ async fn only_200_and_json_are_taken() {
         ("200 OK", "application/json\r\ncontent-type: text/html", false),
         ("200 OK", "application/json\r\ncontent-encoding: gzip", false),
     ];
-    for (index, (status, content_type, taken)) in rows.into_iter().enumerate() {
+    for (status, content_type, taken) in rows {
         let response = format!(
             "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n"
         );
-        let peer = Peer::saying(&format!("types-{index}"), response).await;
+        let peer = Peer::saying(response).await;
         let result = get(&peer.client(), Limits::metadata()).await;
         assert_eq!(result.is_ok(), taken, "{status} {content_type:?}: {result:?}");
     }
@@ -218,9 +218,9 @@ async fn a_success_of_another_type_is_not_taken() {
         ("400 Bad Request", html, "no", true),
         ("503 Oops", "", "no", true),
     ];
-    for (index, (status, headers, body, taken)) in rows.into_iter().enumerate() {
+    for (status, headers, body, taken) in rows {
         let response = format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n{body}");
-        let peer = Peer::saying(&format!("success-{index}"), response).await;
+        let peer = Peer::saying(response).await;
         let row = format!("{status} {headers:?} {body:?}");
         match get(&peer.client(), Limits::token_endpoint()).await {
             Ok(response) => assert!(taken, "{row}: {response:?}"),
@@ -239,8 +239,8 @@ async fn a_success_of_another_type_is_not_taken() {
 /// A certificate that is not valid for the host, or not signed by a trusted root.
 #[tokio::test]
 async fn tls_authenticates_the_host() {
-    let peer = Peer::saying("tls", "").await;
-    let other = Peer::saying("tls-other", "").await;
+    let peer = Peer::saying("").await;
+    let other = Peer::saying("").await;
     let map = ConnectTo::parse([
         format!("other.example:443={}", peer.address),
         format!("{HOST}:443={}", other.address),
@@ -259,7 +259,7 @@ async fn tls_authenticates_the_host() {
 
 #[tokio::test]
 async fn a_closed_port_is_a_temporary_failure() {
-    let peer = Peer::saying("closed", "").await;
+    let peer = Peer::saying("").await;
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let map = ConnectTo::parse([format!("{HOST}:443={}", free.local_addr().unwrap())]).unwrap();
     drop(free);
@@ -277,16 +277,16 @@ fn roots_must_be_readable_certificates() {
         HttpFetch::new(&missing),
         Err(FetchConfigError::Roots { source: Some(_), .. })
     ));
-    let file = std::env::temp_dir().join(format!("{}-empty.pem", std::process::id()));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("empty.pem");
     std::fs::write(&file, "no certificate").unwrap();
-    let empty = FetchConfig::default().with_roots(Roots::File(file.clone()));
+    let empty = FetchConfig::default().with_roots(Roots::File(file));
     assert!(matches!(HttpFetch::new(&empty), Err(FetchConfigError::Roots { source: None, .. })));
-    std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
 async fn a_form_is_posted_with_its_headers() {
-    let peer = Peer::start("form", |request, mut stream| async move {
+    let peer = Peer::start(|request, mut stream| async move {
         let mut body = vec![0; 20];
         stream.read_exact(&mut body).await.unwrap();
         assert!(request.starts_with("POST /document HTTP/1.1\r\n"), "{request}");

@@ -52,7 +52,7 @@ async fn ask_all(
 
 #[tokio::test]
 async fn lookups_that_hang_leave_the_others_their_places() {
-    let lively = Peer::saying("lookups", format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
+    let lively = Peer::saying(format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
     let resolver = Hanging {
         address: lively.address,
         looked_up: Arc::default(),
@@ -94,7 +94,7 @@ async fn one_silent_peer_does_not_stall_another() {
             counter.fetch_add(1, Ordering::SeqCst);
         }
     });
-    let lively = Peer::saying("lively", format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
+    let lively = Peer::saying(format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
     let map =
         [format!("silent.evil.example:443={address}"), format!("{HOST}:443={}", lively.address)];
     let danger = Danger::default().with_connect_to(ConnectTo::parse(map).unwrap());

@@ -8,7 +8,7 @@ use super::peer::{JSON_HEAD, Peer, Scripted, url};
 /// N1: however a special-use host is spelt, the trap port sees no connection.
 #[tokio::test]
 async fn special_use_hosts_are_never_connected_to() {
-    let trap = Peer::saying("trap", "").await;
+    let trap = Peer::saying("").await;
     let port = trap.address.port();
     let client = HttpFetch::new(&trap.config()).unwrap();
     let hosts = [
@@ -67,7 +67,7 @@ async fn special_use_hosts_are_never_connected_to() {
 /// N1: names that resolve to special-use addresses, alone or among others.
 #[tokio::test]
 async fn names_that_resolve_to_special_use_addresses_are_refused() {
-    let trap = Peer::saying("resolved", "").await;
+    let trap = Peer::saying("").await;
     let port = trap.address.port();
     let answers = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254"]
         .map(|address| vec![SocketAddr::new(address.parse().unwrap(), port)]);
@@ -86,7 +86,7 @@ async fn names_that_resolve_to_special_use_addresses_are_refused() {
 /// connection, and the second connection is vetted on its own.
 #[tokio::test]
 async fn a_rebound_name_does_not_reach_loopback() {
-    let trap = Peer::saying("rebound", "").await;
+    let trap = Peer::saying("").await;
     let port = trap.address.port();
     // Made reachable by an exception, it stands for a public address; nobody answers there.
     let public = SocketAddr::new("240.0.0.1".parse().unwrap(), port);
@@ -109,7 +109,7 @@ async fn a_rebound_name_does_not_reach_loopback() {
 /// An exception reaches what it names; without one the same address is refused.
 #[tokio::test]
 async fn a_private_network_is_reached_by_exception_only() {
-    let peer = Peer::saying("private", format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
+    let peer = Peer::saying(format!("{JSON_HEAD}content-length: 2\r\n\r\n{{}}")).await;
     let target = url(&format!("https://127.0.0.1:{}/", peer.address.port()));
     let closed = HttpFetch::new(&peer.config()).unwrap();
     let refused = closed.fetch(Request::get(target.clone(), Limits::metadata())).await;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -16,25 +17,29 @@ use crate::danger::ConnectTo;
 
 pub(super) const HOST: &str = "peer.example";
 
+/// The file of a peer's certificate.
+const ROOTS: &str = "roots.pem";
+
 pub(super) const JSON_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
 /// A TLS server on loopback that answers every connection's first request by a function.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    roots: PathBuf,
+    /// Where its certificate is.
+    directory: TempDir,
     accepted: Arc<AtomicUsize>,
 }
 
 impl Peer {
-    pub(super) async fn start<F, A>(name: &str, answer: F) -> Self
+    pub(super) async fn start<F, A>(answer: F) -> Self
     where
         F: Fn(String, TlsStream<TcpStream>) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed([HOST.to_owned(), "127.0.0.1".to_owned()]).unwrap();
-        let roots = std::env::temp_dir().join(format!("{}-{name}.pem", std::process::id()));
-        std::fs::write(&roots, cert.pem()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(ROOTS), cert.pem()).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -59,13 +64,13 @@ impl Peer {
                 });
             }
         });
-        Self { address, roots, accepted }
+        Self { address, directory, accepted }
     }
 
     /// A peer that always sends the same bytes.
-    pub(super) async fn saying(name: &str, response: impl Into<String>) -> Self {
+    pub(super) async fn saying(response: impl Into<String>) -> Self {
         let response = Arc::new(response.into());
-        Self::start(name, move |_, mut stream| {
+        Self::start(move |_, mut stream| {
             let response = Arc::clone(&response);
             async move {
                 let _ = stream.write_all(response.as_bytes()).await;
@@ -76,7 +81,7 @@ impl Peer {
     }
 
     pub(super) fn config(&self) -> FetchConfig {
-        FetchConfig::default().with_roots(Roots::File(self.roots.clone()))
+        FetchConfig::default().with_roots(Roots::File(self.directory.path().join(ROOTS)))
     }
 
     /// A client for which the peer's host leads to the peer.
@@ -87,12 +92,6 @@ impl Peer {
 
     pub(super) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.roots);
     }
 }
 

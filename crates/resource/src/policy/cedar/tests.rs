@@ -1,5 +1,4 @@
-use std::path::PathBuf;
-
+use countersign_cedar::files::PolicyFileError;
 use countersign_jwt::Claims;
 use countersign_jwt::act::{Actor, ActorChain};
 use countersign_types::{EmailAddress, Issuer, ScopeSet, Timestamp};
@@ -64,12 +63,12 @@ fn routes() -> Routes {
         .unwrap()
 }
 
-fn file(name: &str, text: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("countersign-access-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join(name);
+/// The rules of a file.
+fn open(schema: String, text: &str) -> Result<PolicyFiles, PolicyFileError> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rules.cedar");
     std::fs::write(&file, text).unwrap();
-    file
+    PolicyFiles::open(schema, [file])
 }
 
 /// A question, and how it differs from one that is permitted.
@@ -148,7 +147,7 @@ fn party_7_rules_speak_of_caller_chain_resource_action_and_circumstances() {
     const EDITORS: &[&str] = &["editors write through mail"];
     const PUBLIC: &[(&str, &str)] = &[("owner", "x"), ("kind", "public")];
     const MAIL: &[&str] = &["https://mail.example/client"];
-    let rules = PolicyFiles::open(schema(&routes()), [file("rules.cedar", RULES)]).unwrap();
+    let rules = open(schema(&routes()), RULES).unwrap();
     let policy = CedarAccess::new(Arc::new(rules));
     let write = || Case {
         claims: json!({ "roles": ["editor"] }),
@@ -265,8 +264,7 @@ fn rules_are_validated_against_the_actions_of_the_table() {
             false,
         ),
     ] {
-        let file = file(&format!("{name}.cedar"), &format!("@id(\"rule\") {rule}"));
-        let opened = PolicyFiles::open(schema.clone(), [file]);
+        let opened = open(schema.clone(), &format!("@id(\"rule\") {rule}"));
         assert_eq!(opened.is_ok(), good, "{name}: {:?}", opened.err());
     }
 }
@@ -278,7 +276,7 @@ fn party_7_a_rule_that_cannot_be_evaluated_denies() {
         @id("overflow") forbid (principal, action, resource)
         when { context.depth + 9223372036854775807 > 0 };
     "#;
-    let rules = PolicyFiles::open(schema(&routes()), [file("overflow.cedar", rules)]).unwrap();
+    let rules = open(schema(&routes()), rules).unwrap();
     let policy = CedarAccess::new(Arc::new(rules));
     let case = Case { actors: &["https://mail.example/client"], ..alice() };
     assert!(!assess(&policy, &case).permitted);

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use countersign_types::Clock;
 use proptest::prelude::*;
+use tempfile::TempDir;
 
 use super::*;
 use crate::MemoryEngine;
@@ -36,20 +37,15 @@ impl Clock for SetClock {
 }
 
 /// A directory that goes away with the value.
-struct Directory(PathBuf);
+struct Directory(TempDir);
 
 impl Directory {
     fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-store-journal-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("store.db")
+        self.0.path().join("store.db")
     }
 
     /// The files as a process leaves them that is killed now.
@@ -60,12 +56,6 @@ impl Directory {
             std::fs::copy(name(self.file()), name(copy.file())).unwrap();
         }
         copy
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 

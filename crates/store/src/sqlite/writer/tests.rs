@@ -157,13 +157,12 @@ async fn a_panic_on_the_thread_is_an_error_for_every_caller() {
 
 #[tokio::test]
 async fn dropping_the_writer_finishes_what_is_queued() {
-    let directory = std::env::temp_dir();
-    let path = directory.join(format!("countersign-store-writer-{}", std::process::id()));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
     let writer = start(prepared(Connection::open(&path).unwrap()));
     for _ in 0..100 {
         writer.enqueue(write(1)).await.unwrap();
     }
     drop(writer);
     assert_eq!(count(&Connection::open(&path).unwrap()).unwrap(), 100);
-    std::fs::remove_file(&path).unwrap();
 }

@@ -1,5 +1,6 @@
 //! What a service takes from outside: time, randomness, a log, records, stores and documents.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -11,6 +12,7 @@ use countersign_types::random::Random;
 use countersign_types::{Clock, Timestamp};
 use http::StatusCode;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::NOW;
 
@@ -95,39 +97,32 @@ impl Audit for Records {
 }
 
 /// A directory with a store that goes away with the value.
-pub(crate) struct Directory(std::path::PathBuf);
+pub(crate) struct Directory(TempDir);
 
 impl Directory {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("countersign-sts-service-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     pub(crate) fn open(&self) -> Arc<dyn Engine> {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        Arc::new(SqliteEngine::open(&self.0.join("sts.db"), clock).unwrap())
+        Arc::new(SqliteEngine::open(&self.file("sts.db"), clock).unwrap())
     }
 
     /// What is in the files.
     pub(crate) fn contents(&self) -> [Vec<u8>; 2] {
-        ["sts.db", "sts.db-wal"].map(|name| std::fs::read(self.0.join(name)).unwrap())
+        ["sts.db", "sts.db-wal"].map(|name| std::fs::read(self.file(name)).unwrap())
     }
 
     /// The files as a killed process leaves them.
     pub(crate) fn copy_to(&self, other: &Self) {
         for name in ["sts.db", "sts.db-wal"] {
-            std::fs::copy(self.0.join(name), other.0.join(name)).unwrap();
+            std::fs::copy(self.file(name), other.file(name)).unwrap();
         }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 

@@ -28,7 +28,7 @@ async fn a_start_leaves_on_the_shelf_what_was_there() {
 async fn a_record_is_written_once() {
     let directory = Directory::new();
     let engine = open(&directory.file(), memory(100_000)).unwrap();
-    let log = || std::fs::metadata(directory.0.join("store.db-wal")).unwrap().len();
+    let log = || std::fs::metadata(directory.0.path().join("store.db-wal")).unwrap().len();
     // Nothing in it is there twice, so that no packing makes it less.
     let value = |number: u32| {
         let part = |part| *Digest::of(&u64::from(number * 250 + part).to_be_bytes()).as_bytes();
