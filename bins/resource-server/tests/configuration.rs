@@ -5,28 +5,19 @@
 #[path = "configuration/protect.rs"]
 mod protect;
 
-use std::path::Path;
-
 use countersign_host::ConfigError;
 use countersign_resource::{Access, Rules as _, StrictPath};
 use countersign_resource_server::{Config, OwnContent, Serves, load};
-use countersign_testkit::directory::only_for_its_owner;
-use countersign_testkit::{networks, unusable_files};
+use countersign_testkit::{Directory, networks, unusable_files};
 use http::Method;
 
 const EXAMPLE: &str = include_str!("../example.toml");
 
 /// Loads a configuration beside the files of this package.
-fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).unwrap();
-    std::fs::write(directory.join("README.md"), "# Manual").unwrap();
-    let secret = directory.join("resource-server.secret");
-    std::fs::write(&secret, "s3cret\n").unwrap();
-    only_for_its_owner(&secret).unwrap();
-    let file = directory.join("resource-server.toml");
-    std::fs::write(&file, text).unwrap();
-    load(&file)
+fn load_text(place: &Directory, text: &str) -> Result<Config, ConfigError> {
+    place.write("README.md", "# Manual").unwrap();
+    place.write("resource-server.secret", "s3cret\n").unwrap();
+    load(&place.write("resource-server.toml", text).unwrap())
 }
 
 /// The example with its secret in a file, since a test has no environment of its own.
@@ -46,7 +37,8 @@ fn own_content(config: Config) -> OwnContent {
 
 #[test]
 fn the_example_is_loaded() {
-    let config = load_text("example", &example()).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, &example()).unwrap();
     assert_eq!(config.identifier.as_str(), "https://rs.bob.example");
     assert!(config.serving.store.as_ref().is_some_and(|store| store.is_absolute()));
     let own = own_content(config);
@@ -59,13 +51,15 @@ fn the_example_is_loaded() {
 
 #[test]
 fn the_example_without_its_environment_names_the_variable() {
-    let error = load_text("environment", EXAMPLE).unwrap_err();
+    let place = Directory::new().unwrap();
+    let error = load_text(&place, EXAMPLE).unwrap_err();
     assert_eq!(error.key, "authorization_server.client_secret");
     assert!(error.reason.contains("RESOURCE_SERVER_SECRET"), "{error}");
 }
 
 #[test]
 fn every_commented_setting_is_known() {
+    let place = Directory::new().unwrap();
     let uncommented: String = example()
         .lines()
         .map(|line| match line.strip_prefix("# ") {
@@ -78,7 +72,7 @@ fn every_commented_setting_is_known() {
         })
         .collect();
     // All of them together contradict one another; no key is unknown, though.
-    let error = load_text("uncommented", &uncommented).unwrap_err();
+    let error = load_text(&place, &uncommented).unwrap_err();
     assert!(!error.reason.contains("unknown"), "{error}");
 }
 
@@ -88,6 +82,7 @@ fn is_setting(line: &str) -> bool {
 
 #[test]
 fn what_cannot_be_served_is_refused_by_key() {
+    let place = Directory::new().unwrap();
     let rows: [(&str, &str, &str, &str); 32] = [
         ("listen", "listen = \"127.0.0.1:8443\"", "listen = \"here\"", "listen"),
         (
@@ -200,25 +195,27 @@ fn what_cannot_be_served_is_refused_by_key() {
     for (name, from, to, key) in rows {
         let example = example();
         assert!(example.contains(from), "{name}");
-        let error = load_text(name, &example.replacen(from, to, 1)).unwrap_err();
+        let error = load_text(&place, &example.replacen(from, to, 1)).unwrap_err();
         assert_eq!(error.key, key, "{name}: {error}");
     }
 }
 
 #[test]
 fn a_path_outside_the_identifier_is_refused() {
+    let place = Directory::new().unwrap();
     let text = example().replacen("https://rs.bob.example", "https://rs.bob.example/records", 2);
     let identifier = text.replace(
         "identifier = \"https://rs.bob.example\"",
         "identifier = \"https://rs.bob.example/records\"",
     );
-    let error = load_text("outside", &identifier).unwrap_err();
+    let error = load_text(&place, &identifier).unwrap_err();
     assert_eq!(error.key, "resources[0].path", "{error}");
 }
 
 #[test]
 fn the_site_is_open_where_it_says_so_and_nowhere_else() {
-    let own = own_content(load_text("site", &example()).unwrap());
+    let place = Directory::new().unwrap();
+    let own = own_content(load_text(&place, &example()).unwrap());
     let access =
         |method: &Method, path: &str| own.site.access(method, &StrictPath::parse(path).unwrap());
     let needed = Access::Protected {
@@ -239,7 +236,8 @@ fn the_site_is_open_where_it_says_so_and_nowhere_else() {
 
 #[test]
 fn an_inbox_takes_what_its_scopes_let_in() {
-    let own = own_content(load_text("inbox", &example()).unwrap());
+    let place = Directory::new().unwrap();
+    let own = own_content(load_text(&place, &example()).unwrap());
     let access =
         |method: Method, path: &str| own.site.access(&method, &StrictPath::parse(path).unwrap());
     let needed = |scopes: &str| Access::Protected {
@@ -268,10 +266,10 @@ fn an_inbox_takes_what_its_scopes_let_in() {
     assert_eq!(own.site.longest_body(), 65_536);
 
     let most = example().replacen("max_messages = 256", "max_messages = 1024", 1);
-    own_content(load_text("most", &most).unwrap());
+    own_content(load_text(&place, &most).unwrap());
 
     let kept = example().replacen(", DELETE = [\"message:delete\"]", "", 1);
-    let own = own_content(load_text("kept", &kept).unwrap());
+    let own = own_content(load_text(&place, &kept).unwrap());
     let path = StrictPath::parse("/incoming/m1").unwrap();
     let allowed = Access::MethodNotAllowed(reads.to_vec());
     assert_eq!(own.site.access(&Method::DELETE, &path), allowed, "nobody takes anything out");
@@ -279,15 +277,17 @@ fn an_inbox_takes_what_its_scopes_let_in() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let config = load_text("debug", &example()).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, &example()).unwrap();
     assert!(!format!("{config:?}").contains("s3cret"));
 }
 
 /// Runs `resource-server check` on a configuration; its exit status and what it says.
-fn check(name: &str, text: &str) -> (Option<i32>, String) {
+fn check(text: &str) -> (Option<i32>, String) {
+    let place = Directory::new().unwrap();
     // Whether it loads is not asked here: the file is what counts.
-    let _ = load_text(name, text);
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join("resource-server.toml");
+    let _ = load_text(&place, text);
+    let file = place.path().join("resource-server.toml");
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_resource-server"));
     let output = program.arg("check").arg(file).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -295,10 +295,10 @@ fn check(name: &str, text: &str) -> (Option<i32>, String) {
 
 #[test]
 fn the_program_says_what_is_wrong_and_exits_with_78() {
-    let (status, says) = check("check-key", &example().replacen("realm =", "relm =", 1));
+    let (status, says) = check(&example().replacen("realm =", "relm =", 1));
     assert_eq!(status, Some(78), "{says}");
     assert!(says.contains("resource-server.toml: relm: unknown field"), "{says}");
-    let (status, says) = check("check-file", &example());
+    let (status, says) = check(&example());
     assert_eq!(status, Some(78), "{says}");
     assert!(says.contains("rs.bob.example.pem"), "the certificate is missing: {says}");
 }
@@ -307,14 +307,13 @@ fn the_program_says_what_is_wrong_and_exits_with_78() {
 fn the_program_finds_nothing_wrong() {
     let tls = "[tls]\ncertificate = \"rs.bob.example.pem\"\nkey = \"rs.bob.example.key\"";
     let plain = example().replacen(tls, "[danger]\nplain_http = true", 1);
-    assert_eq!(check("check-good", &plain), (Some(0), String::new()));
+    assert_eq!(check(&plain), (Some(0), String::new()));
 }
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_by_its_key() {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let check = countersign_resource_server::check;
-    unusable_files::are_named_by_key(parent, &small(), load_text, check);
+    unusable_files::are_named_by_key(&small(), load_text, check);
 }
 
 #[test]
@@ -334,7 +333,8 @@ fn small() -> String {
 
 #[test]
 fn the_certificate_should_cover_the_identifier() {
-    assert_eq!(load_text("hosts", &example()).unwrap().hosts(), ["rs.bob.example"]);
+    let place = Directory::new().unwrap();
+    assert_eq!(load_text(&place, &example()).unwrap().hosts(), ["rs.bob.example"]);
 }
 
 /// Runs `resource-server`; its exit status, and what it says where.

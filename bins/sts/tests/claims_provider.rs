@@ -2,14 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Body;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::claims_provider::{Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::fill;
+use countersign_testkit::Directory;
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -23,19 +22,15 @@ fn plain() -> String {
     format!("{before}\n[log]{after}\n[danger]\nplain_http = true\n")
 }
 
-fn place(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("claims-provider").join(name)
-}
-
-fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let secret = ("rqp-client.secret", "a-secret-of-thirty-two-characters\n");
-    fill(&place(name), &[secret, ("claims-provider.toml", text)]).unwrap();
-    load(&place(name).join("claims-provider.toml"))
+fn load_text(place: &Directory, text: &str) -> Result<Config, ConfigError> {
+    place.write("rqp-client.secret", "a-secret-of-thirty-two-characters\n").unwrap();
+    load(&place.write("claims-provider.toml", text).unwrap())
 }
 
 #[test]
 fn the_example_is_complete_and_loads() {
-    let config = load_text("example", EXAMPLE).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, EXAMPLE).unwrap();
     assert_eq!(config.serving.listen.port(), 8442);
     // Whoever copies it is told nothing of the certificate.
     assert_eq!(config.hosts(), ["alice.example"]);
@@ -48,14 +43,14 @@ fn the_example_is_complete_and_loads() {
         .replace("# [danger]\n# plain_http", "[danger]\nplain_http")
         .replace("# connect_to", "connect_to")
         .replace("# allow_networks", "allow_networks");
-    let error = load_text("uncommented", &uncommented).unwrap_err();
+    let error = load_text(&place, &uncommented).unwrap_err();
     assert!(error.to_string().contains("unused"), "{error}");
 }
 
 #[tokio::test]
 async fn what_it_publishes_is_there_and_nothing_else() {
-    let config = load_text("published", &plain()).unwrap();
-    let directory = place("published");
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, &plain()).unwrap();
     check(&config).unwrap();
     let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let get = async |path: &str| {
@@ -77,7 +72,7 @@ async fn what_it_publishes_is_there_and_nothing_else() {
     let keys = get("/jwks").await.1["keys"].clone();
     assert_eq!(keys.as_array().unwrap().len(), 1, "it issues no ID tokens: {keys}");
     assert_eq!(keys[0]["alg"], "ES256");
-    let kept = std::fs::read_dir(directory.join("claims-keys")).unwrap().count();
+    let kept = std::fs::read_dir(place.path().join("claims-keys")).unwrap().count();
     assert_eq!(kept, 1, "no other key is made, either");
     assert_eq!(get("/claims").await.0, 405);
     // It is no OpenID provider and no authorization server, and its domain's WebFinger names none.
@@ -94,6 +89,7 @@ async fn what_it_publishes_is_there_and_nothing_else() {
 
 #[test]
 fn errors_name_the_key() {
+    let place = Directory::new().unwrap();
     let rows: &[(&str, &str, &str)] = &[
         ("issuer = \"https://alice.example\"", "issuer = \"https://alice.example/cp\"", "issuer"),
         ("issuer = \"https://alice.example\"", "issuer = \"https://alice.example:8443\"", "issuer"),
@@ -133,11 +129,11 @@ fn errors_name_the_key() {
             "authn_server.keys",
         ),
     ];
-    for (index, (from, to, key)) in rows.iter().enumerate() {
+    for (from, to, key) in rows {
         let text = plain();
         assert!(text.contains(from), "{from}");
         let changed = text.replacen(from, to, 1);
-        let error = load_text(&format!("refused-{index}"), &changed).unwrap_err();
+        let error = load_text(&place, &changed).unwrap_err();
         assert_eq!(error.key, *key, "{error}");
     }
 }

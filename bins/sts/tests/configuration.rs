@@ -12,8 +12,8 @@ use axum::extract::ConnectInfo;
 use countersign_host::{ConfigError, Seams};
 use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::{fill, only_for_its_owner};
-use countersign_testkit::{networks, unusable_files};
+use countersign_testkit::directory::only_for_its_owner;
+use countersign_testkit::{Directory, networks, unusable_files};
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
@@ -51,15 +51,10 @@ plain_http = true
 memory_store = true
 "#;
 
-fn place(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name)
-}
-
 /// Loads a configuration beside a secret.
-fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let secret = ("rqp-client.secret", "a-secret-of-thirty-two-characters\n");
-    fill(&place(name), &[secret, ("sts.toml", text)]).unwrap();
-    load(&place(name).join("sts.toml"))
+fn load_text(place: &Directory, text: &str) -> Result<Config, ConfigError> {
+    place.write("rqp-client.secret", "a-secret-of-thirty-two-characters\n").unwrap();
+    load(&place.write("sts.toml", text).unwrap())
 }
 
 fn key_files(directory: &Path) -> Vec<PathBuf> {
@@ -79,7 +74,8 @@ async fn status(router: axum::Router, path: &str) -> (StatusCode, String) {
 
 #[test]
 fn the_example_is_complete_and_loads() {
-    let config = load_text("example", EXAMPLE).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, EXAMPLE).unwrap();
     assert_eq!(config.serving.listen.port(), 8441);
     assert!(config.serving.tls.is_some() && config.serving.store.is_some());
     // Every key that the example comments out is a key too.
@@ -89,15 +85,16 @@ fn the_example_is_complete_and_loads() {
         .replace("# jwt =", "jwt =")
         .replace("# [danger]\n# plain_http", "[danger]\nplain_http")
         .replace("# memory_store", "memory_store");
-    let error = load_text("uncommented", &uncommented).unwrap_err();
+    let error = load_text(&place, &uncommented).unwrap_err();
     assert!(error.to_string().contains("unused"), "{error}");
 }
 
 #[tokio::test]
 async fn keys_are_made_once_and_for_their_owner() {
-    let config = load_text("keys", SMALL).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, SMALL).unwrap();
     check(&config).unwrap();
-    let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/keys/keys");
+    let keys = place.path().join("keys");
     assert!(!keys.exists(), "a check makes nothing");
     let first = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let (_, jwks) = status(first, "/jwks").await;
@@ -113,7 +110,7 @@ async fn keys_are_made_once_and_for_their_owner() {
         }
     }
 
-    let again = load(&keys.parent().unwrap().join("sts.toml")).unwrap();
+    let again = load(&place.path().join("sts.toml")).unwrap();
     check(&again).unwrap();
     let second = compose(again, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     assert_eq!(status(second.clone(), "/jwks").await.1, jwks, "the same keys after a restart");
@@ -124,9 +121,10 @@ async fn keys_are_made_once_and_for_their_owner() {
 
 #[test]
 fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
-    let compose_with = |name: &str, content: &str, private: bool| {
-        let config = load_text(name, SMALL).unwrap();
-        let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts").join(name).join("keys");
+    let compose_with = |content: &str, private: bool| {
+        let place = Directory::new().unwrap();
+        let config = load_text(&place, SMALL).unwrap();
+        let keys = place.path().join("keys");
         fs::create_dir_all(&keys).unwrap();
         let file = keys.join("es256.jwk");
         fs::write(&file, content).unwrap();
@@ -144,19 +142,20 @@ fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
         }
         text
     };
-    let damaged = chain(&compose_with("damaged", "{}", true));
+    let damaged = chain(&compose_with("{}", true));
     assert!(damaged.contains("es256.jwk holds no private key for ES256"), "{damaged}");
     #[cfg(unix)]
     {
-        let open = chain(&compose_with("open", "{}", false));
+        let open = chain(&compose_with("{}", false));
         assert!(open.contains("es256.jwk") && open.contains("0600"), "{open}");
     }
 }
 
 #[test]
 fn a_key_file_that_is_named_almost_like_one_is_refused() {
-    let config = load_text("almost", SMALL).unwrap();
-    let keys = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/almost/keys");
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, SMALL).unwrap();
+    let keys = place.path().join("keys");
     fs::create_dir_all(&keys).unwrap();
     fs::write(keys.join("es256-tomorrow.jwk"), "{}").unwrap();
     let error = check(&config).unwrap_err();
@@ -166,11 +165,12 @@ fn a_key_file_that_is_named_almost_like_one_is_refused() {
 
 #[test]
 fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
+    let place = Directory::new().unwrap();
     let policies = "[delegation]\npolicies = [\"delegation.cedar\"]\n\n[danger]";
     let text = SMALL.replace("[danger]", policies);
     let start = |rules: &str| {
-        let config = load_text("delegation", &text).unwrap();
-        fs::write(place("delegation").join("delegation.cedar"), rules).unwrap();
+        let config = load_text(&place, &text).unwrap();
+        place.write("delegation.cedar", rules).unwrap();
         compose(config, &Seams::system(), Arc::new(LogAudit)).map(drop)
     };
     let good = "@id(\"a\") permit (principal, action == Action::\"delegate\", resource);";
@@ -189,11 +189,12 @@ fn a_delegation_policy_that_is_no_policy_is_refused_at_the_start() {
 
 #[test]
 fn nobody_is_explained_a_policy_that_is_not_there() {
+    let place = Directory::new().unwrap();
     let with = |section: &str| SMALL.replace("[danger]", &format!("{section}\n\n[danger]"));
     let told = "explain_to = [\"https://mail.example/client\"]";
     let whole = format!("[delegation]\npolicies = [\"delegation.cedar\"]\n{told}");
-    load_text("explain", &with(&whole)).unwrap();
-    let error = load_text("explain-none", &with(&format!("[delegation]\n{told}"))).unwrap_err();
+    load_text(&place, &with(&whole)).unwrap();
+    let error = load_text(&place, &with(&format!("[delegation]\n{told}"))).unwrap_err();
     assert_eq!(error.key, "delegation.explain_to", "{error}");
 }
 
@@ -202,7 +203,8 @@ fn nobody_is_explained_a_policy_that_is_not_there() {
 async fn h15_those_behind_a_proxy_that_is_named_are_not_one_source() {
     let listen = "listen = \"127.0.0.1:0\"\n";
     let text = SMALL.replace(listen, &format!("{listen}proxies = [\"192.0.2.0/28\"]\n"));
-    let config = load_text("proxies", &text).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, &text).unwrap();
     let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let page = router.clone().oneshot(Request::get("/account").body(Body::empty()).unwrap());
     let (head, body) = page.await.unwrap().into_parts();
@@ -228,6 +230,7 @@ async fn h15_those_behind_a_proxy_that_is_named_are_not_one_source() {
 /// X-2: what any client may ask for is in the metadata, whichever way the client is known.
 #[tokio::test]
 async fn the_scopes_of_clients_with_a_url_are_listed() {
+    let place = Directory::new().unwrap();
     let rule = r#"
 [[url_clients]]
 id = "https://*.services.example/client"
@@ -235,7 +238,7 @@ grants = ["client_credentials"]
 scopes = ["letters.read", "openid"]
 
 [danger]"#;
-    let config = load_text("url-scopes", &SMALL.replace("[danger]", rule)).unwrap();
+    let config = load_text(&place, &SMALL.replace("[danger]", rule)).unwrap();
     let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
     let (_, metadata) = status(router, "/.well-known/openid-configuration").await;
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
@@ -246,11 +249,12 @@ scopes = ["letters.read", "openid"]
 /// runs.
 #[tokio::test]
 async fn x_2_who_has_an_address_can_be_asked_where_some_client_may() {
+    let place = Directory::new().unwrap();
     let registrations =
         "[registrations]\ndirectory = \"registered\"\nscopes = [\"query-users\"]\n[danger]";
     for (name, danger, status_of) in [("nobody", "[danger]", 404), ("a file", registrations, 401)] {
         let text = SMALL.replace("[danger]", danger);
-        let config = load_text(&format!("user-query-{status_of}"), &text).unwrap();
+        let config = load_text(&place, &text).unwrap();
         let router = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap().router();
         let (_, metadata) = status(router.clone(), "/.well-known/openid-configuration").await;
         assert_eq!(
@@ -265,7 +269,8 @@ async fn x_2_who_has_an_address_can_be_asked_where_some_client_may() {
 #[track_caller]
 fn refused(name: &str, from: &str, to: &str, key: &str, reason: &str) {
     assert!(SMALL.contains(from), "{name}: {from}");
-    let error = load_text(&format!("refused-{name}"), &SMALL.replacen(from, to, 1)).unwrap_err();
+    let place = Directory::new().unwrap();
+    let error = load_text(&place, &SMALL.replacen(from, to, 1)).unwrap_err();
     assert!(error.file.ends_with("sts.toml"), "{name}: {error}");
     assert_eq!(error.key, key, "{name}: {error}");
     assert!(error.reason.contains(reason), "{name}: {error}");
@@ -396,6 +401,7 @@ fn a_bad_value_is_named() {
 /// Clients of their own table and those that a rule speaks of are held to the same.
 #[test]
 fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
+    let place = Directory::new().unwrap();
     let audiences = "claims_token_audiences = [\"*\"]";
     let secret = "secret = { file = \"rqp-client.secret\" }";
     let mine = |from: &str, to: &str| SMALL.replacen(from, to, 1);
@@ -408,22 +414,19 @@ fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
     let (exchanges, acts) = ("grants = [\"token_exchange\"]", "grants = [\"client_credentials\"]");
     let with_endpoint = mine(&format!("exchange = {{ {audiences} }}"), &endpoint);
     let with_people = mine(&format!("exchange = {{ {audiences} }}"), &people);
-    for (index, good) in [
+    for good in [
         with_endpoint.clone(),
         with_people.clone(),
         rule(&format!("{exchanges}\n{endpoint}")),
         rule(&format!("{exchanges}\n{people}")),
         rule(&format!("public = true\n{exchanges}\n{endpoint}")),
-    ]
-    .iter()
-    .enumerate()
-    {
-        load_text(&format!("claims-{index}"), good).unwrap();
+    ] {
+        load_text(&place, &good).unwrap();
     }
     let at = "audiences = [\"https://api.example\"]\nexchange";
     let with_api = mine("exchange =", &format!("{at} ="));
     let bound = with_api.replacen(secret, "public = true\ndpop_bound_access_tokens = true", 1);
-    load_text("claims-bound", &bound).unwrap();
+    load_text(&place, &bound).unwrap();
     for (name, text, key, reason) in [
         (
             "no-exchange",
@@ -468,7 +471,7 @@ fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
             "prove themselves",
         ),
     ] {
-        let error = load_text(&format!("claims-{name}"), &text).unwrap_err();
+        let error = load_text(&place, &text).unwrap_err();
         assert_eq!(error.key, key, "{name}: {error}");
         assert!(error.reason.contains(reason), "{name}: {error}");
     }
@@ -476,8 +479,7 @@ fn the_claims_endpoint_and_the_people_to_name_are_not_for_every_client() {
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_by_its_key() {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts");
-    unusable_files::are_named_by_key(&parent, SMALL, load_text, check);
+    unusable_files::are_named_by_key(SMALL, load_text, check);
 }
 
 #[test]
@@ -487,31 +489,32 @@ fn a_network_that_may_be_reached_is_asked_for_by_name() {
 
 #[test]
 fn a_key_directory_is_not_made_in_a_place_that_is_not_there() {
+    let place = Directory::new().unwrap();
     let text = SMALL.replace("directory = \"keys\"", "directory = \"no/such/keys\"");
-    let config = load_text("nowhere", &text).unwrap();
+    let config = load_text(&place, &text).unwrap();
     let error = check(&config).unwrap_err();
     assert_eq!(error.key, "keys.directory", "{error}");
     assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_err());
-    assert!(!Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/nowhere/no").exists());
+    assert!(!place.path().join("no").exists());
 }
 
 #[test]
 fn the_certificate_should_cover_the_issuer_and_the_domains() {
-    let config = load_text("hosts", SMALL).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, SMALL).unwrap();
     assert_eq!(config.hosts(), ["sts.alice.example", "alice.example"]);
 }
 
 /// What the program answers to a check, and to serving, when a key is damaged: the same.
 #[test]
 fn checking_and_serving_say_the_same_of_a_damaged_key() {
-    load_text("agree", SMALL).unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sts/agree");
-    fs::create_dir(folder.join("keys")).unwrap();
-    fs::write(folder.join("keys/es256.jwk"), "{}").unwrap();
-    only_for_its_owner(&folder.join("keys/es256.jwk")).unwrap();
+    let place = Directory::new().unwrap();
+    load_text(&place, SMALL).unwrap();
+    fs::create_dir(place.path().join("keys")).unwrap();
+    place.write("keys/es256.jwk", "{}").unwrap();
     let run = |words: &[&str]| {
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_sts"));
-        let output = program.args(words).arg(folder.join("sts.toml")).output().unwrap();
+        let output = program.args(words).arg(place.path().join("sts.toml")).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (status, says) = run(&["check"]);

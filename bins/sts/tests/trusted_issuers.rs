@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -10,7 +9,7 @@ use countersign_host::{ConfigError, Seams};
 use countersign_jwt::{Algorithm, KeySet, SigningKey, sign};
 use countersign_sts::{Config, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::fill;
+use countersign_testkit::Directory;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -74,12 +73,11 @@ memory_store = true
 "#;
 
 /// Loads a configuration beside a secret and the public key of the issuer.
-fn load_text(name: &str, text: &str, key: &SigningKey) -> Result<Config, ConfigError> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trusted-issuers").join(name);
+fn load_text(place: &Directory, text: &str, key: &SigningKey) -> Result<Config, ConfigError> {
     let keys = KeySet::from_keys(vec![key.public().clone()]).unwrap().to_json().to_string();
-    let secret = ("api.secret", "a-secret-of-thirty-two-characters\n");
-    fill(&place, &[secret, ("university.jwks", &keys), ("sts.toml", text)]).unwrap();
-    load(&place.join("sts.toml"))
+    place.write("api.secret", "a-secret-of-thirty-two-characters\n").unwrap();
+    place.write("university.jwks", &keys).unwrap();
+    load(&place.write("sts.toml", text).unwrap())
 }
 
 fn key() -> SigningKey {
@@ -88,13 +86,14 @@ fn key() -> SigningKey {
 
 #[test]
 fn a_bad_value_is_named() {
+    let place = Directory::new().unwrap();
     let key = key();
-    load_text("good", GOOD, &key).unwrap();
+    load_text(&place, GOOD, &key).unwrap();
     let issuer = "issuer = \"https://idp.university.example\"";
     let client = "client = \"api\"";
     let from = "from = \"resource_access.results.v1.roles\"";
     let source = "client_secret = { file = \"api.secret\" }";
-    for (name, old, new, place, reason) in [
+    for (name, old, new, member, reason) in [
         ("alias", "alias = \"university\"", "alias = \"\"", "alias", "empty"),
         ("itself", issuer, "issuer = \"https://sts.alice.example\"", "issuer", "this server"),
         ("plain", issuer, "issuer = \"http://idp.example\"", "issuer", "https"),
@@ -139,46 +138,48 @@ fn a_bad_value_is_named() {
     ] {
         assert!(GOOD.contains(old), "{name}: {old}");
         let text = GOOD.replacen(old, new, if old == issuer { 2 } else { 1 });
-        let error = load_text(&format!("refused-{name}"), &text, &key).unwrap_err();
-        assert_eq!(error.key, format!("trusted_issuers[0].{place}"), "{name}: {error}");
+        let error = load_text(&place, &text, &key).unwrap_err();
+        assert_eq!(error.key, format!("trusted_issuers[0].{member}"), "{name}: {error}");
         assert!(error.reason.contains(reason), "{name}: {error}");
     }
     let (_, table) = GOOD.split_once("[[trusted_issuers]]").unwrap();
     let (table, _) = table.split_once("[danger]").unwrap();
-    for (old, new, place) in [
+    for (old, new, member) in [
         ("https://idp.university.example", "https://idp.other.example", "alias"),
         ("alias = \"university\"", "alias = \"other\"", "issuer"),
     ] {
         let second = format!("[[trusted_issuers]]{}\n[danger]", table.replace(old, new));
         let text = GOOD.replace("[danger]", &second);
-        let error = load_text("second", &text, &key).unwrap_err();
-        assert_eq!(error.key, format!("trusted_issuers[1].{place}"), "{error}");
+        let error = load_text(&place, &text, &key).unwrap_err();
+        assert_eq!(error.key, format!("trusted_issuers[1].{member}"), "{error}");
     }
     let again = "[[trusted_issuers.exchanges]]\nclient = \"api\"\n\n[[trusted_issuers.roles]]";
     let text = GOOD.replace("[[trusted_issuers.roles]]", again);
-    let error = load_text("again", &text, &key).unwrap_err();
+    let error = load_text(&place, &text, &key).unwrap_err();
     assert_eq!(error.key, "trusted_issuers[0].exchanges[1].client", "{error}");
 }
 
 /// J28: no account and no client of this server has a name that another issuer's people have here.
 #[test]
 fn nobody_here_is_called_as_other_issuers_people_are() {
+    let place = Directory::new().unwrap();
     let key = key();
     let text = GOOD.replacen("id = \"job\"", "id = \"foreign-job\"", 1);
-    let error = load_text("client", &text, &key).unwrap_err();
+    let error = load_text(&place, &text, &key).unwrap_err();
     assert_eq!(error.key, "clients[2].id", "{error}");
     let user = "[[users]]\nusername = \"a\"\nsubject = \"foreign-a\"\npassword = \"x\"\n\n[danger]";
     let text = GOOD.replace("users = []\n", "").replace("[danger]", user);
-    let error = load_text("user", &text, &key).unwrap_err();
+    let error = load_text(&place, &text, &key).unwrap_err();
     assert_eq!(error.key, "users[0].subject", "{error}");
 }
 
 #[tokio::test]
 async fn a_token_of_the_issuer_is_exchanged_as_the_file_says() {
+    let place = Directory::new().unwrap();
     let key = key();
     // The issuer would be asked before a refresh token is issued (A30), and there is none here.
     let asked = GOOD.lines().find(|line| line.starts_with("introspection")).unwrap();
-    let config = load_text("served", &GOOD.replace(asked, ""), &key).unwrap();
+    let config = load_text(&place, &GOOD.replace(asked, ""), &key).unwrap();
     let seams = Seams::system();
     let now = seams.clock.now().as_unix();
     let router = compose(config, &seams, Arc::new(LogAudit)).unwrap().router();

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
@@ -10,7 +9,7 @@ use countersign_host::{ConfigError, Seams};
 use countersign_jwt::{Algorithm, SigningKey};
 use countersign_sts::{Config, check, compose, load};
 use countersign_sts_service::LogAudit;
-use countersign_testkit::directory::fill;
+use countersign_testkit::Directory;
 use http::Request;
 use tower::ServiceExt as _;
 
@@ -70,18 +69,18 @@ scopes = ["openid"]
 plain_http = true
 "#;
 
-fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstreams").join(name);
+fn load_text(place: &Directory, text: &str) -> Result<Config, ConfigError> {
     let key = SigningKey::generate(Algorithm::Es256, None).unwrap().to_jwk().unwrap();
-    let secret = ("sts.secret", "a-secret-of-thirty-two-characters");
-    fill(&place, &[secret, ("sts.jwk", &key), ("sts.toml", text)]).unwrap();
-    load(&place.join("sts.toml"))
+    place.write("sts.secret", "a-secret-of-thirty-two-characters").unwrap();
+    place.write("sts.jwk", &key).unwrap();
+    load(&place.write("sts.toml", text).unwrap())
 }
 
 /// The people of a provider can be those of the tokens that it issues, for as long as they are
 /// linked.
 #[test]
 fn people_of_a_trusted_issuer_may_be_those_who_are_linked() {
+    let place = Directory::new().unwrap();
     const TRUSTED: &str = r#"
 [[clients]]
 id = "api"
@@ -102,22 +101,23 @@ audiences = ["https://api.alice.example"]
 "#;
     let text = format!("{TRUSTED}\n[danger]");
     let good = GOOD.replace("[danger]", &text);
-    check(&load_text("linked", &good).unwrap()).unwrap();
+    check(&load_text(&place, &good).unwrap()).unwrap();
     let refresh = good.replace("\"]\n\n[danger]", "\"]\nrefresh = 3600\n\n[danger]");
-    let error = load_text("linked-refresh", &refresh).unwrap_err();
+    let error = load_text(&place, &refresh).unwrap_err();
     assert_eq!(error.key, "trusted_issuers[0].exchanges[0].refresh", "{error}");
     let elsewhere = good.replace("idp.university.example\"\nsubject", "idp.example\"\nsubject");
-    let error = load_text("linked-elsewhere", &elsewhere).unwrap_err();
+    let error = load_text(&place, &elsewhere).unwrap_err();
     assert_eq!(error.key, "trusted_issuers[0].subject", "{error}");
 }
 
 #[test]
 fn a_bad_value_is_named() {
-    check(&load_text("good", GOOD).unwrap()).unwrap();
+    let place = Directory::new().unwrap();
+    check(&load_text(&place, GOOD).unwrap()).unwrap();
     let secret = "client_secret = { file = \"sts.secret\" }";
     let issuer = "issuer = \"https://idp.university.example\"";
     let alias = "alias = \"university\"";
-    for (name, old, new, place, reason) in [
+    for (name, old, new, key, reason) in [
         ("no alias", alias, "alias = \"\"", "upstreams[0].alias", "lower-case"),
         ("capital", alias, "alias = \"Uni\"", "upstreams[0].alias", "lower-case"),
         ("path", alias, "alias = \"a/b\"", "upstreams[0].alias", "lower-case"),
@@ -167,15 +167,15 @@ fn a_bad_value_is_named() {
             text = text.replace("plain_http = true\n", "");
             text.push_str("plain_http = true\n");
         }
-        let error = load_text(&name.replace(' ', "-"), &text).unwrap_err().to_string();
-        assert!(error.contains(place) && error.contains(reason), "{name}: {error}");
+        let error = load_text(&place, &text).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains(reason), "{name}: {error}");
         assert!(!error.contains("thirty-two"), "{name}: {error}");
     }
     let (upstreams, _) = GOOD.split_once("[[upstreams]]").unwrap();
     let alone = format!("{upstreams}\n[danger]\nplain_http = true\n");
-    load_text("without", &alone).unwrap();
+    load_text(&place, &alone).unwrap();
     let nobody = alone.replace("passwords = true", "passwords = false");
-    let error = load_text("nobody", &nobody).unwrap_err().to_string();
+    let error = load_text(&place, &nobody).unwrap_err().to_string();
     assert!(error.contains("passwords") && error.contains("nobody could sign in"), "{error}");
 }
 
@@ -185,7 +185,8 @@ async fn the_sign_in_page_offers_what_is_configured() {
     for (passwords, offers_passwords) in [("passwords = true", true), ("passwords = false", false)]
     {
         let text = GOOD.replace("passwords = true", passwords);
-        let config = load_text(&format!("page-{offers_passwords}"), &text).unwrap();
+        let place = Directory::new().unwrap();
+        let config = load_text(&place, &text).unwrap();
         let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
         let url = "/authorize?response_type=code&client_id=app&redirect_uri=https://app.example/cb\
              &scope=openid&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\

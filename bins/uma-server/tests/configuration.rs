@@ -1,12 +1,10 @@
 //! The example configuration, and configurations that are refused by file, key and reason.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use countersign_host::{ConfigError, Seams};
-use countersign_testkit::directory::only_for_its_owner;
-use countersign_testkit::{networks, unusable_files};
+use countersign_testkit::{Directory, networks, unusable_files};
 use countersign_types::{EmailAddress, Lifetime};
 use countersign_uma_server::{Config, check, compose, load};
 use countersign_uma_service::LogAudit;
@@ -34,17 +32,11 @@ memory_store = true
 "#;
 
 /// Loads a configuration beside a secret and a key set.
-fn load_text(name: &str, text: &str) -> Result<Config, ConfigError> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).unwrap();
+fn load_text(place: &Directory, text: &str) -> Result<Config, ConfigError> {
     for secret in ["a.secret", "resource-server.secret", "rqp-client.secret"] {
-        let secret = directory.join(secret);
-        std::fs::write(&secret, "a-secret-of-thirty-two-characters\n").unwrap();
-        only_for_its_owner(&secret).unwrap();
+        place.write(secret, "a-secret-of-thirty-two-characters\n").unwrap();
     }
-    let file = directory.join("uma-server.toml");
-    std::fs::write(&file, text).unwrap();
-    load(&file)
+    load(&place.write("uma-server.toml", text).unwrap())
 }
 
 /// The example with its secrets in files, since a test has no environment of its own.
@@ -64,7 +56,8 @@ fn example() -> String {
 
 #[test]
 fn the_example_is_loaded() {
-    let config = load_text("example", &example()).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, &example()).unwrap();
     assert_eq!(config.uma.settings.issuer.as_str(), "https://uma.bob.example");
     assert_eq!(config.uma.settings.refused_issuers.len(), 1);
     assert!(config.serving.store.is_some_and(|store| store.is_absolute()));
@@ -73,8 +66,9 @@ fn the_example_is_loaded() {
 
 #[test]
 fn what_the_example_calls_defaults_are_the_defaults() {
-    let example = load_text("defaults", &example()).unwrap().uma;
-    let small = load_text("small", SMALL).unwrap().uma;
+    let place = Directory::new().unwrap();
+    let example = load_text(&place, &example()).unwrap().uma;
+    let small = load_text(&place, SMALL).unwrap().uma;
     let lifetimes = |uma: &countersign_uma_service::UmaConfig| -> [Lifetime; 7] {
         [
             uma.pat_lifetime,
@@ -95,13 +89,15 @@ fn what_the_example_calls_defaults_are_the_defaults() {
 
 #[test]
 fn the_example_without_its_environment_names_the_variable() {
-    let error = load_text("environment", EXAMPLE).unwrap_err();
+    let place = Directory::new().unwrap();
+    let error = load_text(&place, EXAMPLE).unwrap_err();
     assert_eq!(error.key, "resource_servers[0].secret");
     assert!(error.reason.contains("RESOURCE_SERVER_SECRET"), "{error}");
 }
 
 #[test]
 fn every_commented_setting_is_known() {
+    let place = Directory::new().unwrap();
     for (commented, key) in [
         ("# [outbound]\n# roots = \"ca.pem\"", ""),
         (
@@ -119,7 +115,7 @@ fn every_commented_setting_is_known() {
         let text = example();
         assert!(text.contains(commented));
         let text = text.replace(commented, &commented.replace("# ", ""));
-        match load_text("commented", &text) {
+        match load_text(&place, &text) {
             Ok(_) => assert_eq!(key, ""),
             Err(error) => assert_eq!(error.key, key, "{error}"),
         }
@@ -127,19 +123,20 @@ fn every_commented_setting_is_known() {
     let danger = EXAMPLE.split_once("# [danger]").map(|(_, rest)| rest).unwrap();
     let danger = format!("[danger]{}", danger.replace("\n# ", "\n"));
     let (before, _) = SMALL.split_once("[danger]").unwrap();
-    load_text("danger", &format!("{before}{danger}")).unwrap();
+    load_text(&place, &format!("{before}{danger}")).unwrap();
 }
 
 /// Without a console there is no page for owners; whoever brings one composes it with them.
 #[test]
 fn a_policy_that_nobody_could_answer_to_is_refused() {
+    let place = Directory::new().unwrap();
     let rule = r#"domains = ["alice.example"]"#;
     let asks = SMALL.replace(rule, &format!("{rule}, ask = true"));
-    let config = load_text("asks", &asks).unwrap();
+    let config = load_text(&place, &asks).unwrap();
     let error = countersign_uma_server::check(&config).unwrap_err();
     assert_eq!(error.key, "resource_servers[0].policy");
     assert!(error.reason.contains("nobody could answer"), "{error}");
-    countersign_uma_server::check(&load_text("asks-not", SMALL).unwrap()).unwrap();
+    countersign_uma_server::check(&load_text(&place, SMALL).unwrap()).unwrap();
 }
 
 const CONSOLE: &str = r#"
@@ -156,9 +153,10 @@ email = "bob@bob.example"
 
 #[test]
 fn an_owner_is_asked_where_somebody_can_answer() {
+    let place = Directory::new().unwrap();
     let rule = r#"domains = ["alice.example"]"#;
     let asks = SMALL.replace(rule, &format!("{rule}, ask = true"));
-    let config = load_text("console", &format!("{asks}{CONSOLE}")).unwrap();
+    let config = load_text(&place, &format!("{asks}{CONSOLE}")).unwrap();
     countersign_uma_server::check(&config).unwrap();
     assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_ok());
     // Olga's people are nobody, so that she could not answer.
@@ -171,14 +169,15 @@ policy = [{ resource = "*", scopes = ["get"], domains = ["alice.example"], ask =
 
 [danger]"#;
     let both = asks.replace("[danger]", olga);
-    let config = load_text("console-olga", &format!("{both}{CONSOLE}")).unwrap();
+    let config = load_text(&place, &format!("{both}{CONSOLE}")).unwrap();
     assert_eq!(check(&config).unwrap_err().key, "resource_servers[1].policy");
 }
 
 #[test]
 fn a_console_that_nobody_could_use_is_refused() {
+    let place = Directory::new().unwrap();
     let (_, owners) = CONSOLE.split_once("\n\n").unwrap();
-    let without_console = load_text("no-console", &format!("{SMALL}{owners}")).unwrap_err();
+    let without_console = load_text(&place, &format!("{SMALL}{owners}")).unwrap_err();
     assert_eq!(without_console.key, "owners");
     for (from, to, key, reason) in [
         ("client_secret = { file = \"a.secret\" }", "", "console.client_secret", "either"),
@@ -200,7 +199,7 @@ fn a_console_that_nobody_could_use_is_refused() {
     ] {
         assert!(CONSOLE.contains(from), "{from}");
         let text = format!("{SMALL}{}", CONSOLE.replace(from, to));
-        let error = load_text("console-refused", &text).unwrap_err();
+        let error = load_text(&place, &text).unwrap_err();
         assert_eq!(error.key, key, "{error}");
         assert!(error.reason.contains(reason), "{error}");
     }
@@ -208,18 +207,19 @@ fn a_console_that_nobody_could_use_is_refused() {
     let people =
         SMALL.replace("owner = ", "redirect_uris = [\"https://rs.bob.example/b\"]\nowner = ");
     let carol = CONSOLE.replace("id = \"bob\"", "id = \"carol\"");
-    let config = load_text("console-people", &format!("{people}{carol}")).unwrap();
+    let config = load_text(&place, &format!("{people}{carol}")).unwrap();
     assert_eq!(config.console.unwrap().people.len(), 1);
     let elsewhere = owners.replace("idp.bob", "idp.evil");
     let text = format!("{SMALL}{}", CONSOLE.replace(owners, &elsewhere));
-    assert_eq!(load_text("console-issuer", &text).unwrap_err().key, "owners[0].issuer");
-    let twice = load_text("console-twice", &format!("{SMALL}{CONSOLE}{owners}")).unwrap_err();
+    assert_eq!(load_text(&place, &text).unwrap_err().key, "owners[0].issuer");
+    let twice = load_text(&place, &format!("{SMALL}{CONSOLE}{owners}")).unwrap_err();
     assert_eq!(twice.key, "owners[1].id");
 }
 
 /// The commented tables of the example are a configuration.
 #[test]
 fn the_console_of_the_example_is_one() {
+    let place = Directory::new().unwrap();
     let text = example();
     let (_, table) = text.split_once("# [console]").unwrap();
     let (table, _) = table.split_once("# Where owners are told").unwrap();
@@ -232,7 +232,7 @@ fn the_console_of_the_example_is_one() {
     let table: Vec<&str> = table.lines().filter(is_said).collect();
     let table = table.join("\n").replace("console.secret", "a.secret");
     let (before, after) = text.split_once("# What weakens").unwrap();
-    let config = load_text("console-example", &format!("{before}{table}\n#{after}")).unwrap();
+    let config = load_text(&place, &format!("{before}{table}\n#{after}")).unwrap();
     let console = config.console.unwrap();
     assert_eq!((console.idle.as_secs(), console.session.as_secs()), (1800, 43200));
 }
@@ -247,15 +247,12 @@ signing = { file = "uma-server.jwk" }
 "#;
 
 /// A key for what owners are told, and the public halves of others, beside a configuration.
-fn write_keys(name: &str) {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).unwrap();
+fn write_keys(place: &Directory) {
     for (file, text) in [
         ("uma-server.jwk", countersign_testkit::keys::ES256_A),
         ("another.jwk", countersign_testkit::keys::ES256_B),
     ] {
-        std::fs::write(directory.join(file), text).unwrap();
-        only_for_its_owner(&directory.join(file)).unwrap();
+        place.write(file, text).unwrap();
     }
     let set = |jwk: &str| {
         let key = countersign_testkit::keys::signing(jwk);
@@ -266,15 +263,16 @@ fn write_keys(name: &str) {
         ("same.jwks", set(countersign_testkit::keys::ES256_A)),
     ];
     for (file, set) in sets {
-        std::fs::write(directory.join(file), set.to_string()).unwrap();
+        place.write(file, &set.to_string()).unwrap();
     }
 }
 
 #[tokio::test]
 async fn owners_are_told_where_the_configuration_says() {
-    write_keys("webhooks");
+    let place = Directory::new().unwrap();
+    write_keys(&place);
     let text = format!("{SMALL}{WEBHOOKS}published = \"others.jwks\"\n");
-    let config = load_text("webhooks", &text).unwrap();
+    let config = load_text(&place, &text).unwrap();
     check(&config).unwrap();
     let setup = config.webhooks.as_ref().unwrap();
     assert_eq!(setup.webhooks[0].url.as_str(), "https://hooks.bob.example/uma");
@@ -291,7 +289,8 @@ async fn owners_are_told_where_the_configuration_says() {
 
 #[test]
 fn a_webhook_that_cannot_be_used_is_named() {
-    write_keys("webhooks-refused");
+    let place = Directory::new().unwrap();
+    write_keys(&place);
     let (table, keys) = WEBHOOKS.split_once("[keys]").unwrap();
     let keys = format!("[keys]{keys}");
     let bob = "owners = [\"bob\"]";
@@ -312,7 +311,7 @@ fn a_webhook_that_cannot_be_used_is_named() {
     ] {
         assert!(WEBHOOKS.contains(from), "{from}");
         let text = format!("{SMALL}{}", WEBHOOKS.replace(from, to));
-        let error = load_text("webhooks-refused", &text).unwrap_err();
+        let error = load_text(&place, &text).unwrap_err();
         assert!(error.key.starts_with(key), "{key}: {error}");
         assert!(error.reason.contains(reason), "{error}");
     }
@@ -321,7 +320,8 @@ fn a_webhook_that_cannot_be_used_is_named() {
 /// The commented tables of the example are a configuration.
 #[test]
 fn the_webhooks_of_the_example_are_some() {
-    write_keys("webhooks-example");
+    let place = Directory::new().unwrap();
+    write_keys(&place);
     let text = example();
     let (before, rest) = text.split_once("# [[webhooks]]").unwrap();
     let (table, after) = rest.split_once("# What weakens").unwrap();
@@ -332,15 +332,16 @@ fn the_webhooks_of_the_example_are_some() {
     };
     let table: Vec<&str> = table.lines().filter(is_said).collect();
     let text = format!("{before}{}\n#{after}", table.join("\n"));
-    let setup = load_text("webhooks-example", &text).unwrap().webhooks.unwrap();
+    let setup = load_text(&place, &text).unwrap().webhooks.unwrap();
     assert!(setup.webhooks[0].requesting_party);
     assert_eq!(setup.keys.published().len(), 2);
 }
 
 #[track_caller]
 fn check_refused(from: &str, to: &str, key: &str, reason: &str) {
+    let place = Directory::new().unwrap();
     assert!(SMALL.contains(from), "{from}");
-    let error = load_text("refused", &SMALL.replace(from, to)).unwrap_err();
+    let error = load_text(&place, &SMALL.replace(from, to)).unwrap_err();
     assert_eq!(error.key, key, "{error}");
     assert!(error.reason.contains(reason), "{error}");
     assert!(error.file.ends_with("uma-server.toml"));
@@ -424,10 +425,11 @@ fn a_bad_value_is_named() {
 
 #[test]
 fn what_issuers_may_say_is_configured() {
+    let place = Directory::new().unwrap();
     let host =
         "[[issuers]]\nissuer = \"https://h.example\"\ndomains = [\"A.example\"]\nhosted = true";
     let text = SMALL.replace("[danger]", &format!("{host}\n[danger]"));
-    let issuers = load_text("issuers", &text).unwrap().uma.settings.issuers;
+    let issuers = load_text(&place, &text).unwrap().uma.settings.issuers;
     let host_of = |email: &str| issuers.host(&EmailAddress::parse(email).unwrap()).cloned();
     assert_eq!(host_of("x@a.example").unwrap().as_str(), "https://h.example");
     assert_eq!(host_of("x@b.example"), None);
@@ -442,7 +444,7 @@ fn what_issuers_may_say_is_configured() {
         ("issuer = \"https://h.example\"\nclaim = []", "issuers[0].claim", "unknown field"),
     ] {
         let text = SMALL.replace("[danger]", &format!("[[issuers]]\n{rules}\n[danger]"));
-        let error = load_text("issuers-refused", &text).unwrap_err();
+        let error = load_text(&place, &text).unwrap_err();
         assert!(error.key.starts_with(key), "{error}");
         assert!(error.reason.contains(reason), "{error}");
     }
@@ -451,9 +453,10 @@ fn what_issuers_may_say_is_configured() {
 /// A policy that is no policy is named by its file and line, before anything is served.
 #[test]
 fn policies_are_validated_at_the_start() {
+    let place = Directory::new().unwrap();
     let text = format!("policies = [\"policies\"]\n{SMALL}");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policies").join("policies");
-    std::fs::create_dir_all(&directory).unwrap();
+    let directory = place.path().join("policies");
+    std::fs::create_dir(&directory).unwrap();
     let file = directory.join("a.cedar");
     for (policy, reason) in [
         (
@@ -468,42 +471,45 @@ fn policies_are_validated_at_the_start() {
         ("@id(\"x\") @ask permit (principal, action, resource);", "nobody could answer"),
     ] {
         std::fs::write(&file, policy).unwrap();
-        let config = load_text("policies", &text).unwrap();
+        let config = load_text(&place, &text).unwrap();
         let error = check(&config).unwrap_err();
         assert_eq!(error.key, "policies", "{error}");
         assert!(error.reason.contains(reason), "{error}");
         assert!(compose(config, &Seams::system(), Arc::new(LogAudit)).is_err(), "{policy}");
     }
     std::fs::write(&file, "@id(\"x\") forbid (principal, action, resource);").unwrap();
-    check(&load_text("policies", &text).unwrap()).unwrap();
+    check(&load_text(&place, &text).unwrap()).unwrap();
     std::fs::remove_file(&file).unwrap();
-    check(&load_text("policies", &text).unwrap()).unwrap();
+    check(&load_text(&place, &text).unwrap()).unwrap();
     std::fs::remove_dir(&directory).unwrap();
-    let error = check(&load_text("policies", &text).unwrap()).unwrap_err();
+    let error = check(&load_text(&place, &text).unwrap()).unwrap_err();
     assert!(error.reason.contains("cannot be read"), "{error}");
 }
 
 #[test]
 fn a_secret_may_be_given_by_its_digest() {
+    let place = Directory::new().unwrap();
     let secret = r#"secret = { file = "a.secret" }"#;
     let digest = r#"secret_sha256 = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU""#;
-    load_text("digest", &SMALL.replace(secret, digest)).unwrap();
+    load_text(&place, &SMALL.replace(secret, digest)).unwrap();
 }
 
 #[test]
 fn one_identifier_is_one_resource_servers() {
+    let place = Directory::new().unwrap();
     let server =
         SMALL.split_once("[[").and_then(|(_, rest)| rest.split_once("[danger]")).unwrap().0;
     let second = format!("[[{}", server.replace("\"rs\"", "\"rs2\""));
     let text = SMALL.replace("[danger]", &format!("{second}[danger]"));
-    let error = load_text("taken", &text).unwrap_err();
+    let error = load_text(&place, &text).unwrap_err();
     assert_eq!(error.key, "resource_servers[1].resource_identifiers");
     assert!(error.reason.contains("taken"), "{error}");
 }
 
 #[tokio::test]
 async fn it_composes_and_answers() {
-    let config = load_text("composed", SMALL).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, SMALL).unwrap();
     let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
     for path in ["/.well-known/uma2-configuration", "/.well-known/oauth-authorization-server"] {
         let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
@@ -514,8 +520,9 @@ async fn it_composes_and_answers() {
 
 #[tokio::test]
 async fn an_issuer_with_a_path_has_its_documents_where_each_kind_says() {
+    let place = Directory::new().unwrap();
     let text = SMALL.replace("https://uma.bob.example", "https://bob.example/uma/1");
-    let config = load_text("path", &text).unwrap();
+    let config = load_text(&place, &text).unwrap();
     let composed = compose(config, &Seams::system(), Arc::new(LogAudit)).unwrap();
     for (path, status) in [
         ("/uma/1/.well-known/uma2-configuration", 200),
@@ -543,12 +550,13 @@ fn run(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn the_program_says_what_is_wrong_by_its_exit_status() {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("program").join("uma-server.toml");
+    let place = Directory::new().unwrap();
+    let file = place.path().join("uma-server.toml");
     let path = file.to_str().unwrap();
-    load_text("program", SMALL).unwrap();
+    load_text(&place, SMALL).unwrap();
     assert_eq!(run(&["check", path]), (Some(0), String::new()));
 
-    load_text("program", &SMALL.replace("https://uma", "http://uma")).unwrap_err();
+    load_text(&place, &SMALL.replace("https://uma", "http://uma")).unwrap_err();
     for arguments in [&["check", path][..], &[path][..]] {
         let (status, complaint) = run(arguments);
         assert_eq!(status, Some(78));
@@ -561,8 +569,7 @@ fn the_program_says_what_is_wrong_by_its_exit_status() {
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_by_its_key() {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    unusable_files::are_named_by_key(parent, SMALL, load_text, check);
+    unusable_files::are_named_by_key(SMALL, load_text, check);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A directory that is removed again, and one that stays.
+//! A directory that is removed again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,24 +34,6 @@ impl Directory {
         only_for_its_owner(&path)?;
         Ok(path)
     }
-}
-
-/// Makes a directory, or empties the one that is there, and writes files into it that only this
-/// user can read. It stays for whoever wants to look.
-///
-/// # Errors
-/// What the system reports.
-pub fn fill(path: &Path, files: &[(&str, &str)]) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir_all(path)?,
-    }
-    for (name, text) in files {
-        let file = path.join(name);
-        std::fs::write(&file, text)?;
-        only_for_its_owner(&file)?;
-    }
-    Ok(())
 }
 
 /// Has nobody but its owner read and write a file, as the programs demand of what is secret.

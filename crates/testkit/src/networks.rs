@@ -5,22 +5,25 @@ use std::fmt::Debug;
 
 use countersign_host::ConfigError;
 
+use crate::directory::Directory;
+
 /// Checks that a program takes networks that are networks, and names one that is none by its key
 /// and its place.
 ///
-/// `small` is a configuration with a table `[danger]`; `load` writes a text into a folder that it
-/// is told the name of, and loads it.
+/// `small` is a configuration with a table `[danger]`; `load` writes a text into a directory, and
+/// loads it.
 ///
 /// # Panics
 /// If it does not.
 #[expect(clippy::expect_used, reason = "a test stops at once")]
 pub fn are_asked_for_by_name<C: Debug>(
     small: &str,
-    load: impl Fn(&str, &str) -> Result<C, ConfigError>,
+    load: impl Fn(&Directory, &str) -> Result<C, ConfigError>,
 ) {
+    let place = Directory::new().expect("a directory");
     let with = |networks: &str| {
         let danger = format!("[danger]\nallow_networks = [{networks}]");
-        load("networks", &small.replace("[danger]", &danger))
+        load(&place, &small.replace("[danger]", &danger))
     };
     let good = "\"10.1.0.0/16\", \"fd00::/8\"";
     with(good).expect("two networks");

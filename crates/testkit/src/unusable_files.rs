@@ -1,11 +1,10 @@
 //! Files that a configuration names and that cannot be used, for the three programs alike.
 
 use std::fs;
-use std::path::Path;
 
 use countersign_host::ConfigError;
 
-use crate::directory::only_for_its_owner;
+use crate::directory::Directory;
 
 /// What a configuration says of certificate and key, of roots or of the store, which key the error
 /// is about, and what it says.
@@ -32,20 +31,17 @@ fn rows() -> Vec<(String, &'static str, &'static str)> {
 /// Checks that a program names each of them by its key before anything binds or is made.
 ///
 /// `small` is a configuration whose last table is `[danger]` with `plain_http` and `memory_store`.
-/// `load` writes a text into a folder of `parent` that it is told the name of, and loads it;
-/// `check` is the program's own.
+/// `load` writes a text into a directory, and loads it; `check` is the program's own.
 ///
 /// # Panics
 /// If it does not.
 #[expect(clippy::expect_used, clippy::panic, reason = "a test stops at once")]
 pub fn are_named_by_key<C>(
-    parent: &Path,
     small: &str,
-    load: impl Fn(&str, &str) -> Result<C, ConfigError>,
+    load: impl Fn(&Directory, &str) -> Result<C, ConfigError>,
     check: impl Fn(&C) -> Result<(), ConfigError>,
 ) {
-    for (index, (table, key, reason)) in rows().into_iter().enumerate() {
-        let name = format!("file-{index}");
+    for (table, key, reason) in rows() {
         let replaced = match key.split('.').next() {
             Some("tls") => "plain_http = true",
             Some("store") => "memory_store = true",
@@ -53,14 +49,14 @@ pub fn are_named_by_key<C>(
         };
         assert!(small.contains(replaced), "{replaced}");
         let text = if replaced.is_empty() { small.to_owned() } else { small.replace(replaced, "") };
+        let place = Directory::new().expect("a directory");
         let config =
-            load(&name, &(text + &table)).unwrap_or_else(|error| panic!("{table}: {error}"));
-        let folder = parent.join(&name);
-        write_files(&folder).expect("files");
-        let entries = || fs::read_dir(&folder).expect("the folder").count();
+            load(&place, &(text + &table)).unwrap_or_else(|error| panic!("{table}: {error}"));
+        write_files(&place).expect("files");
+        let entries = || fs::read_dir(place.path()).expect("the directory").count();
         let before = entries();
         let Err(error) = check(&config) else { panic!("nothing is wrong with {table}") };
-        assert!(error.file.starts_with(&folder), "{error}");
+        assert!(error.file.starts_with(place.path()), "{error}");
         assert_eq!(error.key, key, "{table}: {error}");
         assert!(error.reason.contains(reason), "{table}: {error}");
         assert_eq!(entries(), before, "{table}: nothing is made");
@@ -68,12 +64,11 @@ pub fn are_named_by_key<C>(
 }
 
 /// A text, and two blocks of PEM with nothing in them.
-fn write_files(folder: &Path) -> std::io::Result<()> {
-    fs::write(folder.join("text"), "only text")?;
+fn write_files(place: &Directory) -> std::io::Result<()> {
+    place.write("text", "only text")?;
     for (file, label) in [("block.pem", "CERTIFICATE"), ("block.key", "PRIVATE KEY")] {
         let block = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
-        fs::write(folder.join(file), block)?;
+        place.write(file, &block)?;
     }
-    only_for_its_owner(&folder.join("block.key"))?;
-    only_for_its_owner(&folder.join("text"))
+    Ok(())
 }

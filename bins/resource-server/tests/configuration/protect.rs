@@ -1,9 +1,8 @@
 //! The example with `[protect]`, and what is refused of it.
 
-use std::path::Path;
-
 use countersign_resource_server::protect::Callers;
 use countersign_resource_server::{Serves, check};
+use countersign_testkit::Directory;
 
 use super::load_text;
 
@@ -29,15 +28,10 @@ fn rule(members: &str) -> String {
     format!("[[protect.rules]]\nrule = \"GET /a/{{id}}\"\n{members}\n")
 }
 
-fn write(name: &str, file: &str, text: &str) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(file), text).unwrap();
-}
-
 #[test]
 fn the_example_is_loaded_with_its_policy() {
-    let config = load_text("protect-example", EXAMPLE).unwrap();
+    let place = Directory::new().unwrap();
+    let config = load_text(&place, EXAMPLE).unwrap();
     let Serves::Service(protection) = &config.serves else { panic!("own content") };
     assert_eq!(protection.service.to_string(), "http://127.0.0.1:3000");
     assert_eq!(protection.routes.iter().count(), 4);
@@ -48,14 +42,11 @@ fn the_example_is_loaded_with_its_policy() {
         text.replacen("[tls]", "[danger]\nplain_http = true\n#", 1)
             .replace("certificate = \"rs.bob.example.pem\"\nkey = \"rs.bob.example.key\"", "")
     };
-    let config = load_text("protect-example", &without(EXAMPLE)).unwrap();
-    write("protect-example", "example-protect.cedar", POLICY);
+    let config = load_text(&place, &without(EXAMPLE)).unwrap();
+    place.write("example-protect.cedar", POLICY).unwrap();
     check(&config).unwrap();
-    write(
-        "protect-example",
-        "example-protect.cedar",
-        &POLICY.replace("letters.read", "letter.read"),
-    );
+    let misspelt = POLICY.replace("letters.read", "letter.read");
+    place.write("example-protect.cedar", &misspelt).unwrap();
     assert_eq!(check(&config).unwrap_err().key, "protect.policies");
 }
 
@@ -70,35 +61,34 @@ fn uma() -> (String, String) {
 
 #[test]
 fn every_way_to_call_is_loaded() {
+    let place = Directory::new().unwrap();
     let introspection = format!(
         "[protect.callers.introspection]\nmax_age = 5\n[protect.callers.introspection.server]\n\
          issuer = \"https://sts.bob.example\"\n{SERVER}"
     );
     let (uma, at) = uma();
     let scoped = rule("scopes = [\"read\"]");
-    for (name, callers, rule) in [
-        ("tokens", TOKENS, &scoped),
-        ("introspection", &introspection, &scoped),
-        ("propagation", PROPAGATION, &rule("")),
-        ("uma", &uma, &at),
-    ] {
-        let config = load_text(&format!("protect-{name}"), &small(callers, rule));
+    for (callers, rule) in
+        [(TOKENS, &scoped), (&introspection, &scoped), (PROPAGATION, &rule("")), (&uma, &at)]
+    {
+        let config = load_text(&place, &small(callers, rule));
         check(&config.unwrap()).unwrap();
     }
-    let config = load_text("protect-other", &small(&uma, &at.replace("\"A\"", "\"B\""))).unwrap();
+    let config = load_text(&place, &small(&uma, &at.replace("\"A\"", "\"B\""))).unwrap();
     assert_eq!(
         check(&config).unwrap_err().key,
         "protect.rules",
         "a resource that is not registered"
     );
-    let config = load_text("protect-scoped", &small(PROPAGATION, &scoped)).unwrap();
+    let config = load_text(&place, &small(PROPAGATION, &scoped)).unwrap();
     assert_eq!(check(&config).unwrap_err().key, "protect.rules", "an identity token has no scopes");
 }
 
 #[test]
 fn what_means_nothing_is_refused_by_key() {
+    let place = Directory::new().unwrap();
     let good = small(TOKENS, &rule("action = \"read\""));
-    assert!(load_text("protect-good", &good).is_ok());
+    assert!(load_text(&place, &good).is_ok());
     let both = format!("{TOKENS}{PROPAGATION}");
     let twice = PROPAGATION.replace("domains", "any_domain = true\ndomains");
     let spelt = PROPAGATION.replace("domains", "refused = [\"evil.example.\"]\ndomains");
@@ -142,7 +132,7 @@ fn what_means_nothing_is_refused_by_key() {
             "protect.headers.actor",
         ),
     ] {
-        let error = load_text("protect-refused", &text).unwrap_err();
+        let error = load_text(&place, &text).unwrap_err();
         assert_eq!(error.key, key, "{name}: {error}");
     }
 }
