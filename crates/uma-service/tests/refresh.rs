@@ -1,16 +1,23 @@
 //! RPTs that are refreshed, and tokens that their clients revoke.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/engine.rs"]
+mod engine;
+#[path = "support/log.rs"]
+mod log;
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use countersign_store::{Engine, MemoryEngine};
 use countersign_types::Lifetime;
 use countersign_uma_service::{Limits, UmaConfig};
+use engine::Watched;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
+use log::Log;
 use serde_json::{Value, json};
 use support::{Answer, RS, World, encode, refused, rpt, rules_of};
 
@@ -84,6 +91,29 @@ async fn grant_18_a_refresh_makes_no_assessment() {
     world.change_policy(rules_of(json!([])));
     let fourth = rpt(&refresh(&world, "app", &token, &[]).await);
     assert_eq!(scopes(&world, &pat, &fourth).await, Value::Null);
+}
+
+/// The log says of a refresh exactly if it gave something.
+#[tokio::test]
+async fn with_a_store_that_fails_the_log_says_exactly_what_was_refreshed() {
+    let engine = Arc::new(Watched::default());
+    let world = on(Arc::clone(&engine) as Arc<dyn Engine>);
+    let (_, token, _) = granted(&world).await;
+    for left in 0.. {
+        let log = Log::default();
+        let heard = log.hear();
+        engine.left.store(left, Ordering::SeqCst);
+        let answer = refresh(&world, "app", &token, &[]).await;
+        engine.left.store(usize::MAX, Ordering::SeqCst);
+        drop(heard);
+        let is_said = log.audited().iter().any(|line| line.contains("was refreshed"));
+        assert_eq!(is_said, answer.status == 200, "{left}: {answer:?}");
+        if is_said {
+            assert!(left > 1, "{left}");
+            break;
+        }
+        refused(&answer, 503, "temporarily_unavailable");
+    }
 }
 
 #[tokio::test]

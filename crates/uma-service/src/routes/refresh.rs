@@ -54,16 +54,18 @@ pub(crate) async fn refresh(
     uma.refresh_quota.take(&rpt.protection.resource_server, client.id(), now)?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
+    let protection = rpt.protection.clone();
+    let subject = rpt.person.as_ref().map(|person| person.sub.clone());
+    let expires = rpt.expires;
+    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
     tracing::info!(
         target: "countersign::audit",
         client_id = %client.id(),
-        resource_server = %rpt.protection.resource_server,
-        owner = %rpt.protection.owner,
-        subject = rpt.person.as_ref().map(|person| person.sub.as_str()),
+        resource_server = %protection.resource_server,
+        owner = %protection.owner,
+        subject = subject.as_deref(),
         "a requesting party token was refreshed",
     );
-    let expires = rpt.expires;
-    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
     Ok(response)
 }
 
