@@ -7,8 +7,11 @@
 //! [RFC 6749 §4.1.3]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3
 //! [RFC 9700 §2.2.2]: https://www.rfc-editor.org/rfc/rfc9700#section-2.2.2
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use countersign_client_auth::AuthenticatedClient;
+use countersign_oidc::code::Redemption;
 use countersign_oidc::{RedeemError, code};
 use countersign_store::Taken;
 use countersign_types::secret::RefreshToken;
@@ -24,6 +27,7 @@ use super::token::{authenticate, no_proof};
 use crate::app::Uma;
 use crate::console::Mandate;
 use crate::failure::Failure;
+use crate::finish::finish;
 use crate::pat::StoredToken;
 
 /// Which mandate a refresh token is of.
@@ -37,7 +41,7 @@ pub(crate) struct MandateToken {
 ///
 /// [RFC 6749 §4.1.2]: https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2
 pub(super) async fn authorization_code(
-    uma: &Uma,
+    uma: &Arc<Uma>,
     headers: &HeaderMap,
     params: &Params,
     now: Timestamp,
@@ -52,6 +56,18 @@ pub(super) async fn authorization_code(
     }
     // Before the code is spent: whoever is told to come again later can.
     uma.pat_quota.take(client.id(), now)?;
+    let uma = Arc::clone(uma);
+    finish(async move { redeem(&uma, &client, &redemption, now).await }).await
+}
+
+/// Takes the code. The caller sees to it that this runs to its end.
+async fn redeem(
+    uma: &Uma,
+    client: &AuthenticatedClient,
+    redemption: &Redemption,
+    now: Timestamp,
+) -> Result<Response, Failure> {
+    let console = uma.console.as_ref().ok_or(GrantError::GrantType)?;
     let kept = match uma.codes.take(&redemption.code, client.id(), now).await? {
         Taken::First(kept) => kept,
         Taken::Again(kept) => {
@@ -67,7 +83,7 @@ pub(super) async fn authorization_code(
         }
         Taken::Bound | Taken::Absent => return Err(RedeemError::Unknown.into()),
     };
-    let redeemed = code::redeem(kept, &redemption, client.id(), None, now)?;
+    let redeemed = code::redeem(kept, redemption, client.id(), None, now)?;
     let owner = OwnerId::parse(&redeemed.subject).map_err(|_| RedeemError::Unknown)?;
     let protection = Protection::new(owner, client.id().clone());
     let mandate = console.mandate(&protection, &redeemed.grant_id, now).await?;
@@ -79,7 +95,7 @@ pub(super) async fn authorization_code(
     let kept = MandateToken { mandate: mandate.id.clone(), protection };
     let expires = now.after(crate::console::MANDATE_LIFETIME);
     uma.refresh_tokens.insert(&refresh_token, &kept.into(), expires).await?;
-    issue(uma, &client, &mandate, Some(&refresh_token), now).await
+    issue(uma, client, &mandate, Some(&refresh_token), now).await
 }
 
 /// A PAT for a refresh token, which stays the same.

@@ -20,6 +20,7 @@ use super::token::authenticate;
 use crate::app::Uma;
 use crate::body;
 use crate::failure::{Failure, OtherClient};
+use crate::finish::finish;
 use crate::pat::{Refreshable, StoredToken};
 use crate::routes::MandateToken;
 
@@ -29,15 +30,21 @@ pub(crate) async fn revoke(State(uma): State<Arc<Uma>>, request: Request) -> Res
     respond(&uma, request, now).await.unwrap_or_else(Failure::into_response)
 }
 
-async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response, Failure> {
+async fn respond(uma: &Arc<Uma>, request: Request, now: Timestamp) -> Result<Response, Failure> {
     let (headers, form) = body::form(request).await?;
     let params = Params::parse(&form, &[])?;
     let token = params.require("token")?;
     let (client, _) = authenticate(uma, &headers, &params, now).await?;
-    // `token_type_hint` would save one of two readings. [RFC 7009 §2.1]
-    if !revoke_grant(uma, &RefreshToken::new(token), client.id(), now).await? {
-        revoke_token(uma, &AccessToken::new(token), client.id(), now).await?;
-    }
+    let (uma, client) = (Arc::clone(uma), client.id().clone());
+    let (refresh_token, access_token) = (RefreshToken::new(token), AccessToken::new(token));
+    finish(async move {
+        // `token_type_hint` would save one of two readings. [RFC 7009 §2.1]
+        if !revoke_grant(&uma, &refresh_token, &client, now).await? {
+            revoke_token(&uma, &access_token, &client, now).await?;
+        }
+        Ok::<_, Failure>(())
+    })
+    .await?;
     let mut response = Response::new(Body::empty());
     for (name, value) in [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -34,7 +34,7 @@ pub(crate) async fn token(State(uma): State<Arc<Uma>>, request: Request) -> Resp
     respond(&uma, request, now).await.unwrap_or_else(Failure::into_response)
 }
 
-async fn respond(uma: &Uma, request: Request, now: Timestamp) -> Result<Response, Failure> {
+async fn respond(uma: &Arc<Uma>, request: Request, now: Timestamp) -> Result<Response, Failure> {
     let (headers, form) = body::form(request).await?;
     let params = Params::parse(&form, grant::REPEATABLE)?;
     drop(form);

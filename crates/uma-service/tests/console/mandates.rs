@@ -65,7 +65,7 @@ async fn code(carol: &Browser<'_>) -> String {
     answer["code"].clone()
 }
 
-async fn redeems(bed: &Bed, client: &str, code: &str, verifier: &str) -> Answer {
+fn redeeming(client: &str, code: &str, verifier: &str) -> Vec<(&'static str, String)> {
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", client),
@@ -74,6 +74,12 @@ async fn redeems(bed: &Bed, client: &str, code: &str, verifier: &str) -> Answer 
         ("redirect_uri", BACK),
         ("code_verifier", verifier),
     ];
+    form.map(|(name, value)| (name, value.to_owned())).to_vec()
+}
+
+async fn redeems(bed: &Bed, client: &str, code: &str, verifier: &str) -> Answer {
+    let form = redeeming(client, code, verifier);
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     bed.world.form("/token", "", &form).await
 }
 
@@ -544,6 +550,67 @@ async fn the_resource_server_gives_it_back() {
     assert_eq!(revoke("rs3").await, 200);
     assert!(!reaches(&bed, &pat).await);
     assert!(!carol.get("/console/resources").await.text.contains("name=\"end\""));
+}
+
+/// What a resource server begins and does not wait for is whole, and in the log, or nothing of it
+/// is.
+#[tokio::test]
+async fn what_a_resource_server_does_is_whole_though_it_goes_away() {
+    type Begins = fn(&str, &str) -> (&'static str, Vec<(&'static str, String)>);
+    let shows_again: Begins = |code, _| ("/token", redeeming("rs3", code, VERIFIER));
+    let gives_back: Begins = |_, refresh| {
+        let form = [("token", refresh), ("client_id", "rs3"), ("client_secret", "rs3")];
+        ("/revoke", form.map(|(name, value)| (name, value.to_owned())).to_vec())
+    };
+    for (begins, what) in [(shows_again, "shown again"), (gives_back, "a client revoked")] {
+        for turns in 0.. {
+            let engine = Arc::new(Watched::default());
+            let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+            let carol = bed.carol().await;
+            let code = code(&carol).await;
+            let answer = redeems(&bed, "rs3", &code, VERIFIER).await;
+            let pat = member(&answer, "access_token");
+            let (path, form) = begins(&code, &member(&answer, "refresh_token"));
+            let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let log = Log::default();
+            let heard = log.hear();
+            engine.slow.store(true, Ordering::SeqCst);
+            let is_answered = let_go(bed.world.form(path, "", &form), turns).await;
+            engine.slow.store(false, Ordering::SeqCst);
+            drop(heard);
+            let is_said = log.audited().iter().any(|line| line.contains(what));
+            assert_eq!(is_said, !reaches(&bed, &pat).await, "{what} after {turns} turns");
+            if is_answered {
+                assert!(is_said && turns > 1, "{what} after {turns} turns");
+                break;
+            }
+        }
+    }
+}
+
+/// What was allowed stands for longer than its code if its resource server got a token for it.
+#[tokio::test]
+async fn a_code_is_redeemed_whole_though_its_resource_server_goes_away() {
+    for turns in 0.. {
+        let engine = Arc::new(Watched::default());
+        let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+        let carol = bed.carol().await;
+        let code = code(&carol).await;
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(redeems(&bed, "rs3", &code, VERIFIER), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let is_said = log.audited().iter().any(|line| line.contains("got a token to protect"));
+        bed.world.advance(60);
+        let page = carol.get("/console/resources").await.text;
+        assert_eq!(is_said, page.contains("name=\"end\""), "after {turns} turns");
+        if is_answered {
+            assert!(is_said && turns > 3, "{turns}");
+            break;
+        }
+    }
 }
 
 /// what is there is in the metadata, and nothing else is.
