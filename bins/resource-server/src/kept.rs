@@ -47,13 +47,13 @@ impl Kept {
     /// What is left in inboxes.
     pub(crate) fn messages(&self) -> Arc<dyn Engine> {
         let none = || Arc::new(MemoryEngine::new()) as Arc<dyn Engine>;
-        self.0.as_ref().map_or_else(none, |engine| Arc::clone(engine) as _)
+        self.0.as_ref().map_or_else(none, |engine| engine.clone())
     }
 
     /// Which proofs were used.
     pub(crate) fn used_proofs(&self, seams: &Seams) -> Arc<dyn UsedProofs> {
         match &self.0 {
-            Some(engine) => Arc::new(KeptProofs(Replay::new(Arc::clone(engine) as _))),
+            Some(engine) => Arc::new(KeptProofs(Replay::new(engine.clone()))),
             None => Arc::new(MemoryProofs::new(Arc::clone(&seams.clock))),
         }
     }

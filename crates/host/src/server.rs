@@ -54,7 +54,8 @@ pub struct Limits {
     /// For a connection, however busy: the next answer is its last, and says so. One that gives
     /// none for as long as `head`, or is not at its end after `drain`, is cut off. Default 300 s.
     pub connection: Duration,
-    /// For connections to end when the server stops. Default 10 s.
+    /// For connections to end when the server stops, and as long again for what their requests
+    /// began ([`Composed::with_closing`](crate::Composed::with_closing)). Default 10 s.
     pub drain: Duration,
     /// Octets of a request's head. Default 16 KiB.
     pub head_size: usize,

@@ -46,9 +46,9 @@
 //! [RFC 8252 §7.3]: https://www.rfc-editor.org/rfc/rfc8252#section-7.3
 //! [RFC 8414 §2]: https://www.rfc-editor.org/rfc/rfc8414#section-2
 //! [RFC 8693 §3]: https://www.rfc-editor.org/rfc/rfc8693#section-3
+//! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 //! [RFC 9110 §11.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
 //! [RFC 9449 §11.1]: https://www.rfc-editor.org/rfc/rfc9449#section-11.1
-//! [RFC 8707 §2]: https://www.rfc-editor.org/rfc/rfc8707#section-2
 
 pub mod auth_param;
 pub mod digest;

@@ -92,7 +92,7 @@ pub(super) async fn begin(
             && let Some(former) = remove(&desk, &former, now).await?
             && former.owners(&desk, now).is_some()
         {
-            note(&desk, &former.identity, "an owner's session gave way to a new one");
+            note(&desk, &former.identity, "an owner's session ended for a new one to begin");
         }
         let key = session.identity.key();
         let name = (key.as_str(), session.sid.as_str());

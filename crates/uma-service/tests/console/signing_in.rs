@@ -223,7 +223,7 @@ async fn the_audit_log_says_whose_session_gave_way() {
     assert_eq!(said(&log).len(), 4);
 }
 
-const GAVE_WAY: &str = "'s session gave way to a new one";
+const GAVE_WAY: &str = "'s session ended for a new one to begin";
 
 /// Wherever the store fails, the answer and the log say who is signed in.
 #[tokio::test]
