@@ -127,6 +127,8 @@ impl Audit for LogAudit {
             owner = record.protection.as_ref().map(|p| p.owner.as_str()),
             issuer = record.person.as_ref().map(|person| person.iss.as_str()),
             subject = record.person.as_ref().map(|person| person.sub.as_str()),
+            // Or whether somebody acts in their place.
+            present = record.person.as_ref().map(|person| person.present),
             granted = ?Granted(&record.permissions),
             policy = policy.map(|check| check.note.as_str()),
             passed = record.checks.iter().filter(|check| check.passed).count(),
@@ -155,8 +157,10 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use countersign_types::ScopeSet;
+    use countersign_types::{EmailAddress, Issuer, ScopeSet};
+    use countersign_uma::person::Vouching;
     use countersign_uma::resource::ResourceId;
+    use serde_json::Map;
 
     use super::*;
 
@@ -198,6 +202,26 @@ mod tests {
         let line = logged(&record);
         let said = r#"answer=granted client_id="rqp-client" granted=["r-1: read write"] policy="read at RS API: permitted (by \"rule 1\")" passed=1"#;
         assert!(line.contains(said), "{line}");
+    }
+
+    #[test]
+    fn the_log_says_whether_the_person_was_there() {
+        let person = |present| Person {
+            iss: Issuer::parse("https://sts.alice.example").unwrap(),
+            sub: "7".to_owned(),
+            email: EmailAddress::parse("alice@alice.example").unwrap(),
+            present,
+            claims: Map::new(),
+            unheard: Map::new(),
+            vouching: Vouching::default(),
+        };
+        for present in [true, false] {
+            let mut record = AssessmentRecord::new(Timestamp::from_unix(0));
+            record.person = Some(person(present));
+            let line = logged(&record);
+            let said = "issuer=\"https://sts.alice.example\" subject=\"7\" present=";
+            assert!(line.contains(&format!("{said}{present} ")), "{line}");
+        }
     }
 
     #[test]
