@@ -28,6 +28,7 @@ use crate::app::Sts;
 use crate::authorize::{redirect, unavailable};
 use crate::broker;
 use crate::client_request::is_form;
+use crate::finish::finish;
 use crate::form_token::Form;
 use crate::forms;
 use crate::hint::Hint;
@@ -132,7 +133,7 @@ pub(crate) async fn post(
 }
 
 async fn begin(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     asked: Asked,
     headers: &HeaderMap,
     now: Timestamp,
@@ -147,9 +148,7 @@ async fn begin(
     let destination = if is_over && !is_of_session { None } else { asked.destination(sts).await? };
     let (ui_locales, url) = (asked.request.ui_locales, |it: Destination| it.url);
     match active {
-        Some(active) if is_of_session => {
-            end(sts, &active, (destination.map(url), ui_locales)).await
-        }
+        Some(active) if is_of_session => end(sts, active, (destination.map(url), ui_locales)).await,
         Some(active) => Ok(ask(sts, &active, (destination.map(url), ui_locales), headers, now)),
         None => Ok(gone(sts, destination, ui_locales)),
     }
@@ -194,7 +193,7 @@ pub(crate) async fn confirmed(
         Err(answer) => return *answer,
     };
     let ended = match sessions::of(&sts, &headers, now).await {
-        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, &active, onwards).await,
+        Ok(Some(active)) if active.sign_in.sid == sid => end(&sts, active, onwards).await,
         // Another session is none of this form's business.
         Ok(Some(_)) => Ok(forms::too_old(&sts)),
         Ok(None) => Ok(left(&sts, onwards)),
@@ -204,10 +203,17 @@ pub(crate) async fn confirmed(
 }
 
 /// Ends a session, and what was allowed in it for as long as it lasts.
-async fn end(sts: &Sts, active: &Active, onwards: Onwards) -> Result<Response, StoreError> {
-    let subject = &active.user.subject;
-    sessions::end(sts, subject, &active.sign_in.sid).await?;
-    tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
+async fn end(sts: &Arc<Sts>, active: Active, onwards: Onwards) -> Result<Response, StoreError> {
+    let ended = {
+        let sts = Arc::clone(sts);
+        async move {
+            let subject = &active.user.subject;
+            sessions::end(&sts, subject, &active.sign_in.sid).await?;
+            tracing::info!(target: "countersign::audit", subject = %subject, "signed out");
+            Ok::<_, StoreError>(())
+        }
+    };
+    finish(ended).await?;
     let mut response = left(sts, onwards);
     if let Some(cookie) = sessions::forgotten(sts) {
         response.headers_mut().append(SET_COOKIE, cookie);

@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::app::Sts;
 use crate::client_request;
 use crate::error::TokenError;
+use crate::finish::finish;
 use crate::foreign::renewal;
 use crate::live::IssuedToken;
 
@@ -37,7 +38,7 @@ pub(crate) async fn post(
 }
 
 async fn respond(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     query: Option<&str>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -59,7 +60,7 @@ async fn respond(
 
 /// Ends the grant of a refresh token; `false` if it is none.
 async fn revoke_grant(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     token: &RefreshToken,
     client: &ClientId,
     now: Timestamp,
@@ -70,18 +71,22 @@ async fn revoke_grant(
     if holder != *client {
         return Err(TokenError::OtherClient);
     }
-    sts.grants.remove(&record.subject, &record.grant_id).await?;
-    tracing::info!(
-        target: "countersign::audit",
-        client_id = %client,
-        subject = %record.subject,
-        "a client revoked what it was allowed",
-    );
-    Ok(true)
+    let sts = Arc::clone(sts);
+    finish(async move {
+        sts.grants.remove(&record.subject, &record.grant_id).await?;
+        tracing::info!(
+            target: "countersign::audit",
+            client_id = %holder,
+            subject = %record.subject,
+            "a client revoked what it was allowed",
+        );
+        Ok(true)
+    })
+    .await
 }
 
 async fn revoke_access_token(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     token: &AccessToken,
     client: &ClientId,
     now: Timestamp,
@@ -91,13 +96,17 @@ async fn revoke_access_token(
     if token.client_id != *client {
         return Err(TokenError::OtherClient);
     }
-    sts.revoked.revoke(&token.jti, token.expires.after(SKEW)).await?;
-    tracing::info!(
-        target: "countersign::audit",
-        client_id = %client,
-        subject = %token.subject,
-        jti = %token.jti,
-        "a client revoked an access token",
-    );
-    Ok(())
+    let sts = Arc::clone(sts);
+    finish(async move {
+        sts.revoked.revoke(&token.jti, token.expires.after(SKEW)).await?;
+        tracing::info!(
+            target: "countersign::audit",
+            client_id = %token.client_id,
+            subject = %token.subject,
+            jti = %token.jti,
+            "a client revoked an access token",
+        );
+        Ok(())
+    })
+    .await
 }

@@ -133,6 +133,27 @@ async fn everybody_else_has_the_person_asked() {
     assert!(is_signed_in(&browser).await);
 }
 
+/// A person who closes the browser meanwhile is signed out, and the audit log says so, or neither.
+#[tokio::test]
+async fn the_log_says_exactly_who_signed_out_though_they_go_away() {
+    let (engine, world) = World::slowly();
+    for turns in 0.. {
+        let browser = Browser::new(&world);
+        browser.sign_in("alice", &[]).await;
+        let page = browser.get(&logout(&[])).await;
+        let log = Log::default();
+        let heard = log.hear();
+        let (is_answered, _) = engine.during(let_go(browser.submit(&page, &[]), turns)).await;
+        drop(heard);
+        let is_over = !is_signed_in(&browser).await;
+        assert_eq!(log.audited("signed out"), usize::from(is_over), "after {turns} turns");
+        if is_answered {
+            assert!(is_over && turns > 1, "{turns}");
+            break;
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_browser_is_sent_where_the_client_registered_and_nowhere_else() {
     let world = World::new();

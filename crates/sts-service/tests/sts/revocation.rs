@@ -100,6 +100,31 @@ async fn revoking_an_access_token_ends_every_exchange_behind_it() {
     );
 }
 
+/// A client that goes away meanwhile has revoked a token, and the audit log says so, or neither.
+#[tokio::test]
+async fn the_log_says_exactly_what_was_revoked_though_the_client_goes_away() {
+    for (name, line) in [
+        ("refresh_token", "a client revoked what it was allowed"),
+        ("access_token", "a client revoked an access token"),
+    ] {
+        let (engine, world) = World::slowly();
+        for turns in 0.. {
+            let tokens = begin(&world, CONFIDENTIAL, None, SCOPE).await;
+            let log = Log::default();
+            let heard = log.hear();
+            let wish = let_go(revoke(&world, CONFIDENTIAL, text(&tokens, name)), turns);
+            let (is_answered, _) = engine.during(wish).await;
+            drop(heard);
+            let is_over = !is_live(&world, CONFIDENTIAL, &tokens).await;
+            assert_eq!(log.audited(line), usize::from(is_over), "{name}, after {turns} turns");
+            if is_answered {
+                assert!(is_over && turns > 1, "{name}: {turns}");
+                break;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_client_revokes_its_own_tokens_and_nobody_elses() {
     let world = World::new();

@@ -13,6 +13,7 @@ use countersign_types::{Clock, Timestamp};
 use http::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
+use tracing::subscriber::DefaultGuard;
 
 use super::NOW;
 
@@ -50,7 +51,7 @@ impl Random for Counting {
     }
 }
 
-/// What every test of this program logs.
+/// What every test of this program logs, or one of them.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -68,6 +69,20 @@ impl Log {
             log
         });
         &LOG
+    }
+
+    /// Hears this thread, in the place of the one log, as long as what it gives lives.
+    pub(crate) fn hear(&self) -> DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// How many lines of the audit log say this.
+    pub(crate) fn audited(&self, what: &str) -> usize {
+        let is_it = |line: &&str| line.contains("countersign::audit:") && line.contains(what);
+        self.text().lines().filter(is_it).count()
     }
 
     pub(crate) fn text(&self) -> String {
