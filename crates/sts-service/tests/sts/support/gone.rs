@@ -3,9 +3,16 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+/// More turns than any request takes.
+const ALL: usize = 200;
+
 /// Lets a request go after so many turns; what goes on without it comes to its end. Whether it had
 /// been answered.
+///
+/// # Panics
+/// If these are more turns than any request takes, so that whoever counts up to an answer ends.
 pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) -> bool {
+    assert!(turns < ALL, "no answer");
     let mut request = Box::pin(request);
     let mut is_answered = false;
     for _ in 0..turns {
@@ -16,8 +23,7 @@ pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) ->
         tokio::task::yield_now().await;
     }
     drop(request);
-    // More turns than any request takes.
-    for _ in 0..100 {
+    for _ in 0..ALL {
         tokio::task::yield_now().await;
     }
     is_answered
