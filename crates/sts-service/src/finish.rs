@@ -3,13 +3,18 @@
 //! What answers a request is dropped when its client goes away, and when it takes too long. A
 //! change that takes more than one step therefore runs apart from it.
 
+use std::panic::resume_unwind;
+
 use countersign_store::StoreError;
 use tracing::Instrument as _;
 
 /// Runs a change to its end, whatever becomes of who asked for it.
 ///
 /// # Errors
-/// Those of the change. One that panicked is one of which nothing is known.
+/// Those of the change. Nothing is known of one that the end of the runtime cut off.
+///
+/// # Panics
+/// If the change does, so that its panic is that of the request.
 pub(crate) async fn finish<T, E>(
     change: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, E>
@@ -18,5 +23,24 @@ where
     E: From<StoreError> + Send + 'static,
 {
     let finished = tokio::spawn(change.in_current_span()).await;
-    finished.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    finished.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Err(StoreError::Stopped.into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H18: the panic of a change is that of whoever waits for it, and no failure of the store.
+    #[tokio::test]
+    async fn a_panic_is_that_of_whoever_waits() {
+        async fn panics() -> Result<(), StoreError> {
+            resume_unwind(Box::new("why"))
+        }
+        let waits = tokio::spawn(finish(panics()));
+        let panic = waits.await.unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"why"));
+    }
 }
