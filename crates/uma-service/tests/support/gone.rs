@@ -4,11 +4,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
+/// More turns than any request takes.
+const ALL: usize = 200;
+
 /// Lets a request go on for so many turns: its answer, if there is one by then.
+///
+/// # Panics
+/// If these are more turns than any request takes, so that whoever counts up to an answer ends.
 pub(crate) async fn go_on<T>(
     mut request: Pin<&mut impl Future<Output = T>>,
     turns: usize,
 ) -> Option<T> {
+    assert!(turns < ALL, "no answer");
     for _ in 0..turns {
         let turn = poll_fn(|task| Poll::Ready(request.as_mut().poll(task))).await;
         if let Poll::Ready(answer) = turn {
@@ -25,8 +32,7 @@ pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) ->
     let mut request = Box::pin(request);
     let is_answered = go_on(request.as_mut(), turns).await.is_some();
     drop(request);
-    // More turns than any request takes.
-    for _ in 0..100 {
+    for _ in 0..ALL {
         tokio::task::yield_now().await;
     }
     is_answered
