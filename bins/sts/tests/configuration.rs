@@ -288,7 +288,7 @@ fn a_bad_value_is_named() {
     for (wrong, reason) in [
         ("proxy.example", "neither an IP address nor a network"),
         ("192.0.2.0/33", "neither an IP address nor a network"),
-        ("192.0.2.10/24", "its first address is 192.0.2.0"),
+        ("192.0.2.10/24", "its first address, 192.0.2.0"),
         ("::ffff:192.0.2.10", "take the IPv4 address"),
         ("0.0.0.0/0", "every address"),
     ] {

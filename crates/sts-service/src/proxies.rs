@@ -27,16 +27,16 @@ pub struct ProxyAddresses(IpNet);
 #[non_exhaustive]
 pub enum ProxyAddressesError {
     /// Neither an address nor a network.
-    #[error("neither an IP address nor a network, as 10.1.0.0/16")]
+    #[error("neither an IP address nor a network such as 10.1.0.0/16")]
     Syntax,
     /// An address with a prefix that is shorter than what is set in it.
-    #[error("no network: its first address is {0}")]
+    #[error("a network begins with its first address, {0}")]
     Network(IpAddr),
     /// Connections come from what it names, but are not known by it.
     #[error("IPv4 in IPv6: take the IPv4 address")]
     Mapped,
     /// Everybody would be a proxy.
-    #[error("every address there is")]
+    #[error("that is every address there is")]
     All,
 }
 
