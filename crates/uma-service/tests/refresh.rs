@@ -100,6 +100,7 @@ async fn with_a_store_that_fails_the_log_says_exactly_what_was_refreshed() {
     let world = on(Arc::clone(&engine) as Arc<dyn Engine>);
     let (_, token, _) = granted(&world).await;
     for left in 0.. {
+        assert!(left < 200, "it fails to the end");
         let log = Log::default();
         let heard = log.hear();
         engine.left.store(left, Ordering::SeqCst);

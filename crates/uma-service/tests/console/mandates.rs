@@ -403,6 +403,7 @@ async fn what_was_allowed_twice_can_be_taken_back_until_all_of_it_is() {
     let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
     let carol = bed.carol().await;
     for left in 0.. {
+        assert!(left < 200, "it fails to the end");
         let mut pats = Vec::new();
         for _ in 0..3 {
             let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
@@ -495,6 +496,7 @@ async fn nothing_gives_way_to_what_could_not_be_kept() {
         bed.world.advance(1);
     }
     for left in 0.. {
+        assert!(left < 200, "it fails to the end");
         let page = carol.get(&asks(&[])).await;
         let log = Log::default();
         let heard = log.hear();

@@ -231,6 +231,7 @@ async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_in() {
     let engine = Arc::new(Watched::default());
     let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
     for left in 0.. {
+        assert!(left < 200, "it fails to the end");
         let bob = bed.bob().await;
         let request = bob.leaves("/console/sign-in").await;
         let query = bed.provider.lets_in(&request, "b1", json!({}), bed.world.now());
