@@ -178,7 +178,6 @@ mod discovery;
 mod elsewhere;
 mod error;
 mod exchange;
-mod finish;
 pub mod foreign;
 mod form_token;
 mod forms;

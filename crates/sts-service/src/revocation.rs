@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use countersign_store::finish;
 use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Lifetime, Timestamp};
 use http::header::{CACHE_CONTROL, PRAGMA};
@@ -20,7 +21,6 @@ use http::{HeaderMap, HeaderValue};
 use crate::app::Sts;
 use crate::client_request;
 use crate::error::TokenError;
-use crate::finish::finish;
 use crate::foreign::renewal;
 use crate::live::IssuedToken;
 

@@ -18,6 +18,7 @@ use countersign_client_auth::dpop::{self, DpopError, Expected, Presented, Target
 use countersign_jwt::cnf::Confirmation;
 use countersign_oidc::authorize::RESOURCE;
 use countersign_oidc::{Grant, code};
+use countersign_store::finish;
 use countersign_token_exchange::request;
 use countersign_types::{ClientId, Params, Timestamp};
 use http::{HeaderMap, Method};
@@ -27,7 +28,6 @@ use crate::client_request;
 use crate::clients::Client;
 use crate::error::TokenError;
 use crate::exchange;
-use crate::finish::finish;
 
 pub(crate) type TokenResponse = http::Response<Vec<u8>>;
 

@@ -167,7 +167,6 @@ pub mod clients;
 pub mod console;
 pub mod discovery;
 mod failure;
-mod finish;
 mod holds;
 pub mod limits;
 mod moments;

@@ -12,7 +12,7 @@ mod room;
 use std::sync::Arc;
 
 use countersign_store::cases::Kept;
-use countersign_store::{StoreError, Tickets};
+use countersign_store::{StoreError, Tickets, finish};
 use countersign_types::digest::Digest;
 use countersign_types::random::identifier;
 use countersign_types::secret::TicketHandle;
@@ -26,7 +26,6 @@ use countersign_uma::rpt::Current;
 use countersign_uma::{Case, Notice, Person, PersonId, Process, Protection, Rpt};
 
 use crate::app::{Uma, registrant};
-use crate::finish::finish;
 use book::CaseBook;
 use room::Note;
 pub(crate) use room::{CaseRoom, domain_of};

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use countersign_store::revoked::RevokedKey;
-use countersign_store::{RevokedPeople, StoreError};
+use countersign_store::{RevokedPeople, StoreError, finish};
 use countersign_types::digest::Digest;
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma::{Person, Protection, Rpt};
@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::app::registrant;
-use crate::finish::finish;
 
 /// A revocation is known for so long, or for as long as a token lives, if that is more.
 const REMEMBERED: Lifetime = Lifetime::from_secs(400 * 86_400);

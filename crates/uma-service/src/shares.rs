@@ -16,8 +16,8 @@ mod past;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_store::StoreError;
 use countersign_store::resources::Beside;
+use countersign_store::{StoreError, finish};
 use countersign_types::{EmailAddress, Timestamp};
 use countersign_uma::policy::shares::{ShareId, Terms, Who, in_order};
 use countersign_uma::policy::{Share, Shares};
@@ -25,7 +25,6 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Person, Protection};
 
 use crate::app::Uma;
-use crate::finish::finish;
 use crate::moments::{Moment, Subject};
 pub(crate) use kept::OwnerShares;
 use past::Record;

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use countersign_fetch::Fetch;
 use countersign_jwt::SigningRing;
-use countersign_store::{Notices, StoreError};
+use countersign_store::{Notices, StoreError, finish};
 use countersign_types::{EndpointUrl, Lifetime};
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Notice, PersonId, Protection};
@@ -48,7 +48,6 @@ use self::attempt::Attempt;
 use self::keys::{Current, Keys};
 use self::lines::{Full, HOUR, Line, Lines, Place};
 use crate::app::{Seams, Uma};
-use crate::finish::finish;
 
 /// So many notices are on their way at a time.
 const PLACES: usize = 16;

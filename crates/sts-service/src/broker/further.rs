@@ -13,7 +13,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::response::Response;
 use countersign_login::Pending;
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::{Timestamp, random};
 use http::{HeaderMap, StatusCode};
 
@@ -28,7 +28,6 @@ use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::sign_in_page;
 use crate::authorize::{redirect, unavailable};
-use crate::finish::finish;
 use crate::form_token::{self, Arrival, Form, Purpose};
 use crate::forms;
 use crate::pages::{self, LinkPage, Told};

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use countersign_oidc::Through;
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::{Issuer, Timestamp};
 use http::{HeaderMap, StatusCode};
 
@@ -19,7 +19,6 @@ use crate::account;
 use crate::app::Sts;
 use crate::authorize::sign_in_form::offered;
 use crate::authorize::{redirect, unavailable};
-use crate::finish::finish;
 use crate::pages::{LinkedIdentity, OfferedUpstream, Told};
 use crate::sessions::Active;
 use crate::texts::Say;

@@ -16,7 +16,7 @@ use axum::response::Response;
 use countersign_oidc::authorize::{self, Registration};
 use countersign_oidc::{AuthorizationError, AuthorizationRequest, CodeGrant, code, interaction};
 use countersign_pages::page;
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::secret::AuthorizationCode;
 use countersign_types::{ScopeSet, Timestamp, random};
 use countersign_uma::Protection;
@@ -29,7 +29,6 @@ use super::mandates::{LIFETIME, Mandate};
 use super::refusal::Refusal;
 use super::shell::Tab;
 use super::views::MandatePage;
-use crate::finish::finish;
 
 pub(super) async fn get(
     State(desk): State<Arc<Desk>>,

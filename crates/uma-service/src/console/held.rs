@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_pages::page::moment;
+use countersign_store::finish;
 use countersign_types::{Params, Timestamp};
 use countersign_uma::policy::Reason;
 use countersign_uma::policy::shares::{ShareId, Who};
@@ -18,7 +19,6 @@ use super::people::{self, Cards};
 use super::places::Place;
 use super::refusal::Refusal;
 use super::views::ResourceName;
-use crate::finish::finish;
 use crate::holds::{Hold, HoldId};
 
 /// What somebody holds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_claims_token::claims::RESERVED;
+use countersign_store::finish;
 use countersign_types::{ClientId, Params, ScopeSet, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::permission::Permission;
@@ -31,7 +32,6 @@ use super::shell::Tab;
 use super::turned_away;
 use super::views::{EntryView, Group, PersonPage};
 use super::vouched::{SignedIn, Vouched};
-use crate::finish::finish;
 use crate::holds::Of;
 use crate::owner::OwnerError;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use countersign_pages::page::{self, moment};
+use countersign_store::finish;
 use countersign_store::resources::Beside;
 use countersign_types::{Params, Timestamp};
 use countersign_uma::Case;
@@ -31,7 +32,6 @@ use super::shares;
 use super::shell::Tab;
 use super::views::{Card, KnownMandate, PlaceView, ResourcePage, ResourcesPage, Stands};
 use crate::app::registrant;
-use crate::finish::finish;
 use crate::holds::Of;
 
 /// So many of those who are in are on the page of a resource.

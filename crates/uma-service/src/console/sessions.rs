@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_pages::cookies;
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Lifetime, Timestamp, random};
 use countersign_uma::protection::OwnerId;
@@ -15,7 +15,6 @@ use super::desk::Desk;
 use super::owners::Identity;
 use super::provider::SignedIn;
 use crate::failure::causes;
-use crate::finish::finish;
 
 const COOKIE: &str = "__Host-console";
 

@@ -13,7 +13,7 @@ use axum::response::Response;
 use countersign_client_auth::AuthenticatedClient;
 use countersign_oidc::code::Redemption;
 use countersign_oidc::{RedeemError, code};
-use countersign_store::Taken;
+use countersign_store::{Taken, finish};
 use countersign_types::secret::RefreshToken;
 use countersign_types::{Params, ScopeSet, Timestamp};
 use countersign_uma::protection::{self, OwnerId, Pat, PatError, SCOPE};
@@ -27,7 +27,6 @@ use super::token::{authenticate, no_proof};
 use crate::app::Uma;
 use crate::console::Mandate;
 use crate::failure::Failure;
-use crate::finish::finish;
 use crate::pat::StoredToken;
 
 /// Which mandate a refresh token is of.

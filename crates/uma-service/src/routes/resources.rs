@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::Timestamp;
 use countersign_uma::Protection;
 use countersign_uma::resource::{self, ResourceDescription, ResourceError, ResourceId};
@@ -19,7 +19,6 @@ use serde_json::Value;
 use super::{allowing, json};
 use crate::app::{Uma, registrant};
 use crate::failure::Failure;
-use crate::finish::finish;
 use crate::{body, pat};
 
 /// The resource that the path names, unless no resource is called that, which only somebody with a

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use countersign_store::finish;
 use countersign_types::secret::{AccessToken, RefreshToken};
 use countersign_types::{ClientId, Params, Timestamp};
 use http::HeaderValue;
@@ -20,7 +21,6 @@ use super::token::authenticate;
 use crate::app::Uma;
 use crate::body;
 use crate::failure::{Failure, OtherClient};
-use crate::finish::finish;
 use crate::pat::{Refreshable, StoredToken};
 use crate::routes::MandateToken;
 

@@ -4,19 +4,22 @@
 //! change that takes more than one step, or of which memory takes note before it is on the disk,
 //! therefore runs apart from it.
 
+use std::future::Future;
 use std::panic::resume_unwind;
 
-use countersign_store::StoreError;
 use tracing::Instrument as _;
 
-/// Runs a change to its end, whatever becomes of who asked for it.
+use crate::error::StoreError;
+
+/// Runs a change to its end, whatever becomes of who asked for it: as a task of the Tokio runtime,
+/// in the span of who asked.
 ///
 /// # Errors
 /// Those of the change. Nothing is known of one that the end of the runtime cut off.
 ///
 /// # Panics
-/// If the change does, so that its panic is that of the request.
-pub(crate) async fn finish<T, E>(
+/// If the change does, so that its panic is that of the request; and outside a Tokio runtime.
+pub async fn finish<T, E>(
     change: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, E>
 where
