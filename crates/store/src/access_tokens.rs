@@ -16,7 +16,7 @@ use countersign_types::secret::AccessToken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, KeyedValue, Part, RecordTable};
+use crate::engine::{Engine, HandedOver, KeyedValue, Part, RecordTable};
 use crate::error::StoreError;
 use crate::horizon::steady_now;
 use crate::record;
@@ -78,9 +78,24 @@ impl<R: Serialize + DeserializeOwned> AccessTokens<R> {
         record: &R,
         expires: Timestamp,
     ) -> Result<(), StoreError> {
+        self.hand_over(token, record, expires).await?.written().await
+    }
+
+    /// Hands a fresh token over to be kept as by [`insert`](Self::insert), and may answer before it
+    /// is durable: it must not leave before what this gives has been [waited
+    /// for](HandedOver::written).
+    ///
+    /// # Errors
+    /// [`StoreError`]; the token must then not be given out.
+    pub async fn hand_over(
+        &self,
+        token: &AccessToken,
+        record: &R,
+        expires: Timestamp,
+    ) -> Result<HandedOver, StoreError> {
         let value = record::encode(record)?;
         let key = TokenKey::of(token);
-        self.engine.put(RecordTable::AccessTokens, key.octets(), value, Some(expires)).await
+        self.engine.hand_over(RecordTable::AccessTokens, key.octets(), value, Some(expires)).await
     }
 
     /// What an untrusted token stands for, if it is live.

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
+use tokio::sync::SetOnce;
 
 use crate::error::StoreError;
 
@@ -171,6 +173,34 @@ pub trait OneTime: Send + Sync {
     ) -> BoxFuture<'a, Result<Spend, StoreError>>;
 }
 
+/// A record that was handed over to be written, whether anybody waits for that or not.
+#[derive(Debug)]
+#[must_use = "the record may not be written yet"]
+pub struct HandedOver(Option<Arc<Outcome>>);
+
+/// What came of a commit, for all who wait for it.
+pub(crate) type Outcome = SetOnce<Result<(), StoreError>>;
+
+impl HandedOver {
+    /// It is written already.
+    pub const WRITTEN: Self = Self(None);
+
+    pub(crate) const fn on_its_way(outcome: Arc<Outcome>) -> Self {
+        Self(Some(outcome))
+    }
+
+    /// Waits until the record is written, and durable from then on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn written(&self) -> Result<(), StoreError> {
+        match &self.0 {
+            Some(outcome) => outcome.wait().await.clone(),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What becomes of a record that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -213,6 +243,21 @@ pub trait Records: Send + Sync {
         value: Vec<u8>,
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Takes a record to be written as by [`put`](Self::put), and may answer before it is: what it
+    /// gives is waited for instead. So whoever calls it has time to put away what is not needed
+    /// until then. An engine that does not do that writes first.
+    fn hand_over<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<HandedOver, StoreError>> {
+        Box::pin(
+            async move { self.put(table, key, value, expires).await.map(|()| HandedOver::WRITTEN) },
+        )
+    }
 
     /// Gives a live record another value; `false` if there is none. Atomic: a record removed
     /// meanwhile does not come back. Durable before it answers.

@@ -103,7 +103,7 @@ pub use access_tokens::AccessTokens;
 pub use cases::Cases;
 pub use codes::Codes;
 pub use consents::Consents;
-pub use engine::Engine;
+pub use engine::{Engine, HandedOver};
 pub use error::StoreError;
 pub use finish::finish;
 pub use grants::Grants;

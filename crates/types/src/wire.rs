@@ -169,7 +169,19 @@ pub trait WireError: std::error::Error {
 /// `body` has text for the keys of its objects, as all of JSON has: then there is JSON for it.
 #[must_use]
 pub fn json_response<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Response<Vec<u8>> {
-    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default());
+    json_response_of(status, json_octets(body))
+}
+
+/// The body of a [`json_response`].
+#[must_use]
+pub fn json_octets<T: Serialize + ?Sized>(body: &T) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+/// The same as [`json_response`], of the [`json_octets`] of its body.
+#[must_use]
+pub fn json_response_of(status: StatusCode, octets: Vec<u8>) -> Response<Vec<u8>> {
+    let mut response = Response::new(octets);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

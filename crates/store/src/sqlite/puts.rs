@@ -7,13 +7,10 @@
 use std::sync::Arc;
 
 use countersign_types::Timestamp;
-use tokio::sync::SetOnce;
 
 use super::journal;
+use crate::engine::Outcome;
 use crate::error::StoreError;
-
-/// What came of a commit, for all who wait for it.
-pub(super) type Outcome = SetOnce<Result<(), StoreError>>;
 
 /// The records. Whoever waits for them is told that writing has stopped if nothing else is said.
 #[derive(Default)]

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use countersign_types::Timestamp;
 
-use super::puts::{Outcome, Puts};
+use super::puts::Puts;
+use crate::engine::Outcome;
 
 /// Who follows this many others into one commit is likely to be followed by more.
 const COMPANY: usize = 4;

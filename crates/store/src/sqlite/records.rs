@@ -7,7 +7,7 @@ use super::job::Stands;
 use super::journal::{JOURNALLED, Search};
 use super::known::{Look, Row};
 use super::{SqliteEngine, moves, statements};
-use crate::engine::{BoxFuture, Changer, KeyedValue, Part, RecordTable, Records};
+use crate::engine::{BoxFuture, Changer, HandedOver, KeyedValue, Part, RecordTable, Records};
 use crate::error::StoreError;
 
 impl Records for SqliteEngine {
@@ -19,7 +19,8 @@ impl Records for SqliteEngine {
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         if table == JOURNALLED {
-            return Box::pin(async move { self.writer.put(key, &value, expires).await });
+            let handed_over = self.hand_over(table, key, value, expires);
+            return Box::pin(async move { handed_over.await?.written().await });
         }
         let key = key.to_vec();
         let record = key.clone();
@@ -28,6 +29,21 @@ impl Records for SqliteEngine {
             Ok(((), Some(Stands::Row(Row { value, expires }))))
         };
         Box::pin(self.writer.commit_record(table, record, write))
+    }
+
+    fn hand_over<'a>(
+        &'a self,
+        table: RecordTable,
+        key: &'a [u8],
+        value: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<HandedOver, StoreError>> {
+        Box::pin(async move {
+            if table == JOURNALLED {
+                return self.writer.hand_over(key, &value, expires).await;
+            }
+            self.put(table, key, value, expires).await.map(|()| HandedOver::WRITTEN)
+        })
     }
 
     fn replace<'a>(

@@ -15,7 +15,7 @@ use super::job::{Answer, Job, Write, Written};
 use super::log::Log;
 use super::queue::Queue;
 use super::recent::LIVE;
-use crate::engine::RecordTable;
+use crate::engine::{HandedOver, RecordTable};
 use crate::error::StoreError;
 use crate::horizon::Horizon;
 
@@ -87,16 +87,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts a record into the journal and answers once it is committed and synced.
+    /// Takes a record for the journal; what it gives waits until that is committed and synced.
     ///
-    /// A caller that goes away before does not take its record back. Of what is committed together,
-    /// records come before every other write.
-    pub(super) async fn put(
+    /// Of what is committed together, records come before every other write.
+    pub(super) async fn hand_over(
         &self,
         key: &[u8],
         value: &[u8],
         expires: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<HandedOver, StoreError> {
         if self.has_stopped() {
             return Err(StoreError::Stopped);
         }
@@ -104,7 +103,7 @@ impl Writer {
         let outcome = self.line.queue.put(key, value, expires).ok_or(StoreError::Stopped)?;
         // The thread gives it back.
         place.forget();
-        outcome.wait().await.clone()
+        Ok(HandedOver::on_its_way(outcome))
     }
 
     /// Applies `write` and answers once it is committed and synced.

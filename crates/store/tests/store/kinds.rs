@@ -248,6 +248,23 @@ async fn an_access_token_is_found_until_it_expires_or_is_revoked() {
     .await;
 }
 
+/// A record is kept whether anybody waits for that or not: one that was handed over is written with
+/// the next at the latest.
+#[tokio::test]
+async fn an_access_token_that_was_handed_over_is_kept() {
+    on_both(async |engine| {
+        let tokens: AccessTokens<String> = AccessTokens::new(engine);
+        let (one, two) = (AccessToken::new("one"), AccessToken::new("two"));
+        drop(tokens.hand_over(&one, &"rpt".into(), at(100)).await.unwrap());
+        let handed_over = tokens.hand_over(&two, &"rpt".into(), at(100)).await.unwrap();
+        handed_over.written().await.unwrap();
+        for token in [one, two] {
+            assert_eq!(tokens.find(&token, at(99)).await.unwrap().as_deref(), Some("rpt"));
+        }
+    })
+    .await;
+}
+
 /// The moment in a token helps nobody who does not have the rest, and nobody gains by changing it.
 #[tokio::test]
 async fn a_generated_token_is_found_as_it_is_and_not_under_another_moment() {

@@ -7,14 +7,16 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use countersign_client_auth::{AuthenticatedClient, Authentication, ClientAuthError, dpop};
 use countersign_oidc::code;
-use countersign_store::Taken;
+use countersign_store::{HandedOver, StoreError, Taken};
 use countersign_types::digest::Digest;
 use countersign_types::secret::TicketHandle;
+use countersign_types::wire::{json_octets, json_response_of};
 use countersign_types::{ClientId, Params, Timestamp, WireError as _};
 use countersign_uma::assessment::{
     Assessment, AwaitingIssuer, AwaitingPolicy, Decided, Ended, Facts, NeedInfo, Outcome, Submitted,
 };
 use countersign_uma::check::Step;
+use countersign_uma::permission::Permission;
 use countersign_uma::process::TicketError;
 use countersign_uma::{GrantError, Process, Rpt, TokenRequest, grant, protection, refresh};
 use http::{HeaderMap, StatusCode};
@@ -31,22 +33,68 @@ use crate::pat::StoredToken;
 /// [RFC 6749 §3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2)
 pub(crate) async fn token(State(uma): State<Arc<Uma>>, request: Request) -> Response {
     let now = uma.seams.clock.now();
-    respond(&uma, request, now).await.unwrap_or_else(Failure::into_response)
+    // Boxed, so that it takes no room while the disk is waited for.
+    let answer = match Box::pin(respond(&uma, request, now)).await {
+        Ok(Answered::Issued(issued)) => issued.written(&uma).await,
+        Ok(Answered::Otherwise(response)) => Ok(response),
+        Err(failure) => Err(failure),
+    };
+    answer.unwrap_or_else(Failure::into_response)
 }
 
-async fn respond(uma: &Arc<Uma>, request: Request, now: Timestamp) -> Result<Response, Failure> {
+/// How a request was answered that did not fail.
+enum Answered {
+    /// With an RPT, which may leave once it is written.
+    Issued(Box<Issued>),
+    Otherwise(Response),
+}
+
+/// All that is needed of a request while its RPT is on its way to the disk.
+///
+/// What else there was is gone by then: later, it would be dropped by another thread as often as
+/// not, and from a cache that has forgotten it.
+struct Issued {
+    rpt: HandedOver,
+    permissions: Vec<Permission>,
+    /// What is answered.
+    body: Vec<u8>,
+    record: AssessmentRecord,
+}
+
+impl Issued {
+    async fn written(self: Box<Self>, uma: &Uma) -> Result<Response, Failure> {
+        let written = self.rpt.written().await;
+        self.answer(uma, written)
+    }
+
+    fn answer(
+        self: Box<Self>,
+        uma: &Uma,
+        written: Result<(), StoreError>,
+    ) -> Result<Response, Failure> {
+        let Self { permissions, body, mut record, .. } = *self;
+        let answer = written.map(|()| {
+            record.granted(permissions);
+            json_response_of(StatusCode::OK, body).map(Body::from)
+        });
+        recorded(uma, record, answer.map_err(Failure::from))
+    }
+}
+
+async fn respond(uma: &Arc<Uma>, request: Request, now: Timestamp) -> Result<Answered, Failure> {
     let (headers, form) = body::form(request).await?;
     let params = Params::parse(&form, grant::REPEATABLE)?;
     drop(form);
-    match params.require("grant_type")? {
+    let response = match params.require("grant_type")? {
         "client_credentials" => client_credentials(uma, &headers, &params, now).await,
-        grant::GRANT_TYPE => uma_ticket(uma, headers, params, now).await,
+        grant::GRANT_TYPE => return uma_ticket(uma, headers, params, now).await,
         code::GRANT_TYPE => {
             Box::pin(super::mandate::authorization_code(uma, &headers, &params, now)).await
         }
         refresh::GRANT_TYPE => super::refresh::refresh(uma, &headers, &params, now).await,
         _ => Err(GrantError::GrantType.into()),
-    }
+    };
+    response.map(Answered::Otherwise)
 }
 
 /// A PAT for a resource server. [UF §1.3]
@@ -80,9 +128,23 @@ async fn uma_ticket(
     headers: HeaderMap,
     params: Params,
     now: Timestamp,
-) -> Result<Response, Failure> {
+) -> Result<Answered, Failure> {
     let mut record = AssessmentRecord::new(now);
-    let answer = assess(uma, headers, params, now, &mut record).await;
+    let answer = match assess(uma, headers, params, now, &mut record).await {
+        Ok(Assessed::Granted(rpt, body, permissions)) => {
+            return Ok(Answered::Issued(Box::new(Issued { rpt, permissions, body, record })));
+        }
+        Ok(Assessed::Otherwise(response)) => Ok(response),
+        Err(failure) => Err(failure),
+    };
+    recorded(uma, record, answer).map(Answered::Otherwise)
+}
+
+fn recorded(
+    uma: &Uma,
+    mut record: AssessmentRecord,
+    answer: Result<Response, Failure>,
+) -> Result<Response, Failure> {
     if let Err(failure) = &answer {
         note_failure(&mut record, failure);
     }
@@ -109,15 +171,20 @@ fn note_failure(record: &mut AssessmentRecord, failure: &Failure) {
     }
 }
 
-/// What is not needed any more is dropped before the disk is waited for: later, it would be by
-/// another thread as often as not, and from a cache that has forgotten it.
+/// What came of an assessment that did not fail.
+enum Assessed {
+    /// An RPT on its way to the disk, what is answered then, and what it permits.
+    Granted(HandedOver, Vec<u8>, Vec<Permission>),
+    Otherwise(Response),
+}
+
 async fn assess(
     uma: &Uma,
     headers: HeaderMap,
     params: Params,
     now: Timestamp,
     record: &mut AssessmentRecord,
-) -> Result<Response, Failure> {
+) -> Result<Assessed, Failure> {
     let (request, client, registration) = {
         let (headers, params) = (headers, params);
         no_proof(&headers)?;
@@ -162,16 +229,12 @@ async fn assess(
         record.ended(*ended)
     };
     match outcome {
-        Outcome::Granted(rpt) => {
-            drop(request);
-            issue(uma, rpt, &client, now, record).await
-        }
-        // Boxed, so that what is granted does not carry their states along.
-        Outcome::NeedInfo(need_info) => Box::pin(go_on(uma, need_info)).await,
+        Outcome::Granted(rpt) => issue(uma, rpt, &client, now).await,
+        Outcome::NeedInfo(need_info) => go_on(uma, need_info).await.map(Assessed::Otherwise),
         Outcome::Submitted(submitted) => {
             // What a request that waits is known by.
             let shown = request.ticket.digest();
-            Box::pin(wait(uma, submitted, client.id(), &shown, now)).await
+            wait(uma, submitted, client.id(), &shown, now).await.map(Assessed::Otherwise)
         }
         Outcome::Refused(error) => Err(error.into()),
         _ => Err(Failure::Unanswerable),
@@ -279,28 +342,27 @@ async fn decide(
     Ok(ended)
 }
 
-/// Issues the RPT: durable before it leaves.
+/// Issues the RPT, which is durable before it leaves.
 async fn issue(
     uma: &Uma,
     mut rpt: Box<Rpt>,
     client: &AuthenticatedClient,
     now: Timestamp,
-    record: &mut AssessmentRecord,
-) -> Result<Response, Failure> {
+) -> Result<Assessed, Failure> {
     let refresh_token = match uma.refresh_lifetime {
         Some(_) => Box::pin(super::refresh::grant_with(uma, &mut rpt, client, now)).await?,
         None => None,
     };
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = grant::respond(&rpt, &token, now).with_refresh_token(refresh_token.as_ref());
-    let response = json(StatusCode::OK, &response);
-    let expires = rpt.expires;
-    let stored = StoredToken::Rpt(rpt);
-    uma.tokens.insert(&token, &stored, expires).await?;
-    if let StoredToken::Rpt(rpt) = stored {
-        record.granted(rpt.permissions);
-    }
-    Ok(response)
+    let body = json_octets(&response);
+    let (expires, stored) = (rpt.expires, StoredToken::Rpt(rpt));
+    let handed_over = uma.tokens.hand_over(&token, &stored, expires).await?;
+    let permissions = match stored {
+        StoredToken::Rpt(rpt) => rpt.permissions,
+        StoredToken::Pat(_) => Vec::new(),
+    };
+    Ok(Assessed::Granted(handed_over, body, permissions))
 }
 
 /// Keeps the process under a fresh ticket, which only its client can present.

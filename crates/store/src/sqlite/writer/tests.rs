@@ -46,6 +46,10 @@ fn write(octets: usize) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> {
     move |connection| connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [octets as i64])
 }
 
+async fn put(writer: &Writer) -> Result<(), StoreError> {
+    writer.hand_over(b"k", b"v", None).await?.written().await
+}
+
 fn count(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
 }
@@ -114,7 +118,7 @@ async fn a_failed_commit_answers_every_waiter_with_an_error_and_ends_writing() {
     assert!(matches!(later, Err(StoreError::Stopped)), "{later:?}");
     let lazy = writer.enqueue(write(1)).await;
     assert!(matches!(lazy, Err(StoreError::Stopped)), "{lazy:?}");
-    let put = writer.put(b"k", b"v", None).await;
+    let put = put(&writer).await;
     assert!(matches!(put, Err(StoreError::Stopped)), "{put:?}");
 }
 
@@ -129,12 +133,9 @@ async fn one_failed_write_takes_its_whole_commit_back() {
     // While the first write holds the thread, the other three gather into one commit.
     let gathered = async {
         begun.await.unwrap();
-        tokio::join!(
-            writer.commit(write(1)),
-            writer.put(b"k", b"v", None),
-            writer.commit(failing),
-            async { open.send(()).unwrap() }
-        )
+        tokio::join!(writer.commit(write(1)), put(&writer), writer.commit(failing), async {
+            open.send(()).unwrap()
+        })
     };
     let (_, (good, put, bad, ())) = tokio::join!(writer.commit(hold), gathered);
     assert!(matches!(good, Err(StoreError::Unavailable(_))), "{good:?}");
@@ -148,7 +149,7 @@ async fn one_failed_write_takes_its_whole_commit_back() {
 async fn a_panic_on_the_thread_is_an_error_for_every_caller() {
     let writer = start(connection());
     let panics = |_: &Connection| -> rusqlite::Result<()> { panic!("in a write") };
-    let (panicked, put) = tokio::join!(writer.commit(panics), writer.put(b"k", b"v", None));
+    let (panicked, put) = tokio::join!(writer.commit(panics), put(&writer));
     assert!(matches!(panicked, Err(StoreError::Stopped)), "{panicked:?}");
     assert!(matches!(put, Err(StoreError::Stopped)), "{put:?}");
     let later = writer.commit(count).await;
