@@ -10,7 +10,7 @@ use countersign_oidc::grant::PASSWORD_ACR;
 use countersign_oidc::refresh::OFFLINE_ACCESS;
 use countersign_oidc::{Grant, SignIn, Through};
 use countersign_pages::cookies;
-use countersign_store::StoreError;
+use countersign_store::{StoreError, finish};
 use countersign_types::secret::SessionHandle;
 use countersign_types::{Timestamp, random};
 use http::{HeaderMap, HeaderValue};
@@ -112,9 +112,11 @@ impl Means {
 
 /// Begins a session of somebody who has just signed in, with the cookie for it. The handle is
 /// fresh, whatever the browser sent: nobody is signed in to a session that somebody else knows.
-/// Where the same person was signed in before, their session goes on; another's ends.
+/// Where the same person was signed in before, their session goes on; another's ends. All of it is
+/// done, whoever waits for it, and the former handle is worth nothing first: whoever knows that one
+/// never has the session as it is renewed.
 pub(crate) async fn begin(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     user: &Arc<User>,
     means: Means,
     headers: &HeaderMap,
@@ -127,9 +129,7 @@ pub(crate) async fn begin(
         Some(former) => (former.sign_in.sid.clone(), former.begun, Some(now)),
         None => (random::identifier(random), now, None),
     };
-    if let Some(former) = former.filter(|former| former.sign_in.sid != sid) {
-        end(sts, &former.user.subject, &former.sign_in.sid).await?;
-    }
+    let another = former.filter(|former| former.sign_in.sid != sid);
     let Means { auth_time, acr, amr, through } = means;
     let session = Session {
         subject: user.subject.clone(),
@@ -140,14 +140,23 @@ pub(crate) async fn begin(
         browser: BrowserKind::of(headers),
     };
     let handle = SessionHandle::generate(random);
-    let name = (session.subject.as_str(), session.sign_in.sid.as_str());
-    sts.sessions.put(&handle, name, &session, session.expires).await?;
-    if let Some(former) = cookies::handle(headers, COOKIE) {
-        sts.sessions.forget(&SessionHandle::new(former)).await?;
-    }
+    let cookie = cookies::set(COOKIE, handle.expose(), lifetime);
+    let (sts, former) = (Arc::clone(sts), cookies::handle(headers, COOKIE).map(SessionHandle::new));
+    let session = finish(async move {
+        if let Some(another) = another {
+            end(&sts, &another.user.subject, &another.sign_in.sid).await?;
+        }
+        if let Some(former) = former {
+            sts.sessions.forget(&former).await?;
+        }
+        let name = (session.subject.as_str(), session.sign_in.sid.as_str());
+        sts.sessions.put(&handle, name, &session, session.expires).await?;
+        Ok::<_, StoreError>(session)
+    })
+    .await?;
     let Session { sign_in, begun, expires, .. } = session;
     let active = Active { sign_in, user: Arc::clone(user), begun, proved: now, expires };
-    Ok((active, cookies::set(COOKIE, handle.expose(), lifetime)))
+    Ok((active, cookie))
 }
 
 /// Every session in which a person is signed in, the latest first.

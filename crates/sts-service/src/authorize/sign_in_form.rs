@@ -159,7 +159,7 @@ async fn back(
 /// Begins the person's session. A client has its answer then, and it is remembered what they
 /// allowed it by signing in.
 pub(crate) async fn signed_in(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     purpose: Purpose,
     user: &Arc<User>,
     means: Means,

@@ -160,7 +160,7 @@ async fn link(
 }
 
 async fn sign_in(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     purpose: Purpose,
     subject: &str,
     authenticated: Timestamp,

@@ -4,6 +4,7 @@ mod answers;
 mod called;
 mod closing;
 mod confirming;
+mod cut_off;
 mod disabled;
 mod exchanged;
 mod further;

@@ -1,5 +1,6 @@
-//! An engine that takes its time.
+//! An engine that takes its time, or fails.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use countersign_store::engine::{
@@ -10,15 +11,35 @@ use countersign_store::{MemoryEngine, StoreError};
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
-/// Does each operation in one turn, and while it is slow, answers in the next.
-#[derive(Default)]
+/// Does each operation in one turn, and while it is slow, answers in the next. Works for so many
+/// more of them, then fails.
 pub(crate) struct Slow {
     inner: MemoryEngine,
     is_slow: AtomicBool,
     operations: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self {
+            inner: MemoryEngine::new(),
+            is_slow: AtomicBool::new(false),
+            operations: AtomicUsize::new(0),
+            left: AtomicUsize::new(usize::MAX),
+        }
+    }
 }
 
 impl Slow {
+    /// What a request gives that comes while so many more operations work.
+    pub(crate) async fn failing<T>(&self, left: usize, request: impl Future<Output = T>) -> T {
+        self.left.store(left, Ordering::SeqCst);
+        let given = request.await;
+        self.left.store(usize::MAX, Ordering::SeqCst);
+        given
+    }
+
     /// What a request gives that comes while it is slow, and how many operations that took.
     pub(crate) async fn during<T>(&self, request: impl Future<Output = T>) -> (T, usize) {
         let before = self.operations.load(Ordering::SeqCst);
@@ -32,8 +53,11 @@ impl Slow {
         &'a self,
         operation: BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
-        Box::pin(async {
-            let answer = operation.await;
+        let spent = |left: usize| left.checked_sub(1);
+        let works = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent).is_ok();
+        Box::pin(async move {
+            let full = || Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+            let answer = if works { operation.await } else { Err(StoreError::Unavailable(full())) };
             self.operations.fetch_add(1, Ordering::SeqCst);
             if self.is_slow.load(Ordering::SeqCst) {
                 tokio::task::yield_now().await;
