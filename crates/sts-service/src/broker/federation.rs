@@ -1,8 +1,10 @@
 //! From somebody who signed in elsewhere to their account here.
 
+use std::sync::Arc;
+
 use countersign_oidc::Through;
-use countersign_store::StoreError;
 use countersign_store::linked_identities::Linked;
+use countersign_store::{StoreError, finish};
 use countersign_types::digest::Digest;
 use countersign_types::replay::Seen;
 use countersign_types::{EmailAddress, Issuer, Timestamp, random};
@@ -20,7 +22,7 @@ use crate::users::User;
 /// Where somebody who came back has got to.
 pub(super) enum Outcome {
     /// They are signed in.
-    SignedIn(std::sync::Arc<User>, Means),
+    SignedIn(Arc<User>, Means),
     /// Their address belongs to an account here already: they are asked.
     Ask(Arrival, EmailAddress),
     /// They are somebody else than the client means.
@@ -33,7 +35,7 @@ pub(super) enum Outcome {
 ///
 /// [OpenID Connect Core §5.7]: https://openid.net/specs/openid-connect-core-1_0.html#ClaimStability
 pub(super) async fn federate(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     known: &Known,
     upstream: &Upstream,
     expected: Option<&str>,
@@ -103,7 +105,7 @@ async fn to_be_asked(
     sts: &Sts,
     known: &Known,
     arrived: &Arrived,
-) -> Result<Option<(std::sync::Arc<User>, EmailAddress)>, BrokerError> {
+) -> Result<Option<(Arc<User>, EmailAddress)>, BrokerError> {
     let Some(email) = &arrived.profile.email else { return Ok(None) };
     let address: &EmailAddress = email.address();
     match sts.user_named(address.as_str()).await? {
@@ -115,34 +117,39 @@ async fn to_be_asked(
     }
 }
 
-/// Makes an account, and links it. Of simultaneous first logins one links, and all get its account.
+/// Makes an account, and links it, whoever waits for it. Of simultaneous first logins one links,
+/// and all get its account.
 async fn import(
-    sts: &Sts,
+    sts: &Arc<Sts>,
     known: &Known,
     upstream: &Upstream,
     arrived: &Arrived,
     now: Timestamp,
 ) -> Result<Linked<Link>, BrokerError> {
     let subject = random::identifier(sts.random.as_ref());
-    // First the account, without the address: what is cut off in between is an account that nobody
-    // gets into and that is in nobody's way.
     let bare = ImportedAccount { email: None, ..account(upstream, arrived, &subject) };
-    known.accounts.make(&bare).await?;
     let record = link(sts, upstream, &arrived.arrival(upstream), true, now);
     let linked = Linked { subject, record };
-    let issuer = &upstream.setup.issuer;
-    if sts.linked.insert_new(issuer, &arrived.sub, &linked).await? {
-        tracing::info!(
-            target: "countersign::audit",
-            upstream = %upstream.setup.alias,
-            upstream_subject = ?arrived.sub,
-            subject = linked.subject,
-            "an account was made for a person of another provider",
-        );
-        return Ok(linked);
-    }
-    known.accounts.forget(&linked.subject).await?;
-    sts.linked.find(issuer, &arrived.sub).await?.ok_or(BrokerError::Account)
+    let (sts, accounts) = (Arc::clone(sts), Arc::clone(&known.accounts));
+    finish(async move {
+        // First the account, without the address: what fails in between leaves an account that
+        // nobody gets into and that is in nobody's way.
+        accounts.make(&bare).await?;
+        let Link { issuer, sub, .. } = &linked.record;
+        if sts.linked.insert_new(issuer, sub, &linked).await? {
+            tracing::info!(
+                target: "countersign::audit",
+                upstream = %bare.alias,
+                upstream_subject = ?sub,
+                subject = linked.subject,
+                "an account was made for a person of another provider",
+            );
+            return Ok(linked);
+        }
+        accounts.forget(&linked.subject).await?;
+        sts.linked.find(issuer, sub).await?.ok_or(BrokerError::Account)
+    })
+    .await
 }
 
 /// Links an account that was here before; `false` if the identity is linked to another one.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::people::People;
 use super::provider::Provider;
-use super::{Case, both};
+use super::{Case, LIBRARY, both};
 use crate::browser::Browser;
 use crate::support::*;
 
@@ -80,5 +80,22 @@ async fn no_session_is_renewed_under_its_former_handle_though_the_store_fails() 
             break;
         }
         assert_eq!(answer.status.as_u16(), 503, "after {left} operations");
+    }
+}
+
+/// No account is made that nobody gets into.
+#[tokio::test]
+async fn an_account_is_made_with_its_link_though_its_person_goes_away() {
+    for turns in 0.. {
+        let (engine, case) = slowly();
+        let browser = Browser::new(&case.world);
+        let back = back(&case, &browser, &[]).await;
+        let (is_answered, _) = engine.during(let_go(browser.get(&back), turns)).await;
+        let is_linked = case.link(LIBRARY, "7").await.is_some();
+        assert_eq!(case.people.imported().len(), usize::from(is_linked), "after {turns} turns");
+        if is_answered {
+            assert!(is_linked && turns > 3, "{turns}");
+            break;
+        }
     }
 }
