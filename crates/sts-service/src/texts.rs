@@ -136,6 +136,7 @@ countersign_pages::texts! {
     last_link,
     linked_elsewhere,
     nobody_began,
+    unknown_provider,
     // What went wrong at another provider.
     upstream_declined,
     upstream_refused,

@@ -25,10 +25,11 @@ use crate::app::Sts;
 use crate::authorize::sign_in_form::{self, client_gone, sign_in_page};
 use crate::authorize::unavailable;
 use crate::form_token::{Browser, Purpose};
+use crate::pages;
 use crate::pages::Told;
 use crate::texts::Say;
-use crate::{elsewhere, pages};
 
+const UNKNOWN: Say = |t| t.unknown_provider;
 const NOBODY_BEGAN: Say = |t| t.nobody_began;
 
 pub(crate) async fn get(
@@ -41,7 +42,7 @@ pub(crate) async fn get(
     // Escapes that are no UTF-8 name no provider.
     let upstream = alias.ok().and_then(|Path(alias)| sts.upstreams.find(&alias));
     let (Some(known), Some(upstream)) = (sts.upstreams.known(), upstream) else {
-        return elsewhere::no_such_endpoint().await;
+        return pages::problem(StatusCode::NOT_FOUND, UNKNOWN, &sts.endpoints.stylesheet);
     };
     let alias = &*upstream.setup.alias;
     let query = query.unwrap_or_default();

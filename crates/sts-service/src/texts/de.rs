@@ -155,6 +155,9 @@ pub(super) const TEXTS: Texts = Texts {
     nobody_began: Text(
         "Das ist nicht die Antwort auf eine Anmeldung, die vor wenigen Minuten in diesem Browser begonnen wurde, oder sie wurde schon benutzt, oder dieser Server wurde neu gestartet.",
     ),
+    unknown_provider: Text(
+        "Der Anbieter, der Sie hierher geschickt hat, ist diesem Server nicht bekannt.",
+    ),
     // What went wrong at another provider.
     upstream_declined: Text(
         "„{upstream}“ hat Sie nicht eingelassen, oder Sie haben dort abgelehnt.",

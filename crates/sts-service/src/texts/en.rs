@@ -146,6 +146,7 @@ pub(super) const TEXTS: Texts = Texts {
     nobody_began: Text(
         "This is not the answer to a sign-in that was begun in this browser a few minutes ago, or it was used already, or this server was restarted.",
     ),
+    unknown_provider: Text("The provider that sent you here is not known to this server."),
     // What went wrong at another provider.
     upstream_declined: Text("{upstream} did not let you in, or you declined there."),
     upstream_refused: Text("{upstream} could not sign you in. You can try again."),

@@ -23,7 +23,6 @@ async fn a_program_gets_json() {
         ("GET", "/", String::new(), StatusCode::NOT_FOUND, ""),
         ("POST", "/Token", String::new(), StatusCode::NOT_FOUND, ""),
         ("GET", "/scim/v2/Users/%ff", String::new(), StatusCode::NOT_FOUND, ""),
-        ("GET", "/login/callback/%ff", String::new(), StatusCode::NOT_FOUND, ""),
         ("GET", "/token", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST,OPTIONS"),
         ("POST", "/jwks", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
         ("POST", "/token", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
@@ -45,6 +44,8 @@ async fn a_person_gets_a_page() {
         ("PUT", "/logout", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,POST"),
         ("PUT", "/account", String::new(), StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD,POST"),
         ("GET", "/login", String::new(), StatusCode::METHOD_NOT_ALLOWED, "POST"),
+        ("GET", "/login/callback/nobody", String::new(), StatusCode::NOT_FOUND, ""),
+        ("GET", "/login/callback/%ff", String::new(), StatusCode::NOT_FOUND, ""),
         ("POST", "/authorize", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
         ("POST", "/login", large(), StatusCode::PAYLOAD_TOO_LARGE, ""),
     ] {

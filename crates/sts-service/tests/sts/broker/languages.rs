@@ -54,6 +54,8 @@ async fn signing_in(case: &Case, wish: (&'static str, &'static str)) -> Pages {
     pages.push(("disabled", case.arrives(&browser, ("library", "9"), &[wish], ada).await));
     let nobody = format!("/login/callback/university?state=x&code=y&{}", encoded(&[wish]));
     pages.push(("nobody began", browser.get(&nobody).await));
+    let unknown = format!("/login/callback/nobody?{}", encoded(&[wish]));
+    pages.push(("an unknown provider", browser.get(&unknown).await));
     pages
 }
 
