@@ -3,6 +3,8 @@
 
 #[path = "support/engine.rs"]
 mod engine;
+#[path = "support/gone.rs"]
+mod gone;
 #[path = "support/log.rs"]
 mod log;
 mod support;
@@ -11,10 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::Body;
+use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
-use countersign_types::Lifetime;
+use countersign_types::{Lifetime, Timestamp};
 use countersign_uma_service::{Limits, UmaConfig};
 use engine::Watched;
+use gone::let_go;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use log::Log;
@@ -114,6 +118,31 @@ async fn with_a_store_that_fails_the_log_says_exactly_what_was_refreshed() {
             break;
         }
         refused(&answer, 503, "temporarily_unavailable");
+    }
+}
+
+/// The same of a client that goes away.
+#[tokio::test]
+async fn a_token_that_was_refreshed_is_in_the_log_though_its_client_goes_away() {
+    for turns in 0.. {
+        let engine = Arc::new(Watched::default());
+        let world = on(Arc::clone(&engine) as Arc<dyn Engine>);
+        let (_, token, _) = granted(&world).await;
+        let now = Timestamp::from_unix(world.now());
+        let kept = || engine.count(RecordTable::AccessTokens, &[], now);
+        let before = kept().await.unwrap();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(refresh(&world, "app", &token, &[]), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let said = log.audited().iter().filter(|line| line.contains("was refreshed")).count();
+        assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns");
+        if is_answered {
+            assert!(said == 1 && turns > 1, "{turns}");
+            break;
+        }
     }
 }
 

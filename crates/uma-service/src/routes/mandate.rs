@@ -99,8 +99,8 @@ async fn redeem(
 
 /// A PAT for a refresh token, which stays the same.
 pub(super) async fn refresh(
-    uma: &Uma,
-    client: &AuthenticatedClient,
+    uma: &Arc<Uma>,
+    client: AuthenticatedClient,
     scope: Option<&ScopeSet>,
     token: &MandateToken,
     now: Timestamp,
@@ -116,9 +116,11 @@ pub(super) async fn refresh(
     let mandate = console.mandate(protection, mandate, now).await?;
     let mandate = mandate.ok_or(RefreshError::Unknown)?;
     uma.pat_quota.take(client.id(), now)?;
-    issue(uma, client, &mandate, None, now).await
+    let uma = Arc::clone(uma);
+    finish(async move { issue(&uma, &client, &mandate, None, now).await }).await
 }
 
+/// Issues a PAT, and says so in the log. The caller sees to it that this runs to its end.
 async fn issue(
     uma: &Uma,
     client: &AuthenticatedClient,

@@ -2,8 +2,11 @@
 //!
 //! [UG §3.6]: https://docs.kantarainitiative.org/uma/wg/rec-oauth-uma-grant-2.0.html#rfc.section.3.6
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use countersign_client_auth::AuthenticatedClient;
+use countersign_store::finish;
 use countersign_types::secret::RefreshToken;
 use countersign_types::{Params, Timestamp};
 use countersign_uma::refresh::{self, Grant, GrantId};
@@ -18,7 +21,7 @@ use crate::pat::{Refreshable, StoredToken};
 
 /// [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6)
 pub(crate) async fn refresh(
-    uma: &Uma,
+    uma: &Arc<Uma>,
     headers: &HeaderMap,
     params: &Params,
     now: Timestamp,
@@ -35,7 +38,7 @@ pub(crate) async fn refresh(
     let grant = match uma.refresh_tokens.find(&request.token, now).await? {
         Some(Refreshable::Pat(token)) => {
             let (scope, token) = (request.scope.as_ref(), &token);
-            return Box::pin(super::mandate::refresh(uma, &client, scope, token, now)).await;
+            return Box::pin(super::mandate::refresh(uma, client, scope, token, now)).await;
         }
         Some(Refreshable::Rpt(grant)) => {
             (!uma.is_revoked(&grant.rpt, now).await?).then_some(*grant)
@@ -54,18 +57,24 @@ pub(crate) async fn refresh(
     uma.refresh_quota.take(&rpt.protection.resource_server, client.id(), now)?;
     let token = uma.tokens.generate(&*uma.seams.random, now);
     let response = json(StatusCode::OK, &grant::respond(&rpt, &token, now));
-    let protection = rpt.protection.clone();
-    let subject = rpt.person.as_ref().map(|person| person.sub.clone());
-    let expires = rpt.expires;
-    uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
-    tracing::info!(
-        target: "countersign::audit",
-        client_id = %client.id(),
-        resource_server = %protection.resource_server,
-        owner = %protection.owner,
-        subject = subject.as_deref(),
-        "a requesting party token was refreshed",
-    );
+    let uma = Arc::clone(uma);
+    // Apart from the request, so that the log says so of whatever is kept.
+    finish(async move {
+        let protection = rpt.protection.clone();
+        let subject = rpt.person.as_ref().map(|person| person.sub.clone());
+        let expires = rpt.expires;
+        uma.tokens.insert(&token, &StoredToken::Rpt(Box::new(rpt)), expires).await?;
+        tracing::info!(
+            target: "countersign::audit",
+            client_id = %client.id(),
+            resource_server = %protection.resource_server,
+            owner = %protection.owner,
+            subject = subject.as_deref(),
+            "a requesting party token was refreshed",
+        );
+        Ok::<_, Failure>(())
+    })
+    .await?;
     Ok(response)
 }
 

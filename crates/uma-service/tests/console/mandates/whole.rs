@@ -195,3 +195,31 @@ async fn a_code_is_redeemed_whole_though_its_resource_server_goes_away() {
         }
     }
 }
+
+/// A token that its resource server has not waited for is in the log if it is kept.
+#[tokio::test]
+async fn a_token_for_a_person_is_in_the_log_though_its_resource_server_goes_away() {
+    for turns in 0.. {
+        let engine = Arc::new(Watched::default());
+        let bed = Bed::on(Arc::clone(&engine) as Arc<dyn Engine>);
+        let carol = bed.carol().await;
+        let answer = redeems(&bed, "rs3", &code(&carol).await, VERIFIER).await;
+        let token = member(&answer, "refresh_token");
+        let now = Timestamp::from_unix(bed.world.now());
+        let kept = || engine.count(RecordTable::AccessTokens, &[], now);
+        let before = kept().await.unwrap();
+        let log = Log::default();
+        let heard = log.hear();
+        engine.slow.store(true, Ordering::SeqCst);
+        let is_answered = let_go(refreshes(&bed, "rs3", &token), turns).await;
+        engine.slow.store(false, Ordering::SeqCst);
+        drop(heard);
+        let lines = log.audited();
+        let said = lines.iter().filter(|line| line.contains("got a token to protect")).count();
+        assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns: {lines:?}");
+        if is_answered {
+            assert!(said == 1 && turns > 1, "{turns}");
+            break;
+        }
+    }
+}
