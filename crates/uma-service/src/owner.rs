@@ -235,11 +235,10 @@ pub(crate) async fn ask(
     };
     let its = protection.clone();
     let changed = async move {
-        let changed = cases.change_and_tell(&registrant, person.digest(), now, change).await;
-        if changed.is_err() {
-            room.forget(&its);
-        }
-        changed
+        let changing = room.changing(&its);
+        let outcome = cases.change_and_tell(&registrant, person.digest(), now, change).await?;
+        changing.kept();
+        Ok(outcome)
     };
     match webhooks {
         Some(webhooks) => webhooks.follow(protection, person, changed).await,

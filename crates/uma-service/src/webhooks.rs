@@ -223,12 +223,13 @@ impl Webhooks {
     ) -> Result<T, StoreError> {
         let (this, protection) = (Arc::clone(self), protection.clone());
         finish(async move {
-            let changed = change.await;
-            // After an error it may be there all the same.
-            if changed.as_ref().map_or(true, |(_, tells)| *tells) {
-                this.lines.add((protection, person));
+            // After an error, or a panic, it may be there all the same.
+            let to_add = this.lines.to_add((protection, person));
+            let (outcome, tells) = change.await?;
+            if !tells {
+                to_add.withdraw();
             }
-            changed.map(|(outcome, _)| outcome)
+            Ok(outcome)
         })
         .await
     }

@@ -5,6 +5,8 @@
 mod engine;
 #[path = "support/gone.rs"]
 mod gone;
+#[path = "support/panics.rs"]
+mod panics;
 mod support;
 
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use countersign_uma_service::{Limits, audit};
 use engine::Watched;
 use gone::{go_on, let_go};
 use http::Method;
+use panics::panics;
 use serde_json::{Value, json};
 use support::{Answer, World, refused, rpt};
 
@@ -240,6 +243,52 @@ async fn a_case_that_was_not_written_takes_nobodys_place_whoever_waits_for_it() 
             break;
         }
     }
+}
+
+/// The same if the change panics.
+#[tokio::test]
+async fn a_case_whose_change_panics_takes_nobodys_place() {
+    let (world, engine, pat, id) = with_room_for_one().await;
+    let (ticket, other) = (world.ticket_for(&pat, &id).await, world.ticket_for(&pat, &id).await);
+    engine.torn.store(true, Ordering::SeqCst);
+    engine.panics.store(true, Ordering::SeqCst);
+    assert!(panics(world.redeem(&ticket, &world.claims(&ticket), &[])).await);
+    engine.torn.store(false, Ordering::SeqCst);
+    engine.left.store(usize::MAX, Ordering::SeqCst);
+    let mut claims = world.claims(&other);
+    claims["email"] = json!("person1@alice.example");
+    support::submitted(&world.redeem(&other, &claims, &[]).await, &other);
+}
+
+/// Nor does an answer whose change panics give anybody's place away.
+#[tokio::test]
+async fn an_answer_whose_change_panics_gives_nobodys_place_away() {
+    let (world, engine, pat, id) = with_room_for_one().await;
+    let ticket = world.ticket_for(&pat, &id).await;
+    support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+    let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
+    let case = world.uma.cases(&bob).await.unwrap().pop().unwrap();
+    let event = &case.history()[0];
+    let (client, present) = event.through.clone().unwrap();
+    let decision = OwnerDecision {
+        client,
+        present,
+        permissions: event.permissions.clone(),
+        verdict: Verdict::Deny,
+        seen: case.revision(),
+        by: "bob".to_owned(),
+    };
+    engine.torn.store(true, Ordering::SeqCst);
+    engine.panics.store(true, Ordering::SeqCst);
+    let person = PersonId::of(case.person());
+    assert!(panics(world.uma.decide(&bob, &person, decision)).await);
+    engine.torn.store(false, Ordering::SeqCst);
+    engine.left.store(usize::MAX, Ordering::SeqCst);
+    let ticket = world.ticket_for(&pat, &id).await;
+    let mut claims = world.claims(&ticket);
+    claims["email"] = json!("dave@dave.example");
+    claims["iss"] = json!(support::issuer_of("dave@dave.example"));
+    refused(&world.redeem(&ticket, &claims, &[]).await, 403, "request_denied");
 }
 
 /// Whoever waits has their place until their owner's answer is written, whoever waits for that.

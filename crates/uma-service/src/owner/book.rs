@@ -41,8 +41,8 @@ impl CaseBook {
         Place::new(Arc::clone(&self.room), protection.clone(), *person)
     }
 
-    /// Changes a case, and who has a place with it. After an error nothing is known of either. The
-    /// caller sees to it that this runs to its end.
+    /// Changes a case, and who has a place with it. After an error, or a panic, nothing is known of
+    /// either. The caller sees to it that this runs to its end.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         protection: &Protection,
@@ -50,12 +50,10 @@ impl CaseBook {
         now: Timestamp,
         change: impl FnOnce(Option<Case>) -> (Option<Kept<Case>>, T) + Send + 'static,
     ) -> Result<T, StoreError> {
-        let registrant = registrant(protection);
-        let changed = self.cases.change(&registrant, person.digest(), now, change).await;
-        if changed.is_err() {
-            self.room.forget(protection);
-        }
-        changed
+        let (registrant, changing) = (registrant(protection), self.room.changing(protection));
+        let outcome = self.cases.change(&registrant, person.digest(), now, change).await?;
+        changing.kept();
+        Ok(outcome)
     }
 
     /// Shows every case of an owner, with few of them in memory at a time.

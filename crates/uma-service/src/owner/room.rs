@@ -286,13 +286,42 @@ impl CaseRoom {
         }
     }
 
+    /// One of the cases is about to be changed, and noted in that step.
+    pub(super) fn changing(self: &Arc<Self>, protection: &Protection) -> Changing {
+        Changing { room: Arc::clone(self), protection: protection.clone(), is_kept: false }
+    }
+
     /// What was noted may not be so: the cases have to be read again.
-    pub(super) fn forget(&self, protection: &Protection) {
+    fn forget(&self, protection: &Protection) {
         self.lock().remove(protection);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Protection, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change of a case, which is noted and may not be kept. Whatever comes of it, a panic too:
+/// unless it is kept, all that was noted is forgotten.
+#[derive(Debug)]
+pub(super) struct Changing {
+    room: Arc<CaseRoom>,
+    protection: Protection,
+    is_kept: bool,
+}
+
+impl Changing {
+    /// It is as it was noted.
+    pub(super) fn kept(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.room.forget(&self.protection);
+        }
     }
 }
 

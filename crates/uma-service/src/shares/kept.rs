@@ -102,12 +102,11 @@ impl OwnerShares {
         Ok(())
     }
 
-    fn forget(&self, protection: &Protection) -> Result<(), ShareError> {
-        let shares = self.write()?.unload(protection);
+    fn forget(&self, protection: &Protection) {
+        let shares = self.write().map(|mut shares| shares.unload(protection));
         self.past().remove(protection);
         // Without the lock: it may take a while.
         drop(shares);
-        Ok(())
     }
 
     pub(super) async fn insert(
@@ -140,8 +139,7 @@ impl OwnerShares {
                 return Err(ShareError::Limit);
             }
         }
-        self.put(protection, &share.id, &Record::Counts(share.clone())).await?;
-        self.write()?.put(protection, share.clone());
+        self.put(protection, &Record::Counts(share.clone())).await?;
         note(protection, &share, &share.by, "an owner shared something");
         self.make_room(protection, now).await;
         Ok(share)
@@ -163,9 +161,8 @@ impl OwnerShares {
             if share == found {
                 continue;
             }
-            self.put(protection, id, &Record::Counts(share.clone())).await?;
+            self.put(protection, &Record::Counts(share.clone())).await?;
             note(protection, &share, &share.by, "who is kept out by an address was recognised");
-            self.write()?.put(protection, share);
         }
         Ok(())
     }
@@ -207,8 +204,7 @@ impl OwnerShares {
     /// A share counts no more, and stays as one that is over.
     async fn end(&self, protection: &Protection, over: Over) -> Result<(), ShareError> {
         let (share, by) = (over.share.clone(), over.by.clone());
-        self.put(protection, &share.id, &Record::Over(over)).await?;
-        self.write()?.remove(protection, &share.id);
+        self.put(protection, &Record::Over(over)).await?;
         match by {
             Some(by) => note(protection, &share, &by, "an owner took a share back"),
             None => note(protection, &share, "", "a share ended with its resource"),
@@ -216,23 +212,19 @@ impl OwnerShares {
         Ok(())
     }
 
-    /// Keeps a record in place of what it was. It has no end in the store: what a share was is
-    /// known after its time, too.
-    async fn put(
-        &self,
-        protection: &Protection,
-        id: &ShareId,
-        record: &Record,
-    ) -> Result<(), ShareError> {
-        let kept = self.kept.put(&registrant(protection), id.as_str(), record, None).await;
-        if let Err(error) = kept {
-            // Perhaps it is there: whoever needs to know reads again.
-            self.forget(protection)?;
-            return Err(error.into());
-        }
+    /// Keeps a record in place of what it was, on the disk and then in memory. It has no end in the
+    /// store: what a share was is known after its time, too.
+    async fn put(&self, protection: &Protection, record: &Record) -> Result<(), ShareError> {
+        let (share, changing) = (record.share(), Changing { shares: Some(self), protection });
+        self.kept.put(&registrant(protection), share.id.as_str(), record, None).await?;
         if let Some(past) = self.past().get_mut(protection) {
             past.note(record);
         }
+        match record {
+            Record::Counts(share) => self.write()?.put(protection, share.clone()),
+            Record::Over(_) => self.write()?.remove(protection, &share.id),
+        }
+        changing.done();
         Ok(())
     }
 
@@ -286,6 +278,28 @@ impl OwnerShares {
 
     fn past(&self) -> MutexGuard<'_, HashMap<Protection, Past>> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change that may be on the disk and not in memory. Whatever comes of it, a panic too: unless it
+/// is done, whoever needs to know reads again.
+struct Changing<'a> {
+    shares: Option<&'a OwnerShares>,
+    protection: &'a Protection,
+}
+
+impl Changing<'_> {
+    /// It is on the disk and in memory.
+    fn done(mut self) {
+        self.shares = None;
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        if let Some(shares) = self.shares {
+            shares.forget(self.protection);
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Over {
 }
 
 impl Record {
-    const fn share(&self) -> &Share {
+    pub(super) const fn share(&self) -> &Share {
         match self {
             Self::Over(Over { share, .. }) | Self::Counts(share) => share,
         }

@@ -79,6 +79,28 @@ impl Drop for Line {
     }
 }
 
+/// One that is put into its owner's line when this is dropped.
+#[derive(Debug)]
+pub(super) struct ToAdd<'a> {
+    lines: &'a Lines,
+    place: Option<Place>,
+}
+
+impl ToAdd<'_> {
+    /// There is nothing to tell.
+    pub(super) fn withdraw(mut self) {
+        self.place = None;
+    }
+}
+
+impl Drop for ToAdd<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.lines.add(place);
+        }
+    }
+}
+
 impl Shared {
     /// INVARIANT: every change under the lock leaves whole lines, however far it got.
     fn lock(&self) -> MutexGuard<'_, HashMap<OwnerId, Waiting>> {
@@ -102,6 +124,11 @@ impl Lines {
         }
         drop(owners);
         self.0.changed.notify_one();
+    }
+
+    /// The same at the end of a change that may give something to tell, whatever becomes of it.
+    pub(super) const fn to_add(&self, place: Place) -> ToAdd<'_> {
+        ToAdd { lines: self, place: Some(place) }
     }
 
     /// Puts these into their lines, the oldest first. Nobody stands aside any more.

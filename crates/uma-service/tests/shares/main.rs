@@ -10,6 +10,8 @@
 mod engine;
 #[path = "../support/gone.rs"]
 mod gone;
+#[path = "../support/panics.rs"]
+mod panics;
 mod said;
 #[path = "../support/mod.rs"]
 mod support;
@@ -30,6 +32,7 @@ use countersign_uma_service::{ShareError, UmaConfig};
 use engine::Watched;
 use gone::{go_on, let_go};
 use http::Method;
+use panics::panics;
 use serde_json::{Value, json};
 use support::{Answer, World, issuer_of, need_info, refused, rpt, submitted};
 
@@ -120,6 +123,22 @@ async fn what_is_shared_counts_from_the_next_use_on_and_so_does_its_end() {
     assert!(unshare(&world, &shared).await && !unshare(&world, &shared).await);
     assert!(!is_active(&world, &pat, &token).await);
     assert!(unshare(&world, &all).await);
+    assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
+}
+
+/// What is on the disk counts at once, though whoever wrote it panicked before it was in memory.
+#[tokio::test]
+async fn a_change_that_panics_is_seen_as_after_a_restart() {
+    let engine = Arc::new(Watched::default());
+    let world = world_on(Arc::clone(&engine) as Arc<dyn Engine>, |_| {});
+    assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
+    engine.panics.store(true, Ordering::SeqCst);
+    let terms = terms(What::Everything, "get", alice(), Effect::Permit);
+    assert!(panics(world.uma.share(&bob(), terms, "bob")).await);
+    let shares = world.uma.shares(&bob()).await.unwrap();
+    let [share] = &*shares else { panic!("{shares:?}") };
+    engine.panics.store(true, Ordering::SeqCst);
+    assert!(panics(world.uma.unshare(&bob(), &share.id, "bob")).await);
     assert!(world.uma.shares(&bob()).await.unwrap().is_empty());
 }
 

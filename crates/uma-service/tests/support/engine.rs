@@ -1,5 +1,6 @@
 //! An engine that is watched, and that fails when a test says so.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -25,6 +26,8 @@ pub(crate) struct Watched {
     pub(crate) most: AtomicUsize,
     /// Whether a change is worked out, and then not written.
     pub(crate) torn: AtomicBool,
+    /// Whether the next change panics once it is written, or worked out if it is torn.
+    pub(crate) panics: AtomicBool,
     /// Whether each operation is done in one turn and answered in the next.
     pub(crate) slow: AtomicBool,
 }
@@ -39,6 +42,7 @@ impl Default for Watched {
             read: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             torn: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             slow: AtomicBool::new(false),
         }
     }
@@ -57,6 +61,25 @@ impl Watched {
             self.most.fetch_max(found.len(), Ordering::SeqCst);
             Ok(found)
         }))
+    }
+
+    /// Changes something, and panics after that if a test says so.
+    fn changed<'a>(
+        &'a self,
+        change: BoxFuture<'a, Result<(), StoreError>>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let change = self.unless_used_up(change);
+        Box::pin(async {
+            let answer = change.await;
+            self.may_panic();
+            answer
+        })
+    }
+
+    fn may_panic(&self) {
+        if self.panics.swap(false, Ordering::SeqCst) {
+            resume_unwind(Box::new("as a test says"));
+        }
     }
 
     fn unless_used_up<'a, T: Send + 'a>(
@@ -117,7 +140,7 @@ impl Records for Watched {
         value: Vec<u8>,
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.unless_used_up(self.inner.put(table, key, value, expires))
+        self.changed(self.inner.put(table, key, value, expires))
     }
 
     fn replace<'a>(
@@ -142,10 +165,11 @@ impl Records for Watched {
             let look = self.unless_used_up(self.inner.get(table, key, now));
             return Box::pin(async move {
                 drop(change(look.await?.as_deref()));
+                self.may_panic();
                 self.unless_used_up(Box::pin(async { Ok(()) })).await
             });
         }
-        self.unless_used_up(self.inner.update(table, key, now, change))
+        self.changed(self.inner.update(table, key, now, change))
     }
 
     fn get<'a>(

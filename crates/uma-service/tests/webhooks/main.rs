@@ -8,8 +8,12 @@
 )]
 
 mod bed;
+#[path = "../support/engine.rs"]
+mod engine;
 #[path = "../support/log.rs"]
 mod log;
+#[path = "../support/panics.rs"]
+mod panics;
 #[path = "../support/mod.rs"]
 mod support;
 mod telling;

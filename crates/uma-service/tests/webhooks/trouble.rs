@@ -1,6 +1,7 @@
 //! What becomes of a notice that nobody takes, and of what a server that was stopped had not told.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use countersign_fetch::FetchError;
@@ -17,7 +18,9 @@ use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
 use super::bed::{BOBS, Bed, Does, OTHERS, left};
+use super::engine::Watched;
 use super::log::Log;
+use super::panics::panics;
 use super::support::{rules_of, submitted};
 
 const ALICE: &str = "alice@alice.example";
@@ -59,6 +62,21 @@ async fn whatever_fails_is_tried_again_under_the_same_jti() {
     assert!(told.iter().all(|notice| *notice == told[0]), "{told:?}");
     bed.settled(&*engine).await;
     assert_eq!(bed.endpoints.at(BOBS).len(), count);
+}
+
+/// It is on the disk by then, and nobody would look there before the next start.
+#[tokio::test]
+async fn what_was_kept_is_told_though_whoever_kept_it_panics() {
+    let engine = Arc::new(Watched::default());
+    let bed = Bed::telling(Arc::clone(&engine) as Arc<dyn Engine>);
+    let (pat, id) = bed.resource().await;
+    let ticket = bed.world.ticket_for(&pat, &id).await;
+    let claims = bed.world.claims(&ticket);
+    engine.panics.store(true, Ordering::SeqCst);
+    assert!(panics(bed.world.redeem(&ticket, &claims, &[])).await);
+    let received = bed.endpoints.wait_for(BOBS, 1).await;
+    assert_eq!(bed.read(&received[0], BOBS).await.permissions[0].resource_id.as_str(), id);
+    bed.settled(&*engine).await;
 }
 
 /// It would be so whenever it is tried: it is said once, and nobody else waits for it.
