@@ -46,42 +46,45 @@
 //! # Where it stands
 //!
 //! On two cores of a shared machine (2 x AMD EPYC), in the bench profile, as shares of the rate and
-//! of the processor time; two more runs' shares stand behind. The neighbours made the machine a
-//! fifth slower in the last one, and what touches memory more than what computes:
+//! of the processor time; two more runs' shares stand behind. The neighbours made the machine
+//! slower from run to run, and what touches memory more than what computes:
 //!
 //! | | bare, per s | grant, per s | share | by processor time | again | and again |
 //! |---|---|---|---|---|---|---|
-//! | token exchange | 25,415 | 23,054 | 89 % | 90 % | 90 %, 89 % | 90 %, 89 % |
-//! | exchange of another's | 23,889 | 20,817 | 88 % | 88 % | 85 %, 87 % | 86 %, 86 % |
-//! | code redemption | 37,489 | 19,384 | 53 % | 67 % | 49 %, 60 % | 46 %, 58 % |
-//! | refresh | 36,368 | 27,467 | 73 % | 78 % | 68 %, 70 % | 70 %, 75 % |
-//! | refresh with rotation | 37,488 | 12,250 | 33 % | 54 % | 30 %, 49 % | 27 %, 44 % |
-//! | introspection | 28,744 | 26,454 | 92 % | 92 % | 89 %, 89 % | 90 %, 90 % |
-//! | permission | 93,152 | 84,871 | 84 % | 85 % | 85 %, 86 % | 86 %, 88 % |
-//! | ticket to RPT | 29,318 | 24,399 | 84 % | 89 % | 81 %, 86 % | 77 %, 84 % |
-//! | ticket on disk to RPT | 28,954 | 17,541 | 62 % | 79 % | 58 %, 77 % | 56 %, 74 % |
-//! | introspection of an RPT | 104,518 | 66,689 | 60 % | 72 % | 62 %, 70 % | 72 %, 77 % |
+//! | token exchange | 21,981 | 19,434 | 88 % | 89 % | 87 %, 88 % | 89 %, 86 % |
+//! | exchange of another's | 21,100 | 18,139 | 87 % | 87 % | 87 %, 88 % | 83 %, 83 % |
+//! | code redemption | 30,775 | 14,176 | 47 % | 57 % | 46 %, 53 % | 46 %, 55 % |
+//! | refresh | 36,885 | 25,005 | 68 % | 72 % | 62 %, 66 % | 65 %, 68 % |
+//! | refresh with rotation | 36,875 | 11,651 | 32 % | 50 % | 29 %, 43 % | 28 %, 41 % |
+//! | introspection | 29,197 | 26,272 | 90 % | 89 % | 87 %, 87 % | 82 %, 83 % |
+//! | permission | 95,004 | 78,034 | 82 % | 85 % | 83 %, 86 % | 82 %, 85 % |
+//! | ticket to RPT | 27,828 | 21,909 | 79 % | 88 % | 79 %, 84 % | 77 %, 84 % |
+//! | ticket on disk to RPT | 27,152 | 15,720 | 58 % | 74 % | 59 %, 74 % | 54 %, 73 % |
+//! | introspection of an RPT | 103,697 | 67,421 | 65 % | 70 % | 65 %, 68 % | 66 %, 69 % |
 //!
-//! The exchanges reach the goal, and the RPT does not: it has 75 to 84 %, and 81 % where nothing
-//! else is measured before it (medians of many runs: 80 to 82); by processor time, 83 to 90 %. With
-//! a store in memory it has 90 % (89 to 91), and 88 % with SQLite that does not sync: a tenth is
-//! the handler's, and 6 to 8 points are the sync's.
+//! The token exchange reaches the goal, and the RPT does not: it has 75 to 84 %, and where nothing
+//! else is measured before it 81 to 83 % (medians of 5 and of 8 runs); by processor time, 82 to 91
+//! %. That is on a disk which syncs in 0.1 to 0.2 ms. On one that takes 0.4 ms more it has 65 to 70
+//! %, and with 1 ms more 50 to 56 %, by processor time 83 to 86 %: 64 connections are too few then
+//! to keep the processors busy. With a store in memory it has 90 % (89 to 91), and 88 % with SQLite
+//! that does not sync: a tenth is the handler's, and 5 to 7 points are the sync's.
 //!
-//! Where the rest of an RPT goes, of some 14 us beside the bare endpoint's 70 (perf, `perf sched`,
-//! callgrind):
+//! Where the rest of an RPT goes, of some 12 to 14 us beside the bare endpoint's 70 (perf, `perf
+//! sched`, callgrind):
 //!
-//! - **The handler**, 7 to 8 us: 117,000 instructions beside the 735,000 that verify the signature
-//!   (store 34,000, claims token 32,000, policy 12,000, form 11,000, client 5,000; 24,000 of all
-//!   that are eleven blocks of SHA-256 where the processor has no instructions for it). No function
-//!   has a tenth of it but the allocator: 86 values, some 19 KB in all, of which a part lives while
-//!   the disk is waited for. With 56 requests waiting, these are in no near cache when they are
-//!   used again, which costs 3 us in the allocator alone; and the table of P-256 is pushed out of
-//!   it, 2 us.
-//! - **The writer**, 4 us: 200 us of a processor for a commit of some 48 RPTs. Half is the sync's
-//!   own; the rest is 30 us to pack and insert the row, 12 to 20 to take note of it in memory, 8 to
-//!   begin, 8 to answer, and 10 to leave rows on the shelf. The sync lasts 200 us in the middle,
-//!   and more than 450 in a tenth of the commits.
-//! - **Idle processors**, up to 8 % of the time. A third of the commits find all 64 connections
+//! - **The handler**, 6 to 8 us: 115,000 instructions beside the 735,000 that verify the signature
+//!   (claims token 26,000, record and digest 12,000, permissions and what they rest on 10,000, form
+//!   9,000, ticket 7,000, resource 7,000, client 6,000; 24,000 of all that are eleven blocks of
+//!   SHA-256 where the processor has no instructions for it). No function has a tenth of it but the
+//!   allocator: 89 values, some 20 KB in all. 28 of them, 4 KB, live while the disk is waited for:
+//!   when 56 requests do so, what is theirs is in no near cache when it is used again, and the
+//!   table of P-256 is pushed out of it. With 39 values of 9 KB, processor time was 1 to 2 points
+//!   less.
+//! - **The writer**, 4 us: 200 us of a processor for a commit of some 48 RPTs, which are mostly one
+//!   page of the log. Half is the sync's own; the rest is 30 us to pack and insert the row, 12 to
+//!   20 to take note of it in memory, 8 to begin, 8 to answer, and 10 to leave rows on the shelf.
+//!   The sync lasts 200 us in the middle, and more than 450 in a tenth of the commits.
+//! - **Idle processors**, 5 to 8 % of the time. A third of the commits find all 64 connections
 //!   waiting before they end, for 200 us; a fifth is one processor that idles while two workers
 //!   wait for the other, which the system's balancing leaves so for a millisecond now and then. One
 //!   thread that generates all load adds 2 to 3 %: it had answers of a whole commit to read, one
@@ -92,9 +95,11 @@
 //! sixths or six sevenths in place of seven eighths (three quarters make commits too small, fifteen
 //! sixteenths leave nothing to do), to remember for longer how many callers there are, to give the
 //! processor to the writer at once, a writer in real time or with a shorter slice (no commit finds
-//! all waiting, and more of them cost as much). Workers that stay on their processors idle a
-//! percent less. A runtime for each processor, with connections of its own, takes 2 us less of the
-//! processors for an RPT, and idles as much longer.
+//! all waiting, and more of them cost as much). To leave out as many callers as come during a
+//! commit, by how long the last ones took, has no effect either; half as many again are 5 points
+//! more on a disk that takes 0.4 ms more, and 2 less on this one. Workers that stay on their
+//! processors idle a percent less. A runtime for each processor, with connections of its own, takes
+//! 2 us less of the processors for an RPT, and idles as much longer.
 //!
 //! What a redeemed code and a refresh do besides is mostly waiting for the disk, once or twice.
 //! What SQLite moves from its log into the database is no part of it: twelve times 14 to 50 ms in a
