@@ -6,7 +6,7 @@
 //! of them are in memory, and there are few, so that nothing is looked up as long as there is none.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use countersign_store::revoked::RevokedKey;
 use countersign_store::{RevokedPeople, StoreError, finish};
@@ -14,7 +14,7 @@ use countersign_types::digest::Digest;
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma::{Person, Protection, Rpt};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::app::registrant;
 
@@ -34,28 +34,63 @@ pub(crate) struct Revocation {
 /// The revocations of all people, by the owner whose resources it is about.
 pub(crate) struct Revocations {
     kept: RevokedPeople<Revocation>,
-    known: Arc<OnceCell<Known>>,
+    known: Arc<RwLock<Known>>,
+    /// Held while all are read: one request does it for those that wait.
+    reading: Mutex<()>,
 }
 
-type Known = RwLock<HashMap<RevokedKey, Timestamp>>;
+/// What is in memory.
+#[derive(Default)]
+struct Known {
+    /// On the disk, each of them.
+    last: HashMap<RevokedKey, Timestamp>,
+    extent: Extent,
+}
+
+/// How much of what is on the disk is in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Extent {
+    /// Perhaps not all: before anything is believed, all is read.
+    #[default]
+    Part,
+    /// All, once what is being read is there, too.
+    Reading,
+    All,
+}
+
+impl Known {
+    /// Revocations only come later, so that it does not matter which is noted first.
+    fn note(&mut self, key: RevokedKey, at: Timestamp) {
+        let last = self.last.entry(key).or_insert(at);
+        *last = at.max(*last);
+    }
+}
 
 impl Revocations {
     pub(crate) fn new(kept: RevokedPeople<Revocation>) -> Self {
-        Self { kept, known: Arc::default() }
+        Self { kept, known: Arc::default(), reading: Mutex::default() }
     }
 
-    /// Reads what there is, once.
-    async fn known(&self, now: Timestamp) -> Result<&Known, StoreError> {
-        if let Some(known) = self.known.get() {
-            return Ok(known);
+    /// Reads what there is.
+    async fn read_all(&self, now: Timestamp) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        {
+            let mut known = write(&self.known);
+            if known.extent == Extent::All {
+                return Ok(());
+            }
+            known.extent = Extent::Reading;
         }
-        // Boxed: once they are read, no request carries the state of that along.
-        let read = async {
-            let found = self.kept.list(now).await?;
-            let known = found.into_iter().map(|(key, revocation)| (key, revocation.at));
-            Ok(RwLock::new(known.collect()))
-        };
-        Box::pin(self.known.get_or_try_init(|| read)).await
+        let found = self.kept.list(now).await?;
+        let mut known = write(&self.known);
+        for (key, revocation) in found {
+            known.note(key, revocation.at);
+        }
+        // Unless another change may be on the disk alone meanwhile.
+        if known.extent == Extent::Reading {
+            known.extent = Extent::All;
+        }
+        Ok(())
     }
 
     /// The last revocation of a person, to be asked for before policy is: what is issued by an
@@ -66,9 +101,19 @@ impl Revocations {
         person: Option<&Person>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let known = self.known(now).await?.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(person) = person.filter(|_| !known.is_empty()) else { return Ok(None) };
-        Ok(known.get(&key(protection, person)).copied())
+        let look = |known: &Known| {
+            let person = person.filter(|_| !known.last.is_empty())?;
+            known.last.get(&key(protection, person)).copied()
+        };
+        {
+            let known = read(&self.known);
+            if known.extent == Extent::All {
+                return Ok(look(&known));
+            }
+        }
+        // Boxed: once they are read, no request carries the state of that along.
+        Box::pin(self.read_all(now)).await?;
+        Ok(look(&read(&self.known)))
     }
 
     /// Whether everything of its person was revoked after it was issued.
@@ -87,7 +132,6 @@ impl Revocations {
         now: Timestamp,
         longest: Option<Lifetime>,
     ) -> Result<(), StoreError> {
-        self.known(now).await?;
         let expires = now.after(longest.map_or(REMEMBERED, |longest| longest.max(REMEMBERED)));
         let (protection, person, by) = (protection.clone(), person.clone(), by.to_owned());
         let revoked_by = by.clone();
@@ -98,13 +142,9 @@ impl Revocations {
         let (registrant, account) = (registrant(&protection), account(&person));
         let (kept, known) = (self.kept.clone(), Arc::clone(&self.known));
         finish(async move {
+            let revoking = Revoking { known, is_noted: false };
             let made = kept.revoke(&registrant, &account, now, expires, next).await?;
-            let Some(known) = known.get() else { return Err(StoreError::Stopped) };
-            {
-                let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-                let last = known.entry(RevokedKey::of(&registrant, &account)).or_insert(made.at);
-                *last = made.at.max(*last);
-            }
+            revoking.note(RevokedKey::of(&registrant, &account), made.at);
             tracing::info!(
                 target: "countersign::audit",
                 owner = %protection.owner,
@@ -118,6 +158,38 @@ impl Revocations {
         })
         .await
     }
+}
+
+/// A revocation that may be on the disk and not in memory. Whatever comes of it, a panic too: unless
+/// it is noted, all are read again.
+struct Revoking {
+    known: Arc<RwLock<Known>>,
+    is_noted: bool,
+}
+
+impl Revoking {
+    /// It is on the disk.
+    fn note(mut self, key: RevokedKey, at: Timestamp) {
+        write(&self.known).note(key, at);
+        self.is_noted = true;
+    }
+}
+
+impl Drop for Revoking {
+    fn drop(&mut self) {
+        if !self.is_noted {
+            write(&self.known).extent = Extent::Part;
+        }
+    }
+}
+
+/// INVARIANT: every change under the lock leaves what is so, however far it got.
+fn read(known: &RwLock<Known>) -> RwLockReadGuard<'_, Known> {
+    known.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(known: &RwLock<Known>) -> RwLockWriteGuard<'_, Known> {
+    known.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn key(protection: &Protection, person: &Person) -> RevokedKey {

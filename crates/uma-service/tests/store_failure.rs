@@ -9,16 +9,17 @@ mod gone;
 mod panics;
 mod support;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use countersign_store::Engine;
 use countersign_store::engine::{RecordTable, Records as _};
+use countersign_store::{Engine, StoreError};
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Timestamp};
 use countersign_uma::case::{MAX_WAITING, MAX_WAITING_IN_ALL, OwnerDecision, Verdict};
 use countersign_uma::protection::OwnerId;
-use countersign_uma::{PersonId, Protection};
+use countersign_uma::{Person, PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
 use engine::Watched;
 use gone::{go_on, let_go};
@@ -289,6 +290,93 @@ async fn an_answer_whose_change_panics_gives_nobodys_place_away() {
     claims["email"] = json!("dave@dave.example");
     claims["iss"] = json!(support::issuer_of("dave@dave.example"));
     refused(&world.redeem(&ticket, &claims, &[]).await, 403, "request_denied");
+}
+
+/// Somebody with an RPT, from whom Bob takes everything back.
+struct Holder {
+    person: Person,
+    token: String,
+}
+
+impl Holder {
+    async fn of(world: &World, pat: &str, id: &str, sub: &str) -> Self {
+        let ticket = world.ticket_for(pat, id).await;
+        let mut claims = world.claims(&ticket);
+        claims["sub"] = json!(sub);
+        let token = rpt(&world.redeem(&ticket, &claims, &[]).await);
+        let [iss, email] = ["iss", "email"].map(|name| claims[name].clone());
+        let person = json!({"iss": iss, "sub": sub, "email": email, "present": true, "claims": {}});
+        Self { person: serde_json::from_value(person).unwrap(), token }
+    }
+
+    async fn is_in(&self, world: &World, pat: &str) -> bool {
+        let answer = world.form("/introspect", pat, &[("token", &self.token)]).await;
+        answer.json()["active"].as_bool().unwrap()
+    }
+
+    /// Bob ends all that was issued to them.
+    async fn end(&self, world: &World) -> Result<(), StoreError> {
+        let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
+        world.uma.revoke_tokens(&bob, &self.person, "bob").await
+    }
+}
+
+/// What is on the disk counts, though nobody was told that it is there. Until it is known what is,
+/// nobody is let in by what was known before.
+#[tokio::test]
+async fn what_may_be_over_is_read_again_before_anything_counts() {
+    let (world, engine) = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let alice = Holder::of(&world, &pat, &id, "a1").await;
+    let anna = Holder::of(&world, &pat, &id, "a2").await;
+    // Another server on the same disk writes it instead of the one whose answer was lost.
+    let other = World::on(Arc::clone(&engine) as Arc<dyn Engine>, Limits::default());
+    alice.end(&other).await.unwrap();
+    engine.once.store(true, Ordering::SeqCst);
+    engine.left.store(0, Ordering::SeqCst);
+    assert!(alice.end(&world).await.is_err());
+    let ticket = world.ticket_for(&pat, &id).await;
+    let listed = engine.listed.load(Ordering::SeqCst);
+    // Reading the PAT and the token, and then from whom everything was taken back.
+    engine.left.store(2, Ordering::SeqCst);
+    unavailable(&world.form("/introspect", &pat, &[("token", &*anna.token)]).await);
+    assert_eq!(engine.listed.load(Ordering::SeqCst), listed + 1);
+    // Spending the ticket and reading the resource, and then the same.
+    engine.left.store(2, Ordering::SeqCst);
+    unavailable(&world.redeem(&ticket, &world.claims(&ticket), &[]).await);
+    assert_eq!(engine.listed.load(Ordering::SeqCst), listed + 2);
+    assert!(!alice.is_in(&world, &pat).await);
+    assert!(anna.is_in(&world, &pat).await, "nothing was taken back from her");
+    assert_eq!(engine.listed.load(Ordering::SeqCst), listed + 3, "read once");
+    let again = Holder::of(&world, &pat, &id, "a1").await;
+    assert!(again.is_in(&world, &pat).await, "what comes after it counts");
+}
+
+/// The same if the change panics; and if one does while all is read because of another.
+#[tokio::test]
+async fn what_may_be_over_is_read_again_after_a_panic() {
+    let (world, engine) = world();
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    let alice = Holder::of(&world, &pat, &id, "a1").await;
+    let anna = Holder::of(&world, &pat, &id, "a2").await;
+    engine.panics.store(true, Ordering::SeqCst);
+    assert!(panics(alice.end(&world)).await);
+    let listed = engine.listed.load(Ordering::SeqCst);
+    engine.slow.store(true, Ordering::SeqCst);
+    {
+        let mut reads = pin!(alice.is_in(&world, &pat));
+        while engine.listed.load(Ordering::SeqCst) == listed {
+            assert_eq!(go_on(reads.as_mut(), 1).await, None);
+        }
+        // What was on the disk is found by now, and is not in memory.
+        engine.panics.store(true, Ordering::SeqCst);
+        assert!(panics(anna.end(&world)).await);
+        assert!(!reads.await);
+    }
+    assert!(!anna.is_in(&world, &pat).await);
+    assert_eq!(engine.listed.load(Ordering::SeqCst), listed + 2);
 }
 
 /// Whoever waits has their place until their owner's answer is written, whoever waits for that.
