@@ -144,7 +144,13 @@ pub(crate) async fn begin(
     let (sts, former) = (Arc::clone(sts), cookies::handle(headers, COOKIE).map(SessionHandle::new));
     let session = finish(async move {
         if let Some(another) = another {
-            end(&sts, &another.user.subject, &another.sign_in.sid).await?;
+            let subject = &another.user.subject;
+            end(&sts, subject, &another.sign_in.sid).await?;
+            tracing::info!(
+                target: "countersign::audit",
+                subject = %subject,
+                "a person's session ended for another's to begin",
+            );
         }
         if let Some(former) = former {
             sts.sessions.forget(&former).await?;

@@ -12,6 +12,9 @@ use crate::support::*;
 
 const SESSION_COOKIE: &str = "__Host-session";
 
+/// What the audit log says when somebody else signs in at a browser.
+const ENDED: &str = "a person's session ended for another's to begin";
+
 /// The ID token for the code of an answer.
 async fn id_token(world: &World, answer: &Answer) -> Value {
     let code = answer.location("code").unwrap();
@@ -91,6 +94,24 @@ async fn a_client_may_wish_more_or_nothing_to_be_shown() {
     let stolen = Browser::new(&world);
     stolen.set_cookie(SESSION_COOKIE, &former);
     assert!(is_sign_in(&stolen.authorize(&[]).await), "the former handle is worth nothing");
+}
+
+#[tokio::test]
+async fn the_log_says_whose_session_ended_for_anothers() {
+    let world = World::new();
+    let browser = Browser::new(&world);
+    browser.sign_in("alice", &[]).await;
+    for (who, ended) in [("alice", None), ("mallory", Some("alice")), ("alice", Some("mallory"))] {
+        let log = Log::default();
+        let heard = log.hear();
+        browser.sign_in(who, &[("prompt", "login")]).await;
+        drop(heard);
+        assert_eq!(log.audited(ENDED), usize::from(ended.is_some()), "{who}");
+        if let Some(ended) = ended {
+            let line = format!("{ENDED} subject=sub-of-{ended}");
+            assert!(log.text().contains(&line), "{}", log.text());
+        }
+    }
 }
 
 #[tokio::test]

@@ -83,6 +83,29 @@ async fn no_session_is_renewed_under_its_former_handle_though_the_store_fails() 
     }
 }
 
+#[tokio::test]
+async fn the_log_says_exactly_whose_session_ended_for_anothers_though_they_go_away() {
+    for turns in 0.. {
+        let (engine, case) = slowly();
+        let browser = Browser::new(&case.world);
+        case.arrives(&browser, ("library", "8"), &[], |_| {}).await;
+        let former = SessionHandle::new(browser.cookie(COOKIE).unwrap());
+        let back = back(&case, &browser, &[("prompt", "login")]).await;
+        let log = Log::default();
+        let heard = log.hear();
+        let (is_answered, _) = engine.during(let_go(browser.get(&back), turns)).await;
+        drop(heard);
+        let sessions = Sessions::<Value>::new(Arc::clone(&engine) as _);
+        let found = sessions.find(&former, Timestamp::from_unix(NOW)).await.unwrap();
+        let ended = log.audited("a person's session ended for another's to begin");
+        assert_eq!(ended, usize::from(found.is_none()), "after {turns} turns");
+        if is_answered {
+            assert!(found.is_none() && turns > 3, "{turns}");
+            break;
+        }
+    }
+}
+
 /// No account is made that nobody gets into.
 #[tokio::test]
 async fn an_account_is_made_with_its_link_though_its_person_goes_away() {
