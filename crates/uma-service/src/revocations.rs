@@ -160,8 +160,8 @@ impl Revocations {
     }
 }
 
-/// A revocation that may be on the disk and not in memory. Whatever comes of it, a panic too: unless
-/// it is noted, all are read again.
+/// A revocation that may be on the disk and not in memory. Whatever comes of it, a panic too:
+/// unless it is noted, all are read again.
 struct Revoking {
     known: Arc<RwLock<Known>>,
     is_noted: bool,
