@@ -246,7 +246,7 @@ pub trait Records: Send + Sync {
 
     /// Takes a record to be written as by [`put`](Self::put), and may answer before it is: what it
     /// gives is waited for instead. So whoever calls it has time to put away what is not needed
-    /// until then. An engine that does not do that writes first.
+    /// until then. An engine of another crate writes first, or passes the record on to one of this.
     fn hand_over<'a>(
         &'a self,
         table: RecordTable,
