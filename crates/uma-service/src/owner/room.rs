@@ -39,6 +39,7 @@ struct Open {
     /// When they were asked. Anybody can ask, so that these have a bound of their own: they take no
     /// room from what the owner said.
     asked: Latest,
+    begun: Begun,
     reading: Reading,
     /// The latest moment by which a case was not open.
     latest: Option<Timestamp>,
@@ -106,7 +107,6 @@ impl Note {
 enum Reading {
     /// They are being read; what was said of these meanwhile is newer.
     Begun {
-        begun: Begun,
         newer: HashSet<PersonId>,
     },
     Done,
@@ -114,7 +114,7 @@ enum Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self::Begun { begun: Begun::default(), newer: HashSet::new() }
+        Self::Begun { newer: HashSet::new() }
     }
 }
 
@@ -202,11 +202,7 @@ impl CaseRoom {
 
     /// Takes note of every change from now on: the cases there were are about to be read.
     pub(super) fn begin(&self, protection: &Protection) -> Begun {
-        match &self.lock().entry(protection.clone()).or_default().reading {
-            Reading::Begun { begun, .. } => begun.clone(),
-            // Another request has just read them.
-            Reading::Done => Begun::default(),
-        }
+        self.lock().entry(protection.clone()).or_default().begun.clone()
     }
 
     /// The cases as they were read at this moment, after reading was begun: whether they are known
@@ -221,7 +217,7 @@ impl CaseRoom {
         let mut open = self.lock();
         let Some(open) = open.get_mut(protection) else { return false };
         let newer = match &mut open.reading {
-            Reading::Begun { begun, newer } if begun.is(began) => std::mem::take(newer),
+            Reading::Begun { newer } if open.begun.is(began) => std::mem::take(newer),
             Reading::Begun { .. } => return false,
             // Another request has read them at the same time.
             Reading::Done => return true,
@@ -288,12 +284,18 @@ impl CaseRoom {
 
     /// One of the cases is about to be changed, and noted in that step.
     pub(super) fn changing(self: &Arc<Self>, protection: &Protection) -> Changing {
-        Changing { room: Arc::clone(self), protection: protection.clone(), is_kept: false }
+        let (room, begun) = (Arc::clone(self), self.begin(protection));
+        Changing { room, protection: protection.clone(), begun, is_known: false }
     }
 
     /// What was noted may not be so: the cases have to be read again.
     fn forget(&self, protection: &Protection) {
         self.lock().remove(protection);
+    }
+
+    /// Whether nothing was forgotten since then.
+    fn knows_since(&self, protection: &Protection, begun: &Begun) -> bool {
+        self.lock().get(protection).is_some_and(|open| open.begun.is(begun))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Protection, Open>> {
@@ -307,19 +309,21 @@ impl CaseRoom {
 pub(super) struct Changing {
     room: Arc<CaseRoom>,
     protection: Protection,
-    is_kept: bool,
+    begun: Begun,
+    is_known: bool,
 }
 
 impl Changing {
-    /// It is as it was noted.
+    /// It is as it was noted. If that was forgotten meanwhile, what was read since may have been
+    /// read before it was kept.
     pub(super) fn kept(mut self) {
-        self.is_kept = true;
+        self.is_known = self.room.knows_since(&self.protection, &self.begun);
     }
 }
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        if !self.is_kept {
+        if !self.is_known {
             self.room.forget(&self.protection);
         }
     }

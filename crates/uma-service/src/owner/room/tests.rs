@@ -78,6 +78,28 @@ fn a_reading_of_before_a_failure_is_none() {
     assert_eq!(room.waiting(&bob, Beside::Start, 9, at(1)), []);
 }
 
+/// Nor does what was read after it have a change that was still on its way then.
+#[test]
+fn a_change_that_outlasts_a_failure_has_the_cases_read_again() {
+    let room = Arc::new(CaseRoom::new(3, 2));
+    let (bob, case) = (protection("bob"), case("a@a.example", 0));
+    for fails in [false, true] {
+        let (changing, other) = (room.changing(&bob), room.changing(&bob));
+        place(&room, "bob", "a@a.example").note(&case, at(0));
+        if fails {
+            drop(other);
+            let begun = room.begin(&bob);
+            assert!(room.read(&bob, &begun, vec![], at(1)));
+            assert_eq!(room.waiting(&bob, Beside::Start, 9, at(1)), []);
+        } else {
+            assert!(room.read(&bob, &room.begin(&bob), vec![], at(1)));
+            other.kept();
+        }
+        changing.kept();
+        assert_eq!(room.is_known(&bob, at(1)), !fails);
+    }
+}
+
 /// R6: whose question is over by a clock that is set back then waits still.
 #[test]
 fn r6_a_clock_that_is_set_back_has_the_cases_read_again() {
