@@ -28,9 +28,10 @@
 //! # When the disk fails
 //!
 //! A full disk or a lock held too long fails the writes of one commit and the engine goes on. Any
-//! other failure to write or sync ends writing for good ([`StoreError::Stopped`]): after a failed
-//! sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
-//! goes on; a restart recovers what is really there.
+//! other failure to write or sync a commit ends writing for good ([`StoreError::Stopped`]): after a
+//! failed sync nobody knows what is on the disk, and a retry that succeeds proves nothing. Reading
+//! goes on; a restart recovers what is really there. What moves the log into the database may fail,
+//! and is done again with all of it: until it went well, the log has what was committed.
 
 mod committer;
 mod job;
@@ -165,6 +166,7 @@ impl SqliteEngine {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
+        schema::sync_log(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let unreadable = |source: Cause| OpenError::Database { path: path.to_owned(), source };
         let failed = |error: rusqlite::Error| unreadable(Arc::new(error));

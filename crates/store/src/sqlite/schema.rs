@@ -182,6 +182,27 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(parent.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
 }
 
+/// Has the log on the disk, and its name, before anybody is told what is in it.
+///
+/// A process that was killed may have written a commit without syncing it. The next one reads it
+/// all the same, and would tell of what a power cut takes back. As for the name, SQLite goes on if
+/// it cannot sync the directory.
+pub(super) fn sync_log(path: &Path) -> Result<(), OpenError> {
+    let sync = || -> io::Result<()> {
+        let path = path.canonicalize()?;
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        // To be synced it has to be open for writing, on some systems.
+        match OpenOptions::new().append(true).open(log) {
+            Ok(log) => log.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        sync_parent(&path)
+    };
+    sync().map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
 /// The connection that writes, on a file whose schema is this version's.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let mut connection = connect(path).map_err(|error| database(path, error))?;
