@@ -76,13 +76,14 @@ impl Writer {
 
     /// Writes everything that is recent now.
     pub(super) async fn write_recent(&self) -> Result<(), StoreError> {
-        // As often as it takes to write all there is room for; what comes meanwhile is young.
+        // As often as it takes to write all there is room for; what comes meanwhile is young. Once
+        // at least: what a commit is just writing is on the disk before the next one is answered.
         for _ in 0..=LIVE / DUE {
+            self.line.hurries.store(true, Ordering::Release);
+            self.commit(|_| Ok(())).await?;
             if !self.memory.recent.has_live() {
                 break;
             }
-            self.line.hurries.store(true, Ordering::Release);
-            self.commit(|_| Ok(())).await?;
         }
         Ok(())
     }

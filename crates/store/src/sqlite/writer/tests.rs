@@ -1,3 +1,7 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
@@ -34,6 +38,23 @@ fn prepared(connection: Connection) -> Connection {
     connection
 }
 
+/// The same with a table of tickets that takes some.
+fn with_tickets() -> Connection {
+    let connection = connection();
+    connection
+        .execute_batch(
+            "DROP TABLE tickets; CREATE TABLE tickets (id INTEGER PRIMARY KEY, \
+             key BLOB UNIQUE, value BLOB, bound_to BLOB, spent INTEGER, expires INTEGER)",
+        )
+        .unwrap();
+    connection
+}
+
+fn ticket() -> Single {
+    let expires = Timestamp::from_unix(100);
+    Single { value: b"v".to_vec(), bound_to: None, spent: false, expires }
+}
+
 fn start(connection: Connection) -> Writer {
     Writer::start(connection, Arc::new(StoppedClock), horizon(), Arc::default(), None).unwrap()
 }
@@ -58,21 +79,13 @@ fn count(connection: &Connection) -> rusqlite::Result<i64> {
 /// failed and the next one is the one both are in.
 #[test]
 fn a_value_is_on_the_disk_before_the_jobs_of_its_commit() {
-    let connection = connection();
-    connection
-        .execute_batch(
-            "DROP TABLE tickets; CREATE TABLE tickets (id INTEGER PRIMARY KEY, \
-             key BLOB UNIQUE, value BLOB, bound_to BLOB, spent INTEGER, expires INTEGER)",
-        )
-        .unwrap();
+    let connection = with_tickets();
     let memory = Arc::<Memory>::default();
     let recent = &memory.recent;
     let (clock, line) = (Arc::new(StoppedClock), Arc::default());
     let mut committer = Committer::new(connection, clock, horizon(), Arc::clone(&memory), line);
     let (table, key) = (OneTimeTable::Tickets, Digest::of(b"ticket"));
-    let expires = Timestamp::from_unix(100);
-    let single = Single { value: b"v".to_vec(), bound_to: None, spent: false, expires };
-    assert!(recent.insert((table, key), single, steady_now()).is_ok());
+    assert!(recent.insert((table, key), ticket(), steady_now()).is_ok());
     let due = recent.take_due(steady_now(), 1);
     let (answer_to, mut answered) = oneshot::channel();
     let spend = move |c: &Connection| {
@@ -85,6 +98,28 @@ fn a_value_is_on_the_disk_before_the_jobs_of_its_commit() {
     committer.commit(&mut batch, &due).unwrap();
     committer.answer(batch, &Ok(()));
     assert_eq!(answered.try_recv().unwrap().unwrap(), Spend::First(b"v".to_vec()));
+}
+
+/// Whoever wants everything on the disk waits for what is on its way there as well.
+#[tokio::test]
+async fn what_is_being_written_is_waited_for() {
+    let writer = start(with_tickets());
+    let key = (OneTimeTable::Tickets, Digest::of(b"ticket"));
+    assert!(writer.memory.recent.insert(key, ticket(), steady_now()).is_ok());
+    writer.line.hurries.store(true, Ordering::Release);
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = oneshot::channel();
+    let hold = move |_: &Connection| Ok(begin.send(()).is_ok() && gate.recv().is_ok());
+    let written = async {
+        begun.await.unwrap();
+        let mut written = pin!(writer.write_recent());
+        let is_waiting = poll_fn(|cx| Poll::Ready(written.as_mut().poll(cx).is_pending())).await;
+        assert!(is_waiting, "the commit with the ticket is still under way");
+        open.send(()).unwrap();
+        written.await
+    };
+    let (held, written) = tokio::join!(writer.commit(hold), written);
+    assert!(held.unwrap() && written.is_ok());
 }
 
 #[tokio::test]
