@@ -10,6 +10,7 @@
 //! | [`deployment`] | Alice's and Bob's domains, and a hostile one, on loopback: the three programs with their configuration files, real sockets, real TLS |
 //! | [`web`] | hosts that say whatever a test makes them say |
 //! | [`browser`] | a browser, as far as pages need one |
+//! | [`gone`] | who asks for something and goes away, or is slow |
 //! | [`ear`] | what reaches the servers, and what they answer |
 //! | [`audit`] | what the servers recorded of their decisions |
 //! | [`networks`] | what a program has to say of networks that it may reach |
@@ -44,6 +45,7 @@ mod configuration;
 pub mod deployment;
 pub mod directory;
 pub mod ear;
+pub mod gone;
 pub mod keys;
 pub mod names;
 pub mod networks;

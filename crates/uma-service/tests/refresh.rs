@@ -3,8 +3,6 @@
 
 #[path = "support/engine.rs"]
 mod engine;
-#[path = "support/gone.rs"]
-mod gone;
 #[path = "support/log.rs"]
 mod log;
 mod support;
@@ -15,10 +13,10 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_testkit::gone::let_go;
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma_service::{Limits, UmaConfig};
 use engine::Watched;
-use gone::let_go;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use log::Log;

@@ -3,8 +3,6 @@
 
 #[path = "support/engine.rs"]
 mod engine;
-#[path = "support/gone.rs"]
-mod gone;
 #[path = "support/panics.rs"]
 mod panics;
 mod support;
@@ -15,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, StoreError};
+use countersign_testkit::gone::{go_on, let_go};
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Timestamp};
 use countersign_uma::case::{MAX_WAITING, MAX_WAITING_IN_ALL, OwnerDecision, Verdict};
@@ -22,7 +21,6 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::{Person, PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
 use engine::Watched;
-use gone::{go_on, let_go};
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};

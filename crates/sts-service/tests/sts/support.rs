@@ -1,7 +1,6 @@
 //! A service with a fixed clock, counted randomness and a memory store, called without a socket.
 
 mod clients;
-mod gone;
 mod requests;
 mod seams;
 mod slow;
@@ -30,7 +29,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-pub(crate) use gone::let_go;
+pub(crate) use countersign_testkit::gone::let_go;
 pub(crate) use requests::{
     Answer, authorization, changed, encoded, form_request, hidden, redemption,
 };

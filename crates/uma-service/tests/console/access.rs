@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_testkit::gone::let_go;
 use countersign_uma::policy::rules::Rules;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Browser, fields, leads_to};
 use crate::engine::Watched;
-use crate::gone::let_go;
 use crate::sharing::{offer, share, shared};
 use crate::support::{Answer, refused, rpt, rules_of};
 

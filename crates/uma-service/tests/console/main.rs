@@ -11,8 +11,6 @@ mod bed;
 mod deciding;
 #[path = "../support/engine.rs"]
 mod engine;
-#[path = "../support/gone.rs"]
-mod gone;
 mod history;
 mod lists;
 #[path = "../support/log.rs"]

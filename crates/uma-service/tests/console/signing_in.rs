@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_testkit::gone::let_go;
 use countersign_types::{Clock, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
 use crate::engine::Watched;
-use crate::gone::let_go;
 use crate::log::Log;
 use crate::provider::IDP;
 

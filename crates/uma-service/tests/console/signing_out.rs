@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use countersign_jwt::Unverified;
 use countersign_store::Engine;
+use countersign_testkit::gone::let_go;
 use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
 use crate::engine::Watched;
-use crate::gone::let_go;
 use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};

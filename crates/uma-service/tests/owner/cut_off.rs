@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use countersign_store::Engine;
+use countersign_testkit::gone::let_go;
 use countersign_uma::case::{Standing, Verdict};
 use countersign_uma::{Case, PersonId};
 use serde_json::{Value, json};
 
 use crate::engine::Watched;
-use crate::gone::let_go;
 use crate::log::Log;
 use crate::support::{World, rpt, rules_of, submitted};
 use crate::{ask_for, asking, bob, case, decision, say, scopes};

@@ -10,8 +10,6 @@ mod bounds;
 mod cut_off;
 #[path = "../support/engine.rs"]
 mod engine;
-#[path = "../support/gone.rs"]
-mod gone;
 #[path = "../support/log.rs"]
 mod log;
 mod races;

@@ -8,8 +8,6 @@
 
 #[path = "../support/engine.rs"]
 mod engine;
-#[path = "../support/gone.rs"]
-mod gone;
 #[path = "../support/panics.rs"]
 mod panics;
 mod said;
@@ -21,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_testkit::gone::{go_on, let_go};
 use countersign_types::{ClientId, Clock, EmailAddress, ScopeSet, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::policy::rules::Rules;
@@ -30,7 +29,6 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{PersonId, Policy, Protection};
 use countersign_uma_service::{ShareError, UmaConfig};
 use engine::Watched;
-use gone::{go_on, let_go};
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};

@@ -11,10 +11,7 @@ const ALL: usize = 200;
 ///
 /// # Panics
 /// If these are more turns than any request takes, so that whoever counts up to an answer ends.
-pub(crate) async fn go_on<T>(
-    mut request: Pin<&mut impl Future<Output = T>>,
-    turns: usize,
-) -> Option<T> {
+pub async fn go_on<T>(mut request: Pin<&mut impl Future<Output = T>>, turns: usize) -> Option<T> {
     assert!(turns < ALL, "no answer");
     for _ in 0..turns {
         let turn = poll_fn(|task| Poll::Ready(request.as_mut().poll(task))).await;
@@ -28,7 +25,20 @@ pub(crate) async fn go_on<T>(
 
 /// Lets a request go after so many turns; what goes on without it comes to its end. Whether it had
 /// been answered.
-pub(crate) async fn let_go<T>(request: impl Future<Output = T>, turns: usize) -> bool {
+///
+/// ```
+/// use countersign_testkit::gone::let_go;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// assert!(!let_go(tokio::task::yield_now(), 1).await);
+/// assert!(let_go(tokio::task::yield_now(), 2).await);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// As [`go_on`] does.
+pub async fn let_go<T>(request: impl Future<Output = T>, turns: usize) -> bool {
     let mut request = Box::pin(request);
     let is_answered = go_on(request.as_mut(), turns).await.is_some();
     drop(request);
