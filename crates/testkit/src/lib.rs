@@ -10,6 +10,7 @@
 //! | [`deployment`] | Alice's and Bob's domains, and a hostile one, on loopback: the three programs with their configuration files, real sockets, real TLS |
 //! | [`web`] | hosts that say whatever a test makes them say |
 //! | [`browser`] | a browser, as far as pages need one |
+//! | [`engine`] | a store that is watched, and that fails or takes its time |
 //! | [`gone`] | who asks for something and goes away, or is slow |
 //! | [`ear`] | what reaches the servers, and what they answer |
 //! | [`audit`] | what the servers recorded of their decisions |
@@ -45,6 +46,7 @@ mod configuration;
 pub mod deployment;
 pub mod directory;
 pub mod ear;
+pub mod engine;
 pub mod gone;
 pub mod keys;
 pub mod names;
@@ -59,5 +61,6 @@ pub use clock::FixedClock;
 pub use deployment::{Deployment, Party};
 pub use directory::Directory;
 pub use ear::Heard;
+pub use engine::Watched;
 pub use random::SeededRandom;
 pub use web::{Page, Web};

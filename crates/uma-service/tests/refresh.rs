@@ -1,8 +1,6 @@
 //! RPTs that are refreshed, and tokens that their clients revoke.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/engine.rs"]
-mod engine;
 #[path = "support/log.rs"]
 mod log;
 mod support;
@@ -13,10 +11,10 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma_service::{Limits, UmaConfig};
-use engine::Watched;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use log::Log;
@@ -131,9 +129,7 @@ async fn a_token_that_was_refreshed_is_in_the_log_though_its_client_goes_away() 
         let before = kept().await.unwrap();
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(refresh(&world, "app", &token, &[]), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(refresh(&world, "app", &token, &[]), turns)).await;
         drop(heard);
         let said = log.audited().iter().filter(|line| line.contains("was refreshed")).count();
         assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns");

@@ -1,8 +1,6 @@
 //! A store that fails: 503, worth another try, and never a statement about a token.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/engine.rs"]
-mod engine;
 #[path = "support/panics.rs"]
 mod panics;
 mod support;
@@ -13,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, StoreError};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::{go_on, let_go};
 use countersign_types::digest::Digest;
 use countersign_types::{ClientId, Timestamp};
@@ -20,7 +19,6 @@ use countersign_uma::case::{MAX_WAITING, MAX_WAITING_IN_ALL, OwnerDecision, Verd
 use countersign_uma::protection::OwnerId;
 use countersign_uma::{Person, PersonId, Protection};
 use countersign_uma_service::{Limits, audit};
-use engine::Watched;
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};
@@ -229,10 +227,8 @@ async fn a_case_that_was_not_written_takes_nobodys_place_whoever_waits_for_it() 
             (ticket, claims)
         };
         let (ticket, claims) = ask(0).await;
-        engine.slow.store(true, Ordering::SeqCst);
         engine.torn.store(true, Ordering::SeqCst);
-        let is_answered = let_go(world.redeem(&ticket, &claims, &[]), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(world.redeem(&ticket, &claims, &[]), turns)).await;
         engine.torn.store(false, Ordering::SeqCst);
         engine.left.store(usize::MAX, Ordering::SeqCst);
         let (ticket, claims) = ask(1).await;
@@ -397,10 +393,9 @@ async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
             by: "bob".to_owned(),
         };
         let person = PersonId::of(case.person());
-        engine.slow.store(true, Ordering::SeqCst);
         engine.torn.store(true, Ordering::SeqCst);
-        let is_answered = let_go(world.uma.decide(&bob, &person, decision), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered =
+            engine.slowly(let_go(world.uma.decide(&bob, &person, decision), turns)).await;
         engine.torn.store(false, Ordering::SeqCst);
         engine.left.store(usize::MAX, Ordering::SeqCst);
         let ticket = world.ticket_for(&pat, &id).await;
@@ -437,9 +432,7 @@ async fn u22_nobody_who_goes_away_leaves_tickets_without_a_place() {
     for turns in 0.. {
         let ticket = world.ticket_for(&pat, &id).await;
         let claims = world.claims(&ticket);
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(world.redeem(&ticket, &claims, &[]), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(world.redeem(&ticket, &claims, &[]), turns)).await;
         if is_answered {
             assert!(turns > 5);
             break;
@@ -466,11 +459,9 @@ async fn u22_nobody_who_asks_at_the_same_time_leaves_tickets_without_a_place() {
             support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
         };
         ask().await;
-        engine.slow.store(true, Ordering::SeqCst);
         let mut slow = Box::pin(ask());
-        let was_answered = go_on(slow.as_mut(), turns).await.is_some();
+        let was_answered = engine.slowly(go_on(slow.as_mut(), turns)).await.is_some();
         // What runs apart from the request does not wait for it.
-        engine.slow.store(false, Ordering::SeqCst);
         for _ in 0..MAX_WAITING {
             ask().await;
         }

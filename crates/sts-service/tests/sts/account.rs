@@ -74,7 +74,7 @@ async fn what_was_allowed_is_taken_back_whole_though_the_person_goes_away() {
         }
         let page = browsers[0].get("/account").await;
         let wish = let_go(browsers[0].submit(&page, &[("client", "rqp-client")]), turns);
-        let (is_answered, _) = engine.during(wish).await;
+        let is_answered = engine.slowly(wish).await;
         let asked = browsers[0].authorize(&[("scope", "openid")]).await;
         let mut stands = vec![!is_consent(&asked)];
         for tokens in &allowed {
@@ -165,7 +165,7 @@ async fn all_other_sessions_end_though_the_person_goes_away() {
         }
         let page = this.get("/account").await;
         let wish = let_go(this.submit(&page, &[("others", "end")]), turns);
-        let (is_answered, _) = engine.during(wish).await;
+        let is_answered = engine.slowly(wish).await;
         let left = others(&this.get("/account").await).len();
         assert!([0, others(&page).len()].contains(&left), "after {turns} turns: {left}");
         if is_answered {

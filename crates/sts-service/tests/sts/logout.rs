@@ -143,7 +143,7 @@ async fn the_log_says_exactly_who_signed_out_though_they_go_away() {
         let page = browser.get(&logout(&[])).await;
         let log = Log::default();
         let heard = log.hear();
-        let (is_answered, _) = engine.during(let_go(browser.submit(&page, &[]), turns)).await;
+        let is_answered = engine.slowly(let_go(browser.submit(&page, &[]), turns)).await;
         drop(heard);
         let is_over = !is_signed_in(&browser).await;
         assert_eq!(log.audited("signed out"), usize::from(is_over), "after {turns} turns");

@@ -113,7 +113,7 @@ async fn the_log_says_exactly_what_was_revoked_though_the_client_goes_away() {
             let log = Log::default();
             let heard = log.hear();
             let wish = let_go(revoke(&world, CONFIDENTIAL, text(&tokens, name)), turns);
-            let (is_answered, _) = engine.during(wish).await;
+            let is_answered = engine.slowly(wish).await;
             drop(heard);
             let is_over = !is_live(&world, CONFIDENTIAL, &tokens).await;
             assert_eq!(log.audited(line), usize::from(is_over), "{name}, after {turns} turns");

@@ -3,7 +3,6 @@
 mod clients;
 mod requests;
 mod seams;
-mod slow;
 
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -29,12 +28,12 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
+pub(crate) use countersign_testkit::Watched;
 pub(crate) use countersign_testkit::gone::let_go;
 pub(crate) use requests::{
     Answer, authorization, changed, encoded, form_request, hidden, redemption,
 };
 pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
-pub(crate) use slow::Slow;
 
 use clients::{Refusing, client, secret, url_clients};
 use requests::form;
@@ -146,8 +145,8 @@ impl World {
     }
 
     /// With an engine that can be slow.
-    pub(crate) fn slowly() -> (Arc<Slow>, Self) {
-        let engine = Arc::new(Slow::default());
+    pub(crate) fn slowly() -> (Arc<Watched>, Self) {
+        let engine = Arc::new(Watched::default());
         (Arc::clone(&engine), Self::on(server_policy(), engine))
     }
 

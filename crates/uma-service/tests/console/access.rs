@@ -1,17 +1,16 @@
 //! Who is in at the moment, whoever let them in, and how it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use countersign_uma::policy::rules::Rules;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Browser, fields, leads_to};
-use crate::engine::Watched;
 use crate::sharing::{offer, share, shared};
 use crate::support::{Answer, refused, rpt, rules_of};
 
@@ -397,9 +396,7 @@ async fn what_ends_is_in_the_history_though_the_owner_goes_away() {
                     end(&bob, person).await
                 }
             };
-            engine.slow.store(true, Ordering::SeqCst);
-            let is_answered = let_go(request, turns).await;
-            engine.slow.store(false, Ordering::SeqCst);
+            let is_answered = engine.slowly(let_go(request, turns)).await;
             let is_in = is_active(&bed, &pat, &token).await;
             let is_noted = bob.get("/console/history").await.text.contains(&name);
             assert_ne!(is_in, is_noted, "after {turns} turns");

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use countersign_store::cases::Kept;
 use countersign_store::resources::Registrant;
 use countersign_store::{Cases, Engine, Resources};
+use countersign_testkit::Watched;
 use countersign_types::{ClientId, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
 use countersign_uma::case::Question;
 use countersign_uma::permission::Permission;
@@ -17,7 +18,6 @@ use countersign_uma_service::console::Who;
 use serde_json::json;
 
 use crate::bed::{Bed, Browser, CONSOLE, person};
-use crate::engine::Watched;
 use crate::support::NOW;
 
 fn registrant(owner: &str, server: &str) -> Registrant {

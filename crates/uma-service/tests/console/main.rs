@@ -9,8 +9,6 @@
 mod access;
 mod bed;
 mod deciding;
-#[path = "../support/engine.rs"]
-mod engine;
 mod history;
 mod lists;
 #[path = "../support/log.rs"]

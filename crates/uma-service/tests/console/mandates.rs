@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
@@ -17,7 +18,6 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::bed::{BACK, Bed, Browser, fields, leads_to, person};
-use crate::engine::Watched;
 use crate::log::Log;
 use crate::support::{Answer, encode, refused};
 

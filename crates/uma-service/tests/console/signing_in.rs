@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use countersign_types::{Clock, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
-use crate::engine::Watched;
 use crate::log::Log;
 use crate::provider::IDP;
 
@@ -272,9 +272,7 @@ async fn the_log_says_exactly_who_is_signed_in_though_they_go_away() {
         let former = bob.cookies.lock().unwrap().clone();
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(bob.get(&callback), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(bob.get(&callback), turns)).await;
         drop(heard);
         let before = bed.browser();
         *before.cookies.lock().unwrap() = former;

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use countersign_jwt::Unverified;
 use countersign_store::Engine;
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
-use crate::engine::Watched;
 use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};
@@ -156,9 +156,7 @@ async fn the_log_says_exactly_who_is_signed_out_though_they_go_away() {
         let handle = bob.cookies.lock().unwrap()["__Host-console"].clone();
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(sends(&bob, &page), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(sends(&bob, &page), turns)).await;
         drop(heard);
         bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
         let is_over = !is_signed_in(&bob.get(CONSOLE).await);

@@ -1,15 +1,14 @@
 //! Whoever decides and goes away has decided, and the audit log says so, or nothing has happened.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use countersign_store::Engine;
+use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
 use countersign_uma::case::{Standing, Verdict};
 use countersign_uma::{Case, PersonId};
 use serde_json::{Value, json};
 
-use crate::engine::Watched;
 use crate::log::Log;
 use crate::support::{World, rpt, rules_of, submitted};
 use crate::{ask_for, asking, bob, case, decision, say, scopes};
@@ -39,9 +38,7 @@ async fn cut_off<T>(
 ) -> (bool, usize) {
     let log = Log::default();
     let heard = log.hear();
-    engine.slow.store(true, Ordering::SeqCst);
-    let is_answered = let_go(request, turns).await;
-    engine.slow.store(false, Ordering::SeqCst);
+    let is_answered = engine.slowly(let_go(request, turns)).await;
     drop(heard);
     (is_answered, log.audited().iter().filter(|line| line.contains(said)).count())
 }

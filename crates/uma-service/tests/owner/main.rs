@@ -8,8 +8,6 @@
 
 mod bounds;
 mod cut_off;
-#[path = "../support/engine.rs"]
-mod engine;
 #[path = "../support/log.rs"]
 mod log;
 mod races;

@@ -6,8 +6,6 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/engine.rs"]
-mod engine;
 #[path = "../support/panics.rs"]
 mod panics;
 mod said;
@@ -19,6 +17,7 @@ use std::sync::atomic::Ordering;
 
 use countersign_cedar::{CedarUma, PolicyFiles, uma};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_testkit::Watched;
 use countersign_testkit::gone::{go_on, let_go};
 use countersign_types::{ClientId, Clock, EmailAddress, ScopeSet, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
@@ -28,7 +27,6 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::resource::ResourceId;
 use countersign_uma::{PersonId, Policy, Protection};
 use countersign_uma_service::{ShareError, UmaConfig};
-use engine::Watched;
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};
@@ -171,9 +169,8 @@ async fn a_resource_whose_deletion_is_cut_off_leaves_no_shares() {
         for _ in 0..2 {
             share(&world, terms(one(id), "get", alice(), Effect::Permit)).await;
         }
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(world.protect(Method::DELETE, &path, &pat, ""), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered =
+            engine.slowly(let_go(world.protect(Method::DELETE, &path, &pat, ""), turns)).await;
         let is_there = world.protect(Method::GET, &path, &pat, "").await.status == 200;
         let shares = world.uma.shares(&bob()).await.unwrap();
         assert_eq!(shares.len(), if is_there { 2 } else { 0 }, "after {turns} turns");

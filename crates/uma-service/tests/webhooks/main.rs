@@ -8,8 +8,6 @@
 )]
 
 mod bed;
-#[path = "../support/engine.rs"]
-mod engine;
 #[path = "../support/log.rs"]
 mod log;
 #[path = "../support/panics.rs"]

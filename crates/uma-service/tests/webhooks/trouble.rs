@@ -9,6 +9,7 @@ use countersign_store::cases::Kept;
 use countersign_store::engine::{Change, Changer, Part, RecordTable};
 use countersign_store::resources::Registrant;
 use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine};
+use countersign_testkit::Watched;
 use countersign_types::{ClientId, Clock, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
 use countersign_uma::case::Question;
 use countersign_uma::permission::Permission;
@@ -18,7 +19,6 @@ use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
 use super::bed::{BOBS, Bed, Does, OTHERS, left};
-use super::engine::Watched;
 use super::log::Log;
 use super::panics::panics;
 use super::support::{rules_of, submitted};

@@ -68,12 +68,12 @@ async fn f001_9_a_yes_counts_once() {
 #[tokio::test]
 async fn f001_9_a_yes_counts_whole_though_the_person_goes_away() {
     for turns in 0.. {
-        let (engine, provider) = (Arc::new(Slow::default()), Arc::new(Provider::new()));
+        let (engine, provider) = (Arc::new(Watched::default()), Arc::new(Provider::new()));
         let (people, kept) = (People::new([user("alice", true)]), Arc::clone(&engine));
         let case = Case::of(people, kept, provider, both(), |upstreams| upstreams);
         let browser = Browser::new(&case.world);
         let page = asked(&case, &browser, &[]).await;
-        let (is_answered, _) = engine.during(let_go(browser.submit(&page, YES), turns)).await;
+        let is_answered = engine.slowly(let_go(browser.submit(&page, YES), turns)).await;
         // One that did not count counts now.
         browser.submit(&page, YES).await;
         assert!(case.link(UNIVERSITY, "7").await.is_some(), "after {turns} turns");

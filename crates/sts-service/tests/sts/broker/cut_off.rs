@@ -15,8 +15,8 @@ use crate::support::*;
 
 const COOKIE: &str = "__Host-session";
 
-fn slowly() -> (Arc<Slow>, Case) {
-    let (engine, provider) = (Arc::new(Slow::default()), Arc::new(Provider::new()));
+fn slowly() -> (Arc<Watched>, Case) {
+    let (engine, provider) = (Arc::new(Watched::default()), Arc::new(Provider::new()));
     let (people, kept) = (People::new([]), Arc::clone(&engine));
     (engine, Case::of(people, kept, provider, both(), |upstreams| upstreams))
 }
@@ -39,7 +39,7 @@ async fn again<'a>(case: &'a Case) -> (Browser<'a>, String) {
 }
 
 /// Whether the one session there is was renewed, and whether a handle of it is good.
-async fn stands(engine: &Arc<Slow>, case: &Case, handle: &str) -> (bool, bool) {
+async fn stands(engine: &Arc<Watched>, case: &Case, handle: &str) -> (bool, bool) {
     let sessions = Sessions::<Value>::new(Arc::clone(engine) as _);
     let now = Timestamp::from_unix(NOW + 60);
     let subject = case.people.imported()[0].account.subject.clone();
@@ -55,7 +55,7 @@ async fn a_session_goes_on_under_another_handle_or_as_it_was_though_its_person_g
         let (engine, case) = slowly();
         let (browser, back) = again(&case).await;
         let former = browser.cookie(COOKIE).unwrap();
-        let (is_answered, _) = engine.during(let_go(browser.get(&back), turns)).await;
+        let is_answered = engine.slowly(let_go(browser.get(&back), turns)).await;
         let (is_renewed, is_good) = stands(&engine, &case, &former).await;
         assert_eq!(is_good, !is_renewed, "after {turns} turns");
         if is_answered {
@@ -93,7 +93,7 @@ async fn the_log_says_exactly_whose_session_ended_for_anothers_though_they_go_aw
         let back = back(&case, &browser, &[("prompt", "login")]).await;
         let log = Log::default();
         let heard = log.hear();
-        let (is_answered, _) = engine.during(let_go(browser.get(&back), turns)).await;
+        let is_answered = engine.slowly(let_go(browser.get(&back), turns)).await;
         drop(heard);
         let sessions = Sessions::<Value>::new(Arc::clone(&engine) as _);
         let found = sessions.find(&former, Timestamp::from_unix(NOW)).await.unwrap();
@@ -113,7 +113,7 @@ async fn an_account_is_made_with_its_link_though_its_person_goes_away() {
         let (engine, case) = slowly();
         let browser = Browser::new(&case.world);
         let back = back(&case, &browser, &[]).await;
-        let (is_answered, _) = engine.during(let_go(browser.get(&back), turns)).await;
+        let is_answered = engine.slowly(let_go(browser.get(&back), turns)).await;
         let is_linked = case.link(LIBRARY, "7").await.is_some();
         assert_eq!(case.people.imported().len(), usize::from(is_linked), "after {turns} turns");
         if is_answered {

@@ -18,9 +18,7 @@ async fn what_was_allowed_twice_is_taken_back_whole_though_its_owner_goes_away()
         let form = only_mandate(&carol).await;
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(ends(&carol, &form), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(ends(&carol, &form), turns)).await;
         drop(heard);
         let mut over = 0;
         for pat in &pats {
@@ -79,9 +77,8 @@ async fn nothing_gives_way_to_what_is_not_allowed_though_its_owner_goes_away() {
         let page = carol.get(&asks(&[])).await;
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(answers(&carol, &page.text, "allow", "carol"), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered =
+            engine.slowly(let_go(answers(&carol, &page.text, "allow", "carol"), turns)).await;
         drop(heard);
         let lines = log.audited();
         let said = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
@@ -157,9 +154,7 @@ async fn what_a_resource_server_does_is_whole_though_it_goes_away() {
             let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let log = Log::default();
             let heard = log.hear();
-            engine.slow.store(true, Ordering::SeqCst);
-            let is_answered = let_go(bed.world.form(path, "", &form), turns).await;
-            engine.slow.store(false, Ordering::SeqCst);
+            let is_answered = engine.slowly(let_go(bed.world.form(path, "", &form), turns)).await;
             drop(heard);
             let is_said = log.audited().iter().any(|line| line.contains(what));
             assert_eq!(is_said, !reaches(&bed, &pat).await, "{what} after {turns} turns");
@@ -181,9 +176,7 @@ async fn a_code_is_redeemed_whole_though_its_resource_server_goes_away() {
         let code = code(&carol).await;
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(redeems(&bed, "rs3", &code, VERIFIER), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(redeems(&bed, "rs3", &code, VERIFIER), turns)).await;
         drop(heard);
         let is_said = log.audited().iter().any(|line| line.contains("got a token to protect"));
         bed.world.advance(60);
@@ -210,9 +203,7 @@ async fn a_token_for_a_person_is_in_the_log_though_its_resource_server_goes_away
         let before = kept().await.unwrap();
         let log = Log::default();
         let heard = log.hear();
-        engine.slow.store(true, Ordering::SeqCst);
-        let is_answered = let_go(refreshes(&bed, "rs3", &token), turns).await;
-        engine.slow.store(false, Ordering::SeqCst);
+        let is_answered = engine.slowly(let_go(refreshes(&bed, "rs3", &token), turns)).await;
         drop(heard);
         let lines = log.audited();
         let said = lines.iter().filter(|line| line.contains("got a token to protect")).count();

@@ -1,4 +1,4 @@
-//! An engine that is watched, and that fails when a test says so.
+//! An engine that is watched, and that fails or takes its time when a test says so.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -12,24 +12,46 @@ use countersign_store::{MemoryEngine, StoreError};
 use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
 
-/// Works for so many more operations, then fails: for good, or once.
-pub(crate) struct Watched {
+/// An engine in memory whose operations are counted. It works for so many more of them, then fails:
+/// for good, or once.
+///
+/// ```
+/// use std::sync::atomic::Ordering;
+///
+/// use countersign_store::engine::{RecordTable, Records as _};
+/// use countersign_testkit::Watched;
+/// use countersign_testkit::gone::let_go;
+/// use countersign_types::Timestamp;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let engine = Watched::default();
+/// let read = async || engine.get(RecordTable::Cases, b"key", Timestamp::from_unix(0)).await;
+/// assert!(!engine.slowly(let_go(read(), 1)).await);
+/// engine.left.store(1, Ordering::SeqCst);
+/// assert!(read().await.is_ok() && read().await.is_err());
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Watched {
     inner: MemoryEngine,
-    pub(crate) left: AtomicUsize,
+    /// How many operations it still does.
+    pub left: AtomicUsize,
     /// Whether it works again after one failure.
-    pub(crate) once: AtomicBool,
+    pub once: AtomicBool,
     /// How many lists were read, or parts of them.
-    pub(crate) listed: AtomicUsize,
+    pub listed: AtomicUsize,
     /// How many records were read.
-    pub(crate) read: AtomicUsize,
+    pub read: AtomicUsize,
     /// How many were read at a time, at most.
-    pub(crate) most: AtomicUsize,
+    pub most: AtomicUsize,
     /// Whether a change is worked out, and then not written.
-    pub(crate) torn: AtomicBool,
+    pub torn: AtomicBool,
     /// Whether the next change panics once it is written, or worked out if it is torn.
-    pub(crate) panics: AtomicBool,
+    pub panics: AtomicBool,
     /// Whether each operation is done in one turn and answered in the next.
-    pub(crate) slow: AtomicBool,
+    pub slow: AtomicBool,
+    /// How many operations were done, or failed.
+    pub ended: AtomicUsize,
 }
 
 impl Default for Watched {
@@ -44,11 +66,28 @@ impl Default for Watched {
             torn: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             slow: AtomicBool::new(false),
+            ended: AtomicUsize::new(0),
         }
     }
 }
 
 impl Watched {
+    /// What a request gives that comes while it is [slow](Self::slow).
+    pub async fn slowly<T>(&self, request: impl Future<Output = T>) -> T {
+        self.slow.store(true, Ordering::SeqCst);
+        let given = request.await;
+        self.slow.store(false, Ordering::SeqCst);
+        given
+    }
+
+    /// What a request gives that comes while it works for so many more operations.
+    pub async fn failing<T>(&self, left: usize, request: impl Future<Output = T>) -> T {
+        self.left.store(left, Ordering::SeqCst);
+        let given = request.await;
+        self.left.store(usize::MAX, Ordering::SeqCst);
+        given
+    }
+
     /// Counts what a list is made of.
     fn watched<'a>(
         &'a self,
@@ -83,7 +122,7 @@ impl Watched {
     }
 
     fn unless_used_up<'a, T: Send + 'a>(
-        &self,
+        &'a self,
         operation: BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         let spent = |left: usize| left.checked_sub(1);
@@ -95,6 +134,7 @@ impl Watched {
         Box::pin(async move {
             let full = || Arc::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
             let answer = if works { operation.await } else { Err(StoreError::Unavailable(full())) };
+            self.ended.fetch_add(1, Ordering::SeqCst);
             if is_slow {
                 tokio::task::yield_now().await;
             }
