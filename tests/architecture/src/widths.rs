@@ -1,4 +1,4 @@
-//! Comments and documents are as wide as code at most.
+//! Comments, documents and configurations are as wide as code at most.
 
 use crate::workspace::{files, read};
 
@@ -7,6 +7,10 @@ const FOLDERS: [&str; 5] = ["bins", "crates", "docs", "examples", "tests"];
 
 /// The documents at the root.
 const AT_ROOT: [&str; 4] = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
+
+/// The settings there, whose comments are held to it.
+const SETTINGS: [&str; 5] =
+    [".cargo/config.toml", "Cargo.toml", "clippy.toml", "deny.toml", "rustfmt.toml"];
 
 /// As `rustfmt.toml` has it.
 fn width() -> usize {
@@ -71,6 +75,44 @@ fn documents_are_no_wider_than_code() {
         let wide = wide(lines.map(|(index, line)| (index + 1, line, Some(line))));
         assert_eq!(wide, [0; 0], "{path}: lines that are too wide");
     }
+}
+
+/// The lines of a configuration that are wider and could be broken; of a manifest, comments alone.
+fn wide_settings(text: &str, is_manifest: bool) -> Vec<usize> {
+    let width = width();
+    let is_wide = |(_, line): &(usize, &str)| {
+        let is_held = !is_manifest || line.trim_start().starts_with('#');
+        is_held && line.chars().count() > width && said(line).contains(' ')
+    };
+    text.lines().enumerate().filter(is_wide).map(|(index, _)| index + 1).collect()
+}
+
+/// What a line of a configuration says: the value of a key, commented out or not, or a comment.
+fn said(line: &str) -> &str {
+    let text = line.trim_start_matches(['#', ' ']);
+    text.split_once(" = ").filter(|(key, _)| !key.contains(' ')).map_or(text, |(_, value)| value)
+}
+
+#[test]
+fn configurations_are_no_wider_than_code() {
+    let at_root = SETTINGS.map(|path| (path.to_owned(), read(path), true));
+    let elsewhere = FOLDERS.into_iter().flat_map(|folder| files(folder, "toml"));
+    let elsewhere = elsewhere.map(|(path, text)| {
+        let is_manifest = path.ends_with("Cargo.toml");
+        (path, text, is_manifest)
+    });
+    for (path, text, is_manifest) in at_root.into_iter().chain(elsewhere) {
+        let wide = wide_settings(&text, is_manifest);
+        assert_eq!(wide, [0; 0], "{path}: lines that are too wide");
+    }
+}
+
+#[test]
+fn a_wide_setting_is_found_and_what_cannot_be_broken_is_not() {
+    let word = "w".repeat(width());
+    let text = format!("# a {word}\na = [1, {word}]\n# a = 1 # {word}\na = \"{word}\"\n# {word}");
+    assert_eq!(wide_settings(&text, false), [1, 2, 3]);
+    assert_eq!(wide_settings(&text, true), [1, 3]);
 }
 
 #[test]
