@@ -14,6 +14,7 @@
 //! | [`gone`] | who asks for something and goes away, or is slow |
 //! | [`ear`] | what reaches the servers, and what they answer |
 //! | [`audit`] | what the servers recorded of their decisions |
+//! | [`log`] | what is written to the log |
 //! | [`networks`] | what a program has to say of networks that it may reach |
 //! | [`unusable_files`] | what a program has to say of files that it cannot use |
 //! | [`names`] | who is who |
@@ -49,6 +50,7 @@ pub mod ear;
 pub mod engine;
 pub mod gone;
 pub mod keys;
+pub mod log;
 pub mod names;
 pub mod networks;
 pub mod random;
@@ -62,5 +64,6 @@ pub use deployment::{Deployment, Party};
 pub use directory::Directory;
 pub use ear::Heard;
 pub use engine::Watched;
+pub use log::Log;
 pub use random::SeededRandom;
 pub use web::{Page, Web};

@@ -154,9 +154,7 @@ impl std::fmt::Debug for Granted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
+    use countersign_testkit::Log;
     use countersign_types::{EmailAddress, Issuer, ScopeSet};
     use countersign_uma::person::Vouching;
     use countersign_uma::resource::ResourceId;
@@ -164,28 +162,11 @@ mod tests {
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(octets);
-            Ok(octets.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(record: &AssessmentRecord) -> String {
         let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
-        tracing::subscriber::with_default(subscriber.finish(), || LogAudit.record(record));
-        let octets = log.0.lock().unwrap().clone();
-        String::from_utf8(octets).unwrap()
+        let _heard = log.hear();
+        LogAudit.record(record);
+        log.text()
     }
 
     #[test]

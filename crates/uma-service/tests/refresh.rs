@@ -1,8 +1,6 @@
 //! RPTs that are refreshed, and tokens that their clients revoke.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "support/log.rs"]
-mod log;
 mod support;
 
 use std::sync::Arc;
@@ -11,13 +9,12 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine};
-use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
+use countersign_testkit::{Log, Watched};
 use countersign_types::{Lifetime, Timestamp};
 use countersign_uma_service::{Limits, UmaConfig};
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
-use log::Log;
 use serde_json::{Value, json};
 use support::{Answer, RS, World, encode, refused, rpt, rules_of};
 
@@ -107,7 +104,7 @@ async fn with_a_store_that_fails_the_log_says_exactly_what_was_refreshed() {
         let answer = refresh(&world, "app", &token, &[]).await;
         engine.left.store(usize::MAX, Ordering::SeqCst);
         drop(heard);
-        let is_said = log.audited().iter().any(|line| line.contains("was refreshed"));
+        let is_said = !log.audited("was refreshed").is_empty();
         assert_eq!(is_said, answer.status == 200, "{left}: {answer:?}");
         if is_said {
             assert!(left > 1, "{left}");
@@ -131,7 +128,7 @@ async fn a_token_that_was_refreshed_is_in_the_log_though_its_client_goes_away() 
         let heard = log.hear();
         let is_answered = engine.slowly(let_go(refresh(&world, "app", &token, &[]), turns)).await;
         drop(heard);
-        let said = log.audited().iter().filter(|line| line.contains("was refreshed")).count();
+        let said = log.audited("was refreshed").len();
         assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns");
         if is_answered {
             assert!(said == 1 && turns > 1, "{turns}");

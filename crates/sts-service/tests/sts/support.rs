@@ -28,12 +28,12 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-pub(crate) use countersign_testkit::Watched;
 pub(crate) use countersign_testkit::gone::let_go;
+pub(crate) use countersign_testkit::{Log, Watched};
 pub(crate) use requests::{
     Answer, authorization, changed, encoded, form_request, hidden, redemption,
 };
-pub(crate) use seams::{Directory, Documents, Log, Records, TestClock};
+pub(crate) use seams::{Directory, Documents, Records, TestClock};
 
 use clients::{Refusing, client, secret, url_clients};
 use requests::form;

@@ -11,8 +11,6 @@ mod bed;
 mod deciding;
 mod history;
 mod lists;
-#[path = "../support/log.rs"]
-mod log;
 mod mandates;
 mod pages;
 mod provider;

@@ -5,14 +5,13 @@ use std::sync::atomic::Ordering;
 
 use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, MemoryEngine, SqliteEngine};
-use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
+use countersign_testkit::{Log, Watched};
 use countersign_types::{Clock, Timestamp};
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, CONSOLE, fields, leads_to};
-use crate::log::Log;
 use crate::provider::IDP;
 
 /// A page that shows nothing of anybody's.
@@ -194,8 +193,8 @@ async fn a_session_ends_by_doing_nothing_by_its_age_and_by_signing_out() {
 
 /// What the audit log says of signing in and out: what happened, and to whom.
 fn said(log: &Log) -> Vec<(String, String)> {
-    let lines = log.audited().into_iter().filter(|line| line.contains(": an owner"));
-    let said = lines.map(|line| {
+    let lines = log.audited(": an owner");
+    let said = lines.iter().map(|line| {
         let (_, said) = line.split_once(": an owner").unwrap();
         let (what, whom) = said.split_once(" issuer=").unwrap();
         (what.to_owned(), whom.to_owned())

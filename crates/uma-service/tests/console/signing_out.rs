@@ -6,12 +6,11 @@ use std::sync::atomic::Ordering;
 
 use countersign_jwt::Unverified;
 use countersign_store::Engine;
-use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
+use countersign_testkit::{Log, Watched};
 use url::Url;
 
 use crate::bed::{Bed, Browser, CONSOLE, fields, leads_to};
-use crate::log::Log;
 use crate::provider::IDP;
 use crate::support::{AS, Answer};
 
@@ -109,8 +108,7 @@ async fn the_audit_log_says_who_signed_out() {
     assert_eq!(bob.post("/console/sign-out", &[("form_token", "x")]).await.status, 403);
     signs_out(&bob).await;
     assert_eq!(bob.post("/console/sign-out", &[("form_token", "x")]).await.status, 403);
-    let mut who = log.audited();
-    who.retain(|line| line.contains("an owner signed"));
+    let who = log.audited("an owner signed");
     let [signed_in, signed_out] = &*who else { panic!("{who:?}") };
     let (_, who) = signed_in.split_once("an owner signed in ").unwrap();
     assert!(signed_out.ends_with(&format!(": an owner signed out {who}")), "{signed_out}");
@@ -136,9 +134,8 @@ async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_out() {
         drop(heard);
         bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
         let is_over = !is_signed_in(&bob.get(CONSOLE).await);
-        let lines = log.audited();
-        let lines = lines.iter().filter(|line| line.contains("an owner signed out")).count();
-        assert_eq!(lines, usize::from(is_over), "{left}");
+        let lines = log.audited("an owner signed out");
+        assert_eq!(lines.len(), usize::from(is_over), "{left}");
         assert_eq!(answer.status, if is_over { 303 } else { 503 }, "{left}: {answer:?}");
         ended.push(is_over);
     }
@@ -160,9 +157,8 @@ async fn the_log_says_exactly_who_is_signed_out_though_they_go_away() {
         drop(heard);
         bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
         let is_over = !is_signed_in(&bob.get(CONSOLE).await);
-        let lines = log.audited();
-        let lines = lines.iter().filter(|line| line.contains("an owner signed out")).count();
-        assert_eq!(lines, usize::from(is_over), "after {turns} turns");
+        let lines = log.audited("an owner signed out");
+        assert_eq!(lines.len(), usize::from(is_over), "after {turns} turns");
         if is_answered {
             assert!(is_over && turns > 5, "{turns}");
             break;

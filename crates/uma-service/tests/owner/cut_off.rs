@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use countersign_store::Engine;
-use countersign_testkit::Watched;
 use countersign_testkit::gone::let_go;
+use countersign_testkit::{Log, Watched};
 use countersign_uma::case::{Standing, Verdict};
 use countersign_uma::{Case, PersonId};
 use serde_json::{Value, json};
 
-use crate::log::Log;
 use crate::support::{World, rpt, rules_of, submitted};
 use crate::{ask_for, asking, bob, case, decision, say, scopes};
 
@@ -40,7 +39,7 @@ async fn cut_off<T>(
     let heard = log.hear();
     let is_answered = engine.slowly(let_go(request, turns)).await;
     drop(heard);
-    (is_answered, log.audited().iter().filter(|line| line.contains(said)).count())
+    (is_answered, log.audited(said).len())
 }
 
 fn is_approved(case: &Case) -> bool {

@@ -8,8 +8,6 @@
 
 mod bounds;
 mod cut_off;
-#[path = "../support/log.rs"]
-mod log;
 mod races;
 #[path = "../support/mod.rs"]
 mod support;

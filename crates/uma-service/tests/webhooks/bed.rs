@@ -9,6 +9,7 @@ use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Request};
 use countersign_jwt::{Algorithm, KeySet, SigningKey, SigningRing};
 use countersign_store::Engine;
+use countersign_testkit::Log;
 use countersign_types::{ClientId, EndpointUrl, Issuer, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::notice::{self, Received};
@@ -21,7 +22,6 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::log::Log;
 use super::support::{AS, World, issuer_of, rules_of, submitted};
 
 pub(crate) const BOBS: &str = "https://hooks.bob.example/uma";
@@ -262,19 +262,8 @@ pub(crate) async fn left(engine: &dyn Engine) -> usize {
     engine.count(table, b"", Timestamp::from_unix(0)).await.unwrap()
 }
 
-/// How notices ended, by the audit log.
-impl Log {
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        self.ends("WARN")
-    }
-
-    pub(crate) fn rest(&self) -> Vec<String> {
-        self.ends("INFO")
-    }
-
-    fn ends(&self, level: &str) -> Vec<String> {
-        let lines = self.audited().into_iter();
-        let lines = lines.filter(|line| line.contains(level) && line.contains("jti="));
-        lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
-    }
+/// How notices ended, by the audit log, at this level.
+pub(crate) fn ended(log: &Log, level: &str) -> Vec<String> {
+    let lines = log.audited("jti=").into_iter().filter(|line| line.contains(level));
+    lines.map(|line| line.split('"').nth(3).unwrap().to_owned()).collect()
 }

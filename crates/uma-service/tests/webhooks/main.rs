@@ -8,8 +8,6 @@
 )]
 
 mod bed;
-#[path = "../support/log.rs"]
-mod log;
 #[path = "../support/panics.rs"]
 mod panics;
 #[path = "../support/mod.rs"]

@@ -9,7 +9,7 @@ use countersign_store::cases::Kept;
 use countersign_store::engine::{Change, Changer, Part, RecordTable};
 use countersign_store::resources::Registrant;
 use countersign_store::{Cases, Engine, MemoryEngine, SqliteEngine};
-use countersign_testkit::Watched;
+use countersign_testkit::{Log, Watched};
 use countersign_types::{ClientId, Clock, EmailAddress, Issuer, Lifetime, ScopeSet, Timestamp};
 use countersign_uma::case::Question;
 use countersign_uma::permission::Permission;
@@ -18,8 +18,7 @@ use countersign_uma::resource::ResourceId;
 use countersign_uma::{Case, Notice, Person, PersonId, Protection};
 use serde_json::json;
 
-use super::bed::{BOBS, Bed, Does, OTHERS, left};
-use super::log::Log;
+use super::bed::{BOBS, Bed, Does, OTHERS, ended, left};
 use super::panics::panics;
 use super::support::{rules_of, submitted};
 
@@ -147,7 +146,7 @@ async fn what_the_endpoint_refuses_for_what_it_is_is_not_sent_again() {
         bed.endpoints.wait_for(BOBS, 1).await;
         bed.settled(&*engine).await;
         assert_eq!(bed.endpoints.at(BOBS).len(), 1, "{err}");
-        assert_eq!(log.warnings(), ["refused"]);
+        assert_eq!(ended(&log, "WARN"), ["refused"]);
     }
 }
 
@@ -164,7 +163,7 @@ async fn a_notice_that_expires_ends_in_the_log() {
     bed.start();
     bed.settled(&*engine).await;
     assert!(bed.endpoints.at(BOBS).is_empty());
-    assert_eq!(log.warnings(), ["expired"]);
+    assert_eq!(ended(&log, "WARN"), ["expired"]);
     // What was told, or answered before, is no warning.
     bed.asks(ALICE).await;
     bed.settled(&*engine).await;
@@ -176,8 +175,8 @@ async fn a_notice_that_expires_ends_in_the_log() {
     bed.world.uma.revoke(&super::bed::bob(), &person, "bob").await.unwrap();
     bed.start();
     bed.settled(&*engine).await;
-    assert_eq!(log.warnings(), ["expired"]);
-    assert_eq!(log.rest(), ["told", "answered"]);
+    assert_eq!(ended(&log, "WARN"), ["expired"]);
+    assert_eq!(ended(&log, "INFO"), ["told", "answered"]);
 }
 
 #[tokio::test]
@@ -199,7 +198,7 @@ async fn a_notice_is_given_up_when_it_is_too_old() {
     bed.settled(&*engine).await;
     let attempts = bed.endpoints.at(BOBS).len();
     assert!((2..=3).contains(&attempts), "{attempts}");
-    assert_eq!(log.warnings(), ["given up"]);
+    assert_eq!(ended(&log, "WARN"), ["given up"]);
     // Its request waits on, and can be answered.
     assert!(bed.case().await.is_waiting(bed.world.clock.now()));
 }

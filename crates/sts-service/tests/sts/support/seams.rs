@@ -1,8 +1,8 @@
-//! What a service takes from outside: time, randomness, a log, records, stores and documents.
+//! What a service takes from outside: time, randomness, records, stores and documents.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use countersign_fetch::request::BoxFuture;
 use countersign_fetch::{Fetch, FetchError, Limits};
@@ -13,7 +13,6 @@ use countersign_types::{Clock, Timestamp};
 use http::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
-use tracing::subscriber::DefaultGuard;
 
 use super::NOW;
 
@@ -48,56 +47,6 @@ impl Random for Counting {
     fn fill(&self, out: &mut [u8]) {
         out.fill(self.calls.fetch_add(1, Ordering::Relaxed));
         out[0] = self.world;
-    }
-}
-
-/// What every test of this program logs, or one of them.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The one log, listening from the first call on.
-    pub(crate) fn open() -> &'static Self {
-        static LOG: LazyLock<Log> = LazyLock::new(|| {
-            let log = Log::default();
-            let writer = log.clone();
-            tracing_subscriber::fmt()
-                .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-                .with_ansi(false)
-                .with_writer(move || writer.clone())
-                .init();
-            log
-        });
-        &LOG
-    }
-
-    /// Hears this thread, in the place of the one log, as long as what it gives lives.
-    pub(crate) fn hear(&self) -> DefaultGuard {
-        let writer = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    /// How many lines of the audit log say this.
-    pub(crate) fn audited(&self, what: &str) -> usize {
-        let is_it = |line: &&str| line.contains("countersign::audit:") && line.contains(what);
-        self.text().lines().filter(is_it).count()
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -24,9 +24,8 @@ async fn what_was_allowed_twice_is_taken_back_whole_though_its_owner_goes_away()
         for pat in &pats {
             over += usize::from(!reaches(&bed, pat).await);
         }
-        let lines = log.audited();
-        let ended = lines.iter().filter(|line| line.contains(" ended what ")).count();
-        assert_eq!(ended, over, "after {turns} turns: {lines:?}");
+        let ended = log.audited(" ended what ");
+        assert_eq!(ended.len(), over, "after {turns} turns: {ended:?}");
         assert!(over == 0 || over == pats.len(), "after {turns} turns: {over}");
         if is_answered {
             assert!(over == pats.len() && turns > 5, "{turns}");
@@ -80,10 +79,8 @@ async fn nothing_gives_way_to_what_is_not_allowed_though_its_owner_goes_away() {
         let is_answered =
             engine.slowly(let_go(answers(&carol, &page.text, "allow", "carol"), turns)).await;
         drop(heard);
-        let lines = log.audited();
-        let said = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
-        let allowed = said("lets a resource server protect something");
-        assert_eq!(said("gave way"), allowed, "after {turns} turns: {lines:?}");
+        let allowed = log.audited("lets a resource server protect something").len();
+        assert_eq!(log.audited("gave way").len(), allowed, "after {turns} turns: {}", log.text());
         let now = Timestamp::from_unix(bed.world.now());
         let kept = engine.count(RecordTable::Grants, &[], now).await.unwrap();
         assert_eq!(kept, 8, "after {turns} turns");
@@ -115,7 +112,7 @@ async fn nothing_gives_way_to_what_could_not_be_kept() {
         let answer = answers(&carol, &page.text, "allow", "carol").await;
         engine.left.store(usize::MAX, Ordering::SeqCst);
         drop(heard);
-        let is_said = log.audited().iter().any(|line| line.contains("gave way"));
+        let is_said = !log.audited("gave way").is_empty();
         let is_allowed = answer.status == 303;
         assert_eq!(is_said, is_allowed, "{left}");
         assert_eq!(reaches(&bed, &pats[0]).await, !is_allowed, "{left}");
@@ -156,7 +153,7 @@ async fn what_a_resource_server_does_is_whole_though_it_goes_away() {
             let heard = log.hear();
             let is_answered = engine.slowly(let_go(bed.world.form(path, "", &form), turns)).await;
             drop(heard);
-            let is_said = log.audited().iter().any(|line| line.contains(what));
+            let is_said = !log.audited(what).is_empty();
             assert_eq!(is_said, !reaches(&bed, &pat).await, "{what} after {turns} turns");
             if is_answered {
                 assert!(is_said && turns > 1, "{what} after {turns} turns");
@@ -178,7 +175,7 @@ async fn a_code_is_redeemed_whole_though_its_resource_server_goes_away() {
         let heard = log.hear();
         let is_answered = engine.slowly(let_go(redeems(&bed, "rs3", &code, VERIFIER), turns)).await;
         drop(heard);
-        let is_said = log.audited().iter().any(|line| line.contains("got a token to protect"));
+        let is_said = !log.audited("got a token to protect").is_empty();
         bed.world.advance(60);
         let page = carol.get("/console/resources").await.text;
         assert_eq!(is_said, page.contains("name=\"end\""), "after {turns} turns");
@@ -205,9 +202,8 @@ async fn a_token_for_a_person_is_in_the_log_though_its_resource_server_goes_away
         let heard = log.hear();
         let is_answered = engine.slowly(let_go(refreshes(&bed, "rs3", &token), turns)).await;
         drop(heard);
-        let lines = log.audited();
-        let said = lines.iter().filter(|line| line.contains("got a token to protect")).count();
-        assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns: {lines:?}");
+        let said = log.audited("got a token to protect").len();
+        assert_eq!(said, kept().await.unwrap() - before, "after {turns} turns: {}", log.text());
         if is_answered {
             assert!(said == 1 && turns > 1, "{turns}");
             break;
