@@ -133,10 +133,15 @@ pub(crate) fn api() -> ResourceIdentifier {
 
 /// The claims of an access token for the API, with some of them changed.
 pub(crate) fn claims(changes: Value) -> Value {
-    let mut claims = json!({
+    let claims = json!({
         "iss": ISSUER, "sub": "alice", "aud": API, "client_id": "mail", "jti": "1",
         "iat": NOW, "exp": NOW + 300, "scope": "read write",
     });
+    changed(claims, &changes)
+}
+
+/// Claims with these in the place of those they had; `null` takes one away.
+pub(crate) fn changed(mut claims: Value, changes: &Value) -> Value {
     let members = claims.as_object_mut().unwrap();
     for (name, value) in changes.as_object().unwrap() {
         if value.is_null() {

@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::pretend_issuer::changed;
 
 mod bound;
 mod records;
@@ -121,18 +122,6 @@ impl World {
     fn fetched(&self, part: &str) -> usize {
         self.log.lock().unwrap().iter().filter(|url| url.contains(part)).count()
     }
-}
-
-fn changed(mut claims: Value, changes: &Value) -> Value {
-    let members = claims.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap() {
-        if value.is_null() {
-            members.remove(name);
-        } else {
-            members.insert(name.clone(), value.clone());
-        }
-    }
-    claims
 }
 
 fn set(key: &SigningKey) -> Value {
