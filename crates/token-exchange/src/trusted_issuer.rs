@@ -297,18 +297,7 @@ mod tests {
     }
 
     fn issuer(url: &str) -> TrustedIssuer {
-        TrustedIssuer {
-            alias: "a".to_owned(),
-            issuer: Issuer::parse(url).unwrap(),
-            access_tokens: AccessTokenForm::default(),
-            subjects: Subjects::default(),
-            exchanges: BTreeMap::new(),
-            required: BTreeMap::new(),
-            email_domains: BTreeSet::new(),
-            claims: BTreeSet::new(),
-            roles: Vec::new(),
-            scopes: ScopeSet::empty(),
-        }
+        TrustedIssuer::new("a", Issuer::parse(url).unwrap())
     }
 
     /// J28.
