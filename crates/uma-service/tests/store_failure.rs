@@ -13,16 +13,15 @@ use countersign_store::engine::{RecordTable, Records as _};
 use countersign_store::{Engine, StoreError};
 use countersign_testkit::Watched;
 use countersign_testkit::gone::{go_on, let_go};
+use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
-use countersign_types::{ClientId, Timestamp};
 use countersign_uma::case::{MAX_WAITING, MAX_WAITING_IN_ALL, OwnerDecision, Verdict};
-use countersign_uma::protection::OwnerId;
-use countersign_uma::{Person, PersonId, Protection};
+use countersign_uma::{Person, PersonId};
 use countersign_uma_service::{Limits, audit};
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};
-use support::{Answer, World, refused, rpt};
+use support::{Answer, World, bob, refused, rpt};
 
 fn world() -> (World, Arc<Watched>) {
     world_within(Limits::default())
@@ -31,6 +30,27 @@ fn world() -> (World, Arc<Watched>) {
 fn world_within(limits: Limits) -> (World, Arc<Watched>) {
     let engine = Arc::new(Watched::default());
     (World::on(Arc::clone(&engine) as Arc<dyn Engine>, limits), engine)
+}
+
+/// Bob wants to be asked about everybody.
+fn ask_about_everybody(world: &World) {
+    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
+    world.change_policy(support::rules_of(json!([rule])));
+}
+
+/// The same, with a PAT and a resource.
+async fn asking(world: &World) -> (String, String) {
+    ask_about_everybody(world);
+    let pat = world.pat("rs").await;
+    let id = world.register(&pat).await;
+    (pat, id)
+}
+
+/// Alice asks for the resource, and waits.
+async fn waits(world: &World, pat: &str, id: &str) {
+    let ticket = world.ticket_for(pat, id).await;
+    let claims = world.claims(&ticket);
+    support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
 }
 
 #[track_caller]
@@ -101,8 +121,7 @@ async fn a_grant_that_fails_on_the_way_gives_nothing_out() {
 #[tokio::test]
 async fn a_question_that_fails_on_the_way_lets_nobody_wait_for_nothing() {
     let (world, engine) = world();
-    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-    world.change_policy(support::rules_of(json!([rule])));
+    ask_about_everybody(&world);
     // Spending the ticket, reading the resource, reading from whom everything was taken back,
     // looking for the case, reading all there are, opening one, keeping the ticket that waits,
     // giving it a place in the case. What was read once is known.
@@ -164,10 +183,7 @@ async fn u22_a_new_person_has_no_other_case_read() {
     let mut limits = Limits::default();
     (limits.cases, limits.cases_of_a_domain) = (9, 2);
     let (world, engine) = world_within(limits);
-    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-    world.change_policy(support::rules_of(json!([rule])));
-    let pat = world.pat("rs").await;
-    let id = world.register(&pat).await;
+    let (pat, id) = asking(&world).await;
     for number in 0..20 {
         let domain = if number < 10 { "alice.example" } else { "dave.example" };
         let ticket = world.ticket_for(&pat, &id).await;
@@ -189,10 +205,7 @@ async fn with_room_for_one() -> (World, Arc<Watched>, String, String) {
     let mut limits = Limits::default();
     limits.cases = 1;
     let (world, engine) = world_within(limits);
-    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-    world.change_policy(support::rules_of(json!([rule])));
-    let pat = world.pat("rs").await;
-    let id = world.register(&pat).await;
+    let (pat, id) = asking(&world).await;
     (world, engine, pat, id)
 }
 
@@ -259,10 +272,8 @@ async fn a_case_whose_change_panics_takes_nobodys_place() {
 #[tokio::test]
 async fn an_answer_whose_change_panics_gives_nobodys_place_away() {
     let (world, engine, pat, id) = with_room_for_one().await;
-    let ticket = world.ticket_for(&pat, &id).await;
-    support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
-    let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
-    let case = world.uma.cases(&bob).await.unwrap().pop().unwrap();
+    waits(&world, &pat, &id).await;
+    let case = world.uma.cases(&bob()).await.unwrap().pop().unwrap();
     let event = &case.history()[0];
     let (client, present) = event.through.clone().unwrap();
     let decision = OwnerDecision {
@@ -276,7 +287,7 @@ async fn an_answer_whose_change_panics_gives_nobodys_place_away() {
     engine.torn.store(true, Ordering::SeqCst);
     engine.panics.store(true, Ordering::SeqCst);
     let person = PersonId::of(case.person());
-    assert!(panics(world.uma.decide(&bob, &person, decision)).await);
+    assert!(panics(world.uma.decide(&bob(), &person, decision)).await);
     engine.torn.store(false, Ordering::SeqCst);
     engine.left.store(usize::MAX, Ordering::SeqCst);
     let ticket = world.ticket_for(&pat, &id).await;
@@ -310,8 +321,7 @@ impl Holder {
 
     /// Bob ends all that was issued to them.
     async fn end(&self, world: &World) -> Result<(), StoreError> {
-        let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
-        world.uma.revoke_tokens(&bob, &self.person, "bob").await
+        world.uma.revoke_tokens(&bob(), &self.person, "bob").await
     }
 }
 
@@ -377,10 +387,8 @@ async fn what_may_be_over_is_read_again_after_a_panic() {
 #[tokio::test]
 async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
     let (world, engine, pat, id) = with_room_for_one().await;
-    let ticket = world.ticket_for(&pat, &id).await;
-    support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
-    let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
-    let case = world.uma.cases(&bob).await.unwrap().pop().unwrap();
+    waits(&world, &pat, &id).await;
+    let case = world.uma.cases(&bob()).await.unwrap().pop().unwrap();
     let event = &case.history()[0];
     let (client, present) = event.through.clone().unwrap();
     for turns in 0.. {
@@ -395,7 +403,7 @@ async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
         let person = PersonId::of(case.person());
         engine.torn.store(true, Ordering::SeqCst);
         let is_answered =
-            engine.slowly(let_go(world.uma.decide(&bob, &person, decision), turns)).await;
+            engine.slowly(let_go(world.uma.decide(&bob(), &person, decision), turns)).await;
         engine.torn.store(false, Ordering::SeqCst);
         engine.left.store(usize::MAX, Ordering::SeqCst);
         let ticket = world.ticket_for(&pat, &id).await;
@@ -414,15 +422,8 @@ async fn an_answer_that_was_not_written_gives_nobodys_place_away() {
 #[tokio::test]
 async fn u22_nobody_who_goes_away_leaves_tickets_without_a_place() {
     let (world, engine) = world();
-    let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-    world.change_policy(support::rules_of(json!([rule])));
-    let pat = world.pat("rs").await;
-    let id = world.register(&pat).await;
-    let ask = async || {
-        let ticket = world.ticket_for(&pat, &id).await;
-        let claims = world.claims(&ticket);
-        support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
-    };
+    let (pat, id) = asking(&world).await;
+    let ask = || waits(&world, &pat, &id);
     let fill = async || {
         for _ in 0..MAX_WAITING {
             ask().await;
@@ -449,15 +450,8 @@ async fn u22_nobody_who_goes_away_leaves_tickets_without_a_place() {
 async fn u22_nobody_who_asks_at_the_same_time_leaves_tickets_without_a_place() {
     for turns in 0.. {
         let (world, engine) = world();
-        let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-        world.change_policy(support::rules_of(json!([rule])));
-        let pat = world.pat("rs").await;
-        let id = world.register(&pat).await;
-        let ask = async || {
-            let ticket = world.ticket_for(&pat, &id).await;
-            let claims = world.claims(&ticket);
-            support::submitted(&world.redeem(&ticket, &claims, &[]).await, &ticket);
-        };
+        let (pat, id) = asking(&world).await;
+        let ask = || waits(&world, &pat, &id);
         ask().await;
         let mut slow = Box::pin(ask());
         let was_answered = engine.slowly(go_on(slow.as_mut(), turns)).await.is_some();
@@ -485,12 +479,8 @@ async fn u22_a_ticket_that_cannot_be_forgotten_keeps_no_other() {
     for left in 0.. {
         assert!(left < 200, "it fails to the end");
         let (world, engine) = world();
-        let rule = json!({"resource": "*", "scopes": ["get"], "domains": ["*"], "ask": true});
-        world.change_policy(support::rules_of(json!([rule])));
-        let pat = world.pat("rs").await;
-        let id = world.register(&pat).await;
-        let ticket = world.ticket_for(&pat, &id).await;
-        support::submitted(&world.redeem(&ticket, &world.claims(&ticket), &[]).await, &ticket);
+        let (pat, id) = asking(&world).await;
+        waits(&world, &pat, &id).await;
         let now = Timestamp::from_unix(world.now());
         let case = async || {
             let mut cases = engine.list(RecordTable::Cases, &[], now).await.unwrap();

@@ -7,16 +7,10 @@ mod support;
 use std::sync::Arc;
 
 use countersign_store::MemoryEngine;
-use countersign_types::ClientId;
 use countersign_uma::case::{OwnerDecision, Verdict};
-use countersign_uma::protection::OwnerId;
-use countersign_uma::{Case, PersonId, Protection};
+use countersign_uma::{Case, PersonId};
 use serde_json::json;
-use support::{World, issuer_of, refused, rpt, rules_of, submitted};
-
-fn bob() -> Protection {
-    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
-}
+use support::{World, bob, issuer_of, refused, rpt, rules_of, submitted};
 
 /// Bob's server, and what he wants to be asked about.
 struct Asking {

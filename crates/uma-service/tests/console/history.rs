@@ -5,16 +5,15 @@ use std::sync::Arc;
 use countersign_store::resources::Registrant;
 use countersign_store::{Shares, SqliteEngine};
 use countersign_types::{ClientId, Clock, ScopeSet, Timestamp};
-use countersign_uma::Protection;
 use countersign_uma::policy::Share;
 use countersign_uma::policy::shares::{Effect, Terms, What, Who};
-use countersign_uma::protection::OwnerId;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Browser, fields, leads_to};
 use crate::lists::{all, link, people};
 use crate::sharing::{offer, share, shared};
+use crate::support::bob;
 
 const HISTORY: &str = "/console/history";
 
@@ -24,10 +23,6 @@ impl Clock for Still {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix(0)
     }
-}
-
-fn bob() -> Protection {
-    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
 }
 
 /// The events of a page, the first first.

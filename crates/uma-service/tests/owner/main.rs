@@ -21,12 +21,8 @@ use countersign_uma::protection::OwnerId;
 use countersign_uma::{Case, PersonId, Protection};
 use countersign_uma_service::{OwnerError, audit};
 use serde_json::{Value, json};
-use support::{Answer, NOW, World, issuer_of, need_info, refused, rpt, rules_of, submitted};
+use support::{Answer, NOW, World, bob, issuer_of, need_info, refused, rpt, rules_of, submitted};
 use tempfile::TempDir;
-
-fn bob() -> Protection {
-    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
-}
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix(seconds)

@@ -30,11 +30,7 @@ use countersign_uma_service::{ShareError, UmaConfig};
 use http::Method;
 use panics::panics;
 use serde_json::{Value, json};
-use support::{Answer, World, issuer_of, need_info, refused, rpt, submitted};
-
-fn bob() -> Protection {
-    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
-}
+use support::{Answer, World, bob, issuer_of, need_info, refused, rpt, submitted};
 
 fn policy() -> Arc<dyn Policy> {
     let files = Arc::new(PolicyFiles::open_as(uma::SCHEMA, []).unwrap());

@@ -232,11 +232,15 @@ pub(crate) fn rules() -> Rules {
     ]))
 }
 
-/// Bob's rules for what `rs` holds.
+/// What `rs` holds of Bob's.
+pub(crate) fn bob() -> Protection {
+    Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap())
+}
+
+/// Bob's rules for it.
 pub(crate) fn rules_of(rules: Value) -> Rules {
     let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
-    let bob = Protection::new(OwnerId::parse("bob").unwrap(), ClientId::parse("rs").unwrap());
-    Rules::new().with(bob, rules)
+    Rules::new().with(bob(), rules)
 }
 
 impl World {

@@ -10,11 +10,11 @@ use countersign_fetch::{Fetch, FetchError, Request};
 use countersign_jwt::{Algorithm, KeySet, SigningKey, SigningRing};
 use countersign_store::Engine;
 use countersign_testkit::Log;
-use countersign_types::{ClientId, EndpointUrl, Issuer, Timestamp};
+use countersign_types::{EndpointUrl, Issuer, Timestamp};
 use countersign_uma::case::{OwnerDecision, Verdict};
 use countersign_uma::notice::{self, Received};
 use countersign_uma::protection::OwnerId;
-use countersign_uma::{Case, PersonId, Protection};
+use countersign_uma::{Case, PersonId};
 use countersign_uma_service::{UmaConfig, Webhook, WebhookSetup};
 use http::header::RETRY_AFTER;
 use http::{Method, Response, StatusCode};
@@ -22,7 +22,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::support::{AS, World, issuer_of, rules_of, submitted};
+use super::support::{AS, World, bob, issuer_of, rules_of, submitted};
 
 pub(crate) const BOBS: &str = "https://hooks.bob.example/uma";
 pub(crate) const OTHERS: &str = "https://hooks.example/uma";
@@ -119,10 +119,6 @@ pub(crate) struct Bed {
 
 pub(crate) fn owner(name: &str) -> OwnerId {
     OwnerId::parse(name).unwrap()
-}
-
-pub(crate) fn bob() -> Protection {
-    Protection::new(owner("bob"), ClientId::parse("rs").unwrap())
 }
 
 pub(crate) fn webhooks() -> Vec<Webhook> {

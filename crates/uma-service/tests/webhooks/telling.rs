@@ -14,8 +14,8 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::bed::{BOBS, Bed, Does, Endpoints, OTHERS, bob, left, setup, webhooks};
-use super::support::{NOW, STS, World, need_info, rules_of, submitted};
+use super::bed::{BOBS, Bed, Does, Endpoints, OTHERS, left, setup, webhooks};
+use super::support::{NOW, STS, World, bob, need_info, rules_of, submitted};
 
 const ALICE: &str = "alice@alice.example";
 

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::bed::{BOBS, Bed, Does, OTHERS, ended, left};
 use super::panics::panics;
-use super::support::{rules_of, submitted};
+use super::support::{bob, rules_of, submitted};
 
 const ALICE: &str = "alice@alice.example";
 
@@ -169,10 +169,10 @@ async fn a_notice_that_expires_ends_in_the_log() {
     bed.settled(&*engine).await;
     bed.stop().await;
     bed.asks("eve@alice.example").await;
-    let cases = bed.world.uma.cases(&super::bed::bob()).await.unwrap();
+    let cases = bed.world.uma.cases(&bob()).await.unwrap();
     let eve = cases.iter().find(|case| case.person().email.as_str().starts_with("eve")).unwrap();
     let person = PersonId::of(eve.person());
-    bed.world.uma.revoke(&super::bed::bob(), &person, "bob").await.unwrap();
+    bed.world.uma.revoke(&bob(), &person, "bob").await.unwrap();
     bed.start();
     bed.settled(&*engine).await;
     assert_eq!(ended(&log, "WARN"), ["expired"]);
