@@ -97,6 +97,7 @@ pub mod revoked;
 pub mod sessions;
 pub mod shares;
 pub mod sqlite;
+mod tables;
 pub mod tickets;
 
 pub use access_tokens::AccessTokens;

@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::error::StoreError;
 use crate::one_time::Single;
+use crate::tables::Tables;
 
 /// The engine without a disk.
 #[derive(Default)]
@@ -23,20 +24,7 @@ pub struct MemoryEngine {
     tickets: Sharded<Single>,
     codes: Sharded<Single>,
     replay: Sharded<Seen>,
-    access_tokens: Sharded<Record>,
-    revoked: Sharded<Record>,
-    resources: Sharded<Record>,
-    registrations: Sharded<Record>,
-    grants: Sharded<Record>,
-    refresh_tokens: Sharded<Record>,
-    sessions: Sharded<Record>,
-    consents: Sharded<Record>,
-    cases: Sharded<Record>,
-    waiting_tickets: Sharded<Record>,
-    linked_identities: Sharded<Record>,
-    messages: Sharded<Record>,
-    shares: Sharded<Record>,
-    notices: Sharded<Record>,
+    records: Tables<Sharded<Record>>,
 }
 
 impl MemoryEngine {
@@ -53,25 +41,6 @@ impl MemoryEngine {
         }
     }
 
-    const fn records(&self, table: RecordTable) -> &Sharded<Record> {
-        match table {
-            RecordTable::AccessTokens => &self.access_tokens,
-            RecordTable::Revoked => &self.revoked,
-            RecordTable::Resources => &self.resources,
-            RecordTable::Registrations => &self.registrations,
-            RecordTable::Grants => &self.grants,
-            RecordTable::RefreshTokens => &self.refresh_tokens,
-            RecordTable::Sessions => &self.sessions,
-            RecordTable::Consents => &self.consents,
-            RecordTable::Cases => &self.cases,
-            RecordTable::WaitingTickets => &self.waiting_tickets,
-            RecordTable::Messages => &self.messages,
-            RecordTable::Shares => &self.shares,
-            RecordTable::Notices => &self.notices,
-            RecordTable::LinkedIdentities => &self.linked_identities,
-        }
-    }
-
     /// Shows the live records whose keys start with the prefix, in no order.
     fn show(
         &self,
@@ -80,7 +49,7 @@ impl MemoryEngine {
         now: Timestamp,
         mut show: impl FnMut(&[u8], &[u8]),
     ) {
-        for shard in self.records(table).each() {
+        for shard in self.records.of(table).each() {
             let from_prefix = shard.entries.range(prefix.to_vec()..);
             let matching = from_prefix.take_while(|(key, _)| key.starts_with(prefix));
             for (key, record) in matching.filter(|(_, record)| record.is_live(now)) {
@@ -153,7 +122,7 @@ impl Records for MemoryEngine {
         expires: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            self.records(table).lock(key).insert(key, Record { value, expires }, &self.time)
+            self.records.of(table).lock(key).insert(key, Record { value, expires }, &self.time)
         })
     }
 
@@ -166,7 +135,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             self.time.look(now);
-            match self.records(table).lock(key).entries.get_mut(key) {
+            match self.records.of(table).lock(key).entries.get_mut(key) {
                 Some(record) if record.is_live(now) => {
                     record.value = value;
                     Ok(true)
@@ -185,7 +154,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.time.look(now);
-            let mut shard = self.records(table).lock(key);
+            let mut shard = self.records.of(table).lock(key);
             let live = shard.entries.get(key).filter(|record| record.is_live(now));
             match change(live.map(|record| record.value.as_slice())) {
                 Change::Keep => Ok(()),
@@ -198,7 +167,7 @@ impl Records for MemoryEngine {
                         return shard.insert(key, record, &self.time);
                     }
                     // Who has a shard of notices waits for no other.
-                    let mut notices = self.notices.lock(&tell.key);
+                    let mut notices = self.records.of(RecordTable::Notices).lock(&tell.key);
                     shard.make_room(key, &self.time)?;
                     let told = Record { value: tell.value, expires: tell.expires };
                     notices.insert(&tell.key, told, &self.time)?;
@@ -220,7 +189,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(async move {
             self.time.look(now);
-            let shard = self.records(table).lock(key);
+            let shard = self.records.of(table).lock(key);
             let live = shard.entries.get(key).filter(|record| record.is_live(now));
             Ok(live.map(|record| record.value.clone()))
         })
@@ -250,7 +219,7 @@ impl Records for MemoryEngine {
     ) -> BoxFuture<'a, Result<Vec<KeyedValue>, StoreError>> {
         Box::pin(async move {
             let mut found = Vec::new();
-            for shard in self.records(table).each() {
+            for shard in self.records.of(table).each() {
                 found.extend(shard.page(prefix, part, limit, now));
             }
             found.sort();
@@ -276,6 +245,6 @@ impl Records for MemoryEngine {
         table: RecordTable,
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.records(table).lock(key).entries.remove(key).is_some()) })
+        Box::pin(async move { Ok(self.records.of(table).lock(key).entries.remove(key).is_some()) })
     }
 }

@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_types::Timestamp;
 
 use crate::engine::RecordTable;
+use crate::tables::Tables;
 
 /// So many octets of keys and values are kept of each table, and as many of those before.
 const OCTETS: usize = 4 * 1024 * 1024;
@@ -45,22 +46,7 @@ pub(super) enum Look {
 
 /// The records in memory.
 #[derive(Default)]
-pub(super) struct Known {
-    access_tokens: Mutex<Table>,
-    revoked: Mutex<Table>,
-    resources: Mutex<Table>,
-    registrations: Mutex<Table>,
-    grants: Mutex<Table>,
-    refresh_tokens: Mutex<Table>,
-    sessions: Mutex<Table>,
-    consents: Mutex<Table>,
-    cases: Mutex<Table>,
-    waiting_tickets: Mutex<Table>,
-    linked_identities: Mutex<Table>,
-    messages: Mutex<Table>,
-    shares: Mutex<Table>,
-    notices: Mutex<Table>,
-}
+pub(super) struct Known(Tables<Mutex<Table>>);
 
 #[derive(Default)]
 struct Table {
@@ -150,24 +136,8 @@ impl Known {
     }
 
     fn table(&self, table: RecordTable) -> MutexGuard<'_, Table> {
-        let table = match table {
-            RecordTable::AccessTokens => &self.access_tokens,
-            RecordTable::Revoked => &self.revoked,
-            RecordTable::Resources => &self.resources,
-            RecordTable::Registrations => &self.registrations,
-            RecordTable::Grants => &self.grants,
-            RecordTable::RefreshTokens => &self.refresh_tokens,
-            RecordTable::Sessions => &self.sessions,
-            RecordTable::Consents => &self.consents,
-            RecordTable::Cases => &self.cases,
-            RecordTable::WaitingTickets => &self.waiting_tickets,
-            RecordTable::Messages => &self.messages,
-            RecordTable::Shares => &self.shares,
-            RecordTable::Notices => &self.notices,
-            RecordTable::LinkedIdentities => &self.linked_identities,
-        };
         // A holder that panicked left each map whole; what it may have left out is read again.
-        table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.of(table).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
