@@ -134,20 +134,10 @@ fn tagged(content: &str, browser: &Browser) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU8, Ordering};
-
     use http::header::COOKIE;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Counting(AtomicU8);
-
-    impl Random for Counting {
-        fn fill(&self, out: &mut [u8]) {
-            out.fill(self.0.fetch_add(1, Ordering::Relaxed));
-        }
-    }
+    use crate::counting::Counting;
 
     const NOW: Timestamp = Timestamp::from_unix(0);
 

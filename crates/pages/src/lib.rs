@@ -41,6 +41,8 @@
 //! [CSP3]: https://www.w3.org/TR/CSP3/
 
 pub mod cookies;
+#[cfg(test)]
+mod counting;
 pub mod form_token;
 pub mod page;
 pub mod sealed;

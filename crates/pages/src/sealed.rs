@@ -68,18 +68,8 @@ impl Seal {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU8, Ordering};
-
     use super::*;
-
-    #[derive(Default)]
-    struct Counting(AtomicU8);
-
-    impl Random for Counting {
-        fn fill(&self, out: &mut [u8]) {
-            out.fill(self.0.fetch_add(1, Ordering::Relaxed));
-        }
-    }
+    use crate::counting::Counting;
 
     #[test]
     fn nobody_reads_or_changes_what_is_sealed() {

@@ -185,21 +185,11 @@ fn write_new(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<()>
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU8, Ordering};
 
-    use countersign_testkit::Directory;
+    use countersign_testkit::{Directory, SeededRandom};
 
     use super::super::OF_PROVIDER;
     use super::*;
-
-    #[derive(Default)]
-    struct Counting(AtomicU8);
-
-    impl Random for Counting {
-        fn fill(&self, out: &mut [u8]) {
-            out.fill(self.0.fetch_add(1, Ordering::Relaxed));
-        }
-    }
 
     const START: i64 = 1_800_000_000;
     const DAY: i64 = 86_400;
@@ -220,7 +210,7 @@ mod tests {
             retain: lifetime(86_400 + 600),
         };
         let (directory, random) =
-            (KeyDirectory::new(path, periods, OF_PROVIDER), Counting::default());
+            (KeyDirectory::new(path, periods, OF_PROVIDER), SeededRandom::new(0));
         // What a verifier holds that fetched the set ten minutes ago; and until when tokens live.
         let (mut cached, mut alive) = (Vec::new(), BTreeMap::new());
         for now in (START..START + 4 * DAY).step_by(600) {
@@ -251,7 +241,7 @@ mod tests {
             retain: Lifetime::from_secs(600),
         };
         let directory = KeyDirectory::new(path.clone(), periods, OF_PROVIDER);
-        let random = Counting::default();
+        let random = SeededRandom::new(0);
         let at = |seconds| Timestamp::from_unix(START + seconds);
         let first = directory.ring(at(0), &random).unwrap();
         directory.announce(at(0), &random).unwrap();
