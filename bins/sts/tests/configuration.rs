@@ -14,6 +14,7 @@ use countersign_sts::{ComposeError, Config, check, compose, load};
 use countersign_sts_service::LogAudit;
 use countersign_testkit::directory::only_for_its_owner;
 use countersign_testkit::{Directory, networks, unusable_files};
+use countersign_types::wire::causes;
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
@@ -133,20 +134,11 @@ fn a_key_file_that_is_damaged_or_open_to_others_is_refused() {
         }
         compose(config, &Seams::system(), Arc::new(LogAudit)).err().unwrap()
     };
-    let chain = |error: &dyn std::error::Error| {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    };
-    let damaged = chain(&compose_with("{}", true));
+    let damaged = causes(&compose_with("{}", true));
     assert!(damaged.contains("es256.jwk holds no private key for ES256"), "{damaged}");
     #[cfg(unix)]
     {
-        let open = chain(&compose_with("{}", false));
+        let open = causes(&compose_with("{}", false));
         assert!(open.contains("es256.jwk") && open.contains("0600"), "{open}");
     }
 }

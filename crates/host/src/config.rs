@@ -15,6 +15,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_types::Lifetime;
+use countersign_types::wire::causes;
 use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Segment, Track};
@@ -49,13 +50,7 @@ impl ConfigError {
     /// A value that cannot be used for what `error` and its causes say.
     #[must_use]
     pub fn because(file: &Path, key: impl Into<String>, error: &dyn Error) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            reason += &format!(": {error}");
-            cause = error.source();
-        }
-        Self::new(file, key, reason)
+        Self::new(file, key, causes(error))
     }
 }
 

@@ -199,6 +199,18 @@ pub fn is_description(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
+/// An error and its causes, in one line for the operator. The peer is told none of them.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,5 +235,16 @@ mod tests {
             response.body(),
             br#"{"error":"invalid_client","error_description":"who are you"}"#
         );
+    }
+
+    #[test]
+    fn the_operator_is_told_the_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("nothing is kept")]
+        struct Unkept(#[source] std::io::Error);
+
+        let error = Unkept(std::io::Error::other(Unkept(std::io::Error::other("it is full"))));
+        assert_eq!(causes(&error), "nothing is kept: nothing is kept: it is full");
+        assert_eq!(causes(&std::fmt::Error), std::fmt::Error.to_string());
     }
 }

@@ -6,6 +6,7 @@ use countersign_jwt::KeySet;
 use countersign_resolver::issuer::Via;
 use countersign_resolver::{IssuerResolver, RemoteKeys};
 use countersign_store::engine::BoxFuture;
+use countersign_types::wire::causes;
 use countersign_types::{EmailAddress, EndpointUrl, Issuer};
 use countersign_uma::NamedBy;
 
@@ -29,7 +30,7 @@ impl NotDiscovered {
     /// For this reason and its causes.
     #[must_use]
     pub fn because(error: &dyn std::error::Error) -> Self {
-        Self(crate::failure::causes(error))
+        Self(causes(error))
     }
 }
 

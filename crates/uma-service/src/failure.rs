@@ -6,7 +6,7 @@ use countersign_client_auth::ClientAuthError;
 use countersign_oidc::RedeemError;
 use countersign_store::StoreError;
 use countersign_types::params::ParamsError;
-use countersign_types::wire::ErrorCode;
+use countersign_types::wire::{ErrorCode, causes};
 use countersign_types::{Wire, WireError};
 use countersign_uma::GrantError;
 use countersign_uma::permission::PermissionError;
@@ -119,15 +119,4 @@ fn bare_challenge() -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
-}
-
-/// An error and its causes, in one line for the operator.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

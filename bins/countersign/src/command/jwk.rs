@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use countersign_jwt::jwks::KeySetError;
 use countersign_jwt::{Algorithm, KeyError, KeySet, PublicKey, SigningKey, convert};
+use countersign_types::wire::causes;
 use serde_json::{Value, json};
 
 use super::batch::{self, Check, Given, Judged, Key};
@@ -150,7 +151,7 @@ fn check(file: &Path, out: Output) -> Result<(), Failure> {
     } else {
         let text = std::str::from_utf8(read.octets()).map_err(|_| no("neither PEM nor UTF-8"))?;
         let is_set = countersign_jwt::json::parse_object(text.as_bytes())
-            .map_err(|error| no(&format!("neither PEM nor a JWK: {}", chain(&error))))?
+            .map_err(|error| no(&format!("neither PEM nor a JWK: {}", causes(&error))))?
             .contains_key("keys");
         let given = if is_set { Given::Set(text) } else { Given::One(text) };
         let judged = batch::judge(given).map_err(|refused| no(refused.reason()))?;
@@ -263,21 +264,21 @@ impl Keys {
                 return Ok(Self::Private(Box::new(key)));
             }
             let key = convert::public_key_from_pem(octets, None, None);
-            return key.map(|key| Self::Public(vec![key])).map_err(|error| chain(&error));
+            return key.map(|key| Self::Public(vec![key])).map_err(|error| causes(&error));
         }
         let json: Value = serde_json::from_slice(octets)
             .map_err(|error| format!("neither PEM nor JSON (line {})", error.line()))?;
         if json.get("keys").is_some() {
-            let set = KeySet::parse_own(octets).map_err(|error: KeySetError| chain(&error))?;
+            let set = KeySet::parse_own(octets).map_err(|error: KeySetError| causes(&error))?;
             return Ok(Self::Public(set.iter().cloned().collect()));
         }
         match PublicKey::from_json(octets) {
             Ok(key) => Ok(Self::Public(vec![key])),
             Err(KeyError::Private) => {
-                let key = SigningKey::from_json(octets).map_err(|error| chain(&error))?;
+                let key = SigningKey::from_json(octets).map_err(|error| causes(&error))?;
                 Ok(Self::Private(Box::new(key)))
             }
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(causes(&error)),
         }
     }
 
@@ -297,17 +298,11 @@ pub(crate) fn parse_private(
 ) -> Result<SigningKey, String> {
     if is_pem(octets) {
         return convert::private_key_from_pem(octets, algorithm, kid)
-            .map_err(|error| chain(&error));
+            .map_err(|error| causes(&error));
     }
-    SigningKey::from_json(octets).map_err(|error| chain(&error))
+    SigningKey::from_json(octets).map_err(|error| causes(&error))
 }
 
 fn is_pem(octets: &[u8]) -> bool {
     octets.trim_ascii_start().starts_with(b"-----BEGIN")
-}
-
-/// An error and its causes in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let texts = std::iter::successors(Some(error), |error| (*error).source());
-    texts.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use countersign_pages::page;
 use countersign_store::StoreError;
+use countersign_types::wire::causes;
 use http::StatusCode;
 
 use super::desk::Desk;
@@ -84,7 +85,7 @@ pub(super) async fn explain(State(desk): State<Arc<Desk>>, mut response: Respons
 impl Desk {
     /// The page that says why.
     pub(super) fn refuse(&self, refusal: &Refusal) -> Response {
-        let cause = crate::failure::causes(refusal);
+        let cause = causes(refusal);
         match refusal {
             Refusal::Store(_) | Refusal::Page(_) => tracing::error!(%cause, "no page"),
             Refusal::Provider(_) | Refusal::NobodyBegan | Refusal::NoOwner | Refusal::NotOurs => {

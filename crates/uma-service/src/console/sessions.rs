@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_pages::cookies;
 use countersign_store::{StoreError, finish};
 use countersign_types::secret::SessionHandle;
+use countersign_types::wire::causes;
 use countersign_types::{Lifetime, Timestamp, random};
 use countersign_uma::protection::OwnerId;
 use http::{HeaderMap, HeaderValue};
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::desk::Desk;
 use super::owners::Identity;
 use super::provider::SignedIn;
-use crate::failure::causes;
 
 const COOKIE: &str = "__Host-console";
 

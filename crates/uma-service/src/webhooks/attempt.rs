@@ -189,7 +189,7 @@ async fn end(
     let protection = notice.protection();
     let (owner, resource_server) = (&protection.owner, &protection.resource_server);
     let (jti, how) = (notice.jti(), end.to_string());
-    let why = std::error::Error::source(&end).map(crate::failure::causes);
+    let why = std::error::Error::source(&end).map(countersign_types::wire::causes);
     macro_rules! record {
         ($level:ident) => {
             tracing::$level!(

@@ -4,6 +4,7 @@
 use countersign_claims_token::read::{self, ClaimsTokenError, Expected, Step as TokenStep};
 use countersign_jwt::KeySet;
 use countersign_types::secret::TicketHandle;
+use countersign_types::wire::causes;
 use countersign_types::{EmailAddress, Issuer, ResourceIdentifier};
 
 use super::{AwaitingIssuer, AwaitingKeys, AwaitingPolicy, Core, Ended, refused};
@@ -51,7 +52,7 @@ impl<'a> Core<'a> {
     /// The answer to a claims token that is refused: `invalid_target` if it was made for another
     /// resource server, or if neither it nor the request names one; `need_info` otherwise.
     fn token_refused(mut self, error: &ClaimsTokenError, resource_named: bool) -> Box<Ended> {
-        self.checks.push(token_failed(error.step(), describe(error)));
+        self.checks.push(token_failed(error.step(), causes(error)));
         let target = match error {
             ClaimsTokenError::Resource => Some(RefusedTarget::Claim),
             ClaimsTokenError::ResourceMissing | ClaimsTokenError::Malformed(_)
@@ -168,17 +169,6 @@ impl<'a> AwaitingKeys<'a> {
         self.core.checks.push(Step::Keys.failed(why));
         self.core.need_claims("the keys of the issuer are not available", Some(self.issuer))
     }
-}
-
-/// The whole chain of causes, for the operator.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// What the client is told of a claims token that is refused: which of the checks, and no more.
