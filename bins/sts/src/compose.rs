@@ -8,7 +8,7 @@ use countersign_fetch::{Fetch, FetchConfig, HttpFetch};
 use countersign_host::{Composed, ConfigError, Seams};
 use countersign_jwt::Algorithm;
 use countersign_resolver::{ClientDocuments, UrlClientRules};
-use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_store::{SqliteEngine, engine};
 use countersign_sts_service::{
     Audit, Clients, Parts, SetupError, Sts, TrustedIssuers, Upstreams, UrlClients, Users, app,
 };
@@ -47,14 +47,8 @@ pub fn compose(
     audit: Arc<dyn Audit>,
 ) -> Result<Composed, ComposeError> {
     let transport = config.serving.transport()?;
-    let path = config.serving.store.as_deref();
-    let on_disk =
-        path.map(|path| SqliteEngine::open(path, Arc::clone(&seams.clock))).transpose()?;
-    let closed = on_disk.as_ref().map(SqliteEngine::closed);
-    let engine: Arc<dyn Engine> = match on_disk {
-        Some(engine) => Arc::new(engine),
-        None => Arc::new(MemoryEngine::new()),
-    };
+    let clock = Arc::clone(&seams.clock);
+    let (engine, closed) = engine::open(config.serving.store.as_deref(), clock)?;
     let rules = rules(&config)?;
     let delegation: Arc<dyn DelegationPolicy> = match &rules {
         Some(rules) => Arc::new(CedarDelegation::new(Arc::clone(rules))),
@@ -128,10 +122,7 @@ pub fn compose(
         // What is wrong with a file has been logged, and the rules that were there stay in use.
         composed = composed.with_task(|reload| reload.read_again(move || drop(rules.refresh())));
     }
-    if let Some(closed) = closed {
-        composed = composed.with_closing(closed);
-    }
-    Ok(rotation.beside(composed, move |ring| sts.replace_keys(ring)))
+    Ok(rotation.beside(composed.with_closing(closed), move |ring| sts.replace_keys(ring)))
 }
 
 /// The delegation policy, if there is one beside the registrations.

@@ -9,7 +9,7 @@ use countersign_host::{Composed, ConfigError, Seams};
 use countersign_resolver::{
     ClientDocuments, IssuerConfig, IssuerResolver, KeysConfig, RemoteKeys, UrlClientRules,
 };
-use countersign_store::{Engine, MemoryEngine, SqliteEngine};
+use countersign_store::{SqliteEngine, engine};
 use countersign_types::identifier::IdentifierError;
 use countersign_uma_service::discovery::NetworkDiscovery;
 use countersign_uma_service::{Audit, Clients, Seams as UmaSeams, Uma, UrlClients, app};
@@ -68,15 +68,8 @@ fn build(
 ) -> Result<(Composed, Arc<Uma>), ComposeError> {
     let (transport, fetch) = (config.serving.transport()?, fetch(&config)?);
     let policies = policies(&config, answers)?;
-    let path = config.serving.store.as_deref();
-    let on_disk =
-        path.map(|path| SqliteEngine::open(path, Arc::clone(&seams.clock))).transpose()?;
-    let closed = on_disk.as_ref().map(SqliteEngine::closed);
-    let engine: Arc<dyn Engine> = match on_disk {
-        Some(engine) => Arc::new(engine),
-        None => Arc::new(MemoryEngine::new()),
-    };
     let clock = || Arc::clone(&seams.clock);
+    let (engine, closed) = engine::open(config.serving.store.as_deref(), clock())?;
     let issuers = IssuerResolver::new(Arc::clone(&fetch), clock(), &IssuerConfig::default());
     let keys = RemoteKeys::new(Arc::clone(&fetch), clock(), &KeysConfig::default());
     let mut clients: Arc<dyn Clients> = Arc::new(config.clients);
@@ -119,10 +112,7 @@ fn build(
             .with_task(|_| tells.tell_owners())
             .with_task(move |reload| reload.read_again(move || replace_keys(&signs, &keys)));
     }
-    if let Some(closed) = closed {
-        composed = composed.with_closing(closed);
-    }
-    Ok((composed, uma))
+    Ok((composed.with_closing(closed), uma))
 }
 
 /// Signs what owners are told with the keys that are there now; where they cannot be used, with

@@ -1,14 +1,17 @@
 //! The operations every engine offers: few, atomic, object safe.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use countersign_types::Timestamp;
 use countersign_types::digest::Digest;
+use countersign_types::{Clock, Timestamp};
 use tokio::sync::SetOnce;
 
 use crate::error::StoreError;
+use crate::memory::MemoryEngine;
+use crate::sqlite::{OpenError, SqliteEngine};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -367,3 +370,22 @@ pub type KeyedValue = (Vec<u8>, Vec<u8>);
 pub trait Engine: OneTime + Records {}
 
 impl<E: OneTime + Records> Engine for E {}
+
+/// The engine of a program: on the file at `path` or, if there is none, in memory; and what is done
+/// once nobody uses it and its file is closed.
+///
+/// This call blocks; it belongs to a program's start.
+///
+/// # Errors
+/// As [`SqliteEngine::open`].
+pub fn open(
+    path: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<dyn Engine>, BoxFuture<'static, ()>), OpenError> {
+    let Some(path) = path else {
+        return Ok((Arc::new(MemoryEngine::new()), Box::pin(std::future::ready(()))));
+    };
+    let engine = SqliteEngine::open(path, clock)?;
+    let closed = Box::pin(engine.closed());
+    Ok((Arc::new(engine), closed))
+}
