@@ -4,7 +4,6 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use countersign_store::engine::{RecordTable, Records as _};
@@ -100,9 +99,7 @@ async fn with_a_store_that_fails_the_log_says_exactly_what_was_refreshed() {
         assert!(left < 200, "it fails to the end");
         let log = Log::default();
         let heard = log.hear();
-        engine.left.store(left, Ordering::SeqCst);
-        let answer = refresh(&world, "app", &token, &[]).await;
-        engine.left.store(usize::MAX, Ordering::SeqCst);
+        let answer = engine.failing(left, refresh(&world, "app", &token, &[])).await;
         drop(heard);
         let is_said = !log.audited("was refreshed").is_empty();
         assert_eq!(is_said, answer.status == 200, "{left}: {answer:?}");

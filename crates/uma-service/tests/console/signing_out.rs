@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use countersign_jwt::Unverified;
 use countersign_store::Engine;
@@ -128,9 +127,7 @@ async fn with_a_store_that_fails_the_log_says_exactly_who_is_signed_out() {
         let handle = bob.cookies.lock().unwrap()["__Host-console"].clone();
         let log = Log::default();
         let heard = log.hear();
-        engine.left.store(left, Ordering::SeqCst);
-        let answer = sends(&bob, &page).await;
-        engine.left.store(usize::MAX, Ordering::SeqCst);
+        let answer = engine.failing(left, sends(&bob, &page)).await;
         drop(heard);
         bob.cookies.lock().unwrap().insert("__Host-console".into(), handle);
         let is_over = !is_signed_in(&bob.get(CONSOLE).await);

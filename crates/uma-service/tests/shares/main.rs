@@ -191,9 +191,7 @@ async fn a_deletion_that_failed_on_the_way_is_made_up_for() {
     let path = format!("/resources/{id}");
     let delete = || world.protect(Method::DELETE, &path, &pat, "");
     // Looking for the PAT, removing the resource, ending the first share.
-    engine.left.store(3, Ordering::SeqCst);
-    let failed = delete().await;
-    engine.left.store(usize::MAX, Ordering::SeqCst);
+    let failed = engine.failing(3, delete()).await;
     refused(&failed, 503, "temporarily_unavailable");
     assert_eq!(world.uma.shares(&bob()).await.unwrap().len(), 1);
     refused(&delete().await, 404, "not_found");
