@@ -166,7 +166,7 @@ impl SqliteEngine {
         schema::create_file(path)?;
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
-        schema::sync_log(path)?;
+        let log = schema::sync_log(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let unreadable = |source: Cause| OpenError::Database { path: path.to_owned(), source };
         let failed = |error: rusqlite::Error| unreadable(Arc::new(error));
@@ -180,7 +180,7 @@ impl SqliteEngine {
             Journal::read(shelf, rows, room).map_err(|error| unreadable(Arc::new(error)))?;
         let known = Known::with_revoked(revoked);
         let memory = Arc::new(Memory { recent: Recent::default(), journal, known });
-        let log = Log::new(path, Arc::clone(&readers), log::PAGES);
+        let log = Log::new(log, Arc::clone(&readers), log::PAGES);
         let writer = Writer::start(connection, clock, horizon, Arc::clone(&memory), Some(log));
         let writer = writer.map_err(OpenError::Thread)?;
         Ok(Self { writer, memory, readers, _lock: lock, open: watch::Sender::new(()) })

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -33,12 +33,10 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The log of the store at `path`, of which SQLite moves so many pages at a time.
-    pub(super) fn new(path: &Path, readers: Arc<Readers>, pages: u64) -> Self {
-        let mut wal = path.to_owned().into_os_string();
-        wal.push("-wal");
+    /// The log at `path`, of which SQLite moves so many pages at a time.
+    pub(super) const fn new(path: PathBuf, readers: Arc<Readers>, pages: u64) -> Self {
         let most = 2 * pages * PAGE;
-        Self { path: wal.into(), file: None, readers, most, next: most }
+        Self { path, file: None, readers, most, next: most }
     }
 
     /// After a commit: has the next one begin the log anew, if it is too long.
@@ -78,7 +76,8 @@ mod tests {
     use super::super::schema;
     use super::*;
 
-    /// A commit takes some four pages: without a bound the log would have about a thousand.
+    /// A commit takes some four pages: without a bound the log would have about a thousand. The
+    /// store is opened by a link that stands elsewhere.
     #[test]
     fn the_log_stays_short_while_somebody_always_reads() {
         const PAGES: u64 = 64;
@@ -86,11 +85,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store.db");
         schema::create_file(&path).unwrap();
+        #[cfg(unix)]
+        let (path, _elsewhere) = {
+            let elsewhere = tempfile::tempdir().unwrap();
+            let link = elsewhere.path().join("link.db");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            (link, elsewhere)
+        };
         let writer = schema::open_writer(&path).unwrap();
         writer.pragma_update(None, "wal_autocheckpoint", PAGES as i64).unwrap();
         writer.pragma_update(None, "synchronous", "OFF").unwrap();
         let readers = Arc::new(Readers::open(&path).unwrap());
-        let mut log = Log::new(&path, Arc::clone(&readers), PAGES);
+        let log = schema::sync_log(&path).unwrap();
+        let mut log = Log::new(log, Arc::clone(&readers), PAGES);
         let (is_over, readings) = (AtomicBool::new(false), AtomicUsize::new(0));
         let read = || {
             while !is_over.load(Ordering::Acquire) {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,23 +182,25 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(parent.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
 }
 
-/// Has the log on the disk, and its name, before anybody is told what is in it.
+/// Has the log on the disk, and its name, before anybody is told what is in it. It stands beside
+/// the store itself even if `path` is a link to that, and the answer is its name.
 ///
 /// A process that was killed may have written a commit without syncing it. The next one reads it
 /// all the same, and would tell of what a power cut takes back. As for the name, SQLite goes on if
 /// it cannot sync the directory.
-pub(super) fn sync_log(path: &Path) -> Result<(), OpenError> {
-    let sync = || -> io::Result<()> {
+pub(super) fn sync_log(path: &Path) -> Result<PathBuf, OpenError> {
+    let sync = || -> io::Result<PathBuf> {
         let path = path.canonicalize()?;
         let mut log = path.clone().into_os_string();
         log.push("-wal");
         // To be synced it has to be open for writing, on some systems.
-        match OpenOptions::new().append(true).open(log) {
+        match OpenOptions::new().append(true).open(&log) {
             Ok(log) => log.sync_all()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        sync_parent(&path)
+        sync_parent(&path)?;
+        Ok(log.into())
     };
     sync().map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
